@@ -1,0 +1,36 @@
+/* banned.h -- functions that have no place in this program; included by base/arena.h,
+ * so that it reaches every file.  Each has a better one here: struct buf, struct arena. */
+#ifndef CRELEASE_BANNED_H
+#define CRELEASE_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BANNED(f) sorry_##f##_is_banned_here
+
+#undef strcpy
+#define strcpy(...) BANNED(strcpy)
+#undef strcat
+#define strcat(...) BANNED(strcat)
+#undef strncpy
+#define strncpy(...) BANNED(strncpy)
+#undef strncat
+#define strncat(...) BANNED(strncat)
+#undef sprintf
+#define sprintf(...) BANNED(sprintf)
+#undef vsprintf
+#define vsprintf(...) BANNED(vsprintf)
+#undef strtok
+#define strtok(...) BANNED(strtok)
+#undef localtime
+#define localtime(...) BANNED(localtime)
+#undef gmtime
+#define gmtime(...) BANNED(gmtime)
+#undef system
+#define system(...) BANNED(system)
+#undef popen
+#define popen(...) BANNED(popen)
+
+#endif

@@ -1,0 +1,14 @@
+/* quote.h -- the one place where text becomes a word of the POSIX shell. */
+#ifndef CRELEASE_QUOTE_H
+#define CRELEASE_QUOTE_H
+
+#include "base/buf.h"
+
+/* Appends s as one word: in single quotes, a quote inside as '\''.  Whatever s
+ * holds, a shell reads it back unchanged; s has no NUL since it is a C string. */
+void quote_word(struct buf *b, const char *s);
+
+/* Appends "name='value'\n".  name is a constant of ours. */
+void quote_assign(struct buf *b, const char *name, const char *value);
+
+#endif

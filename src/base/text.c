@@ -1,0 +1,217 @@
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+
+/* Length of the UTF-8 sequence at s, 0 when there is none. */
+static size_t utf8_length(const unsigned char *s, size_t len)
+{
+    unsigned c = s[0];
+
+    if (c < 0x80)
+        return 1;
+    size_t need = c >= 0xf0 && c <= 0xf4 ? 4 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xc2 && c < 0xe0 ? 2 : 0;
+    if (!need || need > len)
+        return 0;
+    for (size_t i = 1; i < need; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) ||
+        (c == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return need;
+}
+
+bool text_is_utf8(const char *s, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        size_t step = utf8_length((const unsigned char *)s + i, len - i);
+        if (!step)
+            return false;
+        i += step;
+    }
+    return true;
+}
+
+/* Sequences that act on a terminal or turn text around: C1 controls, and the
+ * directional marks U+200E/F, U+202A..E, U+2066..9. */
+static bool is_hostile(const unsigned char *s, size_t n)
+{
+    if (n == 2)
+        return s[0] == 0xc2 && s[1] < 0xa0;
+    if (n == 3 && s[0] == 0xe2)
+        return (s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xaa && s[2] <= 0xae))) ||
+               (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);
+    return false;
+}
+
+void text_visible(struct buf *b, const char *s, size_t len, bool lines)
+{
+    const unsigned char *u = (const unsigned char *)s;
+
+    for (size_t i = 0; i < len;) {
+        size_t n = utf8_length(u + i, len - i);
+        if (u[i] == '\t') {
+            buf_puts(b, " ");
+            n = 1;
+        } else if (u[i] == '\n' && lines) {
+            buf_puts(b, "\n");
+            n = 1;
+        } else if (!n || u[i] < 0x20 || u[i] == 0x7f || is_hostile(u + i, n)) {
+            n = n ? n : 1;
+            for (size_t k = 0; k < n; k++)
+                buf_printf(b, "\\x%02x", u[i + k]);
+        } else {
+            buf_add(b, s + i, n);
+        }
+        i += n;
+    }
+}
+
+const char *text_shown(struct arena *a, const char *s)
+{
+    size_t len = strlen(s);
+    struct buf b = buf_make(len * 4 + 1);
+
+    text_visible(&b, s, len, false);
+    const char *copy = arena_strndup(a, b.text, b.len);
+    buf_free(&b);
+    return copy;
+}
+
+enum { WORD_MAX = 64 };
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Damerau's distance, adjacent swaps only, over at most WORD_MAX characters. */
+static size_t edits(const char *a, const char *b)
+{
+    size_t la = strlen(a);
+    size_t lb = strlen(b);
+    size_t row[3][WORD_MAX + 1];
+
+    if (la > WORD_MAX || lb > WORD_MAX)
+        return WORD_MAX;
+    for (size_t j = 0; j <= lb; j++)
+        row[0][j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t *now = row[i % 3];
+        const size_t *up = row[(i + 2) % 3];
+        const size_t *upup = row[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            now[j] = least(least(up[j] + 1, now[j - 1] + 1), up[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                now[j] = least(now[j], upup[j - 2] + 1);
+        }
+    }
+    return row[la % 3][lb];
+}
+
+const char *text_nearest(const char *word, const char *const *names)
+{
+    const char *best = NULL;
+    size_t len = strlen(word);
+    size_t best_edits = len / 3 + 2;
+
+    for (; *names; names++) {
+        size_t e = edits(word, *names);
+        if (len >= 3 && strncmp(word, *names, len) == 0)
+            e = 1;
+        if (e < best_edits && e < strlen(*names)) {
+            best = *names;
+            best_edits = e;
+        }
+    }
+    return best;
+}
+
+static long long unit_ms(const char *s, size_t len)
+{
+    static const struct {
+        const char *name;
+        long long ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strlen(units[i].name) == len && memcmp(units[i].name, s, len) == 0)
+            return units[i].ms;
+    return 0;
+}
+
+bool text_duration(const char *s, long long *ret_ms)
+{
+    const long long limit = 10LL * 366 * 86400000;
+    long long total = 0;
+
+    if (!isdigit((unsigned char)*s))
+        return false;
+    while (*s) {
+        char *end;
+        if (!isdigit((unsigned char)*s))
+            return false;
+        errno = 0;
+        long long n = strtoll(s, &end, 10);
+        size_t len = strspn(end, "dhms");
+        long long ms = unit_ms(end, len);
+        if (!len && !*end && total == 0)
+            ms = 1000;
+        if (errno || !ms || n > limit / ms)
+            return false;
+        total += n * ms;
+        if (total > limit)
+            return false;
+        s = end + len;
+    }
+    *ret_ms = total;
+    return true;
+}
+
+const char *text_span(struct arena *a, long long ms)
+{
+    long long s = (ms + 500) / 1000;
+
+    if (ms < 0)
+        return "0.0 s";
+    if (ms < 9950)
+        return arena_printf(a, "%lld.%lld s", (ms + 50) / 1000, (ms + 50) / 100 % 10);
+    if (s < 60)
+        return arena_printf(a, "%lld s", s);
+    if (s < 3600)
+        return arena_printf(a, "%lld min %02lld s", s / 60, s % 60);
+    if (s < 86400)
+        return arena_printf(a, "%lld h %02lld min", s / 3600, s / 60 % 60);
+    return arena_printf(a, "%lld d %lld h", s / 86400, s / 3600 % 24);
+}
+
+const char *text_size(struct arena *a, unsigned long long bytes)
+{
+    if (bytes < 1000)
+        return arena_printf(a, "%llu B", bytes);
+    if (bytes < 99500)
+        return arena_printf(a, "%.1f kB", (double)bytes / 1e3);
+    if (bytes < 9950000)
+        return arena_printf(a, "%.1f MB", (double)bytes / 1e6);
+    if (bytes < 999500000)
+        return arena_printf(a, "%.0f MB", (double)bytes / 1e6);
+    return arena_printf(a, "%.1f GB", (double)bytes / 1e9);
+}
+
+const char *text_count(struct arena *a, unsigned long long n, const char *noun)
+{
+    char digits[32];
+    char out[48];
+    int len = snprintf(digits, sizeof digits, "%llu", n);
+    size_t k = 0;
+
+    for (int i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0)
+            out[k++] = ',';
+        out[k++] = digits[i];
+    }
+    out[k] = '\0';
+    return arena_printf(a, "%s %s%s", out, noun, n == 1 ? "" : "s");
+}

@@ -1,0 +1,13 @@
+#include "core/event.h"
+
+const char *const event_kind_words[EVENT_KINDS] = {
+    [EVENT_RUN] = "run",       [EVENT_STAGE] = "stage",     [EVENT_JOB] = "job",
+    [EVENT_BACKUP] = "backup", [EVENT_OUTPUT] = "output",   [EVENT_WARNING] = "warning",
+    [EVENT_END] = "end",
+};
+
+const char *const event_state_words[EVENT_STATES] = {
+    [EVENT_NONE] = NULL,       [EVENT_BEGUN] = "begun",   [EVENT_DONE] = "done",
+    [EVENT_SKIPPED] = "skipped", [EVENT_WAITING] = "waiting", [EVENT_FAILED] = "failed",
+    [EVENT_UNDONE] = "undone",
+};

@@ -1,0 +1,112 @@
+/* event.h -- what the engine tells whoever is watching: the terminal, the log, JSON.
+ *
+ * An event is a value that lives as long as the call that tells it.  Texts from hosts,
+ * repositories and databases are in it as they came: each reader makes them harmless in
+ * its own way (base/text.h).  Secrets have been replaced already. */
+#ifndef CRELEASE_EVENT_H
+#define CRELEASE_EVENT_H
+
+#include "base/err.h"
+
+enum event_kind {
+    EVENT_RUN,     /* a run begins, or is gone on with; `run` is filled, `fresh` or not */
+    EVENT_STAGE,   /* a stage on all its hosts (host NULL) or on one */
+    EVENT_JOB,     /* a command of the user's on a host */
+    EVENT_BACKUP,  /* a backup in the way: `backup` is filled */
+    EVENT_OUTPUT,  /* bytes a job printed */
+    EVENT_WARNING, /* detail says what; a person should know and nothing stops */
+    EVENT_END,     /* the last one, exactly one */
+    EVENT_KINDS
+};
+
+enum event_state {
+    EVENT_NONE,
+    EVENT_BEGUN,
+    EVENT_DONE,
+    EVENT_SKIPPED, /* detail says why */
+    EVENT_WAITING,
+    EVENT_FAILED,
+    EVENT_UNDONE,
+    EVENT_STATES
+};
+
+/* The words of the enums, as JSON and the marks spell them. */
+extern const char *const event_kind_words[EVENT_KINDS];
+extern const char *const event_state_words[EVENT_STATES]; /* [EVENT_NONE] is NULL */
+
+/* A running backup, as the database told. */
+struct backup {
+    const char *kind;     /* pg_dump, pg_dumpall, dump-like, copy */
+    long pid;             /* of the server's backend */
+    const char *identity; /* what names exactly this one: its virtual transaction */
+    const char *database;
+    const char *user;
+    const char *application;
+    const char *query;     /* the beginning of what it runs; NULL: may not be seen */
+    long long since_unix;  /* start by the server's clock; -1: may not be seen */
+    long long running_s;   /* -1: may not be seen */
+    int percent;           /* -1: not known */
+    long long eta_s;       /* -1: not known */
+    const char *eta_from;  /* what the two rest on; NULL: not known */
+    bool blocks_migrations;
+};
+
+struct run_info {
+    const char *id;
+    const char *command; /* deploy, rollback */
+    const char *application;
+    const char *environment;
+    const char *release;
+    const char *revision;  /* 40 digits; "" when a rollback's release has none */
+    const char *ref;       /* "" for a rollback */
+    const char *subject;   /* "" when not known */
+    const char *by;        /* user@machine */
+    long long since_unix;
+    size_t hosts;
+    const char *const *host_names;
+};
+
+/* Why it ended, for the closing block. */
+struct failure {
+    const char *stage;   /* NULL: before any */
+    const char *host;    /* NULL: not one host's */
+    const char *command; /* NULL: none of the user's */
+    const char *how;     /* "ended with exit status 7", "was ended by signal KILL" */
+    struct strs lines;   /* the last lines it printed */
+    struct strs now;     /* what users see: "current is 2026... on app1, app2" */
+    struct strs next;    /* what to type: "mend it and run 'crelease resume production'" */
+};
+
+struct event {
+    enum event_kind kind;
+    enum event_state state;
+    long long unix_ms;
+    const char *run_id; /* NULL before there is one */
+    const char *stage;
+    const char *host;   /* its name */
+    const char *detail; /* one line, or NULL */
+    const char *command; /* EVENT_JOB: its name for people */
+    const char *const *hosts; /* EVENT_STAGE without a host: on which; NULL-terminated */
+    const char *bytes;  /* EVENT_OUTPUT */
+    size_t len;
+    const struct run_info *run; /* EVENT_RUN and EVENT_END (there NULL when no run began) */
+    bool fresh;                 /* EVENT_RUN: a new one, not resumed */
+    const struct backup *backup;
+    long long waited_ms; /* EVENT_BACKUP: so far */
+    bool can_ask;        /* EVENT_BACKUP: the keys w, k and q are listened to now */
+    /* EVENT_STAGE done and EVENT_END */
+    long long took_ms;
+    /* EVENT_END */
+    enum err_code code;
+    const char *message; /* the error's, or for 0 what there is to say ("nothing to do: ...") */
+    const struct failure *failure; /* NULL when code is NONE */
+    long long behind_backup_ms;
+};
+
+/* One who watches.  Must not keep anything of the event. */
+struct watcher {
+    void (*tell)(void *self, const struct event *e);
+    void *self;
+};
+
+#endif

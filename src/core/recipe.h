@@ -1,0 +1,141 @@
+/* recipe.h -- what a recipe says, checked, for one environment.
+ *
+ *     struct recipe *recipe = recipe_read(arena, &where, errors, err);
+ *
+ * Plain data: everything lives in the arena.  What was not given has the default of the key
+ * table (recipe_keys.h), so that no reader has to know one. */
+#ifndef CRELEASE_RECIPE_H
+#define CRELEASE_RECIPE_H
+
+#include "base/err.h"
+#include "edge/fleet.h"
+
+/* A command of the user's. */
+struct job {
+    const char *run;    /* shell text */
+    struct strs roles;  /* empty: what its place says (every host, or the app hosts) */
+    bool once;          /* only on the primary of its roles */
+    long long timeout_ms; /* 0: none */
+    const char *name;   /* for people: the recipe's, else the text */
+};
+
+struct jobs {
+    struct job *v;
+    size_t n;
+};
+
+struct variable {
+    const char *name;
+    const char *value;
+};
+
+struct variables {
+    struct variable *v;
+    size_t n;
+};
+
+struct host {
+    const char *name;    /* unique */
+    const char *address;
+    const char *user;    /* NULL: not given */
+    int port;            /* 0: not given */
+    const char *deploy_to; /* absolute, no trailing slash, never NULL */
+    const char *host_key;
+    const char *identity;
+    struct strs roles;   /* empty: all of them */
+    struct variables env; /* the recipe's, the environment's and its own, merged */
+};
+
+struct hook {
+    const char *stage; /* name of a stage */
+    bool after;        /* else before */
+    struct jobs jobs;
+};
+
+struct task {
+    const char *name;
+    struct job job;
+};
+
+enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
+enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL };
+enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
+
+struct recipe {
+    const char *file;   /* absolute path */
+    const char *dir;    /* its folder */
+    const char *digest; /* 64 hex digits over the text of the file and of what it extends */
+    const char *environment;
+    const char *application;
+    const char *repository; /* path or URL as given */
+    const char *ref;
+    const char *deploy_to;
+    long keep_releases;
+    struct strs linked_files;
+    struct strs linked_dirs;
+    enum transport transport;
+    struct jobs build;
+    struct {
+        enum adapter adapter;
+        const char *name; /* NULL: not given */
+        const char *psql; /* shell text */
+    } database;
+    struct {
+        enum policy policy;
+        long long wait_limit_ms; /* 0: none */
+        enum policy after_limit; /* ABORT or KILL */
+    } backup;
+    struct {
+        const char *run;    /* NULL: this site has no migrations */
+        const char *status; /* NULL: pending cannot be asked */
+        long long lock_timeout_ms;
+        long attempts;
+        long long timeout_ms;
+        struct strs paths;
+    } migrate;
+    struct {
+        const char *touch; /* NULL: none */
+        const char *run;
+        struct strs roles; /* app, when somebody has it */
+    } restart;
+    struct {
+        const char *run; /* NULL: none */
+        long attempts;
+        long long interval_ms; /* between attempts */
+        struct strs roles;
+        enum on_failure on_failure;
+    } health;
+    struct hook *hooks;
+    size_t n_hooks;
+    struct task *tasks;
+    size_t n_tasks;
+    struct host *hosts;
+    size_t n_hosts;
+    struct strs environments; /* names of all, in the file's order */
+    struct strs secrets;      /* values to be shown as [secret] */
+};
+
+/* Where to look.  file NULL: crelease.yml, then config/crelease.yml, here and in each parent up to
+ * the root of the Git work tree (or of the file system). */
+struct recipe_where {
+    const char *file;
+    const char *environment; /* NULL: only the names of the environments are filled, and the keys
+                                that all share */
+    const char *const *environ; /* for ${NAME}; NULL-terminated "NAME=value" */
+};
+
+/* NULL with err (USAGE) set; its message counts the mistakes, and errors holds one line each:
+ * "crelease.yml:12:3: unknown key 'lnked_files', expected ...; did you mean 'linked_files'?" */
+struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, struct strs *errors,
+                           struct err *err);
+
+/* Whether the host has the role (a host without roles has all). */
+bool host_has_role(const struct host *h, const char *role);
+
+/* Whether it has one of them; an empty list is everybody. */
+bool host_has_any(const struct host *h, const struct strs *roles);
+
+/* The first host with that role, in the recipe's order; -1 when nobody has it. */
+long recipe_primary(const struct recipe *r, const char *role);
+
+#endif

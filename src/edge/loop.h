@@ -1,0 +1,49 @@
+/* loop.h -- the one event loop: time, signals and the keyboard.
+ *
+ *     struct loop *loop = loop_open();
+ *     while (...)
+ *         loop_turn(loop, deadline);       (fleet.c does this while scripts run)
+ *     loop_close(loop);
+ *
+ * INT, TERM and HUP are noted, never acted on here; PIPE is ignored.  Whoever
+ * waits looks at loop_signal between two turns. */
+#ifndef CRELEASE_LOOP_H
+#define CRELEASE_LOOP_H
+
+#include "base/arena.h"
+
+#include <uv.h>
+
+struct loop;
+
+typedef void loop_tick(void *arg);
+
+struct loop *loop_open(void);
+uv_loop_t *loop_uv(struct loop *loop);
+void loop_close(struct loop *loop); /* accepts NULL */
+
+/* Handles what is ready; waits for it until loop_now reaches deadline_ms. */
+void loop_turn(struct loop *loop, long long deadline_ms);
+
+/* Milliseconds of a clock that only goes forward. */
+long long loop_now(void);
+
+/* Waits ms milliseconds while everything goes on; ends at once, with false, when a
+ * signal or a key comes. */
+bool loop_wait(struct loop *loop, long long ms);
+
+/* The signal that came and was not yet taken by loop_forget_signal, or 0; and how many came. */
+int loop_signal(const struct loop *loop);
+int loop_signal_count(const struct loop *loop);
+
+/* Calls tick about every interval while the loop turns (for clocks and spinners); NULL ends it. */
+void loop_on_tick(struct loop *loop, long interval_ms, loop_tick *tick, void *arg);
+
+/* From on to off, single keys of the terminal on standard input are read without
+ * echo; off gives the terminal back as it was.  No effect without a terminal. */
+void loop_keys(struct loop *loop, bool on);
+
+/* The next key, or 0. */
+int loop_key(struct loop *loop);
+
+#endif

@@ -1,0 +1,83 @@
+/* repo.h -- a Git repository: from a ref to one revision, and from that to the bytes to send.
+ *
+ *     struct repo *repo = NULL;
+ *     repo_open(&repo, &options, err)                the work tree, bare or shallow repository
+ *                                                    itself, or a mirror of a URL, fetched now
+ *     repo_resolve(repo, arena, "main", &rev, err)   once; every host gets this revision
+ *     repo_export(repo, arena, &rev, &export, err)   what `git archive` would hold, as a tar
+ *     ...
+ *     export_close(&export); repo_close(repo);
+ */
+#ifndef CRELEASE_REPO_H
+#define CRELEASE_REPO_H
+
+#include "base/err.h"
+
+#include <sys/types.h>
+
+struct repo;
+
+struct repo_options {
+    const char *url;       /* a path, or file://, https://, git://, ssh://, user@host:path */
+    const char *base_dir;  /* what a relative path is relative to: the recipe's folder */
+    const char *cache_dir; /* mirrors of URLs; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
+    /* Told now and then while fetching: objects received of total, bytes; may be NULL. */
+    void (*progress)(void *arg, unsigned received, unsigned total, size_t bytes);
+    /* For an encrypted key; may be NULL. */
+    bool (*ask)(void *arg, const char *prompt, char *ret, size_t size);
+    void *arg;
+};
+
+struct revision {
+    const char *sha;     /* 40 hex digits */
+    const char *short_sha; /* 7 */
+    const char *subject; /* first line of the message, as it stands there: untrusted */
+    const char *ref;     /* as asked for */
+    long long time;      /* committer's time, unix seconds */
+};
+
+enum entry_kind { ENTRY_FILE, ENTRY_PROGRAM, ENTRY_LINK };
+
+struct entry {
+    enum entry_kind kind;
+    const char *path; /* relative, no NUL; any other byte can be in it */
+    char sha256[65];  /* of the content that is sent; empty for a link */
+    const char *target; /* of a link, else NULL */
+    unsigned long long size;
+};
+
+/* One revision as it travels. */
+struct export {
+    struct entry *entry; /* sorted by path, bytewise */
+    size_t n;
+    unsigned long long bytes;
+    int tar; /* an unlinked file, read with pread from 0; -1 when closed */
+    off_t tar_size;
+};
+
+/* On success *ret is the caller's to close.  USAGE when there is no such repository. */
+bool repo_open(struct repo **ret, const struct repo_options *options, struct err *err) MUST_CHECK;
+
+/* A branch, tag (annotated too), full or short hash, HEAD~1...  In a mirror a branch is the
+ * remote's.  USAGE when there is none, naming the nearest branches and tags. */
+bool repo_resolve(struct repo *repo, struct arena *a, const char *ref, struct revision *ret,
+                  struct err *err) MUST_CHECK;
+
+/* One line that changes whenever anything under one of the paths does; a path that
+ * is not there counts as empty. */
+bool repo_digest(struct repo *repo, struct arena *a, const struct revision *rev,
+                 const struct strs *paths, const char **ret, struct err *err) MUST_CHECK;
+
+/* How many files differ between two revisions; -1 when the other one is not in this repository. */
+long repo_changes(struct repo *repo, const char *sha, const struct revision *rev);
+
+/* The whole tree: export-ignore and export-subst done, modes 644 and 755, symbolic links,
+ * times of the commit, an empty folder for a submodule.  A path with a ".." or ".git" member,
+ * an absolute one, or one that would pass through a link of the same tree is refused. */
+bool repo_export(struct repo *repo, struct arena *a, const struct revision *rev, struct export *ret,
+                 struct err *err) MUST_CHECK;
+
+void export_close(struct export *x); /* accepts one that was never opened with tar = -1 */
+void repo_close(struct repo *repo);  /* accepts NULL */
+
+#endif
