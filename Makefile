@@ -36,13 +36,24 @@ ALL_CFLAGS = -std=c17 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -DCRELEASE_VERSION='
 SRC   := $(filter-out src/main.c,$(wildcard src/*/*.c))
 OBJ   := $(SRC:src/%.c=$(OUT)/%.o)
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
+SCRIPTS   := $(wildcard .ci/run tests/run tests/*/*.sh tests/demo/run tests/bench/run tests/app/bin/*)
+FORMATTED := $(wildcard src/*.c src/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch])
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
+NEED  := sh tests/lib/need.sh
+
 all: build/crelease ## build the program: build/crelease (BUILD=release|debug|asan|cov)
 
+# Phony, since the link may show to another variant.
 build/crelease: $(OUT)/crelease
 	$(Q)ln -sf $(BUILD)/crelease $@
+
+# Before the first compilation: the packages it needs.  pkg-config is asked in recipes only, that
+# is, after this.
+build/need-%: tests/lib/need.sh
+	$(Q)$(NEED) $*
+	@mkdir -p $(@D) && touch $@
 
 $(OUT)/crelease: $(OUT)/main.o $(OUT)/libcrelease.a
 	$(call say,LINK,$@)
@@ -51,7 +62,7 @@ $(OUT)/crelease: $(OUT)/main.o $(OUT)/libcrelease.a
 $(OUT)/libcrelease.a: $(OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(OUT)/%.o: src/%.c
+$(OUT)/%.o: src/%.c | build/need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
@@ -60,12 +71,68 @@ $(OUT)/%.o: src/%.c
 $(OUT)/stages/scripts.o: $(wildcard src/stages/*.sh)
 $(OUT)/core/recipes.o: $(wildcard recipes/*.yml)
 
-$(OUT)/test_%: tests/unit/test_%.c $(OUT)/libcrelease.a
+$(OUT)/test_%: tests/unit/test_%.c $(OUT)/libcrelease.a | build/need-test
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit $< $(OUT)/libcrelease.a $(LINK_$(BUILD)) $(DEP_LIBS) -lcmocka -o $@
 
 check: $(TESTS) ## build and run the unit tests
 	$(Q)for t in $(TESTS); do $$t || exit 1; done
+
+test: build/crelease $(TESTS) | build/need-test ## every test; the last line is "N passed, N failed"
+	@$(NEED) servers
+	@tests/run
+
+demo: build/crelease | build/need-test ## a deploy that meets a backup, on this machine, in two minutes
+	@$(NEED) servers
+	@tests/demo/run
+
+bench: build/crelease | build/need-test ## a redeploy against Capistrano's
+	@$(NEED) servers
+	@tests/bench/run
+
+# --- checks ---
+
+# A stage's values come as assignments in front of it, and its `fail` does not return.
+lint: | build/need-test ## shellcheck over every script
+	$(Q)shellcheck -x $(SCRIPTS)
+	$(Q)shellcheck -s sh -e SC2154,SC2034,SC2015 $(wildcard src/*/*.sh)
+
+layers: ## a file includes only from its own folder and from those to the left of it
+	$(Q)sh tests/lib/layers.sh
+
+headers: | build/need-build ## every header compiles alone
+	$(Q)for h in $(wildcard src/*/*.h); do \
+	    echo "#include \"$${h#src/}\"" | $(CC) $(ALL_CFLAGS) -Wno-unused -Wno-pedantic -Werror -fsyntax-only -x c - || exit 1; done
+
+hardening: build/crelease ## read from the program that it was built as it should be
+	$(Q)sh tests/lib/hardening.sh $(OUT)/crelease
+
+analyze: | build/need-build ## gcc -fanalyzer over every source
+	$(Q)for c in $(SRC) src/main.c; do $(CC) $(ALL_CFLAGS) -fanalyzer -Werror -c $$c -o /dev/null || exit 1; done
+
+asan: ## the unit tests under AddressSanitizer and UBSan
+	$(Q)$(MAKE) BUILD=asan check
+
+format: ## let clang-format write the sources
+	clang-format -i $(FORMATTED)
+
+format-check: ## would clang-format change a source?
+	clang-format --dry-run -Werror $(FORMATTED)
+
+ci: layers headers lint hardening asan analyze test ## all that a reviewer would run
+
+# --- installation ---
+
+install: build/crelease ## install into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(OUT)/crelease '$(DESTDIR)$(PREFIX)/bin/crelease'
+	@install -d '$(DESTDIR)$(PREFIX)/share/crelease' '$(DESTDIR)$(PREFIX)/share/doc/crelease'
+	cp -R $(wildcard config recipes) '$(DESTDIR)$(PREFIX)/share/crelease'
+	chmod -R u=rwX,go=rX '$(DESTDIR)$(PREFIX)/share/crelease'
+	install -m 644 $(wildcard README.md LICENSE) '$(DESTDIR)$(PREFIX)/share/doc/crelease'
+
+uninstall: ## remove what install put there
+	rm -f '$(DESTDIR)$(PREFIX)/bin/crelease'
+	rm -rf '$(DESTDIR)$(PREFIX)/share/crelease' '$(DESTDIR)$(PREFIX)/share/doc/crelease'
 
 clean: ## remove everything that was built
 	rm -rf build
@@ -73,5 +140,8 @@ clean: ## remove everything that was built
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all check clean help
+.PHONY: all build/crelease check test demo bench lint layers headers hardening analyze asan format \
+        format-check ci install uninstall clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
 -include $(OBJ:.o=.d) $(OUT)/main.d

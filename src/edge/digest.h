@@ -17,6 +17,9 @@ void digest_sha256(const void *bytes, size_t len, unsigned char ret[32]);
 void digest_hmac_sha1(const void *key, size_t key_len, const void *bytes, size_t len,
                       unsigned char ret[20]);
 
+/* The name Git gives a file's content: SHA-1 over "blob LENGTH" and the bytes. */
+void digest_git_blob(const void *bytes, size_t len, unsigned char ret[20]);
+
 /* Base64 with padding, in the arena. */
 char *base64_encode(struct arena *a, const void *bytes, size_t len);
 

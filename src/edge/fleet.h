@@ -58,7 +58,9 @@ typedef void fleet_output(void *arg, const char *bytes, size_t len);
 struct call {
     size_t host;        /* index into the hosts */
     const char *script; /* text, terminated */
-    int payload;        /* a file descriptor read with pread from 0, shared by calls; -1 for none */
+    int head;           /* a file descriptor read with pread from 0, shared by calls; sent before */
+    off_t head_size;    /* the payload; 0 for none */
+    int payload;        /* the same, behind it; -1 for none */
     off_t payload_size;
     long long timeout_ms; /* from the moment it is sent; 0 for none */
     bool hold;            /* stays: counts as answered (REPLY_EXIT 0) when it prints its first line

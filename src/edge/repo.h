@@ -23,6 +23,8 @@ struct repo_options {
     const char *cache_dir; /* mirrors of URLs; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
     /* Told now and then while fetching: objects received of total, bytes; may be NULL. */
     void (*progress)(void *arg, unsigned received, unsigned total, size_t bytes);
+    /* Asked now and then while fetching and packing: true ends it with INTERRUPTED; may be NULL. */
+    bool (*stop)(void *arg);
     /* For an encrypted key; may be NULL. */
     bool (*ask)(void *arg, const char *prompt, char *ret, size_t size);
     void *arg;

@@ -1,0 +1,100 @@
+/* cmd.h -- a command: a row of the table in commands.c, and one function in a cmd_*.c. */
+#ifndef CRELEASE_CMD_H
+#define CRELEASE_CMD_H
+
+#include "cli/opt.h"
+#include "cli/ui.h"
+#include "core/run.h"
+#include "edge/json.h"
+#include "stages/stages.h"
+
+/* Whether the command names an environment. */
+enum env { ENV_NONE, ENV_NEEDED, ENV_OPTIONAL };
+
+struct session;
+typedef bool command_run(struct session *s, struct err *err);
+
+struct command {
+    const char *name;
+    command_run *run;
+    enum env env;
+    unsigned takes;    /* options: OPT_... */
+    size_t words_max;  /* besides its name */
+    bool streams;      /* tells events, also as JSON lines */
+    const char *args;  /* "ENV" */
+    const char *about;
+};
+
+extern const struct command commands[];
+const struct command *command_find(const char *name);
+
+/* One run of the program: options, and what was opened for the command. */
+struct session {
+    struct arena *arena;
+    struct options options;
+    const struct command *command;
+    struct recipe *recipe;
+    struct loop *loop;
+    struct fleet *fleet;
+    struct ui *ui;
+    struct watcher watcher;
+    struct run run;
+    struct repo *repo;
+    struct export export;
+    bool export_open;
+    bool ended;         /* EVENT_END was told: the failure has been shown */
+    long long began_ms;
+};
+
+/* Reads the recipe for the environment, applies --hosts and --roles; prints each mistake. */
+bool session_recipe(struct session *s, const char *environment, struct err *err) MUST_CHECK;
+
+/* The loop, the user interface and the fleet (no connection yet). */
+void session_open(struct session *s);
+void session_close(struct session *s);
+
+/* Another set of hosts, by name: those of a run.  Connections are made anew. */
+bool session_narrow(struct session *s, const struct strs *names, struct err *err) MUST_CHECK;
+
+/* Looks at the hosts.  False with the first that could not be seen. */
+bool session_survey(struct session *s, bool tools, struct survey *ret, struct err *err) MUST_CHECK;
+
+/* The run that holds the lock somewhere: its host, or -1.  Different runs on different hosts
+ * are an error. */
+bool session_holder(struct session *s, const struct survey *sv, long *ret_host, struct err *err)
+    MUST_CHECK;
+
+/* The repository and the revision of a ref; nothing is sent yet. */
+bool session_resolve(struct session *s, const char *ref, struct revision *ret, struct err *err) MUST_CHECK;
+bool session_export(struct session *s, const struct revision *rev, struct err *err) MUST_CHECK;
+
+/* "ann@laptop"; and "ann". */
+const char *session_by(struct arena *a);
+const char *session_user(struct arena *a);
+
+/* Tells the end, with everything about a failure, and gives false when there is one. */
+bool session_end(struct session *s, const char *message, struct err *err);
+
+/* cmd_*.c */
+bool cmd_deploy(struct session *s, struct err *err);
+bool cmd_plan(struct session *s, struct err *err);
+bool cmd_resume(struct session *s, struct err *err);
+bool cmd_abort(struct session *s, struct err *err);
+bool cmd_rollback(struct session *s, struct err *err);
+bool cmd_status(struct session *s, struct err *err);
+bool cmd_backups(struct session *s, struct err *err);
+bool cmd_check(struct session *s, struct err *err);
+bool cmd_history(struct session *s, struct err *err);
+bool cmd_exec(struct session *s, struct err *err);
+bool cmd_run(struct session *s, struct err *err);
+bool cmd_init(struct session *s, struct err *err);
+bool cmd_help(struct session *s, struct err *err);
+
+/* Backups as people and as JSON see them (cmd_backups.c). */
+void backups_put_json(struct json *at, const struct backups *b);
+void backups_print(struct session *s, const char *host, const struct backups *b);
+
+/* Prints the plan (cmd_plan.c). */
+bool plan_print(struct session *s, const struct plan *p, const struct survey *sv, struct err *err);
+
+#endif

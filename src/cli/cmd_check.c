@@ -1,0 +1,130 @@
+#include "cli/cmd.h"
+
+#include "base/text.h"
+
+struct report {
+    struct session *s;
+    struct json *list;
+    size_t bad;
+    enum err_code worst;
+};
+
+/* One line: what was looked at, and whether it is well. */
+static void line(struct report *rep, const char *host, const char *what, bool ok, const char *detail)
+{
+    struct arena *a = rep->s->arena;
+
+    if (!ok)
+        rep->bad++;
+    if (rep->list) {
+        struct json *o = json_put_object(rep->list, NULL);
+        json_put_text(o, "host", host);
+        json_put_text(o, "check", what);
+        json_put_bool(o, "ok", ok);
+        json_put_text(o, "detail", detail);
+    } else if (!rep->s->options.quiet) {
+        printf("  %-4s %-16s %-14s %s\n", ok ? "ok" : "BAD", host ? host : "", what,
+               detail ? text_shown(a, detail) : "");
+    }
+}
+
+static const char *join(struct arena *a, const struct strs *list)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < list->n; i++)
+        text = arena_printf(a, "%s%s%s", text, i ? ", " : "", list->v[i]);
+    return text;
+}
+
+static void check_host(struct report *rep, const struct survey *sv, size_t h, unsigned long long need)
+{
+    struct session *s = rep->s;
+    struct arena *a = s->arena;
+    const struct host *host = &s->recipe->hosts[h];
+    const struct site *site = &sv->sites[h];
+    const char *name = host->name;
+
+    line(rep, name, "connection", sv->reached[h], sv->reached[h] ? site->system : sv->why[h]);
+    if (!sv->reached[h]) {
+        rep->worst = ERR_UNREACHABLE;
+        return;
+    }
+    line(rep, name, "tools", !site->no_tools.n,
+         site->no_tools.n ? arena_printf(a, "missing: %s", join(a, &site->no_tools)) : NULL);
+    line(rep, name, "rights", site->writable,
+         arena_printf(a, "%s %s %s", site->user ? site->user : "the user",
+                      site->writable ? "may write in" : "may not write in",
+                      site->writable_at ? site->writable_at : host->deploy_to));
+    if (site->free_kb >= 0) {
+        unsigned long long free_bytes = (unsigned long long)site->free_kb * 1024;
+        line(rep, name, "disk", free_bytes > need * 3,
+             arena_printf(a, "%s free, a release has %s", text_size(a, free_bytes), text_size(a, need)));
+    }
+    line(rep, name, "current", site->current_kind != CURRENT_FOLDER && site->current_kind != CURRENT_DANGLING,
+         site->current_kind == CURRENT_FOLDER     ? "is a folder and not a link: move it away by hand"
+         : site->current_kind == CURRENT_DANGLING ? "points to a release that is gone"
+         : site->live                             ? site->live
+                                                  : "nothing is live yet");
+    if (s->recipe->linked_files.n)
+        line(rep, name, "linked files", !site->missing.n,
+             site->missing.n ? arena_printf(a, "missing in %s/shared: %s", host->deploy_to, join(a, &site->missing))
+                             : NULL);
+    if (site->lock.held)
+        line(rep, name, "lock", false,
+             arena_printf(a, "run %s by %s is %s", site->lock.run, site->lock.by ? site->lock.by : "somebody",
+                          site->lock.alive ? "alive" : "unfinished"));
+}
+
+static void check_database(struct report *rep, const struct survey *sv)
+{
+    struct session *s = rep->s;
+    struct err lost = {.arena = s->arena};
+    struct backups b = {0};
+    long db = recipe_primary(s->recipe, "db");
+
+    if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db])
+        return;
+    bool ok = backup_look(&s->run, (size_t)db, &b, &lost);
+    line(rep, s->recipe->hosts[db].name, "database", ok && !b.why,
+         !ok     ? lost.msg
+         : b.why ? b.why
+                 : arena_printf(s->arena, "PostgreSQL %ld", b.server_version / 10000));
+}
+
+bool cmd_check(struct session *s, struct err *err)
+{
+    struct json *o = s->options.json ? json_open_object() : NULL;
+    struct report rep = {.s = s, .list = o ? json_put_array(o, "checks") : NULL, .worst = ERR_FAILED};
+    struct err lost = {.arena = s->arena};
+    struct err git = {.arena = s->arena};
+    struct revision rev = {0};
+    struct survey sv;
+
+    if (!o && !s->options.quiet)
+        printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
+    bool has_rev = session_resolve(s, s->recipe->ref, &rev, &git) && session_export(s, &rev, &git);
+    line(&rep, NULL, "repository", has_rev,
+         has_rev ? arena_printf(s->arena, "%s is %s \"%s\", %s, %s", s->recipe->ref, rev.short_sha, rev.subject,
+                                text_count(s->arena, s->export.n, "file"),
+                                text_size(s->arena, s->export.bytes))
+                 : git.msg);
+    s->watcher.tell = NULL;
+    if (!session_survey(s, true, &sv, &lost))
+        rep.worst = ERR_UNREACHABLE;
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        check_host(&rep, &sv, h, s->export.bytes);
+    check_database(&rep, &sv);
+    if (o) {
+        json_put_text(o, "application", s->recipe->application);
+        json_put_text(o, "environment", s->recipe->environment);
+        json_put_bool(o, "ok", rep.bad == 0);
+        json_write(o, stdout, true);
+        json_close(o);
+    } else if (!s->options.quiet && !rep.bad) {
+        printf("\nall is well: 'crelease plan %s' shows what a deploy would do\n", s->recipe->environment);
+    }
+    return rep.bad == 0 ||
+           err_set(err, rep.worst, "%s of %s not as a deploy needs it",
+                   text_count(s->arena, rep.bad, "thing"), s->recipe->environment);
+}

@@ -1,0 +1,481 @@
+#include "cli/cmd.h"
+
+#include "base/text.h"
+#include "core/engine.h"
+#include "edge/clock.h"
+
+#include <sys/random.h>
+
+enum { RUN_ID = 6, LOCK_POLL_MS = 2000 };
+
+static const char *new_run_id(struct arena *a)
+{
+    static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789"; /* 32, none that look alike */
+    unsigned char bytes[RUN_ID];
+    char *id = arena_alloc(a, RUN_ID + 1);
+
+    if (getrandom(bytes, sizeof bytes, 0) != RUN_ID)
+        abort();
+    for (size_t i = 0; i < RUN_ID; i++)
+        id[i] = letters[bytes[i] % 32];
+    return id;
+}
+
+/* Newer than every release that is there, whatever this machine's clock says. */
+static const char *new_release_name(struct session *s, const struct survey *sv)
+{
+    long long t = clock_now_ms() / 1000;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        for (size_t i = 0; i < site->n_releases; i++) {
+            long long was = clock_release_time(site->releases[i].name);
+            if (was >= t)
+                t = was + 1;
+        }
+    }
+    return clock_release_name(s->arena, t);
+}
+
+static bool is_live_everywhere(const struct session *s, const struct survey *sv, const char *sha)
+{
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        if (site->current_kind != CURRENT_LINK || !site->live_revision ||
+            strcmp(site->live_revision, sha) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool held_by_another(struct session *s, const struct site *site, struct err *err)
+{
+    const char *since = clock_date(s->arena, site->lock.since_unix * 1000);
+    const char *by = text_shown(s->arena, site->lock.by ? site->lock.by : "somebody");
+
+    if (site->lock.alive)
+        return err_set(err, ERR_LOCKED, "run %s by %s is alive on these hosts, since %s", site->lock.run, by,
+                       since);
+    return err_set(err, ERR_UNFINISHED, "run %s by %s, begun %s, is unfinished and nobody is working on it",
+                   site->lock.run, by, since);
+}
+
+/* What would stop every deploy is said before the lock is taken. */
+static bool hosts_are_fit(struct session *s, const struct survey *sv, struct err *err)
+{
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        const struct host *host = &s->recipe->hosts[h];
+        s->run.failure.host = host->name;
+        if (site->current_kind == CURRENT_FOLDER)
+            return err_set(err, ERR_FAILED,
+                           "%s: %s/current is a folder and not a link: move it away by hand", host->name,
+                           host->deploy_to);
+        if (!site->writable)
+            return err_set(err, ERR_FAILED, "%s: no right to write in %s", host->name,
+                           site->writable_at ? site->writable_at : host->deploy_to);
+        if (site->missing.n)
+            return err_set(err, ERR_FAILED,
+                           "%s: the linked file %s/shared/%s is missing: put it there (it is not in the"
+                           " repository on purpose)",
+                           host->name, host->deploy_to, site->missing.v[0]);
+    }
+    s->run.failure.host = NULL;
+    return true;
+}
+
+/* Surveys, and waits for a living run as long as --wait-lock says. */
+static bool survey_free(struct session *s, struct survey *sv, struct err *err)
+{
+    long long deadline = loop_now() + s->options.wait_lock_ms;
+    bool told = false;
+
+    for (;;) {
+        long holder;
+        if (!session_survey(s, false, sv, err) || !session_holder(s, sv, &holder, err))
+            return false;
+        if (holder < 0)
+            return true;
+        if (!sv->sites[holder].lock.alive || loop_now() >= deadline)
+            return held_by_another(s, &sv->sites[holder], err);
+        if (!told)
+            run_warn(&s->run, NULL, "waiting for run %s by %s", sv->sites[holder].lock.run,
+                     sv->sites[holder].lock.by ? sv->sites[holder].lock.by : "somebody");
+        told = true;
+        loop_wait(s->loop, LOCK_POLL_MS);
+        if (run_is_stopped(&s->run, "while waiting for another run", err))
+            return false;
+    }
+}
+
+static bool migration_has_its_host(struct session *s, struct err *err)
+{
+    if (!s->recipe->migrate.run || s->options.no_migrate || recipe_primary(s->recipe, "db") >= 0)
+        return true;
+    return err_set(err, ERR_USAGE,
+                   "the host with role db is not among --hosts or --roles: add it, or say --no-migrate");
+}
+
+static bool what_of_deploy(struct session *s, const struct revision *rev, const struct survey *sv,
+                           struct what *ret, struct err *err)
+{
+    const char *digest = "";
+
+    if (s->recipe->migrate.paths.n &&
+        !repo_digest(s->repo, s->arena, rev, &s->recipe->migrate.paths, &digest, err))
+        return false;
+    *ret = (struct what){
+        .command = COMMAND_DEPLOY,
+        .run = new_run_id(s->arena),
+        .application = s->recipe->application,
+        .environment = s->recipe->environment,
+        .release = new_release_name(s, sv),
+        .revision = rev->sha,
+        .revision_unix = rev->time,
+        .ref = rev->ref,
+        .subject = rev->subject,
+        .by = session_by(s->arena),
+        .user = session_user(s->arena),
+        .since_unix = clock_now_ms() / 1000,
+        .recipe_digest = s->recipe->digest,
+        .migrate_digest = digest,
+        .no_migrate = s->options.no_migrate,
+    };
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        strs_add(s->arena, &ret->hosts, s->recipe->hosts[h].name);
+    return true;
+}
+
+static void tell_begin(struct session *s, bool fresh)
+{
+    const struct what *w = &s->run.plan->what;
+    struct run_info info = {.id = w->run,
+                            .command = command_word(w->command),
+                            .application = w->application,
+                            .environment = w->environment,
+                            .release = w->release,
+                            .revision = w->revision,
+                            .ref = w->ref,
+                            .subject = w->subject,
+                            .by = session_by(s->arena),
+                            .since_unix = w->since_unix,
+                            .hosts = s->recipe->n_hosts,
+                            .host_names = w->hosts.v};
+
+    s->run.begun = true;
+    run_tell(&s->run, (struct event){.kind = EVENT_RUN, .run = &info, .fresh = fresh});
+}
+
+/* Losing the race for the lock leaves nothing behind, so there is no run to speak of. */
+static bool go(struct session *s, bool fresh, struct err *err)
+{
+    tell_begin(s, fresh);
+    bool ok = engine_forward(&s->run, err);
+    if (!ok && fresh && s->run.failure.stage && strcmp(s->run.failure.stage, "lock") == 0)
+        s->run.begun = err->code == ERR_UNCERTAIN;
+    return session_end(s, NULL, err) && ok;
+}
+
+static bool deploy(struct session *s, struct err *err)
+{
+    struct revision rev;
+    struct survey sv;
+    struct what what;
+
+    if (!migration_has_its_host(s, err) ||
+        !session_resolve(s, s->options.ref ? s->options.ref : s->recipe->ref, &rev, err) ||
+        !survey_free(s, &sv, err))
+        return false;
+    if (!s->options.force && is_live_everywhere(s, &sv, rev.sha)) {
+        return session_end(s, arena_printf(s->arena, "nothing to do: %s is live on %s%s (--force deploys it"
+                                           " again)", rev.short_sha, s->recipe->n_hosts > 1 ? "all " : "",
+                                           text_count(s->arena, s->recipe->n_hosts, "host")), err);
+    }
+    if (!hosts_are_fit(s, &sv, err) || !what_of_deploy(s, &rev, &sv, &what, err))
+        return false;
+    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+    if (s->options.dry_run)
+        return plan_print(s, s->run.plan, &sv, err);
+    if (!session_export(s, &rev, err))
+        return false;
+    return go(s, true, err);
+}
+
+bool cmd_deploy(struct session *s, struct err *err)
+{
+    return deploy(s, err);
+}
+
+bool cmd_plan(struct session *s, struct err *err)
+{
+    s->options.dry_run = true;
+    return deploy(s, err);
+}
+
+/* The last finished release before the live one that every host has. */
+static const char *release_before(struct session *s, const struct survey *sv)
+{
+    const struct site *first = &sv->sites[0];
+
+    for (size_t i = first->n_releases; i-- > 0;) {
+        const char *name = first->releases[i].name;
+        bool fit = true;
+        for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+            const struct site *site = &sv->sites[h];
+            const struct release *rel = site_release(site, name);
+            fit = fit && site->live && strcmp(name, site->live) < 0 && rel && rel->revision &&
+                  (rel->finished || !site->has_log);
+        }
+        if (fit)
+            return name;
+    }
+    return NULL;
+}
+
+static bool choose_release(struct session *s, const struct survey *sv, const char **ret, struct err *err)
+{
+    const char *to = s->options.to;
+
+    if (!to) {
+        *ret = release_before(s, sv);
+        if (!*ret)
+            return err_set(err, ERR_FAILED, "there is no finished release before the live one to go back to");
+        return true;
+    }
+    if (clock_release_time(to) < 0)
+        return err_set(err, ERR_USAGE, "--to is '%s', expected the name of a release (14 digits)",
+                       text_shown(s->arena, to));
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct release *rel = site_release(&sv->sites[h], to);
+        if (!rel || !rel->revision)
+            return err_set(err, ERR_FAILED, "%s: release %s is %s", s->recipe->hosts[h].name, to,
+                           rel ? "not complete" : "not there");
+    }
+    *ret = to;
+    return true;
+}
+
+static bool is_release_live(const struct session *s, const struct survey *sv, const char *name)
+{
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (!sv->sites[h].live || strcmp(sv->sites[h].live, name) != 0)
+            return false;
+    return true;
+}
+
+bool cmd_rollback(struct session *s, struct err *err)
+{
+    struct survey sv;
+    const char *to;
+
+    if (!survey_free(s, &sv, err) || !choose_release(s, &sv, &to, err))
+        return false;
+    if (is_release_live(s, &sv, to))
+        return session_end(s, arena_printf(s->arena, "nothing to do: release %s is live", to), err);
+    const struct release *rel = site_release(&sv.sites[0], to);
+    struct what what = {.command = COMMAND_ROLLBACK,
+                        .run = new_run_id(s->arena),
+                        .application = s->recipe->application,
+                        .environment = s->recipe->environment,
+                        .release = to,
+                        .revision = strlen(rel->revision) == 40 ? rel->revision : "",
+                        .ref = "",
+                        .subject = "",
+                        .by = session_by(s->arena),
+                        .user = session_user(s->arena),
+                        .since_unix = clock_now_ms() / 1000,
+                        .recipe_digest = s->recipe->digest,
+                        .migrate_digest = ""};
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        strs_add(s->arena, &what.hosts, s->recipe->hosts[h].name);
+    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+    if (s->options.dry_run)
+        return plan_print(s, s->run.plan, &sv, err);
+    if (s->recipe->migrate.run)
+        run_warn(&s->run, NULL, "the database is not turned back: its migrations stay, and it may be ahead of"
+                 " the code of %s", to);
+    return go(s, true, err);
+}
+
+static bool may_take_over(struct session *s, const struct site *site, struct err *err)
+{
+    if (!site->lock.alive)
+        return true;
+    if (!s->options.takeover)
+        return held_by_another(s, site, err);
+    if (s->options.force)
+        return true;
+    if (!s->run.interactive)
+        return err_set(err, ERR_USAGE, "--takeover of a living run needs --force without a terminal");
+    fprintf(stderr, "run %s by %s is alive. Take it over? Type yes: ", site->lock.run,
+            text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"));
+    char answer[8] = "";
+    if (!fgets(answer, sizeof answer, stdin) || strcmp(answer, "yes\n") != 0)
+        return err_set(err, ERR_LOCKED, "not taken over");
+    return true;
+}
+
+/* The revision is needed again only where a host has not got it yet. */
+static bool needs_export(const struct session *s)
+{
+    const struct plan *p = s->run.plan;
+
+    for (size_t i = 0; i < p->n_steps; i++) {
+        if (strcmp(p->steps[i].name, "checkout") != 0)
+            continue;
+        for (size_t k = 0; k < p->steps[i].n_hosts; k++) {
+            const struct site *site = &s->run.sites[p->steps[i].hosts[k]];
+            if (!site_is_marked(site, "checkout", "done") && !site_has_ended(site, p->what.run))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool plan_of_run(struct session *s, const struct survey *sv, struct what *ret, struct err *err)
+{
+    const char *text = NULL;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        if (!site->lock.held || !site->plan)
+            continue;
+        if (text && strcmp(text, site->plan) != 0)
+            return err_set(err, ERR_FAILED, "the hosts do not agree on the plan of run %s", site->lock.run);
+        text = site->plan;
+    }
+    if (!text)
+        return err_set(err, ERR_FAILED, "no host has the plan of the unfinished run (the file plan in"
+                       " .crelease/runs)");
+    return plan_read(s->arena, text, ret, err);
+}
+
+/* Takes up the unfinished run of this environment.  *ret_none: there is none. */
+static bool take_up(struct session *s, bool back, bool *ret_none, struct err *err)
+{
+    struct survey sv;
+    struct what what;
+    long holder;
+
+    *ret_none = false;
+    if (!session_survey(s, false, &sv, err) || !session_holder(s, &sv, &holder, err))
+        return false;
+    if (holder < 0) {
+        *ret_none = true;
+        return true;
+    }
+    if (!may_take_over(s, &sv.sites[holder], err) || !plan_of_run(s, &sv, &what, err))
+        return false;
+    if (what.hosts.n != s->recipe->n_hosts) {
+        if (!session_narrow(s, &what.hosts, err) || !session_survey(s, false, &sv, err))
+            return false;
+    }
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (sv.sites[h].lock.held && sv.sites[h].lock.epoch >= s->run.epoch)
+            s->run.epoch = sv.sites[h].lock.epoch + 1;
+    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+    s->run.resumed = true;
+    s->run.takeover = true;
+    if (strcmp(what.recipe_digest, s->recipe->digest) != 0)
+        run_warn(&s->run, NULL, "the recipe has changed since run %s began; going on with the release of the"
+                 " run and the recipe as it is now", what.run);
+    if (back || engine_is_turning_back(&s->run))
+        return true;
+    struct revision rev;
+    if (!needs_export(s))
+        return true;
+    if (!session_resolve(s, what.revision, &rev, err))
+        return err_in(err, "the revision of run %s is needed again", what.run);
+    return session_export(s, &rev, err);
+}
+
+static bool turn_back(struct session *s, struct err *err)
+{
+    tell_begin(s, false);
+    bool ok = engine_back(&s->run, err);
+    return session_end(s, "aborted: what could be put back is put back, the lock is free", err) && ok;
+}
+
+static bool no_run(struct session *s, struct err *err)
+{
+    return session_end(s, arena_printf(s->arena, "nothing to do: no run is unfinished on %s",
+                                       s->recipe->environment), err);
+}
+
+/* Without ENV: the one environment that has an unfinished run. */
+static bool find_environment(struct session *s, const char **ret, struct err *err)
+{
+    struct strs all = s->recipe->environments;
+
+    *ret = NULL;
+    for (size_t i = 0; i < all.n; i++) {
+        struct survey sv;
+        struct err one = {.arena = s->arena};
+        long holder = -1;
+        fleet_close(s->fleet);
+        s->fleet = NULL;
+        if (s->loop) {
+            ui_close(s->ui);
+            s->ui = NULL;
+            loop_close(s->loop);
+            s->loop = NULL;
+        }
+        if (!session_recipe(s, all.v[i], err))
+            return false;
+        session_open(s);
+        if (!session_survey(s, false, &sv, &one) || !session_holder(s, &sv, &holder, &one)) {
+            if (!s->options.quiet)
+                fprintf(stderr, "crelease: %s: %s\n", all.v[i], one.msg);
+            continue;
+        }
+        if (holder < 0)
+            continue;
+        if (*ret)
+            return err_set(err, ERR_USAGE, "both '%s' and '%s' have an unfinished run: say which", *ret, all.v[i]);
+        *ret = all.v[i];
+    }
+    return true;
+}
+
+bool cmd_resume(struct session *s, struct err *err)
+{
+    bool none;
+
+    if (s->options.words.n < 2) {
+        const char *env;
+        if (!find_environment(s, &env, err))
+            return false;
+        if (!env)
+            return err_set(err, ERR_NONE + ERR_USAGE, "no environment has an unfinished run");
+        if (strcmp(env, s->recipe->environment) != 0) {
+            session_close(s);
+            s->export_open = false;
+            s->repo = NULL;
+            if (!session_recipe(s, env, err))
+                return false;
+            session_open(s);
+        }
+    }
+    if (!take_up(s, false, &none, err))
+        return false;
+    if (none)
+        return no_run(s, err);
+    if (s->options.dry_run) {
+        struct survey sv = {.sites = s->run.sites};
+        return plan_print(s, s->run.plan, &sv, err);
+    }
+    if (engine_is_turning_back(&s->run))
+        return turn_back(s, err);
+    return go(s, false, err);
+}
+
+bool cmd_abort(struct session *s, struct err *err)
+{
+    bool none;
+
+    if (!take_up(s, true, &none, err))
+        return false;
+    if (none)
+        return no_run(s, err);
+    return turn_back(s, err);
+}

@@ -1,0 +1,109 @@
+#include "cli/cmd.h"
+
+#include "base/text.h"
+#include "core/recipe_keys.h"
+#include "core/recipes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static void print_usage(struct arena *a)
+{
+    printf("crelease brings revisions of a Git repository live on hosts, and can be resumed after any failure.\n\n"
+           "  crelease COMMAND [ENV] [OPTIONS]\n\n");
+    for (const struct command *c = commands; c->name; c++)
+        printf("  %-10s %-12s %s\n", c->name, c->args, c->about);
+    printf("\nOptions of every command:\n%s", options_help(a, OPT_ALL, true));
+    printf("\n'crelease help COMMAND' has the options of a command, 'crelease help recipe' the keys of a recipe,\n"
+           "'crelease help exit' the exit statuses.\n");
+}
+
+static void print_command(struct arena *a, const struct command *c)
+{
+    const char *own = options_help(a, c->takes, false);
+
+    printf("crelease %s %s\n\n  %s\n", c->name, c->args, c->about);
+    if (*own)
+        printf("\n%s", own);
+    printf("\nOptions of every command:\n%s", options_help(a, OPT_ALL, true));
+}
+
+static void print_exit(void)
+{
+    printf("What crelease ends with:\n\n");
+    for (enum err_code c = ERR_NONE; c < ERR_CODES; c++)
+        printf("  %3d  %-12s %s\n", err_status(c), err_word(c), err_meaning(c));
+}
+
+bool cmd_help(struct session *s, struct err *err)
+{
+    const char *topic = s->options.words.n > 1 ? s->options.words.v[1] : NULL;
+    const char *text;
+
+    if (!topic) {
+        print_usage(s->arena);
+    } else if (command_find(topic) && strcmp(topic, "help") != 0) {
+        print_command(s->arena, command_find(topic));
+    } else if (strcmp(topic, "recipe") == 0) {
+        if (s->options.json)
+            printf("%s\n", recipe_schema(s->arena));
+        else
+            printf("%s\n", recipe_help(s->arena, NULL));
+    } else if (strcmp(topic, "exit") == 0) {
+        print_exit();
+    } else if ((text = recipe_help(s->arena, topic))) {
+        printf("%s\n", text);
+    } else {
+        const char *names[64] = {"recipe", "exit"};
+        size_t n = 2;
+        for (const struct command *c = commands; c->name && n < 62; c++)
+            names[n++] = c->name;
+        const char *near = text_nearest(topic, names);
+        if (!near)
+            near = recipe_nearest_key(s->arena, topic);
+        return err_set(err, ERR_USAGE, "there is no help on '%s'%s%s%s", text_shown(s->arena, topic),
+                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    return true;
+}
+
+static const char starter[] =
+    "# A recipe for crelease.  'crelease help recipe' has every key.\n"
+    "application: my_project\n"
+    "# extends: rails                  # defaults for a framework: rails, django, laravel, node, static\n"
+    "repository: .                    # a path or a URL\n"
+    "ref: main                        # a branch, tag or commit\n"
+    "deploy_to: /var/www/my_project\n"
+    "keep_releases: 5\n"
+    "# linked_files: [config/database.yml]\n"
+    "# linked_dirs: [log, public/uploads]\n"
+    "# build:\n"
+    "#   - bundle install\n"
+    "# database: {adapter: postgresql, name: my_project_production}\n"
+    "# migrate: {run: bundle exec rake db:migrate, status: bundle exec rake db:migrate:status}\n"
+    "# backup: {policy: wait, wait_limit: 6h}\n"
+    "# restart: {touch: tmp/restart.txt}\n"
+    "\n"
+    "environments:\n"
+    "  production:\n"
+    "    hosts:\n"
+    "      - deploy@app1.example.com\n";
+
+bool cmd_init(struct session *s, struct err *err)
+{
+    const char *path = s->options.recipe ? s->options.recipe : "crelease.yml";
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+    if (fd < 0 && errno == EEXIST)
+        return err_set(err, ERR_USAGE, "'%s' is there already; it was not touched", text_shown(s->arena, path));
+    if (fd < 0)
+        return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(s->arena, path), strerror(errno));
+    bool ok = write(fd, starter, sizeof starter - 1) == (ssize_t)sizeof starter - 1;
+    ok = close(fd) == 0 && ok;
+    if (!ok)
+        return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(s->arena, path), strerror(errno));
+    if (!s->options.quiet)
+        printf("wrote %s; edit it, then run 'crelease check production'\n", text_shown(s->arena, path));
+    return true;
+}

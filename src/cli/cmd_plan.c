@@ -1,0 +1,96 @@
+#include "cli/cmd.h"
+
+#include "base/text.h"
+#include "edge/clock.h"
+
+static const char *note_of(struct session *s, const struct plan *p, const struct step *step,
+                           const struct survey *sv)
+{
+    const char *digest = p->what.migrate_digest;
+    const struct site *site = &sv->sites[step->hosts[0]];
+
+    if (!run_hosts_left(&s->run, step, NULL))
+        return "done";
+    if (step->stage->who != WHO_DB && step->stage->who != WHO_MIGRATE)
+        return NULL;
+    if (!s->run.force && *digest && site->migrated_digest && strcmp(digest, site->migrated_digest) == 0)
+        return "nothing pending: unchanged since the last migration";
+    return strcmp(step->stage->name, "migrate") == 0 && !step->stage->until ? "if something is pending" : NULL;
+}
+
+static void print_json(struct session *s, const struct plan *p, const struct survey *sv)
+{
+    const struct what *w = &p->what;
+    struct json *o = json_open_object();
+
+    json_put_text(o, "application", w->application);
+    json_put_text(o, "environment", w->environment);
+    json_put_text(o, "command", command_word(w->command));
+    json_put_text(o, "release", w->release);
+    json_put_text(o, "revision", *w->revision ? w->revision : NULL);
+    json_put_text(o, "ref", *w->ref ? w->ref : NULL);
+    json_put_text(o, "subject", *w->subject ? w->subject : NULL);
+    struct json *steps = json_put_array(o, "steps");
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const struct step *step = &p->steps[i];
+        struct json *j = json_put_object(steps, NULL);
+        json_put_text(j, "stage", step->name);
+        struct json *hosts = json_put_array(j, "hosts");
+        for (size_t k = 0; k < step->n_hosts; k++)
+            json_put_text(hosts, NULL, s->recipe->hosts[step->hosts[k]].name);
+        json_put_text(j, "does", run_redact(&s->run, step->about));
+        json_put_text(j, "note", note_of(s, p, step, sv));
+        struct json *jobs = json_put_array(j, "jobs");
+        for (size_t k = 0; step->jobs && k < step->jobs->n; k++)
+            json_put_text(jobs, NULL, run_redact(&s->run, step->jobs->v[k].run));
+    }
+    json_write(o, stdout, true);
+    json_close(o);
+}
+
+static void print_jobs(struct session *s, const struct step *step)
+{
+    if (!step->jobs || step->jobs->n < 2)
+        return;
+    for (size_t j = 0; j < step->jobs->n; j++) {
+        const char *names = "";
+        for (size_t k = 0; k < step->n_hosts; k++)
+            if (step_job_is_for(step, s->recipe, j, step->hosts[k]))
+                names = arena_printf(s->arena, "%s%s%s", names, *names ? " " : "",
+                                     s->recipe->hosts[step->hosts[k]].name);
+        printf("  %-15s %-20s   %s\n", "", names,
+               text_shown(s->arena, run_redact(&s->run, step->jobs->v[j].name)));
+    }
+}
+
+bool plan_print(struct session *s, const struct plan *p, const struct survey *sv, struct err *err)
+{
+    const struct what *w = &p->what;
+
+    (void)err;
+    if (s->options.json) {
+        print_json(s, p, sv);
+        return true;
+    }
+    if (s->options.quiet)
+        return true;
+    printf("%s -> %s   %s   ", w->application, w->environment,
+           text_count(s->arena, s->recipe->n_hosts, "host"));
+    if (w->command == COMMAND_ROLLBACK)
+        printf("back to release %s\n\n", w->release);
+    else
+        printf("%.7s \"%s\" (%s)   as release %s\n\n", w->revision, text_shown(s->arena, w->subject),
+               text_shown(s->arena, w->ref), w->release);
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const struct step *step = &p->steps[i];
+        const char *note = note_of(s, p, step, sv);
+        bool several = step->jobs && step->jobs->n > 1;
+        printf("  %-15s %-20s   %s%s%s%s\n", step->name, run_host_names(&s->run, step->hosts, step->n_hosts),
+               several ? text_count(s->arena, step->jobs->n, "job")
+                       : text_shown(s->arena, run_redact(&s->run, step->about)),
+               note ? "   (" : "", note ? note : "", note ? ")" : "");
+        print_jobs(s, step);
+    }
+    printf("\nnothing was changed\n");
+    return true;
+}

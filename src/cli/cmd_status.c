@@ -1,0 +1,302 @@
+#include "cli/cmd.h"
+
+#include "base/text.h"
+#include "core/engine.h"
+#include "edge/clock.h"
+
+/* The unfinished run as one may know it from outside. */
+struct unfinished {
+    bool there;
+    struct what what;
+    const char *state; /* running, waiting, failed, interrupted */
+    const char *stage;
+    const char *error;
+    const char *by;
+};
+
+/* The step that was begun last: of all hosts the newest mark that is no end. */
+static const char *last_stage(const struct session *s, const struct survey *sv)
+{
+    const char *stage = NULL;
+    long long newest = -1;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        if (!sv->reached[h] || !site->n_marks || !site->lock.held)
+            continue;
+        const struct mark *m = &site->marks[site->n_marks - 1];
+        bool open = strcmp(m->state, "done") != 0 && strcmp(m->state, "skipped") != 0;
+        if (m->unix_s > newest || (m->unix_s == newest && open)) {
+            newest = m->unix_s;
+            stage = m->step;
+        }
+    }
+    return stage;
+}
+
+static bool look_at_run(struct session *s, const struct survey *sv, struct unfinished *u, struct err *err)
+{
+    long holder;
+    const char *word = NULL;
+
+    if (!session_holder(s, sv, &holder, err))
+        return false;
+    if (holder < 0)
+        return true;
+    const struct site *site = &sv->sites[holder];
+    u->there = true;
+    u->what.run = site->lock.run;
+    u->what.release = u->what.revision = "";
+    u->what.since_unix = site->lock.since_unix;
+    u->by = site->lock.by;
+    if (site->plan && !plan_read(s->arena, site->plan, &u->what, err))
+        return false;
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (sv->reached[h] && sv->sites[h].last_error && !u->error)
+            u->error = sv->sites[h].last_error;
+    if (u->error) {
+        size_t len = strcspn(u->error, " ");
+        word = arena_strndup(s->arena, u->error, len);
+        u->error += len + (u->error[len] == ' ');
+    }
+    u->stage = last_stage(s, sv);
+    bool in_clear = u->stage && strcmp(u->stage, "backup-clear") == 0;
+    u->state = site->lock.alive ? (in_clear ? "waiting" : "running")
+               : !word || strcmp(word, err_word(ERR_INTERRUPTED)) == 0 ? "interrupted"
+                                                                        : "failed";
+    if (site->lock.alive)
+        u->error = NULL;
+    return true;
+}
+
+/* What migrations are pending for the live code; -1 when it cannot be known. */
+static long pending_now(struct session *s, const struct survey *sv, size_t host)
+{
+    const struct site *site = &sv->sites[host];
+    struct err ignored = {.arena = s->arena};
+    long n = -1;
+
+    if (!sv->reached[host] || !site->live || !s->recipe->migrate.run)
+        return -1;
+    if (site->migrated_revision && site->live_revision &&
+        strcmp(site->migrated_revision, site->live_revision) == 0)
+        return 0;
+    const char *where = arena_printf(s->arena, "%s/current", s->recipe->hosts[host].deploy_to);
+    return migrate_pending(&s->run, host, where, &n, NULL, &ignored) ? n : -1;
+}
+
+static void put_hosts(struct session *s, struct json *o, const struct survey *sv)
+{
+    struct json *hosts = json_put_array(o, "hosts");
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        struct json *j = json_put_object(hosts, NULL);
+        json_put_text(j, "host", s->recipe->hosts[h].name);
+        json_put_bool(j, "reachable", sv->reached[h]);
+        json_put_text(j, "current", sv->reached[h] ? site->live : NULL);
+        json_put_text(j, "revision", sv->reached[h] ? site->live_revision : NULL);
+        struct json *releases = json_put_array(j, "releases");
+        for (size_t i = 0; sv->reached[h] && i < site->n_releases; i++)
+            json_put_text(releases, NULL, site->releases[i].name);
+        json_put_text(j, "why", sv->why[h]);
+    }
+}
+
+static void put_run(struct session *s, struct json *o, const struct unfinished *u)
+{
+    if (!u->there) {
+        json_put_null(o, "run");
+        return;
+    }
+    struct json *j = json_put_object(o, "run");
+    json_put_text(j, "id", u->what.run);
+    json_put_text(j, "release", *u->what.release ? u->what.release : NULL);
+    json_put_text(j, "revision", *u->what.revision ? u->what.revision : NULL);
+    json_put_text(j, "state", u->state);
+    json_put_text(j, "stage", u->stage);
+    json_put_text(j, "error", u->error);
+    json_put_text(j, "by", u->by);
+    json_put_text(j, "since", clock_rfc3339(s->arena, u->what.since_unix * 1000, false));
+}
+
+static void print_host(struct session *s, const struct survey *sv, size_t h)
+{
+    const struct site *site = &sv->sites[h];
+    const char *name = s->recipe->hosts[h].name;
+
+    if (!sv->reached[h]) {
+        printf("  %-16s could not be seen: %s\n", name, sv->why[h]);
+        return;
+    }
+    switch (site->current_kind) {
+    case CURRENT_NONE:
+        printf("  %-16s nothing is live yet", name);
+        break;
+    case CURRENT_FOLDER:
+        printf("  %-16s current is a folder and not a link", name);
+        break;
+    case CURRENT_DANGLING:
+        printf("  %-16s current points nowhere: %s", name, text_shown(s->arena, site->current));
+        break;
+    case CURRENT_LINK:
+        printf("  %-16s %s  %.7s", name, site->live ? site->live : text_shown(s->arena, site->current),
+               site->live_revision ? text_shown(s->arena, site->live_revision) : "(revision not known)");
+        break;
+    }
+    printf("   %s kept\n", text_count(s->arena, site->n_releases, "release"));
+    if (site->leftover)
+        printf("  %-16s an interrupted Capistrano left %s (the next deploy removes it)\n", "",
+               text_shown(s->arena, site->leftover));
+}
+
+static void print_run(struct session *s, const struct unfinished *u)
+{
+    const char *env = s->recipe->environment;
+
+    if (!u->there) {
+        printf("\nno run is unfinished\n");
+        return;
+    }
+    printf("\nrun %s by %s, begun %s, is %s%s%s\n", u->what.run,
+           text_shown(s->arena, u->by ? u->by : "somebody"),
+           clock_date(s->arena, u->what.since_unix * 1000), u->state, u->stage ? ", at stage " : "",
+           u->stage ? text_shown(s->arena, u->stage) : "");
+    if (*u->what.revision)
+        printf("  it brings %.7s \"%s\" live as release %s\n", u->what.revision,
+               text_shown(s->arena, u->what.subject ? u->what.subject : ""), u->what.release);
+    if (u->error)
+        printf("  %s\n", text_shown(s->arena, u->error));
+    if (strcmp(u->state, "running") != 0 && strcmp(u->state, "waiting") != 0)
+        printf("  next: 'crelease resume %s' to go on, or 'crelease abort %s' to give it up\n", env, env);
+}
+
+/* Paths below what the recipe links are not the release's own. */
+static bool is_linked(const struct recipe *r, const char *path)
+{
+    const struct strs *lists[] = {&r->linked_files, &r->linked_dirs};
+
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < lists[k]->n; i++) {
+            size_t len = strlen(lists[k]->v[i]);
+            if (strncmp(path, lists[k]->v[i], len) == 0 && (!path[len] || path[len] == '/'))
+                return true;
+        }
+    return false;
+}
+
+static bool verify_host(struct session *s, const struct survey *sv, size_t h, struct json *at,
+                        struct err *err)
+{
+    const char *name = s->recipe->hosts[h].name;
+    struct strs differs = {0};
+    struct strs own = {0};
+    bool known = false;
+
+    if (!sv->reached[h] || !sv->sites[h].live)
+        return true;
+    if (!checkout_verify(&s->run, h, sv->sites[h].live, &known, &differs, err))
+        return false;
+    for (size_t i = 0; i < differs.n; i++)
+        if (!is_linked(s->recipe, differs.v[i]))
+            strs_add(s->arena, &own, differs.v[i]);
+    if (at) {
+        struct json *j = json_put_object(at, NULL);
+        json_put_text(j, "host", name);
+        json_put_bool(j, "manifest", known);
+        struct json *list = json_put_array(j, "differs");
+        for (size_t i = 0; i < own.n; i++)
+            json_put_text(list, NULL, own.v[i]);
+        return true;
+    }
+    if (!known)
+        printf("  %-16s has no manifest: it cannot be verified\n", name);
+    else if (!own.n)
+        printf("  %-16s is as it was deployed, every file\n", name);
+    for (size_t i = 0; i < own.n; i++)
+        printf("  %-16s was changed by hand: %s\n", i ? "" : name, text_shown(s->arena, own.v[i]));
+    return true;
+}
+
+static bool verify_all(struct session *s, const struct survey *sv, struct json *at, struct err *err)
+{
+    if (!at)
+        printf("\n");
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (!verify_host(s, sv, h, at, err))
+            return false;
+    return true;
+}
+
+static bool print_json(struct session *s, const struct survey *sv, const struct unfinished *u,
+                       const struct backups *b, long pending, struct err *err)
+{
+    struct json *o = json_open_object();
+
+    json_put_text(o, "application", s->recipe->application);
+    json_put_text(o, "environment", s->recipe->environment);
+    put_hosts(s, o, sv);
+    put_run(s, o, u);
+    backups_put_json(json_put_array(o, "backups"), b);
+    json_put_null(o, "next_backups");
+    struct json *m = json_put_object(o, "migrations");
+    if (pending < 0)
+        json_put_null(m, "pending");
+    else
+        json_put_int(m, "pending", pending);
+    bool ok = !s->options.verify || verify_all(s, sv, json_put_array(o, "verify"), err);
+    json_write(o, stdout, true);
+    json_close(o);
+    return ok;
+}
+
+static bool print_all(struct session *s, const struct survey *sv, const struct unfinished *u,
+                      const struct backups *b, long db, long pending, struct err *err)
+{
+    if (s->options.quiet)
+        return true;
+    printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        print_host(s, sv, h);
+    print_run(s, u);
+    if (s->recipe->database.adapter != ADAPTER_NONE && db >= 0 && sv->reached[db]) {
+        printf("\n");
+        backups_print(s, s->recipe->hosts[db].name, b);
+    }
+    if (s->recipe->migrate.run)
+        printf("%s\n", pending < 0    ? "pending migrations: not known"
+                       : pending == 0 ? "no migration is pending for the live release"
+                                      : arena_printf(s->arena, "%s pending for the live release",
+                                                     text_count(s->arena, (unsigned long long)pending,
+                                                                "migration")));
+    return !s->options.verify || verify_all(s, sv, NULL, err);
+}
+
+bool cmd_status(struct session *s, struct err *err)
+{
+    struct err seen = {.arena = s->arena};
+    struct err lost = {.arena = s->arena};
+    struct unfinished u = {0};
+    struct backups b = {0};
+    struct survey sv;
+    long db = recipe_primary(s->recipe, "db");
+    long pending = -1;
+
+    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe,
+                            &(struct what){.run = "", .release = "", .revision = ""});
+    bool reached = session_survey(s, false, &sv, &seen);
+    if (!look_at_run(s, &sv, &u, err))
+        return false;
+    if (db >= 0 && sv.reached[db] && s->recipe->database.adapter != ADAPTER_NONE &&
+        !backup_look(&s->run, (size_t)db, &b, &lost))
+        b.why = lost.msg;
+    if (db >= 0)
+        pending = pending_now(s, &sv, (size_t)db);
+    bool ok = s->options.json ? print_json(s, &sv, &u, &b, pending, err)
+                              : print_all(s, &sv, &u, &b, db, pending, err);
+    if (!ok)
+        return false;
+    if (!reached)
+        *err = seen;
+    return reached;
+}

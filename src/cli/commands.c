@@ -1,0 +1,34 @@
+#include "cli/cmd.h"
+
+const struct command commands[] = {
+    {"deploy", cmd_deploy, ENV_NEEDED, OPT_DEPLOY, 1, true, "ENV", "bring a revision live"},
+    {"resume", cmd_resume, ENV_OPTIONAL, OPT_RESUME, 1, true, "[ENV]", "go on with the unfinished run"},
+    {"rollback", cmd_rollback, ENV_NEEDED, OPT_ROLLBACK, 1, true, "ENV",
+     "go back to the last finished release before the live one, or --to RELEASE"},
+    {"abort", cmd_abort, ENV_NEEDED, OPT_ABORT, 1, true, "ENV",
+     "give the unfinished run up: put back what can be put back, free the lock"},
+    {"status", cmd_status, ENV_NEEDED, OPT_STATUS, 1, false, "ENV",
+     "per host what is live and what is unfinished; backups; pending migrations"},
+    {"plan", cmd_plan, ENV_NEEDED, OPT_PLAN, 1, false, "ENV",
+     "what deploy would do, stage by stage and host by host; changes nothing"},
+    {"check", cmd_check, ENV_NEEDED, OPT_OTHER, 1, false, "ENV",
+     "would it work: connections, tools, rights, disk, linked files, database"},
+    {"backups", cmd_backups, ENV_NEEDED, OPT_OTHER, 1, false, "ENV", "running backups"},
+    {"history", cmd_history, ENV_NEEDED, OPT_HISTORY, 1, false, "ENV",
+     "past runs: when, who, what, how it ended"},
+    {"exec", cmd_exec, ENV_NEEDED, OPT_OTHER, 1, false, "ENV -- CMD",
+     "run a command on the hosts, in the live release"},
+    {"run", cmd_run, ENV_NEEDED, OPT_OTHER, 2, false, "ENV TASK", "run a task of the recipe"},
+    {"init", cmd_init, ENV_NONE, OPT_OTHER, 0, false, "", "write a starter recipe, asking nothing"},
+    {"help", cmd_help, ENV_NONE, OPT_OTHER, 1, false, "[TOPIC]",
+     "a command, 'recipe', a key of the recipe, or 'exit'"},
+    {.name = NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}

@@ -1,0 +1,244 @@
+#include "cli/opt.h"
+
+#include "base/text.h"
+
+enum opt_kind { OPT_FLAG, OPT_COUNT_UP, OPT_TEXT, OPT_DURATION, OPT_WORD, OPT_NUMBER };
+
+static const struct option_row {
+    char letter;
+    const char *word;
+    enum opt_kind kind;
+    size_t at;
+    unsigned takes;
+    const char *arg;
+    const char *about;
+    const char *const *words;
+} rows[] = {
+#define AT(member) offsetof(struct options, member)
+    {'f', "recipe", OPT_TEXT, AT(recipe), OPT_ALL, "FILE", "the recipe, instead of looking for it", NULL},
+    {0, "hosts", OPT_TEXT, AT(hosts), OPT_ALL, "A,B", "only these hosts", NULL},
+    {0, "roles", OPT_TEXT, AT(roles), OPT_ALL, "X,Y", "only hosts with one of these roles", NULL},
+    {'q', "quiet", OPT_FLAG, AT(quiet), OPT_ALL, NULL, "print nothing but the one line of an error", NULL},
+    {'v', "verbose", OPT_COUNT_UP, AT(verbose), OPT_ALL, NULL, "say more; keep the output of jobs", NULL},
+    {0, "json", OPT_FLAG, AT(json), OPT_ALL, NULL, "standard output is JSON only", NULL},
+    {0, "color", OPT_WORD, AT(color), OPT_ALL, "WHEN", "auto, always or never (NO_COLOR is honoured)",
+     (const char *const[]){"auto", "always", "never", NULL}},
+    {'h', "help", OPT_FLAG, AT(help), OPT_ALL, NULL, "help on the command", NULL},
+    {0, "version", OPT_FLAG, AT(version), OPT_ALL, NULL, "print the version", NULL},
+    {0, "on-backup", OPT_WORD, AT(on_backup), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, "POLICY",
+     "a backup is in the way: wait, kill, abort or ask",
+     (const char *const[]){"wait", "kill", "abort", "ask", NULL}},
+    {0, "wait-limit", OPT_DURATION, AT(wait_limit_ms), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN,
+     "DURATION", "wait at most so long for a backup (6h)", NULL},
+    {0, "wait-lock", OPT_DURATION, AT(wait_lock_ms), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, "DURATION",
+     "another run is alive: wait at most so long for it", NULL},
+    {'n', "dry-run", OPT_FLAG, AT(dry_run), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, NULL,
+     "only say what would be done (as 'plan')", NULL},
+    {0, "ref", OPT_TEXT, AT(ref), OPT_DEPLOY | OPT_PLAN, "REF", "the branch, tag or commit to deploy", NULL},
+    {0, "no-migrate", OPT_FLAG, AT(no_migrate), OPT_DEPLOY | OPT_PLAN, NULL, "leave the database alone", NULL},
+    {0, "force", OPT_FLAG, AT(force),
+     OPT_DEPLOY | OPT_PLAN | OPT_RESUME | OPT_ABORT | OPT_ROLLBACK | OPT_OTHER, NULL,
+     "deploy what is live already; ask the migration tool anyway; take over without asking", NULL},
+    {0, "takeover", OPT_FLAG, AT(takeover), OPT_RESUME | OPT_ABORT, NULL,
+     "take the run over although its holder is alive", NULL},
+    {0, "to", OPT_TEXT, AT(to), OPT_ROLLBACK, "RELEASE", "the release to go back to", NULL},
+    {0, "verify", OPT_FLAG, AT(verify), OPT_STATUS, NULL, "hold the live release against its manifest", NULL},
+    {0, "count", OPT_NUMBER, AT(count), OPT_HISTORY, "N", "how many runs (20)", NULL},
+#undef AT
+};
+
+enum { N_ROWS = sizeof rows / sizeof *rows };
+
+static const struct option_row *row_by_word(const char *word, size_t len)
+{
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (strlen(rows[i].word) == len && memcmp(rows[i].word, word, len) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+static const struct option_row *row_by_letter(char letter)
+{
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (rows[i].letter && rows[i].letter == letter)
+            return &rows[i];
+    return NULL;
+}
+
+static bool unknown(const char *word, struct err *err)
+{
+    const char *names[N_ROWS + 1] = {NULL};
+
+    for (size_t i = 0; i < N_ROWS; i++)
+        names[i] = rows[i].word;
+    const char *bare = arena_strndup(err->arena, word, strcspn(word, "="));
+    const char *near = text_nearest(bare, names);
+    return err_set(err, ERR_USAGE, "unknown option '--%s'%s%s%s", text_shown(err->arena, bare),
+                   near ? "; did you mean '--" : "", near ? near : "", near ? "'?" : "");
+}
+
+static bool word_is_one_of(const struct option_row *row, const char *value, struct err *err)
+{
+    const char *list = "";
+
+    for (size_t i = 0; row->words[i]; i++) {
+        if (strcmp(row->words[i], value) == 0)
+            return true;
+        list = arena_printf(err->arena, "%s%s%s", list, i == 0 ? "" : row->words[i + 1] ? ", " : " or ",
+                            row->words[i]);
+    }
+    const char *near = text_nearest(value, row->words);
+    return err_set(err, ERR_USAGE, "--%s is '%s', expected %s%s%s%s", row->word,
+                   text_shown(err->arena, value), list, near ? "; did you mean '" : "", near ? near : "",
+                   near ? "'?" : "");
+}
+
+static bool set(struct options *o, const struct option_row *row, const char *value, struct err *err)
+{
+    char *at = (char *)o + row->at;
+
+    switch (row->kind) {
+    case OPT_FLAG:
+        *(bool *)(void *)at = true;
+        return true;
+    case OPT_COUNT_UP:
+        ++*(int *)(void *)at;
+        return true;
+    case OPT_WORD:
+        if (!word_is_one_of(row, value, err))
+            return false;
+        *(const char **)(void *)at = value;
+        return true;
+    case OPT_TEXT:
+        if (!*value)
+            return err_set(err, ERR_USAGE, "--%s needs a value", row->word);
+        *(const char **)(void *)at = value;
+        return true;
+    case OPT_DURATION:
+        if (!text_duration(value, (long long *)(void *)at))
+            return err_set(err, ERR_USAGE, "--%s is '%s', expected a duration such as 90s, 5m or 6h",
+                           row->word, text_shown(err->arena, value));
+        return true;
+    case OPT_NUMBER:
+        *(long *)(void *)at = strtol(value, NULL, 10);
+        if (*(long *)(void *)at < 1 || *(long *)(void *)at > 10000)
+            return err_set(err, ERR_USAGE, "--%s is '%s', expected a number from 1 to 10000", row->word,
+                           text_shown(err->arena, value));
+        return true;
+    }
+    return true;
+}
+
+static bool takes_value(const struct option_row *row)
+{
+    return row->kind != OPT_FLAG && row->kind != OPT_COUNT_UP;
+}
+
+/* "--word", "--word=value", "--word value". */
+static bool read_long(struct options *o, char **argv, int *i, struct err *err)
+{
+    const char *word = argv[*i] + 2;
+    size_t len = strcspn(word, "=");
+    const struct option_row *row = row_by_word(word, len);
+
+    if (!row)
+        return unknown(word, err);
+    if (!takes_value(row))
+        return word[len] ? err_set(err, ERR_USAGE, "--%s takes no value", row->word)
+                         : set(o, row, NULL, err);
+    if (word[len])
+        return set(o, row, word + len + 1, err);
+    if (!argv[*i + 1])
+        return err_set(err, ERR_USAGE, "--%s needs a value (%s)", row->word, row->arg);
+    return set(o, row, argv[++*i], err);
+}
+
+/* "-q", "-qv", "-fFILE", "-f FILE". */
+static bool read_letters(struct options *o, char **argv, int *i, struct err *err)
+{
+    for (const char *c = argv[*i] + 1; *c; c++) {
+        const struct option_row *row = row_by_letter(*c);
+        if (!row)
+            return err_set(err, ERR_USAGE, "unknown option '-%s'",
+                           text_shown(err->arena, arena_strndup(err->arena, c, 1)));
+        if (!takes_value(row)) {
+            if (!set(o, row, NULL, err))
+                return false;
+            continue;
+        }
+        if (c[1])
+            return set(o, row, c + 1, err);
+        if (!argv[*i + 1])
+            return err_set(err, ERR_USAGE, "-%c needs a value (%s)", *c, row->arg);
+        return set(o, row, argv[++*i], err);
+    }
+    return true;
+}
+
+bool options_read(struct arena *a, int argc, char **argv, struct options *ret, struct err *err)
+{
+    *ret = (struct options){.color = "auto", .wait_limit_ms = -1, .count = 20};
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (strcmp(arg, "--") == 0) {
+            while (++i < argc)
+                strs_add(a, &ret->rest, argv[i]);
+            break;
+        }
+        if (arg[0] == '-' && arg[1] == '-') {
+            if (!read_long(ret, argv, &i, err))
+                return false;
+        } else if (arg[0] == '-' && arg[1]) {
+            if (!read_letters(ret, argv, &i, err))
+                return false;
+        } else {
+            strs_add(a, &ret->words, arg);
+        }
+    }
+    return true;
+}
+
+static bool is_given(const struct options *o, const struct option_row *row)
+{
+    const char *at = (const char *)o + row->at;
+
+    switch (row->kind) {
+    case OPT_FLAG:
+        return *(const bool *)(const void *)at;
+    case OPT_COUNT_UP:
+        return *(const int *)(const void *)at > 0;
+    case OPT_WORD:
+    case OPT_TEXT:
+        return *(const char *const *)(const void *)at != NULL;
+    case OPT_DURATION:
+        return *(const long long *)(const void *)at > 0;
+    case OPT_NUMBER:
+        return *(const long *)(const void *)at != 20;
+    }
+    return false;
+}
+
+bool options_check(const struct options *o, const char *command, unsigned takes, struct err *err)
+{
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (rows[i].takes != OPT_ALL && !(rows[i].takes & takes) && is_given(o, &rows[i]))
+            return err_set(err, ERR_USAGE, "'%s' takes no option --%s", command, rows[i].word);
+    return true;
+}
+
+const char *options_help(struct arena *a, unsigned takes, bool common)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const struct option_row *row = &rows[i];
+        if ((row->takes == OPT_ALL) != common || !(row->takes & takes))
+            continue;
+        const char *word = arena_printf(a, "%s%s%s", row->word, row->arg ? " " : "", row->arg ? row->arg : "");
+        char letter[8] = "    ";
+        if (row->letter)
+            snprintf(letter, sizeof letter, "-%c, ", row->letter);
+        text = arena_printf(a, "%s  %s--%-22s %s\n", text, letter, word, row->about);
+    }
+    return text;
+}

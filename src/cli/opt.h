@@ -1,0 +1,57 @@
+/* opt.h -- the options of every command: one table, read by the parser and by the help. */
+#ifndef CRELEASE_OPT_H
+#define CRELEASE_OPT_H
+
+#include "base/err.h"
+#include "core/recipe.h"
+
+/* Which commands take it. */
+enum {
+    OPT_DEPLOY = 1 << 0,
+    OPT_RESUME = 1 << 1,
+    OPT_ROLLBACK = 1 << 2,
+    OPT_ABORT = 1 << 3,
+    OPT_PLAN = 1 << 4,
+    OPT_STATUS = 1 << 5,
+    OPT_HISTORY = 1 << 6,
+    OPT_OTHER = 1 << 7,
+    OPT_ALL = (1 << 8) - 1,
+};
+
+struct options {
+    const char *recipe;
+    const char *hosts; /* names, with commas; NULL: all */
+    const char *roles;
+    bool quiet;
+    int verbose;
+    bool json;
+    const char *color; /* auto, always, never */
+    bool version;
+    bool help;
+    const char *on_backup; /* NULL: as the recipe says */
+    long long wait_limit_ms; /* -1: as the recipe says */
+    long long wait_lock_ms;
+    bool dry_run;
+    const char *ref;
+    bool no_migrate;
+    bool force;
+    bool takeover;
+    const char *to;
+    bool verify;
+    long count; /* history: how many */
+    struct strs words; /* what is no option: the command, ENV, ... */
+    struct strs rest;  /* behind -- */
+};
+
+/* USAGE with the nearest option that exists.  words.v[0] is the command. */
+bool options_read(struct arena *a, int argc, char **argv, struct options *ret, struct err *err)
+    MUST_CHECK;
+
+/* Which of them that command takes; USAGE for one that it does not. */
+bool options_check(const struct options *o, const char *command, unsigned takes, struct err *err)
+    MUST_CHECK;
+
+/* One line an option, for those that the command takes. */
+const char *options_help(struct arena *a, unsigned takes, bool common);
+
+#endif

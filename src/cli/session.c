@@ -1,0 +1,383 @@
+#include "cli/cmd.h"
+
+#include "base/text.h"
+#include "core/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <termios.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { TICK_MS = 100 };
+
+const char *session_user(struct arena *a)
+{
+    static const char *const names[] = {"USER", "LOGNAME", "USERNAME"};
+    const struct passwd *pw = getpwuid(getuid());
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (getenv(names[i]) && *getenv(names[i]))
+            return text_shown(a, getenv(names[i]));
+    return pw ? arena_strdup(a, pw->pw_name) : "unknown";
+}
+
+const char *session_by(struct arena *a)
+{
+    char machine[256] = "";
+
+    if (gethostname(machine, sizeof machine - 1) != 0)
+        return session_user(a);
+    machine[strcspn(machine, ".")] = '\0';
+    return arena_printf(a, "%s@%s", session_user(a), machine);
+}
+
+/* One host stays when --hosts names it and --roles gives one of its roles. */
+static bool is_chosen(const struct host *h, const struct strs *hosts, const struct strs *roles)
+{
+    return (!hosts->n || strs_has(hosts, h->name)) && host_has_any(h, roles);
+}
+
+static struct strs split(struct arena *a, const char *list)
+{
+    struct strs names = {0};
+
+    while (list && *list) {
+        size_t len = strcspn(list, ",");
+        if (len)
+            strs_add(a, &names, arena_strndup(a, list, len));
+        list += len + (list[len] == ',');
+    }
+    return names;
+}
+
+static bool choose_hosts(struct session *s, const struct strs *hosts, const struct strs *roles,
+                         struct err *err)
+{
+    struct recipe *r = s->recipe;
+    size_t n = 0;
+
+    for (size_t i = 0; i < hosts->n; i++) {
+        const char **names = arena_array(s->arena, r->n_hosts + 1, sizeof *names);
+        bool found = false;
+        for (size_t h = 0; h < r->n_hosts; h++) {
+            names[h] = r->hosts[h].name;
+            found = found || strcmp(names[h], hosts->v[i]) == 0;
+        }
+        const char *near = found ? NULL : text_nearest(hosts->v[i], names);
+        if (!found)
+            return err_set(err, ERR_USAGE, "environment '%s' has no host '%s'%s%s%s", r->environment,
+                           text_shown(s->arena, hosts->v[i]), near ? "; did you mean '" : "",
+                           near ? near : "", near ? "'?" : "");
+    }
+    for (size_t h = 0; h < r->n_hosts; h++)
+        if (is_chosen(&r->hosts[h], hosts, roles))
+            r->hosts[n++] = r->hosts[h];
+    if (!n)
+        return err_set(err, ERR_USAGE, "no host of '%s' has the role %s", r->environment,
+                       text_shown(s->arena, roles->v[0]));
+    r->n_hosts = n;
+    return true;
+}
+
+/* On standard error, all of them: whoever mends one wants to see the next. */
+static void print_mistakes(const struct session *s, const struct strs *mistakes)
+{
+    if (s->options.quiet)
+        return;
+    for (size_t i = 0; i < mistakes->n; i++)
+        fprintf(stderr, "%s\n", text_shown(s->arena, mistakes->v[i]));
+}
+
+bool session_recipe(struct session *s, const char *environment, struct err *err)
+{
+    struct strs mistakes = {0};
+    struct recipe_where where = {.file = s->options.recipe,
+                                 .environment = environment,
+                                 .environ = (const char *const *)environ};
+    struct strs hosts = split(s->arena, s->options.hosts);
+    struct strs roles = split(s->arena, s->options.roles);
+
+    s->recipe = recipe_read(s->arena, &where, &mistakes, err);
+    if (!s->recipe) {
+        print_mistakes(s, &mistakes);
+        return false;
+    }
+    if (s->options.wait_limit_ms >= 0)
+        s->recipe->backup.wait_limit_ms = s->options.wait_limit_ms;
+    return !environment || choose_hosts(s, &hosts, &roles, err);
+}
+
+/* A secret asked on the terminal itself, without echo. */
+static bool ask_secret(void *arg, const char *prompt, char *ret, size_t size)
+{
+    struct session *s = arg;
+    struct termios was;
+    struct termios quiet;
+    int tty = isatty(STDIN_FILENO) ? open("/dev/tty", O_RDWR | O_CLOEXEC) : -1;
+
+    if (tty < 0 || tcgetattr(tty, &was) != 0) {
+        if (tty >= 0)
+            close(tty);
+        return false;
+    }
+    if (s->ui)
+        ui_pause(s->ui);
+    quiet = was;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(tty, TCSAFLUSH, &quiet);
+    const char *shown = text_shown(s->arena, prompt);
+    bool ok = write(tty, shown, strlen(shown)) >= 0;
+    ssize_t n = ok ? read(tty, ret, size - 1) : -1;
+    tcsetattr(tty, TCSAFLUSH, &was);
+    ok = write(tty, "\n", 1) == 1 && n > 0;
+    close(tty);
+    ret[n > 0 ? n : 0] = '\0';
+    ret[strcspn(ret, "\r\n")] = '\0';
+    return ok;
+}
+
+static void log_line(void *arg, const char *host, const char *line)
+{
+    struct session *s = arg;
+
+    ui_pause(s->ui);
+    fprintf(stderr, "%s: %s\n", host, text_shown(s->arena, line));
+}
+
+static void fleet_begin(struct session *s)
+{
+    struct recipe *r = s->recipe;
+    struct fleet_host *hosts = arena_array(s->arena, r->n_hosts, sizeof *hosts);
+    struct fleet_options options = {.ask = ask_secret, .ask_arg = s};
+
+    for (size_t h = 0; h < r->n_hosts; h++)
+        hosts[h] = (struct fleet_host){.name = r->hosts[h].name,
+                                       .address = r->hosts[h].address,
+                                       .user = r->hosts[h].user,
+                                       .port = r->hosts[h].port,
+                                       .host_key = r->hosts[h].host_key,
+                                       .identity = r->hosts[h].identity,
+                                       .transport = r->transport};
+    if (s->options.verbose > 0) {
+        options.log = log_line;
+        options.log_arg = s;
+    }
+    s->fleet = fleet_open(s->loop, hosts, r->n_hosts, &options);
+    s->run.fleet = s->fleet;
+}
+
+static bool use_color(const struct options *o, bool tty)
+{
+    const char *no = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    if (strcmp(o->color, "auto") != 0)
+        return strcmp(o->color, "always") == 0;
+    return tty && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+}
+
+static void run_prepare(struct session *s)
+{
+    static const struct {
+        const char *word;
+        enum policy policy;
+    } policies[] = {{"wait", POLICY_WAIT}, {"kill", POLICY_KILL}, {"abort", POLICY_ABORT}, {"ask", POLICY_ASK}};
+    struct run *r = &s->run;
+
+    *r = (struct run){.arena = s->arena,
+                      .recipe = s->recipe,
+                      .loop = s->loop,
+                      .fleet = s->fleet,
+                      .watcher = &s->watcher,
+                      .on_backup = s->recipe->backup.policy,
+                      .force = s->options.force,
+                      .interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !s->options.json};
+    run_init(r);
+    for (size_t i = 0; s->options.on_backup && i < sizeof policies / sizeof *policies; i++)
+        if (strcmp(policies[i].word, s->options.on_backup) == 0)
+            r->on_backup = policies[i].policy;
+}
+
+void session_open(struct session *s)
+{
+    const char *term = getenv("TERM");
+    bool tty = isatty(STDOUT_FILENO) && !(term && strcmp(term, "dumb") == 0);
+    struct ui_options ui = {.mode = s->options.json ? UI_JSON : tty ? UI_TTY : UI_PLAIN,
+                            .color = use_color(&s->options, tty),
+                            .quiet = s->options.quiet,
+                            .verbose = s->options.verbose,
+                            .out = stdout,
+                            .err = stderr};
+
+    s->loop = loop_open();
+    s->ui = ui_open(&ui);
+    s->watcher = ui_watcher(s->ui);
+    run_prepare(s);
+    fleet_begin(s);
+    if (tty && s->command->streams)
+        loop_on_tick(s->loop, TICK_MS, ui_tick, s->ui);
+}
+
+void session_close(struct session *s)
+{
+    if (s->ui)
+        ui_close(s->ui);
+    fleet_close(s->fleet);
+    if (s->export_open)
+        export_close(&s->export);
+    repo_close(s->repo);
+    loop_close(s->loop);
+}
+
+bool session_narrow(struct session *s, const struct strs *names, struct err *err)
+{
+    struct strs none = {0};
+
+    for (size_t i = 0; i < names->n; i++) {
+        bool found = false;
+        for (size_t h = 0; h < s->recipe->n_hosts; h++)
+            found = found || strcmp(s->recipe->hosts[h].name, names->v[i]) == 0;
+        if (!found)
+            return err_set(err, ERR_FAILED,
+                           "host '%s' takes part in the run and is not in the recipe any more: put it back"
+                           " (or leave out --hosts) to go on",
+                           text_shown(s->arena, names->v[i]));
+    }
+    if (names->n == s->recipe->n_hosts)
+        return true;
+    if (!choose_hosts(s, names, &none, err))
+        return false;
+    fleet_close(s->fleet);
+    fleet_begin(s);
+    return true;
+}
+
+bool session_survey(struct session *s, bool tools, struct survey *ret, struct err *err)
+{
+    bool ok = survey_hosts(&s->run, tools, ret, err);
+
+    s->run.sites = ret->sites;
+    return ok;
+}
+
+bool session_holder(struct session *s, const struct survey *sv, long *ret_host, struct err *err)
+{
+    *ret_host = -1;
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        if (!sv->reached[h] || !site->lock.held)
+            continue;
+        if (*ret_host >= 0 && strcmp(sv->sites[*ret_host].lock.run, site->lock.run) != 0)
+            return err_set(err, ERR_UNFINISHED,
+                           "two runs are unfinished: %s on %s and %s on %s; resume or abort each with"
+                           " --hosts",
+                           sv->sites[*ret_host].lock.run, s->recipe->hosts[*ret_host].name,
+                           site->lock.run, s->recipe->hosts[h].name);
+        if (*ret_host < 0 || (site->lock.alive && !sv->sites[*ret_host].lock.alive))
+            *ret_host = (long)h;
+    }
+    return true;
+}
+
+static void fetch_progress(void *arg, unsigned received, unsigned total, size_t bytes)
+{
+    struct session *s = arg;
+
+    if (s->options.quiet || s->options.json || !isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "\r\033[Kfetching %s: %u of %u objects, %s%s", s->recipe->repository, received, total,
+            text_size(s->arena, bytes), received == total && total ? "\r\033[K" : "");
+}
+
+static bool fetch_stop(void *arg)
+{
+    struct session *s = arg;
+
+    /* libgit2 blocks, so the loop has to be turned here for a signal to be seen. */
+    loop_turn(s->loop, loop_now());
+    return loop_signal(s->loop) != 0;
+}
+
+bool session_resolve(struct session *s, const char *ref, struct revision *ret, struct err *err)
+{
+    struct repo_options options = {.url = s->recipe->repository,
+                                   .base_dir = s->recipe->dir,
+                                   .progress = fetch_progress,
+                                   .stop = fetch_stop,
+                                   .ask = ask_secret,
+                                   .arg = s};
+
+    return (s->repo || repo_open(&s->repo, &options, err)) &&
+           repo_resolve(s->repo, s->arena, ref, ret, err);
+}
+
+bool session_export(struct session *s, const struct revision *rev, struct err *err)
+{
+    s->export.tar = -1;
+    if (!repo_export(s->repo, s->arena, rev, &s->export, err))
+        return false;
+    s->export_open = true;
+    s->run.export = &s->export;
+    return true;
+}
+
+bool session_end(struct session *s, const char *message, struct err *err)
+{
+    const char *env = s->recipe->environment;
+    struct failure *f = &s->run.failure;
+    bool noted = s->run.begun;
+
+    switch (err->code) {
+    case ERR_FAILED:
+        if (strncmp(err->msg, "turned back", 11) == 0) {
+            strs_add(s->arena, &f->next, arena_printf(s->arena, "mend it and run 'crelease deploy %s'", env));
+            break;
+        }
+        if (noted)
+            strs_add(s->arena, &f->next,
+                     arena_printf(s->arena, "mend it and run 'crelease resume %s', or 'crelease abort %s'",
+                                  env, env));
+        break;
+    case ERR_UNFINISHED:
+        strs_add(s->arena, &f->next,
+                 arena_printf(s->arena, "'crelease status %s' to look, then 'crelease resume %s' to go on or"
+                              " 'crelease abort %s' to give it up", env, env, env));
+        break;
+    case ERR_LOCKED:
+        strs_add(s->arena, &f->next,
+                 arena_printf(s->arena, "'crelease status %s' to look, or try again with --wait-lock 10m", env));
+        break;
+    case ERR_BACKUP:
+        strs_add(s->arena, &f->next,
+                 arena_printf(s->arena, "'crelease resume %s' when it has ended, or 'crelease resume %s"
+                              " --on-backup=kill' to stop it", env, env));
+        break;
+    case ERR_UNCERTAIN:
+    case ERR_INTERRUPTED:
+    case ERR_TERMINATED:
+        if (noted)
+            strs_add(s->arena, &f->next,
+                     arena_printf(s->arena, "'crelease resume %s' looks and goes on, or 'crelease abort %s'",
+                                  env, env));
+        break;
+    case ERR_UNREACHABLE:
+        strs_add(s->arena, &f->now, "nothing was changed");
+        strs_add(s->arena, &f->next, arena_printf(s->arena, "'crelease check %s' once it is mended", env));
+        break;
+    default:
+        break;
+    }
+    bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
+    if (!s->run.plan)
+        s->run.plan = plan_make(s->arena, s->run.stages, s->recipe,
+                                &(struct what){.run = "", .application = s->recipe->application,
+                                               .environment = env, .release = "", .revision = "",
+                                               .ref = "", .subject = "", .by = "", .user = "",
+                                               .recipe_digest = "", .migrate_digest = ""});
+    engine_end(&s->run, err, message, noted && mine, s->began_ms);
+    s->ended = true;
+    return err->code == ERR_NONE;
+}

@@ -1,0 +1,262 @@
+#include "core/engine.h"
+
+#include "core/jobs.h"
+
+#include "base/quote.h"
+#include "base/text.h"
+
+enum { LOOK_MS = 8000 };
+
+static const char **names_of(struct run *r, const struct step *s)
+{
+    const char **names = arena_array(r->arena, s->n_hosts + 1, sizeof *names);
+
+    for (size_t i = 0; i < s->n_hosts; i++)
+        names[i] = r->recipe->hosts[s->hosts[i]].name;
+    return names;
+}
+
+static void tell_step(struct run *r, const struct step *s, enum event_state state,
+                      const char *detail, long long took_ms)
+{
+    run_tell(r, (struct event){.kind = EVENT_STAGE,
+                               .state = state,
+                               .stage = s->name,
+                               .hosts = names_of(r, s),
+                               .detail = detail,
+                               .took_ms = took_ms});
+}
+
+static bool act(struct run *r, const struct step *s, struct err *err)
+{
+    bool is_hook = strcmp(s->name, s->stage->name) != 0;
+
+    return is_hook ? jobs_act(r, s, err) : s->stage->act(r, s, err);
+}
+
+/* All or none: those that did it put it back; a host that is lost is looked at by resume. */
+static void undo_here(struct run *r, const struct step *s)
+{
+    struct err back = {.arena = r->arena};
+
+    if (!s->stage->undo(r, s, &back))
+        run_warn(r, NULL, "could not put '%s' back everywhere: %s", s->name, back.msg);
+}
+
+static bool walk_step(struct run *r, const struct step *s, struct err *err)
+{
+    long long began = loop_now();
+
+    if (!run_hosts_left(r, s, NULL)) {
+        tell_step(r, s, EVENT_DONE, "done before", 0);
+        return true;
+    }
+    if (run_is_stopped(r, arena_printf(r->arena, "before stage '%s'", s->name), err))
+        return false;
+    tell_step(r, s, EVENT_BEGUN, s->about, 0);
+    r->detail = NULL;
+    r->skipped = NULL;
+    if (!act(r, s, err)) {
+        tell_step(r, s, err->code == ERR_BACKUP ? EVENT_WAITING : EVENT_FAILED, err->msg,
+                  loop_now() - began);
+        r->failure.stage = s->name;
+        return false;
+    }
+    tell_step(r, s, r->skipped ? EVENT_SKIPPED : EVENT_DONE,
+              r->skipped ? r->skipped
+              : r->detail ? r->detail
+                          : s->about,
+              loop_now() - began);
+    return true;
+}
+
+bool engine_is_turning_back(const struct run *r)
+{
+    for (size_t h = 0; h < r->recipe->n_hosts; h++)
+        if (site_mark(&r->sites[h], TURNING_BACK))
+            return true;
+    return false;
+}
+
+static bool back(struct run *r, struct err *err);
+
+/* After a failed step: what its row says.  True when the run goes on all the same. */
+static bool after_failure(struct run *r, const struct step *s, struct err *err)
+{
+    bool is_hook = strcmp(s->name, s->stage->name) != 0;
+    bool interrupted = err->code != ERR_FAILED;
+    struct err turned = {.arena = r->arena};
+
+    switch (is_hook && s->stage->on_fail != ON_FAIL_CARRY_ON ? ON_FAIL_STOP : s->stage->on_fail) {
+    case ON_FAIL_STOP:
+        break;
+    case ON_FAIL_UNDO:
+        if (err->code != ERR_LOCKED)
+            undo_here(r, s);
+        break;
+    case ON_FAIL_TURN_BACK:
+        if (interrupted || r->recipe->health.on_failure != FAILURE_ROLLBACK)
+            break;
+        run_warn(r, NULL, "%s; turning back", err->msg);
+        if (back(r, &turned))
+            err_in(err, "turned back");
+        else
+            run_warn(r, NULL, "turning back stopped: %s", turned.msg);
+        break;
+    case ON_FAIL_CARRY_ON:
+        if (interrupted)
+            break;
+        strs_add(r->arena, &r->untidy, arena_printf(r->arena, "stage '%s': %s", s->name, err->msg));
+        err_clear(err);
+        r->failure = (struct failure){0};
+        return true;
+    }
+    return false;
+}
+
+bool engine_forward(struct run *r, struct err *err)
+{
+    for (size_t i = 0; i < r->plan->n_steps; i++) {
+        const struct step *s = &r->plan->steps[i];
+        if (!walk_step(r, s, err) && !after_failure(r, s, err))
+            return false;
+    }
+    if (!r->untidy.n)
+        return true;
+    return err_set(err, ERR_UNTIDY, "%s", r->untidy.v[0]);
+}
+
+static const struct step *first_step(const struct run *r)
+{
+    return &r->plan->steps[0];
+}
+
+/* The decision is on every host before the first undo. */
+static bool decide(struct run *r, struct err *err)
+{
+    struct step s = *first_step(r);
+
+    s.name = TURNING_BACK;
+    return run_put_mark(r, &s, "done", err);
+}
+
+static bool undo_step(struct run *r, const struct step *s, struct err *err)
+{
+    bool is_hook = strcmp(s->name, s->stage->name) != 0;
+
+    r->failure.stage = s->name;
+    if (s->jobs && !jobs_stop(r, s, err))
+        return false;
+    return is_hook || s->stage->undo(r, s, err);
+}
+
+/* Expects the lock to be held. */
+static bool back(struct run *r, struct err *err)
+{
+    if (!decide(r, err))
+        return false;
+    for (size_t i = r->plan->n_steps; i-- > 1;) {
+        if (!undo_step(r, &r->plan->steps[i], err))
+            return false;
+        if (run_is_stopped(r, "while turning back", err))
+            return false;
+    }
+    r->failure.stage = NULL;
+    return first_step(r)->stage->undo(r, first_step(r), err);
+}
+
+bool engine_back(struct run *r, struct err *err)
+{
+    const struct step *lock = first_step(r);
+
+    if (!lock->stage->act(r, lock, err)) {
+        r->failure.stage = lock->name;
+        return false;
+    }
+    return back(r, err);
+}
+
+/* What users see: the hosts are asked, and told the error for those who look later. */
+static void error_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    (void)s;
+    (void)host;
+    buf_puts(b, "to='' migrated=''\n");
+    quote_assign(b, "error", r->detail ? r->detail : "");
+}
+
+static const char *where_current_is(struct run *r, const struct reply *reply)
+{
+    const char *is = reply->kind == REPLY_EXIT ? answer_value(r->arena, reply->out, "current") : NULL;
+
+    if (!is)
+        return "not known (the host did not answer)";
+    const char *slash = strrchr(is, '/');
+    return *is ? arena_printf(r->arena, "current is %s", text_shown(r->arena, slash ? slash + 1 : is))
+               : "nothing is live";
+}
+
+static void look_now(struct run *r, const char *error)
+{
+    size_t n = r->recipe->n_hosts;
+    const char **is = arena_array(r->arena, n, sizeof *is);
+    struct call *calls = arena_array(r->arena, n, sizeof *calls);
+    struct reply *replies = arena_array(r->arena, n, sizeof *replies);
+    struct trip t = {.script = r->mark_script, .step = "look", .verb = error ? "run" : "look",
+                     .values = error_values, .payload = -1};
+
+    r->detail = error;
+    for (size_t h = 0; h < n; h++)
+        calls[h] = (struct call){
+            .host = h, .script = run_script_text(r, &t, h), .payload = -1, .timeout_ms = LOOK_MS};
+    fleet_run(r->fleet, r->arena, calls, n, replies);
+    for (size_t h = 0; h < n; h++)
+        is[h] = where_current_is(r, &replies[h]);
+    for (size_t h = 0; h < n; h++) {
+        const char *names = "";
+        size_t same = 0;
+        bool told = false;
+        for (size_t k = 0; k < n; k++) {
+            if (strcmp(is[k], is[h]) != 0)
+                continue;
+            told = told || k < h;
+            names = arena_printf(r->arena, "%s%s%s", names, same++ ? ", " : "", r->recipe->hosts[k].name);
+        }
+        if (told)
+            continue;
+        strs_add(r->arena, &r->failure.now,
+                 same == n && n > 1 ? arena_printf(r->arena, "%s on all %zu hosts", is[h], n)
+                                    : arena_printf(r->arena, "%s on %s", is[h], names));
+    }
+}
+
+void engine_end(struct run *r, const struct err *err, const char *message, bool note,
+                long long began_ms)
+{
+    const struct what *w = &r->plan->what;
+    struct run_info info = {.id = w->run,
+                            .command = command_word(w->command),
+                            .application = w->application,
+                            .environment = w->environment,
+                            .release = w->release,
+                            .revision = w->revision,
+                            .ref = w->ref,
+                            .subject = w->subject,
+                            .by = w->by,
+                            .since_unix = w->since_unix,
+                            .hosts = r->recipe->n_hosts};
+
+    /* A usage error touches no host, and one that nobody has looked at yet is left alone. */
+    if (r->sites && err->code != ERR_NONE && err->code != ERR_UNREACHABLE && err->code != ERR_USAGE)
+        look_now(r, note ? arena_printf(r->arena, "%s %s", err_word(err->code),
+                                        text_shown(r->arena, run_redact(r, err->msg)))
+                         : NULL);
+    run_tell(r, (struct event){.kind = EVENT_END,
+                               .run = r->begun ? &info : NULL,
+                               .run_id = r->begun ? w->run : NULL,
+                               .code = err->code,
+                               .message = err->code == ERR_NONE ? message : err->msg,
+                               .failure = err->code == ERR_NONE ? NULL : &r->failure,
+                               .took_ms = loop_now() - began_ms,
+                               .behind_backup_ms = r->behind_backup_ms});
+}

@@ -1,0 +1,28 @@
+/* engine.h -- forward, turn back, resume: the walk over a plan.
+ *
+ *     bool ok = engine_forward(run, err);        deploy, rollback, and both resumed
+ *     bool ok = engine_back(run, err);           abort, and a resumed one
+ *
+ * Both begin with the lock and end with it freed, or with the run kept so that it can be gone
+ * on with; run->failure then says what a person needs.  The engine knows no stage by its name
+ * but for the lock, which is the first row, and unlock, which is the last. */
+#ifndef CRELEASE_ENGINE_H
+#define CRELEASE_ENGINE_H
+
+#include "core/run.h"
+
+bool engine_forward(struct run *r, struct err *err) MUST_CHECK;
+bool engine_back(struct run *r, struct err *err) MUST_CHECK;
+
+/* Whether somebody has decided to turn this run back: then it only goes backwards. */
+bool engine_is_turning_back(const struct run *r);
+
+/* The name of the mark of that decision. */
+#define TURNING_BACK "turning-back"
+
+/* Tells EVENT_END; for a failure asks the hosts what users see now and notes the error there
+ * when note is set. */
+void engine_end(struct run *r, const struct err *err, const char *message, bool note,
+                long long began_ms);
+
+#endif

@@ -1,0 +1,49 @@
+/* jobs.h -- commands of the user's on hosts: started, followed, taken up again.
+ *
+ * What runs is src/stages/job.sh; this reads its answers while they come: lines "key value", and
+ * after "out N" N bytes that the command printed. */
+#ifndef CRELEASE_JOBS_H
+#define CRELEASE_JOBS_H
+
+#include "core/run.h"
+
+enum { JOB_OK = 0, JOB_LOST = -1, JOB_TIMEOUT = -2, JOB_UNKNOWN = -3 };
+
+/* How one job ended on one host. */
+struct job_end {
+    size_t host;
+    int status;   /* as the shell tells it; or one of the above */
+    const char *output; /* the last of what it printed, at most 64 KiB; terminated */
+    bool attached; /* it ran already, or had ended, when we came */
+};
+
+struct job_call {
+    const struct step *step;
+    const struct job *job;
+    const char *name;     /* of its folder under the run's jobs */
+    const char *where;    /* folder, NULL: the new release */
+    const char *extra_env; /* shell text of exports, or NULL */
+    const size_t *hosts;
+    size_t n_hosts;
+    const bool *last;     /* by position in hosts: its end with 0 marks the step done; NULL: none */
+    bool quiet;           /* its output is for us, not to be shown */
+};
+
+/* Runs it on all of the hosts.  False with err when one of them could not be run or followed;
+ * a status other than 0 is no error here.  ends has n_hosts members in the arena. */
+bool jobs_run(struct run *r, const struct job_call *call, struct job_end **ends, struct err *err)
+    MUST_CHECK;
+
+/* What an end means for people, and r->failure filled: sets err FAILED (UNCERTAIN for a lost one). */
+bool jobs_fail(struct run *r, const struct job_call *call, const struct job_end *end, struct err *err);
+
+/* All jobs of a step, one after the other, each on its hosts at once. */
+bool jobs_act(struct run *r, const struct step *s, struct err *err);
+
+/* Ends the process group of a job that may still run (TERM, then KILL); for `abort`. */
+bool jobs_stop(struct run *r, const struct step *s, struct err *err);
+
+/* "export NAME='value'" lines for a host, for scripts that run commands themselves. */
+void jobs_environment(const struct run *r, size_t host, struct buf *b);
+
+#endif

@@ -1,0 +1,270 @@
+#include "core/plan.h"
+
+#include "base/text.h"
+
+#include <assert.h>
+
+const char *command_word(enum run_command c)
+{
+    return c == COMMAND_ROLLBACK ? "rollback" : "deploy";
+}
+
+/* Which of the step's hosts, in the recipe's order, is the one for `once`. */
+static bool is_primary(const struct recipe *r, const struct strs *roles, size_t host)
+{
+    for (size_t h = 0; h < r->n_hosts; h++)
+        if (host_has_any(&r->hosts[h], roles))
+            return h == host;
+    return false;
+}
+
+bool step_job_is_for(const struct step *s, const struct recipe *r, size_t job, size_t host)
+{
+    const struct job *j = &s->jobs->v[job];
+    const struct strs *roles = j->roles.n ? &j->roles : &s->roles;
+
+    if (!host_has_any(&r->hosts[host], roles))
+        return false;
+    return !j->once || is_primary(r, roles, host);
+}
+
+static bool has_a_job(const struct step *s, const struct recipe *r, size_t host)
+{
+    for (size_t j = 0; j < s->jobs->n; j++)
+        if (step_job_is_for(s, r, j, host))
+            return true;
+    return false;
+}
+
+static bool takes_part(const struct step *s, const struct recipe *r, size_t host)
+{
+    if (s->jobs && (s->stage->who == WHO_BUILD || s->name != s->stage->name))
+        return has_a_job(s, r, host);
+    switch (s->stage->who) {
+    case WHO_ALL:
+        return true;
+    case WHO_DB:
+    case WHO_MIGRATE:
+        return r->migrate.run && recipe_primary(r, "db") == (long)host;
+    case WHO_BUILD:
+        return false;
+    case WHO_RESTART:
+        return (r->restart.touch || r->restart.run) && host_has_any(&r->hosts[host], &s->roles);
+    case WHO_HEALTH:
+        return r->health.run && host_has_any(&r->hosts[host], &s->roles);
+    }
+    return false;
+}
+
+static void add_step(struct arena *a, struct plan *p, const struct recipe *r, struct step s)
+{
+    s.hosts = arena_array(a, r->n_hosts, sizeof *s.hosts);
+    for (size_t h = 0; h < r->n_hosts; h++)
+        if (takes_part(&s, r, h))
+            s.hosts[s.n_hosts++] = h;
+    if (s.n_hosts)
+        p->steps[p->n_steps++] = s;
+}
+
+static const struct jobs *one_job(struct arena *a, const char *run, long long timeout_ms)
+{
+    struct jobs *jobs = arena_alloc(a, sizeof *jobs);
+
+    jobs->v = arena_alloc(a, sizeof *jobs->v);
+    jobs->v[0] = (struct job){.run = run, .name = run, .timeout_ms = timeout_ms};
+    jobs->n = 1;
+    return jobs;
+}
+
+static const char *jobs_about(struct arena *a, const struct jobs *jobs)
+{
+    const char *text = jobs->v[0].name;
+
+    for (size_t j = 1; j < jobs->n; j++)
+        text = arena_printf(a, "%s; %s", text, jobs->v[j].name);
+    return text;
+}
+
+static struct step step_of(struct arena *a, const struct stage *st, const struct recipe *r,
+                           const struct what *what)
+{
+    struct step s = {.stage = st, .name = st->name, .about = st->about};
+
+    switch (st->who) {
+    case WHO_ALL:
+        break;
+    case WHO_DB:
+        break;
+    case WHO_MIGRATE:
+        if (r->migrate.run) {
+            s.jobs = one_job(a, r->migrate.run, r->migrate.timeout_ms);
+            s.about = r->migrate.run;
+        }
+        break;
+    case WHO_BUILD:
+        s.jobs = &r->build;
+        if (r->build.n)
+            s.about = jobs_about(a, s.jobs);
+        break;
+    case WHO_RESTART:
+        s.roles = r->restart.roles;
+        if (r->restart.run)
+            s.jobs = one_job(a, r->restart.run, 0);
+        s.about = !r->restart.touch ? r->restart.run
+                  : !r->restart.run ? arena_printf(a, "touch %s", r->restart.touch)
+                                    : arena_printf(a, "touch %s; %s", r->restart.touch, r->restart.run);
+        break;
+    case WHO_HEALTH:
+        s.roles = r->health.roles;
+        if (r->health.run) {
+            s.jobs = one_job(a, r->health.run, 60000);
+            s.about = r->health.run;
+        }
+        break;
+    }
+    if (st->tell)
+        s.about = st->tell(a, what);
+    return s;
+}
+
+static void add_hooks(struct arena *a, struct plan *p, const struct recipe *r,
+                      const struct stage *st, bool after)
+{
+    for (size_t i = 0; i < r->n_hooks; i++) {
+        const struct hook *h = &r->hooks[i];
+        if (h->after != after || strcmp(h->stage, st->name) != 0 || !h->jobs.n)
+            continue;
+        add_step(a, p, r,
+                 (struct step){.stage = st,
+                               .name = arena_printf(a, "%s-%s", after ? "after" : "before", st->name),
+                               .jobs = &h->jobs,
+                               .about = jobs_about(a, &h->jobs)});
+    }
+}
+
+struct plan *plan_make(struct arena *a, const struct stage *stages, const struct recipe *r,
+                       const struct what *what)
+{
+    struct plan *p = arena_alloc(a, sizeof *p);
+    size_t n = 0;
+
+    while (stages[n].name)
+        n++;
+    p->what = *what;
+    p->steps = arena_array(a, n + r->n_hooks, sizeof *p->steps);
+    for (size_t i = 0; i < n; i++) {
+        if (what->command == COMMAND_ROLLBACK && !stages[i].in_rollback)
+            continue;
+        if ((stages[i].who == WHO_DB || stages[i].who == WHO_MIGRATE) && what->no_migrate)
+            continue;
+        struct step s = step_of(a, &stages[i], r, what);
+        size_t before = p->n_steps;
+        add_hooks(a, p, r, &stages[i], false);
+        size_t at = p->n_steps;
+        add_step(a, p, r, s);
+        if (p->n_steps == at)
+            p->n_steps = before; /* a stage that is nobody's has no hooks either */
+        else
+            add_hooks(a, p, r, &stages[i], true);
+    }
+    return p;
+}
+
+/* The text on the hosts: a value is the rest of its line, so line ends in it become blanks. */
+static void put(struct buf *b, const char *key, const char *value)
+{
+    buf_printf(b, "%s ", key);
+    for (const char *c = value; *c; c++)
+        buf_add(b, (unsigned char)*c < 0x20 ? " " : c, 1);
+    buf_puts(b, "\n");
+}
+
+const char *plan_text(struct arena *a, const struct what *w)
+{
+    struct buf b = buf_make(1024 * 1024);
+
+    buf_puts(&b, "crelease-plan 1\n");
+    put(&b, "run", w->run);
+    put(&b, "command", command_word(w->command));
+    put(&b, "application", w->application);
+    put(&b, "environment", w->environment);
+    put(&b, "release", w->release);
+    put(&b, "revision", w->revision);
+    buf_printf(&b, "revision_time %lld\n", w->revision_unix);
+    put(&b, "ref", w->ref);
+    put(&b, "subject", w->subject);
+    put(&b, "by", w->by);
+    put(&b, "user", w->user);
+    buf_printf(&b, "since %lld\n", w->since_unix);
+    put(&b, "recipe", w->recipe_digest);
+    put(&b, "migrate_digest", w->migrate_digest);
+    put(&b, "migrate", w->no_migrate ? "no" : "yes");
+    for (size_t i = 0; i < w->hosts.n; i++)
+        put(&b, "host", w->hosts.v[i]);
+    buf_puts(&b, "end plan");
+    const char *text = arena_strndup(a, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+static void read_value(struct arena *a, struct what *w, const char *key, const char *value)
+{
+    const struct {
+        const char *key;
+        const char **to;
+    } texts[] = {
+        {"run", &w->run},           {"application", &w->application},
+        {"environment", &w->environment}, {"release", &w->release},
+        {"revision", &w->revision}, {"ref", &w->ref},
+        {"subject", &w->subject},   {"by", &w->by},
+        {"user", &w->user},         {"recipe", &w->recipe_digest},
+        {"migrate_digest", &w->migrate_digest},
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(texts[i].key, key) == 0)
+            *texts[i].to = value;
+    if (strcmp(key, "host") == 0)
+        strs_add(a, &w->hosts, value);
+    else if (strcmp(key, "command") == 0)
+        w->command = strcmp(value, "rollback") == 0 ? COMMAND_ROLLBACK : COMMAND_DEPLOY;
+    else if (strcmp(key, "revision_time") == 0)
+        w->revision_unix = strtoll(value, NULL, 10);
+    else if (strcmp(key, "since") == 0)
+        w->since_unix = strtoll(value, NULL, 10);
+    else if (strcmp(key, "migrate") == 0)
+        w->no_migrate = strcmp(value, "no") == 0;
+}
+
+static bool is_hex(const char *s, size_t len)
+{
+    return strlen(s) == len && strspn(s, "0123456789abcdef") == len;
+}
+
+bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *err)
+{
+    struct what w = {.run = "",     .application = "", .environment = "",   .release = "",
+                     .revision = "", .ref = "",         .subject = "",       .by = "",
+                     .user = "",    .recipe_digest = "", .migrate_digest = ""};
+    const char first[] = "crelease-plan 1\n";
+    bool whole = false;
+
+    if (strncmp(text, first, sizeof first - 1) != 0)
+        return err_set(err, ERR_FAILED, "the plan of the run is damaged or of another version of crelease");
+    for (const char *at = text; *at;) {
+        size_t len = strcspn(at, "\n");
+        char *line = arena_strndup(a, at, len);
+        size_t key = strcspn(line, " ");
+        at += len + (at[len] == '\n');
+        whole = strcmp(line, "end plan") == 0;
+        if (line[key]) {
+            line[key] = '\0';
+            read_value(a, &w, line, line + key + 1);
+        }
+    }
+    if (!whole || !*w.run || strlen(w.release) != 14 || strspn(w.release, "0123456789") != 14 ||
+        (*w.revision && !is_hex(w.revision, 40)) || !w.hosts.n)
+        return err_set(err, ERR_FAILED, "the plan of the run is damaged");
+    *ret = w;
+    return true;
+}

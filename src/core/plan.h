@@ -1,0 +1,66 @@
+/* plan.h -- one run as a value: what it brings live, and every step of it on every host.
+ *
+ *     struct plan *plan = plan_make(arena, stages, recipe, &what);
+ *
+ * The steps that `plan` prints are the array that the engine walks.  The part of it that a
+ * resume needs is written to the hosts as text (plan_text) and read back (plan_read). */
+#ifndef CRELEASE_PLAN_H
+#define CRELEASE_PLAN_H
+
+#include "core/recipe.h"
+#include "core/stage.h"
+
+enum run_command { COMMAND_DEPLOY, COMMAND_ROLLBACK };
+
+/* What a run is about.  All of it travels to the hosts. */
+struct what {
+    enum run_command command;
+    const char *run; /* its id */
+    const char *application;
+    const char *environment;
+    const char *release;
+    const char *revision;      /* 40 digits; "" when a rollback's release has none */
+    long long revision_unix;   /* the commit's time */
+    const char *ref;           /* "" for a rollback */
+    const char *subject;       /* of the commit */
+    const char *by;            /* user@machine */
+    const char *user;          /* as revisions.log names it */
+    long long since_unix;
+    const char *recipe_digest;
+    const char *migrate_digest; /* of migrate.paths at that revision; "" when there are none */
+    bool no_migrate;
+    struct strs hosts;         /* names of those that take part */
+};
+
+struct step {
+    const struct stage *stage;
+    const char *name;        /* of its marks: "build", "before-switch", "after-switch" */
+    const struct jobs *jobs; /* commands of the user's; NULL for none */
+    struct strs roles;       /* whose, when a job does not say */
+    size_t *hosts;           /* indexes into the recipe's hosts */
+    size_t n_hosts;
+    const char *about;       /* for people: what it will do */
+};
+
+struct plan {
+    struct what what;
+    struct step *steps;
+    size_t n_steps;
+};
+
+const char *command_word(enum run_command c);
+
+/* stages ends with a row without a name. */
+struct plan *plan_make(struct arena *a, const struct stage *stages, const struct recipe *r,
+                       const struct what *what);
+
+/* Whether that job of the step is one of that host's. */
+bool step_job_is_for(const struct step *s, const struct recipe *r, size_t job, size_t host);
+
+/* Lines "key value", without the last newline, beginning with "crelease-plan 1". */
+const char *plan_text(struct arena *a, const struct what *what);
+
+/* FAILED when the text is damaged or of another version. */
+bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,142 @@
+#include "core/recipe_reader.h"
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "core/recipe_check.h"
+
+#include <ctype.h>
+
+enum { EXPANDED_BYTES_MAX = 4 * RECIPE_BYTES_MAX };
+
+/* The length of "{NAME}" at s, 0 when there is none. */
+static size_t reference_length(const char *s)
+{
+    size_t i = 1;
+
+    if (s[0] != '{' || (!isalpha((unsigned char)s[1]) && s[1] != '_'))
+        return 0;
+    while (isalnum((unsigned char)s[i]) || s[i] == '_')
+        i++;
+    return s[i] == '}' ? i + 1 : 0;
+}
+
+static bool has_reference(const char *s)
+{
+    while ((s = strchr(s, '$')))
+        if (reference_length(++s))
+            return true;
+    return false;
+}
+
+static const char *environ_find(const char *const *environ, const char *name, size_t len)
+{
+    for (size_t i = 0; environ && environ[i]; i++)
+        if (strncmp(environ[i], name, len) == 0 && environ[i][len] == '=')
+            return environ[i] + len + 1;
+    return NULL;
+}
+
+static void secret_found(struct reader *rd, const char *value)
+{
+    if (strlen(value) >= SECRET_BYTES_MIN)
+        strs_add(rd->a, &rd->from_environ, value);
+}
+
+/* Appends the value of the reference at s (behind its '$', len bytes). */
+static bool expand_one(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                       const char *s, size_t len, struct buf *out)
+{
+    const char *name = arena_strndup(rd->a, s + 1, len - 2);
+    const char *value = environ_find(rd->environ, name, len - 2);
+
+    if (!value) {
+        if (rd->strict)
+            mistake_add(rd->m, node,
+                        "${%s} is not in the environment, expected it to be set (or '$${%s}' for "
+                        "these letters themselves)",
+                        value_shown(rd->a, name), value_shown(rd->a, name));
+        return false;
+    }
+    if (key->kind == KEY_VARIABLES) {
+        if (rd->strict)
+            secret_found(rd, value);
+    } else if (value_has_control(value, false) || !text_is_utf8(value, strlen(value))) {
+        mistake_add(rd->m, node,
+                    "${%s} holds a line break or another control character, expected one line",
+                    value_shown(rd->a, name));
+        return false;
+    }
+    buf_puts(out, value);
+    return true;
+}
+
+/* Aliases can stand for a long text many times: each copy of it counts. */
+static bool room_is_left(struct reader *rd, const struct node *node, const struct buf *out)
+{
+    rd->expanded += out->len;
+    if (rd->expanded <= EXPANDED_BYTES_MAX && !out->full)
+        return true;
+    mistake_add(rd->m, node,
+                "with ${NAME} replaced the recipe is larger than %s, which is more than it may be",
+                text_size(rd->a, EXPANDED_BYTES_MAX));
+    return false;
+}
+
+static bool expand(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                   const char **ret)
+{
+    const char *s = node->text;
+    struct buf out = buf_make(EXPANDED_BYTES_MAX);
+    bool replaced = false;
+    bool ok = true;
+
+    if (!has_reference(s)) {
+        *ret = s;
+        return true;
+    }
+    while (ok && *s && !out.full) {
+        size_t plain = strcspn(s, "$");
+        buf_add(&out, s, plain);
+        s += plain;
+        if (!*s)
+            break;
+        size_t len = reference_length(s + 1);
+        size_t quoted = s[1] == '$' ? reference_length(s + 2) : 0;
+        if (quoted) {
+            buf_add(&out, s + 1, quoted + 1);
+            s += quoted + 2;
+        } else if (len) {
+            ok = expand_one(rd, key, node, s + 1, len, &out);
+            replaced = true;
+            s += len + 1;
+        } else {
+            buf_add(&out, s++, 1);
+        }
+    }
+    ok = ok && room_is_left(rd, node, &out);
+    if (ok) {
+        *ret = arena_strndup(rd->a, out.text, out.len);
+        if (replaced && key->kind == KEY_VARIABLES && rd->strict)
+            secret_found(rd, *ret);
+    }
+    buf_free(&out);
+    return ok;
+}
+
+bool value_text(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                const char **ret)
+{
+    if (node->kind != NODE_SCALAR || node_is_missing(node)) {
+        value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        return false;
+    }
+    bool shell = key->kind == KEY_SHELL || key->kind == KEY_JOBS || key->kind == KEY_HOOKS ||
+                 key->kind == KEY_TASKS;
+    if (key->kind != KEY_VARIABLES && value_has_control(node->text, shell)) {
+        value_wrong(rd, key, node,
+                    shell ? "a command without control characters"
+                          : "one line without control characters");
+        return false;
+    }
+    return expand(rd, key, node, ret);
+}

@@ -1,0 +1,326 @@
+#include "core/run.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "edge/clock.h"
+
+#include <signal.h>
+
+enum { TRIP_MS = 15 * 60 * 1000 };
+
+/* What the scripts end with (stages/prelude.sh). */
+enum { SCRIPT_FAILED = 70, SCRIPT_CANNOT_SEE = 71, SCRIPT_FENCED = 72, SCRIPT_LOCKED = 73, SCRIPT_UNFINISHED = 74 };
+
+const char *redact(struct arena *a, const struct strs *secrets, const char *text)
+{
+    for (size_t i = 0; text && i < secrets->n; i++) {
+        const char *secret = secrets->v[i];
+        const char *at;
+        if (!*secret || !strstr(text, secret))
+            continue;
+        struct buf b = buf_make(SIZE_MAX / 2);
+        for (; (at = strstr(text, secret)); text = at + strlen(secret)) {
+            buf_add(&b, text, (size_t)(at - text));
+            buf_puts(&b, "[secret]");
+        }
+        buf_puts(&b, text);
+        text = arena_strndup(a, b.text, b.len);
+        buf_free(&b);
+    }
+    return text;
+}
+
+const char *run_redact(const struct run *r, const char *text)
+{
+    return redact(r->arena, &r->recipe->secrets, text);
+}
+
+void run_tell(struct run *r, struct event e)
+{
+    e.unix_ms = clock_now_ms();
+    if (!e.run_id && r->plan)
+        e.run_id = r->plan->what.run;
+    e.detail = run_redact(r, e.detail);
+    e.message = run_redact(r, e.message);
+    e.command = run_redact(r, e.command);
+    if (r->watcher->tell)
+        r->watcher->tell(r->watcher->self, &e);
+}
+
+void run_warn(struct run *r, const char *host, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    const char *text = arena_vprintf(r->arena, fmt, ap);
+    va_end(ap);
+    run_tell(r, (struct event){.kind = EVENT_WARNING, .host = host, .detail = text});
+}
+
+const char *run_host_names(struct run *r, const size_t *hosts, size_t n)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < n; i++)
+        text = arena_printf(r->arena, "%s%s%s", text, i ? " " : "", r->recipe->hosts[hosts[i]].name);
+    return text;
+}
+
+static void common_values(struct run *r, const struct trip *t, size_t host, struct buf *b)
+{
+    const struct what *w = &r->plan->what;
+    char epoch[32];
+
+    snprintf(epoch, sizeof epoch, "%ld", r->epoch);
+    quote_assign(b, "deploy_to", r->recipe->hosts[host].deploy_to);
+    quote_assign(b, "run", w->run);
+    quote_assign(b, "epoch", epoch);
+    quote_assign(b, "release", w->release);
+    quote_assign(b, "step", t->step);
+    quote_assign(b, "verb", t->verb);
+}
+
+const char *run_script_text(struct run *r, const struct trip *t, size_t host)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    common_values(r, t, host, &b);
+    if (t->values)
+        t->values(r, t->about, host, &b);
+    buf_puts(&b, r->prelude);
+    buf_puts(&b, t->script);
+    const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+bool run_is_stopped(struct run *r, const char *where, struct err *err)
+{
+    int signal = loop_signal(r->loop);
+
+    if (!signal)
+        return false;
+    err_set(err, signal == SIGINT ? ERR_INTERRUPTED : ERR_TERMINATED, "stopped by %s %s",
+            signal == SIGINT ? "Ctrl-C" : signal == SIGTERM ? "SIGTERM" : "SIGHUP", where);
+    return true;
+}
+
+static const char *last_line(struct arena *a, const char *text)
+{
+    size_t len = strlen(text);
+
+    while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+        len--;
+    size_t begin = len;
+    while (begin && text[begin - 1] != '\n')
+        begin--;
+    return text_shown(a, arena_strndup(a, text + begin, len - begin));
+}
+
+static bool judge_exit(struct run *r, const struct reply *reply, struct err *err)
+{
+    const char *said = answer_value(r->arena, reply->out, "error");
+    const char *fenced = answer_value(r->arena, reply->out, "fenced");
+
+    said = said ? text_shown(r->arena, said) : NULL;
+    switch (reply->status) {
+    case 0:
+        return true;
+    case SCRIPT_FAILED:
+        return err_set(err, ERR_FAILED, "%s", said ? said : "failed");
+    case SCRIPT_CANNOT_SEE:
+        return err_set(err, ERR_UNCERTAIN, "%s", said ? said : "cannot see what was done");
+    case SCRIPT_FENCED:
+        return err_set(err, ERR_LOCKED, "this run does not hold the site any more: it was taken over%s%s",
+                       fenced && strcmp(fenced, "nobody") != 0 ? " by " : " or ended",
+                       fenced && strcmp(fenced, "nobody") != 0 ? text_shown(r->arena, fenced) : "");
+    case SCRIPT_LOCKED:
+        return err_set(err, ERR_LOCKED, "%s", said ? said : "another run holds the site");
+    case SCRIPT_UNFINISHED:
+        return err_set(err, ERR_UNFINISHED, "%s", said ? said : "an earlier run is unfinished");
+    default:
+        return err_set(err, ERR_FAILED, "the script ended with exit status %d%s%s", reply->status,
+                       *reply->err_out ? ": " : "", last_line(r->arena, reply->err_out));
+    }
+}
+
+bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err *err)
+{
+    bool ok = false;
+
+    switch (reply->kind) {
+    case REPLY_EXIT:
+        ok = judge_exit(r, reply, err);
+        break;
+    case REPLY_SIGNAL:
+        err_set(err, ERR_FAILED, "the script was ended by signal %s", reply->signal);
+        break;
+    case REPLY_STOPPED:
+        if (!run_is_stopped(r, "in the middle of a step", err))
+            err_set(err, ERR_UNCERTAIN, "stopped in the middle of a step");
+        break;
+    case REPLY_LOST:
+    case REPLY_TIMEOUT:
+        err_set(err, ERR_UNCERTAIN, "%s; what it was told to do may have happened", reply->why);
+        break;
+    case REPLY_UNREACHED:
+        err_set(err, r->begun ? ERR_UNCERTAIN : ERR_UNREACHABLE, "%s", reply->why);
+        break;
+    }
+    if (!ok && r->recipe->n_hosts > 1)
+        err_in(err, "%s", r->recipe->hosts[host].name);
+    if (!ok && !r->failure.host)
+        r->failure.host = r->recipe->hosts[host].name;
+    return ok;
+}
+
+bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct err *err)
+{
+    struct call *calls = arena_array(r->arena, t->n_hosts, sizeof *calls);
+    struct reply *replies = arena_array(r->arena, t->n_hosts, sizeof *replies);
+    bool ok = true;
+
+    if (ret)
+        *ret = replies;
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        const char *text = run_script_text(r, t, t->hosts[i]);
+        if (!text)
+            return err_set(err, ERR_FAILED, "the script for '%s' would be larger than %d bytes", t->step,
+                           SCRIPT_BYTES_MAX);
+        calls[i] = (struct call){.host = t->hosts[i],
+                                 .script = text,
+                                 .head = t->head,
+                                 .head_size = t->head_size,
+                                 .payload = t->payload,
+                                 .payload_size = t->payload_size,
+                                 .timeout_ms = t->timeout_ms ? t->timeout_ms : TRIP_MS,
+                                 .hold = t->hold};
+    }
+    fleet_run(r->fleet, r->arena, calls, t->n_hosts, replies);
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        struct err one = {.arena = r->arena};
+        if (run_judge(r, t->hosts[i], &replies[i], ok ? err : &one))
+            continue;
+        if (!ok)
+            run_warn(r, NULL, "%s", one.msg);
+        ok = false;
+    }
+    return ok;
+}
+
+static bool is_done(struct run *r, const struct step *s, size_t host)
+{
+    const struct site *site = &r->sites[host];
+
+    if (site_has_ended(site, r->plan->what.run))
+        return true;
+    if (!site_is_marked(site, s->name, "done") && !site_is_marked(site, s->name, "skipped"))
+        return false;
+    return !s->stage->until || site_is_marked(site, s->stage->until, "done") ||
+           site_is_marked(site, s->stage->until, "skipped");
+}
+
+size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret)
+{
+    size_t *left = arena_array(r->arena, s->n_hosts, sizeof *left);
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_hosts; i++)
+        if (!is_done(r, s, s->hosts[i]))
+            left[n++] = s->hosts[i];
+    if (ret)
+        *ret = left;
+    return n;
+}
+
+static void to_done(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    (void)r;
+    (void)s;
+    (void)host;
+    quote_assign(b, "to", "done");
+    buf_puts(b, "error='' migrated=''\n");
+}
+
+static void to_skipped(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    (void)r;
+    (void)s;
+    (void)host;
+    quote_assign(b, "to", "skipped");
+    buf_puts(b, "error='' migrated=''\n");
+}
+
+bool run_put_mark(struct run *r, const struct step *s, const char *state, struct err *err)
+{
+    struct trip t = {.script = r->mark_script,
+                     .step = s->name,
+                     .verb = "run",
+                     .values = strcmp(state, "done") == 0 ? to_done : to_skipped,
+                     .about = s,
+                     .hosts = s->hosts,
+                     .n_hosts = s->n_hosts,
+                     .payload = -1};
+
+    if (!run_scripts(r, &t, NULL, err))
+        return false;
+    for (size_t i = 0; i < s->n_hosts; i++)
+        site_set_mark(r->arena, &r->sites[s->hosts[i]], s->name, state);
+    return true;
+}
+
+bool stage_script_act(struct run *r, const struct step *s, struct err *err)
+{
+    struct trip t = {.script = s->stage->script,
+                     .step = s->name,
+                     .verb = "run",
+                     .values = s->stage->values,
+                     .about = s,
+                     .payload = -1};
+    size_t *hosts;
+
+    t.n_hosts = run_hosts_left(r, s, &hosts);
+    t.hosts = hosts;
+    struct reply *replies = NULL;
+    bool ok = run_scripts(r, &t, &replies, err);
+    for (size_t i = 0; replies && i < t.n_hosts; i++)
+        site_set_mark(r->arena, &r->sites[hosts[i]], s->name,
+                      replies[i].kind == REPLY_EXIT && replies[i].status == 0 ? "done" : "begun");
+    return ok;
+}
+
+bool stage_script_undo(struct run *r, const struct step *s, struct err *err)
+{
+    struct trip t = {.script = s->stage->script,
+                     .step = s->name,
+                     .verb = "undo",
+                     .values = s->stage->values,
+                     .about = s,
+                     .payload = -1};
+    size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
+
+    for (size_t i = 0; i < s->n_hosts; i++) {
+        const char *mark = site_mark(&r->sites[s->hosts[i]], s->name);
+        if (mark && strcmp(mark, "undone") != 0)
+            hosts[t.n_hosts++] = s->hosts[i];
+    }
+    t.hosts = hosts;
+    if (!t.n_hosts)
+        return true;
+    if (!run_scripts(r, &t, NULL, err))
+        return false;
+    for (size_t i = 0; i < t.n_hosts; i++)
+        site_set_mark(r->arena, &r->sites[hosts[i]], s->name, "undone");
+    run_tell(r, (struct event){.kind = EVENT_STAGE, .state = EVENT_UNDONE, .stage = s->name,
+                               .detail = run_host_names(r, hosts, t.n_hosts)});
+    return true;
+}
+
+bool stage_undo_nothing(struct run *r, const struct step *s, struct err *err)
+{
+    (void)r;
+    (void)s;
+    (void)err;
+    return true;
+}

@@ -1,0 +1,102 @@
+/* run.h -- a run under way: its plan, its hosts, who watches, and the trips to the hosts.
+ *
+ * Everything that changes a host goes through run_scripts: values, prelude and script in one
+ * trip to each host, all at once, and one verdict on the answers. */
+#ifndef CRELEASE_RUN_H
+#define CRELEASE_RUN_H
+
+#include "core/event.h"
+#include "core/plan.h"
+#include "core/site.h"
+#include "edge/fleet.h"
+#include "edge/repo.h"
+
+struct run {
+    struct arena *arena; /* lives as long as the command */
+    const struct recipe *recipe;
+    struct plan *plan;
+    struct loop *loop;
+    struct fleet *fleet;
+    const struct watcher *watcher;
+    const struct stage *stages;
+    const char *prelude;   /* shell text in front of every script */
+    const char *mark_script;
+    const char *job_script;
+    const char *unlock_script;
+    struct site *sites;    /* by host */
+    long epoch;
+    bool resumed;
+    bool takeover;         /* the lock may be taken from a run with this id */
+    bool begun;            /* an EVENT_RUN was told */
+    enum policy on_backup; /* the recipe's, or what the command line said */
+    bool force;
+    const struct export *export; /* for checkout; NULL when no host needs it */
+    /* told by a stage's act while it runs, for the event of its end */
+    const char *detail;
+    const char *skipped;   /* why there was nothing to do; else NULL */
+    const char *outcome;   /* for history: "done", "aborted" */
+    bool interactive;      /* a person can be asked, by keys */
+    const char *skip_backup; /* why backups need not be looked for */
+    bool nothing_pending;  /* found out by backup-detect */
+    long pending;          /* number; -1: not known */
+    long long behind_backup_ms;
+    struct strs untidy;    /* what failed after the release was live */
+    struct failure failure;
+};
+
+/* Tells the watcher; fills time and run. */
+void run_tell(struct run *r, struct event e);
+void run_warn(struct run *r, const char *host, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Text with every secret of the recipe replaced by [secret]. */
+const char *run_redact(const struct run *r, const char *text);
+const char *redact(struct arena *a, const struct strs *secrets, const char *text);
+
+/* One script on some hosts. */
+struct trip {
+    const char *script;
+    const char *step;    /* name of the marks */
+    const char *verb;    /* "run", "undo", ... */
+    stage_values *values; /* may be NULL */
+    const struct step *about; /* handed to values; may be NULL */
+    const size_t *hosts;
+    size_t n_hosts;
+    int head;            /* as in struct call */
+    off_t head_size;
+    int payload;         /* -1 for none: in a zeroed trip it must be set */
+    off_t payload_size;
+    long long timeout_ms; /* 0: a quarter of an hour */
+    bool hold;
+};
+
+/* True when every host's script ended with 0.  Replies (one for each of trip's hosts, in
+ * the arena) are filled in any case.  The first failure is in err with its host in
+ * front; further ones are told as warnings. */
+bool run_scripts(struct run *r, const struct trip *trip, struct reply **ret, struct err *err)
+    MUST_CHECK;
+
+/* The script with its values, as it is sent to one host. */
+const char *run_script_text(struct run *r, const struct trip *trip, size_t host);
+
+/* What one reply means: true, or err with the host in front. */
+bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err *err);
+
+/* The hosts of a step whose mark is not "done" yet; the number, and in ret their indexes. */
+size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret);
+
+/* Writes the step's mark on its hosts without doing anything else. */
+bool run_put_mark(struct run *r, const struct step *s, const char *state, struct err *err) MUST_CHECK;
+
+/* Whether a signal asks to stop: then err is INTERRUPTED or TERMINATED, with what was told. */
+bool run_is_stopped(struct run *r, const char *where, struct err *err);
+
+/* Common acts. */
+bool stage_script_act(struct run *r, const struct step *s, struct err *err);
+bool stage_script_undo(struct run *r, const struct step *s, struct err *err);
+bool stage_undo_nothing(struct run *r, const struct step *s, struct err *err);
+
+/* "app1 app2 db1", for people. */
+const char *run_host_names(struct run *r, const size_t *hosts, size_t n);
+
+#endif

@@ -1,0 +1,245 @@
+#include "core/site.h"
+
+#include "edge/clock.h"
+
+enum { RELEASES_MAX = 10000, MARKS_MAX = 10000 };
+
+/* The answer's lines, one at a time: key and the rest. */
+struct line {
+    const char *key;
+    const char *value;
+};
+
+static bool next_line(struct arena *a, const char **at, struct line *ret)
+{
+    size_t len = strcspn(*at, "\n");
+
+    if (!(*at)[len])
+        return false;
+    char *copy = arena_strndup(a, *at, len);
+    *at += len + 1;
+    size_t key = strcspn(copy, " ");
+    ret->key = copy;
+    ret->value = copy[key] ? copy + key + 1 : "";
+    copy[key] = '\0';
+    return true;
+}
+
+const char *answer_value(struct arena *a, const char *answer, const char *key)
+{
+    struct line line;
+
+    while (next_line(a, &answer, &line))
+        if (strcmp(line.key, key) == 0)
+            return line.value;
+    return NULL;
+}
+
+/* Cuts the first word off *s. */
+static const char *word(struct arena *a, const char **s)
+{
+    size_t len = strcspn(*s, " ");
+    const char *w = arena_strndup(a, *s, len);
+
+    *s += len;
+    *s += strspn(*s, " ");
+    return w;
+}
+
+static const char *known(const char *s)
+{
+    return *s && strcmp(s, "-") != 0 ? s : NULL;
+}
+
+/* A name that is used in paths must be 14 digits, whatever the host says. */
+static void add_release(struct arena *a, struct site *s, const char *value)
+{
+    const char *name = word(a, &value);
+    const char *revision = word(a, &value);
+    const char *finished = word(a, &value);
+
+    if (strlen(name) != 14 || strspn(name, "0123456789") != 14 || s->n_releases == RELEASES_MAX)
+        return;
+    if ((s->n_releases & (s->n_releases + 1)) == 0) {
+        struct release *more = arena_array(a, (s->n_releases + 1) * 2, sizeof *more);
+        if (s->n_releases)
+            memcpy(more, s->releases, s->n_releases * sizeof *more);
+        s->releases = more;
+    }
+    s->releases[s->n_releases++] = (struct release){
+        .name = name,
+        .revision = known(revision),
+        .finished = strcmp(finished, "finished") == 0,
+        .manifest = strcmp(value, "manifest") == 0,
+    };
+}
+
+static void add_mark(struct arena *a, struct site *s, const char *step, const char *state,
+                     long long unix_s)
+{
+    if (s->n_marks == MARKS_MAX)
+        return;
+    if ((s->n_marks & (s->n_marks + 1)) == 0) {
+        struct mark *more = arena_array(a, (s->n_marks + 1) * 2, sizeof *more);
+        if (s->n_marks)
+            memcpy(more, s->marks, s->n_marks * sizeof *more);
+        s->marks = more;
+    }
+    s->marks[s->n_marks++] = (struct mark){step, state, unix_s};
+}
+
+static void read_mark(struct arena *a, struct site *s, const char *value)
+{
+    const char *step = word(a, &value);
+    const char *state = word(a, &value);
+
+    add_mark(a, s, step, state, strtoll(value, NULL, 10));
+}
+
+static bool is_run_id(const char *s)
+{
+    size_t len = strlen(s);
+
+    return len > 0 && len <= 16 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789") == len;
+}
+
+static void read_lock(struct arena *a, struct site *s, const char *value)
+{
+    const char *key = word(a, &value);
+
+    s->lock.held = true;
+    if (strcmp(key, "run") == 0 && is_run_id(value))
+        s->lock.run = value;
+    else if (strcmp(key, "epoch") == 0)
+        s->lock.epoch = strtol(value, NULL, 10);
+    else if (strcmp(key, "by") == 0)
+        s->lock.by = value;
+    else if (strcmp(key, "since") == 0)
+        s->lock.since_unix = strtoll(value, NULL, 10);
+}
+
+static void read_migrated(struct arena *a, struct site *s, const char *value)
+{
+    const char *key = word(a, &value);
+
+    if (strcmp(key, "digest") == 0)
+        s->migrated_digest = value;
+    else if (strcmp(key, "revision") == 0)
+        s->migrated_revision = value;
+}
+
+static void read_live(struct arena *a, struct site *s, const char *value)
+{
+    const char *name = word(a, &value);
+
+    if (clock_release_time(name) < 0)
+        return;
+    s->live = name;
+    s->live_revision = known(value);
+}
+
+static void read_line(struct arena *a, struct site *s, const struct line *l)
+{
+    const char *k = l->key;
+    const char *v = l->value;
+
+    if (strcmp(k, "release") == 0)
+        add_release(a, s, v);
+    else if (strcmp(k, "mark") == 0)
+        read_mark(a, s, v);
+    else if (strcmp(k, "lock") == 0)
+        read_lock(a, s, v);
+    else if (strcmp(k, "plan") == 0)
+        s->plan = arena_printf(a, "%s%s\n", s->plan ? s->plan : "", v);
+    else if (strcmp(k, "alive") == 0)
+        s->lock.alive = strcmp(v, "yes") == 0;
+    else if (strcmp(k, "live") == 0)
+        read_live(a, s, v);
+    else if (strcmp(k, "current") == 0)
+        s->current = v;
+    else if (strcmp(k, "current_is") == 0)
+        s->current_kind = strcmp(v, "there") == 0      ? CURRENT_LINK
+                          : strcmp(v, "dangling") == 0 ? CURRENT_DANGLING
+                          : strcmp(v, "folder") == 0   ? CURRENT_FOLDER
+                                                       : CURRENT_NONE;
+    else if (strcmp(k, "deploy_to") == 0)
+        s->there = strcmp(v, "there") == 0;
+    else if (strcmp(k, "writable") == 0)
+        s->writable = strcmp(v, "yes") == 0;
+    else if (strcmp(k, "writable_at") == 0)
+        s->writable_at = v;
+    else if (strcmp(k, "log") == 0)
+        s->has_log = strcmp(v, "yes") == 0;
+    else if (strcmp(k, "migrated") == 0)
+        read_migrated(a, s, v);
+    else if (strcmp(k, "missing") == 0)
+        strs_add(a, &s->missing, v);
+    else if (strcmp(k, "no_tool") == 0)
+        strs_add(a, &s->no_tools, v);
+    else if (strcmp(k, "last_error") == 0)
+        s->last_error = v;
+    else if (strcmp(k, "last_run") == 0)
+        s->last_run = v;
+    else if (strcmp(k, "system") == 0)
+        s->system = v;
+    else if (strcmp(k, "user") == 0)
+        s->user = v;
+    else if (strcmp(k, "free_kb") == 0 && *v)
+        s->free_kb = strtoll(v, NULL, 10);
+    else if (strcmp(k, "leftover") == 0)
+        s->leftover = v;
+    else if (strcmp(k, "now") == 0)
+        s->now_unix = strtoll(v, NULL, 10);
+}
+
+bool site_parse(struct arena *a, const char *answer, struct site *ret, struct err *err)
+{
+    struct site s = {.free_kb = -1};
+    struct line line = {"", ""};
+
+    while (next_line(a, &answer, &line))
+        read_line(a, &s, &line);
+    if (strcmp(line.key, "end") != 0)
+        return err_set(err, ERR_FAILED, "the host's answer is not whole");
+    if (s.lock.held && !s.lock.run)
+        return err_set(err, ERR_FAILED,
+                       "the file .crelease/lock is damaged: it names no run (look at it; when no"
+                       " deploy is under way, remove it)");
+    *ret = s;
+    return true;
+}
+
+const char *site_mark(const struct site *s, const char *step)
+{
+    for (size_t i = s->n_marks; i-- > 0;)
+        if (strcmp(s->marks[i].step, step) == 0)
+            return s->marks[i].state;
+    return NULL;
+}
+
+bool site_is_marked(const struct site *s, const char *step, const char *state)
+{
+    const char *is = site_mark(s, step);
+
+    return is && strcmp(is, state) == 0;
+}
+
+void site_set_mark(struct arena *a, struct site *s, const char *step, const char *state)
+{
+    add_mark(a, s, step, state, s->now_unix);
+}
+
+const struct release *site_release(const struct site *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_releases; i++)
+        if (strcmp(s->releases[i].name, name) == 0)
+            return &s->releases[i];
+    return NULL;
+}
+
+bool site_has_ended(const struct site *s, const char *run)
+{
+    size_t len = strlen(run);
+
+    return s->last_run && strncmp(s->last_run, run, len) == 0 && s->last_run[len] == ' ';
+}

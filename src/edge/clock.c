@@ -1,0 +1,93 @@
+#include "edge/clock.h"
+
+#include <ctype.h>
+
+long long clock_now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static struct tm utc(long long unix_s)
+{
+    time_t t = (time_t)unix_s;
+    struct tm tm = {0};
+
+    gmtime_r(&t, &tm);
+    return tm;
+}
+
+static struct tm local(long long unix_ms)
+{
+    time_t t = (time_t)(unix_ms / 1000);
+    struct tm tm = {0};
+
+    localtime_r(&t, &tm);
+    return tm;
+}
+
+const char *clock_release_name(struct arena *a, long long unix_s)
+{
+    struct tm tm = utc(unix_s);
+
+    return arena_printf(a, "%04d%02d%02d%02d%02d%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                        tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static int digits(const char *s, int n)
+{
+    int value = 0;
+
+    for (int i = 0; i < n; i++)
+        value = value * 10 + (s[i] - '0');
+    return value;
+}
+
+long long clock_release_time(const char *name)
+{
+    struct arena a = {0};
+
+    for (int i = 0; i < 14; i++)
+        if (!isdigit((unsigned char)name[i]))
+            return -1;
+    if (name[14])
+        return -1;
+    struct tm tm = {.tm_year = digits(name, 4) - 1900,
+                    .tm_mon = digits(name + 4, 2) - 1,
+                    .tm_mday = digits(name + 6, 2),
+                    .tm_hour = digits(name + 8, 2),
+                    .tm_min = digits(name + 10, 2),
+                    .tm_sec = digits(name + 12, 2)};
+    long long t = timegm(&tm);
+    /* Months of 32 days and the like are carried over by timegm: then the name differs. */
+    bool same = strcmp(clock_release_name(&a, t), name) == 0;
+    arena_free(&a);
+    return same ? t : -1;
+}
+
+const char *clock_rfc3339(struct arena *a, long long unix_ms, bool ms)
+{
+    struct tm tm = utc(unix_ms / 1000);
+    const char *text =
+        arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                     tm.tm_hour, tm.tm_min, tm.tm_sec);
+
+    return ms ? arena_printf(a, "%s.%03lldZ", text, unix_ms % 1000) : arena_printf(a, "%sZ", text);
+}
+
+const char *clock_of_day(struct arena *a, long long unix_ms)
+{
+    struct tm tm = local(unix_ms);
+
+    return arena_printf(a, "%02d:%02d:%02d", tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+const char *clock_date(struct arena *a, long long unix_ms)
+{
+    struct tm tm = local(unix_ms);
+
+    return arena_printf(a, "%04d-%02d-%02d %02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                        tm.tm_hour, tm.tm_min);
+}

@@ -1,0 +1,43 @@
+/* ssh_dial.h -- from a host name to a connected socket: every address in turn.
+ *
+ *     struct dial *dial = dial_open(uv, "app1.example.com", 22, on_change, link);
+ *     ... on_change is called whenever dial_state may be another one ...
+ *     RESOLVED:  dial_connect(dial, timeout_ms);     (again after FAILED or CONNECTED: a new try)
+ *     CONNECTED: int fd = dial_take(dial);           (non-blocking; the caller's to close)
+ *     FAILED:    dial_why(dial)
+ *     dial_close(dial); */
+#ifndef CRELEASE_SSH_DIAL_H
+#define CRELEASE_SSH_DIAL_H
+
+#include "base/buf.h"
+
+#include <sys/socket.h>
+#include <uv.h>
+
+struct dial;
+
+enum dial_state { DIAL_RESOLVING, DIAL_RESOLVED, DIAL_CONNECTING, DIAL_CONNECTED, DIAL_FAILED };
+
+/* Called from the loop, never from dial_open or dial_connect. */
+typedef void dial_change(void *arg);
+
+struct dial *dial_open(uv_loop_t *uv, const char *host, int port, dial_change *change, void *arg);
+enum dial_state dial_state(const struct dial *d);
+
+/* Where it connects to first, and after DIAL_CONNECTED where it is connected to. */
+const struct sockaddr_storage *dial_address(const struct dial *d);
+bool dial_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+
+/* "10.0.0.1 port 22" */
+const char *dial_address_text(const struct dial *d, struct arena *a);
+
+/* Tries the addresses from the one that answered last; each gets its share of the time. */
+void dial_connect(struct dial *d, long long timeout_ms);
+int dial_take(struct dial *d);
+
+/* One line without the host: "Connection refused"; lives as long as the dial. */
+const char *dial_why(const struct dial *d);
+
+void dial_close(struct dial *d); /* accepts NULL */
+
+#endif

@@ -1,0 +1,148 @@
+#include "edge/url.h"
+
+#include "base/text.h"
+
+#include <ctype.h>
+
+enum { NAME_LEN = 40, TEXT_LEN = 4096 };
+
+static const struct {
+    const char *scheme;
+    enum url_kind kind;
+} schemes[] = {{"file", URL_FILE}, {"https", URL_HTTP},  {"http", URL_HTTP},  {"git", URL_GIT},
+               {"ssh", URL_SSH},   {"ssh+git", URL_SSH}, {"git+ssh", URL_SSH}};
+
+/* How many bytes at s are not to be shown. */
+static size_t secret_length(const struct url *u, const char *s)
+{
+    size_t len = u->userinfo ? strlen(u->userinfo) : 0;
+
+    if (len && strncmp(s, u->userinfo, len) == 0 && s[len] == '@')
+        return len;
+    len = u->password ? strlen(u->password) : 0;
+    return len && strncmp(s, u->password, len) == 0 ? len : 0;
+}
+
+const char *url_clean(const struct url *u, struct arena *a, const char *message)
+{
+    struct buf clean = buf_make(strlen(message) * 4 + 64);
+
+    while (*message) {
+        size_t len = secret_length(u, message);
+        if (len)
+            buf_puts(&clean, "***");
+        else
+            buf_add(&clean, message, 1);
+        message += len ? len : 1;
+    }
+    const char *shown = text_shown(a, clean.text);
+    buf_free(&clean);
+    return shown;
+}
+
+static const char *last_part(struct arena *a, const char *path)
+{
+    size_t len = strlen(path);
+
+    while (len && path[len - 1] == '/')
+        len--;
+    if (len > 4 && strncmp(path + len - 4, ".git", 4) == 0)
+        len -= 4;
+    while (len && path[len - 1] == '/')
+        len--;
+    size_t from = len;
+    while (from && path[from - 1] != '/' && path[from - 1] != ':' && len - from < NAME_LEN)
+        from--;
+    char *name = arena_strndup(a, path + from, len - from);
+    for (char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-' && (*c != '.' || c == name))
+            *c = '-';
+    return *name ? name : "repository";
+}
+
+/* "user:password@host:port" of len bytes, without the path. */
+static void take_authority(struct url *u, struct arena *a, const char *s, size_t len)
+{
+    size_t at = len;
+
+    while (at && s[at - 1] != '@')
+        at--;
+    if (at) {
+        const char *colon = memchr(s, ':', at - 1);
+        u->user = arena_strndup(a, s, colon ? (size_t)(colon - s) : at - 1);
+        if (u->kind == URL_HTTP)
+            u->userinfo = arena_strndup(a, s, at - 1);
+        if (colon)
+            u->password = arena_strndup(a, colon + 1, (size_t)(s + at - 1 - (colon + 1)));
+    }
+    s += at;
+    len -= at;
+    const char *close = len && *s == '[' ? memchr(s, ']', len) : NULL;
+    const char *end = close ? close + 1 : memchr(s, ':', len);
+    size_t host_len = end ? (size_t)(end - s) : len;
+    if (end && end < s + len && *end == ':')
+        u->port = (int)strtol(end + 1, NULL, 10);
+    u->host = close ? arena_strndup(a, s + 1, host_len - 2) : arena_strndup(a, s, host_len);
+}
+
+static bool take_scheme(struct url *u, struct arena *a, const char *rest, struct err *err)
+{
+    size_t len = (size_t)(rest - u->text);
+    bool known = false;
+
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (strlen(schemes[i].scheme) == len && memcmp(u->text, schemes[i].scheme, len) == 0) {
+            u->kind = schemes[i].kind;
+            known = true;
+        }
+    rest += 3;
+    size_t end = strcspn(rest, "/");
+    if (!known)
+        u->kind = URL_HTTP; /* so that nothing secret is shown */
+    if (u->kind != URL_FILE)
+        take_authority(u, a, rest, end);
+    u->name = last_part(a, rest + end);
+    u->shown = url_clean(u, a, u->text);
+    return known || err_set(err, ERR_USAGE,
+                            "repository '%s': the address must be a path, file://, https://, "
+                            "http://, git://, ssh:// or user@host:path",
+                            u->shown);
+}
+
+bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *err)
+{
+    struct url u = {.kind = URL_PATH, .text = arena_strdup(a, text), .port = 22};
+    const char *scheme = strstr(text, "://");
+    size_t colon = strcspn(text, ":");
+
+    if (!*text)
+        return err_set(err, ERR_USAGE, "no repository is given");
+    if (strlen(text) > TEXT_LEN)
+        return err_set(err, ERR_USAGE, "the address of the repository is longer than %d bytes",
+                       TEXT_LEN);
+    u.shown = text_shown(a, text);
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return err_set(err, ERR_USAGE, "repository '%s' holds a control character", u.shown);
+    if (scheme && (size_t)(scheme - text) == colon) {
+        if (!take_scheme(&u, a, u.text + colon, err))
+            return false;
+    } else if (text[colon] && !memchr(text, '/', colon)) {
+        /* host:path, where the host can be an address in brackets */
+        const char *close = strchr(text, ']');
+        if (close && close[1] == ':')
+            colon = (size_t)(close - text) + 1;
+        u.kind = URL_SSH;
+        take_authority(&u, a, text, colon);
+        u.name = last_part(a, text + colon + 1);
+        if (text[colon + 1] == ':')
+            return err_set(err, ERR_USAGE, "repository '%s': remote helpers are not supported",
+                           u.shown);
+    } else {
+        u.name = last_part(a, text);
+    }
+    if (u.host && (!*u.host || *u.host == '-'))
+        return err_set(err, ERR_USAGE, "repository '%s': there is no host in it", u.shown);
+    *ret = u;
+    return true;
+}

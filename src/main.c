@@ -1,0 +1,121 @@
+/* main.c -- argv to command to exit status; the only exit. */
+#include "base/text.h"
+#include "cli/cmd.h"
+
+#include <locale.h>
+
+static bool find_command(struct session *s, struct err *err)
+{
+    const char *names[64] = {NULL};
+    size_t n = 0;
+
+    if (!s->options.words.n) {
+        s->command = command_find("help");
+        if (!s->options.help)
+            return err_set(err, ERR_USAGE, "which command? 'crelease help' lists them");
+        return true;
+    }
+    s->command = command_find(s->options.words.v[0]);
+    if (s->command)
+        return true;
+    for (const struct command *c = commands; c->name && n < 63; c++)
+        names[n++] = c->name;
+    const char *word = s->options.words.v[0];
+    const char *near = text_nearest(word, names);
+    return err_set(err, ERR_USAGE, "unknown command '%s'%s%s%s", text_shown(s->arena, word),
+                   near ? "; did you mean '" : "", near ? near : "; 'crelease help' lists them",
+                   near ? "'?" : "");
+}
+
+static bool words_fit(struct session *s, struct err *err)
+{
+    const struct command *c = s->command;
+    size_t n = s->options.words.n - 1;
+
+    if (n > c->words_max)
+        return err_set(err, ERR_USAGE, "'%s' is too much: crelease %s %s",
+                       text_shown(s->arena, s->options.words.v[c->words_max + 1]), c->name, c->args);
+    if (s->options.rest.n && strcmp(c->name, "exec") != 0)
+        return err_set(err, ERR_USAGE, "'%s' takes nothing behind --", c->name);
+    if (c->env == ENV_NEEDED && !n) {
+        struct err ignored = {.arena = s->arena};
+        const char *list = "";
+        bool has = session_recipe(s, NULL, &ignored);
+        for (size_t i = 0; has && i < s->recipe->environments.n; i++)
+            list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "; the recipe has: ",
+                                s->recipe->environments.v[i]);
+        if (!has) {
+            *err = ignored;
+            return false;
+        }
+        return err_set(err, ERR_USAGE, "which environment? crelease %s %s%s", c->name, c->args, list);
+    }
+    return options_check(&s->options, c->name, c->takes, err);
+}
+
+static bool run_command(struct session *s, struct err *err)
+{
+    const char *env = s->options.words.n > 1 ? s->options.words.v[1] : NULL;
+
+    if (s->command->env == ENV_NONE)
+        return s->command->run(s, err);
+    if (!session_recipe(s, env, err))
+        return false;
+    if (!env && s->command->env == ENV_OPTIONAL && !s->recipe->environments.n)
+        return err_set(err, ERR_USAGE, "the recipe has no environment");
+    if (!env) /* the command looks through them */
+        return s->command->run(s, err);
+    session_open(s);
+    s->began_ms = loop_now();
+    return s->command->run(s, err);
+}
+
+/* One line, unless the end of a run has been told with all that belongs to it. */
+static void complain(struct session *s, struct err *err)
+{
+    if (s->ended)
+        return;
+    if (s->ui && s->command && s->command->streams) {
+        session_end(s, NULL, err);
+        return;
+    }
+    if (s->options.json && s->command && s->command->streams)
+        printf("{\"event\":\"end\",\"status\":%d,\"word\":\"%s\"}\n", err_status(err->code), err_word(err->code));
+    fflush(stdout);
+    fprintf(stderr, "crelease: %s\n", err->msg);
+}
+
+int main(int argc, char **argv)
+{
+    struct arena arena = {0};
+    struct err err = {.arena = &arena};
+    struct session s = {.arena = &arena, .export = {.tar = -1}};
+
+    setlocale(LC_CTYPE, "");
+    bool ok = options_read(&arena, argc, argv, &s.options, &err);
+    if (ok && s.options.version) {
+        printf("crelease %s\n", CRELEASE_VERSION);
+        return 0;
+    }
+    ok = ok && find_command(&s, &err);
+    if (ok && s.options.help && s.options.words.n) {
+        const char *topic = s.options.words.v[0];
+        s.options.words = (struct strs){0};
+        strs_add(&arena, &s.options.words, "help");
+        strs_add(&arena, &s.options.words, topic);
+        s.command = command_find("help");
+    }
+    if (ok && s.options.words.n)
+        ok = words_fit(&s, &err);
+    ok = ok && run_command(&s, &err);
+    if (!ok)
+        complain(&s, &err);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        if (ok)
+            err_set(&err, ERR_FAILED, "cannot write to standard output");
+    }
+    session_close(&s);
+    int status = err_status(err.code);
+    arena_free(&arena);
+    return status;
+}

@@ -1,0 +1,166 @@
+/* checkout.c -- the manifest that a release is held against, and sending both. */
+#include "stages/stages.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "stages/scripts.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { BLOCK = 512 };
+
+/* As printf %b reads it.  Blanks only where the field does not end its line. */
+static void put_escaped(FILE *f, const char *s, bool blanks)
+{
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c < 0x20 || c == 0x7f || c == '\\' || (blanks && c == ' '))
+            fprintf(f, "\\0%03o", c);
+        else
+            putc(c, f);
+    }
+}
+
+static bool is_plain(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f || *s == '\\')
+            return false;
+    return true;
+}
+
+static void put_entry(FILE *f, const struct entry *e)
+{
+    bool plain = is_plain(e->path);
+
+    if (e->kind == ENTRY_LINK) {
+        fputs("l ", f);
+        put_escaped(f, e->path, true);
+        putc(' ', f);
+        put_escaped(f, e->target, false);
+    } else {
+        bool program = e->kind == ENTRY_PROGRAM;
+        fprintf(f, "%c %s ", plain ? (program ? 'x' : 'f') : (program ? 'X' : 'F'), e->sha256);
+        put_escaped(f, e->path, false);
+    }
+    putc('\n', f);
+}
+
+/* The format is described in checkout.sh.  Padded with newlines to whole blocks. */
+static FILE *manifest_write(const struct export *x, const char *revision, off_t *ret_size,
+                            struct err *err)
+{
+    FILE *f = tmpfile();
+
+    if (!f) {
+        err_set(err, ERR_FAILED, "cannot make a temporary file: %s", strerror(errno));
+        return NULL;
+    }
+    fprintf(f, "crelease-manifest 1\nrevision %s\n", revision);
+    for (size_t i = 0; i < x->n; i++)
+        put_entry(f, &x->entry[i]);
+    off_t size = ftello(f);
+    for (; size % BLOCK; size++)
+        putc('\n', f);
+    if (fflush(f) != 0 || ferror(f)) {
+        err_set(err, ERR_FAILED, "cannot write a temporary file: %s", strerror(errno));
+        fclose(f);
+        return NULL;
+    }
+    *ret_size = size;
+    return f;
+}
+
+static void checkout_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    const struct what *w = &r->plan->what;
+    char time[32];
+    char entries[32] = "0";
+
+    (void)s;
+    (void)host;
+    snprintf(time, sizeof time, "%lld", w->revision_unix);
+    if (r->export)
+        snprintf(entries, sizeof entries, "%zu", r->export->n);
+    quote_assign(b, "revision", w->revision);
+    quote_assign(b, "revision_time", time);
+    quote_assign(b, "entries", entries);
+    quote_assign(b, "manifest_blocks", r->detail ? r->detail : "0");
+}
+
+const char *checkout_tell(struct arena *a, const struct what *what)
+{
+    return arena_printf(a, "%.7s into %s", what->revision, what->release);
+}
+
+bool checkout_act(struct run *r, const struct step *s, struct err *err)
+{
+    const struct export *x = r->export;
+    off_t size = 0;
+    size_t *hosts;
+    size_t n = run_hosts_left(r, s, &hosts);
+
+    if (!x)
+        return err_set(err, ERR_FAILED, "the revision is not at hand");
+    FILE *manifest = manifest_write(x, r->plan->what.revision, &size, err);
+    if (!manifest)
+        return false;
+    /* For checkout_values. */
+    r->detail = arena_printf(r->arena, "%lld", (long long)(size / BLOCK));
+    struct trip t = {.script = s->stage->script,
+                     .step = s->name,
+                     .verb = "run",
+                     .values = checkout_values,
+                     .about = s,
+                     .hosts = hosts,
+                     .n_hosts = n,
+                     .head = fileno(manifest),
+                     .head_size = size,
+                     .payload = x->tar,
+                     .payload_size = x->tar_size,
+                     .timeout_ms = 6LL * 3600 * 1000};
+    struct reply *replies = NULL;
+    bool ok = run_scripts(r, &t, &replies, err);
+    for (size_t i = 0; replies && i < n; i++)
+        site_set_mark(r->arena, &r->sites[hosts[i]], s->name,
+                      replies[i].kind == REPLY_EXIT && replies[i].status == 0 ? "done" : "begun");
+    fclose(manifest);
+    r->detail = arena_printf(r->arena, "%s, %s", text_count(r->arena, x->n, "file"),
+                             text_size(r->arena, x->bytes));
+    return ok;
+}
+
+bool checkout_undo(struct run *r, const struct step *s, struct err *err)
+{
+    struct step undo = *s;
+    struct stage stage = *s->stage;
+
+    stage.values = NULL;
+    undo.stage = &stage;
+    return stage_script_undo(r, &undo, err);
+}
+
+bool checkout_verify(struct run *r, size_t host, const char *release, bool *ret_known,
+                     struct strs *ret_differs, struct err *err)
+{
+    struct plan plan = *r->plan;
+    struct plan *kept = r->plan;
+    struct reply *replies = NULL;
+    struct trip t = {.script = script_checkout, .step = "checkout", .verb = "verify",
+                     .hosts = &host, .n_hosts = 1, .payload = -1};
+
+    plan.what.release = release;
+    r->plan = &plan;
+    bool ok = run_scripts(r, &t, &replies, err);
+    r->plan = kept;
+    if (!ok)
+        return false;
+    const char *manifest = answer_value(r->arena, replies[0].out, "manifest");
+    *ret_known = manifest && strcmp(manifest, "there") == 0;
+    for (const char *at = replies[0].out; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strncmp(at, "differs ", 8) == 0 && ret_differs->n < 100)
+            strs_add(r->arena, ret_differs, arena_strndup(r->arena, at + 8, strcspn(at + 8, "\n")));
+    return true;
+}

@@ -1,0 +1,54 @@
+#include "stages/stages.h"
+
+#include "base/text.h"
+#include "core/jobs.h"
+
+/* One attempt on every host that has not answered well yet; the ends of those that failed stay at
+ * the front of *ends.  Returns how many are left. */
+static bool attempt(struct run *r, struct job_call *c, size_t *hosts, const bool *last,
+                    struct job_end **ends, struct err *err)
+{
+    size_t left = 0;
+
+    c->hosts = hosts;
+    c->last = last;
+    if (!jobs_run(r, c, ends, err))
+        return false;
+    for (size_t i = 0; i < c->n_hosts; i++) {
+        site_set_mark(r->arena, &r->sites[hosts[i]], c->step->name, (*ends)[i].status ? "failed" : "done");
+        if ((*ends)[i].status == 0)
+            continue;
+        (*ends)[left] = (*ends)[i];
+        hosts[left++] = hosts[i];
+    }
+    c->n_hosts = left;
+    return true;
+}
+
+bool health_act(struct run *r, const struct step *s, struct err *err)
+{
+    struct job_call c = {.step = s, .job = &s->jobs->v[0], .name = "health.0"};
+    struct job_end *ends = NULL;
+    size_t *hosts;
+
+    c.n_hosts = run_hosts_left(r, s, &hosts);
+    bool *last = arena_array(r->arena, c.n_hosts, sizeof *last);
+    for (size_t i = 0; i < c.n_hosts; i++)
+        last[i] = true;
+    for (long n = 1; c.n_hosts; n++) {
+        if (!attempt(r, &c, hosts, last, &ends, err))
+            return false;
+        if (!c.n_hosts)
+            break;
+        if (n >= r->recipe->health.attempts) {
+            jobs_fail(r, &c, &ends[0], err);
+            err->msg = arena_printf(r->arena, "%s, after %s", err->msg,
+                                    text_count(r->arena, (unsigned long long)n, "attempt"));
+            return false;
+        }
+        loop_wait(r->loop, r->recipe->health.interval_ms);
+        if (run_is_stopped(r, "while asking the application", err))
+            return false;
+    }
+    return true;
+}

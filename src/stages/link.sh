@@ -1,0 +1,60 @@
+# shellcheck shell=sh disable=SC2154,SC2015
+# Shared files and folders into the release, as Capistrano links them: absolute, parents made, a
+# folder or file of the repository in their place removed.
+# Values: linked_files, linked_dirs (one a line), both relative.
+
+link_one() {
+	link=$path/$1 want=$deploy_to/shared/$1
+	if [ -L "$link" ]; then
+		link_target "$link"
+		if [ "$target" = "$want" ]; then return 0; fi
+	fi
+	case $1 in
+	*/*) mkdir -p "${link%/*}" || fail "cannot make ${link%/*}" ;;
+	esac
+	if [ -e "$link" ] || [ -L "$link" ]; then
+		rm -rf "$link" || fail "cannot remove $link"
+	fi
+	ln -s "$want" "$link" || fail "cannot link $link"
+}
+
+each_linked() {
+	while read -r name; do
+		if [ -n "$name" ]; then "$1" "$name" || exit; fi
+	done <<END
+$linked_files
+$linked_dirs
+END
+}
+
+is_linked() {
+	[ -L "$path/$1" ]
+}
+
+seen() {
+	(each_linked is_linked)
+}
+
+act() {
+	while read -r name; do
+		if [ -n "$name" ] && [ ! -e "$deploy_to/shared/$name" ]; then
+			fail "the linked file $deploy_to/shared/$name is missing: put it there (it is not in the repository on purpose)"
+		fi
+	done <<END
+$linked_files
+END
+	while read -r name; do
+		if [ -n "$name" ] && [ ! -d "$deploy_to/shared/$name" ]; then
+			mkdir -p "$deploy_to/shared/$name" || fail "cannot make $deploy_to/shared/$name"
+		fi
+	done <<END
+$linked_dirs
+END
+	each_linked link_one
+}
+
+undo() {
+	: # goes with the folder
+}
+
+stage_main

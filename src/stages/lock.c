@@ -1,0 +1,148 @@
+/* lock.c -- the lock on every host, or on none: the first host decides between two who come at
+ * once, since both ask it first. */
+#include "stages/stages.h"
+
+#include "base/quote.h"
+#include "stages/scripts.h"
+
+enum { KEEP_RUNS = 10 };
+
+static void lock_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    const struct what *w = &r->plan->what;
+    char since[32];
+
+    (void)s;
+    (void)host;
+    snprintf(since, sizeof since, "%lld", w->since_unix);
+    quote_assign(b, "by", w->by);
+    quote_assign(b, "since", since);
+    quote_assign(b, "plan", run_redact(r, plan_text(r->arena, w)));
+    quote_assign(b, "takeover", r->takeover ? "yes" : "");
+}
+
+static bool take(struct run *r, const struct step *s, const size_t *hosts, size_t n,
+                 struct reply **replies, struct err *err)
+{
+    struct trip t = {.script = script_lock,
+                     .step = s->name,
+                     .verb = "run",
+                     .values = lock_values,
+                     .about = s,
+                     .hosts = hosts,
+                     .n_hosts = n,
+                     .payload = -1,
+                     .timeout_ms = 60000,
+                     .hold = true};
+
+    return n == 0 || run_scripts(r, &t, replies, err);
+}
+
+static void give_back(struct run *r, const struct step *s, const size_t *hosts, size_t n)
+{
+    struct err ignored = {.arena = r->arena};
+    struct trip t = {.script = script_free, .step = s->name, .verb = "run", .hosts = hosts,
+                     .n_hosts = n, .payload = -1, .timeout_ms = 10000};
+
+    fleet_let_go(r->fleet);
+    if (n && !run_scripts(r, &t, NULL, &ignored))
+        run_warn(r, NULL, "the lock could not be given back everywhere: %s", ignored.msg);
+}
+
+/* Somebody may have deployed between the first look and the lock. */
+static bool is_as_planned(struct run *r, const size_t *hosts, size_t n, const struct reply *replies,
+                          struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *now = answer_value(r->arena, replies[i].out, "current");
+        const char *then = r->sites[hosts[i]].current;
+        if (strcmp(now ? now : "", then ? then : "") != 0)
+            return err_set(err, ERR_LOCKED, "%s: another deploy ended at this moment; look again",
+                           r->recipe->hosts[hosts[i]].name);
+    }
+    return true;
+}
+
+bool lock_act(struct run *r, const struct step *s, struct err *err)
+{
+    size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
+    struct reply *first = NULL;
+    struct reply *rest = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_hosts; i++)
+        if (!site_has_ended(&r->sites[s->hosts[i]], r->plan->what.run))
+            hosts[n++] = s->hosts[i];
+    bool ok = take(r, s, hosts, n ? 1 : 0, &first, err);
+    ok = ok && take(r, s, hosts + 1, n ? n - 1 : 0, &rest, err);
+    if (ok && !r->resumed)
+        ok = is_as_planned(r, hosts, n ? 1 : 0, first, err) &&
+             is_as_planned(r, hosts + 1, n ? n - 1 : 0, rest, err);
+    if (!ok && !r->resumed) {
+        size_t taken = 0;
+        for (size_t i = 0; i < n; i++) {
+            const struct reply *reply = i == 0 ? first : rest ? &rest[i - 1] : NULL;
+            if (reply && reply->kind == REPLY_EXIT && reply->status == 0)
+                hosts[taken++] = hosts[i];
+        }
+        give_back(r, s, hosts, taken);
+    }
+    if (!ok)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        site_set_mark(r->arena, &r->sites[hosts[i]], s->name, "done");
+    r->detail = run_host_names(r, hosts, n);
+    return true;
+}
+
+void unlock_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    const struct what *w = &r->plan->what;
+    bool done = strcmp(r->outcome, "done") == 0;
+    const char *line = "";
+    char number[32];
+
+    (void)s;
+    (void)host;
+    /* Capistrano's own words: others read this file too. */
+    if (done && w->command == COMMAND_ROLLBACK)
+        line = arena_printf(r->arena, "%s rolled back to release %s", w->user, w->release);
+    else if (done)
+        line = arena_printf(r->arena, "Branch %s (at %s) deployed as release %s by %s", w->ref,
+                            w->revision, w->release, w->user);
+    quote_assign(b, "log_line", line);
+    quote_assign(b, "outcome", r->outcome);
+    quote_assign(b, "record",
+                 arena_printf(r->arena, "%s %s %s %s %lld %s", command_word(w->command), w->release,
+                              *w->revision ? w->revision : "-", *w->ref ? w->ref : "-", w->since_unix,
+                              w->by));
+    snprintf(number, sizeof number, "%d", KEEP_RUNS);
+    quote_assign(b, "keep_runs", number);
+}
+
+static bool end_run(struct run *r, const struct step *s, const char *name, struct err *err)
+{
+    struct trip t = {.script = script_unlock, .step = name, .verb = "run", .values = unlock_values,
+                     .about = s, .payload = -1};
+    size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
+
+    for (size_t i = 0; i < s->n_hosts; i++)
+        if (!site_has_ended(&r->sites[s->hosts[i]], r->plan->what.run))
+            hosts[t.n_hosts++] = s->hosts[i];
+    t.hosts = hosts;
+    if (!run_scripts(r, &t, NULL, err))
+        return false;
+    fleet_let_go(r->fleet);
+    return true;
+}
+
+bool lock_undo(struct run *r, const struct step *s, struct err *err)
+{
+    r->outcome = "aborted";
+    return end_run(r, s, "unlock", err);
+}
+
+bool unlock_act(struct run *r, const struct step *s, struct err *err)
+{
+    return end_run(r, s, s->name, err);
+}

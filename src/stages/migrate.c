@@ -1,0 +1,218 @@
+/* migrate.c -- the migration, under supervision on one host, with no statement of it waiting for
+ * a lock longer than lock_timeout. */
+#include "stages/stages.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "core/jobs.h"
+#include "stages/scripts.h"
+
+#include <ctype.h>
+
+enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000 };
+
+/* One line of a status command: its pending migration, or NULL.  Rails "  down  2026... Name",
+ * Django "[ ]  app.0001", Laravel "... Pending". */
+static const char *pending_name(struct arena *a, const char *line)
+{
+    size_t len = strlen(line);
+
+    while (isspace((unsigned char)*line))
+        line++;
+    if (strncmp(line, "down", 4) == 0 && isspace((unsigned char)line[4]))
+        line += 4;
+    else if (strncmp(line, "[ ]", 3) == 0)
+        line += 3;
+    else if (len < 8 || !strstr(line, " Pending"))
+        return NULL;
+    while (isspace((unsigned char)*line))
+        line++;
+    struct buf b = buf_make(200);
+    for (; *line && !b.full; line++)
+        if (!isspace((unsigned char)*line) || (b.len && b.text[b.len - 1] != ' '))
+            buf_add(&b, isspace((unsigned char)*line) ? " " : line, 1);
+    const char *name = arena_strndup(a, b.text, b.len);
+    buf_free(&b);
+    return name;
+}
+
+static long count_pending(struct arena *a, const char *out, const char **ret_names)
+{
+    const char *names = "";
+    long n = 0;
+
+    while (*out) {
+        size_t len = strcspn(out, "\n");
+        const char *name = pending_name(a, arena_strndup(a, out, len));
+        if (name && n++ < NAMES_SHOWN)
+            names = arena_printf(a, "%s%s%s", names, n > 1 ? ", " : "", name);
+        out += len + (out[len] == '\n');
+    }
+    if (n > NAMES_SHOWN)
+        names = arena_printf(a, "%s ...", names);
+    if (ret_names)
+        *ret_names = names;
+    return n;
+}
+
+bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
+                     const char **ret_names, struct err *err)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+    struct reply reply;
+
+    *ret_pending = -1;
+    if (ret_names)
+        *ret_names = NULL;
+    if (!r->recipe->migrate.status)
+        return true;
+    jobs_environment(r, host, &b);
+    quote_assign(&b, "command", r->recipe->migrate.status);
+    quote_assign(&b, "where", where);
+    buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
+    buf_puts(&b, r->prelude);
+    buf_puts(&b, script_exec);
+    struct call call = {.host = host, .script = b.text, .payload = -1, .timeout_ms = STATUS_MS};
+    fleet_impatient(r->fleet, true);
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
+    fleet_impatient(r->fleet, false);
+    buf_free(&b);
+    /* Before the first migration Rails answers with status 1: not known, not none. */
+    if (reply.kind == REPLY_EXIT && reply.status == 0)
+        *ret_pending = count_pending(r->arena, reply.out, ret_names);
+    else if (reply.kind != REPLY_EXIT && reply.kind != REPLY_SIGNAL)
+        return run_judge(r, host, &reply, err);
+    return true;
+}
+
+/* What a lock that was not had in time leaves in the output of the usual drivers.  Messages are
+ * translated, codes and class names are not. */
+static bool waited_for_a_lock(const char *output)
+{
+    static const char *const signs[] = {"55P03",           "40P01",       "lock timeout",
+                                        "LockNotAvailable", "LockWaitTimeout", "Deadlocked",
+                                        "deadlock detected"};
+
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (strstr(output, signs[i]))
+            return true;
+    return false;
+}
+
+/* PGOPTIONS reaches everything that uses libpq, and node-postgres.  A server that does not know
+ * a setting refuses the connection, so each goes only where it is known. */
+static const char *database_environment(struct run *r, long server_version)
+{
+    const char *options = "";
+
+    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL || server_version < 90300)
+        return arena_printf(r->arena, "export PGAPPNAME=crelease-%s\n", r->plan->what.run);
+    options = arena_printf(r->arena, "-c lock_timeout=%lld", r->recipe->migrate.lock_timeout_ms);
+    if (server_version >= 140000)
+        options = arena_printf(r->arena, "%s -c client_connection_check_interval=2000", options);
+    return arena_printf(r->arena,
+                        "export PGAPPNAME=crelease-%s PGOPTIONS=\"${PGOPTIONS:+$PGOPTIONS }%s\"\n",
+                        r->plan->what.run, options);
+}
+
+/* Nothing may be pending afterwards; then the mark, and what the database has been brought to. */
+static void done_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    const struct what *w = &r->plan->what;
+
+    (void)s;
+    (void)host;
+    buf_printf(b, "to=%s error=''\n", r->nothing_pending ? "skipped" : "done");
+    quote_assign(b, "migrated",
+                 *w->migrate_digest ? arena_printf(r->arena, "digest %s\nrevision %s\nrelease %s",
+                                                   w->migrate_digest, w->revision, w->release)
+                                    : "");
+}
+
+static bool put_done(struct run *r, const struct step *s, struct err *err)
+{
+    struct trip t = {.script = r->mark_script, .step = s->name, .verb = "run", .values = done_values,
+                     .about = s, .hosts = s->hosts, .n_hosts = s->n_hosts, .payload = -1};
+
+    if (!run_scripts(r, &t, NULL, err))
+        return false;
+    for (size_t i = 0; i < s->n_hosts; i++)
+        site_set_mark(r->arena, &r->sites[s->hosts[i]], s->name, r->nothing_pending ? "skipped" : "done");
+    return true;
+}
+
+static const char *release_folder(struct run *r, size_t host)
+{
+    return arena_printf(r->arena, "%s/releases/%s", r->recipe->hosts[host].deploy_to,
+                        r->plan->what.release);
+}
+
+static bool verify(struct run *r, size_t host, struct err *err)
+{
+    const char *names;
+    long left;
+
+    if (!migrate_pending(r, host, release_folder(r, host), &left, &names, err))
+        return false;
+    if (left > 0)
+        return err_set(err, ERR_FAILED, "the migration ended well, but %s still pending: %s",
+                       left == 1 ? "1 is" : arena_printf(r->arena, "%ld are", left),
+                       text_shown(r->arena, names));
+    return true;
+}
+
+/* After a lock wait: behind whatever holds the lock, with growing pauses. */
+static bool back_off(struct run *r, const struct step *s, size_t host, long attempt, struct err *err)
+{
+    long long pause = 1000LL << (attempt < 5 ? attempt : 5);
+
+    run_warn(r, r->recipe->hosts[host].name,
+             "the migration did not get a lock within %s and was rolled back (attempt %ld of %ld)",
+             text_span(r->arena, r->recipe->migrate.lock_timeout_ms), attempt,
+             r->recipe->migrate.attempts);
+    loop_wait(r->loop, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
+    if (run_is_stopped(r, "between two attempts to migrate", err))
+        return false;
+    return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_clear(r, s, host, err);
+}
+
+bool migrate_act(struct run *r, const struct step *s, struct err *err)
+{
+    size_t host = s->hosts[0];
+    struct job_call c = {.step = s, .job = &s->jobs->v[0], .name = "migrate.0", .hosts = s->hosts,
+                         .n_hosts = 1};
+    struct backups now = {0};
+    struct job_end *ends;
+
+    if (r->nothing_pending) {
+        r->skipped = "nothing is pending";
+        return put_done(r, s, err);
+    }
+    if (r->recipe->database.adapter == ADAPTER_POSTGRESQL && !backup_look(r, host, &now, err))
+        return false;
+    c.extra_env = database_environment(r, now.server_version);
+    for (long attempt = 1;; attempt++) {
+        if (!jobs_run(r, &c, &ends, err))
+            return false;
+        site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
+        if (ends[0].status == 0)
+            break;
+        if (!waited_for_a_lock(ends[0].output) || attempt >= r->recipe->migrate.attempts)
+            return jobs_fail(r, &c, &ends[0], err);
+        if (!back_off(r, s, host, attempt, err))
+            return false;
+    }
+    return verify(r, host, err) && put_done(r, s, err);
+}
+
+bool migrate_undo(struct run *r, const struct step *s, struct err *err)
+{
+    const char *mark = site_mark(&r->sites[s->hosts[0]], s->name);
+
+    if (!mark || strcmp(mark, "skipped") == 0)
+        return true;
+    run_warn(r, r->recipe->hosts[s->hosts[0]].name,
+             "the database is not turned back: what this run migrated stays (it may be ahead of the code)");
+    return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_end_own(r, s->hosts[0], err);
+}

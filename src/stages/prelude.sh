@@ -1,0 +1,162 @@
+# shellcheck shell=sh disable=SC2154,SC2015,SC2034
+# Sent in front of every script: who holds the site, what has begun and what is done.
+# Values come before it as assignments: deploy_to, run, epoch, step, and what the script needs.
+#
+# On a host (all plain text, `cat` shows it), in $deploy_to/.crelease:
+#   lock            who holds the site; there exactly while a run does (lock.sh)
+#   beat            touched by the holder's keeper every ten seconds
+#   runs/RUN/plan   what the run is (written by crelease)
+#   runs/RUN/marks  one line a mark: STEP STATE UNIXTIME; the last one of a step counts
+#   runs/RUN/jobs/  the commands of the user's that were started (job.sh)
+#   manifests/RELEASE   what a release must hold (checkout.sh)
+#   migrated        what the database was last migrated to
+#   history         one line for each run that ended
+#
+# Answers are lines "key value" on standard output.  Exit statuses: 0 done, 70 failed (a
+# line "error ..." says why), 71 cannot see, 72 the lock is not this run's, 73 locked.
+
+state=$deploy_to/.crelease
+run_dir=$state/runs/$run
+path=$deploy_to/releases/$release
+newline='
+'
+
+say() {
+	printf '%s %s\n' "$1" "$2"
+}
+
+fail() {
+	say error "$1"
+	exit 70
+}
+
+cannot_see() {
+	say error "$1"
+	exit 71
+}
+
+# To disk before anything that depends on it; a sync that takes no file names flushes all.
+flush() {
+	sync "$@" 2>/dev/null || sync
+}
+
+# Every script that changes something begins with this: a run that was taken over stops here.
+fence() {
+	lock_run='' lock_epoch='' lock_by=''
+	if [ -f "$state/lock" ]; then
+		while read -r key value; do
+			case $key in
+			run) lock_run=$value ;;
+			epoch) lock_epoch=$value ;;
+			by) lock_by=$value ;;
+			esac
+		done <"$state/lock"
+	fi
+	if [ "$lock_run" != "$run" ] || [ "$lock_epoch" != "$epoch" ]; then
+		say fenced "${lock_by:-nobody}"
+		exit 72
+	fi
+}
+
+# last_mark STEP: in $mark its last state, empty when it never began.  A line that was cut off
+# by a crash has no newline and is not read.
+last_mark() {
+	mark='' torn=''
+	[ -f "$run_dir/marks" ] || return 0
+	while read -r mark_step mark_state _; do
+		if [ "$mark_step" = "$1" ]; then
+			mark=$mark_state
+		fi
+	done <"$run_dir/marks"
+	torn=$mark_step
+}
+
+# After last_mark.  A torn last line is ended first, so that the new mark has a line of its own.
+put_mark() {
+	if [ -n "$torn" ]; then
+		echo >>"$run_dir/marks"
+		torn=''
+	fi
+	printf '%s %s %s\n' "$1" "$2" "$(date +%s)" >>"$run_dir/marks" || fail "cannot write $run_dir/marks"
+	flush "$run_dir/marks"
+}
+
+# In $ticks and $boot what tells this process from a later one with the same number.
+identity_of() {
+	ticks=- boot=-
+	if [ -r "/proc/$1/stat" ]; then
+		read -r stat <"/proc/$1/stat" || return 0
+		stat=${stat##*) }
+		# shellcheck disable=SC2086 # the fields are the words
+		set -- $stat
+		shift 19
+		ticks=$1
+		read -r boot </proc/sys/kernel/random/boot_id
+	fi
+}
+
+# is_alive PID TICKS BOOT: 0 yes, 1 no.
+is_alive() {
+	case $1 in '' | *[!0-9]*) return 1 ;; esac
+	if [ "$2" = - ]; then
+		kill -0 "$1" 2>/dev/null
+		return
+	fi
+	[ -r "/proc/$1/stat" ] || return 1
+	want_ticks=$2 want_boot=$3
+	identity_of "$1"
+	[ "$ticks" = "$want_ticks" ] && [ "$boot" = "$want_boot" ]
+}
+
+# Points $1 at $2 by a rename, so that it names the old or the new at every instant; without -T
+# (not in POSIX) mv would move the new link into the folder that the old one points at.
+point() {
+	rm -f "$state/link.$run" && ln -s "$2" "$state/link.$run" || return 1
+	mv -fT "$state/link.$run" "$1" 2>/dev/null || mv -fh "$state/link.$run" "$1" 2>/dev/null || {
+		rm -f "$state/link.$run"
+		return 1
+	}
+	flush "$deploy_to"
+}
+
+# link_target FILE: in $target where the link points, a newline at its end included.
+link_target() {
+	target=$(readlink "$1" && echo .)
+	target=${target%"$newline".}
+}
+
+# The order of every stage on a host: what was begun is looked at before it is done again, and
+# nothing changes before the intention is on disk.  A script defines seen, act and undo.
+stage_main() {
+	fence
+	last_mark "$step"
+	case $verb in
+	run)
+		case $mark in
+		done) ;;
+		begun)
+			if ! seen; then
+				act
+				seen || fail "what $step did cannot be seen afterwards"
+			fi
+			put_mark "$step" "done"
+			;;
+		*)
+			put_mark "$step" begun
+			act
+			seen || fail "what $step did cannot be seen afterwards"
+			put_mark "$step" "done"
+			;;
+		esac
+		;;
+	undo)
+		case $mark in
+		'' | undone) ;;
+		*)
+			undo
+			put_mark "$step" undone
+			;;
+		esac
+		;;
+	esac
+}

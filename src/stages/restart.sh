@@ -1,0 +1,13 @@
+# shellcheck shell=sh disable=SC2154,SC2015
+# Touches the restart file through the new release.  Values: touch, last (no command follows).
+
+# That the file is there tells nothing of whether it was touched: after a crash it is touched again,
+# which is harmless.
+fence
+last_mark "$step"
+if [ "$mark" != "done" ]; then
+	if [ "$mark" != begun ]; then put_mark "$step" begun; fi
+	mkdir -p "$(dirname "$path/$touch")" && touch "$path/$touch" || fail "cannot touch $path/$touch"
+	if [ -n "$last" ]; then put_mark "$step" "done"; fi
+fi
+exit 0

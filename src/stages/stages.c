@@ -1,0 +1,162 @@
+#include "stages/stages.h"
+
+#include "base/quote.h"
+#include "core/jobs.h"
+#include "stages/scripts.h"
+
+static void link_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    const struct strs *lists[] = {&r->recipe->linked_files, &r->recipe->linked_dirs};
+    const char *names[] = {"linked_files", "linked_dirs"};
+
+    (void)s;
+    (void)host;
+    for (size_t k = 0; k < 2; k++) {
+        const char *text = "";
+        for (size_t i = 0; i < lists[k]->n; i++)
+            text = arena_printf(r->arena, "%s%s\n", text, lists[k]->v[i]);
+        quote_assign(b, names[k], text);
+    }
+}
+
+static void switch_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    const struct restart_of {
+        const char *touch;
+    } restart = {r->recipe->restart.touch};
+    bool is_restarted = host_has_any(&r->recipe->hosts[host], &r->recipe->restart.roles);
+
+    (void)s;
+    quote_assign(b, "touch", restart.touch && is_restarted ? restart.touch : "");
+}
+
+static const char *switch_tell(struct arena *a, const struct what *what)
+{
+    return arena_printf(a, "current to %s", what->release);
+}
+
+static void cleanup_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    char keep[32];
+
+    (void)s;
+    (void)host;
+    snprintf(keep, sizeof keep, "%ld", r->recipe->keep_releases);
+    quote_assign(b, "keep", keep);
+}
+
+const struct stage deploy_stages[] = {
+    {
+        .name = "lock",
+        .about = "keep other deploys out",
+        .in_rollback = true,
+        .script = script_lock,
+        .act = lock_act,
+        .undo = lock_undo,
+    },
+    {
+        .name = "checkout",
+        .about = "put the revision into a new release folder",
+        .tell = checkout_tell,
+        .script = script_checkout,
+        .act = checkout_act,
+        .undo = checkout_undo,
+    },
+    {
+        .name = "link",
+        .about = "link the shared files and folders",
+        .script = script_link,
+        .values = link_values,
+        .act = stage_script_act,
+        .undo = stage_undo_nothing, /* goes with the folder */
+    },
+    {
+        .name = "build",
+        .about = "run the recipe's build jobs",
+        .who = WHO_BUILD,
+        .act = jobs_act,
+        .undo = stage_undo_nothing, /* goes with the folder */
+    },
+    {
+        .name = "backup-detect",
+        .about = "see what is pending, and whether a backup is in the way",
+        .who = WHO_DB,
+        .until = "migrate",
+        .act = backup_detect_act,
+        .undo = stage_undo_nothing, /* it only looks */
+    },
+    {
+        .name = "backup-clear",
+        .about = "wait for a backup in the way, or stop it, as the policy says",
+        .who = WHO_DB,
+        .until = "migrate",
+        .act = backup_clear_act,
+        .undo = stage_undo_nothing, /* a backup that was stopped stays stopped */
+    },
+    {
+        .name = "migrate",
+        .about = "bring the database forward",
+        .who = WHO_MIGRATE,
+        .act = migrate_act,
+        .undo = migrate_undo, /* by hand, and says so */
+    },
+    {
+        .name = "switch",
+        .about = "point current to the release",
+        .tell = switch_tell,
+        .on_fail = ON_FAIL_UNDO,
+        .in_rollback = true,
+        .script = script_switch,
+        .values = switch_values,
+        .act = stage_script_act,
+        .undo = stage_script_undo, /* points back, then touches the restart file */
+    },
+    {
+        .name = "restart",
+        .about = "make the application notice",
+        .who = WHO_RESTART,
+        .in_rollback = true,
+        .script = script_restart,
+        .act = restart_act,
+        .undo = stage_undo_nothing, /* switch does it, in order */
+    },
+    {
+        .name = "health",
+        .about = "ask the application whether it is well",
+        .who = WHO_HEALTH,
+        .on_fail = ON_FAIL_TURN_BACK,
+        .in_rollback = true,
+        .act = health_act,
+        .undo = stage_undo_nothing, /* it only asks */
+    },
+    {
+        .name = "cleanup",
+        .about = "remove the oldest releases",
+        .on_fail = ON_FAIL_CARRY_ON,
+        .script = script_cleanup,
+        .values = cleanup_values,
+        .act = stage_script_act,
+        .undo = stage_undo_nothing, /* what is removed is gone */
+    },
+    {
+        .name = "unlock",
+        .about = "write the log, let others in",
+        .in_rollback = true,
+        .script = script_unlock,
+        .values = unlock_values,
+        .act = unlock_act,
+        .undo = stage_undo_nothing,
+    },
+    {.name = NULL},
+};
+
+void run_init(struct run *r)
+{
+    r->stages = deploy_stages;
+    r->prelude = script_prelude;
+    r->mark_script = script_mark;
+    r->job_script = script_job;
+    r->outcome = "done";
+    r->epoch = 1;
+    r->pending = -1;
+}

@@ -1,0 +1,73 @@
+/* stages.h -- what a deploy is made of.
+ *
+ * stages.c has the table; each file beside it what C decides for one stage, each NAME.sh what
+ * happens on a host. */
+#ifndef CRELEASE_STAGES_H
+#define CRELEASE_STAGES_H
+
+#include "core/run.h"
+
+/* The rows in the order in which a deploy walks them; ends with one without a name. */
+extern const struct stage deploy_stages[];
+
+/* lock.c */
+bool lock_act(struct run *r, const struct step *s, struct err *err);
+bool lock_undo(struct run *r, const struct step *s, struct err *err);
+bool unlock_act(struct run *r, const struct step *s, struct err *err);
+void unlock_values(struct run *r, const struct step *s, size_t host, struct buf *script);
+
+/* checkout.c */
+bool checkout_act(struct run *r, const struct step *s, struct err *err);
+bool checkout_undo(struct run *r, const struct step *s, struct err *err);
+const char *checkout_tell(struct arena *a, const struct what *what);
+
+/* Holds a release against its manifest on one host: names what differs, at most a hundred.
+ * *ret_known is false when there is no manifest. */
+bool checkout_verify(struct run *r, size_t host, const char *release, bool *ret_known,
+                     struct strs *ret_differs, struct err *err) MUST_CHECK;
+
+/* backup.c */
+bool backup_detect_act(struct run *r, const struct step *s, struct err *err);
+bool backup_clear_act(struct run *r, const struct step *s, struct err *err);
+
+/* What runs in the database now; *ret_why is NULL, or why it could not be seen. */
+struct backups {
+    struct backup *v;
+    size_t n;
+    long server_version;
+    const char *why;
+};
+bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *err) MUST_CHECK;
+
+/* Ends sessions that an earlier attempt of this run left in the database. */
+bool backup_end_own(struct run *r, size_t host, struct err *err) MUST_CHECK;
+
+/* Waits for, or stops, whatever backup would block a migration. */
+bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err) MUST_CHECK;
+
+/* migrate.c */
+bool migrate_act(struct run *r, const struct step *s, struct err *err);
+bool migrate_undo(struct run *r, const struct step *s, struct err *err);
+
+/* How many migrations are pending according to migrate.status in that folder; -1 when that cannot
+ * be known.  ret_names: the first few, for people; may be NULL. */
+bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
+                     const char **ret_names, struct err *err) MUST_CHECK;
+
+/* health.c, restart.c */
+bool health_act(struct run *r, const struct step *s, struct err *err);
+bool restart_act(struct run *r, const struct step *s, struct err *err);
+
+/* survey.c: looks at every host at once.  True when all were reached and understood; else err, and
+ * sites and replies of the others are filled all the same (reached[h] says which). */
+struct survey {
+    struct site *sites;
+    bool *reached;
+    const char **why; /* by host, NULL for those that were reached */
+};
+bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err) MUST_CHECK;
+
+/* A run with everything that scripts need, but for its plan. */
+void run_init(struct run *r);
+
+#endif

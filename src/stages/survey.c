@@ -1,0 +1,58 @@
+#include "stages/stages.h"
+
+#include "base/quote.h"
+#include "stages/scripts.h"
+
+enum { SURVEY_MS = 60000 };
+
+static const char *survey_text(struct run *r, size_t host, bool tools)
+{
+    struct buf b = buf_make(1024 * 1024);
+    const char *files = "";
+
+    for (size_t i = 0; i < r->recipe->linked_files.n; i++)
+        files = arena_printf(r->arena, "%s%s\n", files, r->recipe->linked_files.v[i]);
+    quote_assign(&b, "deploy_to", r->recipe->hosts[host].deploy_to);
+    quote_assign(&b, "linked_files", files);
+    buf_puts(&b, "run='' epoch='' release='' step='' verb=look\n");
+    quote_assign(&b, "tools", tools ? "yes" : "");
+    buf_puts(&b, r->prelude);
+    buf_puts(&b, script_survey);
+    const char *text = arena_strndup(r->arena, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err)
+{
+    size_t n = r->recipe->n_hosts;
+    struct call *calls = arena_array(r->arena, n, sizeof *calls);
+    struct reply *replies = arena_array(r->arena, n, sizeof *replies);
+    bool ok = true;
+
+    ret->sites = arena_array(r->arena, n, sizeof *ret->sites);
+    ret->reached = arena_array(r->arena, n, sizeof *ret->reached);
+    ret->why = arena_array(r->arena, n, sizeof *ret->why);
+    for (size_t h = 0; h < n; h++)
+        calls[h] = (struct call){
+            .host = h, .script = survey_text(r, h, tools), .payload = -1, .timeout_ms = SURVEY_MS};
+    fleet_impatient(r->fleet, true);
+    fleet_run(r->fleet, r->arena, calls, n, replies);
+    fleet_impatient(r->fleet, false);
+    for (size_t h = 0; h < n; h++) {
+        struct err one = {.arena = r->arena};
+        bool good = run_judge(r, h, &replies[h], &one) &&
+                    (site_parse(r->arena, replies[h].out, &ret->sites[h], &one) ||
+                     err_in(&one, "%s", r->recipe->hosts[h].name));
+        if (!good && one.code == ERR_UNCERTAIN)
+            one.code = ERR_UNREACHABLE; /* nothing was changed: it only looked */
+        ret->reached[h] = good;
+        ret->why[h] = one.msg;
+        if (!good && ok)
+            *err = one;
+        else if (!good)
+            run_warn(r, NULL, "%s", one.msg);
+        ok = ok && good;
+    }
+    return ok;
+}

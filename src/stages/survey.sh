@@ -1,0 +1,116 @@
+# shellcheck shell=sh disable=SC2154,SC2015
+# What is there: read only.  Values: deploy_to, linked_files, tools ("" or "yes": look for them too).
+
+say survey 1
+say now "$(date +%s)"
+if [ -d "$deploy_to" ]; then
+	say deploy_to there
+	if [ -w "$deploy_to" ]; then say writable yes; else say writable no; fi
+else
+	say deploy_to missing
+	up=$deploy_to
+	while [ ! -e "$up" ]; do up=${up%/*} && up=${up:-/}; done
+	if [ -d "$up" ] && [ -w "$up" ]; then say writable yes; else say writable no; fi
+	say writable_at "$up"
+fi
+
+if [ -L "$deploy_to/current" ]; then
+	link_target "$deploy_to/current"
+	say current "$target"
+	if [ -d "$deploy_to/current" ]; then say current_is there; else say current_is dangling; fi
+	live=${target##*/}
+elif [ -e "$deploy_to/current" ]; then
+	say current_is folder
+	live=''
+else
+	say current_is none
+	live=''
+fi
+if [ -L "$deploy_to/releases/current" ]; then say leftover "$deploy_to/releases/current"; fi
+
+# Which releases were finished: those that revisions.log says were deployed.
+finished=''
+if [ -r "$deploy_to/revisions.log" ]; then
+	finished=$(sed -n 's/.* deployed as release \([0-9]\{14\}\) by .*/\1/p' "$deploy_to/revisions.log")
+fi
+if [ -s "$deploy_to/revisions.log" ]; then say log yes; else say log no; fi
+for folder in "$deploy_to"/releases/*; do
+	name=${folder##*/}
+	case $name in
+	[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]) ;;
+	*) continue ;;
+	esac
+	[ -d "$folder" ] && [ ! -L "$folder" ] || continue
+	revision=-
+	if [ -f "$folder/REVISION" ]; then read -r revision <"$folder/REVISION"; fi
+	manifest=- known=-
+	if [ -f "$state/manifests/$name" ]; then manifest=manifest; fi
+	case "$newline$finished$newline" in *"$newline$name$newline"*) known=finished ;; esac
+	say release "$name ${revision:--} $known $manifest"
+	if [ "$name" = "$live" ]; then say live "$name ${revision:--}"; fi
+done
+
+if [ -f "$state/migrated" ]; then
+	while read -r line; do say migrated "$line"; done <"$state/migrated"
+fi
+
+# The lock, whether its holder lives, and the run that it holds.
+alive=no lock_run='' pid='' ticks_was=- boot_was=-
+if [ -f "$state/lock" ]; then
+	while read -r key value; do
+		case $key in
+		run) lock_run=$value ;;
+		keeper)
+			pid=${value%% *}
+			ticks_was=${value#* } boot_was=${ticks_was#* } ticks_was=${ticks_was%% *}
+			;;
+		esac
+		say lock "$key $value"
+	done <"$state/lock"
+	if is_alive "$pid" "$ticks_was" "$boot_was"; then
+		alive=yes
+		# The keeper lives but nobody has written to it for a minute: its crelease is cut off or
+		# asleep.  Both times are of this host's own clock.
+		if [ -f "$state/beat" ] && [ -n "$(find "$state/beat" -mmin +1 2>/dev/null)" ]; then
+			alive=no
+		fi
+	fi
+	say alive "$alive"
+	case $lock_run in
+	'' | *[!0-9a-z]*) ;;
+	*)
+		if [ -f "$state/runs/$lock_run/plan" ]; then
+			while read -r line; do say plan "$line"; done <"$state/runs/$lock_run/plan"
+		fi
+		if [ -f "$state/runs/$lock_run/marks" ]; then
+			while read -r line; do say mark "$line"; done <"$state/runs/$lock_run/marks"
+		fi
+		if [ -f "$state/runs/$lock_run/error" ]; then
+			read -r line <"$state/runs/$lock_run/error"
+			say last_error "$line"
+		fi
+		;;
+	esac
+fi
+
+if [ -s "$state/history" ]; then say last_run "$(tail -n 1 "$state/history")"; fi
+
+while read -r file; do
+	[ -n "$file" ] || continue
+	if [ ! -e "$deploy_to/shared/$file" ]; then say missing "$file"; fi
+done <<END
+$linked_files
+END
+
+if [ -n "$tools" ]; then
+	for tool in tar sed grep find sort tail head wc tr dd sha256sum readlink mktemp; do
+		command -v "$tool" >/dev/null 2>&1 || say no_tool "$tool"
+	done
+	command -v setsid >/dev/null 2>&1 || say no_tool setsid
+	say system "$(uname -sr)"
+	up=$deploy_to
+	while [ ! -e "$up" ]; do up=${up%/*} && up=${up:-/}; done
+	say free_kb "$(df -Pk "$up" 2>/dev/null | awk 'NR == 2 { print $4 }')"
+	say user "$(id -un 2>/dev/null)"
+fi
+say end survey

@@ -1,0 +1,60 @@
+# shellcheck shell=sh disable=SC2154,SC2015
+# Points current at the release.  Value: touch (the restart file, for the way back).
+#
+# runs/RUN/previous keeps where current pointed before, empty for nowhere.
+
+live=$deploy_to/current
+
+seen() {
+	[ -L "$live" ] || return 1
+	link_target "$live"
+	[ "$target" = "$path" ]
+}
+
+act() {
+	if [ ! -d "$path" ]; then
+		fail "$path is gone"
+	fi
+	if [ -e "$live" ] && [ ! -L "$live" ]; then
+		fail "$live is a folder and not a link: move it away by hand (nothing of it was changed)"
+	fi
+	if [ -L "$deploy_to/releases/current" ]; then
+		# Left by an interrupted Capistrano: its next switch would publish the old release.
+		rm -f "$deploy_to/releases/current"
+	fi
+	if [ ! -f "$run_dir/previous" ]; then
+		target=
+		if [ -L "$live" ]; then link_target "$live"; fi
+		printf '%s\n' "$target" >"$run_dir/previous.new" && flush "$run_dir/previous.new" &&
+			mv -f "$run_dir/previous.new" "$run_dir/previous" || fail "cannot write $run_dir/previous"
+	fi
+	# All of the release is on disk before it is live.
+	flush -f "$path"
+	point "$live" "$path" || fail "cannot point $live at $path"
+}
+
+undo() {
+	previous=
+	if [ -f "$run_dir/previous" ]; then
+		read -r previous <"$run_dir/previous"
+	else
+		return 0
+	fi
+	if ! seen; then
+		return 0
+	fi
+	if [ -z "$previous" ]; then
+		rm -f "$live" || fail "cannot remove $live"
+		return 0
+	fi
+	if [ ! -d "$previous" ]; then
+		fail "$previous, which was live before, is gone"
+	fi
+	point "$live" "$previous" || fail "cannot point $live back at $previous"
+	if [ -n "$touch" ]; then
+		mkdir -p "$(dirname "$previous/$touch")" && touch "$previous/$touch" ||
+			fail "cannot touch $previous/$touch"
+	fi
+}
+
+stage_main

@@ -1,0 +1,47 @@
+# shellcheck shell=sh disable=SC2154,SC2015
+# One line in revisions.log, one in history, then the lock is freed.
+# Values: log_line ("" for none), outcome, record, keep_runs.
+#
+# history, one line a run: RUN ENDED OUTCOME COMMAND RELEASE REVISION REF SINCE BY (times in unix
+# seconds; - for what a run does not have).
+
+# Ends a torn last line and adds one.
+add_line() {
+	if [ -s "$1" ] && [ "$(tail -c 1 "$1" | wc -l)" -eq 0 ]; then
+		echo >>"$1"
+	fi
+	printf '%s\n' "$2" >>"$1" || fail "cannot write $1"
+	flush "$1"
+}
+
+# Once this run has freed its lock there is nothing left to do: a resume that finds no lock, or
+# another's, never comes here, because it has no run to go on with.
+fence
+last_mark "$step"
+if [ "$mark" != "done" ]; then
+	if [ -n "$log_line" ]; then
+		# The line of a crash between it and its mark is the last one of the log: the lock is held.
+		if [ "$mark" != begun ] || [ "$(tail -n 1 "$deploy_to/revisions.log")" != "$log_line" ]; then
+			if [ "$mark" != begun ]; then put_mark "$step" begun; fi
+			add_line "$deploy_to/revisions.log" "$log_line"
+		fi
+	fi
+	if ! grep -q "^$run " "$state/history" 2>/dev/null; then
+		add_line "$state/history" "$run $(date +%s) $outcome $record"
+	fi
+	put_mark "$step" "done"
+fi
+rm -rf "$state/incoming/$run"
+rmdir "$state/incoming" 2>/dev/null
+rm -f "$state/beat" "$state/lock"
+flush "$state"
+
+# The records of the newest runs stay, for those who want to read a log.
+# shellcheck disable=SC2012 # the names are ours: digits and small letters
+ls -1t "$state/runs" 2>/dev/null | tail -n "+$((keep_runs + 1))" | while read -r old; do
+	case $old in
+	'' | "$run" | *[!0-9a-z]*) ;;
+	*) rm -rf "${state:?}/runs/$old" ;;
+	esac
+done
+exit 0

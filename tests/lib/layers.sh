@@ -1,0 +1,35 @@
+#!/bin/sh
+# layers.sh -- base < edge < core < stages < cli < main: a source includes only from its own folder
+# and from those to the left of it; each of the big libraries is included by one source.
+set -eu
+cd "$(dirname "$0")/../.."
+status=0
+
+wrong() {
+    printf '%s\n' "$*"
+    status=1
+}
+
+below=
+for folder in base edge core stages cli; do
+    below="$below $folder"
+    for file in src/"$folder"/*.[ch]; do
+        [ -e "$file" ] || continue
+        # shellcheck disable=SC2013 # no spaces in names of headers
+        for header in $(sed -n 's/^ *# *include *"\(.*\)".*/\1/p' "$file"); do
+            case " $below " in
+            *" ${header%/*} "*) ;;
+            *) wrong "$file includes $header: it may include from:$below" ;;
+            esac
+            [ -e "src/$header" ] || wrong "$file includes $header: name it from src/"
+        done
+    done
+done
+
+for library in libssh2 git2 yaml; do
+    files=$(grep -lE "^ *# *include *<$library(\.h|/)" src/*.c src/*/*.[ch] 2>/dev/null || true)
+    # shellcheck disable=SC2086 # a list of names
+    set -- $files
+    [ $# -le 1 ] || wrong "$library.h is for one source only, but is included by: $*"
+done
+exit $status

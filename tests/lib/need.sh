@@ -1,0 +1,201 @@
+#!/bin/sh
+# need.sh build|test|servers|bench... -- see that what a make target needs is there.
+#
+# What is missing is named, then installed with apt-get (through sudo when not root).
+# Elsewhere, or without the right to, the list is printed and this fails.
+#
+# The two servers that the tests start are never installed when they are missing, since
+# their packages would start services: they are unpacked beside, into build/servers.
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+servers=$root/build/servers
+
+# The programs that count are the distribution's: what the hosts of the tests see as well.
+PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+has_module() { pkg-config --exists "$1" 2>/dev/null; }
+has_command() { command -v "$1" >/dev/null 2>&1; }
+has_cmocka() { has_module cmocka || [ -e /usr/include/cmocka.h ]; }
+has_ruby() { ruby -ractive_record -rpg -e 1 >/dev/null 2>&1; }
+
+# One line each: the Debian package, and how to see that it is there.
+wanted() {
+    case $1 in
+    build) cat <<-'LIST' ;;
+	pkg-config has_command pkg-config
+	gcc has_command gcc
+	libc6-dev test -e /usr/include/stdlib.h
+	libssh2-1-dev has_module libssh2
+	libyaml-dev has_module yaml-0.1
+	libgit2-dev has_module libgit2
+	libuv1-dev has_module libuv
+	libjansson-dev has_module jansson
+	libarchive-dev has_module libarchive
+	libssl-dev has_module libcrypto
+	LIST
+    test) cat <<-'LIST' ;;
+	libcmocka-dev has_cmocka
+	binutils has_command readelf
+	git has_command git
+	openssh-client has_command ssh-keygen
+	shellcheck has_command shellcheck
+	busybox has_command busybox
+	mksh has_command mksh
+	dash has_command dash
+	jq has_command jq
+	tzdata test -d /usr/share/zoneinfo
+	postgresql-client-15 has_command psql
+	rake has_command rake
+	ruby-activerecord has_ruby
+	ruby-pg has_ruby
+	LIST
+    bench) ;; # capistrano is compared with when it is there
+    *) die "need.sh: no such thing: $1" ;;
+    esac
+}
+
+missing() {
+    wanted "$1" | while read -r package probe; do
+        $probe || printf '%s ' "$package"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+may_be_root() { [ "$(id -u)" -eq 0 ] || has_command sudo; }
+
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" >&2 </dev/null; }
+
+# The lists of a fresh image are empty, those of an old one name files that are gone.
+refresh() {
+    [ -z "${refreshed-}" ] || return 0
+    refreshed=1
+    may_be_root || die "The lists of packages cannot be fetched without root or sudo."
+    apt update
+}
+
+known() { apt-cache show -- "$@" >/dev/null 2>&1; }
+
+install_packages() {
+    # shellcheck disable=SC2086 # a list of words
+    known $1 || refresh
+    # shellcheck disable=SC2086
+    apt install -y --no-install-recommends $1 || { refresh; apt install -y --no-install-recommends $1; }
+}
+
+need() {
+    list=$(missing "$1")
+    [ -n "$list" ] || return 0
+    say "make needs these packages, which are missing here: $list"
+    has_command apt-get || die "There is no apt-get: install them (or what your system calls them) yourself."
+    may_be_root || die "Neither root nor sudo: ask somebody to run   apt-get install $list"
+    say "Installing them with apt-get."
+    install_packages "$list"
+    list=$(missing "$1")
+    [ -z "$list" ] || die "Still missing: $list"
+}
+
+# --- servers -----------------------------------------------------------------------------------
+
+has_sshd() { [ -x /usr/sbin/sshd ] || [ -x "$servers/usr/sbin/sshd" ]; }
+
+has_postgres() {
+    for postgres in /usr/lib/postgresql/*/bin/postgres "$servers"/usr/lib/postgresql/*/bin/postgres; do
+        [ -x "$postgres" ] && return 0
+    done
+    return 1
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | cut -c1-2)" = ii ]; }
+
+# Libraries the given packages depend on and that are not installed.  LLVM is for the JIT
+# compiler of PostgreSQL only, which the tests switch off.
+libraries_of() {
+    apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$@" |
+        sed -n 's/^ *Depends: \(lib[^ ]*\)$/\1/p' | sort -u |
+        while read -r package; do
+            case $package in
+            libllvm* | *-perl | libc6) ;;
+            *) installed "$package" || echo "$package" ;;
+            esac
+        done
+}
+
+unresolved() {
+    LD_LIBRARY_PATH=$(library_path) ldd "$@" 2>/dev/null | grep 'not found' || true
+}
+
+library_path() {
+    find "$servers/usr/lib" "$servers/lib" -maxdepth 1 -type d -name '*-linux-*' 2>/dev/null | paste -sd: -
+}
+
+unpack() {
+    mkdir -p "$servers/packages"
+    (cd "$servers/packages" && rm -f ./*.deb && apt-get -q -o APT::Sandbox::User=root download "$@" >&2) || return 1
+    for deb in "$servers"/packages/*.deb; do
+        dpkg-deb -x "$deb" "$servers"
+    done
+    rm -rf "$servers/packages"
+}
+
+# unpack_server PACKAGE PROGRAM-PATTERN
+unpack_server() {
+    say "Unpacking $1 into build/servers; it is not installed, no service is started."
+    has_command apt-get || die "There is no apt-get: install $1 yourself."
+    known "$1" || refresh
+    unpack "$1" || { refresh; unpack "$1"; }
+    todo=$1
+    for _ in 1 2 3 4 5; do
+        # shellcheck disable=SC2086 # a pattern
+        [ -n "$(unresolved "$servers"/$2)" ] || return 0
+        # shellcheck disable=SC2086
+        todo=$(libraries_of $todo)
+        [ -n "$todo" ] || break
+        # shellcheck disable=SC2086
+        unpack $todo
+    done
+    # shellcheck disable=SC2086
+    die "$1 needs libraries that were not found: $(unresolved "$servers"/$2)"
+}
+
+# As root, sshd wants an account and a folder of its own; without mount namespaces (in many
+# containers) the rig cannot show it both, so there the package is installed, but kept from starting.
+install_sshd_without_starting() {
+    policy=/usr/sbin/policy-rc.d
+    say "Installing openssh-server (mount namespaces are forbidden here), without starting it."
+    if [ ! -e $policy ]; then
+        trap 'as_root rm -f $policy' EXIT INT TERM
+        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+        as_root chmod 755 $policy
+    fi
+    install_packages openssh-server
+}
+
+need_servers() {
+    if ! has_sshd; then
+        if [ "$(id -u)" -eq 0 ] && ! unshare -m true 2>/dev/null; then
+            install_sshd_without_starting
+        else
+            unpack_server openssh-server usr/sbin/sshd
+        fi
+    fi
+    has_postgres || unpack_server postgresql-15 'usr/lib/postgresql/*/bin/postgres'
+}
+
+for what; do
+    case $what in
+    servers) need_servers ;;
+    *) need "$what" ;;
+    esac
+done

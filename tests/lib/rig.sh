@@ -1,0 +1,562 @@
+# shellcheck shell=bash
+# rig.sh -- hosts, a database and a repository of one's own, for tests, demo and bench.
+#
+#     . tests/lib/rig.sh          re-executes the script once, marked as belonging to its rig
+#     rig_start 3                 three sshds: 127.0.1.1, 127.0.1.2, 127.0.1.3
+#     rig_postgres                a PostgreSQL on a free port of 127.0.0.1
+#     site_new shop 3             repository, database, folders and recipe of one application
+#     expect 0 deploy production  runs the program, wants that status
+#
+# All of it lies in $RIG, a folder under build/, and is gone when the script has ended, however it
+# ended: by its EXIT trap, or by reaper.sh, which waits for this process to disappear.
+set -eu -o pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+if [ -z "${CRELEASE_RIG-}" ] || [ "${CRELEASE_RIG_OF-}" != $$ ]; then
+    CRELEASE_RIG=$TOP/build/rig/$(basename "$0" .sh).$$
+    CRELEASE_RIG_OF=$$
+    export CRELEASE_RIG CRELEASE_RIG_OF
+    exec "$BASH" "$0" "$@"
+fi
+RIG=$CRELEASE_RIG
+CRELEASE=${CRELEASE-$TOP/build/crelease}
+SERVERS=$TOP/build/servers
+HOST_PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
+
+# Nothing of the person who runs this: no keys, no configuration, no settings of theirs.
+for name in $(compgen -e); do
+    case $name in
+    PG* | GIT_* | SSH_* | RUBY* | GEM_* | BUNDLE_* | RAILS_* | LC_* | LANGUAGE | CDPATH | NO_COLOR | CI) unset "$name" ;;
+    esac
+done
+export LANG=C.UTF-8 PATH=$HOST_PATH HOME=$RIG/home USER="${USER-$(id -un)}" GIT_CONFIG_NOSYSTEM=1
+export GIT_AUTHOR_NAME=Ann GIT_AUTHOR_EMAIL=ann@example.com GIT_COMMITTER_NAME=Ann GIT_COMMITTER_EMAIL=ann@example.com
+
+root() { [ "$(id -u)" -eq 0 ]; }
+fail() {
+    trap - ERR # or set -e would tell of this one, too
+    printf '%s\n' "$*" >"$RIG/why"
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# --- beginning and end -------------------------------------------------------------------------
+
+rig_end() {
+    trap - EXIT INT TERM HUP
+    [ -z "${CASE_PID-}" ] || kill -KILL -- "-$CASE_PID" 2>/dev/null || true
+    if [ -n "${KEEP-}" ]; then
+        printf 'kept: %s\n' "$RIG" >&2
+        return
+    fi
+    # Not in the rig's name, or it would end itself.
+    (cd / && exec env -u CRELEASE_RIG "$BASH" "$TOP/tests/lib/reaper.sh" clean "$RIG" $$ >/dev/null 2>&1 9>&-) || true
+}
+
+rig_open() {
+    local pid
+    mkdir -p "$RIG/home/.ssh"
+    chmod 700 "$RIG/home/.ssh"
+    # In a session of its own, so that Ctrl-C does not reach it.
+    local watched=${CRELEASE_WATCHED-${MAKELEVEL:+$PPID}}
+    env -u CRELEASE_RIG setsid "$BASH" "$TOP/tests/lib/reaper.sh" watch "$RIG" "$$ $watched" </dev/null >/dev/null 2>&1 9>&- &
+    disown
+    trap 'rig_end' EXIT
+    for pid in INT:130 TERM:143 HUP:129; do
+        # shellcheck disable=SC2064 # now
+        trap "rig_end; exit ${pid#*:}" "${pid%:*}"
+    done
+    HOSTS=()
+    ssh-keygen -q -t ed25519 -N '' -C rig -f "$RIG/home/.ssh/id_ed25519"
+    cp "$RIG/home/.ssh/id_ed25519.pub" "$RIG/authorized_keys"
+    : >"$RIG/home/.ssh/known_hosts"
+}
+
+free_port() {
+    perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => $ARGV[0])->sockport' "$1"
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds, or fails at the deadline.
+wait_for() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $deadline ] || fail "waited in vain for: $*"
+        sleep 0.05
+    done
+}
+
+port_answers() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
+
+library_path() {
+    find "$SERVERS/usr/lib" "$SERVERS/lib" -maxdepth 1 -type d -name '*-linux-*' 2>/dev/null | paste -sd: -
+}
+
+# --- hosts -------------------------------------------------------------------------------------
+
+sshd_program() {
+    if [ -x /usr/sbin/sshd ]; then echo /usr/sbin/sshd; else echo "$SERVERS/usr/sbin/sshd"; fi
+}
+
+sshd_begin() { # DIR: start the sshd that is configured there
+    local stage=()
+    if root; then
+        if unshare -m true 2>/dev/null; then
+            stage=(unshare -m sh "$TOP/tests/lib/sshd-stage.sh" "$1")
+        else
+            mkdir -p /run/sshd
+        fi
+    fi
+    LD_LIBRARY_PATH=$(library_path) "${stage[@]}" "$(sshd_program)" -D -f "$1/sshd_config" -E "$1/sshd.log" \
+        </dev/null >>"$1/sshd.out" 2>&1 9>&- &
+    disown
+}
+
+# host_start NAME ADDRESS: sets PORT_NAME's value in $RIG/NAME/port.
+host_start() {
+    local name=$1 address=$2 dir=$RIG/$1 try port
+    mkdir -p "$dir"
+    [ -e "$dir/key" ] || ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$dir/key"
+    for try in 1 2 3 4 5; do
+        port=$(free_port "$address")
+        cat >"$dir/sshd_config" <<END
+ListenAddress $address
+Port $port
+HostKey "$dir/key"
+PidFile "$dir/sshd.pid"
+AuthorizedKeysFile "$RIG/authorized_keys"
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin yes
+PrintMotd no
+PrintLastLog no
+MaxStartups 100
+LogLevel VERBOSE
+SetEnv "PATH=$HOST_PATH" "CRELEASE_RIG=$RIG" LANG=C.UTF-8 $(host_env)
+END
+        sshd_begin "$dir"
+        if (wait_for 5 port_answers "$address" "$port") 2>/dev/null; then
+            echo "$address" >"$dir/address"
+            echo "$port" >"$dir/port"
+            printf '[%s]:%s %s\n' "$address" "$port" "$(cut -d' ' -f1,2 "$dir/key.pub")" >>"$RIG/home/.ssh/known_hosts"
+            return 0
+        fi
+    done
+    cat "$dir/sshd.out" "$dir/sshd.log" >&2
+    fail "sshd of $name does not start (tried $try times)"
+}
+
+# The database is found from a login as on a real host: by its environment.
+host_env() {
+    [ -z "${PGPORT-}" ] || printf '"%s" ' "PGHOST=$PGHOST" "PGPORT=$PGPORT" "PGUSER=$PGUSER" "PGPASSFILE=$PGPASSFILE"
+}
+
+host_address() { cat "$RIG/$1/address"; }
+host_port() { cat "$RIG/$1/port"; }
+
+# host_stop NAME: as if its machine had gone: the listener and all connections.
+host_stop() {
+    local pid
+    pid=$(cat "$RIG/$1/sshd.pid")
+    # shellcheck disable=SC2046 # a list of numbers
+    kill -KILL "$pid" $(descendants_of "$pid") 2>/dev/null || true
+    rm -f "$RIG/$1/sshd.pid"
+}
+
+# cut NAME: every connection to the host ends; what runs there and was detached stays.
+connections_cut() {
+    local pid
+    pid=$(cat "$RIG/$1/sshd.pid")
+    # shellcheck disable=SC2046
+    kill -KILL $(children_of "$pid") 2>/dev/null || true
+}
+
+host_again() { sshd_begin "$RIG/$1"; wait_for 5 port_answers "$(host_address "$1")" "$(host_port "$1")"; }
+
+parent_of() {
+    local stat
+    read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+    stat=${stat##*) }
+    stat=${stat#* }
+    echo "${stat%% *}"
+}
+
+children_of() {
+    local entry
+    for entry in /proc/[0-9]*; do
+        [ "$(parent_of "${entry#/proc/}")" != "$1" ] || echo "${entry#/proc/}"
+    done
+}
+
+# Of a connection only sshd's own processes: a session's shell would be the user's.
+descendants_of() {
+    local child
+    for child in $(children_of "$1"); do
+        echo "$child"
+        descendants_of "$child"
+    done
+}
+
+# rig_start N: hosts app1 .. appN (on 127.0.1.1 .. 127.0.1.N), the last one named db1 too.
+rig_start() {
+    local i
+    for i in $(seq "$1"); do
+        host_start "app$i" "127.0.1.$i"
+        HOSTS+=("app$i")
+    done
+}
+
+# --- database ----------------------------------------------------------------------------------
+
+postgres_bin() {
+    local dir
+    for dir in /usr/lib/postgresql/*/bin "$SERVERS"/usr/lib/postgresql/*/bin; do
+        [ -x "$dir/postgres" ] && [ -x "$dir/initdb" ] && { echo "$dir"; return; }
+    done
+    fail "there is no PostgreSQL server: sh tests/lib/need.sh servers"
+}
+
+# PostgreSQL refuses to run as root.  As nobody, but able to reach its files wherever the clone lies;
+# or, where owners cannot be changed or capabilities not handed on, as nobody of a user namespace.
+postgres_as() { # DATA BIN
+    POSTGRES_AS=()
+    root || return 0
+    local caps=+dac_override,+dac_read_search
+    chown 65534:65534 "$1" 2>/dev/null || true
+    POSTGRES_AS=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps "$caps" --ambient-caps "$caps")
+    # Not `test -w`: access(2) does not see capabilities.
+    # shellcheck disable=SC2016 # for sh
+    if ! "${POSTGRES_AS[@]}" sh -c 'touch "$1/probe" && rm "$1/probe"' sh "$1" 2>/dev/null ||
+        [ "$(stat -c %u "$1")" != 65534 ]; then
+        chown 0:0 "$1"
+        POSTGRES_AS=(unshare --user --map-user=65534 --map-group=65534)
+    elif ! setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$2/postgres"; then
+        cc -shared -fPIC -O2 -o "$RIG/eaccess.so" "$TOP/tests/lib/eaccess.c"
+        POSTGRES_AS+=(env "LD_PRELOAD=$RIG/eaccess.so")
+    fi
+}
+
+rig_postgres() {
+    local bin log=$RIG/postgres.log try
+    bin=$(postgres_bin)
+    mkdir -p "$RIG/data"
+    chmod 700 "$RIG/data"
+    postgres_as "$RIG/data" "$bin"
+    PGHOST=127.0.0.1 PGUSER=rig PGDATABASE=postgres PGPASSFILE=$RIG/pgpass
+    local password
+    password=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+    printf '*:*:*:*:%s\n' "$password" >"$PGPASSFILE"
+    chmod 600 "$PGPASSFILE"
+    printf '%s\n' "$password" >"$RIG/pwfile"
+    chmod 644 "$RIG/pwfile"
+    export PGHOST PGUSER PGDATABASE PGPASSFILE PGPORT
+    # From here on "cd": nobody might not be allowed into the current folder.
+    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) "${POSTGRES_AS[@]}" "$bin/initdb" -D "$RIG/data" -U rig -A scram-sha-256 \
+        --pwfile="$RIG/pwfile" -E UTF8 --locale=C.UTF-8 --no-sync) >"$log" 2>&1 || { cat "$log" >&2; fail "initdb"; }
+    rm -f "$RIG/pwfile"
+    for try in 1 2 3 4 5; do
+        PGPORT=$(free_port 127.0.0.1)
+        (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$bin/postgres" -D "$RIG/data" -p "$PGPORT" \
+            -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c full_page_writes=off \
+            -c synchronous_commit=off -c jit=off -c max_connections=60 -c shared_buffers=32MB \
+            -c autovacuum=off) </dev/null >>"$log" 2>&1 9>&- &
+        echo $! >"$RIG/postgres.pid"
+        disown
+        if (wait_for 10 sql 'select 1') 2>/dev/null; then
+            return 0
+        fi
+    done
+    cat "$log" >&2
+    fail "PostgreSQL does not start (tried $try times)"
+}
+
+# sql QUERY [DATABASE]: its bare answer.
+sql() { psql -XAtq -v ON_ERROR_STOP=1 -d "${2-$PGDATABASE}" -c "$1"; }
+
+# --- repository --------------------------------------------------------------------------------
+
+# rig_repo DIR: the Rails-like application of tests/app, with one migration, committed.
+rig_repo() {
+    REPO=$1
+    mkdir -p "$REPO"
+    cp -R "$TOP/tests/app/." "$REPO"
+    git -C "$REPO" init -q -b main
+    commit_all "The application"
+}
+
+commit_all() {
+    git -C "$REPO" add -A
+    git -C "$REPO" commit -q --allow-empty -m "$1"
+}
+
+# commit_file PATH TEXT
+commit_file() {
+    mkdir -p "$(dirname -- "$REPO/$1")"
+    printf '%s\n' "$2" >"$REPO/$1"
+    commit_all "Change ${1##*/}"
+}
+
+# commit_migration VERSION ClassName RUBY: RUBY is the body of `change`.
+commit_migration() {
+    local file
+    file=$REPO/db/migrate/$1_$(printf '%s' "$2" | sed 's/\([a-z0-9]\)\([A-Z]\)/\1_\2/g' | tr '[:upper:]' '[:lower:]').rb
+    cat >"$file" <<END
+class $2 < ActiveRecord::Migration[6.1]
+  include Counted
+
+  def change
+    counted
+    $3
+  end
+end
+END
+    commit_all "Add $2"
+}
+
+revision() { git -C "$REPO" rev-parse HEAD; }
+
+# --- site --------------------------------------------------------------------------------------
+
+# site_new NAME HOSTS: $SITE with repo/, one folder a host, crelease.yml; a database when there is
+# a server.  HOSTS 0: one host, this machine itself (transport: local).
+site_new() {
+    local host
+    SITE=$RIG/sites/$1 DB=
+    # shellcheck disable=SC2034 # for the scripts
+    SITE_Q=$(printf %q "$SITE") # in shell text
+    mkdir -p "$SITE"
+    SITE_HOSTS=()
+    if [ "$2" -eq 0 ]; then
+        SITE_HOSTS=(here)
+    else
+        SITE_HOSTS=("${HOSTS[@]:0:$2}")
+    fi
+    rig_repo "$SITE/repo"
+    if [ -n "${PGPORT-}" ]; then
+        DB=$1
+        sql "create database \"$DB\""
+    fi
+    for host in "${SITE_HOSTS[@]}"; do
+        mkdir -p "$SITE/$host/shared/config"
+        database_yml >"$SITE/$host/shared/config/database.yml"
+    done
+    RECIPE=$SITE/crelease.yml
+    recipe_write </dev/null
+    cd "$SITE"
+}
+
+database_yml() {
+    cat <<END
+production:
+  adapter: postgresql
+  database: "$DB"
+  host: "${PGHOST-}"
+  port: ${PGPORT-0}
+  username: "${PGUSER-}"
+END
+}
+
+# recipe_write <<END: the recipe of the site; what is on standard input replaces the sections here
+# that begin with the same key.
+recipe_write() {
+    local own section
+    own=$(cat)
+    {
+        printf '%s\n' "$own"
+        # A section is a key at the left edge and what is indented under it.
+        recipe_sections | while IFS= read -r -d '' section; do
+            if ! printf '%s\n' "$own" | grep -q "^${section%%:*}:"; then
+                printf '%s\n' "$section"
+            fi
+        done
+    } >"$RECIPE"
+}
+
+recipe_sections() {
+    printf '%s\0' 'application: shop' "repository: '$SITE/repo'" 'ref: main' "deploy_to: '$SITE/${SITE_HOSTS[0]}'" \
+        'keep_releases: 3' 'linked_files: [config/database.yml]' 'linked_dirs: [log, tmp/pids]'
+    if [ -n "$DB" ]; then
+        printf '%s\0' 'env: {RAILS_ENV: production}' "database: {adapter: postgresql, name: $DB}" 'backup: {policy: wait}' \
+            'migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 500ms}'
+    fi
+    printf '%s\0' 'restart: {touch: tmp/restart.txt}'
+    [ "${SITE_HOSTS[0]}" != here ] || printf '%s\0' 'transport: local'
+    printf '%s\0' "$(recipe_hosts)"
+}
+
+recipe_hosts() {
+    local host roles
+    echo 'environments:'
+    echo '  production:'
+    echo '    hosts:'
+    for host in "${SITE_HOSTS[@]}"; do
+        if [ "$host" = here ]; then
+            echo "      - {host: localhost, name: here, deploy_to: '$SITE/here'}"
+            continue
+        fi
+        # The last host has the database, as in many a small site.
+        roles='app, web'
+        [ "$host" != "${SITE_HOSTS[-1]}" ] || roles='app, web, db'
+        echo "      - {host: $(host_address "$host"), port: $(host_port "$host"), name: $host, roles: [$roles]," \
+            "deploy_to: '$SITE/$host'}"
+    done
+}
+
+current() { readlink "$SITE/${1-${SITE_HOSTS[0]}}/current" 2>/dev/null || true; }
+release() { basename "$(current "${1-${SITE_HOSTS[0]}}")"; }
+live_revision() { cat "$SITE/${1-${SITE_HOSTS[0]}}/current/REVISION"; }
+releases() { (cd "$SITE/$1/releases" && ls); }
+
+# A name, kind, mode, size and target of everything under a folder: what "changes nothing" is held against.
+tree_of() { (cd "$1" && find . -printf '%p|%y|%m|%s|%l|%T@\n' | LC_ALL=C sort); }
+
+# --- the program -------------------------------------------------------------------------------
+
+# cr ARGUMENTS: runs it; $STATUS, and the files $OUT and $ERR.  Never fails itself.
+cr() {
+    OUT=$RIG/out.$BASHPID ERR=$RIG/err.$BASHPID
+    STATUS=0
+    "$CRELEASE" "$@" </dev/null >"$OUT" 2>"$ERR" || STATUS=$?
+    printf '%s crelease %s -> %s\n' '$' "$*" "$STATUS"
+    sed 's/^/  | /' "$OUT" "$ERR"
+}
+
+# expect STATUS ARGUMENTS
+expect() {
+    local want=$1
+    shift
+    cr "$@"
+    [ "$STATUS" = "$want" ] || fail "crelease $*: status $STATUS instead of $want: $(tail -n 3 "$ERR" "$OUT" | tr '\n' ' ' | cut -c1-300)"
+}
+
+# cr_begin ARGUMENTS: in the background; $CR_PID.  cr_end [STATUS] waits for its end.
+cr_begin() {
+    CR_OUT=$RIG/bg.out.$BASHPID CR_ERR=$RIG/bg.err.$BASHPID CR_ARGS=$*
+    # bash has background commands ignore SIGINT; the program must not inherit that.
+    env --default-signal=INT,QUIT "$CRELEASE" "$@" </dev/null >"$CR_OUT" 2>"$CR_ERR" &
+    CR_PID=$!
+}
+
+cr_end() {
+    STATUS=0
+    wait "$CR_PID" || STATUS=$?
+    printf '%s crelease %s -> %s\n' '&' "$CR_ARGS" "$STATUS"
+    sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
+    [ -z "${1-}" ] || [ "$STATUS" = "$1" ] ||
+        fail "crelease $CR_ARGS: status $STATUS instead of $1: $(tail -n 3 "$CR_ERR" "$CR_OUT" | tr '\n' ' ' | cut -c1-300)"
+}
+
+# Its own process only: what it started on the hosts lives on, as when a laptop dies.
+cr_kill9() {
+    kill -KILL "$CR_PID" 2>/dev/null || true
+    wait "$CR_PID" 2>/dev/null || true
+    printf '! crelease %s was killed\n' "$CR_ARGS"
+    sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
+}
+
+json() { jq -r "$@" "$OUT"; }
+
+# --- asserting ---------------------------------------------------------------------------------
+
+same() { [ "$2" = "$3" ] || fail "$1: '$2' instead of '$3'"; }
+there() { [ -e "$1" ] || [ -L "$1" ] || fail "$1 is not there"; }
+gone() { if [ -e "$1" ] || [ -L "$1" ]; then fail "$1 is still there"; fi; }
+says() { grep -qiE -- "$1" "$OUT" "$ERR" || fail "nothing said about '$1' ($(tail -n 2 "$OUT" "$ERR" | tr '\n' ' ' | cut -c1-200))"; }
+says_not() { ! grep -qiE -- "$1" "$OUT" "$ERR" || fail "says '$1'"; }
+
+# finished REVISION [LINES]: on every host that revision is live, whole, and nothing is left over.
+finished() {
+    local host name want=$1 lines=${2-} wanted
+    wanted=$(release)
+    for host in "${SITE_HOSTS[@]}"; do
+        same "$host: revision" "$(live_revision "$host")" "$want"
+        name=$(release "$host")
+        same "$host: release" "$name" "$wanted"
+        same "$host: current" "$(current "$host")" "$SITE/$host/releases/$name"
+        gone "$SITE/$host/.crelease/lock"
+        gone "$SITE/$host/releases/current"
+        same "$host: lines of $name in revisions.log" "$(grep -c "deployed as release $name by" "$SITE/$host/revisions.log")" 1
+        [ -z "$lines" ] || same "$host: lines in revisions.log" "$(wc -l <"$SITE/$host/revisions.log")" "$lines"
+        release_is_whole "$host"
+    done
+}
+
+# The release holds what git would export, and its links; nothing else but what was made by jobs.
+release_is_whole() {
+    local dir=$SITE/$1/current want=$SITE/export.$BASHPID
+    if [ ! -d "$want.$(live_revision "$1")" ]; then
+        mkdir -p "$want.$(live_revision "$1")"
+        git -C "$REPO" archive "$(live_revision "$1")" | tar -C "$want.$(live_revision "$1")" -xf -
+    fi
+    want=$want.$(live_revision "$1")
+    # Shared things replace what the repository has in their place.
+    diff -r --no-dereference -x log -x pids -x database.yml -x restart.txt -x REVISION -x REVISION_TIME -x tmp -x made \
+        "$want" "$dir/" >"$RIG/diff.$BASHPID" ||
+        fail "$1: the release differs from the commit: $(head -n 3 "$RIG/diff.$BASHPID" | tr '\n' ' ')"
+}
+
+# --- the backup in the way ---------------------------------------------------------------------
+
+# big_table: one that does not fit into any buffer between server and reader.
+big_table() {
+    sql "create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g" "$DB"
+}
+
+dump_pid() { sql "select pid from pg_stat_activity where application_name = 'pg_dump' and datname = '$DB' and query ilike 'copy %'" | head -n 1; }
+dump_runs() { [ -n "$(dump_pid)" ]; }
+dump_has_gone() { ! dump_runs; }
+
+# A real pg_dump whose reader does not read on before end_dump.
+start_dump() {
+    DUMP_GATE=$SITE/gate.$RANDOM
+    mkfifo "$DUMP_GATE"
+    # Both ends, so that neither opening it nor writing into it blocks.
+    exec 8<>"$DUMP_GATE"
+    { pg_dump -d "$DB" 2>"$SITE/dump.err" | { read -r _ <&8; cat >"$SITE/dump.sql"; }; } &
+    wait_for 20 dump_runs
+}
+
+end_dump() {
+    echo go >&8
+    wait_for 30 dump_has_gone
+}
+
+# --- cases -------------------------------------------------------------------------------------
+
+# run_cases: every function named case_NAME of the script, in its order, or those asked for, each in
+# a process group of its own; "ok NAME" or "not ok NAME: why" for each, on the real standard output.
+run_cases() {
+    local name status failed=0 log
+    exec 9>&1
+    # shellcheck disable=SC2013 # names are words
+    for name in $(grep -o '^case_[a-z0-9_]*' "$0"); do
+        if [ $# -gt 0 ] && [[ " $* " != *" ${name#case_} "* ]]; then
+            continue
+        fi
+        log=$RIG/case.log
+        rm -f "$RIG/why"
+        status=0
+        set -m
+        (
+            set -eE
+            trap '[ -s "$RIG/why" ] || echo "line $LINENO of ${FUNCNAME[0]-}: $BASH_COMMAND: status $?" >"$RIG/why"' ERR
+            trap - EXIT INT TERM HUP
+            "$name"
+        ) </dev/null >"$log" 2>&1 9>&- &
+        CASE_PID=$!
+        set +m
+        wait "$CASE_PID" || status=$?
+        kill -KILL -- "-$CASE_PID" 2>/dev/null || true
+        CASE_PID=
+        if [ "$status" -eq 0 ]; then
+            echo "ok ${name#case_}" >&9
+        else
+            failed=1
+            sed 's/^/    /' "$log" >&9
+            echo "not ok ${name#case_}: $(head -n 1 "$RIG/why" 2>/dev/null || echo "status $status")" >&9
+        fi
+    done
+    return $failed
+}

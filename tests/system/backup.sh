@@ -1,0 +1,246 @@
+#!/bin/bash
+# A real pg_dump, whose reader stands still, is in the way of a migration.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# site_migrating NAME: one revision live, a second with a migration committed, a table too large to
+# be dumped before somebody reads it.
+site_migrating() {
+    site_new "$1" 2
+    recipe_write <<<"${2-backup: {policy: wait\}}"
+    expect 0 deploy production
+    LIVE=$(release)
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    big_table
+    start_dump
+    STARTED=$(sql 'select pg_postmaster_start_time()')
+}
+
+migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
+not_restarted() { same "start of PostgreSQL" "$(sql 'select pg_postmaster_start_time()')" "$STARTED"; }
+still_as_before() { same "live" "$(release app1) $(release app2)" "$LIVE $LIVE"; same "migrations" "$(migrations)" 20260101000000; }
+through() { finished "$(revision)" 2; same "migrations" "$(migrations)" '20260101000000 20260102000000'; not_restarted; }
+
+waits() { grep -qiE 'pg_dump|backup' "$CR_OUT" "$CR_ERR" && kill -0 "$CR_PID"; }
+state_is() { cr status --json production; [ "$(json .run.state)" = "$1" ]; }
+
+case_wait() {
+    site_migrating wait
+    cr_begin deploy production
+    wait_for 20 waits
+    wait_for 10 state_is waiting
+    same "stage" "$(json .run.stage)" backup-clear
+    same "pid" "$(json '.backups[0].pid')" "$(dump_pid)"
+    same "kind" "$(json '.backups[0].kind')" pg_dump
+    same "blocks" "$(json '.backups[0].blocks_migrations')" true
+    same "pending" "$(json '.migrations.pending')" 1
+    still_as_before
+    # Readers and writers do not notice.
+    PGOPTIONS='-c statement_timeout=3000' sql "insert into events (name) values ('x'); select count(*) from events" "$DB"
+    end_dump
+    cr_end 0
+    through
+}
+
+case_shown() {
+    site_migrating shown
+    local pid
+    pid=$(dump_pid)
+    expect 0 backups production
+    says pg_dump
+    says "\b$pid\b"
+    expect 0 backups --json production
+    jq -e . "$OUT" >/dev/null || fail "no JSON"
+    expect 0 status production
+    says pg_dump
+    expect 0 plan production
+    says 'pg_dump|backup'
+    same "the dump" "$(dump_pid)" "$pid"
+    end_dump
+}
+
+case_abort() {
+    site_migrating abort 'backup: {policy: abort}'
+    expect 4 deploy production
+    says pg_dump
+    says resume
+    still_as_before
+    dump_runs || fail "the dump is gone"
+    cr deploy production
+    [ "$STATUS" = 6 ] || fail "deploy on it: status $STATUS"
+    expect 4 resume production
+    end_dump
+    expect 0 resume production
+    through
+}
+
+case_kill() {
+    site_migrating kill 'backup: {policy: kill}'
+    local dump
+    dump=$(dump_pid)
+    sql "insert into events (name) values ('kept')" "$DB"
+    expect 0 deploy production
+    says "\b$dump\b"
+    same "the backend of the dump" "$(sql "select count(*) from pg_stat_activity where pid = $dump")" 0
+    through
+    not_restarted
+}
+
+case_kill_by_option() {
+    site_migrating kill_by_option
+    expect 4 deploy --on-backup abort production
+    expect 0 resume --on-backup=kill production
+    through
+}
+
+case_nothing_pending() {
+    site_new nothing_pending 2
+    expect 0 deploy production
+    commit_file public/index.html two
+    big_table
+    start_dump
+    local pid
+    pid=$(dump_pid)
+    expect 0 deploy production
+    finished "$(revision)" 2
+    same "the dump" "$(dump_pid)" "$pid"
+    end_dump
+}
+
+# A dump of another database holds nothing of ours.
+case_another_database() {
+    site_new another_database 2
+    expect 0 deploy production
+    local ours=$DB pid
+    sql 'create database neighbour'
+    DB=neighbour
+    big_table
+    start_dump
+    pid=$(dump_pid)
+    DB=$ours
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    expect 0 deploy --on-backup kill production
+    finished "$(revision)" 2
+    DB=neighbour
+    same "the dump" "$(dump_pid)" "$pid"
+    end_dump
+}
+
+case_ctrl_c() {
+    site_migrating ctrl_c
+    cr_begin deploy production
+    wait_for 20 waits
+    wait_for 10 state_is waiting
+    kill -INT "$CR_PID"
+    cr_end 130
+    still_as_before
+    dump_runs || fail "the dump is gone"
+    state_is interrupted || state_is waiting || fail "state $(json .run.state)"
+    end_dump
+    expect 0 resume production
+    through
+}
+
+case_killed_while_waiting() {
+    site_migrating killed_while_waiting
+    cr_begin deploy production
+    wait_for 20 waits
+    wait_for 10 state_is waiting
+    cr_kill9
+    cr deploy production
+    [ "$STATUS" = 6 ] || fail "status $STATUS"
+    cr_begin resume production
+    wait_for 20 waits
+    end_dump
+    cr_end 0
+    through
+}
+
+# Somebody else loses patience with it.
+case_dump_killed_by_another() {
+    site_migrating dump_killed_by_another
+    cr_begin deploy production
+    wait_for 20 waits
+    wait_for 10 state_is waiting
+    sql "select pg_terminate_backend($(dump_pid))"
+    cr_end 0
+    through
+}
+
+case_wait_limit() {
+    site_migrating wait_limit 'backup: {policy: wait, wait_limit: 2s, after_limit: abort}'
+    local begun=$SECONDS
+    expect 4 deploy production
+    [ $((SECONDS - begun)) -ge 2 ] || fail "it did not wait"
+    still_as_before
+    dump_runs || fail "the dump is gone"
+    expect 4 resume --wait-limit 1s production
+    end_dump
+    expect 0 resume production
+    through
+}
+
+case_wait_limit_then_kill() {
+    site_migrating wait_limit_then_kill 'backup: {policy: wait, wait_limit: 1s, after_limit: kill}'
+    expect 0 deploy production
+    through
+}
+
+# Without a terminal there is nobody to ask.
+case_ask() {
+    site_migrating ask 'backup: {policy: ask}'
+    expect 4 deploy production
+    says 'on-backup|terminal|ask'
+    still_as_before
+    end_dump
+    expect 0 resume production
+    through
+}
+
+# A dump that begins after the look, and locks the table before the migration has it: the statement
+# that waits gives way, readers never wait longer than lock_timeout, and it is tried again.
+case_dump_begins_in_the_migration() {
+    site_new dump_begins_in_the_migration 1
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents "
+    File.write('$SITE/begun', '', mode: 'a')
+    sleep 0.05 while File.exist?('$SITE/block')
+    add_column :events, :place, :string"
+    big_table
+    touch "$SITE/block"
+    STARTED=$(sql 'select pg_postmaster_start_time()')
+    cr_begin deploy production
+    wait_for 20 test -e "$SITE/begun"
+    start_dump
+    rm "$SITE/block"
+    wait_for 20 attempted_again
+    PGOPTIONS='-c statement_timeout=5000' sql "insert into events (name) values ('x'); select count(*) from events" "$DB" ||
+        fail "a reader waited for more than five seconds"
+    end_dump
+    cr_end 0
+    finished "$(revision)" 2
+    same "migrations" "$(migrations)" '20260101000000 20260102000000'
+    same "statements still waiting" "$(sql "select count(*) from pg_locks where not granted")" 0
+}
+attempted_again() { [ "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" -ge 2 ] || grep -qiE 'pg_dump' "$CR_OUT" "$CR_ERR"; }
+
+case_failing_migration() {
+    site_new failing_migration 2
+    expect 0 deploy production
+    LIVE=$(release)
+    commit_migration 20260102000000 AddPlaceToEvents "raise 'not today' unless File.exist?('$SITE/mended')
+    add_column :events, :place, :string"
+    expect 1 deploy production
+    says 'not today'
+    says 'migrate'
+    still_as_before
+    touch "$SITE/mended"
+    STARTED=$(sql 'select pg_postmaster_start_time()')
+    expect 0 resume production
+    through
+}
+
+rig_open
+rig_postgres
+rig_start 2
+run_cases "$@"

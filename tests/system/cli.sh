@@ -1,0 +1,98 @@
+#!/bin/bash
+# The command line by itself: help, suggestions, where the recipe is looked for, one machine.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+case_version() {
+    expect 0 --version
+    same "version" "$(grep -c '^crelease [0-9]*\.[0-9]' "$OUT")" 1
+    local begun i
+    begun=$(date +%s%3N)
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        "$CRELEASE" --version >/dev/null
+    done
+    [ $(($(date +%s%3N) - begun)) -lt 1000 ] || fail "--version takes more than 100 ms"
+}
+
+case_help() {
+    local topic
+    expect 0 help
+    [ -s "$OUT" ] || fail "nothing said"
+    for topic in recipe exit deploy resume rollback abort status plan check backups history exec run init \
+        keep_releases linked_files backup; do
+        expect 0 help "$topic"
+        [ -s "$OUT" ] || fail "help $topic says nothing"
+    done
+    expect 0 --help
+    expect 0 deploy --help
+}
+
+case_suggestions() {
+    site_new suggestions 0
+    expect 2 delpoy production
+    says 'deploy'
+    expect 2 deploy --fource production
+    says -- '--force'
+    expect 2 deploy producton
+    says 'production'
+    expect 2
+    expect 2 deploy
+    expect 2 deploy production extra
+    expect 2 deploy --on-backup perhaps production
+    says 'wait'
+    recipe_write <<<'lnked_files: []'
+    expect 2 deploy production
+    says linked_files
+    expect 2 help nosuchtopic
+}
+
+case_init() {
+    mkdir -p "$RIG/init"
+    cd "$RIG/init"
+    expect 0 init
+    there crelease.yml
+    local before
+    before=$(cksum <crelease.yml)
+    cr init
+    same "an existing recipe" "$(cksum <crelease.yml)" "$before"
+}
+
+case_where_the_recipe_is() {
+    site_new where_the_recipe_is 0
+    expect 0 deploy production
+    mkdir -p sub/folder
+    cd sub/folder
+    expect 0 status production
+    mkdir -p "$SITE/config"
+    mv "$RECIPE" "$SITE/config/crelease.yml"
+    expect 0 status production
+    cd /
+    expect 2 status production
+    expect 0 status -f "$SITE/config/crelease.yml" production
+}
+
+case_local() {
+    site_new local 0
+    expect 0 check production
+    expect 0 deploy production
+    finished "$(revision)" 1
+    commit_file public/index.html two
+    expect 0 deploy production
+    finished "$(revision)" 2
+    expect 0 rollback production
+    same "colours without a terminal" "$(grep -c $'\033' "$OUT" "$ERR" | cut -d: -f2 | paste -sd' ')" '0 0'
+}
+
+# It writes nothing into the home folder that other programs own, and nothing beside the recipe.
+case_leaves_nothing_here() {
+    site_new leaves_nothing_here 0
+    local before
+    before=$(cd "$SITE" && find . -path ./here -prune -o -path ./repo -prune -o -print | LC_ALL=C sort)
+    expect 0 deploy production
+    same "beside the recipe" "$(cd "$SITE" && find . -path ./here -prune -o -path ./repo -prune -o -print | LC_ALL=C sort)" "$before"
+    git -C "$REPO" status --porcelain >"$RIG/porcelain"
+    same "the repository" "$(cat "$RIG/porcelain")" ''
+}
+
+rig_open
+run_cases "$@"

@@ -1,0 +1,206 @@
+#!/bin/bash
+# What goes wrong before or in a deploy, and what is left then.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+case_recipe_mistakes() {
+    site_new recipe_mistakes 1
+    local before
+    before=$(wc -c <"$RIG/app1/sshd.log")
+    recipe_write <<<$'lnked_dirs: [log]\nkeep_releases: many\nbackup: {policy: perhaps}'
+    expect 2 deploy production
+    says 'crelease\.yml:[0-9]+:[0-9]+.*lnked_dirs'
+    says linked_dirs
+    says 'keep_releases|many'
+    says 'perhaps'
+    recipe_write <<<'build: [{run: make, roles: [nobody]}]'
+    expect 2 deploy production
+    says nobody
+    # shellcheck disable=SC2016 # for crelease
+    recipe_write <<<'env: {A: "${NO_SUCH_VARIABLE}"}'
+    expect 2 deploy production
+    says NO_SUCH_VARIABLE
+    echo 'application: twice' >>"$RECIPE"
+    recipe_write <<<$'application: a\napplication: b'
+    expect 2 deploy production
+    printf 'a: [b\n  c: }' >"$RECIPE"
+    expect 2 deploy production
+    : >"$RECIPE"
+    expect 2 deploy production
+    rm "$RECIPE"
+    expect 2 deploy production
+    recipe_write </dev/null
+    expect 2 deploy prodution
+    says production
+    same "bytes in the log of sshd" "$(wc -c <"$RIG/app1/sshd.log")" "$before"
+}
+
+# One of the two hosts is not known: nothing happens on the other either.
+nothing_changed() {
+    same "app1" "$(tree_of "$SITE/app1")" "$BEFORE1"
+    same "app2" "$(tree_of "$SITE/app2")" "$BEFORE2"
+}
+
+site_watched() {
+    site_new "$1" 2
+    BEFORE1=$(tree_of "$SITE/app1")
+    BEFORE2=$(tree_of "$SITE/app2")
+    # The cases share the hosts, not the file of known keys.
+    cp -R "$RIG/home" "$SITE/home"
+    export HOME=$SITE/home
+}
+
+case_unknown_host_key() {
+    site_watched unknown_host_key
+    sed -i '/127\.0\.1\.2/d' "$HOME/.ssh/known_hosts"
+    expect 5 deploy production
+    says app2
+    says 'host key|known'
+    nothing_changed
+    same "the file of known keys" "$(grep -c '127\.0\.1\.2' "$HOME/.ssh/known_hosts" || true)" 0
+}
+
+case_changed_host_key() {
+    site_watched changed_host_key
+    ssh-keygen -q -t ed25519 -N '' -f "$SITE/other"
+    sed -i "s|^\(\[127\.0\.1\.2\][^ ]*\) .*|\1 $(cut -d' ' -f1,2 "$SITE/other.pub")|" "$HOME/.ssh/known_hosts"
+    expect 5 deploy production
+    says app2
+    says 'chang|differ|other key|does not match'
+    nothing_changed
+}
+
+case_pinned_host_key() {
+    site_watched pinned_host_key
+    : >"$HOME/.ssh/known_hosts"
+    local fingerprint
+    fingerprint=$(ssh-keygen -lf "$RIG/app2/key.pub" | cut -d' ' -f2)
+    sed -i "s|name: app1,|name: app1, host_key: \"$(cut -d' ' -f1,2 "$RIG/app1/key.pub")\",|; s|name: app2,|name: app2, host_key: \"$fingerprint\",|" "$RECIPE"
+    expect 0 deploy production
+    finished "$(revision)" 1
+    sed -i "s|$fingerprint|SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA|" "$RECIPE"
+    expect 5 deploy --force production
+}
+
+case_host_refuses() {
+    site_watched host_refuses
+    sed -i "s|port: $(host_port app2)|port: $(free_port 127.0.1.2)|" "$RECIPE"
+    expect 5 deploy production
+    says app2
+    says 'refused'
+    nothing_changed
+    expect 5 deploy -q production
+    expect 5 status production
+    expect 5 deploy --json production
+    same "end" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" 'end 5 unreachable'
+}
+
+case_login_refused() {
+    site_watched login_refused
+    rm "$HOME/.ssh/id_ed25519" "$HOME/.ssh/id_ed25519.pub"
+    ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/id_ed25519"
+    expect 5 deploy production
+    says 'app1|app2'
+    says 'key|login|log in|refused|denied'
+    nothing_changed
+    sed -i "s|name: app|identity: '$RIG/home/.ssh/id_ed25519', &|" "$RECIPE"
+    expect 0 deploy production
+}
+
+case_build_fails() {
+    site_new build_fails 2
+    expect 0 deploy production
+    local live before
+    live=$(release)
+    commit_file public/index.html two
+    recipe_write <<<'build: ["echo first line; echo the last line; exit 7"]'
+    expect 1 deploy production
+    says 'the last line'
+    says 'build'
+    says '\b7\b'
+    says 'resume'
+    same "live" "$(release app1) $(release app2)" "$live $live"
+    same "lines" "$(wc -l <"$SITE/app1/revisions.log")" 1
+    cr status --json production
+    same "state" "$(json '[.run.state, .run.stage] | join(" ")')" 'failed build'
+    # Killed is not the same as done.
+    expect 0 abort production
+    recipe_write <<<'build: ["kill -9 $$"]'
+    expect 1 deploy production
+    says 'kill|signal|137'
+    expect 0 abort production
+    gone "$SITE/app1/.crelease/lock"
+    # Nothing of the failed ones stays but the live one.
+    same "releases" "$(releases app1)" "$live"
+    recipe_write <<<'build: ["sleep 100"]'
+    sed -i 's|build: .*|build: [{run: "sleep 100", timeout: 1s}]|' "$RECIPE"
+    before=$SECONDS
+    expect 1 deploy production
+    [ $((SECONDS - before)) -lt 30 ] || fail "the timeout of a job does not end it"
+    says 'time'
+}
+
+case_build_fails_then_resume() {
+    site_new build_fails_then_resume 2
+    recipe_write <<<"build: ['test -e $SITE_Q/mended']"
+    expect 1 deploy production
+    expect 6 deploy production
+    says resume
+    touch "$SITE/mended"
+    expect 0 resume production
+    finished "$(revision)" 1
+    expect 0 resume production || true
+}
+
+case_missing_linked_file() {
+    site_new missing_linked_file 2
+    expect 0 deploy production
+    rm "$SITE/app2/shared/config/database.yml"
+    commit_file public/index.html two
+    cr deploy production
+    [ "$STATUS" = 1 ] || [ "$STATUS" = 2 ] || fail "status $STATUS"
+    says 'shared/config/database\.yml'
+    says app2
+    same "live" "$(wc -l <"$SITE/app1/revisions.log")" 1
+}
+
+case_current_is_a_folder() {
+    site_new current_is_a_folder 2
+    mkdir "$SITE/app2/current"
+    touch "$SITE/app2/current/precious"
+    cr deploy production
+    [ "$STATUS" = 1 ] || fail "status $STATUS"
+    says 'current'
+    there "$SITE/app2/current/precious"
+    gone "$SITE/app1/current"
+}
+
+case_deploy_to_cannot_be_written() {
+    site_new deploy_to_cannot_be_written 2
+    rm -rf "$SITE/app2"
+    echo 'a file' >"$SITE/app2"
+    cr deploy production
+    [ "$STATUS" -ne 0 ] || fail "status 0"
+    says app2
+    gone "$SITE/app1/current"
+}
+
+case_host_lost_in_a_job() {
+    site_new host_lost_in_a_job 2
+    touch "$SITE/block"
+    recipe_write <<<"build: ['echo \$\$ >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.1; done; echo x >>$SITE_Q/ended']"
+    cr_begin deploy production
+    wait_for 20 test -s "$SITE/begun"
+    connections_cut app2
+    cr_end ''
+    [ "$STATUS" = 7 ] || [ "$STATUS" = 5 ] || [ "$STATUS" = 1 ] || fail "status $STATUS after a lost connection"
+    rm "$SITE/block"
+    cr resume production
+    [ "$STATUS" = 0 ] || fail "resume: status $STATUS"
+    finished "$(revision)" 1
+    same "how often the job ran" "$(wc -l <"$SITE/begun") $(wc -l <"$SITE/ended")" '2 2'
+}
+
+rig_open
+rig_start 2
+run_cases "$@"

@@ -1,0 +1,25 @@
+#!/bin/bash
+# make install, uninstall: where things go, and that nothing else changes.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+make_there() { make -s -C "$TOP" "$@" DESTDIR="$RIG/destination" PREFIX=/opt/x >&2; }
+
+case_install() {
+    # Not this test's run of make, whose variables would be handed on.
+    unset MAKEFLAGS MFLAGS MAKELEVEL
+    local built
+    built=$(stat -L -c %Y "$CRELEASE")
+    make_there install
+    same "built again" "$(stat -L -c %Y "$CRELEASE")" "$built"
+    there "$RIG/destination/opt/x/bin/crelease"
+    there "$RIG/destination/opt/x/share/crelease/config"
+    there "$RIG/destination/opt/x/share/doc/crelease/LICENSE"
+    # It needs nothing of the source tree.
+    (cd / && "$RIG/destination/opt/x/bin/crelease" --version)
+    make_there uninstall
+    same "left over" "$(find "$RIG/destination" ! -type d)" ''
+}
+
+rig_open
+run_cases "$@"

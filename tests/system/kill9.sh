@@ -1,0 +1,134 @@
+#!/bin/bash
+# kill -9 of the program in every stage, and at many instants: resume ends where a deploy that was
+# never interrupted would have ended.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# Each stage is held up by a job of the recipe in front of it, or in it, that waits for a file to go.
+# It says that it has begun, so that the kill is known to fall into it.
+holds() { # STAGE
+    echo "echo \$\$ >>$SITE_Q/begun.$1; while test -e $SITE_Q/block.$1; do sleep 0.05; done"
+}
+
+# The file names have the blank of "before switch" replaced.
+killed_in() { # STAGE, as in the recipe
+    local name=${1// /-}
+    site_new "kill9_${name//-/_}" 2
+    expect 0 deploy production
+    commit_file public/index.html two
+    commit_migration 20260102000000 AddPlaceToEvents "
+    File.write('$SITE/begun.in-migrate', \"x\\n\", mode: 'a')
+    sleep 0.05 while File.exist?('$SITE/block.in-migrate')
+    add_column :events, :place, :string"
+    {
+        echo "build: ['$(holds in-build)']"
+        echo "restart: {touch: tmp/restart.txt, run: '$(holds in-restart)'}"
+        echo "health: {run: '$(holds in-health)', attempts: 3}"
+        case $1 in in-*) ;; *) echo "hooks: {$1: ['$(holds "$name")']}" ;; esac
+    } | recipe_write
+    touch "$SITE/block.$name"
+    cr_begin deploy production
+    wait_for 20 test -e "$SITE/begun.$name"
+    cr_kill9
+    cr status --json production
+    same "state after the kill" "$(json .run.state)" interrupted
+    rm "$SITE/block.$name"
+    expect 0 resume production
+    finished "$(revision)" 2
+    same "migrations" "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000'
+    same "how often the migration began" "$(wc -l <"$SITE/begun.in-migrate")" 1
+    same "how often the build ran, on both hosts" "$(wc -l <"$SITE/begun.in-build")" 2
+    same "releases" "$(releases app1 | wc -l)" 2
+    expect 0 rollback production
+}
+
+case_in_build() { killed_in in-build; }
+case_in_migrate() { killed_in in-migrate; }
+case_in_restart() { killed_in in-restart; }
+case_in_health() { killed_in in-health; }
+case_before_checkout() { killed_in 'before checkout'; }
+case_before_link() { killed_in 'before link'; }
+case_before_build() { killed_in 'before build'; }
+case_before_migrate() { killed_in 'before migrate'; }
+case_after_migrate() { killed_in 'after migrate'; }
+case_before_switch() { killed_in 'before switch'; }
+case_after_switch() { killed_in 'after switch'; }
+case_before_cleanup() { killed_in 'before cleanup'; }
+case_after_cleanup() { killed_in 'after cleanup'; }
+
+# Killed in the migration, and resumed while that still runs: it is waited for, not begun again.
+case_migration_still_runs() {
+    site_new migration_still_runs 1
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents "
+    File.write('$SITE/begun', \"x\\n\", mode: 'a')
+    sleep 0.05 while File.exist?('$SITE/block')
+    add_column :events, :place, :string"
+    touch "$SITE/block"
+    cr_begin deploy production
+    wait_for 20 test -e "$SITE/begun"
+    cr_kill9
+    cr_begin resume production
+    wait_for 20 resumed
+    rm "$SITE/block"
+    cr_end 0
+    finished "$(revision)" 2
+    same "how often it began" "$(wc -l <"$SITE/begun")" 1
+}
+resumed() { cr status --json production; [ "$(json .run.state)" = running ]; }
+
+# At instants spread over the whole deploy, whatever it is doing then.
+case_any_instant() {
+    site_new any_instant 2
+    expect 0 deploy production
+    local i=1 begun took wait_ms
+    begun=$(date +%s%3N)
+    commit_migration 20260103000000 "AddColumn0" 'add_column :events, :column0, :string'
+    expect 0 deploy production
+    took=$(($(date +%s%3N) - begun))
+    for i in $(seq 1 14); do
+        commit_file public/index.html "$i"
+        commit_migration "202601030000$((10 + i))" "AddColumn$i" "add_column :events, :column$i, :string"
+        wait_ms=$((took * i / 14))
+        cr_begin deploy production
+        # Not a wait for something: the instant is what is being tried.
+        sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
+        cr_kill9
+        cr resume production
+        case $STATUS in
+        0) ;;
+        # Killed before there was anything to resume, or after the end.
+        *) expect 0 deploy production ;;
+        esac
+        cr deploy production
+        [ "$STATUS" = 0 ] || fail "after the kill at $wait_ms ms: status $STATUS"
+        finished "$(revision)" $((i + 2))
+        same "migrations after $wait_ms ms" "$(sql "select count(*), count(distinct version) from migration_runs" "$DB")" "$((i + 2))|$((i + 2))"
+    done
+}
+
+# A rollback that was killed.
+case_rollback() {
+    site_new rollback_killed 2
+    expect 0 deploy production
+    local first
+    first=$(release)
+    commit_file public/index.html two
+    recipe_write <<<"restart: {run: '$(holds restart)'}"
+    expect 0 deploy production
+    : >"$SITE/begun.restart"
+    touch "$SITE/block.restart"
+    cr_begin rollback production
+    wait_for 20 test -s "$SITE/begun.restart"
+    cr_kill9
+    rm "$SITE/block.restart"
+    expect 0 resume production
+    same "live" "$(release app1) $(release app2)" "$first $first"
+    same "log" "$(grep -c "rolled back to release $first" "$SITE/app1/revisions.log")" 1
+    gone "$SITE/app1/.crelease/lock"
+}
+
+rig_open
+rig_postgres
+rig_start 2
+run_cases "$@"

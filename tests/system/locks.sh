@@ -1,0 +1,159 @@
+#!/bin/bash
+# Two at once, and what one finds of another who is gone.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# A site whose build waits for the file `block` to go.
+site_blocked() {
+    site_new "$1" 2
+    touch "$SITE/block"
+    recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done']"
+}
+
+case_two_at_once() {
+    site_blocked two_at_once
+    cr_begin deploy production
+    wait_for 20 test -s "$SITE/begun"
+    expect 3 deploy production
+    says "$USER"
+    expect 3 rollback production
+    expect 3 abort production
+    cr status --json production
+    same "state" "$(json .run.state)" running
+    rm "$SITE/block"
+    cr_end 0
+    finished "$(revision)" 1
+}
+
+# Begun in the same instant, many times: one wins, whoever it is, and nobody else does anything.
+case_same_instant() {
+    site_new same_instant 2
+    local round i pids statuses winners
+    for round in 1 2 3 4 5; do
+        commit_file public/index.html "$round"
+        pids=() statuses=() winners=0
+        for i in 1 2 3; do
+            "$CRELEASE" deploy production </dev/null >"$SITE/out.$i" 2>&1 &
+            pids+=($!)
+        done
+        for i in 0 1 2; do
+            local status=0
+            wait "${pids[$i]}" || status=$?
+            statuses+=("$status")
+            case $status in 0) winners=$((winners + 1)) ;; 3) ;; *) cat "$SITE/out.$((i + 1))"; fail "round $round: status $status" ;; esac
+        done
+        [ $winners -ge 1 ] || fail "round $round: nobody came through (${statuses[*]})"
+        finished "$(revision)" "$round"
+    done
+}
+
+case_wait_lock() {
+    site_blocked wait_lock
+    cr_begin deploy production
+    wait_for 20 test -s "$SITE/begun"
+    local first=$CR_PID first_out=$CR_OUT
+    CR_OUT=
+    "$CRELEASE" deploy --wait-lock 30s production </dev/null >"$SITE/second" 2>&1 &
+    CR_PID=$! CR_OUT=$SITE/second CR_ERR=/dev/null
+    expect 3 deploy --wait-lock 1s production
+    rm "$SITE/block"
+    wait "$first" || { cat "$first_out"; fail "the first failed"; }
+    cr_end 0
+    finished "$(revision)"
+}
+
+case_unfinished() {
+    site_blocked unfinished
+    cr_begin deploy production
+    wait_for 20 test -s "$SITE/begun"
+    cr_kill9
+    rm "$SITE/block"
+    cr deploy production
+    [ "$STATUS" = 6 ] || fail "deploy on an unfinished run: status $STATUS"
+    says 'resume'
+    says 'abort'
+    expect 0 status production
+    says 'resume'
+    cr status --json production
+    same "state" "$(json .run.state)" interrupted
+    expect 0 abort production
+    gone "$SITE/app1/.crelease/lock"
+    gone "$SITE/app1/current"
+    same "releases" "$(releases app1)$(releases app2)" ''
+    expect 0 deploy production
+    finished "$(revision)" 1
+}
+
+# Another person, another machine: nothing is known there but recipe and hosts.
+case_resumed_by_another() {
+    site_blocked resumed_by_another
+    cr_begin deploy production
+    wait_for 20 test -s "$SITE/begun"
+    cr_kill9
+    rm "$SITE/block"
+    cp -R "$RIG/home" "$SITE/elsewhere"
+    rm -rf "$SITE/elsewhere/.cache" "$SITE/elsewhere/.local"
+    USER=bob LOGNAME=bob HOME=$SITE/elsewhere expect 0 resume production
+    finished "$(revision)" 1
+    same "how often the job ran" "$(wc -l <"$SITE/begun")" 2
+}
+
+# The commit of the run is what resume brings live, not what the branch has meanwhile.
+case_resume_keeps_the_commit() {
+    site_blocked resume_keeps_the_commit
+    local sha
+    sha=$(revision)
+    cr_begin deploy production
+    wait_for 20 test -s "$SITE/begun"
+    cr_kill9
+    rm "$SITE/block"
+    commit_file public/index.html later
+    expect 0 resume
+    finished "$sha" 1
+}
+
+# Stopped (as a laptop that sleeps), taken over, and then continued: it must not do one step more.
+case_fenced() {
+    site_blocked fenced
+    cr_begin deploy production
+    wait_for 20 test -s "$SITE/begun"
+    kill -STOP "$CR_PID"
+    rm "$SITE/block"
+    cr resume --takeover production
+    local taken=$STATUS live
+    [ "$taken" = 0 ] || fail "resume --takeover: status $taken"
+    finished "$(revision)" 1
+    live=$(release)
+    kill -CONT "$CR_PID"
+    cr_end ''
+    [ "$STATUS" -ne 0 ] || fail "the one that was taken over ends with 0"
+    same "live" "$(release)" "$live"
+    finished "$(revision)" 1
+}
+
+case_ctrl_c() {
+    site_blocked ctrl_c
+    cr_begin deploy production
+    wait_for 20 test -s "$SITE/begun"
+    kill -INT "$CR_PID"
+    rm "$SITE/block"
+    cr_end 130
+    cr deploy production
+    [ "$STATUS" = 6 ] || fail "status $STATUS"
+    expect 0 resume production
+    finished "$(revision)" 1
+    commit_file public/index.html two
+    touch "$SITE/block"
+    : >"$SITE/begun"
+    cr_begin deploy production
+    wait_for 20 test -s "$SITE/begun"
+    kill -TERM "$CR_PID"
+    rm "$SITE/block"
+    cr_end 143
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+
+rig_open
+rig_start 2
+run_cases "$@"

@@ -1,0 +1,118 @@
+#!/bin/bash
+# Names and kinds of files: what goes live is what git archive would export, byte for byte.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+add() { # PATH TEXT
+    mkdir -p "$REPO/$(dirname -- "$1")"
+    printf '%s' "$2" >"$REPO/$1"
+}
+
+awkward_files() {
+    local long
+    add 'with space/a  b.txt' one
+    add $'quotes/it\'s "so".txt' two
+    add $'new\nline/name\nof two lines' three
+    add $'latin1/caf\xe9' four
+    add 'utf8/žluťoučký kůň' five
+    add -n/-rf six
+    add '*/?[a]' seven
+    # shellcheck disable=SC2016
+    add '$(touch OOPS)/`id`;&|' eight
+    add 'back\slash/\n' nine
+    add $'tab\there/\x1b[31mred' ten
+    add .hidden/.file eleven
+    long=$(printf 'd%.0s' $(seq 95))
+    add "$long/$long/$long/end-of-a-long-path" twelve
+    add "$(printf 'n%.0s' $(seq 240))" thirteen
+    add empty ''
+    add ' leading' x
+    add 'trailing ' x
+    add 'bin/tool' $'#!/bin/sh\necho tool\n'
+    chmod +x "$REPO/bin/tool"
+    head -c 300000 /dev/urandom >"$REPO/binary"
+    ln -s ../bin/tool "$REPO/utf8/link"
+    ln -s $'nowhere/it\'s\nbroken' "$REPO/dangling"
+    ln -s /etc/hostname "$REPO/absolute"
+    ln -s with\ space "$REPO/to-folder"
+    add secret/notes.txt hidden
+    add tests/only.rb hidden
+    add version.txt $'$Format:%H %ct %an$\n'
+    add .gitattributes $'secret export-ignore\ntests/*.rb export-ignore\nversion.txt export-subst\n.gitattributes export-ignore\n'
+}
+
+# Names, kinds, the executable bit, targets, contents.
+exactly_exported() { # HOST
+    local want=$SITE/want.$RANDOM dir
+    dir=$(current "$1")
+    mkdir "$want"
+    git -C "$REPO" archive HEAD | tar -C "$want" -xf -
+    # What crelease itself adds to it.
+    (cd "$dir" && find . -mindepth 1 \( -name REVISION -o -name REVISION_TIME \) -prune -o -printf '%p|%y|%l|%m\0') |
+        LC_ALL=C sort -z | tr '\0\n' '\n?' | sed 's/|[0-7]*[1357][0-7][0-7]$/|x/; s/|[0-7][0-7][0-7]$/|-/; s/|l|\(.*\)|.*$/|l|\1/' >"$SITE/is"
+    (cd "$want" && find . -mindepth 1 -printf '%p|%y|%l|%m\0') |
+        LC_ALL=C sort -z | tr '\0\n' '\n?' | sed 's/|[0-7]*[1357][0-7][0-7]$/|x/; s/|[0-7][0-7][0-7]$/|-/; s/|l|\(.*\)|.*$/|l|\1/' >"$SITE/want.list"
+    diff "$SITE/want.list" "$SITE/is" || fail "$1: other names than git archive has: $(diff "$SITE/want.list" "$SITE/is" | sed -n 2p)"
+    (cd "$want" && find . -type f -exec cmp -- {} "$dir"/{} \;) >"$SITE/cmp" 2>&1
+    [ ! -s "$SITE/cmp" ] || fail "$1: other content: $(head -n 1 "$SITE/cmp")"
+}
+
+site_plain() {
+    site_new "$1" 2
+    recipe_write <<<$'linked_files: []\nlinked_dirs: []\nrestart: {}'
+}
+
+case_awkward() {
+    site_plain awkward
+    awkward_files
+    commit_all 'Awkward names'
+    expect 0 deploy production
+    exactly_exported app1
+    exactly_exported app2
+}
+
+case_change_of_kind() {
+    site_plain change_of_kind
+    awkward_files
+    commit_all 'Awkward names'
+    expect 0 deploy production
+    cd "$REPO"
+    git rm -q -r 'with space' empty
+    rm dangling absolute
+    add 'with space' 'was a folder'
+    add empty/now-a-folder x
+    add dangling 'was a link'
+    ln -s binary absolute
+    chmod -x bin/tool
+    printf 'changed' >$'latin1/caf\xe9'
+    git rm -q $'new\nline/name\nof two lines'
+    git mv 'utf8/žluťoučký kůň' $'utf8/\xff\xfe'
+    commit_all 'Other kinds'
+    cd "$SITE"
+    expect 0 deploy production
+    exactly_exported app1
+    exactly_exported app2
+    # And the same from nothing.
+    rm -rf "${SITE:?}/app2"
+    mkdir "$SITE/app2"
+    expect 0 deploy --force production
+    exactly_exported app2
+}
+
+# A release that was edited in place is not copied from.
+case_edited_by_hand() {
+    site_plain edited_by_hand
+    expect 0 deploy production
+    echo evil >>"$SITE/app1/current/Rakefile"
+    rm "$SITE/app1/current/README"
+    echo more >"$SITE/app1/current/extra"
+    chmod +x "$SITE/app1/current/public/index.html"
+    commit_file public/other.html new
+    expect 0 deploy production
+    exactly_exported app1
+    exactly_exported app2
+}
+
+rig_open
+rig_start 2
+run_cases "$@"

@@ -1,0 +1,59 @@
+#!/bin/bash
+# What happens on a host is POSIX shell: whole deploys with each of four shells as /bin/sh, in a
+# mount namespace of our own (a user namespace, when not root).  Nothing in the program knows of it.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+deploys_with() { # SHELL
+    site_new "shell_$1" 0
+    # The namespace is around the program and, with that, around its "host".
+    cat >"$SITE/crelease" <<END
+#!/bin/bash
+exec "$TOP/tests/lib/with-sh.sh" $1 "$TOP/build/crelease" "\$@"
+END
+    chmod +x "$SITE/crelease"
+    CRELEASE=$SITE/crelease
+    recipe_write <<END
+build: ["echo built >made", 'test ! -e $SITE_Q/broken']
+hooks: {after switch: ["echo 'it''s' \\"\$0\\" >made.hook"]}
+END
+    # Files as in names.sh, in short.
+    mkdir -p "$REPO/with space"
+    echo one >"$REPO/with space/it's \$(here)"
+    printf 'two' >"$REPO/"$'new\nline'
+    ln -s 'with space' "$REPO/link"
+    commit_all 'Awkward names'
+    expect 0 check production
+    expect 0 deploy production
+    there "$SITE/here/current/made.hook"
+    rm "$SITE/here/current/made.hook"
+    finished "$(revision)" 1
+    git -C "$REPO" rm -q "with space/it's \$(here)"
+    commit_file public/index.html two
+    touch "$SITE/broken"
+    expect 1 deploy production
+    rm "$SITE/broken"
+    expect 0 resume production
+    rm "$SITE/here/current/made.hook"
+    finished "$(revision)" 2
+    expect 0 deploy --force production
+    expect 0 deploy --force production
+    expect 0 rollback production
+    expect 0 status production
+    expect 0 history production
+    expect 0 exec production -- 'cat REVISION'
+    says "$(revision)"
+    touch "$SITE/broken"
+    expect 1 deploy --force production
+    expect 0 abort production
+    gone "$SITE/here/.crelease/lock"
+    same "releases" "$(releases here | wc -l)" 3
+}
+
+case_dash() { deploys_with dash; }
+case_bash() { deploys_with bash; }
+case_busybox() { deploys_with busybox; }
+case_mksh() { deploys_with mksh; }
+
+rig_open
+run_cases "$@"

@@ -1,0 +1,1015 @@
+#include "edge/repo.h"
+
+#include "base/buf.h"
+#include "edge/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* libgit2 1.5 lets go of what PCRE gave it for each regular expression on a configuration. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libpcre2";
+}
+
+/* One folder for all: $T in the scripts; each test has its own folder in it, its working
+ * directory.  Git, tar, busybox and diff make the repositories and say what is right. */
+static char top[256];
+
+static int spawn(const char *script, int out)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (out >= 0)
+            dup2(out, 1);
+        execl("/bin/sh", "sh", "-euc", script, (char *)NULL);
+        _exit(127);
+    }
+    int status = -1;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+static void sh(const char *script)
+{
+    int status = spawn(script, -1);
+
+    if (status)
+        fail_msg("exit status %d of: %s", status, script);
+}
+
+/* The first line of what a script prints. */
+static const char *line_of(struct arena *a, const char *script)
+{
+    char text[4096] = "";
+    char name[300];
+
+    snprintf(name, sizeof name, "%s/out", top);
+    int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    if (spawn(script, fd))
+        fail_msg("failed: %s", script);
+    ssize_t len = pread(fd, text, sizeof text - 1, 0);
+    close(fd);
+    assert_true(len >= 0);
+    return arena_strndup(a, text, strcspn(text, "\n"));
+}
+
+struct bench {
+    struct arena a;
+    struct err err;
+    struct repo *repo;
+    struct repo_options options;
+    struct revision rev;
+    struct export x;
+    char dir[300];
+    unsigned progressed;
+    unsigned asked; /* how often `stop` was */
+    unsigned stop_at;
+};
+
+static void on_progress(void *arg, unsigned received, unsigned total, size_t bytes)
+{
+    struct bench *b = arg;
+
+    (void)bytes;
+    assert_true(received <= total);
+    b->progressed++;
+}
+
+static bool on_stop(void *arg)
+{
+    struct bench *b = arg;
+
+    return b->stop_at && ++b->asked >= b->stop_at;
+}
+
+static int setup(void **state)
+{
+    static unsigned n;
+    struct bench *b = xcalloc(1, sizeof *b);
+
+    b->err.arena = &b->a;
+    b->x.tar = -1;
+    snprintf(b->dir, sizeof b->dir, "%s/%u", top, ++n);
+    assert_int_equal(mkdir(b->dir, 0700), 0);
+    assert_int_equal(chdir(b->dir), 0);
+    b->options = (struct repo_options){.url = "work",
+                                       .base_dir = b->dir,
+                                       .cache_dir = arena_printf(&b->a, "%s/cache", b->dir),
+                                       .progress = on_progress,
+                                       .stop = on_stop,
+                                       .arg = b};
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+
+    export_close(&b->x);
+    repo_close(b->repo);
+    arena_free(&b->a);
+    free(b);
+    return chdir("/");
+}
+
+#define must(b, call)                                                                              \
+    do {                                                                                           \
+        if (!(call))                                                                               \
+            fail_msg("%s: %s", #call, (b)->err.msg);                                               \
+    } while (0)
+
+static void open_url(struct bench *b, const char *url)
+{
+    repo_close(b->repo);
+    b->repo = NULL;
+    b->options.url = url;
+    must(b, repo_open(&b->repo, &b->options, &b->err));
+}
+
+static void resolve(struct bench *b, const char *ref)
+{
+    must(b, repo_resolve(b->repo, &b->a, ref, &b->rev, &b->err));
+}
+
+static void export(struct bench *b, const char *ref)
+{
+    export_close(&b->x);
+    resolve(b, ref);
+    must(b, repo_export(b->repo, &b->a, &b->rev, &b->x, &b->err));
+}
+
+static void check_failed(struct bench *b, enum err_code code, const char *part)
+{
+    assert_int_equal(b->err.code, code);
+    if (!strstr(b->err.msg, part))
+        fail_msg("'%s' is not in: %s", part, b->err.msg);
+    err_clear(&b->err);
+}
+
+static void open_fails(struct bench *b, const char *url, enum err_code code, const char *part)
+{
+    struct repo *repo = NULL;
+
+    b->options.url = url;
+    if (repo_open(&repo, &b->options, &b->err))
+        fail_msg("'%s' was opened", url);
+    assert_null(repo);
+    check_failed(b, code, part);
+}
+
+static void resolve_fails(struct bench *b, const char *ref, const char *part)
+{
+    struct revision rev = {0};
+
+    if (repo_resolve(b->repo, &b->a, ref, &rev, &b->err))
+        fail_msg("'%s' was resolved to %s", ref, rev.sha);
+    assert_null(rev.sha);
+    check_failed(b, ERR_USAGE, part);
+}
+
+static void export_fails(struct bench *b, const char *ref, const char *part)
+{
+    struct export x = {.tar = -1};
+
+    resolve(b, ref);
+    if (repo_export(b->repo, &b->a, &b->rev, &x, &b->err))
+        fail_msg("'%s' was exported", ref);
+    assert_int_equal(x.tar, -1);
+    check_failed(b, ERR_FAILED, part);
+}
+
+static void write_file(const char *name, const void *bytes, size_t len)
+{
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, len), len);
+    close(fd);
+}
+
+static void save_tar(const struct export *x, const char *name)
+{
+    char block[65536];
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    off_t at = 0;
+    ssize_t len;
+
+    while ((len = pread(x->tar, block, sizeof block, at)) > 0) {
+        assert_int_equal(write(fd, block, (size_t)len), len);
+        at += len;
+    }
+    assert_int_equal(at, x->tar_size);
+    close(fd);
+}
+
+/* Every entry against what was unpacked in `folder`. */
+static void check_entries(struct bench *b, const char *folder)
+{
+    unsigned long long bytes = 0;
+
+    for (size_t i = 0; i < b->x.n; i++) {
+        const struct entry *e = &b->x.entry[i];
+        const char *path = arena_printf(&b->a, "%s/%s", folder, e->path);
+        struct stat st;
+        assert_int_equal(lstat(path, &st), 0);
+        if (i)
+            assert_true(strcmp(b->x.entry[i - 1].path, e->path) < 0);
+        assert_int_equal(st.st_size, e->size);
+        assert_int_equal(st.st_mtime, b->rev.time);
+        if (e->kind == ENTRY_LINK) {
+            char target[8192] = "";
+            assert_true(S_ISLNK(st.st_mode));
+            assert_int_equal(readlink(path, target, sizeof target - 1), e->size);
+            assert_string_equal(target, e->target);
+            assert_string_equal(e->sha256, "");
+            continue;
+        }
+        char *content = xcalloc(e->size + 1, 1);
+        struct digest *d = digest_open();
+        char sum[65];
+        int fd = open(path, O_RDONLY);
+        assert_int_equal(read(fd, content, e->size), e->size);
+        close(fd);
+        digest_add(d, content, e->size);
+        digest_hex(d, sum);
+        digest_close(d);
+        free(content);
+        assert_string_equal(sum, e->sha256);
+        assert_null(e->target);
+        assert_int_equal(st.st_mode & 07777, e->kind == ENTRY_PROGRAM ? 0755 : 0644);
+        bytes += e->size;
+    }
+    assert_int_equal(bytes, b->x.bytes);
+}
+
+/* The tar, unpacked by three programs, holds what `git archive` holds: content, modes, links,
+ * times, and every file is among the entries. */
+static void check_same(struct bench *b, const char *ref)
+{
+    static const char script[] =
+        "rm -rf git gnu box; mkdir git gnu box\n"
+        "git -C work -c tar.umask=0022 archive \"$REF\" 2>/dev/null | tar -xpf - -C git\n"
+        "tar -xpf x.tar -C gnu\n"
+        "busybox tar -xpf x.tar -C box\n"
+        "list() { (cd $1 && find . -mindepth 1 -type f -printf '%y %m %T@ %P\\0';\n"
+        "         find . -mindepth 1 ! -type f -printf '%y %m %l %P\\0') | sort -z; }\n"
+        "list git >git.list; list gnu >gnu.list; list box >box.list\n"
+        "cmp git.list gnu.list; cmp git.list box.list\n"
+        "diff -r --no-dereference git gnu; diff -r --no-dereference git box\n";
+
+    export(b, ref);
+    save_tar(&b->x, "x.tar");
+    setenv("REF", ref, 1);
+    sh(script);
+    check_entries(b, "gnu");
+    const char *n = line_of(&b->a, "find git ! -type d -printf x | wc -c");
+    assert_int_equal(strtoul(n, NULL, 10), b->x.n);
+}
+
+/* ---- refs ---- */
+
+static const char two_commits[] =
+    "git init -q -b main work; cd work\n"
+    "echo one >a; git add -A; git commit -qm 'First: \xc3\xa4 words\n\nmore'\n"
+    "git tag light; git tag -am 'a tag' heavy\n"
+    "echo two >a; git add -A; git commit -qm second; git branch feature/x\n";
+
+static void test_resolve(void **state)
+{
+    struct bench *b = *state;
+    static const char *const firsts[] = {"light", "heavy",           "HEAD~1",
+                                         "main^", "refs/tags/light", "feature/x~1"};
+    static const char *const seconds[] = {"HEAD", "main", "feature/x", "refs/heads/main"};
+
+    sh(two_commits);
+    const char *first = line_of(&b->a, "git -C work rev-parse light");
+    const char *second = line_of(&b->a, "git -C work rev-parse HEAD");
+    open_url(b, "work");
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+        resolve(b, firsts[i]);
+        assert_string_equal(b->rev.sha, first);
+        assert_string_equal(b->rev.ref, firsts[i]);
+        assert_string_equal(b->rev.subject, "First: \xc3\xa4 words");
+    }
+    for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+        resolve(b, seconds[i]);
+        assert_string_equal(b->rev.sha, second);
+    }
+    resolve(b, first);
+    assert_string_equal(b->rev.sha, first);
+    assert_memory_equal(b->rev.short_sha, first, 7);
+    assert_int_equal(strlen(b->rev.short_sha), 7);
+    assert_int_equal(b->rev.time,
+                     strtoll(line_of(&b->a, "git -C work log -1 --format=%ct"), NULL, 10));
+    resolve(b, arena_strndup(&b->a, first, 9));
+    assert_string_equal(b->rev.sha, first);
+}
+
+static void test_resolve_fails(void **state)
+{
+    struct bench *b = *state;
+    static const char *const bad[] = {"", "-x", "--upload-pack=x", "a\nb", "a\x1b[2J", "a\x7f"};
+
+    sh(two_commits);
+    open_url(b, "work");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        resolve_fails(b, bad[i], "cannot be the name");
+    resolve_fails(b, "mian",
+                  "no branch, tag or commit 'mian' in repository 'work'; did you mean 'main'?");
+    resolve_fails(b, "haevy", "did you mean 'heavy'?");
+    resolve_fails(b, "featur/x", "did you mean 'feature/x'?");
+    resolve_fails(b, "zzzzzzzz", "no branch, tag or commit 'zzzzzzzz' in repository 'work'");
+    resolve_fails(b, "HEAD~7", "no branch");
+    resolve_fails(b, "HEAD:a", "no branch");
+    resolve_fails(b, "main..light", "no branch");
+    resolve_fails(b, "0123456789012345678901234567890123456789", "no branch");
+    char *longest = arena_alloc(&b->a, 5001);
+    memset(longest, 'x', 5000);
+    resolve_fails(b, longest, "cannot be the name");
+}
+
+static void test_empty(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q -b main work");
+    open_url(b, "work");
+    resolve_fails(b, "main", "repository 'work' is empty");
+    resolve_fails(b, "HEAD", "repository 'work' is empty");
+}
+
+/* As CI runners leave it: a shallow clone, no local branch. */
+static void test_ci_checkout(void **state)
+{
+    struct bench *b = *state;
+
+    sh(two_commits);
+    sh("git clone -q --depth 1 --no-tags --no-single-branch \"file://$PWD/work\" ci; cd ci\n"
+       "git checkout -q --detach; git branch -qD main");
+    const char *second = line_of(&b->a, "git -C work rev-parse HEAD");
+    open_url(b, "ci");
+    resolve(b, "main");
+    assert_string_equal(b->rev.sha, second);
+    resolve(b, "feature/x");
+    assert_string_equal(b->rev.sha, second);
+    export(b, "HEAD");
+    assert_int_equal(b->x.n, 1);
+    assert_int_equal(repo_changes(b->repo, second, &b->rev), 0);
+    resolve_fails(b, "HEAD~1", "shallow clone");
+    sh("git -C ci remote rename -q origin upstream 2>/dev/null || git -C ci remote rename origin "
+       "upstream");
+    open_url(b, "ci");
+    resolve(b, "main");
+    assert_string_equal(b->rev.sha, second);
+}
+
+static void test_subject_is_bounded(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q work; cd work; m=$(printf 'x%.0s' $(seq 199)); git commit -q --allow-empty -m "
+       "\"$m\xc3\xa4\xc3\xa4\xc3\xa4\"");
+    open_url(b, "work");
+    resolve(b, "HEAD");
+    assert_int_equal(strlen(b->rev.subject), 199);
+}
+
+/* ---- where a repository is ---- */
+
+static void test_open(void **state)
+{
+    struct bench *b = *state;
+
+    sh(two_commits);
+    sh("mkdir -p work/config/deep plain\n"
+       "git clone -q --bare work bare.git\n"
+       "git -C work worktree add -q --detach ../linked light\n");
+    open_url(b, "work");
+    open_url(b, arena_printf(&b->a, "%s/work", b->dir));
+    open_url(b, "work/.git");
+    open_url(b, "./bare.git/");
+    resolve(b, "heavy");
+    open_url(b, "linked");
+    resolve(b, "HEAD");
+    assert_string_equal(b->rev.sha, line_of(&b->a, "git -C work rev-parse light"));
+    export(b, "main");
+    /* looked for upwards from inside the base folder, and only from there */
+    b->options.base_dir = arena_printf(&b->a, "%s/work/config", b->dir);
+    open_url(b, ".");
+    open_url(b, "deep");
+    open_url(b, "..");
+    open_fails(b, "../../plain", ERR_USAGE, "no Git repository at '");
+    open_fails(b, "mistyped", ERR_USAGE, "no Git repository at '");
+    open_fails(b, arena_printf(&b->a, "%s/work/config", b->dir), ERR_USAGE,
+               "no Git repository at '");
+    b->options.base_dir = b->dir;
+    open_fails(b, "plain", ERR_USAGE, "/plain'");
+    open_fails(b, "", ERR_USAGE, "no repository");
+    open_fails(b, "a\033b", ERR_USAGE, "control character");
+    open_fails(b, "ext::sh -c id", ERR_USAGE, "remote helpers");
+    open_fails(b, "ftp://h/x", ERR_USAGE, "must be a path, file://");
+    open_fails(b, "ftp://me:pw@h/x", ERR_USAGE, "'ftp://***@h/x'");
+    open_fails(b, "-oProxyCommand=x:y", ERR_USAGE, "no host");
+}
+
+static void test_formats(void **state)
+{
+    struct bench *b = *state;
+
+    sh(two_commits);
+    sh("git init -q --object-format=sha256 new; git -C new commit -q --allow-empty -m x\n"
+       "git -C work config uploadpack.allowFilter true\n"
+       "git clone -q --no-checkout --filter=blob:none \"file://$PWD/work\" partial\n"
+       "git -C work config core.repositoryformatversion 1\n"
+       "git -C work config extensions.worktreeConfig true\n");
+    open_fails(b, "new", ERR_USAGE, "SHA-256");
+    open_url(b, "work");
+    export(b, "HEAD");
+    open_url(b, "partial");
+    export_fails(b, "HEAD", "partial clone");
+}
+
+static void test_owner(void **state)
+{
+    struct bench *b = *state;
+
+    if (geteuid() != 0)
+        skip();
+    sh(two_commits);
+    sh("chown -R 12345:12345 work");
+    open_fails(b, "work", ERR_USAGE,
+               "belongs to another user; run: git config --global --add safe.directory '");
+    sh("git config --file \"$HOME/.gitconfig\" safe.directory \"$PWD/work\"");
+    open_url(b, "work");
+    resolve(b, "main");
+    sh("git config --file \"$HOME/.gitconfig\" safe.directory '*'");
+    open_url(b, "work");
+    sh("git config --file \"$HOME/.gitconfig\" safe.directory /elsewhere");
+    open_fails(b, "work", ERR_USAGE, "belongs to another user");
+    sh("rm \"$HOME/.gitconfig\"");
+}
+
+/* ---- export ---- */
+
+static void test_names(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q -b main work; cd work\n"
+       "mkdir -p 'a b' deep 'new\nline' bin sub\n"
+       "echo x >'a b/c d'; echo x >\"it's \\\"quoted\\\"\"; echo x >'new\nline/x\ny'; echo x >-rf\n"
+       "printf x >\"$(printf 'latin\\351')\"; : >empty; printf 'no newline' >n; printf 'a\\000b' "
+       ">nul\n"
+       "echo x >'tab\there'; echo x >'back\\slash'; echo x >'*?['; echo x >' '; echo x >'$(id)'\n"
+       "echo x >.hidden; echo x >.gitignore; echo '# none' >.gitattributes; echo x >foo.a; echo x "
+       ">foo-a\n"
+       "mkdir foo; echo x >foo/bar; echo x >foo0\n"
+       "n=$(printf 'n%.0s' $(seq 255)); echo x >\"$n\"\n"
+       "d=$(printf 'd%.0s' $(seq 98)); mkdir -p \"$d/$d/$d\"; echo x >\"$d/$d/$d/file\"\n"
+       "e=$(printf 'e%.0s' $(seq 99)); echo x >\"$e\"; echo x >\"${e}e\"; echo x >\"${e}ee\"\n"
+       "echo '#!/bin/sh' >bin/run; chmod 755 bin/run; chmod 600 n\n"
+       "ln -s ../n bin/rel; ln -s /etc/passwd abs; ln -s \"$(printf 'raw\\377 \\n x')\" raw\n"
+       "ln -s \"$d/$d/$d/file\" long; ln -s missing dangling; ln -s foo/ dirlink\n"
+       "head -c 3000000 /dev/urandom >big\n"
+       "git init -q sub; git -C sub commit -q --allow-empty -m s\n"
+       "git -c advice.addEmbeddedRepo=false add -A; git commit -qm names; git repack -adq\n");
+    open_url(b, "work");
+    check_same(b, "HEAD");
+    assert_true(b->x.n > 25);
+    sh("test -d gnu/sub -a -d box/sub");
+    sh("tar -tvf x.tar | awk '$2 != \"0/0\" {exit 1}'; tar -tf x.tar | head -1 | grep -qv '^[.]/'");
+}
+
+static void test_attributes(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q -b main work; cd work\n"
+       "mkdir -p doc/a/b doc/keep src/doc spec/x only/this vendor/x/y 'sp ace' m e/f/g q\n"
+       "for f in doc/1 doc/a/2 doc/a/b/3 doc/keep/4 src/doc/5 src/6.psd 7.psd spec/x/8 only/this/9 "
+       "\\\n"
+       "  vendor/x/y/10 vendor/11.c 'sp ace/12' 13.md README.md m/14 e/f/g/15 e/16 17.tmp q/18.tmp "
+       "\\\n"
+       "  build 19.o 20.O '[x]' x ab abc a-c a]c 'b*d' bxd q/keep.tmp deep.txt src/deep.txt "
+       "fooXbar; do\n"
+       "  mkdir -p \"$(dirname \"$f\")\"; echo \"$f\" >\"$f\"; done\n"
+       "cat >.gitattributes <<'X'\n"
+       "[attr]gone export-ignore\n"
+       "doc/a export-ignore\n"
+       "doc/keep/ export-ignore\n"
+       "*.psd gone\n"
+       "spec/** export-ignore\n"
+       "/only export-ignore\n"
+       "only/this -export-ignore\n"
+       "**/y export-ignore\n"
+       "\"sp ace/12\" export-ignore\n"
+       "*.md export-ignore\n"
+       "README.md -export-ignore\n"
+       "e/**/15 export-ignore\n"
+       "*.tmp export-ignore\n"
+       "build/ export-ignore\n"
+       "*.[oO] export-ignore\n"
+       "\\[x\\] export-ignore\n"
+       "a[!b]c export-ignore\n"
+       "b\\*d export-ignore\n"
+       "/deep.txt export-ignore=yes\n"
+       "src/deep.txt export-ignore text\n"
+       "foo?bar  text   export-ignore\n"
+       "!x export-ignore\n"
+       "# x export-ignore\n"
+       "X\n"
+       "echo '*.tmp !export-ignore' >q/.gitattributes; echo 'keep.tmp export-ignore' "
+       ">>q/.gitattributes\n"
+       "echo '14 export-ignore' >m/.gitattributes\n"
+       "printf '\\357\\273\\277/vendor/11.c export-ignore\\r\\n' >vendor/.gitattributes\n"
+       "echo 'x export-ignore' >zz\n"
+       "git add -A 2>/dev/null; git commit -qm a 2>/dev/null\n");
+    open_url(b, "work");
+    check_same(b, "HEAD");
+    sh("test ! -e gnu/doc/a -a ! -e gnu/doc/keep -a ! -e gnu/7.psd -a -e gnu/x -a -e gnu/build");
+    /* neither the work tree nor the index says anything about a commit */
+    sh("cd work; echo '* export-ignore' >.gitattributes; check_same=1");
+    check_same(b, "HEAD");
+    sh("cd work; git add .gitattributes");
+    check_same(b, "HEAD");
+    /* $GIT_DIR/info/attributes does */
+    sh("cd work; git reset -q --hard; printf '*.md -export-ignore\\nab export-ignore\\n7.psd "
+       "-gone\\n' "
+       ">.git/info/attributes");
+    open_url(b, "work");
+    check_same(b, "HEAD");
+    sh("test ! -e gnu/ab -a -e gnu/13.md");
+    sh("git clone -q --bare work bare; git -C work worktree add -q --detach ../linked");
+    open_url(b, "linked");
+    check_same(b, "HEAD");
+    sh("cp work/.git/info/attributes bare/info/");
+    open_url(b, "bare");
+    check_same(b, "HEAD");
+}
+
+static void test_everything_ignored(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q work; cd work; mkdir d; echo x >d/x; echo x >y; echo '* export-ignore' "
+       ">.gitattributes\n"
+       "git add -A; git commit -qm a; git commit -q --allow-empty -m b\n"
+       "git tag none $(git commit-tree -m none $(git mktree </dev/null))\n");
+    open_url(b, "work");
+    check_same(b, "HEAD");
+    assert_int_equal(b->x.n, 0);
+    assert_null(b->x.entry);
+    assert_int_equal(b->x.bytes, 0);
+    check_same(b, "none");
+}
+
+static void test_subst(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q -b main work; cd work\n"
+       "echo '*.s export-subst' >.gitattributes\n"
+       "for p in H h T t P p an ae at ad aD ai aI as cn ce ct cd cD ci cI cs s b B n % x41 d D; "
+       "do\n"
+       "  echo \"$p [\\$Format:%$p\\$]\"; done >all.s\n"
+       "printf 'x $Format:%%H and %%an%%n$ y $Format:$ z $Format: unclosed' >mixed.s\n"
+       "printf 'a\\000$Format:%%h$\\000$Format:%%h\\000%%h$' >nul.s; : >empty.s; echo "
+       "'$Format:%h$' >plain\n"
+       "printf '$Id$ $Format $Format:100%%%%$ $' >odd.s; ln -s '$Format:%h$' link.s\n"
+       "git add -A; git commit -qm 'first'\n"
+       "export GIT_AUTHOR_DATE='1700000000 +0530' GIT_COMMITTER_DATE='1600000000 -0330'\n"
+       "export GIT_AUTHOR_NAME='Ann \xc3\x84' GIT_COMMITTER_NAME='C O'\n"
+       "git commit -q --allow-empty -F - <<'X'\n"
+       "Subject over  \n"
+       "two lines\n"
+       "\n"
+       "\n"
+       "The body: 100% $PATH\n"
+       "\n"
+       "  more\n"
+       "X\n"
+       "git tag v1; git tag -am x v2; git branch other; git update-ref refs/remotes/origin/main "
+       "HEAD\n"
+       "git commit -q --allow-empty -m top; git checkout -q --detach main~1\n"
+       "git checkout -q -b side; git commit -q --allow-empty -m side\n"
+       "git merge -q -m merged main; git checkout -q main\n");
+    open_url(b, "work");
+    check_same(b, "v2");
+    check_same(b, "HEAD");
+    check_same(b, "side");
+    check_same(b, "v1~1");
+    sh("git -C work checkout -q --detach v1");
+    open_url(b, "work");
+    check_same(b, "v1");
+    /* what is not known stays as it stands */
+    sh("cd work; printf '$Format:%%Z %%a %%aZ %%x4 %%xzz %%$' >u.s; git add -A; git commit -qm u");
+    open_url(b, "work");
+    export(b, "HEAD");
+    save_tar(&b->x, "x.tar");
+    assert_string_equal(line_of(&b->a, "tar -xOf x.tar u.s"), "%Z %a %aZ %x4 %xzz %");
+}
+
+/* A tree object as nobody's git would write it: mode, name, object; several, in order. */
+static const char *raw_tree(struct bench *b, const char *const *members)
+{
+    struct buf t = buf_make(1 << 20);
+
+    for (; members[0]; members += 3) {
+        const char *blob =
+            arena_printf(&b->a, "printf '%s' | git -C work hash-object -w --stdin", members[2]);
+        /* another tree is given by its hash */
+        const char *hex = members[2][0] == '@' ? members[2] + 1 : line_of(&b->a, blob);
+        buf_printf(&t, "%s %s", members[0], members[1]);
+        buf_add(&t, "", 1);
+        for (size_t i = 0; i < 40; i += 2) {
+            char two[3] = {hex[i], hex[i + 1], 0};
+            char byte = (char)strtol(two, NULL, 16);
+            buf_add(&t, &byte, 1);
+        }
+    }
+    write_file("tree", t.text, t.len);
+    buf_free(&t);
+    return line_of(&b->a, "git -C work hash-object -w --literally -t tree ../tree");
+}
+
+static void test_hostile_trees(void **state)
+{
+    struct bench *b = *state;
+    char name[257] = "";
+
+    sh("git init -q work; cd work; mkdir d; echo x >d/x; git add -A; git commit -qm x");
+    const char *dir = arena_printf(&b->a, "@%s", line_of(&b->a, "git -C work rev-parse HEAD:d"));
+    memset(name, 'n', 256);
+    const struct {
+        const char *members[10];
+        const char *why;
+    } cases[] = {
+        {{"100644", "..", "x"}, "'..' (not the name of a file)"},
+        {{"40000", "..", dir}, "'..'"},
+        {{"40000", ".", dir}, "'.'"},
+        {{"100644", ".git", "x"}, "reserved"},
+        {{"40000", ".GiT", dir}, "'.GiT' (reserved"},
+        {{"100644", "/etc/x", "x"}, "'/etc/x'"},
+        {{"100644", "a/b", "x"}, "'a/b'"},
+        {{"100644", "../x", "x"}, "'../x'"},
+        {{"100644", "a", "x", "100644", "a", "y"}, "twice"},
+        {{"40000", "a", dir, "40000", "a", dir}, "twice"},
+        {{"100644", "b", "x", "100644", "a", "y"}, "not in order"},
+        {{"120000", "a", "/etc", "40000", "a", dir}, "twice"},
+        {{"120000", "a", "/etc", "100644", "a.b", "x", "40000", "a", dir}, "a file and a folder"},
+        {{"40000", "a", dir, "120000", "a", "/etc"}, "twice"},
+        {{"40000", "a", dir, "100644", "a0", "x", "120000", "a", "/etc"}, "not in order"},
+        {{"120000", "a", "/etc", "100644", "a.b", "x", "160000", "a", dir}, "a file and a folder"},
+        {{"120000", "a", ""}, "leads nowhere"},
+        {{"120000", "a", "x\\000y"}, "leads nowhere"},
+        {{"100644", name, "x"}, "too long"},
+        {{"100644", "e\033[2J..", "x", "100644", "d", ""}, "'d' (the tree is not in order"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *tree = raw_tree(b, cases[i].members);
+        const char *sha =
+            line_of(&b->a, arena_printf(&b->a, "git -C work commit-tree -m x %s", tree));
+        open_url(b, "work");
+        export_fails(b, sha, cases[i].why);
+    }
+}
+
+static void test_deep_tree(void **state)
+{
+    struct bench *b = *state;
+    const char *tree;
+
+    sh("git init -q work; cd work; mkdir d; echo x >d/x; git add -A; git commit -qm x");
+    tree = line_of(&b->a, "git -C work rev-parse HEAD:d");
+    /* 2,003 folders of one letter: 4,005 bytes */
+    char *script =
+        arena_printf(&b->a,
+                     "t=%s; i=0; while [ $i -lt 40 ]; do i=$((i+1)); n=$(printf "
+                     "'n%%.0s' $(seq 100)); t=$(printf '040000 tree %%s\\t%%s\\n' $t $n | "
+                     "git -C work mktree); done; git -C work commit-tree -m x $t",
+                     tree);
+    const char *sha = line_of(&b->a, script);
+    open_url(b, "work");
+    export_fails(b, sha, "too long");
+}
+
+static void test_damaged(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q work; cd work; echo x >a; echo y >b; git add -A; git commit -qm x\n"
+       "f() { h=$(git rev-parse HEAD:$1); echo .git/objects/$(echo $h | cut -c1-2)/$(echo $h | cut "
+       "-c3-); }\n"
+       "chmod 644 $(f b); cp $(f a) $(f b)\n");
+    open_url(b, "work");
+    export_fails(b, "HEAD", "damaged");
+    sh("cd work; h=$(git rev-parse HEAD:b); rm -f .git/objects/$(echo $h | cut -c1-2)/$(echo $h | "
+       "cut -c3-)");
+    open_url(b, "work");
+    export_fails(b, "HEAD", "is not in repository 'work'");
+}
+
+static void test_no_room(void **state)
+{
+    struct bench *b = *state;
+    struct rlimit was;
+
+    sh("git init -q work; cd work; head -c 2000000 /dev/urandom >a; git add -A; git commit -qm x");
+    open_url(b, "work");
+    const char *tmp = getenv("TMPDIR");
+    tmp = tmp ? arena_strdup(&b->a, tmp) : NULL;
+    setenv("TMPDIR", "/nonexistent/dir", 1);
+    export_fails(b, "HEAD", "cannot make a file in '/nonexistent/dir'");
+    tmp ? setenv("TMPDIR", tmp, 1) : unsetenv("TMPDIR");
+    getrlimit(RLIMIT_FSIZE, &was);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000000, was.rlim_max});
+    export_fails(b, "HEAD", "cannot write the archive in");
+    setrlimit(RLIMIT_FSIZE, &was);
+    export(b, "HEAD");
+}
+
+static void test_closing(void **state)
+{
+    struct bench *b = *state;
+    struct export never = {.tar = -1};
+
+    repo_close(NULL);
+    export_close(&never);
+    sh(two_commits);
+    open_url(b, "work");
+    export(b, "HEAD");
+    int fd = b->x.tar;
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    export_close(&b->x);
+    assert_int_equal(b->x.tar, -1);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    export_close(&b->x);
+    /* an export ends when it is asked to */
+    struct export x = {.tar = -1};
+    b->stop_at = 1;
+    assert_false(repo_export(b->repo, &b->a, &b->rev, &x, &b->err));
+    check_failed(b, ERR_INTERRUPTED, "interrupted");
+}
+
+/* ---- what changed ---- */
+
+static const char *sum_of(struct bench *b, const char *ref, const char *path)
+{
+    struct strs paths = {0};
+    const char *sum = NULL;
+
+    strs_add(&b->a, &paths, path);
+    resolve(b, ref);
+    must(b, repo_digest(b->repo, &b->a, &b->rev, &paths, &sum, &b->err));
+    assert_int_equal(strlen(sum), 64);
+    return sum;
+}
+
+static void test_changes(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q -b main work; cd work; mkdir -p db/migrate lib; echo 1 >db/migrate/1; echo l "
+       ">lib/l\n"
+       "git add -A; git commit -qm 1; git tag one; echo 2 >lib/l; git commit -qam 2; git tag two\n"
+       "echo 2 >db/migrate/2; git mv lib/l lib/m; git add -A; git commit -qm 3; git tag three\n"
+       "chmod +x db/migrate/1; git commit -qam 4; git tag four\n");
+    open_url(b, "work");
+    assert_string_equal(sum_of(b, "one", "db/migrate"), sum_of(b, "two", "db/migrate"));
+    assert_string_equal(sum_of(b, "one", "./db/migrate/"), sum_of(b, "two", "db/migrate"));
+    assert_string_not_equal(sum_of(b, "two", "db/migrate"), sum_of(b, "three", "db/migrate"));
+    assert_string_not_equal(sum_of(b, "three", "db/migrate/1"), sum_of(b, "four", "db/migrate/1"));
+    assert_string_not_equal(sum_of(b, "one", "lib"), sum_of(b, "two", "lib"));
+    assert_string_not_equal(sum_of(b, "one", "."), sum_of(b, "two", "."));
+    assert_string_equal(sum_of(b, "one", "none"), sum_of(b, "two", "none"));
+    assert_string_not_equal(sum_of(b, "one", "none"), sum_of(b, "one", "other"));
+    resolve(b, "three");
+    assert_int_equal(repo_changes(b->repo, line_of(&b->a, "git -C work rev-parse one"), &b->rev),
+                     3);
+    assert_int_equal(repo_changes(b->repo, line_of(&b->a, "git -C work rev-parse two"), &b->rev),
+                     3);
+    assert_int_equal(repo_changes(b->repo, b->rev.sha, &b->rev), 0);
+    assert_int_equal(repo_changes(b->repo, "0123456789012345678901234567890123456789", &b->rev),
+                     -1);
+    assert_int_equal(repo_changes(b->repo, "", &b->rev), -1);
+    assert_int_equal(repo_changes(b->repo, "HEAD", &b->rev), -1);
+    assert_int_equal(
+        repo_changes(b->repo, line_of(&b->a, "git -C work rev-parse HEAD:lib"), &b->rev), -1);
+}
+
+/* ---- mirrors ---- */
+
+static const char *file_url(struct bench *b)
+{
+    return arena_printf(&b->a, "file://%s/work", b->dir);
+}
+
+static void test_mirror(void **state)
+{
+    struct bench *b = *state;
+    const char *url = file_url(b);
+
+    sh(two_commits);
+    open_url(b, url);
+    assert_true(b->progressed > 0);
+    resolve(b, "HEAD");
+    assert_string_equal(b->rev.sha, line_of(&b->a, "git -C work rev-parse HEAD"));
+    resolve(b, "heavy");
+    resolve(b, "feature/x~1");
+    check_same(b, "main");
+    sh("test $(stat -c %a cache) = 700 -a $(stat -c %a cache/work-*.git) = 700\n"
+       "test $(ls -d cache/*.git | wc -l) = 1; test ! -e cache/*.new\n"
+       "git -C cache/work-*.git fsck --strict; ! grep -r \"$PWD/work\" cache/work-*.git/[!o]*\n");
+    /* what is new, what is gone, what was pushed by force, a branch that became a folder */
+    sh("cd work; git branch -q -D feature/x; git branch feature; git tag -d light\n"
+       "git commit -q --amend -m again; git branch other; git checkout -q -b trunk; git commit -q "
+       "--allow-empty -m t");
+    open_url(b, url);
+    resolve(b, "HEAD");
+    assert_string_equal(b->rev.subject, "t");
+    resolve(b, "main");
+    assert_string_equal(b->rev.subject, "again");
+    resolve(b, "feature");
+    resolve(b, "other");
+    resolve_fails(b, "light", "no branch");
+    resolve_fails(b, "feature/x", "did you mean 'feature'?");
+    sh("cd work; git checkout -q --detach; git branch -q -D trunk main; git branch main/a");
+    open_url(b, url);
+    resolve(b, "main/a");
+    resolve(b, "HEAD");
+    assert_string_equal(b->rev.subject, "t");
+}
+
+static void test_mirror_fails(void **state)
+{
+    struct bench *b = *state;
+    const char *url = file_url(b);
+
+    open_fails(b, url, ERR_UNREACHABLE, "cannot fetch 'file://");
+    sh("test -d cache -a -z \"$(ls cache | grep -v lock)\"");
+    sh(two_commits);
+    /* stopped at every point where it can be */
+    bool done = false;
+    for (unsigned at = 1; !done; at += at < 20 ? 1 : 50) {
+        struct repo *repo = NULL;
+        b->options.url = url;
+        b->stop_at = at;
+        b->asked = 0;
+        done = repo_open(&repo, &b->options, &b->err);
+        repo_close(repo);
+        if (!done) {
+            check_failed(b, ERR_INTERRUPTED, "interrupted");
+            sh("test -z \"$(ls cache | grep -v lock)\"");
+        }
+        assert_true(at < 10000);
+    }
+    b->stop_at = 0;
+    /* what was left of one that was killed, and a mirror that is damaged, are made again */
+    sh("cd cache; m=$(echo *.git); rm -rf $m; mkdir $m.new; echo x >$m.new/HEAD; mkdir -p "
+       "$m/objects/pack");
+    open_url(b, url);
+    resolve(b, "main");
+    sh("cd cache; test ! -e *.new; echo x >$(echo *.git)/objects/pack/pack_git2_aaa; rm $(echo "
+       "*.git)/HEAD");
+    open_url(b, url);
+    resolve(b, "main");
+    sh("echo x >$(echo cache/*.git)/objects/pack/pack_git2_aaa");
+    open_url(b, url);
+    sh("test ! -e cache/*.git/objects/pack/pack_git2_aaa");
+    /* a mirror does not stand in for what cannot be fetched */
+    sh("mv work gone");
+    open_fails(b, url, ERR_UNREACHABLE, "cannot fetch");
+    b->options.cache_dir = "/proc/nowhere/cache";
+    open_fails(b, url, ERR_FAILED, "cannot make the folder '/proc/nowhere'");
+}
+
+static void test_mirror_of_empty(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q work");
+    open_url(b, file_url(b));
+    resolve_fails(b, "main", "is empty");
+}
+
+static void test_unreachable(void **state)
+{
+    struct bench *b = *state;
+
+    open_fails(b, "https://ann:s3cr3t@127.0.0.1:1/x.git", ERR_UNREACHABLE,
+               "cannot fetch 'https://***@127.0.0.1:1/x.git'");
+    open_fails(b, "http://t0ken@127.0.0.1:1/x.git", ERR_UNREACHABLE,
+               "'http://***@127.0.0.1:1/x.git'");
+    open_fails(b, "ssh://ann:s3cr3t@127.0.0.1:1/x", ERR_UNREACHABLE,
+               "'ssh://ann:***@127.0.0.1:1/x'");
+    open_fails(b, "git://127.0.0.1:1/x", ERR_UNREACHABLE, "cannot fetch");
+    sh("! grep -rl -e s3cr3t -e t0ken cache");
+}
+
+/* Many at once: one clones, the others find the whole mirror. */
+static void test_at_once(void **state)
+{
+    struct bench *b = *state;
+    pid_t pid[6];
+
+    sh(two_commits);
+    b->options.url = file_url(b);
+    for (size_t i = 0; i < 6; i++) {
+        pid[i] = fork();
+        if (pid[i] == 0) {
+            bool ok = repo_open(&b->repo, &b->options, &b->err) &&
+                      repo_resolve(b->repo, &b->a, "main", &b->rev, &b->err) &&
+                      repo_export(b->repo, &b->a, &b->rev, &b->x, &b->err);
+            if (!ok)
+                fprintf(stderr, "%s\n", b->err.msg);
+            _exit(ok ? 0 : 1);
+        }
+    }
+    for (size_t i = 0; i < 6; i++) {
+        int status = -1;
+        waitpid(pid[i], &status, 0);
+        assert_int_equal(status, 0);
+    }
+    sh("git -C cache/work-*.git fsck --strict");
+}
+
+static int begin(void **state)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    (void)state;
+    umask(022);
+    snprintf(top, sizeof top, "%s/crelease-repo-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+    if (!mkdtemp(top))
+        return -1;
+    setenv("T", top, 1);
+    setenv("HOME", top, 1);
+    setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
+    setenv("GIT_AUTHOR_NAME", "Ann", 1);
+    setenv("GIT_AUTHOR_EMAIL", "ann@example.com", 1);
+    setenv("GIT_COMMITTER_NAME", "Bob", 1);
+    setenv("GIT_COMMITTER_EMAIL", "bob@example.com", 1);
+    setenv("GIT_AUTHOR_DATE", "1704164645 +0200", 1);
+    setenv("GIT_COMMITTER_DATE", "1704164646 +0200", 1);
+    setenv("LC_ALL", "C", 1);
+    unsetenv("SSH_AUTH_SOCK");
+    unsetenv("XDG_CONFIG_HOME");
+    unsetenv("GIT_DIR");
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    return chdir("/") || spawn("rm -rf \"$T\"", -1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_resolve),
+        T(test_resolve_fails),
+        T(test_empty),
+        T(test_ci_checkout),
+        T(test_subject_is_bounded),
+        T(test_open),
+        T(test_formats),
+        T(test_owner),
+        T(test_names),
+        T(test_attributes),
+        T(test_everything_ignored),
+        T(test_subst),
+        T(test_hostile_trees),
+        T(test_deep_tree),
+        T(test_damaged),
+        T(test_no_room),
+        T(test_closing),
+        T(test_changes),
+        T(test_mirror),
+        T(test_mirror_fails),
+        T(test_mirror_of_empty),
+        T(test_unreachable),
+        T(test_at_once),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

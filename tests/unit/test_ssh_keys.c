@@ -1,0 +1,248 @@
+#include "edge/ssh_keys.h"
+#include "edge/digest.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define ED  "\0\0\0\013ssh-ed25519\0\0\0\004aaaa"
+#define RSA "\0\0\0\007ssh-rsa\0\0\0\004bbbb"
+#define SK  "\0\0\0\032sk-ssh-ed25519@openssh.com\0\0\0\004cccc"
+
+static const struct ssh_library old = {"1.10.0", false};
+static const struct ssh_library new = {"1.11.1", true};
+
+static char dir[] = "/tmp/test_ssh_keys.XXXXXX";
+
+static const char *write_file(struct arena *a, const char *name, const char *text)
+{
+    const char *path = arena_printf(a, "%s/.ssh/%s", dir, name);
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    chmod(path, 0600);
+    return path;
+}
+
+static void add_string(struct buf *b, const char *s, size_t len)
+{
+    const char n[4] = {0, 0, (char)(len >> 8), (char)len};
+    buf_add(b, n, 4);
+    buf_add(b, s, len);
+}
+
+/* A key file of OpenSSH's own format; what would be secret is left out. */
+static const char *openssh_key(struct arena *a, const char *cipher, const char *blob, size_t len)
+{
+    struct buf b = buf_make(10000);
+
+    buf_add(&b, "openssh-key-v1", 15);
+    add_string(&b, cipher, strlen(cipher));
+    add_string(&b, "bcrypt", 6);
+    add_string(&b, "", 0);
+    buf_add(&b, "\0\0\0\1", 4);
+    add_string(&b, blob, len);
+    const char *b64 = base64_encode(a, b.text, b.len);
+    buf_free(&b);
+    return arena_printf(a,
+                        "-----BEGIN OPENSSH PRIVATE KEY-----\n%.20s\n%s\n"
+                        "-----END OPENSSH PRIVATE KEY-----\n",
+                        b64, b64 + 20);
+}
+
+static void test_read(void **state)
+{
+    struct arena a = {0};
+    const struct {
+        const char *text;
+        enum key_form form;
+        const char *type;
+        bool encrypted;
+    } rows[] = {
+        {openssh_key(&a, "none", ED, sizeof ED - 1), KEY_PRIVATE, "ssh-ed25519", false},
+        {openssh_key(&a, "aes256-ctr", ED, sizeof ED - 1), KEY_PRIVATE, "ssh-ed25519", true},
+        {arena_printf(&a, "ssh-ed25519 %s ann@laptop\n", base64_encode(&a, ED, sizeof ED - 1)),
+         KEY_PUBLIC, "ssh-ed25519", false},
+        {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n", KEY_PRIVATE, "ssh-rsa", true},
+        {"-----BEGIN RSA PRIVATE KEY-----\nAAAA\n", KEY_PRIVATE, "ssh-rsa", false},
+        {"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n", KEY_PRIVATE, NULL, true},
+        {"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+         "AAAA\n-----END PRIVATE KEY-----\n",
+         KEY_PRIVATE, "ssh-ed25519", false},
+        {"PuTTY-User-Key-File-3: ssh-ed25519\n", KEY_UNKNOWN, NULL, false},
+        {"", KEY_UNKNOWN, NULL, false},
+        {"-----BEGIN OPENSSH PRIVATE KEY-----\n", KEY_PRIVATE, NULL, false},
+        {"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END", KEY_PRIVATE, NULL, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ssh_key key = ssh_key_read(&a, write_file(&a, "key", rows[i].text));
+        if (key.form != rows[i].form || key.encrypted != rows[i].encrypted)
+            fail_msg("row %zu: form %d, encrypted %d", i, (int)key.form, key.encrypted);
+        if (rows[i].type)
+            assert_string_equal(key.type, rows[i].type);
+        else
+            assert_null(key.type);
+        assert_string_equal(key.label, "~/.ssh/key");
+        assert_false(key.loose);
+        ssh_key_wipe(&key);
+    }
+    assert_int_equal(ssh_key_read(&a, "/nonexistent").form, KEY_ABSENT);
+    assert_int_equal(ssh_key_read(&a, dir).form, KEY_UNREADABLE);
+    /* The public half may be beside it. */
+    const char *path = write_file(&a, "key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n");
+    write_file(&a, "key.pub",
+               arena_printf(&a, "ssh-rsa %s", base64_encode(&a, RSA, sizeof RSA - 1)));
+    chmod(path, 0644);
+    struct ssh_key key = ssh_key_read(&a, path);
+    assert_string_equal(key.type, "ssh-rsa");
+    assert_int_equal(key.blob_len, sizeof RSA - 1);
+    assert_true(key.loose);
+    unlink(arena_printf(&a, "%s/.ssh/key.pub", dir));
+    unlink(path);
+    arena_free(&a);
+}
+
+static void test_order(void **state)
+{
+    struct arena a = {0};
+    int id[3];
+    const struct agent_key agent[] = {{RSA, sizeof RSA - 1, "rsa", &id[0]},
+                                      {ED, sizeof ED - 1, "ed\033[1m", &id[1]},
+                                      {SK, sizeof SK - 1, "touch", &id[2]}};
+
+    (void)state;
+    write_file(&a, "id_ed25519", openssh_key(&a, "aes256-ctr", "\0\0\0\013ssh-ed25519z", 16));
+    const char *ecdsa = write_file(&a, "id_ecdsa", "-----BEGIN EC PRIVATE KEY-----\nAAAA\n");
+    struct login_list list = login_list_make(&a, NULL, agent, 3, &old);
+    assert_int_equal(list.n, 5);
+    assert_int_equal(list.key[0].fate, KEY_PASSED_OVER);
+    assert_non_null(strstr(list.key[0].why, "RSA keys need libssh2 1.11 (this is 1.10.0)"));
+    assert_int_equal(list.key[2].fate, KEY_PASSED_OVER);
+    struct login_key *k = login_list_next(&list);
+    assert_ptr_equal(k->agent_id, &id[1]);
+    assert_string_equal(k->label, "agent key 'ed\\x1b[1m' (ED25519)");
+    k->fate = KEY_REFUSED;
+    k->why = "not accepted";
+    /* encrypted ones come last */
+    k = login_list_next(&list);
+    assert_string_equal(k->label, "~/.ssh/id_ecdsa");
+    k->fate = KEY_REFUSED;
+    k->why = "not accepted";
+    k = login_list_next(&list);
+    assert_string_equal(k->label, "~/.ssh/id_ed25519");
+    k->fate = KEY_REFUSED;
+    k->why = "not accepted";
+    assert_null(login_list_next(&list));
+    assert_int_equal(login_list_tried(&list), 3);
+    assert_non_null(strstr(login_list_story(&list, &a), "~/.ssh/id_ecdsa: not accepted"));
+
+    list = login_list_make(&a, NULL, agent, 3, &new);
+    assert_int_equal(list.key[0].fate, KEY_TO_TRY);
+    assert_int_equal(list.key[2].fate, KEY_TO_TRY);
+
+    /* an identity: nothing else */
+    list = login_list_make(&a, ecdsa, agent, 3, &old);
+    assert_int_equal(list.n, 1);
+    assert_string_equal(list.key[0].label, "~/.ssh/id_ecdsa");
+    /* an identity that the agent has comes from there first */
+    write_file(&a, "id_ed25519", openssh_key(&a, "aes256-ctr", ED, sizeof ED - 1));
+    list = login_list_make(&a, "~/.ssh/id_ed25519", agent, 3, &old);
+    assert_int_equal(list.n, 2);
+    assert_ptr_equal(list.key[0].agent_id, &id[1]);
+    /* and is then not tried a second time from its file */
+    list = login_list_make(&a, NULL, agent, 3, &old);
+    assert_int_equal(list.n, 4);
+    unlink(ecdsa);
+    unlink(arena_printf(&a, "%s/.ssh/id_ed25519", dir));
+    arena_free(&a);
+}
+
+static void test_limit(void **state)
+{
+    struct arena a = {0};
+    int id;
+    struct agent_key agent[8];
+    int tries = 0;
+
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        agent[i] = (struct agent_key){ED, sizeof ED - 1, "k", &id};
+    struct login_list list = login_list_make(&a, NULL, agent, 8, &old);
+    for (struct login_key *k; (k = login_list_next(&list)); tries++) {
+        k->fate = KEY_REFUSED;
+        k->why = "not accepted";
+    }
+    assert_int_equal(tries, LOGIN_TRIES_MAX);
+    list = login_list_make(&a, NULL, NULL, 0, &old);
+    assert_null(login_list_next(&list));
+    assert_non_null(strstr(login_list_story(&list, &a), "no key in the agent"));
+    arena_free(&a);
+}
+
+static void test_unreadable_ciphers(void **state)
+{
+    struct arena a = {0};
+    static const struct {
+        const char *cipher;
+        bool works_old;
+        bool works_new;
+    } rows[] = {{"aes256-ctr", true, true},
+                {"aes256-gcm@openssh.com", false, true},
+                {"chacha20-poly1305@openssh.com", false, false}};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const char *path =
+            write_file(&a, "key", openssh_key(&a, rows[i].cipher, ED, sizeof ED - 1));
+        struct login_list list = login_list_make(&a, path, NULL, 0, &old);
+        assert_int_equal(login_list_next(&list) != NULL, rows[i].works_old);
+        if (!rows[i].works_old)
+            assert_non_null(strstr(list.key[0].why, rows[i].cipher));
+        list = login_list_make(&a, path, NULL, 0, &new);
+        assert_int_equal(login_list_next(&list) != NULL, rows[i].works_new);
+        unlink(path);
+    }
+    arena_free(&a);
+}
+
+static int set_up(void **state)
+{
+    char ssh[64];
+
+    (void)state;
+    if (!mkdtemp(dir))
+        return -1;
+    setenv("HOME", dir, 1);
+    snprintf(ssh, sizeof ssh, "%s/.ssh", dir);
+    return mkdir(ssh, 0700);
+}
+
+static int tear_down(void **state)
+{
+    char ssh[64];
+
+    (void)state;
+    snprintf(ssh, sizeof ssh, "%s/.ssh", dir);
+    return rmdir(ssh) || rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_unreadable_ciphers),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
