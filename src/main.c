@@ -66,7 +66,6 @@ static bool run_command(struct session *s, struct err *err)
     if (!env) /* the command looks through them */
         return s->command->run(s, err);
     session_open(s);
-    s->began_ms = loop_now();
     return s->command->run(s, err);
 }
 
@@ -92,6 +91,7 @@ int main(int argc, char **argv)
     struct session s = {.arena = &arena, .export = {.tar = -1}};
 
     setlocale(LC_CTYPE, "");
+    s.began_ms = loop_now();
     bool ok = options_read(&arena, argc, argv, &s.options, &err);
     if (ok && s.options.version) {
         printf("crelease %s\n", CRELEASE_VERSION);

@@ -34,11 +34,11 @@ bool text_is_utf8(const char *s, size_t len)
 }
 
 /* Sequences that act on a terminal or turn text around: C1 controls, and the
- * directional marks U+200E/F, U+202A..E, U+2066..9. */
+ * directional marks U+061C, U+200E/F, U+202A..E, U+2066..9. */
 static bool is_hostile(const unsigned char *s, size_t n)
 {
     if (n == 2)
-        return s[0] == 0xc2 && s[1] < 0xa0;
+        return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
     if (n == 3 && s[0] == 0xe2)
         return (s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xaa && s[2] <= 0xae))) ||
                (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);

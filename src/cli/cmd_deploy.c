@@ -266,7 +266,7 @@ static bool is_release_live(const struct session *s, const struct survey *sv, co
 bool cmd_rollback(struct session *s, struct err *err)
 {
     struct survey sv;
-    const char *to;
+    const char *to = NULL;
 
     if (!survey_free(s, &sv, err) || !choose_release(s, &sv, &to, err))
         return false;
@@ -370,9 +370,12 @@ static bool take_up(struct session *s, bool back, bool *ret_none, struct err *er
         if (!session_narrow(s, &what.hosts, err) || !session_survey(s, false, &sv, err))
             return false;
     }
-    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
         if (sv.sites[h].lock.held && sv.sites[h].lock.epoch >= s->run.epoch)
             s->run.epoch = sv.sites[h].lock.epoch + 1;
+        /* Whoever goes on takes the lock anew: the old holder is fenced out by that. */
+        site_set_mark(s->arena, &sv.sites[h], "lock", "begun");
+    }
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
     s->run.resumed = true;
     s->run.takeover = true;
@@ -446,7 +449,7 @@ bool cmd_resume(struct session *s, struct err *err)
         if (!find_environment(s, &env, err))
             return false;
         if (!env)
-            return err_set(err, ERR_NONE + ERR_USAGE, "no environment has an unfinished run");
+            return session_end(s, "nothing to do: no environment has an unfinished run", err);
         if (strcmp(env, s->recipe->environment) != 0) {
             session_close(s);
             s->export_open = false;

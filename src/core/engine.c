@@ -205,13 +205,19 @@ static void look_now(struct run *r, const char *error)
     struct trip t = {.script = r->mark_script, .step = "look", .verb = error ? "run" : "look",
                      .values = error_values, .payload = -1};
 
+    bool same_as_before = !r->resumed;
+
     r->detail = error;
     for (size_t h = 0; h < n; h++)
         calls[h] = (struct call){
             .host = h, .script = run_script_text(r, &t, h), .payload = -1, .timeout_ms = LOOK_MS};
     fleet_run(r->fleet, r->arena, calls, n, replies);
-    for (size_t h = 0; h < n; h++)
+    for (size_t h = 0; h < n; h++) {
         is[h] = where_current_is(r, &replies[h]);
+        const char *now = replies[h].kind == REPLY_EXIT ? answer_value(r->arena, replies[h].out, "current") : NULL;
+        const char *then = r->sites[h].current ? r->sites[h].current : "";
+        same_as_before = same_as_before && now && strcmp(now, then) == 0;
+    }
     for (size_t h = 0; h < n; h++) {
         const char *names = "";
         size_t same = 0;
@@ -225,9 +231,23 @@ static void look_now(struct run *r, const char *error)
         if (told)
             continue;
         strs_add(r->arena, &r->failure.now,
-                 same == n && n > 1 ? arena_printf(r->arena, "%s on all %zu hosts", is[h], n)
-                                    : arena_printf(r->arena, "%s on %s", is[h], names));
+                 arena_printf(r->arena, "users see%s: %s on %s", same_as_before ? " no change" : "", is[h],
+                              same == n && n > 1 ? arena_printf(r->arena, "all %zu hosts", n) : names));
     }
+}
+
+/* "stage 'build' on web2: what happened": each of them said once. */
+static const char *whole_message(struct run *r, const struct err *err)
+{
+    const struct failure *f = &r->failure;
+    const char *msg = err->msg;
+    size_t len = f->host ? strlen(f->host) : 0;
+
+    if (!f->stage)
+        return msg;
+    if (len && strncmp(msg, f->host, len) == 0 && strncmp(msg + len, ": ", 2) == 0)
+        msg += len + 2;
+    return arena_printf(r->arena, "stage '%s'%s%s: %s", f->stage, len ? " on " : "", len ? f->host : "", msg);
 }
 
 void engine_end(struct run *r, const struct err *err, const char *message, bool note,
@@ -255,7 +275,7 @@ void engine_end(struct run *r, const struct err *err, const char *message, bool 
                                .run = r->begun ? &info : NULL,
                                .run_id = r->begun ? w->run : NULL,
                                .code = err->code,
-                               .message = err->code == ERR_NONE ? message : err->msg,
+                               .message = err->code == ERR_NONE ? message : whole_message(r, err),
                                .failure = err->code == ERR_NONE ? NULL : &r->failure,
                                .took_ms = loop_now() - began_ms,
                                .behind_backup_ms = r->behind_backup_ms});

@@ -144,6 +144,27 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i)
     return text;
 }
 
+static const char *how_it_ended(struct run *r, const struct job_call *c, int status)
+{
+    static const char *const signals[] = {
+        [1] = "HUP", [2] = "INT", [3] = "QUIT", [4] = "ILL",   [6] = "ABRT", [7] = "BUS",
+        [8] = "FPE", [9] = "KILL", [11] = "SEGV", [13] = "PIPE", [14] = "ALRM", [15] = "TERM"};
+    int n = status - 128;
+
+    if (status == JOB_LOST)
+        return "was started and its end was not recorded (was the host restarted?)";
+    if (status == JOB_TIMEOUT)
+        return arena_printf(r->arena, "was ended after its time limit of %s",
+                            text_span(r->arena, c->job->timeout_ms));
+    if (status == 127)
+        return "ended with exit status 127 (command not found)";
+    if (status == 126)
+        return "ended with exit status 126 (not executable)";
+    if (n > 0 && n < (int)(sizeof signals / sizeof *signals) && signals[n])
+        return arena_printf(r->arena, "was ended by signal %s (exit status %d)", signals[n], status);
+    return arena_printf(r->arena, "ended with exit status %d", status);
+}
+
 static int status_of(struct run *r, const char *control)
 {
     const char *exit = answer_value(r->arena, control, "exit");
@@ -172,7 +193,8 @@ static void end_of(struct run *r, struct follower *f, size_t host, const struct 
                                    .state = end->status == 0 ? EVENT_DONE : EVENT_FAILED,
                                    .stage = f->call->step->name,
                                    .host = f->host,
-                                   .command = f->call->job->name});
+                                   .command = f->call->job->name,
+                                   .detail = end->status == 0 ? NULL : how_it_ended(r, f->call, end->status)});
 }
 
 /* A signal lets go of a job at once: it lives on, and resume takes it up again. */
@@ -249,27 +271,6 @@ static void last_lines(struct run *r, const char *text)
         strs_add(r->arena, &r->failure.lines, arena_strndup(r->arena, at, n));
         at += n + 1;
     }
-}
-
-static const char *how_it_ended(struct run *r, const struct job_call *c, int status)
-{
-    static const char *const signals[] = {
-        [1] = "HUP", [2] = "INT", [3] = "QUIT", [4] = "ILL",   [6] = "ABRT", [7] = "BUS",
-        [8] = "FPE", [9] = "KILL", [11] = "SEGV", [13] = "PIPE", [14] = "ALRM", [15] = "TERM"};
-    int n = status - 128;
-
-    if (status == JOB_LOST)
-        return "was started and its end was not recorded (was the host restarted?)";
-    if (status == JOB_TIMEOUT)
-        return arena_printf(r->arena, "was ended after its time limit of %s",
-                            text_span(r->arena, c->job->timeout_ms));
-    if (status == 127)
-        return "ended with exit status 127 (command not found)";
-    if (status == 126)
-        return "ended with exit status 126 (not executable)";
-    if (n > 0 && n < (int)(sizeof signals / sizeof *signals) && signals[n])
-        return arena_printf(r->arena, "was ended by signal %s (exit status %d)", signals[n], status);
-    return arena_printf(r->arena, "ended with exit status %d", status);
 }
 
 bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *end, struct err *err)

@@ -165,8 +165,11 @@ static bool rule_matches(const struct attributes_rule *r, const char *path, bool
         const char *slash = strrchr(path, '/');
         path = slash ? slash + 1 : path;
     }
-    return strncmp(path, r->glob, r->literal) == 0 &&
-           (r->glob[r->literal] ? glob_matches(r->glob, path) : !path[r->literal]);
+    if (strncmp(path, r->glob, r->literal) != 0)
+        return false;
+    path += r->literal;
+    /* As in git only the rest is held against the rest: in "b**" the stars begin a pattern. */
+    return r->glob[r->literal] ? glob_matches(r->glob + r->literal, path) : !*path;
 }
 
 /* The last word counts, and what was said before (that is, with more weight) is not changed.  A

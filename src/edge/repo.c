@@ -160,6 +160,7 @@ struct fetching {
     struct url url;      /* as it is contacted, which url.*.insteadOf can have changed */
     struct arena *arena; /* of the error */
     size_t way;          /* to prove who we are: those before were tried */
+    const char *locked;  /* a key whose passphrase nobody gave */
     unsigned asked;
     bool stopped;
     const char *refusal; /* why we ended it ourselves */
@@ -268,20 +269,23 @@ static int ssh_credential(struct fetching *f, git_credential **out, const char *
         if (access(key, R_OK) != 0)
             continue;
         bool encrypted = key_is_encrypted(key);
-        if (encrypted &&
-            !ask(f, arena_printf(f->arena, "passphrase of ~/.ssh/%s: ", files[way - 1]), phrase,
-                 sizeof phrase))
+        const char *prompt = arena_printf(f->arena, "passphrase of ~/.ssh/%s: ", files[way - 1]);
+        if (encrypted && !ask(f, prompt, phrase, sizeof phrase)) {
+            f->locked = files[way - 1];
             continue;
+        }
         int rc = git_credential_ssh_key_new(out, user, access(pub, R_OK) == 0 ? pub : NULL, key,
                                             encrypted ? phrase : NULL);
         explicit_bzero(phrase, sizeof phrase);
         return rc;
     }
-    f->refusal = arena_printf(f->arena,
-                              "'%s' lets nobody in as '%s' with a key of the agent, or with "
-                              "id_ed25519, id_ecdsa or id_rsa in ~/.ssh",
-                              text_shown(f->arena, f->url.host ? f->url.host : "the server"),
-                              text_shown(f->arena, user));
+    f->refusal =
+        arena_printf(f->arena,
+                     "'%s' lets nobody in as '%s' with a key of the agent, or with "
+                     "id_ed25519, id_ecdsa or id_rsa in ~/.ssh%s%s%s",
+                     text_shown(f->arena, f->url.host ? f->url.host : "the server"),
+                     text_shown(f->arena, user), f->locked ? " ('" : "", f->locked ? f->locked : "",
+                     f->locked ? "' has a passphrase that was not given)" : "");
     return GIT_EAUTH;
 }
 

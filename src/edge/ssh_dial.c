@@ -118,8 +118,7 @@ static bool add_numeric(struct dial *d, const char *host)
 struct dial *dial_open(uv_loop_t *uv, const char *host, int port, dial_change *change, void *arg)
 {
     struct dial *d = xcalloc(1, sizeof *d);
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     char service[16];
 
     *d = (struct dial){.uv = uv,

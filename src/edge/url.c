@@ -35,6 +35,8 @@ const char *url_clean(const struct url *u, struct arena *a, const char *message)
             buf_add(&clean, message, 1);
         message += len ? len : 1;
     }
+    while (clean.len && strchr(" \r\n", clean.text[clean.len - 1]))
+        clean.text[--clean.len] = '\0';
     const char *shown = text_shown(a, clean.text);
     buf_free(&clean);
     return shown;

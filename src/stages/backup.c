@@ -389,13 +389,15 @@ struct wait {
     long long began_ms;
     long long blind_since_ms; /* 0: the last look saw something */
     enum policy policy;
+    bool stopped; /* by us */
+    struct backup last; /* the one that was in the way; kind NULL: none was */
 };
 
 static void tell_backup(struct run *r, const struct step *s, size_t host, const struct wait *w,
-                        const struct backup *b, const char *detail)
+                        const struct backup *b, enum event_state state, const char *detail)
 {
     run_tell(r, (struct event){.kind = EVENT_BACKUP,
-                               .state = EVENT_WAITING,
+                               .state = state,
                                .stage = s->name,
                                .host = r->recipe->hosts[host].name,
                                .backup = b,
@@ -459,7 +461,8 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
         in_the_way(r, b, "the policy says not to wait for it", err);
         return NEXT_STOP;
     case POLICY_KILL:
-        tell_backup(r, s, host, w, b, "stopping it");
+        tell_backup(r, s, host, w, b, EVENT_WAITING, "stopping it");
+        w->stopped = true;
         return stop_all(r, host, now, err) ? NEXT_AGAIN : NEXT_STOP;
     case POLICY_ASK:
         if (!r->interactive) {
@@ -467,10 +470,10 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
                        " --on-backup=wait, kill or abort)", err);
             return NEXT_STOP;
         }
-        tell_backup(r, s, host, w, b, "wait for it, kill it, or stop here?");
+        tell_backup(r, s, host, w, b, EVENT_WAITING, "wait for it, kill it, or stop here?");
         return NEXT_WAIT;
     case POLICY_WAIT:
-        tell_backup(r, s, host, w, b, NULL);
+        tell_backup(r, s, host, w, b, EVENT_WAITING, NULL);
         return NEXT_WAIT;
     }
     return NEXT_STOP;
@@ -497,6 +500,7 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
             seen_clear = true;
         } else {
             w->blind_since_ms = 0;
+            w->last = *b;
             seen_clear = false;
             next = decide(r, s, host, w, &now, b, err);
             if (next == NEXT_STOP)
@@ -514,13 +518,13 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
 bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err)
 {
     struct wait w = {.began_ms = loop_now(), .policy = r->on_backup};
-    struct err ask = {.arena = r->arena};
 
-    (void)ask;
     if (r->interactive)
         loop_keys(r->loop, true);
     bool ok = wait_for(r, s, host, &w, err);
     loop_keys(r->loop, false);
+    if (ok && w.last.kind)
+        tell_backup(r, s, host, &w, &w.last, EVENT_DONE, w.stopped ? "stopped" : "ended by itself");
     long long took = loop_now() - w.began_ms;
     if (took >= POLL_MS)
         r->behind_backup_ms += took;

@@ -89,13 +89,15 @@ identity_of() {
 		stat=${stat##*) }
 		# shellcheck disable=SC2086 # the fields are the words
 		set -- $stat
+		# One that has ended and that nobody has waited for yet is not alive.
+		case $1 in Z | X) return 0 ;; esac
 		shift 19
 		ticks=$1
 		read -r boot </proc/sys/kernel/random/boot_id
 	fi
 }
 
-# is_alive PID TICKS BOOT: 0 yes, 1 no.
+# is_alive PID TICKS BOOT: 0 yes, 1 no.  Without /proc only the number can be asked for.
 is_alive() {
 	case $1 in '' | *[!0-9]*) return 1 ;; esac
 	if [ "$2" = - ]; then

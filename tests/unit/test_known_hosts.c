@@ -173,7 +173,7 @@ static void test_hostile(void **state)
     (void)state;
     for (int i = 0; i < 100000; i++)
         fputc(i * 7919 % 256, f);
-    fwrite("\nx\0y ssh-ed25519 AAAA\n", 1, 23, f);
+    fwrite("\nx\0y ssh-ed25519 AAAA\n", 1, 22, f);
     for (int i = 0; i < 100000; i++)
         fputs("a*", f);
     fprintf(f, " %s %s\n", "ssh-ed25519", base64_encode(&a, ED_A, sizeof ED_A - 1));

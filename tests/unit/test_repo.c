@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -532,6 +534,8 @@ static void test_attributes(void **state)
        "/deep.txt export-ignore=yes\n"
        "src/deep.txt export-ignore text\n"
        "foo?bar  text   export-ignore\n"
+       "e/f** export-ignore\n"
+       "[[:digit:]][0-9].c export-subst\n"
        "!x export-ignore\n"
        "# x export-ignore\n"
        "X\n"
@@ -923,6 +927,74 @@ static void test_unreachable(void **state)
                "'ssh://ann:***@127.0.0.1:1/x'");
     open_fails(b, "git://127.0.0.1:1/x", ERR_UNREACHABLE, "cannot fetch");
     sh("! grep -rl -e s3cr3t -e t0ken cache");
+}
+
+static bool on_ask(void *arg, const char *prompt, char *ret, size_t size)
+{
+    struct bench *b = arg;
+
+    assert_string_equal(prompt, "passphrase of ~/.ssh/id_ed25519: ");
+    b->asked++;
+    snprintf(ret, size, "secret");
+    return true;
+}
+
+/* A port that nobody has at the moment. */
+static int free_port(void)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    close(fd);
+    return ntohs(in.sin_port);
+}
+
+/* Nothing is fetched from a host whose key is not known, or is another one. */
+static void test_ssh(void **state)
+{
+    struct bench *b = *state;
+    const char *port = arena_printf(&b->a, "%d", free_port());
+    const char *user = line_of(&b->a, "id -un");
+    const char *url = arena_printf(&b->a, "ssh://%s@127.0.0.1:%s%s/work", user, port, b->dir);
+
+    sh(two_commits);
+    setenv("PORT", port, 1);
+    if (spawn("test -x /usr/sbin/sshd; test \"$(id -u)\" != 0 || mkdir -p /run/sshd\n"
+              "for k in host other me; do ssh-keygen -q -t ed25519 -N '' -f $k; done\n"
+              "cp me.pub allowed; mkdir -p -m 700 \"$HOME/.ssh\"; cp me \"$HOME/.ssh/id_ed25519\"\n"
+              "cat >conf <<X\n"
+              "Port $PORT\nListenAddress 127.0.0.1\nHostKey $PWD/host\nPidFile $PWD/pid\n"
+              "AuthorizedKeysFile $PWD/allowed\nStrictModes no\nPasswordAuthentication no\n"
+              "X\n"
+              "/usr/sbin/sshd -f conf -E log; n=0\n"
+              "until test -s pid; do n=$((n+1)); test $n -lt 100; sleep 0.05; done",
+              -1) != 0)
+        skip();
+    sh("cat host.pub | sed \"s/^/[127.0.0.1]:$PORT /\" >right; sed \"s/^/[127.0.0.1]:$PORT /\" "
+       "other.pub >wrong");
+    open_fails(b, url, ERR_UNREACHABLE, "is not in ~/.ssh/known_hosts");
+    sh("cp wrong \"$HOME/.ssh/known_hosts\"");
+    open_fails(b, url, ERR_UNREACHABLE, "CHANGED");
+    sh("sed 's/^/@revoked /' right | cat - right >\"$HOME/.ssh/known_hosts\"");
+    open_fails(b, url, ERR_UNREACHABLE, "revoked");
+    sh("test -z \"$(ls cache | grep -v lock)\"; ! grep -i accepted log; cp right "
+       "\"$HOME/.ssh/known_hosts\"");
+    open_url(b, url);
+    check_same(b, "main");
+    sh("cp other \"$HOME/.ssh/id_ed25519\"");
+    open_fails(b, url, ERR_UNREACHABLE, "lets nobody in as");
+    sh("ssh-keygen -q -p -N secret -f me; cp me \"$HOME/.ssh/id_ed25519\"");
+    open_fails(b, url, ERR_UNREACHABLE, "'id_ed25519' has a passphrase");
+    b->options.ask = on_ask;
+    b->asked = 0;
+    open_url(b, url);
+    assert_int_equal(b->asked, 1);
+    open_fails(b, arena_printf(&b->a, "%s.no", url), ERR_UNREACHABLE,
+               "does not appear to be a git repository");
+    sh("kill $(cat pid); rm -r \"$HOME/.ssh\"");
 }
 
 /* Many at once: one clones, the others find the whole mirror. */

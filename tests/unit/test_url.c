@@ -1,0 +1,107 @@
+#include "edge/url.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct want {
+    const char *text;
+    enum url_kind kind;
+    const char *user;
+    const char *host;
+    int port;
+    const char *shown; /* NULL: as the text */
+    const char *name;
+};
+
+static const struct want wants[] = {
+    {".", URL_PATH, NULL, NULL, 22, NULL, "-"},
+    {"/srv/git/my app.git/", URL_PATH, NULL, NULL, 22, NULL, "my-app"},
+    {"./a:b", URL_PATH, NULL, NULL, 22, NULL, "b"},
+    {"file:///srv/x.git", URL_FILE, NULL, NULL, 22, NULL, "x"},
+    {"https://example.com/a/b.git", URL_HTTP, NULL, "example.com", 22, NULL, "b"},
+    {"https://ann:pw@example.com:8443/b", URL_HTTP, "ann", "example.com", 8443,
+     "https://***@example.com:8443/b", "b"},
+    {"https://t0ken@example.com/b", URL_HTTP, "t0ken", "example.com", 22,
+     "https://***@example.com/b", "b"},
+    {"http://a:b@c@h/x", URL_HTTP, "a", "h", 22, "http://***@h/x", "x"},
+    {"git://h/x/y", URL_GIT, NULL, "h", 22, NULL, "y"},
+    {"ssh://git@h:2222/x/y.git", URL_SSH, "git", "h", 2222, NULL, "y"},
+    {"ssh://git:pw@h/x", URL_SSH, "git", "h", 22, "ssh://git:***@h/x", "x"},
+    {"ssh://git@[::1]:2222/x", URL_SSH, "git", "::1", 2222, NULL, "x"},
+    {"git@github.com:me/my_app.git", URL_SSH, "git", "github.com", 22, NULL, "my_app"},
+    {"host:x", URL_SSH, NULL, "host", 22, NULL, "x"},
+    {"git@[::1]:x/y", URL_SSH, "git", "::1", 22, NULL, "y"},
+    {"https://h", URL_HTTP, NULL, "h", 22, NULL, "repository"},
+    {"https://h/..", URL_HTTP, NULL, "h", 22, NULL, "-."},
+};
+
+static void test_parse(void **state)
+{
+    struct arena a = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wants / sizeof *wants; i++) {
+        const struct want *w = &wants[i];
+        struct err err = {.arena = &a};
+        struct url u = {0};
+        if (!url_parse(&u, &a, w->text, &err))
+            fail_msg("%s", err.msg);
+        assert_int_equal(u.kind, w->kind);
+        assert_string_equal(u.user ? u.user : "-", w->user ? w->user : "-");
+        assert_string_equal(u.host ? u.host : "-", w->host ? w->host : "-");
+        assert_int_equal(u.port, w->port);
+        assert_string_equal(u.shown, w->shown ? w->shown : w->text);
+        assert_string_equal(u.name, w->name);
+    }
+    arena_free(&a);
+}
+
+static void test_refused(void **state)
+{
+    static const char *const bad[] = {
+        "",         "ftp://a:pw@h/x", "ext::sh -c 'pw'", "-o:x", "a\nb",
+        "ssh:///x", "https://-h/x",   "ssh://u@/x",      ":x",   "x://"};
+    struct arena a = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct err err = {.arena = &a};
+        struct url u = {0};
+        if (url_parse(&u, &a, bad[i], &err))
+            fail_msg("'%s' was taken for an address", bad[i]);
+        assert_int_equal(err.code, ERR_USAGE);
+        assert_null(u.text);
+        if (strstr(bad[i], "a:pw@"))
+            assert_null(strstr(err.msg, "pw"));
+    }
+    arena_free(&a);
+}
+
+static void test_clean(void **state)
+{
+    struct arena a = {0};
+    struct err err = {.arena = &a};
+    struct url u = {0};
+
+    (void)state;
+    assert_true(url_parse(&u, &a, "https://ann:s3cret@h/x", &err));
+    assert_string_equal(url_clean(&u, &a, "GET https://ann:s3cret@h/x: s3cret \033 ann\r\n"),
+                        "GET https://***@h/x: *** \\x1b ann");
+    assert_true(url_parse(&u, &a, "https://git@h/x", &err));
+    assert_string_equal(url_clean(&u, &a, "git said: git@h"), "git said: ***@h");
+    arena_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_clean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
