@@ -67,7 +67,6 @@ bool cmd_backups(struct session *s, struct err *err)
         return err_set(err, ERR_USAGE, "the recipe names no database (database: {adapter: postgresql, name: ...})");
     if (host < 0)
         return err_set(err, ERR_USAGE, "no host has the role db");
-    s->run.plan = NULL;
     if (!backup_look(&s->run, (size_t)host, &found, err)) {
         if (err->code == ERR_UNCERTAIN)
             err->code = ERR_UNREACHABLE;

@@ -141,10 +141,6 @@ bool cmd_exec(struct session *s, struct err *err)
         command = arena_printf(s->arena, "%s%s%s", command, i ? " " : "", s->options.rest.v[i]);
     for (size_t h = 0; h < n; h++)
         hosts[h] = h;
-    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe,
-                            &(struct what){.run = "", .application = s->recipe->application,
-                                           .environment = s->recipe->environment, .release = "",
-                                           .revision = ""});
     return on_hosts(s, &(struct job){.run = command, .name = command}, hosts, n, err);
 }
 
@@ -174,9 +170,5 @@ bool cmd_run(struct session *s, struct err *err)
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         if (host_has_any(&s->recipe->hosts[h], &job->roles) && (!job->once || n == 0))
             hosts[n++] = h;
-    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe,
-                            &(struct what){.run = "", .application = s->recipe->application,
-                                           .environment = s->recipe->environment, .release = "",
-                                           .revision = ""});
     return on_hosts(s, job, hosts, n, err);
 }

@@ -181,8 +181,6 @@ bool cmd_history(struct session *s, struct err *err)
     struct reply *replies;
     struct pasts all = {0};
 
-    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe,
-                            &(struct what){.run = "", .release = "", .revision = ""});
     for (size_t h = 0; h < n; h++)
         hosts[h] = h;
     bool ok = run_scripts(&s->run, &t, &replies, err);

@@ -282,8 +282,6 @@ bool cmd_status(struct session *s, struct err *err)
     long db = recipe_primary(s->recipe, "db");
     long pending = -1;
 
-    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe,
-                            &(struct what){.run = "", .release = "", .revision = ""});
     bool reached = session_survey(s, false, &sv, &seen);
     if (!look_at_run(s, &sv, &u, err))
         return false;

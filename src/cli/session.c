@@ -196,6 +196,12 @@ static void run_prepare(struct session *s)
                       .force = s->options.force,
                       .interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !s->options.json};
     run_init(r);
+    /* Until there is a run: scripts that only look, and commands of the moment, have this one. */
+    r->plan = plan_make(s->arena, r->stages, s->recipe,
+                        &(struct what){.run = "", .application = s->recipe->application,
+                                       .environment = s->recipe->environment, .release = "", .revision = "",
+                                       .ref = "", .subject = "", .by = "", .user = "", .recipe_digest = "",
+                                       .migrate_digest = ""});
     for (size_t i = 0; s->options.on_backup && i < sizeof policies / sizeof *policies; i++)
         if (strcmp(policies[i].word, s->options.on_backup) == 0)
             r->on_backup = policies[i].policy;
@@ -371,12 +377,6 @@ bool session_end(struct session *s, const char *message, struct err *err)
         break;
     }
     bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
-    if (!s->run.plan)
-        s->run.plan = plan_make(s->arena, s->run.stages, s->recipe,
-                                &(struct what){.run = "", .application = s->recipe->application,
-                                               .environment = env, .release = "", .revision = "",
-                                               .ref = "", .subject = "", .by = "", .user = "",
-                                               .recipe_digest = "", .migrate_digest = ""});
     engine_end(&s->run, err, message, noted && mine, s->began_ms);
     s->ended = true;
     return err->code == ERR_NONE;

@@ -39,7 +39,7 @@ const char *run_redact(const struct run *r, const char *text)
 void run_tell(struct run *r, struct event e)
 {
     e.unix_ms = clock_now_ms();
-    if (!e.run_id && r->plan)
+    if (!e.run_id && *r->plan->what.run)
         e.run_id = r->plan->what.run;
     e.detail = run_redact(r, e.detail);
     e.message = run_redact(r, e.message);
@@ -126,7 +126,12 @@ static bool judge_exit(struct run *r, const struct reply *reply, struct err *err
     said = said ? text_shown(r->arena, said) : NULL;
     switch (reply->status) {
     case 0:
-        return true;
+        /* Over ssh a channel that closes without a status reads as 0: the script's own word that
+         * it came to its end is what counts. */
+        if (answer_value(r->arena, reply->out, "ended") || answer_value(r->arena, reply->out, "held"))
+            return true;
+        return err_set(err, ERR_UNCERTAIN, "the script stopped without a word; what it was told to do may have"
+                       " happened");
     case SCRIPT_FAILED:
         return err_set(err, ERR_FAILED, "%s", said ? said : "failed");
     case SCRIPT_CANNOT_SEE:
@@ -234,21 +239,11 @@ size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret)
     return n;
 }
 
-static void to_done(struct run *r, const struct step *s, size_t host, struct buf *b)
+static void mark_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {
-    (void)r;
     (void)s;
     (void)host;
-    quote_assign(b, "to", "done");
-    buf_puts(b, "error='' migrated=''\n");
-}
-
-static void to_skipped(struct run *r, const struct step *s, size_t host, struct buf *b)
-{
-    (void)r;
-    (void)s;
-    (void)host;
-    quote_assign(b, "to", "skipped");
+    quote_assign(b, "to", r->mark_to);
     buf_puts(b, "error='' migrated=''\n");
 }
 
@@ -257,12 +252,13 @@ bool run_put_mark(struct run *r, const struct step *s, const char *state, struct
     struct trip t = {.script = r->mark_script,
                      .step = s->name,
                      .verb = "run",
-                     .values = strcmp(state, "done") == 0 ? to_done : to_skipped,
+                     .values = mark_values,
                      .about = s,
                      .hosts = s->hosts,
                      .n_hosts = s->n_hosts,
                      .payload = -1};
 
+    r->mark_to = state;
     if (!run_scripts(r, &t, NULL, err))
         return false;
     for (size_t i = 0; i < s->n_hosts; i++)

@@ -37,6 +37,8 @@ struct run {
     const char *outcome;   /* for history: "done", "aborted" */
     bool interactive;      /* a person can be asked, by keys */
     const char *skip_backup; /* why backups need not be looked for */
+    const char *mark_to;   /* for run_put_mark */
+    bool backup_seen;      /* backup-detect found one in the way */
     bool nothing_pending;  /* found out by backup-detect */
     long pending;          /* number; -1: not known */
     long long behind_backup_ms;

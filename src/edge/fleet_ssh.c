@@ -1343,8 +1343,12 @@ static void pump(struct link *link)
     link->taken_all = false;
     if (link->wire)
         wire_flush(link->wire);
-    for (int i = 0; i < ROUNDS && moved && !link->closing; i++)
-        moved = step(link);
+    for (int i = 0; i < ROUNDS && moved && !link->closing; i++) {
+        size_t taken = link->taken;
+        /* What was read for one stream or channel may have brought packets of another along, that
+         * nobody will announce again. */
+        moved = step(link) || link->taken != taken;
+    }
     sweep_channels(link);
     soak_if_idle(link);
     look_at_clocks(link);

@@ -111,7 +111,13 @@ void loop_turn(struct loop *loop, long long deadline_ms)
 {
     uv_update_time(&loop->uv);
     long long left = deadline_ms - loop_now();
-    uv_timer_start(&loop->until, on_until, left > 0 ? (uint64_t)left : 0, 0);
+    if (left <= 0) {
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+        return;
+    }
+    /* UV_RUN_ONCE runs due timers first and then waits for the next one: a timer that fires
+     * there must come again, or the wait has no end. */
+    uv_timer_start(&loop->until, on_until, (uint64_t)left, (uint64_t)left);
     uv_run(&loop->uv, UV_RUN_ONCE);
     uv_timer_stop(&loop->until);
 }

@@ -213,7 +213,7 @@ static struct backup backup_of(struct run *r, const struct row *row)
 static bool look(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
                  struct err *err)
 {
-    const char *tag = arena_printf(r->arena, "crelease-%s", r->plan ? r->plan->what.run : "");
+    const char *tag = arena_printf(r->arena, "crelease-%s", *r->plan->what.run ? r->plan->what.run : "none");
     struct row *rows;
     size_t n;
 
@@ -539,6 +539,9 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
         r->skipped = r->nothing_pending ? "nothing is pending" : r->skip_backup;
         return run_put_mark(r, s, "skipped", err);
     }
+    /* For those who look from outside: it waits. */
+    if (r->backup_seen && !run_put_mark(r, s, "begun", err))
+        return false;
     if (!backup_clear(r, s, s->hosts[0], err))
         return false;
     r->detail = r->behind_backup_ms > before
@@ -613,6 +616,7 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
                  " lock_timeout", now.why);
         r->skip_backup = "could not look";
     }
+    r->backup_seen = b != NULL;
     r->detail = arena_printf(r->arena, "%s; %s", r->detail,
                              now.why ? "could not look for backups"
                              : b     ? describe(r, b)

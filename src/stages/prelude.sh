@@ -21,6 +21,9 @@ path=$deploy_to/releases/$release
 newline='
 '
 
+# Says at the end that it was one: a connection that closes says nothing.
+trap 'echo "ended $?"' EXIT
+
 say() {
 	printf '%s %s\n' "$1" "$2"
 }

@@ -9,7 +9,7 @@ deploys_with() { # SHELL
     # The namespace is around the program and, with that, around its "host".
     cat >"$SITE/crelease" <<END
 #!/bin/bash
-exec "$TOP/tests/lib/with-sh.sh" $1 "$TOP/build/crelease" "\$@"
+exec "$TOP/tests/lib/with-sh.sh" $1 "$CRELEASE" "\$@"
 END
     chmod +x "$SITE/crelease"
     CRELEASE=$SITE/crelease
