@@ -196,10 +196,13 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
 {
     struct site s = {.free_kb = -1};
     struct line line = {"", ""};
+    bool whole = false;
 
-    while (next_line(a, &answer, &line))
+    while (next_line(a, &answer, &line)) {
         read_line(a, &s, &line);
-    if (strcmp(line.key, "end") != 0)
+        whole = whole || strcmp(line.key, "end") == 0;
+    }
+    if (!whole)
         return err_set(err, ERR_FAILED, "the host's answer is not whole");
     if (s.lock.held && !s.lock.run)
         return err_set(err, ERR_FAILED,

@@ -4,8 +4,8 @@
 job_env
 PGAPPNAME=crelease PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=UTF8
 export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
-separator=$(printf '\037')
 # shellcheck disable=SC2034 # used in the command line of eval
+separator=$(printf '\037')
 rows=$(printf '%s\n' "$sql" | eval "$psql"' -XAtq -F "$separator" -v ON_ERROR_STOP=1 ${database:+-d "$database"} -f -')
 status=$?
 if [ -n "$rows" ]; then

@@ -21,7 +21,7 @@ write_lock() {
 
 # Says who has it, and whether that one lives.
 refused() {
-	lock_run=? lock_by=? pid='' ticks_was=- boot_was=-
+	lock_run=- lock_by=somebody pid='' ticks_was=- boot_was=-
 	while read -r key value; do
 		case $key in
 		run) lock_run=$value ;;
