@@ -146,6 +146,7 @@ bool text_duration(const char *s, long long *ret_ms)
 {
     const long long limit = 10LL * 366 * 86400000;
     long long total = 0;
+    const char *begin = s;
 
     if (!isdigit((unsigned char)*s))
         return false;
@@ -157,7 +158,7 @@ bool text_duration(const char *s, long long *ret_ms)
         long long n = strtoll(s, &end, 10);
         size_t len = strspn(end, "dhms");
         long long ms = unit_ms(end, len);
-        if (!len && !*end && total == 0)
+        if (!len && !*end && s == begin)
             ms = 1000;
         if (errno || !ms || n > limit / ms)
             return false;

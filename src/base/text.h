@@ -16,7 +16,7 @@ const char *text_shown(struct arena *a, const char *s);
 bool text_is_utf8(const char *s, size_t len);
 
 /* The member of names (NULL-terminated) that `word` was probably meant to be, or NULL:
- * the nearest by edits (a swap counts one), at most a third of the word's length, or
+ * the nearest by edits (a swap counts one), at most a third of the word's length and one, or
  * a name of which it is the beginning. */
 const char *text_nearest(const char *word, const char *const *names);
 

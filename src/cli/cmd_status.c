@@ -69,14 +69,24 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
     return true;
 }
 
-/* What migrations are pending for the live code; -1 when it cannot be known. */
-static long pending_now(struct session *s, const struct survey *sv, size_t host)
+/* What migrations are pending for the release that an unfinished run brings, once it is there, else
+ * for the live one; -1 when it cannot be known. */
+static long pending_now(struct session *s, const struct survey *sv, const struct unfinished *u, size_t host)
 {
     const struct site *site = &sv->sites[host];
     struct err ignored = {.arena = s->arena};
     long n = -1;
 
-    if (!sv->reached[host] || !site->live || !s->recipe->migrate.run)
+    if (!sv->reached[host] || !s->recipe->migrate.run)
+        return -1;
+    if (u->there && *u->what.release && site_is_marked(site, "checkout", "done")) {
+        const char *folder = arena_printf(s->arena, "%s/releases/%s", s->recipe->hosts[host].deploy_to,
+                                          u->what.release);
+        if (site_is_marked(site, "migrate", "done") || site_is_marked(site, "migrate", "skipped"))
+            return 0;
+        return migrate_pending(&s->run, host, folder, &n, NULL, &ignored) ? n : -1;
+    }
+    if (!site->live)
         return -1;
     if (site->migrated_revision && site->live_revision &&
         strcmp(site->migrated_revision, site->live_revision) == 0)
@@ -253,6 +263,8 @@ static bool print_json(struct session *s, const struct survey *sv, const struct 
 static bool print_all(struct session *s, const struct survey *sv, const struct unfinished *u,
                       const struct backups *b, long db, long pending, struct err *err)
 {
+    const char *of = u->there ? "release of the run" : "live release";
+
     if (s->options.quiet)
         return true;
     printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
@@ -265,10 +277,10 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
     }
     if (s->recipe->migrate.run)
         printf("%s\n", pending < 0    ? "pending migrations: not known"
-                       : pending == 0 ? "no migration is pending for the live release"
-                                      : arena_printf(s->arena, "%s pending for the live release",
+                       : pending == 0 ? arena_printf(s->arena, "no migration is pending for the %s", of)
+                                      : arena_printf(s->arena, "%s pending for the %s",
                                                      text_count(s->arena, (unsigned long long)pending,
-                                                                "migration")));
+                                                                "migration"), of));
     return !s->options.verify || verify_all(s, sv, NULL, err);
 }
 
@@ -289,7 +301,7 @@ bool cmd_status(struct session *s, struct err *err)
         !backup_look(&s->run, (size_t)db, &b, &lost))
         b.why = lost.msg;
     if (db >= 0)
-        pending = pending_now(s, &sv, (size_t)db);
+        pending = pending_now(s, &sv, &u, (size_t)db);
     bool ok = s->options.json ? print_json(s, &sv, &u, &b, pending, err)
                               : print_all(s, &sv, &u, &b, db, pending, err);
     if (!ok)

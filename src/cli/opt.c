@@ -120,7 +120,7 @@ static bool set(struct options *o, const struct option_row *row, const char *val
                            row->word, text_shown(err->arena, value));
         return true;
     case OPT_NUMBER:
-        *(long *)(void *)at = strtol(value, NULL, 10);
+        *(long *)(void *)at = strspn(value, "0123456789") == strlen(value) ? strtol(value, NULL, 10) : 0;
         if (*(long *)(void *)at < 1 || *(long *)(void *)at > 10000)
             return err_set(err, ERR_USAGE, "--%s is '%s', expected a number from 1 to 10000", row->word,
                            text_shown(err->arena, value));
@@ -211,7 +211,7 @@ static bool is_given(const struct options *o, const struct option_row *row)
     case OPT_TEXT:
         return *(const char *const *)(const void *)at != NULL;
     case OPT_DURATION:
-        return *(const long long *)(const void *)at > 0;
+        return *(const long long *)(const void *)at != (row->at == offsetof(struct options, wait_limit_ms) ? -1 : 0);
     case OPT_NUMBER:
         return *(const long *)(const void *)at != 20;
     }

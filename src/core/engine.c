@@ -31,6 +31,10 @@ static bool act(struct run *r, const struct step *s, struct err *err)
 {
     bool is_hook = strcmp(s->name, s->stage->name) != 0;
 
+    if (is_hook && s->stage->if_pending && r->nothing_pending) {
+        r->skipped = "nothing is pending";
+        return run_put_mark(r, s, "skipped", err);
+    }
     return is_hook ? jobs_act(r, s, err) : s->stage->act(r, s, err);
 }
 
@@ -208,9 +212,12 @@ static void look_now(struct run *r, const char *error)
     bool same_as_before = !r->resumed;
 
     r->detail = error;
-    for (size_t h = 0; h < n; h++)
+    for (size_t h = 0; h < n; h++) {
         calls[h] = (struct call){
             .host = h, .script = run_script_text(r, &t, h), .payload = -1, .timeout_ms = LOOK_MS};
+        if (!calls[h].script)
+            return;
+    }
     fleet_run(r->fleet, r->arena, calls, n, replies);
     for (size_t h = 0; h < n; h++) {
         is[h] = where_current_is(r, &replies[h]);

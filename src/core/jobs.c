@@ -4,7 +4,7 @@
 #include "base/quote.h"
 #include "base/text.h"
 
-enum { TAIL_BYTES = 64 * 1024, PARTIAL_MAX = 4096 };
+enum { TAIL_BYTES = 64 * 1024, PARTIAL_MAX = LINE_BYTES_MAX / 2 };
 
 /* What comes from one host while its job is followed. */
 struct follower {
@@ -18,40 +18,58 @@ struct follower {
     size_t raw_left; /* bytes of output still to come */
 };
 
-static void show(struct follower *f)
+/* All of the line but its last `keep` bytes, which may be the beginning of a secret. */
+static void show(struct follower *f, size_t keep)
 {
-    if (!f->line.len || f->call->quiet) {
-        buf_clear(&f->line);
-        return;
-    }
     struct arena scratch = {0};
     const char *text = redact(&scratch, &f->run->recipe->secrets, f->line.text);
-    run_tell(f->run, (struct event){.kind = EVENT_OUTPUT,
-                                    .stage = f->call->step->name,
-                                    .host = f->host,
-                                    .bytes = text,
-                                    .len = strlen(text)});
+    size_t len = strlen(text);
+    size_t n = len > keep ? len - keep : 0;
+
+    if (n && !f->call->quiet)
+        run_tell(f->run, (struct event){.kind = EVENT_OUTPUT,
+                                        .stage = f->call->step->name,
+                                        .host = f->host,
+                                        .bytes = text,
+                                        .len = n});
+    struct buf rest = buf_make(LINE_BYTES_MAX);
+    buf_add(&rest, text + n, len - n);
+    buf_free(&f->line);
+    f->line = rest;
     arena_free(&scratch);
-    buf_clear(&f->line);
 }
 
-/* Whole lines are shown at once, so that a secret is never cut in two; NULs would end a C string
- * and are of no use to a reader. */
+static size_t longest_secret(const struct recipe *r)
+{
+    size_t longest = 1;
+
+    for (size_t i = 0; i < r->secrets.n; i++)
+        if (strlen(r->secrets.v[i]) > longest)
+            longest = strlen(r->secrets.v[i]);
+    return longest;
+}
+
+/* The last bytes; NULs would end a C string and are of no use to a reader. */
+static void keep_tail(struct follower *f, char byte)
+{
+    if (!byte)
+        return;
+    if (f->tail.len == TAIL_BYTES)
+        buf_drop(&f->tail, TAIL_BYTES / 2);
+    buf_add(&f->tail, &byte, 1);
+}
+
+/* Whole lines are shown at once, so that a secret is never cut in two. */
 static void take_output(struct follower *f, const char *bytes, size_t len)
 {
-    if (len > TAIL_BYTES) {
-        buf_clear(&f->tail);
-        buf_add(&f->tail, bytes + len - TAIL_BYTES, TAIL_BYTES);
-    } else {
-        if (f->tail.len + len > TAIL_BYTES)
-            buf_drop(&f->tail, f->tail.len + len - TAIL_BYTES);
-        buf_add(&f->tail, bytes, len);
-    }
     for (size_t i = 0; i < len; i++) {
+        keep_tail(f, bytes[i]);
         if (bytes[i])
             buf_add(&f->line, bytes + i, 1);
-        if (bytes[i] == '\n' || f->line.len >= PARTIAL_MAX)
-            show(f);
+        if (bytes[i] == '\n')
+            show(f, 0);
+        else if (f->line.len >= PARTIAL_MAX)
+            show(f, longest_secret(f->run->recipe) - 1);
     }
 }
 
@@ -139,7 +157,7 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i)
         buf_puts(&b, c->extra_env);
     buf_puts(&b, "}\n");
     buf_puts(&b, r->job_script);
-    const char *text = arena_strndup(r->arena, b.text, b.len);
+    const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
 }
@@ -153,6 +171,8 @@ static const char *how_it_ended(struct run *r, const struct job_call *c, int sta
 
     if (status == JOB_LOST)
         return "was started and its end was not recorded (was the host restarted?)";
+    if (status == JOB_UNKNOWN)
+        return "ended without telling how";
     if (status == JOB_TIMEOUT)
         return arena_printf(r->arena, "was ended after its time limit of %s",
                             text_span(r->arena, c->job->timeout_ms));
@@ -165,9 +185,11 @@ static const char *how_it_ended(struct run *r, const struct job_call *c, int sta
     return arena_printf(r->arena, "ended with exit status %d", status);
 }
 
+/* What is no status is not taken for one. */
 static int status_of(struct run *r, const char *control)
 {
     const char *exit = answer_value(r->arena, control, "exit");
+    size_t len = exit ? strlen(exit) : 0;
 
     if (!exit)
         return JOB_UNKNOWN;
@@ -175,17 +197,30 @@ static int status_of(struct run *r, const char *control)
         return JOB_LOST;
     if (strcmp(exit, "timeout") == 0)
         return JOB_TIMEOUT;
+    if (len < 1 || len > 3 || strspn(exit, "0123456789") != len)
+        return JOB_UNKNOWN;
     return (int)strtol(exit, NULL, 10);
+}
+
+/* Of output that was cut the first line may begin inside a secret. */
+static const char *tail_of(struct run *r, const struct follower *f)
+{
+    const char *text = f->tail.text;
+    const char *newline = strchr(text, '\n');
+
+    if (f->tail.len > TAIL_BYTES / 2 && newline)
+        text = newline + 1;
+    return run_redact(r, arena_strdup(r->arena, text));
 }
 
 static void end_of(struct run *r, struct follower *f, size_t host, const struct reply *reply,
                    struct job_end *end)
 {
-    show(f);
+    show(f, 0);
     *end = (struct job_end){
         .host = host,
         .status = status_of(r, f->control.text),
-        .output = run_redact(r, arena_strndup(r->arena, f->tail.text, f->tail.len)),
+        .output = tail_of(r, f),
         .attached = answer_value(r->arena, f->control.text, "attached") != NULL,
     };
     if (reply->kind == REPLY_EXIT && reply->status == 0 && end->status != JOB_UNKNOWN)
@@ -217,6 +252,13 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
     *ends = arena_array(r->arena, c->n_hosts, sizeof **ends);
     for (size_t i = 0; i < c->n_hosts; i++) {
         struct trip t = {.script = job_script(r, c, i), .step = c->step->name, .verb = "run", .payload = -1};
+        const char *script = t.script ? run_script_text(r, &t, c->hosts[i]) : NULL;
+        if (!script)
+            return err_set(err, ERR_FAILED, "'%.60s...' with its environment is too long to be sent",
+                           run_redact(r, c->job->name));
+        calls[i].script = script;
+    }
+    for (size_t i = 0; i < c->n_hosts; i++) {
         followers[i] = (struct follower){.run = r,
                                          .call = c,
                                          .host = r->recipe->hosts[c->hosts[i]].name,
@@ -225,7 +267,7 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
                                          .control = buf_make(LINE_BYTES_MAX),
                                          .tail = buf_make(TAIL_BYTES)};
         calls[i] = (struct call){.host = c->hosts[i],
-                                 .script = run_script_text(r, &t, c->hosts[i]),
+                                 .script = calls[i].script,
                                  .payload = -1,
                                  .output = take,
                                  .arg = &followers[i]};
@@ -281,7 +323,7 @@ bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *en
     r->failure.command = run_redact(r, c->job->run);
     r->failure.how = how_it_ended(r, c, end->status);
     last_lines(r, end->output);
-    return err_set(err, end->status == JOB_LOST ? ERR_UNCERTAIN : ERR_FAILED, "%s: '%s' %s", host,
+    return err_set(err, end->status == JOB_LOST || end->status == JOB_UNKNOWN ? ERR_UNCERTAIN : ERR_FAILED, "%s: '%s' %s", host,
                    run_redact(r, text_shown(r->arena, c->job->name)), r->failure.how);
 }
 

@@ -1,8 +1,9 @@
 #include "core/plan.h"
 
-#include "base/text.h"
+#include "core/site.h"
 
-#include <assert.h>
+/* Lines of a plan with one host, its first and last included: fewer means that some are gone. */
+enum { PLAN_KEYS = 18 };
 
 const char *command_word(enum run_command c)
 {
@@ -207,7 +208,8 @@ const char *plan_text(struct arena *a, const struct what *w)
     return text;
 }
 
-static void read_value(struct arena *a, struct what *w, const char *key, const char *value)
+/* False for a value that no crelease of this version writes. */
+static bool read_value(struct arena *a, struct what *w, const char *key, const char *value)
 {
     const struct {
         const char *key;
@@ -226,14 +228,19 @@ static void read_value(struct arena *a, struct what *w, const char *key, const c
             *texts[i].to = value;
     if (strcmp(key, "host") == 0)
         strs_add(a, &w->hosts, value);
-    else if (strcmp(key, "command") == 0)
+    else if (strcmp(key, "command") == 0) {
         w->command = strcmp(value, "rollback") == 0 ? COMMAND_ROLLBACK : COMMAND_DEPLOY;
+        return strcmp(value, command_word(w->command)) == 0;
+    }
     else if (strcmp(key, "revision_time") == 0)
         w->revision_unix = strtoll(value, NULL, 10);
     else if (strcmp(key, "since") == 0)
         w->since_unix = strtoll(value, NULL, 10);
-    else if (strcmp(key, "migrate") == 0)
+    else if (strcmp(key, "migrate") == 0) {
         w->no_migrate = strcmp(value, "no") == 0;
+        return w->no_migrate || strcmp(value, "yes") == 0;
+    }
+    return true;
 }
 
 static bool is_hex(const char *s, size_t len)
@@ -248,6 +255,8 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
                      .user = "",    .recipe_digest = "", .migrate_digest = ""};
     const char first[] = "crelease-plan 1\n";
     bool whole = false;
+    bool good = true;
+    size_t keys = 0;
 
     if (strncmp(text, first, sizeof first - 1) != 0)
         return err_set(err, ERR_FAILED, "the plan of the run is damaged or of another version of crelease");
@@ -256,13 +265,14 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
         char *line = arena_strndup(a, at, len);
         size_t key = strcspn(line, " ");
         at += len + (at[len] == '\n');
+        keys++;
         whole = strcmp(line, "end plan") == 0;
         if (line[key]) {
             line[key] = '\0';
-            read_value(a, &w, line, line + key + 1);
+            good = read_value(a, &w, line, line + key + 1) && good;
         }
     }
-    if (!whole || !*w.run || strlen(w.release) != 14 || strspn(w.release, "0123456789") != 14 ||
+    if (!whole || !good || keys < PLAN_KEYS || !is_run_id(w.run) || !*w.application || !*w.environment || strlen(w.release) != 14 || strspn(w.release, "0123456789") != 14 ||
         (*w.revision && !is_hex(w.revision, 40)) || !w.hosts.n)
         return err_set(err, ERR_FAILED, "the plan of the run is damaged");
     *ret = w;

@@ -12,22 +12,42 @@ enum { TRIP_MS = 15 * 60 * 1000 };
 /* What the scripts end with (stages/prelude.sh). */
 enum { SCRIPT_FAILED = 70, SCRIPT_CANNOT_SEE = 71, SCRIPT_FENCED = 72, SCRIPT_LOCKED = 73, SCRIPT_UNFINISHED = 74 };
 
+/* Marks every byte that belongs to a secret, so that secrets that overlap are all covered. */
+static bool cover(const struct strs *secrets, const char *text, bool *covered)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < secrets->n; i++) {
+        size_t len = strlen(secrets->v[i]);
+        const char *at = text;
+        while (len && (at = strstr(at, secrets->v[i]))) {
+            memset(covered + (at - text), true, len * sizeof *covered);
+            any = true;
+            at++;
+        }
+    }
+    return any;
+}
+
 const char *redact(struct arena *a, const struct strs *secrets, const char *text)
 {
-    for (size_t i = 0; text && i < secrets->n; i++) {
-        const char *secret = secrets->v[i];
-        const char *at;
-        if (!*secret || !strstr(text, secret))
-            continue;
+    size_t len = text ? strlen(text) : 0;
+
+    if (!len || !secrets->n)
+        return text;
+    bool *covered = xcalloc(len, sizeof *covered);
+    if (cover(secrets, text, covered)) {
         struct buf b = buf_make(SIZE_MAX / 2);
-        for (; (at = strstr(text, secret)); text = at + strlen(secret)) {
-            buf_add(&b, text, (size_t)(at - text));
-            buf_puts(&b, "[secret]");
+        for (size_t i = 0; i < len; i++) {
+            if (!covered[i])
+                buf_add(&b, text + i, 1);
+            else if (i == 0 || !covered[i - 1])
+                buf_puts(&b, "[secret]");
         }
-        buf_puts(&b, text);
         text = arena_strndup(a, b.text, b.len);
         buf_free(&b);
     }
+    free(covered);
     return text;
 }
 

@@ -1,8 +1,9 @@
 #include "core/site.h"
 
+#include "base/buf.h"
 #include "edge/clock.h"
 
-enum { RELEASES_MAX = 10000, MARKS_MAX = 10000 };
+enum { RELEASES_MAX = 100000, MARKS_MAX = 100000, PLAN_BYTES_MAX = 256 * 1024 };
 
 /* The answer's lines, one at a time: key and the rest. */
 struct line {
@@ -58,7 +59,7 @@ static void add_release(struct arena *a, struct site *s, const char *value)
     const char *revision = word(a, &value);
     const char *finished = word(a, &value);
 
-    if (strlen(name) != 14 || strspn(name, "0123456789") != 14 || s->n_releases == RELEASES_MAX)
+    if (clock_release_time(name) < 0 || s->n_releases == RELEASES_MAX)
         return;
     if ((s->n_releases & (s->n_releases + 1)) == 0) {
         struct release *more = arena_array(a, (s->n_releases + 1) * 2, sizeof *more);
@@ -96,7 +97,7 @@ static void read_mark(struct arena *a, struct site *s, const char *value)
     add_mark(a, s, step, state, strtoll(value, NULL, 10));
 }
 
-static bool is_run_id(const char *s)
+bool is_run_id(const char *s)
 {
     size_t len = strlen(s);
 
@@ -149,8 +150,6 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         read_mark(a, s, v);
     else if (strcmp(k, "lock") == 0)
         read_lock(a, s, v);
-    else if (strcmp(k, "plan") == 0)
-        s->plan = arena_printf(a, "%s%s\n", s->plan ? s->plan : "", v);
     else if (strcmp(k, "alive") == 0)
         s->lock.alive = strcmp(v, "yes") == 0;
     else if (strcmp(k, "live") == 0)
@@ -196,12 +195,18 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
 {
     struct site s = {.free_kb = -1};
     struct line line = {"", ""};
+    struct buf plan = buf_make(PLAN_BYTES_MAX);
     bool whole = false;
 
     while (next_line(a, &answer, &line)) {
+        if (strcmp(line.key, "plan") == 0)
+            buf_printf(&plan, "%s\n", line.value);
         read_line(a, &s, &line);
         whole = whole || strcmp(line.key, "end") == 0;
     }
+    if (plan.len)
+        s.plan = arena_strndup(a, plan.text, plan.len);
+    buf_free(&plan);
     if (!whole)
         return err_set(err, ERR_FAILED, "the host's answer is not whole");
     if (s.lock.held && !s.lock.run)

@@ -59,6 +59,9 @@ struct site {
     long long now_unix;   /* of the host's clock */
 };
 
+/* Whether the text is what run ids look like: it is used in paths. */
+bool is_run_id(const char *s);
+
 /* FAILED when the answer is not whole. */
 bool site_parse(struct arena *a, const char *answer, struct site *ret, struct err *err) MUST_CHECK;
 

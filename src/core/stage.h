@@ -41,6 +41,7 @@ struct stage {
     enum who who;
     enum on_fail on_fail;
     bool in_rollback;  /* part of a rollback too */
+    bool if_pending;   /* only when migrations are pending: else its hooks are passed over too */
     const char *until; /* its mark counts only when that stage is done too; NULL: at once */
     const char *about; /* one line for the plan and the help */
     const char *(*tell)(struct arena *a, const struct what *what); /* more for the plan; or NULL */

@@ -4,7 +4,9 @@
  * other query on that table then waits behind the ALTER TABLE.  What is relied on here was
  * tried on PostgreSQL 9.2 to 17: a dump is one transaction with one virtual transaction id, so
  * pid and that id name it exactly, for any role; pg_cancel_backend answers yes and does nothing
- * to a dump that is idle in its transaction, so the locks are looked at again after each step. */
+ * to a dump that is idle in its transaction, so the locks are looked at again after each step.  A
+ * dump whose transaction was cancelled may stay connected until its client reads again: it has
+ * no virtual transaction, holds no lock, and is in nobody's way. */
 #include "stages/stages.h"
 
 #include "base/limits.h"
@@ -55,7 +57,8 @@ static const char look_sql[] =
     "  translate(coalesce(x.datname::text, ''), chr(10) || chr(31), '  '),\n"
     "  translate(coalesce(x.usename::text, ''), chr(10) || chr(31), '  '),\n"
     "  translate(coalesce(x.application_name, ''), chr(10) || chr(31), '  '),\n"
-    "  CASE WHEN x.kind IN ('pg_dump', 'dump-like', 'own') THEN 'yes'\n"
+    "  CASE WHEN x.kind IN ('pg_dump', 'dump-like', 'own') THEN\n"
+    "         CASE WHEN x.vxid IS NULL THEN 'no' ELSE 'yes' END\n"
     "       WHEN x.kind = 'pg_dumpall' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity o\n"
     "         WHERE o.application_name = 'pg_dump' AND o.datname > current_database()\n"
     "         AND o.datname <> 'template1') THEN 'yes' ELSE 'no' END,\n"

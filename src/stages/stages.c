@@ -90,6 +90,7 @@ const struct stage deploy_stages[] = {
         .about = "wait for a backup in the way, or stop it, as the policy says",
         .who = WHO_DB,
         .until = "migrate",
+        .if_pending = true,
         .act = backup_clear_act,
         .undo = stage_undo_nothing, /* a backup that was stopped stays stopped */
     },
@@ -97,6 +98,7 @@ const struct stage deploy_stages[] = {
         .name = "migrate",
         .about = "bring the database forward",
         .who = WHO_MIGRATE,
+        .if_pending = true,
         .act = migrate_act,
         .undo = migrate_undo, /* by hand, and says so */
     },

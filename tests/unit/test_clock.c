@@ -1,0 +1,118 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "edge/clock.h"
+
+#define N(rows) (sizeof(rows) / sizeof *(rows))
+
+static struct arena arena;
+
+static void test_release_names(void **state)
+{
+    static const struct {
+        const char *name;
+        long long unix_s; /* -1: no release name */
+    } rows[] = {
+        {"19700101000000", 0},
+        {"19700101000001", 1},
+        {"20000229120000", 951825600},
+        {"20261122153012", 1795361412},
+        {"20380119031408", 2147483648},
+        {"20991231235959", 4102444799},
+        {"99991231235959", 253402300799},
+        {"20261301000000", -1}, /* month 13 */
+        {"20260001000000", -1},
+        {"20260100000000", -1},
+        {"20260132000000", -1},
+        {"20260229000000", -1}, /* no leap year */
+        {"21000229000000", -1},
+        {"20261122240000", -1},
+        {"20261122156000", -1},
+        {"20261122153060", -1},
+        {"20261122153061", -1},
+        {"20161231235960", -1}, /* a leap second has no name */
+        {"00000000000000", -1},
+        {"", -1},
+        {"2026112215301", -1},
+        {"202611221530123", -1},
+        {"2026112215301a", -1},
+        {"2026112215301 ", -1},
+        {" 2026112215301", -1},
+        {"-2026112215301", -1},
+        {"+2026112215301", -1},
+        {"2026-11-22 153", -1},
+        {"../../../../..", -1},
+        {"20261122153012\n", -1},
+        {"\xd9\xa0\xd9\xa0\xd9\xa0\xd9\xa0\xd9\xa0\xd9\xa0\xd9\xa0", -1}, /* other digits */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        long long t = clock_release_time(rows[i].name);
+        if (t != rows[i].unix_s)
+            fail_msg("'%s': found %lld, expected %lld", rows[i].name, t, rows[i].unix_s);
+        if (t >= 0)
+            assert_string_equal(clock_release_name(&arena, t), rows[i].name);
+    }
+}
+
+static void test_release_round_trip(void **state)
+{
+    long long t = 0;
+
+    (void)state;
+    for (int i = 0; i < 5000; i++, t += 1234577) {
+        const char *name = clock_release_name(&arena, t);
+        assert_int_equal(strlen(name), 14);
+        assert_int_equal(clock_release_time(name), t);
+    }
+}
+
+/* Names are UTC and in the order of time, wherever the machine is. */
+static void test_zone(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("TZ", "XYZ-5:30", 1), 0);
+    tzset();
+    assert_string_equal(clock_release_name(&arena, 1795361412), "20261122153012");
+    assert_int_equal(clock_release_time("20261122153012"), 1795361412);
+    assert_string_equal(clock_rfc3339(&arena, 1795361412345, false), "2026-11-22T15:30:12Z");
+    assert_string_equal(clock_rfc3339(&arena, 1795361412045, true), "2026-11-22T15:30:12.045Z");
+    assert_string_equal(clock_of_day(&arena, 1795361412999), "21:00:12");
+    assert_string_equal(clock_date(&arena, 1795361412999), "2026-11-22 21:00");
+    assert_int_equal(setenv("TZ", "UTC0", 1), 0);
+    tzset();
+    assert_string_equal(clock_of_day(&arena, 1795361412999), "15:30:12");
+    assert_string_equal(clock_date(&arena, 0), "1970-01-01 00:00");
+}
+
+static void test_now(void **state)
+{
+    long long ms = clock_now_ms();
+
+    (void)state;
+    assert_true(llabs(ms / 1000 - (long long)time(NULL)) <= 2);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_release_names, teardown),
+        cmocka_unit_test_teardown(test_release_round_trip, teardown),
+        cmocka_unit_test_teardown(test_zone, teardown),
+        cmocka_unit_test_teardown(test_now, teardown),
+    };
+
+    return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
+}

@@ -1,0 +1,459 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "core/run.h"
+
+#include <signal.h>
+
+#define N(rows) (sizeof(rows) / sizeof *(rows))
+
+static struct arena arena;
+static struct err err;
+static struct run run;
+static struct recipe recipe;
+static struct host hosts[] = {{.name = "app1", .deploy_to = "/srv/it's one"},
+                              {.name = "app2", .deploy_to = "/srv/two"},
+                              {.name = "db1", .deploy_to = "/srv/db"}};
+static struct site sites[3];
+static struct plan plan = {
+    .what = {.run = "k7f2ab", .release = "20261122153012", .command = COMMAND_DEPLOY}};
+
+/* ---- a fleet and a loop that do as they are told ---- */
+
+static const struct reply *answers; /* by host */
+static const struct call *sent;
+static size_t n_sent;
+static int signal_that_came;
+
+void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
+               struct reply *ret_replies)
+{
+    (void)fleet;
+    (void)a;
+    sent = calls;
+    n_sent = n;
+    for (size_t i = 0; i < n; i++)
+        ret_replies[i] = answers[calls[i].host];
+}
+
+int loop_signal(const struct loop *loop)
+{
+    (void)loop;
+    return signal_that_came;
+}
+
+static const char *warnings;
+
+static void note(void *self, const struct event *e)
+{
+    (void)self;
+    assert_true(e->unix_ms > 0);
+    assert_string_equal(e->run_id, "k7f2ab");
+    if (e->kind == EVENT_WARNING)
+        warnings = arena_printf(&arena, "%s%s\n", warnings, e->detail);
+}
+
+static const struct watcher watcher = {.tell = note};
+
+static void begin(size_t n_hosts)
+{
+    recipe = (struct recipe){.hosts = hosts, .n_hosts = n_hosts};
+    memset(sites, 0, sizeof sites);
+    run = (struct run){.arena = &arena,
+                       .recipe = &recipe,
+                       .plan = &plan,
+                       .watcher = &watcher,
+                       .prelude = "# prelude\n",
+                       .mark_script = "# mark\n",
+                       .sites = sites,
+                       .epoch = 4};
+    warnings = "";
+    signal_that_came = 0;
+    err = (struct err){.arena = &arena};
+}
+
+/* ---- redact ---- */
+
+static void test_redact(void **state)
+{
+    static const struct {
+        const char *secrets[4]; /* the longest first, as a recipe has them */
+        const char *text;
+        const char *out;
+    } rows[] = {
+        {{NULL}, "nothing to hide", "nothing to hide"},
+        {{"hunter22"}, "", ""},
+        {{"hunter22"}, "nothing to hide", "nothing to hide"},
+        {{"hunter22"}, "hunter22", "[secret]"},
+        {{"hunter22"}, "a hunter22 b hunter22", "a [secret] b [secret]"},
+        {{"hunter22"}, "hunter22hunter22", "[secret]"},
+        {{"hunter22"}, "hunter2", "hunter2"},
+        {{"hunter22"}, "hunter2hunter22", "hunter2[secret]"},
+        {{"hunter22", "hunter"}, "hunter hunter22", "[secret] [secret]"},
+        {{"one-two", "two-one"}, "one-two two-one", "[secret] [secret]"},
+        {{"aaaa"}, "aaaaaaaaab", "[secret]b"},
+        {{"abcdef", "defghi"}, "-abcdefghi-", "-[secret]-"},
+        {{"hunter22", "cret"}, "hunter22 cret", "[secret] [secret]"},
+        {{"line one\nline two"}, "line one\nline two\n", "[secret]\n"},
+        {{""}, "an empty one is none", "an empty one is none"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct strs secrets = {0};
+        for (size_t k = 0; rows[i].secrets[k]; k++)
+            strs_add(&arena, &secrets, rows[i].secrets[k]);
+        assert_string_equal(redact(&arena, &secrets, rows[i].text), rows[i].out);
+    }
+    assert_null(redact(&arena, &(struct strs){0}, NULL));
+    assert_null(redact(&arena, &(struct strs){(const char *[]){"abcd"}, 1}, NULL));
+}
+
+/* Secrets that lie in what is put in their place: it ends, and none of them can be read. */
+static void test_redact_itself(void **state)
+{
+    static const char *const words[] = {"secret", "[secret]", "cret", "ecre", "ret]"};
+
+    (void)state;
+    for (size_t i = 0; i < N(words); i++) {
+        struct strs one = {0};
+        strs_add(&arena, &one, words[i]);
+        strs_add(&arena, &one, "zzzz");
+        const char *text =
+            redact(&arena, &one, arena_printf(&arena, "-%s-%s-zzzz-", words[i], words[i]));
+        assert_null(strstr(text, "zzzz"));
+        assert_int_equal(strncmp(text, "-[", 2), 0);
+        assert_true(strlen(text) < 1000);
+    }
+    struct strs all = {0};
+    for (size_t i = 0; i < N(words); i++)
+        strs_add(&arena, &all, words[i]);
+    assert_true(strlen(redact(&arena, &all, "[secret] [secret]")) < 100000);
+}
+
+static void test_redact_much(void **state)
+{
+    struct buf b = buf_make(4 << 20);
+    struct strs secrets = {0};
+
+    (void)state;
+    strs_add(&arena, &secrets, "hunter22");
+    for (int i = 0; i < 4000; i++)
+        buf_puts(&b, "x hunter22 y\n");
+    const char *text = redact(&arena, &secrets, b.text);
+    assert_null(strstr(text, "hunter22"));
+    assert_int_equal(strlen(text), b.len);
+    buf_free(&b);
+}
+
+/* ---- run_judge ---- */
+
+#define SILENT "the script stopped without a word; what it was told to do may have happened"
+
+static void test_judge(void **state)
+{
+    static const struct {
+        struct reply reply;
+        enum err_code code;
+        const char *msg;
+    } rows[] = {
+        {{REPLY_EXIT, 0, .out = "held k7f2ab\n"}, ERR_NONE, NULL},
+        {{REPLY_EXIT, 0, .out = "x y\nended 0\n"}, ERR_NONE, NULL},
+        {{REPLY_EXIT, 0, .out = "error but 0 is 0\nended 0\n"}, ERR_NONE, NULL},
+        {{REPLY_EXIT, 0, .out = ""}, ERR_UNCERTAIN, SILENT},
+        {{REPLY_EXIT, 0, .out = "x y\n"}, ERR_UNCERTAIN, SILENT},
+        {{REPLY_EXIT, 0, .out = "x ended 0\nended 0"}, ERR_UNCERTAIN, SILENT},
+        {{REPLY_EXIT, 70, .out = "x y\nerror cannot write\n"}, ERR_FAILED, "cannot write"},
+        {{REPLY_EXIT, 70, .out = "error one\nerror two\n"}, ERR_FAILED, "one"},
+        {{REPLY_EXIT, 70, .out = "error \x1b[2Jbad\n"}, ERR_FAILED, "\\x1b[2Jbad"},
+        {{REPLY_EXIT, 70, .out = ""}, ERR_FAILED, "failed"},
+        {{REPLY_EXIT, 70, .out = "error cut o"}, ERR_FAILED, "failed"},
+        {{REPLY_EXIT, 71, .out = "error no /proc\n"}, ERR_UNCERTAIN, "no /proc"},
+        {{REPLY_EXIT, 71, .out = ""}, ERR_UNCERTAIN, "cannot see what was done"},
+        {{REPLY_EXIT, 72, .out = "fenced bob@desk\n"},
+         ERR_LOCKED,
+         "this run does not hold the site any more: it was taken over by bob@desk"},
+        {{REPLY_EXIT, 72, .out = "fenced nobody\n"},
+         ERR_LOCKED,
+         "this run does not hold the site any more: it was taken over or ended"},
+        {{REPLY_EXIT, 72, .out = ""},
+         ERR_LOCKED,
+         "this run does not hold the site any more: it was taken over or ended"},
+        {{REPLY_EXIT, 73, .out = "error run x by bob is alive\n"},
+         ERR_LOCKED,
+         "run x by bob is alive"},
+        {{REPLY_EXIT, 73, .out = ""}, ERR_LOCKED, "another run holds the site"},
+        {{REPLY_EXIT, 74, .out = "error run x by bob is unfinished\n"},
+         ERR_UNFINISHED,
+         "run x by bob is unfinished"},
+        {{REPLY_EXIT, 74, .out = ""}, ERR_UNFINISHED, "an earlier run is unfinished"},
+        {{REPLY_EXIT, 1, .out = ""}, ERR_FAILED, "the script ended with exit status 1"},
+        {{REPLY_EXIT, 2, .out = "", .err_out = "sh: 1\nsh: 2: Syntax error\r\n\n"},
+         ERR_FAILED,
+         "the script ended with exit status 2: sh: 2: Syntax error"},
+        {{REPLY_EXIT, 127, .out = "", .err_out = "sh: tar: not found"},
+         ERR_FAILED,
+         "the script ended with exit status 127: sh: tar: not found"},
+        {{REPLY_EXIT, 255, .out = "", .err_out = "\x1b]0;x\a"},
+         ERR_FAILED,
+         "the script ended with exit status 255: \\x1b]0;x\\x07"},
+        {{REPLY_SIGNAL, .signal = "KILL"}, ERR_FAILED, "the script was ended by signal KILL"},
+        {{REPLY_LOST, .why = "the connection broke"},
+         ERR_UNCERTAIN,
+         "the connection broke; what it was told to do may have happened"},
+        {{REPLY_TIMEOUT, .why = "no answer in 9 s"},
+         ERR_UNCERTAIN,
+         "no answer in 9 s; what it was told to do may have happened"},
+        {{REPLY_UNREACHED, .why = "no route"}, ERR_UNREACHABLE, "no route"},
+        {{.kind = REPLY_STOPPED}, ERR_UNCERTAIN, "stopped in the middle of a step"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct reply reply = rows[i].reply;
+        reply.out = reply.out ? reply.out : "";
+        reply.err_out = reply.err_out ? reply.err_out : "";
+        begin(1);
+        assert_int_equal(run_judge(&run, 0, &reply, &err), rows[i].code == ERR_NONE);
+        assert_int_equal(err.code, rows[i].code);
+        if (!rows[i].msg) {
+            assert_null(run.failure.host);
+            continue;
+        }
+        assert_string_equal(err.msg, rows[i].msg);
+        assert_string_equal(run.failure.host, "app1");
+        begin(3);
+        assert_false(run_judge(&run, 2, &reply, &err));
+        assert_string_equal(err.msg, arena_printf(&arena, "db1: %s", rows[i].msg));
+    }
+}
+
+/* Once something has begun, not to reach a host leaves open what is so there. */
+static void test_judge_later(void **state)
+{
+    const struct reply reply = {REPLY_UNREACHED, .out = "", .err_out = "", .why = "no route"};
+
+    (void)state;
+    begin(2);
+    run.begun = true;
+    assert_false(run_judge(&run, 1, &reply, &err));
+    assert_int_equal(err.code, ERR_UNCERTAIN);
+    assert_string_equal(err.msg, "app2: no route");
+}
+
+static void test_judge_stopped(void **state)
+{
+    static const struct {
+        int signal;
+        enum err_code code;
+        const char *msg;
+    } rows[] = {
+        {SIGINT, ERR_INTERRUPTED, "stopped by Ctrl-C in the middle of a step"},
+        {SIGTERM, ERR_TERMINATED, "stopped by SIGTERM in the middle of a step"},
+        {SIGHUP, ERR_TERMINATED, "stopped by SIGHUP in the middle of a step"},
+    };
+    const struct reply reply = {REPLY_STOPPED, .out = "", .err_out = ""};
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        begin(1);
+        assert_false(run_is_stopped(&run, "", &err));
+        signal_that_came = rows[i].signal;
+        assert_false(run_judge(&run, 0, &reply, &err));
+        assert_int_equal(err.code, rows[i].code);
+        assert_string_equal(err.msg, rows[i].msg);
+    }
+}
+
+/* ---- run_scripts ---- */
+
+static const size_t all_hosts[] = {0, 1, 2};
+
+static void some_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    assert_ptr_equal(r, &run);
+    assert_null(s);
+    buf_printf(b, "value='of %s'\n", hosts[host].name);
+}
+
+static void test_script_text(void **state)
+{
+    const struct trip t = {
+        .script = "# script\n", .step = "after-switch", .verb = "undo", .values = some_values};
+    static char large[SCRIPT_BYTES_MAX + 1];
+
+    (void)state;
+    begin(3);
+    assert_string_equal(run_script_text(&run, &t, 0), "deploy_to='/srv/it'\\''s one'\n"
+                                                      "run='k7f2ab'\n"
+                                                      "epoch='4'\n"
+                                                      "release='20261122153012'\n"
+                                                      "step='after-switch'\n"
+                                                      "verb='undo'\n"
+                                                      "value='of app1'\n"
+                                                      "# prelude\n"
+                                                      "# script\n");
+    memset(large, 'x', sizeof large - 1);
+    assert_null(
+        run_script_text(&run, &(struct trip){.script = large, .step = "s", .verb = "v"}, 0));
+    answers = NULL;
+    n_sent = 0;
+    const struct trip all = {
+        .script = large, .step = "s", .verb = "v", .hosts = all_hosts, .n_hosts = 1};
+    assert_false(run_scripts(&run, &all, NULL, &err));
+    assert_int_equal(err.code, ERR_FAILED);
+    assert_int_equal(n_sent, 0);
+}
+
+static void test_scripts(void **state)
+{
+    const struct reply rows[] = {
+        {REPLY_EXIT, 0, .out = "ended 0\n", .err_out = ""},
+        {REPLY_LOST, .out = "", .err_out = "", .why = "the connection broke"},
+        {REPLY_EXIT, 70, .out = "error disk full\n", .err_out = ""},
+    };
+    struct trip t = {.script = "#\n",
+                     .step = "link",
+                     .verb = "run",
+                     .hosts = all_hosts,
+                     .n_hosts = 1,
+                     .payload = -1};
+    struct reply *replies = NULL;
+
+    (void)state;
+    begin(3);
+    answers = rows;
+    assert_true(run_scripts(&run, &t, &replies, &err));
+    assert_int_equal(n_sent, 1);
+    assert_true(sent[0].timeout_ms > 0);
+    assert_int_equal(sent[0].payload, -1);
+    t.n_hosts = 3;
+    t.timeout_ms = 77;
+    assert_false(run_scripts(&run, &t, &replies, &err));
+    assert_int_equal(n_sent, 3);
+    assert_int_equal(sent[2].timeout_ms, 77);
+    assert_non_null(strstr(sent[2].script, "deploy_to='/srv/db'\n"));
+    assert_int_equal(replies[2].status, 70);
+    assert_int_equal(err.code, ERR_UNCERTAIN);
+    assert_string_equal(err.msg,
+                        "app2: the connection broke; what it was told to do may have happened");
+    assert_string_equal(warnings, "db1: disk full\n");
+    assert_string_equal(run.failure.host, "app2");
+}
+
+/* ---- what is left to do ---- */
+
+static void test_hosts_left(void **state)
+{
+    static const struct {
+        const char *until;
+        const char *mark;     /* of the step, NULL: none */
+        const char *later;    /* of the stage that `until` names */
+        const char *last_run; /* of the host's history */
+        size_t left;
+    } rows[] = {
+        {NULL, NULL, NULL, NULL, 1},
+        {NULL, "begun", NULL, NULL, 1},
+        {NULL, "failed", NULL, NULL, 1},
+        {NULL, "undone", NULL, NULL, 1},
+        {NULL, "done", NULL, NULL, 0},
+        {NULL, "skipped", NULL, NULL, 0},
+        {"migrate", "done", NULL, NULL, 1},
+        {"migrate", "done", "begun", NULL, 1},
+        {"migrate", "done", "done", NULL, 0},
+        {"migrate", "skipped", "skipped", NULL, 0},
+        {"migrate", NULL, "done", NULL, 1},
+        {NULL, NULL, NULL, "k7f2ab deploy done", 0},
+        {NULL, NULL, NULL, "k7f2aa deploy done", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        const struct stage stage = {.name = "backup-clear", .until = rows[i].until};
+        const struct step step = {
+            .stage = &stage, .name = stage.name, .hosts = (size_t[]){0, 2}, .n_hosts = 2};
+        size_t *left;
+        begin(3);
+        if (rows[i].mark)
+            site_set_mark(&arena, &sites[2], stage.name, rows[i].mark);
+        if (rows[i].later)
+            site_set_mark(&arena, &sites[2], "migrate", rows[i].later);
+        sites[2].last_run = rows[i].last_run;
+        if (run_hosts_left(&run, &step, &left) != 1 + rows[i].left)
+            fail_msg("row %zu", i);
+        assert_int_equal(left[0], 0);
+        if (rows[i].left)
+            assert_int_equal(left[1], 2);
+    }
+}
+
+static void test_script_act(void **state)
+{
+    const struct reply rows[] = {
+        {REPLY_EXIT, 0, .out = "ended 0\n", .err_out = ""},
+        {REPLY_EXIT, 0, .out = "ended 0\n", .err_out = ""},
+        {REPLY_EXIT, 70, .out = "error no\n", .err_out = ""},
+    };
+    const struct stage stage = {.name = "link", .script = "# link\n"};
+    const struct step step = {
+        .stage = &stage, .name = "link", .hosts = (size_t[]){0, 1, 2}, .n_hosts = 3};
+
+    (void)state;
+    begin(3);
+    answers = rows;
+    site_set_mark(&arena, &sites[0], "link", "done");
+    assert_false(stage_script_act(&run, &step, &err));
+    assert_int_equal(n_sent, 2);
+    assert_string_equal(site_mark(&sites[1], "link"), "done");
+    assert_string_equal(site_mark(&sites[2], "link"), "begun");
+    assert_string_equal(err.msg, "db1: no");
+}
+
+static void test_script_undo(void **state)
+{
+    const struct reply good = {REPLY_EXIT, 0, .out = "ended 0\n", .err_out = ""};
+    const struct reply rows[] = {good, good, good};
+    const struct stage stage = {.name = "switch", .script = "# switch\n"};
+    const struct step step = {
+        .stage = &stage, .name = "switch", .hosts = (size_t[]){0, 1, 2}, .n_hosts = 3};
+
+    (void)state;
+    begin(3);
+    answers = rows;
+    n_sent = 0;
+    assert_true(stage_script_undo(&run, &step, &err));
+    assert_int_equal(n_sent, 0); /* nobody ever began it */
+    site_set_mark(&arena, &sites[0], "switch", "undone");
+    site_set_mark(&arena, &sites[2], "switch", "begun");
+    assert_true(stage_script_undo(&run, &step, &err));
+    assert_int_equal(n_sent, 1);
+    assert_int_equal(sent[0].host, 2);
+    assert_non_null(strstr(sent[0].script, "verb='undo'\n"));
+    assert_string_equal(site_mark(&sites[2], "switch"), "undone");
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+#define TEST(f) cmocka_unit_test_teardown(f, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_redact),      TEST(test_redact_itself), TEST(test_redact_much),
+        TEST(test_judge),       TEST(test_judge_later),   TEST(test_judge_stopped),
+        TEST(test_script_text), TEST(test_scripts),       TEST(test_hosts_left),
+        TEST(test_script_act),  TEST(test_script_undo),
+    };
+
+    return cmocka_run_group_tests_name("run", tests, NULL, NULL);
+}

@@ -1,0 +1,444 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/site.h"
+
+#include "base/buf.h"
+
+#define N(rows) (sizeof(rows) / sizeof *(rows))
+
+static struct arena arena;
+static struct err err;
+
+/* The last lines of an answer: survey.sh's own, then every script's. */
+#define END "end survey\nended 0\n"
+
+static const char whole_answer[] =
+    "survey 1\n"
+    "now 1795361412\n"
+    "deploy_to there\n"
+    "writable yes\n"
+    "current /var/www/shop/releases/20261122153012\n"
+    "current_is there\n"
+    "leftover /var/www/shop/releases/current\n"
+    "log yes\n"
+    "release 20261101000000 - finished -\n"
+    "release 20261120101010 1111111111111111111111111111111111111111 finished manifest\n"
+    "release 20261122153012 2222222222222222222222222222222222222222 - manifest\n"
+    "live 20261122153012 2222222222222222222222222222222222222222\n"
+    "migrated digest 33\n"
+    "migrated revision 2222222222222222222222222222222222222222\n"
+    "lock crelease-lock 1\n"
+    "lock run k7f2ab\n"
+    "lock epoch 3\n"
+    "lock by ann o'hara@laptop\n"
+    "lock since 1795361400\n"
+    "lock keeper 812 5512 3f6c\n"
+    "alive yes\n"
+    "plan crelease-plan 1\n"
+    "plan run k7f2ab\n"
+    "plan end plan\n"
+    "mark lock done 1795361401\n"
+    "mark build begun 1795361402\n"
+    "mark build failed 1795361403\n"
+    "mark migrate begun 1795361404\n"
+    "last_error failed app1: 'make' ended with exit status 2\n"
+    "last_run k7f2aa deploy done\n"
+    "missing config/database.yml\n"
+    "missing config/a b.yml\n"
+    "no_tool sha256sum\n"
+    "system Linux 6.1.0\n"
+    "user deploy\n"
+    "free_kb 123456\n" END;
+
+static bool parse(const char *answer, struct site *s)
+{
+    err_clear(&err);
+    return site_parse(&arena, answer, s, &err);
+}
+
+static void test_whole(void **state)
+{
+    struct site s;
+
+    (void)state;
+    assert_true(parse(whole_answer, &s));
+    assert_true(s.there);
+    assert_true(s.writable);
+    assert_null(s.writable_at);
+    assert_int_equal(s.current_kind, CURRENT_LINK);
+    assert_string_equal(s.current, "/var/www/shop/releases/20261122153012");
+    assert_string_equal(s.live, "20261122153012");
+    assert_string_equal(s.live_revision, "2222222222222222222222222222222222222222");
+    assert_string_equal(s.leftover, "/var/www/shop/releases/current");
+    assert_true(s.has_log);
+    assert_int_equal(s.n_releases, 3);
+    assert_null(s.releases[0].revision);
+    assert_true(s.releases[0].finished && !s.releases[0].manifest);
+    assert_true(s.releases[1].finished && s.releases[1].manifest);
+    assert_true(!s.releases[2].finished && s.releases[2].manifest);
+    assert_string_equal(site_release(&s, "20261120101010")->revision,
+                        "1111111111111111111111111111111111111111");
+    assert_null(site_release(&s, "20261120101011"));
+    assert_string_equal(s.migrated_digest, "33");
+    assert_string_equal(s.migrated_revision, "2222222222222222222222222222222222222222");
+    assert_true(s.lock.held && s.lock.alive);
+    assert_string_equal(s.lock.run, "k7f2ab");
+    assert_int_equal(s.lock.epoch, 3);
+    assert_string_equal(s.lock.by, "ann o'hara@laptop");
+    assert_int_equal(s.lock.since_unix, 1795361400);
+    assert_string_equal(s.plan, "crelease-plan 1\nrun k7f2ab\nend plan\n");
+    assert_int_equal(s.n_marks, 4);
+    assert_int_equal(s.marks[3].unix_s, 1795361404);
+    assert_string_equal(s.last_error, "failed app1: 'make' ended with exit status 2");
+    assert_int_equal(s.missing.n, 2);
+    assert_string_equal(s.missing.v[1], "config/a b.yml");
+    assert_int_equal(s.no_tools.n, 1);
+    assert_string_equal(s.system, "Linux 6.1.0");
+    assert_string_equal(s.user, "deploy");
+    assert_int_equal(s.free_kb, 123456);
+    assert_int_equal(s.now_unix, 1795361412);
+}
+
+/* A host that nothing was deployed to. */
+static void test_bare(void **state)
+{
+    struct site s;
+
+    (void)state;
+    assert_true(parse("survey 1\nnow 5\ndeploy_to missing\nwritable no\nwritable_at /var\n"
+                      "current_is none\nlog no\n" END,
+                      &s));
+    assert_false(s.there || s.writable || s.has_log || s.lock.held || s.lock.alive);
+    assert_string_equal(s.writable_at, "/var");
+    assert_int_equal(s.current_kind, CURRENT_NONE);
+    assert_null(s.current);
+    assert_null(s.live);
+    assert_null(s.plan);
+    assert_null(s.last_run);
+    assert_null(site_mark(&s, "lock"));
+    assert_false(site_has_ended(&s, "k7f2ab"));
+    assert_int_equal(s.free_kb, -1);
+    assert_int_equal(s.n_releases + s.n_marks + s.missing.n + s.no_tools.n, 0);
+}
+
+/* Cut off anywhere it is an error; what was there before is left alone. */
+static void test_cut_off(void **state)
+{
+    size_t len = (size_t)(strstr(whole_answer, END) - whole_answer) + strlen("end survey\n");
+
+    (void)state;
+    for (size_t i = 0; i < len; i++) {
+        struct arena kept = arena;
+        struct site s = {.free_kb = -7};
+        char *cut = malloc(i + 1); /* of exactly that size: a look beyond it is seen */
+        assert_non_null(cut);
+        memcpy(cut, whole_answer, i);
+        cut[i] = '\0';
+        arena = (struct arena){0};
+        err.arena = &arena;
+        if (parse(cut, &s))
+            fail_msg("taken for whole after %zu of %zu bytes", i, len);
+        assert_int_equal(err.code, ERR_FAILED);
+        assert_int_equal(s.free_kb, -7);
+        free(cut);
+        arena_free(&arena);
+        arena = kept;
+        err.arena = &arena;
+    }
+}
+
+/* Any byte of it another one: a site or an error, and no name that leads elsewhere. */
+static void test_flipped(void **state)
+{
+    static const char odd[] = {' ', '\n', '/', '-', '.', '0', '9', 'z', '\x01', '\xff'};
+    char answer[sizeof whole_answer];
+
+    (void)state;
+    for (size_t i = 0; i + 1 < sizeof answer; i++) {
+        for (size_t k = 0; k < sizeof odd; k++) {
+            struct arena kept = arena;
+            struct site s;
+            memcpy(answer, whole_answer, sizeof answer);
+            answer[i] = odd[k];
+            arena = (struct arena){0};
+            err.arena = &arena;
+            if (parse(answer, &s)) {
+                assert_true(!s.lock.held || (s.lock.run && !strpbrk(s.lock.run, "/. ")));
+                assert_true(!s.live || strspn(s.live, "0123456789") == 14);
+                for (size_t n = 0; n < s.n_releases; n++)
+                    assert_int_equal(strspn(s.releases[n].name, "0123456789"), 14);
+            }
+            arena_free(&arena);
+            arena = kept;
+            err.arena = &arena;
+        }
+    }
+}
+
+static void test_release_names(void **state)
+{
+    static const struct {
+        const char *line;
+        size_t n;
+    } rows[] = {
+        {"release 20261122153012 - - -", 1},
+        {"release 20261122153012", 1},
+        {"release 20261122153012 x finished manifest more", 1},
+        {"release", 0},
+        {"release ", 0},
+        {"release  20261122153012", 0},
+        {"release ../../../../..", 0},
+        {"release 2026112215301/", 0},
+        {"release 20261122/53012", 0},
+        {"release 20261122153012/.. - - -", 0},
+        {"release 2026112215301", 0},
+        {"release 202611221530123", 0},
+        {"release -2026112215301", 0},
+        {"release 2026112215301a", 0},
+        {"release current", 0},
+        {"Release 20261122153012", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct site s;
+        assert_true(parse(arena_printf(&arena, "%s\n" END, rows[i].line), &s));
+        if (s.n_releases != rows[i].n)
+            fail_msg("'%s': %zu releases", rows[i].line, s.n_releases);
+        if (s.n_releases)
+            assert_string_equal(s.releases[0].name, "20261122153012");
+    }
+}
+
+static void test_live(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *live;
+        const char *revision;
+    } rows[] = {
+        {"live 20261122153012 2222", "20261122153012", "2222"},
+        {"live 20261122153012 -", "20261122153012", NULL},
+        {"live 20261122153012", "20261122153012", NULL},
+        {"live ../../etc 2222", NULL, NULL},
+        {"live 20261122153012/.. 2222", NULL, NULL},
+        {"live ", NULL, NULL},
+        {"live", NULL, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct site s;
+        assert_true(parse(arena_printf(&arena, "%s\n" END, rows[i].line), &s));
+        if (!s.live != !rows[i].live || !s.live_revision != !rows[i].revision)
+            fail_msg("'%s'", rows[i].line);
+        if (s.live)
+            assert_string_equal(s.live, rows[i].live);
+        if (s.live_revision)
+            assert_string_equal(s.live_revision, rows[i].revision);
+    }
+}
+
+static void test_current(void **state)
+{
+    static const struct {
+        const char *word;
+        enum current_kind kind;
+    } rows[] = {{"there", CURRENT_LINK},
+                {"dangling", CURRENT_DANGLING},
+                {"folder", CURRENT_FOLDER},
+                {"none", CURRENT_NONE},
+                {"", CURRENT_NONE}};
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct site s;
+        assert_true(parse(arena_printf(&arena, "current_is %s\n" END, rows[i].word), &s));
+        assert_int_equal(s.current_kind, rows[i].kind);
+    }
+}
+
+static void test_lock(void **state)
+{
+    static const struct {
+        const char *lines;
+        const char *run; /* NULL: the file is damaged */
+    } rows[] = {
+        {"lock run k7f2ab", "k7f2ab"},
+        {"lock run 0123456789abcdef", "0123456789abcdef"},
+        {"lock run ../k7f2\nlock run k7f2ab", "k7f2ab"},
+        {"lock ", NULL},
+        {"lock", NULL},
+        {"lock crelease-lock 1\nlock epoch 1", NULL},
+        {"lock run", NULL},
+        {"lock run ", NULL},
+        {"lock run ../../etc", NULL},
+        {"lock run k7f2/ab", NULL},
+        {"lock run .", NULL},
+        {"lock run ..", NULL},
+        {"lock run k7f2 ab", NULL},
+        {"lock run K7F2AB", NULL},
+        {"lock run k7f2\x01", NULL},
+        {"lock run 0123456789abcdef0", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct site s;
+        bool ok = parse(arena_printf(&arena, "%s\n" END, rows[i].lines), &s);
+        if (ok != (rows[i].run != NULL))
+            fail_msg("'%s'", rows[i].lines);
+        if (ok) {
+            assert_true(s.lock.held);
+            assert_string_equal(s.lock.run, rows[i].run);
+        } else {
+            assert_non_null(strstr(err.msg, ".crelease/lock is damaged"));
+        }
+    }
+}
+
+static void test_marks(void **state)
+{
+    struct site s;
+
+    (void)state;
+    assert_true(parse("mark\nmark \nmark build\nmark build begun\nmark build done x\n"
+                      "mark build failed 7\nmark build-1 done 8\nmark lock done 9 extra\n" END,
+                      &s));
+    assert_string_equal(site_mark(&s, "build"), "failed");
+    assert_string_equal(site_mark(&s, "build-1"), "done");
+    assert_string_equal(site_mark(&s, "lock"), "done");
+    assert_null(site_mark(&s, "buil"));
+    assert_null(site_mark(&s, "migrate"));
+    assert_true(site_is_marked(&s, "build", "failed"));
+    assert_false(site_is_marked(&s, "build", "begun"));
+    assert_false(site_is_marked(&s, "build", "fail"));
+    assert_false(site_is_marked(&s, "migrate", "done"));
+    site_set_mark(&arena, &s, "build", "done");
+    site_set_mark(&arena, &s, "migrate", "begun");
+    assert_true(site_is_marked(&s, "build", "done"));
+    assert_true(site_is_marked(&s, "migrate", "begun"));
+}
+
+/* As many of everything as a host may care to send: bounded, and the rest is still read. */
+static void test_many(void **state)
+{
+    struct buf b = buf_make(16 << 20);
+    struct site s;
+
+    (void)state;
+    for (int i = 0; i < 20000; i++)
+        buf_printf(&b, "release 2026%02d%02d%06d 1 - -\nmark step%d done %d\nmissing f%d\n",
+                   i / 2000 + 1, i % 28 + 1, i % 235959, i, i, i);
+    buf_puts(&b, "live 20261122153012 -\n" END);
+    assert_false(b.full);
+    assert_true(parse(b.text, &s));
+    assert_true(s.n_releases > 1000 && s.n_releases < 20000);
+    assert_true(s.n_marks > 1000 && s.n_marks <= 20000);
+    assert_int_equal(s.missing.n, 20000);
+    assert_string_equal(s.live, "20261122153012");
+    for (size_t i = 0; i < s.n_releases; i++)
+        assert_int_equal(strlen(s.releases[i].name), 14);
+    for (size_t i = 0; i < s.n_marks; i++)
+        assert_int_equal(s.marks[i].unix_s, i);
+    for (int i = 0; i < 120000; i++)
+        site_set_mark(&arena, &s, "more", "done");
+    assert_true(s.n_marks <= 100000);
+    buf_free(&b);
+}
+
+static void test_long_values(void **state)
+{
+    struct buf b = buf_make(4 << 20);
+    struct site s;
+
+    (void)state;
+    buf_puts(&b, "current ");
+    for (int i = 0; i < 1 << 20; i++)
+        buf_puts(&b, "x");
+    buf_puts(&b, "\n" END);
+    assert_true(parse(b.text, &s));
+    assert_int_equal(strlen(s.current), 1 << 20);
+    buf_free(&b);
+    assert_true(parse("\n\n \n  \nunknown\nunknown key\n" END, &s));
+    assert_false(parse("end survey", &s));
+    assert_false(parse("ending survey\n", &s));
+    assert_false(parse(" end survey\n", &s));
+    assert_false(parse("", &s));
+}
+
+static void test_has_ended(void **state)
+{
+    static const struct {
+        const char *last_run; /* NULL: no line */
+        bool ended;
+    } rows[] = {
+        {"k7f2ab deploy done", true},
+        {"k7f2ab ", true},
+        {"k7f2ab", false}, /* a line that was cut off */
+        {"k7f2abc deploy done", false},
+        {"k7f2a deploy done", false},
+        {"deploy k7f2ab done", false},
+        {"", false},
+        {NULL, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        const struct site s = {.last_run = rows[i].last_run};
+        if (site_has_ended(&s, "k7f2ab") != rows[i].ended)
+            fail_msg("'%s'", rows[i].last_run ? rows[i].last_run : "(none)");
+    }
+}
+
+static void test_answer_value(void **state)
+{
+    static const char answer[] = "exit 3\nexit 4\nempty \nbare\n two words here\nlast 1";
+    static const struct {
+        const char *key;
+        const char *value;
+    } rows[] = {{"exit", "3"},   {"empty", ""},          {"bare", ""},   {"exi", NULL},
+                {"exit ", NULL}, {"", "two words here"}, {"last", NULL}, {"3", NULL}};
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        const char *value = answer_value(&arena, answer, rows[i].key);
+        if (!value != !rows[i].value || (value && strcmp(value, rows[i].value) != 0))
+            fail_msg("'%s' is '%s'", rows[i].key, value ? value : "(none)");
+    }
+    assert_null(answer_value(&arena, "", "exit"));
+    assert_null(answer_value(&arena, "exit 0", "exit")); /* not whole: it may go on */
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    err = (struct err){.arena = &arena};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_whole),         TEST(test_bare), TEST(test_cut_off),     TEST(test_flipped),
+        TEST(test_release_names), TEST(test_live), TEST(test_current),     TEST(test_lock),
+        TEST(test_marks),         TEST(test_many), TEST(test_long_values), TEST(test_has_ended),
+        TEST(test_answer_value),
+    };
+
+    return cmocka_run_group_tests_name("site", tests, NULL, NULL);
+}
