@@ -303,6 +303,8 @@ bool stage_script_act(struct run *r, const struct step *s, struct err *err)
     for (size_t i = 0; replies && i < t.n_hosts; i++)
         site_set_mark(r->arena, &r->sites[hosts[i]], s->name,
                       replies[i].kind == REPLY_EXIT && replies[i].status == 0 ? "done" : "begun");
+    for (size_t i = 0; ok && !r->detail && i < t.n_hosts; i++)
+        r->detail = answer_value(r->arena, replies[i].out, "detail");
     return ok;
 }
 

@@ -34,7 +34,7 @@ act() {
 		if [ -d "$folder" ] && [ ! -L "$folder" ]; then names="$name $names"; fi
 	done
 	# The glob is sorted, so the newest name is the first now.
-	kept=0
+	kept=0 removed=0
 	for name in $names; do
 		counts=
 		case "$newline$finished$newline" in *"$newline$name$newline"*) counts=yes ;; esac
@@ -45,12 +45,16 @@ act() {
 		elif [ "$name" != "$live" ] && [ "$name" != "$before" ] && [ "$name" != "$release" ]; then
 			if rm -rf "${deploy_to:?}/releases/$name"; then
 				rm -f "$state/manifests/$name"
-				say removed "$name"
+				removed=$((removed + 1))
 			else
 				fail "cannot remove $deploy_to/releases/$name"
 			fi
 		fi
 	done
+	case $removed in
+	0) say detail "nothing to remove" ;;
+	*) say detail "removed $removed, kept $kept" ;;
+	esac
 }
 
 undo() {

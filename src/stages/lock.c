@@ -91,7 +91,6 @@ bool lock_act(struct run *r, const struct step *s, struct err *err)
         return false;
     for (size_t i = 0; i < n; i++)
         site_set_mark(r->arena, &r->sites[hosts[i]], s->name, "done");
-    r->detail = run_host_names(r, hosts, n);
     return true;
 }
 

@@ -21,6 +21,7 @@ die() { say "$*"; exit 1; }
 has_module() { pkg-config --exists "$1" 2>/dev/null; }
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_cmocka() { has_module cmocka || [ -e /usr/include/cmocka.h ]; }
+has_jsonschema() { /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; }
 has_ruby() { ruby -ractive_record -rpg -e 1 >/dev/null 2>&1; }
 
 # One line each: the Debian package, and how to see that it is there.
@@ -53,6 +54,7 @@ wanted() {
 	rake has_command rake
 	ruby-activerecord has_ruby
 	ruby-pg has_ruby
+	python3-jsonschema has_jsonschema
 	LIST
     bench) ;; # capistrano is compared with when it is there
     *) die "need.sh: no such thing: $1" ;;

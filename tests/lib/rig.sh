@@ -55,7 +55,8 @@ rig_end() {
 
 rig_open() {
     local pid
-    mkdir -p "$RIG/home/.ssh"
+    # login: the home of who logs in, since the real one's .bashrc would be run at every login.
+    mkdir -p "$RIG/home/.ssh" "$RIG/login"
     chmod 700 "$RIG/home/.ssh"
     # In a session of its own, so that Ctrl-C does not reach it.
     local watched=${CRELEASE_WATCHED-${MAKELEVEL:+$PPID}}
@@ -134,7 +135,8 @@ PrintMotd no
 PrintLastLog no
 MaxStartups 100
 LogLevel VERBOSE
-SetEnv "PATH=$HOST_PATH" "CRELEASE_RIG=$RIG" LANG=C.UTF-8 $(host_env)
+PermitUserRC no
+SetEnv "HOME=$RIG/login" "PATH=$HOST_PATH" "CRELEASE_RIG=$RIG" LANG=C.UTF-8 $(host_env)
 END
         sshd_begin "$dir"
         if (wait_for 5 port_answers "$address" "$port") 2>/dev/null; then
