@@ -539,8 +539,9 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
     long long before = r->behind_backup_ms;
 
     if (r->nothing_pending || r->skip_backup) {
+        /* Without a mark: a resume finds it out again. */
         r->skipped = r->nothing_pending ? "nothing is pending" : r->skip_backup;
-        return run_put_mark(r, s, "skipped", err);
+        return true;
     }
     /* For those who look from outside: it waits. */
     if (r->backup_seen && !run_put_mark(r, s, "begun", err))
@@ -603,7 +604,7 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
     if (!ask_pending(r, host, err))
         return false;
     if (r->nothing_pending)
-        return run_put_mark(r, s, "skipped", err);
+        return true;
     if (r->recipe->database.adapter != ADAPTER_POSTGRESQL) {
         r->skip_backup = "the recipe names no database to look at";
         return run_put_mark(r, s, "done", err);

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154,SC2015
+# shellcheck shell=sh disable=SC2154,SC2015,SC2030,SC2031
 # The revision's tree, complete and verified, in the new release folder.
 # Values: revision, revision_time, manifest_blocks, entries.
 # Standard input: the manifest, padded to blocks of 512 bytes, then a tar.
@@ -25,40 +25,42 @@ unescape() {
 }
 
 # In the working folder: says what is not as the manifest wants it, one line "differs PATH" each.
+# $2 is the name of a temporary file.
+#
+# The shell reads a file byte by byte, so the thousands of plain entries are left to tools that
+# take them all at once; line by line go only links and names that need escapes.
 verify_tree() {
-	sed -n 's/^[fx] \([0-9a-f]\{64\}\) /\1  .\//p' "$1" >"$1.sums"
-	if [ -s "$1.sums" ]; then
-		sha256sum -c "$1.sums" 2>/dev/null | sed -n 's/^\.\/\(.*\): FAILED.*$/differs \1/p'
+	sed -n 's/^[fx] \([0-9a-f]\{64\}\) /\1  .\//p' "$1" >"$2"
+	if [ -s "$2" ]; then
+		sha256sum -c "$2" 2>/dev/null | sed -n 's/^\.\/\(.*\): FAILED.*$/differs \1/p'
 	fi
-	rm -f "$1.sums"
-	while IFS= read -r line; do
+	# Plain files that are programs, as they should be and as they are.
+	find . -type f -perm -100 -print | sed 's/^\.\//x /' >"$2"
+	find . -type f ! -perm -100 -print | sed 's/^\.\//f /' >>"$2"
+	# What is there counts twice, so that what is only wanted is the one that stands alone.
+	{
+		sed -n 's/^x [0-9a-f]\{64\} /x /p; s/^f [0-9a-f]\{64\} /f /p' "$1"
+		cat "$2" "$2"
+	} | LC_ALL=C sort | LC_ALL=C uniq -u | sed 's/^[fx] /differs /'
+	rm -f "$2"
+	grep '^[FXl] ' "$1" | while IFS= read -r line; do
 		kind=${line%% *} rest=${line#* }
-		case $kind in
-		f | x) file=${rest#* } ;;
-		F | X)
-			unescape "${rest#* }"
-			file=$plain
-			sum=$(sha256sum <"./$file" 2>/dev/null)
-			if [ "${sum%% *}" != "${rest%% *}" ]; then say differs "${rest#* }"; fi
-			;;
-		l)
+		if [ "$kind" = l ]; then
 			unescape "${rest%% *}"
 			file=$plain
 			unescape "${rest#* }"
 			if [ -L "./$file" ]; then link_target "./$file"; else target=; fi
 			if [ ! -L "./$file" ] || [ "$target" != "$plain" ]; then say differs "${rest%% *}"; fi
 			continue
-			;;
-		*) continue ;;
-		esac
-		if [ -L "./$file" ] || [ ! -f "./$file" ]; then
-			say differs "${rest#* }"
-		elif [ -x "./$file" ]; then
-			case $kind in f | F) say differs "${rest#* }" ;; esac
-		else
-			case $kind in x | X) say differs "${rest#* }" ;; esac
 		fi
-	done <"$1"
+		unescape "${rest#* }"
+		sum=$(sha256sum <"./$plain" 2>/dev/null)
+		is=F
+		if [ -x "./$plain" ]; then is=X; fi
+		if [ -L "./$plain" ] || [ ! -f "./$plain" ] || [ "$is" != "$kind" ] || [ "${sum%% *}" != "${rest%% *}" ]; then
+			say differs "${rest#* }"
+		fi
+	done
 }
 
 count_tree() {
@@ -86,7 +88,7 @@ act() {
 		fail "tar could not unpack the revision: $said"
 	fi
 	cat >/dev/null
-	wrong=$(verify_tree "$incoming/manifest" | sed -n '1,3p')
+	wrong=$(verify_tree "$incoming/manifest" "$incoming/list" | sed -n '1,3p')
 	if [ -n "$wrong" ] || [ "$(count_tree)" -ne "$entries" ]; then
 		cd / && rm -rf "$incoming"
 		fail "what arrived is not the revision: ${wrong:-the number of files differs}"
@@ -120,11 +122,10 @@ verify) # of any release, at any time: changes nothing
 		exit 0
 	fi
 	cd "$path" || cannot_see "cannot enter $path"
-	copy=$(mktemp) || cannot_see "cannot make a temporary file"
-	cat "$state/manifests/$release" >"$copy"
+	list=$(mktemp) || cannot_see "cannot make a temporary file"
 	say manifest there
-	verify_tree "$copy"
-	rm -f "$copy"
+	verify_tree "$state/manifests/$release" "$list" | LC_ALL=C sort -u
+	rm -f "$list"
 	;;
 *) stage_main ;;
 esac

@@ -43,14 +43,17 @@ act() {
 		if [ "$kept" -lt "$keep" ]; then
 			if [ -n "$counts" ]; then kept=$((kept + 1)); fi
 		elif [ "$name" != "$live" ] && [ "$name" != "$before" ] && [ "$name" != "$release" ]; then
-			if rm -rf "${deploy_to:?}/releases/$name"; then
-				rm -f "$state/manifests/$name"
-				removed=$((removed + 1))
-			else
+			# Out of releases by a rename: what is there is whole, at every instant.
+			mkdir -p "$state/trash" && mv "$deploy_to/releases/$name" "$state/trash/$name.$run" ||
 				fail "cannot remove $deploy_to/releases/$name"
-			fi
+			rm -f "$state/manifests/$name"
+			removed=$((removed + 1))
 		fi
 	done
+	# Taking it apart need not hold anybody up; what a crash leaves goes with the next clean-up.
+	if [ -d "$state/trash" ]; then
+		(trap '' HUP && exec rm -rf "${state:?}/trash") </dev/null >/dev/null 2>&1 &
+	fi
 	case $removed in
 	0) say detail "nothing to remove" ;;
 	*) say detail "removed $removed, kept $kept" ;;

@@ -36,6 +36,8 @@ root() { [ "$(id -u)" -eq 0 ]; }
 fail() {
     trap - ERR # or set -e would tell of this one, too
     printf '%s\n' "$*" >"$RIG/why"
+    # What the one in the background has said so far.
+    [ -z "${CR_PID-}" ] || sed 's/^/  & | /' "$CR_OUT" "$CR_ERR" >&2
     printf 'FAILED: %s\n' "$*" >&2
     exit 1
 }
@@ -444,6 +446,7 @@ cr_begin() {
 cr_end() {
     STATUS=0
     wait "$CR_PID" || STATUS=$?
+    CR_PID=
     printf '%s crelease %s -> %s\n' '&' "$CR_ARGS" "$STATUS"
     sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
     [ -z "${1-}" ] || [ "$STATUS" = "$1" ] ||
@@ -454,6 +457,7 @@ cr_end() {
 cr_kill9() {
     kill -KILL "$CR_PID" 2>/dev/null || true
     wait "$CR_PID" 2>/dev/null || true
+    CR_PID=
     printf '! crelease %s was killed\n' "$CR_ARGS"
     sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
 }
@@ -517,6 +521,7 @@ start_dump() {
     # Both ends, so that neither opening it nor writing into it blocks.
     exec 8<>"$DUMP_GATE"
     { pg_dump -d "$DB" 2>"$SITE/dump.err" | { read -r _ <&8; cat >"$SITE/dump.sql"; }; } &
+    disown
     wait_for 20 dump_runs
 }
 

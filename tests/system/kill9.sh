@@ -75,7 +75,7 @@ case_migration_still_runs() {
     finished "$(revision)" 2
     same "how often it began" "$(wc -l <"$SITE/begun")" 1
 }
-resumed() { cr status --json production; [ "$(json .run.state)" = running ]; }
+resumed() { cr status --json production; case $(json .run.state) in running | waiting) ;; *) return 1 ;; esac; }
 
 # At instants spread over the whole deploy, whatever it is doing then.
 case_any_instant() {

@@ -119,7 +119,7 @@ case_fenced() {
     wait_for 20 test -s "$SITE/begun"
     kill -STOP "$CR_PID"
     rm "$SITE/block"
-    cr resume --takeover production
+    cr resume --takeover --force production
     local taken=$STATUS live
     [ "$taken" = 0 ] || fail "resume --takeover: status $taken"
     finished "$(revision)" 1
