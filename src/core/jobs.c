@@ -151,6 +151,7 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i)
                                          r->plan->what.release));
     quote_assign(&b, "timeout", timeout);
     quote_assign(&b, "last", c->last && c->last[i] ? "yes" : "");
+    quote_assign(&b, "watch", c->watch ? c->watch : "");
     buf_puts(&b, "job_env() {\n");
     jobs_environment(r, host, &b);
     if (c->extra_env)
@@ -221,6 +222,7 @@ static void end_of(struct run *r, struct follower *f, size_t host, const struct 
         .host = host,
         .status = status_of(r, f->control.text),
         .output = tail_of(r, f),
+        .watched = answer_value(r->arena, f->control.text, "watched") != NULL,
         .attached = answer_value(r->arena, f->control.text, "attached") != NULL,
     };
     if (reply->kind == REPLY_EXIT && reply->status == 0 && end->status != JOB_UNKNOWN)

@@ -14,6 +14,7 @@ struct job_end {
     size_t host;
     int status;   /* as the shell tells it; or one of the above */
     const char *output; /* the last of what it printed, at most 64 KiB; terminated */
+    bool watched;  /* the watch had something to say */
     bool attached; /* it ran already, or had ended, when we came */
 };
 
@@ -22,6 +23,7 @@ struct job_call {
     const struct job *job;
     const char *name;     /* of its folder under the run's jobs */
     const char *where;    /* folder, NULL: the new release */
+    const char *watch; /* shell text that runs beside it (job.sh), or NULL */
     const char *extra_env; /* shell text of exports, or NULL */
     const size_t *hosts;
     size_t n_hosts;

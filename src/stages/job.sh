@@ -1,8 +1,9 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2089,SC2090
 # Runs a command of the user's so that it lives on without its connection, is never started
 # twice, and is found again.  Values: job (its name), command, where (its folder), timeout (s, 0 for
-# none), last (this ends the step on this host), and the function job_env, which exports the
-# environment of the command.
+# none), last (this ends the step on this host), watch (shell text that runs beside the command, in a
+# session of its own, is told TERM when that ends, and whose output counts as "watched"; or empty), and the function
+# job_env, which exports the environment of the command.
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
 #   supervisor   PID TICKS BOOT, linked into place: who does that may start the command
@@ -10,6 +11,7 @@
 #                saw that the supervisor had died before it came to that
 #   log          its output;  seen: so many bytes of it were shown
 #   status       its exit status as the shell tells it, renamed into place; "timeout" after a limit
+#   watched      what the watch said
 #   told         crelease was told that it failed: the next run of the step starts another attempt
 
 dir=$run_dir/jobs/$job
@@ -35,8 +37,20 @@ if [ "$crelease_timeout" -gt 0 ]; then
 else
 	watcher=
 fi
+if [ -n "$crelease_watch" ]; then
+	crelease_supervisor=$$
+	export crelease_supervisor
+	$crelease_setsid sh -c "$crelease_watch" </dev/null >"$d/watched" 2>/dev/null &
+	beside=$!
+else
+	beside=
+fi
 $crelease_setsid sh -c "$crelease_child" </dev/null >>"$d/log" 2>&1
 status=$?
+if [ -n "$beside" ]; then
+	kill "$beside" 2>/dev/null
+	wait "$beside"
+fi
 [ -n "$watcher" ] && kill "$watcher" 2>/dev/null
 [ -f "$d/timeout" ] && status=timeout
 echo "$status" >"$d/status.new" && { sync "$d/status.new" 2>/dev/null || sync; } && mv -f "$d/status.new" "$d/status"
@@ -50,7 +64,7 @@ echo "$$ $ticks $boot" >"$crelease_job/pid.new" && ln "$crelease_job/pid.new" "$
 rm -f "$crelease_job/pid.new"
 cd "$crelease_where" || exit 125
 command=$crelease_command
-unset crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid
+unset crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch crelease_supervisor
 exec /bin/sh -c "$command"
 '
 
@@ -60,7 +74,8 @@ start() {
 	(
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_child=$child
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_supervisor=$supervisor
-		export crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid
+		crelease_watch=$watch
+		export crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
 		job_env
 		exec $crelease_setsid sh -c "$crelease_supervisor"
@@ -185,6 +200,7 @@ run)
 	case $is in
 	ended)
 		read -r status <"$dir/$n/status"
+		if [ -s "$dir/$n/watched" ]; then say watched "$n"; fi
 		say exit "$status"
 		if [ "$status" != 0 ]; then
 			: >"$dir/$n/told"

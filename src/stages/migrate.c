@@ -116,6 +116,51 @@ static const char *database_environment(struct run *r, long server_version)
                         r->plan->what.run, options);
 }
 
+/* The second belt, for drivers that PGOPTIONS does not reach and for statements left behind by a
+ * client that died: beside the command one session of ours looks twice within lock_timeout, and
+ * cancels exactly the migration's own sessions that have waited for a lock for so long; at the
+ * end it ends what the command left in the server.  It lives on the host, without crelease. */
+static const char *watch_text(struct run *r, long server_version)
+{
+    const char *tag = arena_printf(r->arena, "application_name = 'crelease-%s' AND pid <> pg_backend_pid()",
+                                   r->plan->what.run);
+    long long limit = r->recipe->migrate.lock_timeout_ms;
+    long long look = limit / 2 < 200 ? 200 : limit / 2 > 2000 ? 2000 : limit / 2;
+    const char *since = server_version >= 140000
+                            ? "coalesce((SELECT min(l.waitstart) FROM pg_catalog.pg_locks l WHERE l.pid = a.pid"
+                              " AND NOT l.granted), a.query_start)"
+                            : "a.query_start";
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL || server_version < 90600)
+        return NULL;
+    buf_puts(&b, "PGAPPNAME=crelease-watch PGCONNECT_TIMEOUT=5\nexport PGAPPNAME PGCONNECT_TIMEOUT\nunset PGOPTIONS\n");
+    quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(&b, "look",
+                 arena_printf(r->arena,
+                              "SELECT a.pid, pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_activity a WHERE"
+                              " %s AND a.wait_event_type = 'Lock' AND clock_timestamp() - %s >= interval '%lld"
+                              " ms';",
+                              tag, since, limit));
+    quote_assign(&b, "last",
+                 arena_printf(r->arena, "SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
+                                        " WHERE %s;", tag));
+    buf_printf(&b, "ask() { %s -XAtq ${database:+-d \"$database\"} -f -; }\n", r->recipe->database.psql);
+    buf_printf(&b, "feed() { while kill -0 $crelease_supervisor 2>/dev/null; do printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
+               look / 1000, look % 1000);
+    /* psql ends when the feed does, also where sudo stands between us and it. */
+    buf_puts(&b, "trap 'trap \"\" TERM; kill -TERM 0; printf \"%s\\n\" \"$last\" | ask >/dev/null; exit 0' TERM\n"
+                 "while kill -0 $crelease_supervisor 2>/dev/null; do\n"
+                 "\tfeed | ask &\n"
+                 "\twait $!\n"
+                 "\tsleep 1 &\n"
+                 "\twait $!\n"
+                 "done\n");
+    const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
 /* Nothing may be pending afterwards; then the mark, and what the database has been brought to. */
 static void done_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {
@@ -195,13 +240,15 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
     if (r->recipe->database.adapter == ADAPTER_POSTGRESQL && !backup_look(r, host, &now, err))
         return false;
     c.extra_env = database_environment(r, now.server_version);
+    c.watch = watch_text(r, now.server_version);
     for (long attempt = 1;; attempt++) {
         if (!jobs_run(r, &c, &ends, err))
             return false;
         site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
         if (ends[0].status == 0)
             break;
-        if (!waited_for_a_lock(ends[0].output) || attempt >= r->recipe->migrate.attempts)
+        bool lock = ends[0].watched || waited_for_a_lock(ends[0].output);
+        if (!lock || attempt >= r->recipe->migrate.attempts)
             return jobs_fail(r, &c, &ends[0], err);
         if (!back_off(r, s, host, attempt, err))
             return false;

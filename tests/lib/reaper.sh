@@ -52,10 +52,17 @@ pid_in() {
     read -r pid 2>/dev/null <"$1" && [ -n "$(born "$pid")" ] && echo "$pid"
 }
 
+# By their pid files, and by the files they were started with: the folder may have been removed.
 servers() {
-    local file
+    local file pid
     for file in "$rig"/*/sshd.pid "$rig"/postgres.pid; do
         pid_in "$file"
+    done
+    # shellcheck disable=SC2013 # numbers
+    for pid in $(grep -alF -- "$rig/" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
+        case $(readlink "/proc/$pid/exe") in
+        */sshd | */postgres) echo "$pid" ;;
+        esac
     done
 }
 
@@ -99,7 +106,7 @@ watch)
     while [ -d "$rig" ] && [ "$(births_of)" = "$births" ] && [[ $births != *gone* ]]; do
         sleep 0.3
     done
-    [ ! -d "$rig" ] || clean
+    clean
     ;;
 clean)
     rig=$2 spare=$3

@@ -13,7 +13,11 @@ set -eu -o pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 if [ -z "${CRELEASE_RIG-}" ] || [ "${CRELEASE_RIG_OF-}" != $$ ]; then
-    CRELEASE_RIG=$TOP/build/rig/$(basename "$0" .sh).$$
+    case $0 in
+    */run) name=$(basename "$(dirname "$0")") ;;
+    *) name=$(basename "$0" .sh) ;;
+    esac
+    CRELEASE_RIG=$TOP/build/rig/$name.$$
     CRELEASE_RIG_OF=$$
     export CRELEASE_RIG CRELEASE_RIG_OF
     exec "$BASH" "$0" "$@"
