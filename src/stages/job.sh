@@ -30,9 +30,9 @@ if [ "$crelease_timeout" -gt 0 ]; then
 	  sleep "$crelease_timeout" & wait $!
 	  read -r p t b <"$d/pid" 2>/dev/null || exit
 	  echo timeout >"$d/timeout"
-	  kill -TERM -- "-$p" 2>/dev/null
+	  kill -s TERM -- "-$p" 2>/dev/null
 	  sleep 10 & wait $!
-	  kill -KILL -- "-$p" 2>/dev/null ) </dev/null >/dev/null 2>&1 &
+	  kill -s KILL -- "-$p" 2>/dev/null ) </dev/null >/dev/null 2>&1 &
 	watcher=$!
 else
 	watcher=
@@ -227,13 +227,13 @@ stop) # ends its process group: TERM, then KILL; only what was identified as it
 		if [ "$is" = running ] && [ -f "$dir/$n/pid" ]; then
 			read -r pid ticks_was boot_was <"$dir/$n/pid"
 			if is_alive "$pid" "$ticks_was" "$boot_was"; then
-				kill -TERM -- "-$pid" 2>/dev/null
+				kill -s TERM -- "-$pid" 2>/dev/null
 				rounds=0
 				while is_alive "$pid" "$ticks_was" "$boot_was" && [ "$rounds" -lt 50 ]; do
 					sleep 0.2 2>/dev/null || sleep 1
 					rounds=$((rounds + 1))
 				done
-				if is_alive "$pid" "$ticks_was" "$boot_was"; then kill -KILL -- "-$pid" 2>/dev/null; fi
+				if is_alive "$pid" "$ticks_was" "$boot_was"; then kill -s KILL -- "-$pid" 2>/dev/null; fi
 				say stopped "$pid"
 			fi
 		fi

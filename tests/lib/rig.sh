@@ -25,6 +25,7 @@ fi
 RIG=$CRELEASE_RIG
 CRELEASE=${CRELEASE-$TOP/build/crelease}
 SERVERS=$TOP/build/servers
+CASE_SECONDS=${CASE_SECONDS-300}
 HOST_PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
 
 # Nothing of the person who runs this: no keys, no configuration, no settings of theirs.
@@ -539,7 +540,7 @@ end_dump() {
 # run_cases: every function named case_NAME of the script, in its order, or those asked for, each in
 # a process group of its own; "ok NAME" or "not ok NAME: why" for each, on the real standard output.
 run_cases() {
-    local name status failed=0 log
+    local name status failed=0 log limit
     exec 9>&1
     # shellcheck disable=SC2013 # names are words
     for name in $(grep -o '^case_[a-z0-9_]*' "$0"); do
@@ -557,8 +558,13 @@ run_cases() {
             "$name"
         ) </dev/null >"$log" 2>&1 9>&- &
         CASE_PID=$!
+        # One that hangs must not keep the others from running.
+        (sleep "$CASE_SECONDS" && echo "no end within $CASE_SECONDS s" >"$RIG/why" && kill -KILL -- "-$CASE_PID") 9>&- >/dev/null 2>&1 &
+        limit=$!
+        disown
         set +m
         wait "$CASE_PID" || status=$?
+        kill -KILL -- "-$limit" 2>/dev/null || true
         kill -KILL -- "-$CASE_PID" 2>/dev/null || true
         CASE_PID=
         if [ "$status" -eq 0 ]; then

@@ -24,7 +24,7 @@ none_of_ours() { [ "$(ours)" = 0 ]; }
 
 migrates_with() { # SHELL TEXT
     recipe_write <<END
-migrate: {run: 'echo run >>"$SITE/attempts"; $1', lock_timeout: 500ms, attempts: 2}
+migrate: {run: 'echo run >>"$SITE/attempts"; $1', lock_timeout: 500ms, attempts: 2, timeout: 20s}
 END
 }
 
