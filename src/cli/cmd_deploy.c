@@ -6,7 +6,7 @@
 
 #include <sys/random.h>
 
-enum { RUN_ID = 6, LOCK_POLL_MS = 2000 };
+enum { RUN_ID = 6, LOCK_POLL_MS = 2000, DYING_LOOKS = 6, DYING_MS = 250 };
 
 static const char *new_run_id(struct arena *a)
 {
@@ -84,6 +84,19 @@ static bool hosts_are_fit(struct session *s, const struct survey *sv, struct err
     return true;
 }
 
+/* Surveys, and looks again for a moment while the holder seems to be alive: of one that was killed
+ * just now the host hears when the connection closes. */
+static bool survey_settled(struct session *s, struct survey *sv, long *ret_holder, struct err *err)
+{
+    for (int looks = 1;; looks++) {
+        if (!session_survey(s, false, sv, err) || !session_holder(s, sv, ret_holder, err))
+            return false;
+        if (*ret_holder < 0 || !sv->sites[*ret_holder].lock.alive || looks == DYING_LOOKS ||
+            !loop_wait(s->loop, DYING_MS))
+            return true;
+    }
+}
+
 /* Surveys, and waits for a living run as long as --wait-lock says. */
 static bool survey_free(struct session *s, struct survey *sv, struct err *err)
 {
@@ -92,7 +105,7 @@ static bool survey_free(struct session *s, struct survey *sv, struct err *err)
 
     for (;;) {
         long holder;
-        if (!session_survey(s, false, sv, err) || !session_holder(s, sv, &holder, err))
+        if (!survey_settled(s, sv, &holder, err))
             return false;
         if (holder < 0)
             return true;
@@ -358,7 +371,7 @@ static bool take_up(struct session *s, bool back, bool *ret_none, struct err *er
     long holder;
 
     *ret_none = false;
-    if (!session_survey(s, false, &sv, err) || !session_holder(s, &sv, &holder, err))
+    if (!survey_settled(s, &sv, &holder, err))
         return false;
     if (holder < 0) {
         *ret_none = true;

@@ -36,7 +36,7 @@ case_abort_ends_it() {
     builds_with "echo \$\$ >$SITE/pid; sleep 300"
     cr_begin deploy production
     wait_for 20 marked pid
-    
+    cr_kill9
     kill -0 "$(cat "$SITE/pid")" || fail 'the job died with crelease'
     expect 0 abort production
     wait_for 10 process_has_gone "$(cat "$SITE/pid")"
