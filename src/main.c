@@ -1,8 +1,19 @@
 /* main.c -- argv to command to exit status; the only exit. */
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "edge/clock.h"
 
+#include <fcntl.h>
 #include <locale.h>
+#include <unistd.h>
+
+/* A closed standard stream would lend its number to the next file that is opened. */
+static void open_standard_streams(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
+            abort();
+}
 
 static bool find_command(struct session *s, struct err *err)
 {
@@ -69,8 +80,31 @@ static bool run_command(struct session *s, struct err *err)
     return s->command->run(s, err);
 }
 
+/* Also where the options could not be read to their end. */
+static bool wants_json(const struct session *s, char **argv)
+{
+    bool json = s->options.json;
+
+    for (size_t i = 1; argv[i] && strcmp(argv[i], "--") != 0; i++)
+        json = json || strcmp(argv[i], "--json") == 0;
+    return json;
+}
+
+static void print_end(struct session *s, const struct err *err)
+{
+    struct json *o = json_open_object();
+
+    json_put_text(o, "event", "end");
+    json_put_int(o, "status", err_status(err->code));
+    json_put_text(o, "word", err_word(err->code));
+    json_put_text(o, "time", clock_rfc3339(s->arena, clock_now_ms(), true));
+    json_put_text(o, "message", err->msg);
+    json_write(o, stdout, false);
+    json_close(o);
+}
+
 /* One line, unless the end of a run has been told with all that belongs to it. */
-static void complain(struct session *s, struct err *err)
+static void complain(struct session *s, char **argv, struct err *err)
 {
     if (s->ended)
         return;
@@ -78,8 +112,8 @@ static void complain(struct session *s, struct err *err)
         session_end(s, NULL, err);
         return;
     }
-    if (s->options.json && s->command && s->command->streams)
-        printf("{\"event\":\"end\",\"status\":%d,\"word\":\"%s\"}\n", err_status(err->code), err_word(err->code));
+    if (wants_json(s, argv))
+        print_end(s, err);
     fflush(stdout);
     fprintf(stderr, "crelease: %s\n", err->msg);
 }
@@ -90,6 +124,7 @@ int main(int argc, char **argv)
     struct err err = {.arena = &arena};
     struct session s = {.arena = &arena, .export = {.tar = -1}};
 
+    open_standard_streams();
     setlocale(LC_CTYPE, "");
     s.began_ms = loop_now();
     bool ok = options_read(&arena, argc, argv, &s.options, &err);
@@ -109,10 +144,12 @@ int main(int argc, char **argv)
         ok = words_fit(&s, &err);
     ok = ok && run_command(&s, &err);
     if (!ok)
-        complain(&s, &err);
+        complain(&s, argv, &err);
+    /* A run that ended well stays one, whoever does not listen. */
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        if (ok)
+        if (ok && !s.run.begun)
             err_set(&err, ERR_FAILED, "cannot write to standard output");
+        fprintf(stderr, "crelease: cannot write to standard output\n");
     }
     session_close(&s);
     int status = err_status(err.code);

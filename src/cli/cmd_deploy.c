@@ -379,7 +379,10 @@ static bool take_up(struct session *s, bool back, bool *ret_none, struct err *er
     }
     if (!may_take_over(s, &sv.sites[holder], err) || !plan_of_run(s, &sv, &what, err))
         return false;
-    if (what.hosts.n != s->recipe->n_hosts) {
+    bool same = what.hosts.n == s->recipe->n_hosts;
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        same = same && strs_has(&what.hosts, s->recipe->hosts[h].name);
+    if (!same) {
         if (!session_narrow(s, &what.hosts, err) || !session_survey(s, false, &sv, err))
             return false;
     }

@@ -338,7 +338,7 @@ bool session_end(struct session *s, const char *message, struct err *err)
 
     switch (err->code) {
     case ERR_FAILED:
-        if (strncmp(err->msg, "turned back", 11) == 0) {
+        if (s->run.turned_back) {
             strs_add(s->arena, &f->next, arena_printf(s->arena, "mend it and run 'crelease deploy %s'", env));
             break;
         }
@@ -377,7 +377,7 @@ bool session_end(struct session *s, const char *message, struct err *err)
         break;
     }
     bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
-    engine_end(&s->run, err, message, noted && mine, s->began_ms);
+    engine_end(&s->run, err, message, noted && mine && !s->run.turned_back, s->began_ms);
     s->ended = true;
     return err->code == ERR_NONE;
 }

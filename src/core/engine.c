@@ -90,6 +90,7 @@ static bool after_failure(struct run *r, const struct step *s, struct err *err)
     bool is_hook = strcmp(s->name, s->stage->name) != 0;
     bool interrupted = err->code != ERR_FAILED;
     struct err turned = {.arena = r->arena};
+    struct failure cause = r->failure;
 
     switch (is_hook && s->stage->on_fail != ON_FAIL_CARRY_ON ? ON_FAIL_STOP : s->stage->on_fail) {
     case ON_FAIL_STOP:
@@ -103,9 +104,10 @@ static bool after_failure(struct run *r, const struct step *s, struct err *err)
             break;
         run_warn(r, NULL, "%s; turning back", err->msg);
         if (back(r, &turned))
-            err_in(err, "turned back");
+            r->turned_back = true;
         else
             run_warn(r, NULL, "turning back stopped: %s", turned.msg);
+        r->failure = cause;
         break;
     case ON_FAIL_CARRY_ON:
         if (interrupted)
@@ -173,6 +175,11 @@ bool engine_back(struct run *r, struct err *err)
 {
     const struct step *lock = first_step(r);
 
+    for (size_t h = 0; h < r->recipe->n_hosts; h++)
+        if (site_has_ended(&r->sites[h], r->plan->what.run) && strstr(r->sites[h].last_run, " done "))
+            return err_set(err, ERR_FAILED,
+                           "the run has ended well on %s already and cannot be given up: resume it",
+                           r->recipe->hosts[h].name);
     if (!lock->stage->act(r, lock, err)) {
         r->failure.stage = lock->name;
         return false;

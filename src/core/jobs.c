@@ -146,8 +146,10 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i)
     quote_assign(&b, "job", c->name);
     quote_assign(&b, "command", c->job->run);
     quote_assign(&b, "where",
-                 c->where ? c->where
-                          : arena_printf(r->arena, "%s/releases/%s", r->recipe->hosts[host].deploy_to,
+                 c->where         ? c->where
+                 : c->in_current  ? arena_printf(r->arena, "%s/current", r->recipe->hosts[host].deploy_to)
+                 : c->step->early ? r->recipe->hosts[host].deploy_to
+                                  : arena_printf(r->arena, "%s/releases/%s", r->recipe->hosts[host].deploy_to,
                                          r->plan->what.release));
     quote_assign(&b, "timeout", timeout);
     quote_assign(&b, "last", c->last && c->last[i] ? "yes" : "");
@@ -384,7 +386,16 @@ bool jobs_act(struct run *r, const struct step *s, struct err *err)
             continue;
         if (run_is_stopped(r, arena_printf(r->arena, "before '%s'", c.job->name), err))
             return false;
-        bool ok = jobs_run(r, &c, &ends, err) && all_ended_well(r, &c, ends, err);
+        bool ok = jobs_run(r, &c, &ends, err);
+        /* What died with its host is known not to run any more: it is started again, once. */
+        for (size_t i = 0; ok && i < c.n_hosts; i++)
+            if (ends[i].status == JOB_LOST && ends[i].attached) {
+                run_warn(r, r->recipe->hosts[ends[i].host].name, "'%s' did not live to its end; started again",
+                         c.job->name);
+                ok = jobs_run(r, &c, &ends, err);
+                break;
+            }
+        ok = ok && all_ended_well(r, &c, ends, err);
         for (size_t i = 0; i < c.n_hosts; i++)
             site_set_mark(r->arena, &r->sites[hosts[i]], s->name,
                           ends[i].status != 0 ? "failed" : last[i] ? "done" : "begun");

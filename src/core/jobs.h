@@ -23,6 +23,7 @@ struct job_call {
     const struct job *job;
     const char *name;     /* of its folder under the run's jobs */
     const char *where;    /* folder, NULL: the new release */
+    bool in_current;   /* instead: in what is live */
     const char *watch; /* shell text that runs beside it (job.sh), or NULL */
     const char *extra_env; /* shell text of exports, or NULL */
     const size_t *hosts;

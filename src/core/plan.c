@@ -129,7 +129,7 @@ static struct step step_of(struct arena *a, const struct stage *st, const struct
 }
 
 static void add_hooks(struct arena *a, struct plan *p, const struct recipe *r,
-                      const struct stage *st, bool after)
+                      const struct stage *st, bool after, bool early)
 {
     for (size_t i = 0; i < r->n_hooks; i++) {
         const struct hook *h = &r->hooks[i];
@@ -139,6 +139,7 @@ static void add_hooks(struct arena *a, struct plan *p, const struct recipe *r,
                  (struct step){.stage = st,
                                .name = arena_printf(a, "%s-%s", after ? "after" : "before", st->name),
                                .jobs = &h->jobs,
+                               .early = early,
                                .about = jobs_about(a, &h->jobs)});
     }
 }
@@ -147,6 +148,7 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
                        const struct what *what)
 {
     struct plan *p = arena_alloc(a, sizeof *p);
+    bool early = what->command == COMMAND_DEPLOY;
     size_t n = 0;
 
     while (stages[n].name)
@@ -160,13 +162,14 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
             continue;
         struct step s = step_of(a, &stages[i], r, what);
         size_t before = p->n_steps;
-        add_hooks(a, p, r, &stages[i], false);
+        add_hooks(a, p, r, &stages[i], false, early);
         size_t at = p->n_steps;
         add_step(a, p, r, s);
+        early = early && !stages[i].makes_folder;
         if (p->n_steps == at)
             p->n_steps = before; /* a stage that is nobody's has no hooks either */
         else
-            add_hooks(a, p, r, &stages[i], true);
+            add_hooks(a, p, r, &stages[i], true, early);
     }
     return p;
 }

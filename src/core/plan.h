@@ -37,6 +37,7 @@ struct step {
     const char *name;        /* of its marks: "build", "before-switch", "after-switch" */
     const struct jobs *jobs; /* commands of the user's; NULL for none */
     struct strs roles;       /* whose, when a job does not say */
+    bool early;              /* there is no release folder yet: jobs run in deploy_to */
     size_t *hosts;           /* indexes into the recipe's hosts */
     size_t n_hosts;
     const char *about;       /* for people: what it will do */

@@ -267,15 +267,22 @@ static void mark_values(struct run *r, const struct step *s, size_t host, struct
     buf_puts(b, "error='' migrated=''\n");
 }
 
+/* A host that is through with the run has no lock any more and takes no mark. */
 bool run_put_mark(struct run *r, const struct step *s, const char *state, struct err *err)
 {
+    size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_hosts; i++)
+        if (!site_has_ended(&r->sites[s->hosts[i]], r->plan->what.run))
+            hosts[n++] = s->hosts[i];
     struct trip t = {.script = r->mark_script,
                      .step = s->name,
                      .verb = "run",
                      .values = mark_values,
                      .about = s,
-                     .hosts = s->hosts,
-                     .n_hosts = s->n_hosts,
+                     .hosts = hosts,
+                     .n_hosts = n,
                      .payload = -1};
 
     r->mark_to = state;

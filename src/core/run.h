@@ -35,6 +35,7 @@ struct run {
     const char *detail;
     const char *skipped;   /* why there was nothing to do; else NULL */
     const char *outcome;   /* for history: "done", "aborted" */
+    bool turned_back;      /* after a failure, to the end: the run is over */
     bool interactive;      /* a person can be asked, by keys */
     const char *skip_backup; /* why backups need not be looked for */
     const char *mark_to;   /* for run_put_mark */

@@ -108,11 +108,16 @@ static void read_lock(struct arena *a, struct site *s, const char *value)
 {
     const char *key = word(a, &value);
 
-    s->lock.held = true;
-    if (strcmp(key, "run") == 0 && is_run_id(value))
+    if (strcmp(key, "crelease-lock") == 0)
+        s->lock.version = strtol(value, NULL, 10);
+    else if (strcmp(key, "keeper") == 0)
+        s->lock.kept = *value != '\0';
+    else if (strcmp(key, "run") == 0 && is_run_id(value))
         s->lock.run = value;
     else if (strcmp(key, "epoch") == 0)
-        s->lock.epoch = strtol(value, NULL, 10);
+        s->lock.epoch = strspn(value, "0123456789") == strlen(value) && strlen(value) < 10
+                            ? strtol(value, NULL, 10)
+                            : 0;
     else if (strcmp(key, "by") == 0)
         s->lock.by = value;
     else if (strcmp(key, "since") == 0)
@@ -150,6 +155,8 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         read_mark(a, s, v);
     else if (strcmp(k, "lock") == 0)
         read_lock(a, s, v);
+    else if (strcmp(k, "lock_is") == 0)
+        s->lock.held = true;
     else if (strcmp(k, "alive") == 0)
         s->lock.alive = strcmp(v, "yes") == 0;
     else if (strcmp(k, "live") == 0)
@@ -209,10 +216,10 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
     buf_free(&plan);
     if (!whole)
         return err_set(err, ERR_FAILED, "the host's answer is not whole");
-    if (s.lock.held && !s.lock.run)
+    if (s.lock.held && (s.lock.version != 1 || !s.lock.run || s.lock.epoch < 1 || !s.lock.kept))
         return err_set(err, ERR_FAILED,
-                       "the file .crelease/lock is damaged: it names no run (look at it; when no"
-                       " deploy is under way, remove it)");
+                       "the file .crelease/lock is damaged or of another version of crelease: look at it,"
+                       " and when no deploy is under way, remove it");
     *ret = s;
     return true;
 }
@@ -249,5 +256,8 @@ bool site_has_ended(const struct site *s, const char *run)
 {
     size_t len = strlen(run);
 
+    /* The line is written before the lock is freed: one that is still there wants freeing. */
+    if (s->lock.held && strcmp(s->lock.run, run) == 0)
+        return false;
     return s->last_run && strncmp(s->last_run, run, len) == 0 && s->last_run[len] == ' ';
 }

@@ -38,6 +38,8 @@ struct site {
     struct {
         bool held;
         bool alive;
+        bool kept; /* it names its keeper */
+        long version;
         const char *run;
         long epoch;
         const char *by;

@@ -41,6 +41,7 @@ struct stage {
     enum who who;
     enum on_fail on_fail;
     bool in_rollback;  /* part of a rollback too */
+    bool makes_folder; /* before it is done there is no release folder for hooks to run in */
     bool if_pending;   /* only when migrations are pending: else its hooks are passed over too */
     const char *until; /* its mark counts only when that stage is done too; NULL: at once */
     const char *about; /* one line for the plan and the help */

@@ -560,7 +560,7 @@ static void handshake_failed(struct link *link)
     } else if (link->seen.n) {
         die(link, "%s", wrong_pin(link));
     } else if (gap) {
-        die(link, "cannot agree with %s: %s (libssh2 %s; the recipe's 'transport: openssh' may)",
+        die(link, "cannot agree with %s: %s (this is libssh2 %s)",
             place(link), gap, libssh2_version(0));
     } else if (!offer.banner && offer.before && *offer.before) {
         die(link, "cannot connect to %s: no SSH server: it says '%s'", place(link), offer.before);
@@ -715,7 +715,7 @@ static void login_failed(struct link *link)
         login_list_tried(&link->list)
             ? "add a public key to its ~/.ssh/authorized_keys there, or name the right key as "
               "identity:"
-            : "load a key with ssh-add, name one as identity:, or use 'transport: openssh'");
+            : "load a key with ssh-add, or name one as identity: in the recipe");
 }
 
 static void login_done(struct link *link, const char *how)

@@ -11,7 +11,7 @@
 #   X SHA256 path            them: control characters and backslashes)
 #   l path target            a symbolic link, both with escapes, blanks too
 
-incoming=$state/incoming/$run
+incoming=$state/incoming/$run.$epoch
 
 # Two bytes at a time would be slow, and a tool that reads ahead would take of the tar.
 take_blocks() {
@@ -32,7 +32,7 @@ unescape() {
 verify_tree() {
 	sed -n 's/^[fx] \([0-9a-f]\{64\}\) /\1  .\//p' "$1" >"$2"
 	if [ -s "$2" ]; then
-		sha256sum -c "$2" 2>/dev/null | sed -n 's/^\.\/\(.*\): FAILED.*$/differs \1/p'
+		sha256sum -c "$2" 2>/dev/null | sed -n 's/^\.\/\(.*\): FAILED$/differs \1/p; s/^\.\/\(.*\): FAILED open or read$/differs \1/p'
 	fi
 	# Plain files that are programs, as they should be and as they are.
 	find . -type f -perm -100 -print | sed 's/^\.\//x /' >"$2"
@@ -77,7 +77,7 @@ act() {
 	if [ -e "$path" ] || [ -L "$path" ]; then
 		fail "$path is there already and is not of this run"
 	fi
-	rm -rf "$incoming"
+	rm -rf "$state/incoming/$run".*
 	mkdir -p "$incoming/tree" || fail "cannot make $incoming"
 	take_blocks "$manifest_blocks" >"$incoming/manifest" || fail "cannot write in $incoming (is the disk full?)"
 	cd "$incoming/tree" || fail "cannot enter $incoming/tree"
@@ -93,9 +93,15 @@ act() {
 		cd / && rm -rf "$incoming"
 		fail "what arrived is not the revision: ${wrong:-the number of files differs}"
 	fi
+	# Names that Capistrano gave a meaning: what the repository has there makes way for a file.
+	if [ -d REVISION ] && [ ! -L REVISION ] || [ -d REVISION_TIME ] && [ ! -L REVISION_TIME ]; then
+		fail "the repository has a folder named REVISION or REVISION_TIME, where these files go"
+	fi
+	rm -f REVISION REVISION_TIME
 	printf '%s\n' "$revision" >REVISION && printf '%s\n' "$revision_time" >REVISION_TIME ||
 		fail "cannot write REVISION (is the disk full?)"
 	cd / || exit 70
+	fence
 	mv -f "$incoming/manifest" "$state/manifests/$release" && mv "$incoming/tree" "$path" ||
 		fail "cannot move the release to $path"
 	rm -rf "$incoming"
@@ -110,7 +116,7 @@ undo() {
 			fail "$path is live and is not removed"
 		fi
 	fi
-	rm -rf "$incoming" "$path" "$state/manifests/$release" || fail "cannot remove $path"
+	rm -rf "$state/incoming/$run".* "$path" "$state/manifests/$release" || fail "cannot remove $path"
 	rmdir "$state/incoming" 2>/dev/null
 	return 0
 }

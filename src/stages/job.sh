@@ -63,13 +63,16 @@ if [ -r "/proc/$$/stat" ]; then read -r s <"/proc/$$/stat"; s=${s##*) }; set -- 
 echo "$$ $ticks $boot" >"$crelease_job/pid.new" && ln "$crelease_job/pid.new" "$crelease_job/pid" || exit 125
 rm -f "$crelease_job/pid.new"
 cd "$crelease_where" || exit 125
-command=$crelease_command
-unset crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch crelease_supervisor
-exec /bin/sh -c "$command"
+unset crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_supervisor
+exec /bin/sh -c "eval \"unset crelease_command; \$crelease_command\""
 '
 
 start() {
+	# What a command prints may be nobody else's business.
+	umask_was=$(umask)
+	umask 027
 	mkdir -p "$dir/$n" && : >>"$dir/$n/log" || fail "cannot make $dir/$n (is the disk full?)"
+	umask "$umask_was"
 	setsid=$(command -v setsid || command -v nohup || true)
 	(
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_child=$child

@@ -3,8 +3,23 @@
 # folder or file of the repository in their place removed.
 # Values: linked_files, linked_dirs (one a line), both relative.
 
+# A link of the repository on the way would lead out of the release.
+no_link_above() {
+	above=$1
+	while :; do
+		case $above in
+		*/*) above=${above%/*} ;;
+		*) return 0 ;;
+		esac
+		if [ -L "$path/$above" ]; then
+			fail "$above is a symbolic link in the repository, so $1 cannot be linked below it"
+		fi
+	done
+}
+
 link_one() {
 	link=$path/$1 want=$deploy_to/shared/$1
+	no_link_above "$1"
 	if [ -L "$link" ]; then
 		link_target "$link"
 		if [ "$target" = "$want" ]; then return 0; fi

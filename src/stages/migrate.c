@@ -207,6 +207,15 @@ static bool verify(struct run *r, size_t host, struct err *err)
     return true;
 }
 
+/* Of one whose end was not recorded the database may know: nothing is pending any more. */
+static bool is_through(struct run *r, size_t host)
+{
+    struct err ignored = {.arena = r->arena};
+    long left;
+
+    return migrate_pending(r, host, release_folder(r, host), &left, NULL, &ignored) && left == 0;
+}
+
 /* After a lock wait: behind whatever holds the lock, with growing pauses. */
 static bool back_off(struct run *r, const struct step *s, size_t host, long attempt, struct err *err)
 {
@@ -246,6 +255,8 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
             return false;
         site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
         if (ends[0].status == 0)
+            break;
+        if (ends[0].status == JOB_LOST && is_through(r, host))
             break;
         bool lock = ends[0].watched || waited_for_a_lock(ends[0].output);
         if (!lock || attempt >= r->recipe->migrate.attempts)

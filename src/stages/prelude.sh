@@ -116,9 +116,10 @@ is_alive() {
 # Points $1 at $2 by a rename, so that it names the old or the new at every instant; without -T
 # (not in POSIX) mv would move the new link into the folder that the old one points at.
 point() {
-	rm -f "$state/link.$run" && ln -s "$2" "$state/link.$run" || return 1
-	mv -fT "$state/link.$run" "$1" 2>/dev/null || mv -fh "$state/link.$run" "$1" 2>/dev/null || {
-		rm -f "$state/link.$run"
+	new=$state/link.$run.$epoch
+	rm -f "$new" && ln -s "$2" "$new" || return 1
+	mv -fT "$new" "$1" 2>/dev/null || mv -fh "$new" "$1" 2>/dev/null || {
+		rm -f "$new"
 		return 1
 	}
 	flush "$deploy_to"

@@ -58,6 +58,7 @@ const struct stage deploy_stages[] = {
         .name = "checkout",
         .about = "put the revision into a new release folder",
         .tell = checkout_tell,
+        .makes_folder = true,
         .script = script_checkout,
         .act = checkout_act,
         .undo = checkout_undo,
@@ -111,7 +112,7 @@ const struct stage deploy_stages[] = {
         .script = script_switch,
         .values = switch_values,
         .act = stage_script_act,
-        .undo = stage_script_undo, /* points back, then touches the restart file */
+        .undo = switch_undo, /* points back, then restarts */
     },
     {
         .name = "restart",

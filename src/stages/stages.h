@@ -55,6 +55,7 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
                      const char **ret_names, struct err *err) MUST_CHECK;
 
 /* health.c, restart.c */
+bool switch_undo(struct run *r, const struct step *s, struct err *err);
 bool health_act(struct run *r, const struct step *s, struct err *err);
 bool restart_act(struct run *r, const struct step *s, struct err *err);
 

@@ -56,6 +56,7 @@ fi
 
 # The lock, whether its holder lives, and the run that it holds.
 alive=no lock_run='' pid='' ticks_was=- boot_was=-
+if [ -e "$state/lock" ] || [ -L "$state/lock" ]; then say lock_is there; fi
 if [ -f "$state/lock" ]; then
 	while read -r key value; do
 		case $key in

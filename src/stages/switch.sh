@@ -25,11 +25,16 @@ act() {
 	if [ ! -f "$run_dir/previous" ]; then
 		target=
 		if [ -L "$live" ]; then link_target "$live"; fi
+		case $target in
+		'' | /*) ;;
+		*) target=$deploy_to/$target ;;
+		esac
 		printf '%s\n' "$target" >"$run_dir/previous.new" && flush "$run_dir/previous.new" &&
 			mv -f "$run_dir/previous.new" "$run_dir/previous" || fail "cannot write $run_dir/previous"
 	fi
 	# All of the release is on disk before it is live.
 	flush -f "$path"
+	fence
 	point "$live" "$path" || fail "cannot point $live at $path"
 }
 
@@ -50,6 +55,7 @@ undo() {
 	if [ ! -d "$previous" ]; then
 		fail "$previous, which was live before, is gone"
 	fi
+	fence
 	point "$live" "$previous" || fail "cannot point $live back at $previous"
 	if [ -n "$touch" ]; then
 		mkdir -p "$(dirname "$previous/$touch")" && touch "$previous/$touch" ||

@@ -31,7 +31,7 @@ if [ "$mark" != "done" ]; then
 	fi
 	put_mark "$step" "done"
 fi
-rm -rf "$state/incoming/$run"
+rm -rf "$state/incoming/$run".* "$state/lock.$run".* "$state/link.$run".*
 rmdir "$state/incoming" 2>/dev/null
 rm -f "$state/beat" "$state/lock"
 flush "$state"

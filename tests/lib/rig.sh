@@ -165,8 +165,19 @@ host_env() {
 host_address() { cat "$RIG/$1/address"; }
 host_port() { cat "$RIG/$1/port"; }
 
-# host_stop NAME: as if its machine had gone: the listener and all connections.
+# host_stop NAME: it cannot be reached any more; what runs there goes on.
 host_stop() {
+    local pid child
+    pid=$(cat "$RIG/$1/sshd.pid")
+    for child in $(descendants_of "$pid"); do
+        case $(readlink "/proc/$child/exe") in */sshd) kill -KILL "$child" 2>/dev/null || true ;; esac
+    done
+    kill -KILL "$pid" 2>/dev/null || true
+    rm -f "$RIG/$1/sshd.pid"
+}
+
+# host_crash NAME: as if its power had failed.
+host_crash() {
     local pid
     pid=$(cat "$RIG/$1/sshd.pid")
     # shellcheck disable=SC2046 # a list of numbers
@@ -174,7 +185,7 @@ host_stop() {
     rm -f "$RIG/$1/sshd.pid"
 }
 
-# cut NAME: every connection to the host ends; what runs there and was detached stays.
+# connections_cut NAME: every connection to the host ends; what runs there and was detached stays.
 connections_cut() {
     local pid
     pid=$(cat "$RIG/$1/sshd.pid")
@@ -527,7 +538,7 @@ start_dump() {
     exec 8<>"$DUMP_GATE"
     { pg_dump -d "$DB" 2>"$SITE/dump.err" | { read -r _ <&8; cat >"$SITE/dump.sql"; }; } &
     disown
-    wait_for 20 dump_runs
+    wait_for 60 dump_runs
 }
 
 end_dump() {

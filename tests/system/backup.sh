@@ -27,8 +27,8 @@ state_is() { cr status --json production; [ "$(json .run.state)" = "$1" ]; }
 case_wait() {
     site_migrating wait
     cr_begin deploy production
-    wait_for 20 waits
-    wait_for 10 state_is waiting
+    wait_for 60 waits
+    wait_for 60 state_is waiting
     same "stage" "$(json .run.stage)" backup-clear
     same "pid" "$(json '.backups[0].pid')" "$(dump_pid)"
     same "kind" "$(json '.backups[0].kind')" pg_dump
@@ -131,8 +131,8 @@ case_another_database() {
 case_ctrl_c() {
     site_migrating ctrl_c
     cr_begin deploy production
-    wait_for 20 waits
-    wait_for 10 state_is waiting
+    wait_for 60 waits
+    wait_for 60 state_is waiting
     kill -INT "$CR_PID"
     cr_end 130
     still_as_before
@@ -146,13 +146,13 @@ case_ctrl_c() {
 case_killed_while_waiting() {
     site_migrating killed_while_waiting
     cr_begin deploy production
-    wait_for 20 waits
-    wait_for 10 state_is waiting
+    wait_for 60 waits
+    wait_for 60 state_is waiting
     cr_kill9
     cr deploy production
     [ "$STATUS" = 6 ] || fail "status $STATUS"
     cr_begin resume production
-    wait_for 20 waits
+    wait_for 60 waits
     end_dump
     cr_end 0
     through
@@ -162,8 +162,8 @@ case_killed_while_waiting() {
 case_dump_killed_by_another() {
     site_migrating dump_killed_by_another
     cr_begin deploy production
-    wait_for 20 waits
-    wait_for 10 state_is waiting
+    wait_for 60 waits
+    wait_for 60 state_is waiting
     sql "select pg_terminate_backend($(dump_pid))"
     cr_end 0
     through
@@ -212,10 +212,10 @@ case_dump_begins_in_the_migration() {
     touch "$SITE/block"
     STARTED=$(sql 'select pg_postmaster_start_time()')
     cr_begin deploy production
-    wait_for 20 test -e "$SITE/begun"
+    wait_for 60 test -e "$SITE/begun"
     start_dump
     rm "$SITE/block"
-    wait_for 20 attempted_again
+    wait_for 60 attempted_again
     PGOPTIONS='-c statement_timeout=5000' sql "insert into events (name) values ('x'); select count(*) from events" "$DB" ||
         fail "a reader waited for more than five seconds"
     end_dump

@@ -191,7 +191,7 @@ site_with_long_job() {
     touch "$SITE/block"
     recipe_write <<<"build: ['echo \$\$ >>$SITE_Q/begun; h=\${PWD%%/releases*}; h=\${h##*/}; while test -e $SITE_Q/block -o -e $SITE_Q/block.\$h; do sleep 0.1; done; echo x >>$SITE_Q/ended']"
     cr_begin deploy production
-    wait_for 20 begun_on_both
+    wait_for 60 begun_on_both
 }
 begun_on_both() { [ "$(wc -l <"$SITE/begun")" = 2 ]; }
 ran_once() { same "how often the job ran" "$(wc -l <"$SITE/begun") $(wc -l <"$SITE/ended")" '2 2'; }
@@ -218,6 +218,20 @@ case_host_lost_in_a_job() {
     expect 0 resume production
     finished "$(revision)" 1
     ran_once
+}
+
+# And here nothing is left of the job: what is not known is said, and the next resume begins it again.
+case_host_crashed_in_a_job() {
+    site_with_long_job host_crashed_in_a_job
+    mv "$SITE/block" "$SITE/block.app2"
+    host_crash app2
+    wait_for 120 cr_has_ended
+    cr_end 7
+    rm "$SITE/block.app2"
+    host_again app2
+    cr resume production
+    case $STATUS in 0) ;; 7) expect 0 resume production ;; *) fail "resume: status $STATUS" ;; esac
+    finished "$(revision)" 1
 }
 cr_has_ended() { ! kill -0 "$CR_PID"; }
 

@@ -35,7 +35,7 @@ case_abort_ends_it() {
     site_new abort_ends_it 0
     builds_with "echo \$\$ >$SITE/pid; sleep 300"
     cr_begin deploy production
-    wait_for 20 marked pid
+    wait_for 60 marked pid
     cr_kill9
     kill -0 "$(cat "$SITE/pid")" || fail 'the job died with crelease'
     expect 0 abort production

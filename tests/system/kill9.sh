@@ -28,7 +28,7 @@ killed_in() { # STAGE, as in the recipe
     } | recipe_write
     touch "$SITE/block.$name"
     cr_begin deploy production
-    wait_for 20 test -e "$SITE/begun.$name"
+    wait_for 60 test -e "$SITE/begun.$name"
     cr_kill9
     cr status --json production
     same "state after the kill" "$(json .run.state)" interrupted
@@ -66,10 +66,10 @@ case_migration_still_runs() {
     add_column :events, :place, :string"
     touch "$SITE/block"
     cr_begin deploy production
-    wait_for 20 test -e "$SITE/begun"
+    wait_for 60 test -e "$SITE/begun"
     cr_kill9
     cr_begin resume production
-    wait_for 20 resumed
+    wait_for 60 resumed
     rm "$SITE/block"
     cr_end 0
     finished "$(revision)" 2
@@ -119,7 +119,7 @@ case_rollback() {
     : >"$SITE/begun.restart"
     touch "$SITE/block.restart"
     cr_begin rollback production
-    wait_for 20 test -s "$SITE/begun.restart"
+    wait_for 60 test -s "$SITE/begun.restart"
     cr_kill9
     rm "$SITE/block.restart"
     expect 0 resume production

@@ -13,7 +13,7 @@ site_blocked() {
 case_two_at_once() {
     site_blocked two_at_once
     cr_begin deploy production
-    wait_for 20 test -s "$SITE/begun"
+    wait_for 60 test -s "$SITE/begun"
     expect 3 deploy production
     says "$USER"
     expect 3 rollback production
@@ -50,7 +50,7 @@ case_same_instant() {
 case_wait_lock() {
     site_blocked wait_lock
     cr_begin deploy production
-    wait_for 20 test -s "$SITE/begun"
+    wait_for 60 test -s "$SITE/begun"
     local first=$CR_PID first_out=$CR_OUT
     CR_OUT=
     "$CRELEASE" deploy --wait-lock 30s production </dev/null >"$SITE/second" 2>&1 &
@@ -65,7 +65,7 @@ case_wait_lock() {
 case_unfinished() {
     site_blocked unfinished
     cr_begin deploy production
-    wait_for 20 test -s "$SITE/begun"
+    wait_for 60 test -s "$SITE/begun"
     cr_kill9
     rm "$SITE/block"
     cr deploy production
@@ -88,7 +88,7 @@ case_unfinished() {
 case_resumed_by_another() {
     site_blocked resumed_by_another
     cr_begin deploy production
-    wait_for 20 test -s "$SITE/begun"
+    wait_for 60 test -s "$SITE/begun"
     cr_kill9
     rm "$SITE/block"
     cp -R "$RIG/home" "$SITE/elsewhere"
@@ -104,7 +104,7 @@ case_resume_keeps_the_commit() {
     local sha
     sha=$(revision)
     cr_begin deploy production
-    wait_for 20 test -s "$SITE/begun"
+    wait_for 60 test -s "$SITE/begun"
     cr_kill9
     rm "$SITE/block"
     commit_file public/index.html later
@@ -116,7 +116,7 @@ case_resume_keeps_the_commit() {
 case_fenced() {
     site_blocked fenced
     cr_begin deploy production
-    wait_for 20 test -s "$SITE/begun"
+    wait_for 60 test -s "$SITE/begun"
     kill -STOP "$CR_PID"
     rm "$SITE/block"
     cr resume --takeover --force production
@@ -134,7 +134,7 @@ case_fenced() {
 case_ctrl_c() {
     site_blocked ctrl_c
     cr_begin deploy production
-    wait_for 20 test -s "$SITE/begun"
+    wait_for 60 test -s "$SITE/begun"
     kill -INT "$CR_PID"
     rm "$SITE/block"
     cr_end 130
@@ -146,7 +146,7 @@ case_ctrl_c() {
     touch "$SITE/block"
     : >"$SITE/begun"
     cr_begin deploy production
-    wait_for 20 test -s "$SITE/begun"
+    wait_for 60 test -s "$SITE/begun"
     kill -TERM "$CR_PID"
     rm "$SITE/block"
     cr_end 143
