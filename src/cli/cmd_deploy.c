@@ -161,20 +161,9 @@ static bool what_of_deploy(struct session *s, const struct revision *rev, const 
 
 static void tell_begin(struct session *s, bool fresh)
 {
-    const struct what *w = &s->run.plan->what;
-    struct run_info info = {.id = w->run,
-                            .command = command_word(w->command),
-                            .application = w->application,
-                            .environment = w->environment,
-                            .release = w->release,
-                            .revision = w->revision,
-                            .ref = w->ref,
-                            .subject = w->subject,
-                            .by = session_by(s->arena),
-                            .since_unix = w->since_unix,
-                            .hosts = s->recipe->n_hosts,
-                            .host_names = w->hosts.v};
+    struct run_info info = run_info(&s->run);
 
+    info.by = session_by(s->arena); /* who is at it now */
     s->run.begun = true;
     run_tell(&s->run, (struct event){.kind = EVENT_RUN, .run = &info, .fresh = fresh});
 }

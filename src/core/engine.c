@@ -267,18 +267,7 @@ static const char *whole_message(struct run *r, const struct err *err)
 void engine_end(struct run *r, const struct err *err, const char *message, bool note,
                 long long began_ms)
 {
-    const struct what *w = &r->plan->what;
-    struct run_info info = {.id = w->run,
-                            .command = command_word(w->command),
-                            .application = w->application,
-                            .environment = w->environment,
-                            .release = w->release,
-                            .revision = w->revision,
-                            .ref = w->ref,
-                            .subject = w->subject,
-                            .by = w->by,
-                            .since_unix = w->since_unix,
-                            .hosts = r->recipe->n_hosts};
+    struct run_info info = run_info(r);
 
     /* A usage error touches no host, and one that nobody has looked at yet is left alone. */
     if (r->sites && err->code != ERR_NONE && err->code != ERR_UNREACHABLE && err->code != ERR_USAGE)
@@ -287,7 +276,7 @@ void engine_end(struct run *r, const struct err *err, const char *message, bool 
                          : NULL);
     run_tell(r, (struct event){.kind = EVENT_END,
                                .run = r->begun ? &info : NULL,
-                               .run_id = r->begun ? w->run : NULL,
+                               .run_id = r->begun ? info.id : NULL,
                                .code = err->code,
                                .message = err->code == ERR_NONE ? message : whole_message(r, err),
                                .failure = err->code == ERR_NONE ? NULL : &r->failure,

@@ -149,8 +149,7 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i)
                  c->where         ? c->where
                  : c->in_current  ? arena_printf(r->arena, "%s/current", r->recipe->hosts[host].deploy_to)
                  : c->step->early ? r->recipe->hosts[host].deploy_to
-                                  : arena_printf(r->arena, "%s/releases/%s", r->recipe->hosts[host].deploy_to,
-                                         r->plan->what.release));
+                                  : run_folder(r, host));
     quote_assign(&b, "timeout", timeout);
     quote_assign(&b, "last", c->last && c->last[i] ? "yes" : "");
     quote_assign(&b, "watch", c->watch ? c->watch : "");

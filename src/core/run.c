@@ -78,6 +78,30 @@ void run_warn(struct run *r, const char *host, const char *fmt, ...)
     run_tell(r, (struct event){.kind = EVENT_WARNING, .host = host, .detail = text});
 }
 
+struct run_info run_info(const struct run *r)
+{
+    const struct what *w = &r->plan->what;
+
+    return (struct run_info){.id = w->run,
+                             .command = command_word(w->command),
+                             .application = w->application,
+                             .environment = w->environment,
+                             .release = w->release,
+                             .revision = w->revision,
+                             .ref = w->ref,
+                             .subject = w->subject,
+                             .by = w->by,
+                             .since_unix = w->since_unix,
+                             .hosts = r->recipe->n_hosts,
+                             .host_names = w->hosts.v};
+}
+
+const char *run_folder(struct run *r, size_t host)
+{
+    return arena_printf(r->arena, "%s/releases/%s", r->recipe->hosts[host].deploy_to,
+                        r->plan->what.release);
+}
+
 const char *run_host_names(struct run *r, const size_t *hosts, size_t n)
 {
     const char *text = "";

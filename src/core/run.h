@@ -52,6 +52,12 @@ void run_tell(struct run *r, struct event e);
 void run_warn(struct run *r, const char *host, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The run as an event shows it: its texts are the plan's. */
+struct run_info run_info(const struct run *r);
+
+/* The folder of the run's release on that host. */
+const char *run_folder(struct run *r, size_t host);
+
 /* Text with every secret of the recipe replaced by [secret]. */
 const char *run_redact(const struct run *r, const char *text);
 const char *redact(struct arena *a, const struct strs *secrets, const char *text);

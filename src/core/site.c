@@ -108,6 +108,7 @@ static void read_lock(struct arena *a, struct site *s, const char *value)
 {
     const char *key = word(a, &value);
 
+    s->lock.held = true;
     if (strcmp(key, "crelease-lock") == 0)
         s->lock.version = strtol(value, NULL, 10);
     else if (strcmp(key, "keeper") == 0)

@@ -555,12 +555,6 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
     return run_put_mark(r, s, "done", err);
 }
 
-static const char *release_folder(struct run *r, size_t host)
-{
-    return arena_printf(r->arena, "%s/releases/%s", r->recipe->hosts[host].deploy_to,
-                        r->plan->what.release);
-}
-
 /* Nothing under migrate.paths has changed since the last run that migrated. */
 static bool is_unchanged(const struct run *r, size_t host)
 {
@@ -578,7 +572,7 @@ static bool ask_pending(struct run *r, size_t host, struct err *err)
         r->pending = 0;
         r->detail = "nothing pending: unchanged since the last migration";
     } else {
-        if (!migrate_pending(r, host, release_folder(r, host), &r->pending, &names, err))
+        if (!migrate_pending(r, host, run_folder(r, host), &r->pending, &names, err))
             return false;
         r->detail = r->pending < 0    ? "what is pending is not known"
                     : r->pending == 0 ? "nothing pending"

@@ -146,15 +146,20 @@ static const char *watch_text(struct run *r, long server_version)
                  arena_printf(r->arena, "SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
                                         " WHERE %s;", tag));
     buf_printf(&b, "ask() { %s -XAtq ${database:+-d \"$database\"} -f -; }\n", r->recipe->database.psql);
-    buf_printf(&b, "feed() { while kill -0 $crelease_supervisor 2>/dev/null; do printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
+    buf_printf(&b, "feed() { while [ -f \"$crelease_job/watching\" ] && kill -0 $crelease_supervisor 2>/dev/null; do printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
                look / 1000, look % 1000);
     /* psql ends when the feed does, also where sudo stands between us and it. */
-    buf_puts(&b, "trap 'trap \"\" TERM; kill -TERM 0; printf \"%s\\n\" \"$last\" | ask >/dev/null; exit 0' TERM\n"
+    /* What was cancelled just now is still to be told: the feed stops, psql comes to its end. */
+    buf_puts(&b, "trap 'trap \"\" TERM; rm -f \"$crelease_job/watching\"; (sleep 3; kill -s KILL $asking) & wait $asking;"
+                 " printf \"%s\\n\" \"$last\" | ask >/dev/null; exit 0' TERM\n"
+                 ": >\"$crelease_job/watching\"\n"
                  "while kill -0 $crelease_supervisor 2>/dev/null; do\n"
                  "\tfeed | ask &\n"
-                 "\twait $!\n"
+                 "\tasking=$!\n"
+                 "\twait $asking\n"
                  "\tsleep 1 &\n"
-                 "\twait $!\n"
+                 "\tasking=$!\n"
+                 "\twait $asking\n"
                  "done\n");
     const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
@@ -187,18 +192,12 @@ static bool put_done(struct run *r, const struct step *s, struct err *err)
     return true;
 }
 
-static const char *release_folder(struct run *r, size_t host)
-{
-    return arena_printf(r->arena, "%s/releases/%s", r->recipe->hosts[host].deploy_to,
-                        r->plan->what.release);
-}
-
 static bool verify(struct run *r, size_t host, struct err *err)
 {
     const char *names;
     long left;
 
-    if (!migrate_pending(r, host, release_folder(r, host), &left, &names, err))
+    if (!migrate_pending(r, host, run_folder(r, host), &left, &names, err))
         return false;
     if (left > 0)
         return err_set(err, ERR_FAILED, "the migration ended well, but %s still pending: %s",
@@ -213,7 +212,7 @@ static bool is_through(struct run *r, size_t host)
     struct err ignored = {.arena = r->arena};
     long left;
 
-    return migrate_pending(r, host, release_folder(r, host), &left, NULL, &ignored) && left == 0;
+    return migrate_pending(r, host, run_folder(r, host), &left, NULL, &ignored) && left == 0;
 }
 
 /* After a lock wait: behind whatever holds the lock, with growing pauses. */

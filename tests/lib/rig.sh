@@ -115,7 +115,8 @@ sshd_begin() { # DIR: start the sshd that is configured there
             mkdir -p /run/sshd
         fi
     fi
-    LD_LIBRARY_PATH=$(library_path) "${stage[@]}" "$(sshd_program)" -D -f "$1/sshd_config" -E "$1/sshd.log" \
+    # In a session of its own: it outlives the case that begins it anew.
+    LD_LIBRARY_PATH=$(library_path) setsid "${stage[@]}" "$(sshd_program)" -D -f "$1/sshd_config" -E "$1/sshd.log" \
         </dev/null >>"$1/sshd.out" 2>&1 9>&- &
     disown
 }

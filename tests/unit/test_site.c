@@ -290,7 +290,8 @@ static void test_lock(void **state)
     (void)state;
     for (size_t i = 0; i < N(rows); i++) {
         struct site s;
-        bool ok = parse(arena_printf(&arena, "%s\n" END, rows[i].lines), &s);
+        bool ok = parse(arena_printf(&arena, "lock crelease-lock 1\nlock epoch 1\nlock keeper 1 2 3\n%s\n" END,
+                                     rows[i].lines), &s);
         if (ok != (rows[i].run != NULL))
             fail_msg("'%s'", rows[i].lines);
         if (ok) {
@@ -323,6 +324,28 @@ static void test_marks(void **state)
     site_set_mark(&arena, &s, "migrate", "begun");
     assert_true(site_is_marked(&s, "build", "done"));
     assert_true(site_is_marked(&s, "migrate", "begun"));
+}
+
+/* Every line of it is wanted, and nothing but this version is understood. */
+static void test_lock_is_whole(void **state)
+{
+    static const char *const damaged[] = {
+        "lock_is there\n",
+        "lock run k7f2ab\nlock epoch 1\nlock keeper 1 2 3\n",
+        "lock crelease-lock 2\nlock run k7f2ab\nlock epoch 1\nlock keeper 1 2 3\n",
+        "lock crelease-lock 1\nlock run k7f2ab\nlock keeper 1 2 3\n",
+        "lock crelease-lock 1\nlock run k7f2ab\nlock epoch x\nlock keeper 1 2 3\n",
+        "lock crelease-lock 1\nlock run k7f2ab\nlock epoch 9223372036854775807\nlock keeper 1 2 3\n",
+        "lock crelease-lock 1\nlock run k7f2ab\nlock epoch 1\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(damaged); i++) {
+        struct site s;
+        if (parse(arena_printf(&arena, "%s" END, damaged[i]), &s))
+            fail_msg("'%s'", damaged[i]);
+        assert_non_null(strstr(err.msg, ".crelease/lock is damaged"));
+    }
 }
 
 /* As many of everything as a host may care to send: bounded, and the rest is still read. */
@@ -435,7 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_whole),         TEST(test_bare), TEST(test_cut_off),     TEST(test_flipped),
-        TEST(test_release_names), TEST(test_live), TEST(test_current),     TEST(test_lock),
+        TEST(test_release_names), TEST(test_live), TEST(test_current),     TEST(test_lock), TEST(test_lock_is_whole),
         TEST(test_marks),         TEST(test_many), TEST(test_long_values), TEST(test_has_ended),
         TEST(test_answer_value),
     };
