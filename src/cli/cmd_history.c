@@ -16,6 +16,7 @@ struct past {
     const char *outcome;
     long long since;
     long long ended;
+    size_t order; /* as it was read: later is newer */
 };
 
 struct pasts {
@@ -93,7 +94,9 @@ static int by_time(const void *x, const void *y)
     long long a = p->ended ? p->ended : p->since;
     long long b = q->ended ? q->ended : q->since;
 
-    return a < b ? 1 : a > b ? -1 : 0;
+    if (a != b)
+        return a < b ? 1 : -1;
+    return p->order < q->order ? 1 : p->order > q->order ? -1 : 0;
 }
 
 static void collect(struct session *s, const char *answer, bool own, struct pasts *all)
@@ -110,6 +113,7 @@ static void collect(struct session *s, const char *answer, bool own, struct past
                 p = own_line(s->arena, line);
             else
                 good = capistrano_line(s->arena, line, &p);
+            p.order = all->n;
             if (good && !has_run(all, &p))
                 all->v[all->n++] = p;
         }

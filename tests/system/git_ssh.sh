@@ -1,0 +1,62 @@
+#!/bin/bash
+# A repository behind ssh: its host's key is checked as every host's is.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+KNOWN=
+
+# The repository of the site, through the sshd of app2; the site itself is on app1.
+site_over_ssh() {
+    site_new "$1" 1
+    recipe_write <<<"repository: 'ssh://$(id -un)@$(host_address app2):$(host_port app2)$REPO'"
+    KNOWN=$HOME/.ssh/known_hosts
+    cp "$KNOWN" "$SITE/known_hosts"
+}
+line_of_app2() { grep -F "$(host_address app2)" "$SITE/known_hosts"; }
+put_back() { cp "$SITE/known_hosts" "$KNOWN"; }
+
+case_known() {
+    site_over_ssh known
+    expect 0 deploy production
+    finished "$(revision)" 1
+    commit_file new.txt new
+    expect 0 deploy production
+    finished "$(revision)" 2
+}
+
+case_unknown() {
+    site_over_ssh unknown
+    grep -vF "$(host_address app2)" "$SITE/known_hosts" >"$KNOWN"
+    cr deploy production
+    put_back
+    same status "$STATUS" 5
+    says 'known_hosts'
+    gone "$SITE/app1/current"
+}
+
+case_changed() {
+    site_over_ssh changed
+    ssh-keygen -q -t ed25519 -N '' -f "$SITE/other"
+    { grep -vF "$(host_address app2)" "$SITE/known_hosts"
+        printf '[%s]:%s %s\n' "$(host_address app2)" "$(host_port app2)" "$(cut -d' ' -f1,2 "$SITE/other.pub")"
+    } >"$KNOWN"
+    cr deploy production
+    put_back
+    same status "$STATUS" 5
+    says 'CHANGED'
+    gone "$SITE/app1/current"
+}
+
+case_revoked() {
+    site_over_ssh revoked
+    { cat "$SITE/known_hosts"; line_of_app2 | sed 's/^/@revoked /'; } >"$KNOWN"
+    cr deploy production
+    put_back
+    same status "$STATUS" 5
+    says 'REVOKED'
+}
+
+rig_open
+rig_postgres
+rig_start 2
+run_cases "$@"
