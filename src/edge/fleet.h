@@ -6,8 +6,8 @@
  *     fleet_run(fleet, arena, calls, n_calls, replies);
  *     fleet_close(fleet);
  *
- * A host is connected when its first script is to run, all hosts at once, and once
- * only.  A script is POSIX shell: it is run by /bin/sh of the host, reaches it through
+ * A host is connected when its first script is to run, all hosts at once, and again when a
+ * connection that was lost is wanted anew.  A script is POSIX shell: it is run by /bin/sh of the host, reaches it through
  * standard input (so its values are in no argument list), and has as its own standard
  * input the payload, then end of file.  Each answer is a value; nothing is retried here. */
 #ifndef CRELEASE_FLEET_H

@@ -21,13 +21,11 @@ static void link_values(struct run *r, const struct step *s, size_t host, struct
 
 static void switch_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {
-    const struct restart_of {
-        const char *touch;
-    } restart = {r->recipe->restart.touch};
+    const char *touch = r->recipe->restart.touch;
     bool is_restarted = host_has_any(&r->recipe->hosts[host], &r->recipe->restart.roles);
 
     (void)s;
-    quote_assign(b, "touch", restart.touch && is_restarted ? restart.touch : "");
+    quote_assign(b, "touch", touch && is_restarted ? touch : "");
 }
 
 static const char *switch_tell(struct arena *a, const struct what *what)
