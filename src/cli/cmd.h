@@ -64,6 +64,14 @@ bool session_survey(struct session *s, bool tools, struct survey *ret, struct er
 bool session_holder(struct session *s, const struct survey *sv, long *ret_host, struct err *err)
     MUST_CHECK;
 
+/* The step of the unfinished run that was begun last: of all hosts the newest mark; NULL: none. */
+const char *session_stage(const struct session *s, const struct survey *sv);
+
+/* Goes on with that text as the recipe; its digest must be the one given.  Connections are made
+ * anew, and what was seen of the hosts is void. */
+bool session_own_recipe(struct session *s, const char *text, const char *name, const char *digest,
+                        struct err *err) MUST_CHECK;
+
 /* The repository and the revision of a ref; nothing is sent yet. */
 bool session_resolve(struct session *s, const char *ref, struct revision *ret, struct err *err) MUST_CHECK;
 bool session_export(struct session *s, const struct revision *rev, struct err *err) MUST_CHECK;

@@ -48,16 +48,20 @@ static bool is_live_everywhere(const struct session *s, const struct survey *sv,
     return true;
 }
 
-static bool held_by_another(struct session *s, const struct site *site, struct err *err)
+static bool held_by_another(struct session *s, const struct survey *sv, long holder, struct err *err)
 {
+    const struct site *site = &sv->sites[holder];
     const char *since = clock_date(s->arena, site->lock.since_unix * 1000);
     const char *by = text_shown(s->arena, site->lock.by ? site->lock.by : "somebody");
 
+    const char *stage = session_stage(s, sv);
+
     if (site->lock.alive)
-        return err_set(err, ERR_LOCKED, "run %s by %s is alive on these hosts, since %s", site->lock.run, by,
-                       since);
-    return err_set(err, ERR_UNFINISHED, "run %s by %s, begun %s, is unfinished and nobody is working on it",
-                   site->lock.run, by, since);
+        return err_set(err, ERR_LOCKED, "run %s by %s is alive on these hosts, since %s%s%s", site->lock.run,
+                       by, since, stage ? ", at stage " : "", stage ? stage : "");
+    return err_set(err, ERR_UNFINISHED,
+                   "run %s by %s, begun %s, is unfinished%s%s and nobody is working on it", site->lock.run, by,
+                   since, stage ? " at stage " : "", stage ? stage : "");
 }
 
 /* What would stop every deploy is said before the lock is taken. */
@@ -97,28 +101,45 @@ static bool survey_settled(struct session *s, struct survey *sv, long *ret_holde
     }
 }
 
-/* Surveys, and waits for a living run as long as --wait-lock says. */
-static bool survey_free(struct session *s, struct survey *sv, struct err *err)
+/* Who is waited for, and where that one is: told when it changes. */
+static void tell_holder(struct session *s, const struct survey *sv, const struct site *site, const char **told)
+{
+    const char *stage = session_stage(s, sv);
+    const char *now = arena_printf(s->arena, "waiting for run %s by %s%s%s", site->lock.run,
+                                   text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
+                                   stage ? ", at stage " : "", stage ? stage : "");
+
+    if (!*told || strcmp(*told, now) != 0)
+        run_warn(&s->run, NULL, "%s", now);
+    *told = now;
+}
+
+/* Surveys, and waits while a living run holds the site, as long as --wait-lock says.  *ret_holder is
+ * the host whose lock decides, -1 when there is none. */
+static bool survey_waited(struct session *s, struct survey *sv, long *ret_holder, struct err *err)
 {
     long long deadline = loop_now() + s->options.wait_lock_ms;
-    bool told = false;
+    const char *told = NULL;
 
     for (;;) {
-        long holder;
-        if (!survey_settled(s, sv, &holder, err))
+        if (!survey_settled(s, sv, ret_holder, err))
             return false;
-        if (holder < 0)
+        if (*ret_holder < 0 || !sv->sites[*ret_holder].lock.alive || loop_now() >= deadline)
             return true;
-        if (!sv->sites[holder].lock.alive || loop_now() >= deadline)
-            return held_by_another(s, &sv->sites[holder], err);
-        if (!told)
-            run_warn(&s->run, NULL, "waiting for run %s by %s", sv->sites[holder].lock.run,
-                     sv->sites[holder].lock.by ? sv->sites[holder].lock.by : "somebody");
-        told = true;
+        tell_holder(s, sv, &sv->sites[*ret_holder], &told);
         loop_wait(s->loop, LOCK_POLL_MS);
         if (run_is_stopped(&s->run, "while waiting for another run", err))
             return false;
     }
+}
+
+static bool survey_free(struct session *s, struct survey *sv, struct err *err)
+{
+    long holder;
+
+    if (!survey_waited(s, sv, &holder, err))
+        return false;
+    return holder < 0 || held_by_another(s, sv, holder, err);
 }
 
 static bool migration_has_its_host(struct session *s, struct err *err)
@@ -265,6 +286,24 @@ static bool is_release_live(const struct session *s, const struct survey *sv, co
     return true;
 }
 
+/* What the database was last migrated for is on the host that migrates. */
+static void tell_database(struct session *s, const struct survey *sv, const char *to)
+{
+    long db = recipe_primary(s->recipe, "db");
+
+    if (!s->recipe->migrate.run || db < 0)
+        return;
+    const struct site *site = &sv->sites[db];
+    if (!site->migrated_release)
+        run_warn(&s->run, NULL, "the database is not turned back: its migrations stay, and it may be ahead of"
+                 " the code of %s", to);
+    else if (strcmp(site->migrated_release, to) > 0)
+        run_warn(&s->run, NULL, "the database is not turned back: it was last migrated for release %s%s%.7s,"
+                 " which is newer than %s, and stays ahead of its code", site->migrated_release,
+                 site->migrated_revision ? ", " : "",
+                 site->migrated_revision ? text_shown(s->arena, site->migrated_revision) : "", to);
+}
+
 bool cmd_rollback(struct session *s, struct err *err)
 {
     struct survey sv;
@@ -293,18 +332,18 @@ bool cmd_rollback(struct session *s, struct err *err)
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
     if (s->options.dry_run)
         return plan_print(s, s->run.plan, &sv, err);
-    if (s->recipe->migrate.run)
-        run_warn(&s->run, NULL, "the database is not turned back: its migrations stay, and it may be ahead of"
-                 " the code of %s", to);
+    tell_database(s, &sv, to);
     return go(s, true, err);
 }
 
-static bool may_take_over(struct session *s, const struct site *site, struct err *err)
+static bool may_take_over(struct session *s, const struct survey *sv, long holder, struct err *err)
 {
+    const struct site *site = &sv->sites[holder];
+
     if (!site->lock.alive)
         return true;
     if (!s->options.takeover)
-        return held_by_another(s, site, err);
+        return held_by_another(s, sv, holder, err);
     if (s->options.force)
         return true;
     if (!s->run.interactive)
@@ -352,6 +391,54 @@ static bool plan_of_run(struct session *s, const struct survey *sv, struct what 
     return plan_read(s->arena, text, ret, err);
 }
 
+enum { CHANGES_SHOWN = 8 };
+
+static const char *changes_told(struct session *s, const char *own)
+{
+    struct strs keys = {0};
+    size_t n = recipe_changes(s->arena, own, s->recipe->text, CHANGES_SHOWN, &keys);
+    const char *list = "";
+
+    for (size_t i = 0; i < keys.n; i++)
+        list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "", keys.v[i]);
+    if (!n)
+        return "in its layout, or in the recipe that it extends";
+    return n > keys.n ? arena_printf(s->arena, "%s and %zu more", text_shown(s->arena, list), n - keys.n)
+                      : text_shown(s->arena, list);
+}
+
+/* The recipe has changed since the run began: the run's own is taken from here on, unless the
+ * command line says otherwise or there is none. */
+static bool own_recipe(struct session *s, const struct survey *sv, const struct what *what, struct err *err)
+{
+    const char *own = NULL;
+
+    for (size_t h = 0; h < s->recipe->n_hosts && !own; h++)
+        if (sv->sites[h].lock.held)
+            own = sv->sites[h].recipe;
+    if (!own || s->options.new_recipe) {
+        run_warn(&s->run, NULL, "the recipe has changed since run %s began%s; going on with the run's release"
+                 " and the recipe as it is now", what->run,
+                 own ? arena_printf(s->arena, " (%s)", changes_told(s, own))
+                     : ", and the run keeps none of its own (it holds a secret as it stands, or is large)");
+        return true;
+    }
+    run_warn(&s->run, NULL, "the recipe has changed since run %s began (%s); going on with the run's own"
+             " (--new-recipe takes the one that is here now)", what->run, changes_told(s, own));
+    /* What keeps it on the host adds a line end. */
+    return session_own_recipe(s, arena_strndup(s->arena, own, strlen(own) - 1),
+                              arena_printf(s->arena, "recipe of run %s", what->run), what->recipe_digest, err);
+}
+
+static bool has_the_hosts(const struct session *s, const struct what *what)
+{
+    bool same = what->hosts.n == s->recipe->n_hosts;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        same = same && strs_has(&what->hosts, s->recipe->hosts[h].name);
+    return same;
+}
+
 /* Takes up the unfinished run of this environment.  *ret_none: there is none. */
 static bool take_up(struct session *s, bool back, bool *ret_none, struct err *err)
 {
@@ -360,21 +447,22 @@ static bool take_up(struct session *s, bool back, bool *ret_none, struct err *er
     long holder;
 
     *ret_none = false;
-    if (!survey_settled(s, &sv, &holder, err))
+    if (!survey_waited(s, &sv, &holder, err))
         return false;
     if (holder < 0) {
         *ret_none = true;
         return true;
     }
-    if (!may_take_over(s, &sv.sites[holder], err) || !plan_of_run(s, &sv, &what, err))
+    if (!may_take_over(s, &sv, holder, err) || !plan_of_run(s, &sv, &what, err))
         return false;
-    bool same = what.hosts.n == s->recipe->n_hosts;
-    for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        same = same && strs_has(&what.hosts, s->recipe->hosts[h].name);
-    if (!same) {
-        if (!session_narrow(s, &what.hosts, err) || !session_survey(s, false, &sv, err))
-            return false;
-    }
+    bool changed = strcmp(what.recipe_digest, s->recipe->digest) != 0;
+    if (changed && !own_recipe(s, &sv, &what, err))
+        return false;
+    bool narrowed = !has_the_hosts(s, &what);
+    if (narrowed && !session_narrow(s, &what.hosts, err))
+        return false;
+    if ((changed || narrowed) && !session_survey(s, false, &sv, err))
+        return false;
     for (size_t h = 0; h < s->recipe->n_hosts; h++) {
         if (sv.sites[h].lock.held && sv.sites[h].lock.epoch >= s->run.epoch)
             s->run.epoch = sv.sites[h].lock.epoch + 1;
@@ -384,9 +472,6 @@ static bool take_up(struct session *s, bool back, bool *ret_none, struct err *er
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
     s->run.resumed = true;
     s->run.takeover = true;
-    if (strcmp(what.recipe_digest, s->recipe->digest) != 0)
-        run_warn(&s->run, NULL, "the recipe has changed since run %s began; going on with the release of the"
-                 " run and the recipe as it is now", what.run);
     if (back || engine_is_turning_back(&s->run))
         return true;
     struct revision rev;

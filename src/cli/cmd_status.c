@@ -14,26 +14,6 @@ struct unfinished {
     const char *by;
 };
 
-/* The step that was begun last: of all hosts the newest mark that is no end. */
-static const char *last_stage(const struct session *s, const struct survey *sv)
-{
-    const char *stage = NULL;
-    long long newest = -1;
-
-    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
-        const struct site *site = &sv->sites[h];
-        if (!sv->reached[h] || !site->n_marks || !site->lock.held)
-            continue;
-        const struct mark *m = &site->marks[site->n_marks - 1];
-        bool open = strcmp(m->state, "done") != 0 && strcmp(m->state, "skipped") != 0;
-        if (m->unix_s > newest || (m->unix_s == newest && open)) {
-            newest = m->unix_s;
-            stage = m->step;
-        }
-    }
-    return stage;
-}
-
 static bool look_at_run(struct session *s, const struct survey *sv, struct unfinished *u, struct err *err)
 {
     long holder;
@@ -59,7 +39,7 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
         word = arena_strndup(s->arena, u->error, len);
         u->error += len + (u->error[len] == ' ');
     }
-    u->stage = last_stage(s, sv);
+    u->stage = session_stage(s, sv);
     bool in_clear = u->stage && strcmp(u->stage, "backup-clear") == 0;
     u->state = site->lock.alive ? (in_clear ? "waiting" : "running")
                : !word || strcmp(word, err_word(ERR_INTERRUPTED)) == 0 ? "interrupted"

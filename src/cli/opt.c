@@ -41,6 +41,8 @@ static const struct option_row {
      "deploy what is live already; ask the migration tool anyway; take over without asking", NULL},
     {0, "takeover", OPT_FLAG, AT(takeover), OPT_RESUME | OPT_ABORT, NULL,
      "take the run over although its holder is alive", NULL},
+    {0, "new-recipe", OPT_FLAG, AT(new_recipe), OPT_RESUME | OPT_ABORT, NULL,
+     "the recipe has changed meanwhile: go on with it as it is now, not with the run's own", NULL},
     {0, "to", OPT_TEXT, AT(to), OPT_ROLLBACK, "RELEASE", "the release to go back to", NULL},
     {0, "verify", OPT_FLAG, AT(verify), OPT_STATUS, NULL, "hold the live release against its manifest", NULL},
     {0, "count", OPT_NUMBER, AT(count), OPT_HISTORY, "N", "how many runs (20)", NULL},

@@ -36,6 +36,7 @@ struct options {
     bool no_migrate;
     bool force;
     bool takeover;
+    bool new_recipe;
     const char *to;
     bool verify;
     long count; /* history: how many */

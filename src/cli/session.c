@@ -91,12 +91,15 @@ static void print_mistakes(const struct session *s, const struct strs *mistakes)
         fprintf(stderr, "%s\n", text_shown(s->arena, mistakes->v[i]));
 }
 
-bool session_recipe(struct session *s, const char *environment, struct err *err)
+static bool read_recipe(struct session *s, const char *environment, const char *text, const char *name,
+                        struct err *err)
 {
     struct strs mistakes = {0};
     struct recipe_where where = {.file = s->options.recipe,
                                  .environment = environment,
-                                 .environ = (const char *const *)environ};
+                                 .environ = (const char *const *)environ,
+                                 .text = text,
+                                 .name = name};
     struct strs hosts = split(s->arena, s->options.hosts);
     struct strs roles = split(s->arena, s->options.roles);
 
@@ -107,7 +110,13 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
     }
     if (s->options.wait_limit_ms >= 0)
         s->recipe->backup.wait_limit_ms = s->options.wait_limit_ms;
-    return !environment || choose_hosts(s, &hosts, &roles, err);
+    /* A run's own hosts are those of its plan. */
+    return !environment || text || choose_hosts(s, &hosts, &roles, err);
+}
+
+bool session_recipe(struct session *s, const char *environment, struct err *err)
+{
+    return read_recipe(s, environment, NULL, NULL, err);
 }
 
 /* A secret asked on the terminal itself, without echo. */
@@ -238,6 +247,24 @@ void session_close(struct session *s)
     loop_close(s->loop);
 }
 
+bool session_own_recipe(struct session *s, const char *text, const char *name, const char *digest,
+                        struct err *err)
+{
+    bool begun = s->run.begun;
+
+    if (!read_recipe(s, s->recipe->environment, text, name, err))
+        return err_in(err, "--new-recipe goes on with the one that is here now");
+    if (strcmp(s->recipe->digest, digest) != 0)
+        return err_set(err, ERR_FAILED,
+                       "the %s (in .crelease/runs) is damaged, or extends another one in this version of"
+                       " crelease: --new-recipe goes on with the one that is here now", name);
+    fleet_close(s->fleet);
+    run_prepare(s);
+    s->run.begun = begun;
+    fleet_begin(s);
+    return true;
+}
+
 bool session_narrow(struct session *s, const struct strs *names, struct err *err)
 {
     struct strs none = {0};
@@ -286,6 +313,25 @@ bool session_holder(struct session *s, const struct survey *sv, long *ret_host, 
             *ret_host = (long)h;
     }
     return true;
+}
+
+const char *session_stage(const struct session *s, const struct survey *sv)
+{
+    const char *stage = NULL;
+    long long newest = -1;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        if (!sv->reached[h] || !site->n_marks || !site->lock.held)
+            continue;
+        const struct mark *m = &site->marks[site->n_marks - 1];
+        bool open = strcmp(m->state, "done") != 0 && strcmp(m->state, "skipped") != 0;
+        if (m->unix_s > newest || (m->unix_s == newest && open)) {
+            newest = m->unix_s;
+            stage = m->step;
+        }
+    }
+    return stage;
 }
 
 static void fetch_progress(void *arg, unsigned received, unsigned total, size_t bytes)

@@ -192,7 +192,7 @@ static void error_values(struct run *r, const struct step *s, size_t host, struc
 {
     (void)s;
     (void)host;
-    buf_puts(b, "to='' migrated=''\n");
+    buf_puts(b, "to='' migrated='' pending=''\n");
     quote_assign(b, "error", r->detail ? r->detail : "");
 }
 

@@ -1,6 +1,8 @@
 #include "core/plan.h"
 
+#include "core/run.h"
 #include "core/site.h"
+#include "edge/digest.h"
 
 /* Lines of a plan with one host, its first and last included: fewer means that some are gone. */
 enum { PLAN_KEYS = 18 };
@@ -183,7 +185,18 @@ static void put(struct buf *b, const char *key, const char *value)
     buf_puts(b, "\n");
 }
 
-const char *plan_text(struct arena *a, const struct what *w)
+static const char *seal_of(struct arena *a, const char *text, size_t len)
+{
+    struct digest *d = digest_open();
+    char hex[65];
+
+    digest_add(d, text, len);
+    digest_hex(d, hex);
+    digest_close(d);
+    return arena_strdup(a, hex);
+}
+
+const char *plan_text(struct arena *a, const struct what *w, const struct strs *secrets)
 {
     struct buf b = buf_make(1024 * 1024);
 
@@ -205,10 +218,9 @@ const char *plan_text(struct arena *a, const struct what *w)
     put(&b, "migrate", w->no_migrate ? "no" : "yes");
     for (size_t i = 0; i < w->hosts.n; i++)
         put(&b, "host", w->hosts.v[i]);
-    buf_puts(&b, "end plan");
-    const char *text = arena_strndup(a, b.text, b.len);
+    const char *text = redact(a, secrets, arena_strndup(a, b.text, b.len));
     buf_free(&b);
-    return text;
+    return arena_printf(a, "%send plan %s", text, seal_of(a, text, strlen(text)));
 }
 
 /* False for a value that no crelease of this version writes. */
@@ -262,14 +274,16 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
     size_t keys = 0;
 
     if (strncmp(text, first, sizeof first - 1) != 0)
-        return err_set(err, ERR_FAILED, "the plan of the run is damaged or of another version of crelease");
+        return err_set(err, ERR_FAILED, "the plan of the run (the file plan in .crelease/runs) is damaged or of another version of"
+                       " crelease");
     for (const char *at = text; *at;) {
         size_t len = strcspn(at, "\n");
+        size_t before = (size_t)(at - text);
         char *line = arena_strndup(a, at, len);
         size_t key = strcspn(line, " ");
         at += len + (at[len] == '\n');
         keys++;
-        whole = strcmp(line, "end plan") == 0;
+        whole = strncmp(line, "end plan ", 9) == 0 && strcmp(line + 9, seal_of(a, text, before)) == 0;
         if (line[key]) {
             line[key] = '\0';
             good = read_value(a, &w, line, line + key + 1) && good;
@@ -277,7 +291,9 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
     }
     if (!whole || !good || keys < PLAN_KEYS || !is_run_id(w.run) || !*w.application || !*w.environment || strlen(w.release) != 14 || strspn(w.release, "0123456789") != 14 ||
         (*w.revision && !is_hex(w.revision, 40)) || !w.hosts.n)
-        return err_set(err, ERR_FAILED, "the plan of the run is damaged");
+        return err_set(err, ERR_FAILED,
+                       "the plan of the run (the file plan in .crelease/runs) is damaged: nothing is guessed"
+                       " from it; put the site right by hand and remove .crelease/lock");
     *ret = w;
     return true;
 }

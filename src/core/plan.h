@@ -58,8 +58,9 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
 /* Whether that job of the step is one of that host's. */
 bool step_job_is_for(const struct step *s, const struct recipe *r, size_t job, size_t host);
 
-/* Lines "key value", without the last newline, beginning with "crelease-plan 1". */
-const char *plan_text(struct arena *a, const struct what *what);
+/* Lines "key value", without the last newline, from "crelease-plan 1" to "end plan SHA256": the
+ * checksum of all lines before it.  Secrets in it are replaced. */
+const char *plan_text(struct arena *a, const struct what *what, const struct strs *secrets);
 
 /* FAILED when the text is damaged or of another version. */
 bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *err) MUST_CHECK;

@@ -65,6 +65,9 @@ struct recipe {
     const char *file;   /* absolute path */
     const char *dir;    /* its folder */
     const char *digest; /* 64 hex digits over the text of the file and of what it extends */
+    const char *text;   /* of the file */
+    const char *kept;   /* the same for the hosts, where a run keeps it; NULL: it must not lie there
+                           (it holds a secret as it stands) or is too large */
     const char *environment;
     const char *application;
     const char *repository; /* path or URL as given */
@@ -122,12 +125,19 @@ struct recipe_where {
     const char *environment; /* NULL: only the names of the environments are filled, and the keys
                                 that all share */
     const char *const *environ; /* for ${NAME}; NULL-terminated "NAME=value" */
+    const char *text; /* not NULL: this is read instead of the file, */
+    const char *name; /* and called so in messages; relative paths still belong to the file's folder */
 };
 
 /* NULL with err (USAGE) set; its message counts the mistakes, and errors holds one line each:
  * "crelease.yml:12:3: unknown key 'lnked_files', expected ...; did you mean 'linked_files'?" */
 struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, struct strs *errors,
                            struct err *err);
+
+/* Which keys two recipes say something else for ("migrate.run", "environments.production.hosts"), as
+ * they stand there; at most `max`, and how many there are. */
+size_t recipe_changes(struct arena *a, const char *text, const char *other, size_t max,
+                      struct strs *ret);
 
 /* Whether the host has the role (a host without roles has all). */
 bool host_has_role(const struct host *h, const char *role);

@@ -285,10 +285,15 @@ size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret)
 
 static void mark_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {
+    const char *pending = "";
+
     (void)s;
     (void)host;
+    for (size_t i = 0; i < r->to_migrate.n; i++)
+        pending = arena_printf(r->arena, "%s%s%s", pending, i ? "\n" : "", r->to_migrate.v[i]);
     quote_assign(b, "to", r->mark_to);
     buf_puts(b, "error='' migrated=''\n");
+    quote_assign(b, "pending", run_redact(r, pending));
 }
 
 /* A host that is through with the run has no lock any more and takes no mark. */

@@ -39,6 +39,7 @@ struct run {
     bool interactive;      /* a person can be asked, by keys */
     const char *skip_backup; /* why backups need not be looked for */
     const char *mark_to;   /* for run_put_mark */
+    struct strs to_migrate;   /* the same: what was pending when this run first looked */
     bool backup_seen;      /* backup-detect found one in the way */
     bool nothing_pending;  /* found out by backup-detect */
     long pending;          /* number; -1: not known */

@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "edge/clock.h"
 
-enum { RELEASES_MAX = 100000, MARKS_MAX = 100000, PLAN_BYTES_MAX = 256 * 1024 };
+enum { RELEASES_MAX = 100000, MARKS_MAX = 100000, PLAN_BYTES_MAX = 256 * 1024, OWN_RECIPE_MAX = 1024 * 1024, TO_MIGRATE_MAX = 100 };
 
 /* The answer's lines, one at a time: key and the rest. */
 struct line {
@@ -89,12 +89,25 @@ static void add_mark(struct arena *a, struct site *s, const char *step, const ch
     s->marks[s->n_marks++] = (struct mark){step, state, unix_s};
 }
 
-static void read_mark(struct arena *a, struct site *s, const char *value)
+/* Step, state and time as put_mark of prelude.sh writes them; the first line tells the version. */
+static bool read_mark(struct arena *a, struct site *s, const char *value, bool is_first)
 {
+    static const char *const states[] = {"begun", "done", "failed", "skipped", "undone"};
+    const char *line = value;
     const char *step = word(a, &value);
     const char *state = word(a, &value);
+    size_t digits = strspn(value, "0123456789");
+    bool known = false;
 
+    if (is_first)
+        return strcmp(line, "crelease-marks 1") == 0;
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        known = known || strcmp(states[i], state) == 0;
+    if (!known || !digits || digits > 12 || value[digits] || !*step ||
+        step[strspn(step, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+        return false;
     add_mark(a, s, step, state, strtoll(value, NULL, 10));
+    return true;
 }
 
 bool is_run_id(const char *s)
@@ -123,6 +136,8 @@ static void read_lock(struct arena *a, struct site *s, const char *value)
         s->lock.by = value;
     else if (strcmp(key, "since") == 0)
         s->lock.since_unix = strtoll(value, NULL, 10);
+    else if (strcmp(key, "end") == 0)
+        s->lock.sum = value;
 }
 
 static void read_migrated(struct arena *a, struct site *s, const char *value)
@@ -133,6 +148,8 @@ static void read_migrated(struct arena *a, struct site *s, const char *value)
         s->migrated_digest = value;
     else if (strcmp(key, "revision") == 0)
         s->migrated_revision = value;
+    else if (strcmp(key, "release") == 0 && clock_release_time(value) >= 0)
+        s->migrated_release = value;
 }
 
 static void read_live(struct arena *a, struct site *s, const char *value)
@@ -152,8 +169,6 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
 
     if (strcmp(k, "release") == 0)
         add_release(a, s, v);
-    else if (strcmp(k, "mark") == 0)
-        read_mark(a, s, v);
     else if (strcmp(k, "lock") == 0)
         read_lock(a, s, v);
     else if (strcmp(k, "lock_is") == 0)
@@ -179,6 +194,8 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         s->has_log = strcmp(v, "yes") == 0;
     else if (strcmp(k, "migrated") == 0)
         read_migrated(a, s, v);
+    else if (strcmp(k, "to_migrate") == 0 && s->to_migrate.n < TO_MIGRATE_MAX)
+        strs_add(a, &s->to_migrate, v);
     else if (strcmp(k, "missing") == 0)
         strs_add(a, &s->missing, v);
     else if (strcmp(k, "no_tool") == 0)
@@ -199,28 +216,60 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         s->now_unix = strtoll(v, NULL, 10);
 }
 
+/* What a crash cannot have made is said before anything is done with the rest. */
+static bool check(const struct site *s, const char *lock_sum, bool good_marks, struct err *err)
+{
+    if (s->lock.held && (s->lock.version != 1 || !s->lock.run || s->lock.epoch < 1 || !s->lock.kept ||
+                         !s->lock.sum || !lock_sum || strcmp(s->lock.sum, lock_sum) != 0))
+        return err_set(err, ERR_FAILED,
+                       "the file .crelease/lock is damaged or of another version of crelease: look at it,"
+                       " and when no deploy is under way, remove it");
+    if (!good_marks)
+        return err_set(err, ERR_FAILED,
+                       "the file .crelease/runs/%s/marks is damaged or of another version of crelease: what"
+                       " the run has done cannot be told from it; mend it (one line a mark: STEP STATE"
+                       " TIME), or put the site right by hand and remove .crelease/lock",
+                       s->lock.run ? s->lock.run : "RUN");
+    return true;
+}
+
+static const char *kept(struct arena *a, struct buf *b)
+{
+    const char *text = b->len && !b->full ? arena_strndup(a, b->text, b->len) : NULL;
+
+    buf_free(b);
+    return text;
+}
+
 bool site_parse(struct arena *a, const char *answer, struct site *ret, struct err *err)
 {
     struct site s = {.free_kb = -1};
     struct line line = {"", ""};
     struct buf plan = buf_make(PLAN_BYTES_MAX);
+    struct buf recipe = buf_make(OWN_RECIPE_MAX);
+    const char *lock_sum = NULL;
     bool whole = false;
+    bool good_marks = true;
+    size_t marks = 0;
 
     while (next_line(a, &answer, &line)) {
         if (strcmp(line.key, "plan") == 0)
             buf_printf(&plan, "%s\n", line.value);
+        else if (strcmp(line.key, "recipe") == 0)
+            buf_printf(&recipe, "%s\n", line.value);
+        else if (strcmp(line.key, "mark") == 0)
+            good_marks = read_mark(a, &s, line.value, marks++ == 0) && good_marks;
+        else if (strcmp(line.key, "lock_sum") == 0)
+            lock_sum = line.value;
         read_line(a, &s, &line);
         whole = whole || strcmp(line.key, "end") == 0;
     }
-    if (plan.len)
-        s.plan = arena_strndup(a, plan.text, plan.len);
-    buf_free(&plan);
+    s.plan = kept(a, &plan);
+    s.recipe = kept(a, &recipe);
     if (!whole)
         return err_set(err, ERR_FAILED, "the host's answer is not whole");
-    if (s.lock.held && (s.lock.version != 1 || !s.lock.run || s.lock.epoch < 1 || !s.lock.kept))
-        return err_set(err, ERR_FAILED,
-                       "the file .crelease/lock is damaged or of another version of crelease: look at it,"
-                       " and when no deploy is under way, remove it");
+    if (!check(&s, lock_sum, good_marks, err))
+        return false;
     *ret = s;
     return true;
 }

@@ -44,14 +44,18 @@ struct site {
         long epoch;
         const char *by;
         long long since_unix;
+        const char *sum; /* as it says itself */
     } lock;
-    const char *plan; /* of the run that holds the lock, as written; NULL: none */
+    const char *plan;   /* of the run that holds the lock, as written; NULL: none */
+    const char *recipe; /* that run's own, when it is another than the one at hand; else NULL */
+    struct strs to_migrate; /* what was pending when that run looked */
     struct mark *marks;
     size_t n_marks;
     const char *last_error; /* of that run */
     const char *last_run;   /* the last line of history */
     const char *migrated_digest;
     const char *migrated_revision;
+    const char *migrated_release;
     struct strs missing;  /* linked files that are not in shared */
     struct strs no_tools;
     const char *system;

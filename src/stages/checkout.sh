@@ -101,6 +101,8 @@ act() {
 	printf '%s\n' "$revision" >REVISION && printf '%s\n' "$revision_time" >REVISION_TIME ||
 		fail "cannot write REVISION (is the disk full?)"
 	cd / || exit 70
+	# On disk before it has its name: a host that loses its power keeps what it said it has.
+	flush -f "$incoming/tree"
 	fence
 	mv -f "$incoming/manifest" "$state/manifests/$release" && mv "$incoming/tree" "$path" ||
 		fail "cannot move the release to $path"

@@ -1,5 +1,5 @@
 /* lock.c -- the lock on every host, or on none: the first host decides between two who come at
- * once, since both ask it first. */
+ * once, since both ask it first, in whatever order their recipes name the hosts. */
 #include "stages/stages.h"
 
 #include "base/quote.h"
@@ -17,7 +17,8 @@ static void lock_values(struct run *r, const struct step *s, size_t host, struct
     snprintf(since, sizeof since, "%lld", w->since_unix);
     quote_assign(b, "by", w->by);
     quote_assign(b, "since", since);
-    quote_assign(b, "plan", run_redact(r, plan_text(r->arena, w)));
+    quote_assign(b, "plan", plan_text(r->arena, w, &r->recipe->secrets));
+    quote_assign(b, "recipe", r->recipe->kept ? r->recipe->kept : "");
     quote_assign(b, "takeover", r->takeover ? "yes" : "");
 }
 
@@ -63,6 +64,24 @@ static bool is_as_planned(struct run *r, const size_t *hosts, size_t n, const st
     return true;
 }
 
+static bool comes_before(const struct host *a, const struct host *b)
+{
+    int by = strcmp(a->address, b->address);
+
+    by = by ? by : (a->port > b->port) - (a->port < b->port);
+    return by ? by < 0 : strcmp(a->deploy_to, b->deploy_to) < 0;
+}
+
+static void sort_hosts(const struct recipe *r, size_t *hosts, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = i; k && comes_before(&r->hosts[hosts[k]], &r->hosts[hosts[k - 1]]); k--) {
+            size_t swap = hosts[k];
+            hosts[k] = hosts[k - 1];
+            hosts[k - 1] = swap;
+        }
+}
+
 bool lock_act(struct run *r, const struct step *s, struct err *err)
 {
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
@@ -73,6 +92,7 @@ bool lock_act(struct run *r, const struct step *s, struct err *err)
     for (size_t i = 0; i < s->n_hosts; i++)
         if (!site_has_ended(&r->sites[s->hosts[i]], r->plan->what.run))
             hosts[n++] = s->hosts[i];
+    sort_hosts(r->recipe, hosts, n);
     bool ok = take(r, s, hosts, n ? 1 : 0, &first, err);
     ok = ok && take(r, s, hosts + 1, n ? n - 1 : 0, &rest, err);
     if (ok && !r->resumed)

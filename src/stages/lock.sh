@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Takes the lock, writes the plan of the run, and stays as the lock's keeper: while this process
-# lives and is written to, the holder lives.  Values: by, since, from, plan, takeover.
+# lives and is written to, the holder lives.  Values: by, since, plan, recipe ("" when the run keeps
+# none), takeover.
 #
 # The lock is a file with all that is to be known of its holder, made under another name and then
 # linked: link(2) fails when there is one already, on every file system and on NFS.
@@ -11,71 +12,153 @@
 #   by ann@laptop
 #   since 1763825412    of the holder's clock, for people
 #   keeper 812 5512 3f6c...   process, its start, the host's boot
+#   end 3157482954      checksum of the lines above
+#
+# beat holds the seconds since the host's boot at which the keeper last heard from its crelease: a
+# clock that nobody sets.  A run whose beat is older than 45 s is dead (survey.sh).
+#
+# reserve is some room on the disk, so that a run can be taken over and given up when it is full.
+
+own=$state/lock.$run.$epoch.$$
+
+# Whoever gives up before it holds a new lock leaves nothing behind.
+fail() {
+	rm -f "$own"
+	if [ -z "$takeover" ]; then
+		if [ -n "$taken" ]; then rm -f "$state/beat" "$state/reserve" "$state/lock"; fi
+		rm -rf "$run_dir"
+	fi
+	say error "$1"
+	exit 70
+}
 
 write_lock() {
 	identity_of $$
 	printf 'crelease-lock 1\nrun %s\nepoch %s\nby %s\nsince %s\nkeeper %s %s %s\n' \
-		"$run" "$epoch" "$by" "$since" $$ "$ticks" "$boot" >"$state/lock.$run.$epoch" || return 1
-	flush "$state/lock.$run.$epoch"
+		"$run" "$epoch" "$by" "$since" $$ "$ticks" "$boot" >"$own" &&
+		echo "end $(lock_sum "$own")" >>"$own" && flush "$own"
 }
 
-# Says who has it, and whether that one lives.
-refused() {
-	lock_run=- lock_by=somebody pid='' ticks_was=- boot_was=-
+# keep FILE TEXT: into the run's folder, whole or not at all.
+keep() {
+	if [ -f "$run_dir/$1" ]; then return 0; fi
+	printf '%s\n' "$2" >"$run_dir/$1.new" && flush "$run_dir/$1.new" &&
+		mv -f "$run_dir/$1.new" "$run_dir/$1" || fail "cannot write $run_dir/$1 (is the disk full?)"
+}
+
+# end_group PID TICKS BOOT: ends a process that is known, and what it started.
+end_group() {
+	if [ "$2" = - ]; then return 0; fi
+	rounds=0
+	while is_alive "$1" "$2" "$3"; do
+		case $rounds in
+		0) kill -s TERM -- "-$1" 2>/dev/null || kill -s TERM "$1" 2>/dev/null ;;
+		40) kill -s KILL -- "-$1" 2>/dev/null || kill -s KILL "$1" 2>/dev/null ;;
+		80) fail "process $1 of the run that was taken over does not end" ;;
+		esac
+		rounds=$((rounds + 1))
+		sleep 0.05 2>/dev/null || sleep 1
+	done
+}
+
+# What the old holder left at work on this host: its keeper, and a script in the middle of a
+# change.  Jobs are not among them: those are taken up.
+end_old_holder() {
+	if is_alive "$pid" "$ticks_was" "$boot_was"; then kill -s TERM "$pid" 2>/dev/null; fi
+	for old in "$run_dir"/acting.*; do
+		case ${old##*.} in '' | *[!0-9]*) continue ;; esac
+		if [ ! -f "$old" ] || [ "${old##*.}" -ge "$epoch" ]; then continue; fi
+		pid='' ticks_was='' boot_was=''
+		read -r pid ticks_was boot_was <"$old"
+		end_group "$pid" "$ticks_was" "$boot_was"
+		rm -f "$old"
+	done
+}
+
+# read_lock FILE: in pid, ticks_was and boot_was who keeps that lock; in lock_run, lock_epoch, lock_by
+# whose it is.
+read_lock() {
+	lock_run='' lock_epoch='' lock_by=somebody pid='' ticks_was=- boot_was=-
 	while read -r key value; do
 		case $key in
 		run) lock_run=$value ;;
+		epoch) lock_epoch=$value ;;
 		by) lock_by=$value ;;
 		keeper)
 			pid=${value%% *}
 			ticks_was=${value#* } boot_was=${ticks_was#* } ticks_was=${ticks_was%% *}
 			;;
 		esac
-	done <"$state/lock"
+	done <"$1"
+}
+
+# Of several who take a run over at once the one goes on whose link is there first; a claim whose
+# maker died before it came to anything is nobody's.
+claim() {
+	claimed=$state/lock.$run.$epoch
+	until ln "$own" "$claimed" 2>/dev/null; do
+		[ -f "$claimed" ] || return 1
+		read_lock "$claimed"
+		if is_alive "$pid" "$ticks_was" "$boot_was"; then return 1; fi
+		rm -f "$claimed"
+	done
+	read_lock "$state/lock"
+	if [ "$lock_run" = "$run" ] && [ "$lock_epoch" -lt "$epoch" ]; then return 0; fi
+	rm -f "$claimed"
+	return 1
+}
+
+# Says who has it, and whether that one lives.
+refused() {
+	read_lock "$state/lock"
 	if is_alive "$pid" "$ticks_was" "$boot_was"; then
-		say error "run $lock_run by $lock_by is alive and holds the site"
+		say error "run ${lock_run:--} by $lock_by is alive and holds the site"
 		exit 73
 	fi
-	say error "run $lock_run by $lock_by is unfinished and nobody is working on it"
+	say error "run ${lock_run:--} by $lock_by is unfinished and nobody is working on it"
 	exit 74
 }
 
+taken=
+if [ -n "$takeover" ]; then rm -f "$state/reserve"; fi
 mkdir -p "$deploy_to/releases" "$deploy_to/shared" "$run_dir/jobs" "$state/manifests" ||
 	fail "cannot make $deploy_to/releases, $deploy_to/shared and $state"
 chmod o-rwx "$state" 2>/dev/null
-if [ ! -f "$run_dir/plan" ]; then
-	printf '%s\n' "$plan" >"$run_dir/plan.new" && flush "$run_dir/plan.new" &&
-		mv -f "$run_dir/plan.new" "$run_dir/plan" || fail "cannot write $run_dir/plan (is the disk full?)"
-fi
+keep plan "$plan"
+if [ -n "$recipe" ]; then keep recipe "$recipe"; fi
 write_lock || fail "cannot write $state/lock (is the disk full?)"
 
-if ln "$state/lock.$run.$epoch" "$state/lock" 2>/dev/null; then
-	: # nobody had it
+if ln "$own" "$state/lock" 2>/dev/null; then
+	taken=yes # nobody had it
 elif [ -n "$takeover" ]; then
-	# Only from the epoch that was looked at: of two who take over at once the later rename
-	# holds, and the other one is refused at its next step.
-	lock_run='' lock_epoch=''
-	while read -r key value; do
-		case $key in
-		run) lock_run=$value ;;
-		epoch) lock_epoch=$value ;;
-		esac
-	done <"$state/lock"
-	if [ "$lock_run" != "$run" ] || [ "$lock_epoch" -ge "$epoch" ]; then
-		rm -f "$state/lock.$run.$epoch"
+	if ! claim; then
+		rm -f "$own"
 		say error "the run was taken over by somebody else at this moment"
 		exit 73
 	fi
-	mv -f "$state/lock.$run.$epoch" "$state/lock" || fail "cannot replace $state/lock"
+	# From here on the old holder's scripts are refused; what it has at work is ended.
+	mv -f "$claimed" "$state/lock" || fail "cannot replace $state/lock"
+	flush "$state"
+	end_old_holder
 else
-	rm -f "$state/lock.$run.$epoch"
+	rm -f "$own"
 	rm -rf "$run_dir"
 	refused
 fi
-rm -f "$state/lock.$run.$epoch"
-flush "$state/lock"
+rm -f "$own"
+flush "$state"
 rm -f "$run_dir/error"
-: >"$state/beat"
+if [ -z "$takeover" ]; then printf '%65536s' '' >"$state/reserve" 2>/dev/null; fi
+
+beat() {
+	if [ -r /proc/uptime ]; then
+		read -r up _ </proc/uptime
+		echo "${up%%.*}" >"$state/beat"
+	else
+		: >"$state/beat"
+	fi
+}
+beat
 last_mark lock
 put_mark lock "done"
 if [ -L "$deploy_to/current" ]; then
@@ -86,7 +169,8 @@ say held "$run"
 
 # Output would go to a crelease that does not read it any more.
 exec >/dev/null 2>&1
-while read -r beat; do
-	echo "$beat" >"$state/beat"
+while read -r _; do
+	fence
+	beat
 done
 exit 0

@@ -1,17 +1,20 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Writes one mark, and says where current points.  Values: to (the mark's state, or empty), error
-# (a line for status, or empty), migrated (lines for the file of that name, or empty).
+# (a line for status, or empty), migrated and pending (lines for the files of these names, or empty).
 target=
 if [ -L "$deploy_to/current" ]; then link_target "$deploy_to/current"; fi
 say current "$target"
 if [ "$verb" = run ]; then
-	fence
+	begin_change
 	if [ -n "$to" ]; then
 		last_mark "$step"
 		if [ "$mark" != "$to" ]; then put_mark "$step" "$to"; fi
 	fi
 	if [ -n "$error" ]; then
 		printf '%s\n' "$error" >"$run_dir/error"
+	fi
+	if [ -n "$pending" ] && [ ! -f "$run_dir/pending" ]; then
+		printf '%s\n' "$pending" >"$run_dir/pending"
 	fi
 	if [ -n "$migrated" ]; then
 		printf '%s\n' "$migrated" >"$state/migrated.new" && flush "$state/migrated.new" &&

@@ -10,7 +10,7 @@
 
 #include <ctype.h>
 
-enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000 };
+enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, NAMES_KEPT = 100, PAUSE_MAX_MS = 30000 };
 
 /* One line of a status command: its pending migration, or NULL.  Rails "  down  2026... Name",
  * Django "[ ]  app.0001", Laravel "... Pending". */
@@ -37,34 +37,37 @@ static const char *pending_name(struct arena *a, const char *line)
     return name;
 }
 
-static long count_pending(struct arena *a, const char *out, const char **ret_names)
+static long find_pending(struct arena *a, const char *out, struct strs *ret)
 {
-    const char *names = "";
     long n = 0;
 
     while (*out) {
         size_t len = strcspn(out, "\n");
         const char *name = pending_name(a, arena_strndup(a, out, len));
-        if (name && n++ < NAMES_SHOWN)
-            names = arena_printf(a, "%s%s%s", names, n > 1 ? ", " : "", name);
+        if (name && n++ < NAMES_KEPT)
+            strs_add(a, ret, text_shown(a, name));
         out += len + (out[len] == '\n');
     }
-    if (n > NAMES_SHOWN)
-        names = arena_printf(a, "%s ...", names);
-    if (ret_names)
-        *ret_names = names;
     return n;
 }
 
-bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
-                     const char **ret_names, struct err *err)
+static const char *first_names(struct arena *a, const struct strs *names, size_t max)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < names->n && i < max; i++)
+        text = arena_printf(a, "%s%s%s", text, i ? ", " : "", names->v[i]);
+    return names->n > max ? arena_printf(a, "%s ...", text) : text;
+}
+
+/* *ret_n is -1 when that cannot be known. */
+static bool ask_status(struct run *r, size_t host, const char *where, struct strs *ret_names, long *ret_n,
+                       struct err *err)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     struct reply reply;
 
-    *ret_pending = -1;
-    if (ret_names)
-        *ret_names = NULL;
+    *ret_n = -1;
     if (!r->recipe->migrate.status)
         return true;
     jobs_environment(r, host, &b);
@@ -80,9 +83,27 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
     buf_free(&b);
     /* Before the first migration Rails answers with status 1: not known, not none. */
     if (reply.kind == REPLY_EXIT && reply.status == 0)
-        *ret_pending = count_pending(r->arena, reply.out, ret_names);
+        *ret_n = find_pending(r->arena, reply.out, ret_names);
     else if (reply.kind != REPLY_EXIT && reply.kind != REPLY_SIGNAL)
         return run_judge(r, host, &reply, err);
+    return true;
+}
+
+bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
+                     const char **ret_names, struct err *err)
+{
+    struct strs names = {0};
+
+    if (ret_names)
+        *ret_names = NULL;
+    if (!ask_status(r, host, where, &names, ret_pending, err))
+        return false;
+    if (*ret_pending < 0)
+        return true;
+    if (ret_names)
+        *ret_names = first_names(r->arena, &names, NAMES_SHOWN);
+    if (!r->to_migrate.n)
+        r->to_migrate = names;
     return true;
 }
 
@@ -173,7 +194,7 @@ static void done_values(struct run *r, const struct step *s, size_t host, struct
 
     (void)s;
     (void)host;
-    buf_printf(b, "to=%s error=''\n", r->nothing_pending ? "skipped" : "done");
+    buf_printf(b, "to=%s error='' pending=''\n", r->nothing_pending ? "skipped" : "done");
     quote_assign(b, "migrated",
                  *w->migrate_digest ? arena_printf(r->arena, "digest %s\nrevision %s\nrelease %s",
                                                    w->migrate_digest, w->revision, w->release)
@@ -266,13 +287,36 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
     return verify(r, host, err) && put_done(r, s, err);
 }
 
+/* Of what was pending when the run began, that which is not any more: NULL when it cannot be told. */
+static const char *migrated_by_now(struct run *r, size_t host)
+{
+    const struct strs *were = r->sites[host].to_migrate.n ? &r->sites[host].to_migrate : &r->to_migrate;
+    struct err ignored = {.arena = r->arena};
+    struct strs still = {0};
+    struct strs gone = {0};
+    long n;
+
+    if (!were->n || !ask_status(r, host, run_folder(r, host), &still, &n, &ignored) || n < 0)
+        return NULL;
+    for (size_t i = 0; i < were->n; i++)
+        if (!strs_has(&still, were->v[i]))
+            strs_add(r->arena, &gone, were->v[i]);
+    return first_names(r->arena, &gone, NAMES_KEPT);
+}
+
 bool migrate_undo(struct run *r, const struct step *s, struct err *err)
 {
-    const char *mark = site_mark(&r->sites[s->hosts[0]], s->name);
+    size_t host = s->hosts[0];
+    const char *mark = site_mark(&r->sites[host], s->name);
 
     if (!mark || strcmp(mark, "skipped") == 0)
         return true;
-    run_warn(r, r->recipe->hosts[s->hosts[0]].name,
-             "the database is not turned back: what this run migrated stays (it may be ahead of the code)");
-    return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_end_own(r, s->hosts[0], err);
+    const char *names = migrated_by_now(r, host);
+    if (!names)
+        run_warn(r, r->recipe->hosts[host].name,
+                 "the database is not turned back: what this run migrated stays (it may be ahead of the code)");
+    else if (*names)
+        run_warn(r, r->recipe->hosts[host].name,
+                 "the database is not turned back: it stays ahead of the code by %s", names);
+    return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_end_own(r, host, err);
 }

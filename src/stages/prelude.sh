@@ -4,9 +4,13 @@
 #
 # On a host (all plain text, `cat` shows it), in $deploy_to/.crelease:
 #   lock            who holds the site; there exactly while a run does (lock.sh)
-#   beat            touched by the holder's keeper every ten seconds
-#   runs/RUN/plan   what the run is (written by crelease)
-#   runs/RUN/marks  one line a mark: STEP STATE UNIXTIME; the last one of a step counts
+#   beat            written by the holder's keeper every ten seconds (lock.sh)
+#   runs/RUN/plan   what the run is, sealed with a checksum (written by crelease)
+#   runs/RUN/recipe the recipe as it was when the run began
+#   runs/RUN/marks  "crelease-marks 1", then one line a mark: STEP STATE UNIXTIME; the last one
+#                   of a step counts
+#   runs/RUN/acting.EPOCH   the script that changes something: PID TICKS BOOT (lock.sh ends it
+#                   when the run is taken over)
 #   runs/RUN/jobs/  the commands of the user's that were started (job.sh)
 #   manifests/RELEASE   what a release must hold (checkout.sh)
 #   migrated        what the database was last migrated to
@@ -43,7 +47,18 @@ flush() {
 	sync "$@" 2>/dev/null || sync
 }
 
-# Every script that changes something begins with this: a run that was taken over stops here.
+# Every script that changes something begins with this.  Who it is comes first, the look at the
+# lock second; a takeover replaces the lock first and looks for such scripts second.  So either
+# this one sees the new lock and stops, or it is seen, and ended before the new holder goes on.
+begin_change() {
+	identity_of $$
+	if [ -d "$run_dir" ]; then
+		echo "$$ $ticks $boot" >"$run_dir/acting.$epoch" || fail "cannot write in $run_dir (is the disk full?)"
+	fi
+	fence
+}
+
+# A run that was taken over stops here.
 fence() {
 	lock_run='' lock_epoch='' lock_by=''
 	if [ -f "$state/lock" ]; then
@@ -74,13 +89,19 @@ last_mark() {
 	torn=$mark_step
 }
 
-# After last_mark.  A torn last line is ended first, so that the new mark has a line of its own.
+# After last_mark.  A torn last line is left out first, so that the new mark has a line of its own.
 put_mark() {
-	if [ -n "$torn" ]; then
-		echo >>"$run_dir/marks"
-		torn=''
-	fi
-	printf '%s %s %s\n' "$1" "$2" "$(date +%s)" >>"$run_dir/marks" || fail "cannot write $run_dir/marks"
+	fence
+	if [ ! -f "$run_dir/marks" ]; then
+		echo "crelease-marks 1" >"$run_dir/marks.new"
+	elif [ -n "$torn" ]; then
+		sed '$d' "$run_dir/marks" >"$run_dir/marks.new"
+	fi && if [ -f "$run_dir/marks.new" ]; then
+		flush "$run_dir/marks.new" && mv -f "$run_dir/marks.new" "$run_dir/marks"
+	fi || fail "cannot write $run_dir/marks (is the disk full?)"
+	torn=''
+	printf '%s %s %s\n' "$1" "$2" "$(date +%s)" >>"$run_dir/marks" ||
+		fail "cannot write $run_dir/marks (is the disk full?)"
 	flush "$run_dir/marks"
 }
 
@@ -113,6 +134,11 @@ is_alive() {
 	[ "$ticks" = "$want_ticks" ] && [ "$boot" = "$want_boot" ]
 }
 
+# The checksum of the lock's lines but the last, which names it: cksum is in POSIX.
+lock_sum() {
+	sed '/^end /d' "$1" | cksum | { read -r sum _ && echo "$sum"; }
+}
+
 # Points $1 at $2 by a rename, so that it names the old or the new at every instant; without -T
 # (not in POSIX) mv would move the new link into the folder that the old one points at.
 point() {
@@ -134,7 +160,7 @@ link_target() {
 # The order of every stage on a host: what was begun is looked at before it is done again, and
 # nothing changes before the intention is on disk.  A script defines seen, act and undo.
 stage_main() {
-	fence
+	begin_change
 	last_mark "$step"
 	case $verb in
 	run)

@@ -3,7 +3,7 @@
 
 # That the file is there tells nothing of whether it was touched: after a crash it is touched again,
 # which is harmless.
-fence
+begin_change
 last_mark "$step"
 if [ "$mark" != "done" ]; then
 	if [ "$mark" != begun ]; then put_mark "$step" begun; fi

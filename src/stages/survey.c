@@ -16,6 +16,7 @@ static const char *survey_text(struct run *r, size_t host, bool tools)
     quote_assign(&b, "linked_files", files);
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look\n");
     quote_assign(&b, "tools", tools ? "yes" : "");
+    quote_assign(&b, "digest", r->recipe->digest);
     buf_puts(&b, r->prelude);
     buf_puts(&b, script_survey);
     const char *text = arena_strndup(r->arena, b.text, b.len);

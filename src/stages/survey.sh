@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# What is there: read only.  Values: deploy_to, linked_files, tools ("" or "yes": look for them too).
+# What is there: read only.  Values: deploy_to, linked_files, tools ("" or "yes": look for them too),
+# digest (of the recipe at hand: the run's own is only sent when it differs).
 
 say survey 1
 say now "$(date +%s)"
@@ -55,7 +56,7 @@ if [ -f "$state/migrated" ]; then
 fi
 
 # The lock, whether its holder lives, and the run that it holds.
-alive=no lock_run='' pid='' ticks_was=- boot_was=-
+alive=no lock_run='' digest_was='' pid='' ticks_was=- boot_was=-
 if [ -e "$state/lock" ] || [ -L "$state/lock" ]; then say lock_is there; fi
 if [ -f "$state/lock" ]; then
 	while read -r key value; do
@@ -68,20 +69,38 @@ if [ -f "$state/lock" ]; then
 		esac
 		say lock "$key $value"
 	done <"$state/lock"
+	say lock_sum "$(lock_sum "$state/lock")"
 	if is_alive "$pid" "$ticks_was" "$boot_was"; then
 		alive=yes
-		# The keeper lives but nobody has written to it for a minute: its crelease is cut off or
-		# asleep.  Both times are of this host's own clock.
-		if [ -f "$state/beat" ] && [ -n "$(find "$state/beat" -mmin +1 2>/dev/null)" ]; then
-			alive=no
-		fi
+		# The keeper lives but nobody has written to it for long: its crelease is cut off or asleep.
+		# Both times are of this host's own clock; best of the one that nobody sets.
+		beat=
+		if [ -f "$state/beat" ]; then read -r beat <"$state/beat"; fi
+		case $beat in
+		'' | *[!0-9]*)
+			if [ -f "$state/beat" ] && [ -n "$(find "$state/beat" -mmin +1 2>/dev/null)" ]; then alive=no; fi
+			;;
+		*)
+			read -r up _ </proc/uptime
+			if [ "$((${up%%.*} - beat))" -gt 45 ]; then alive=no; fi
+			;;
+		esac
 	fi
 	say alive "$alive"
 	case $lock_run in
 	'' | *[!0-9a-z]*) ;;
 	*)
 		if [ -f "$state/runs/$lock_run/plan" ]; then
-			while read -r line; do say plan "$line"; done <"$state/runs/$lock_run/plan"
+			while IFS= read -r line; do
+				say plan "$line"
+				case $line in "recipe "*) digest_was=${line#recipe } ;; esac
+			done <"$state/runs/$lock_run/plan"
+		fi
+		if [ -f "$state/runs/$lock_run/recipe" ] && [ "$digest_was" != "$digest" ]; then
+			sed 's/^/recipe /' "$state/runs/$lock_run/recipe"
+		fi
+		if [ -f "$state/runs/$lock_run/pending" ]; then
+			while read -r line; do say to_migrate "$line"; done <"$state/runs/$lock_run/pending"
 		fi
 		if [ -f "$state/runs/$lock_run/marks" ]; then
 			while read -r line; do say mark "$line"; done <"$state/runs/$lock_run/marks"

@@ -16,7 +16,7 @@ add_line() {
 
 # Once this run has freed its lock there is nothing left to do: a resume that finds no lock, or
 # another's, never comes here, because it has no run to go on with.
-fence
+begin_change
 last_mark "$step"
 if [ "$mark" != "done" ]; then
 	if [ -n "$log_line" ]; then
@@ -33,7 +33,7 @@ if [ "$mark" != "done" ]; then
 fi
 rm -rf "$state/incoming/$run".* "$state/lock.$run".* "$state/link.$run".*
 rmdir "$state/incoming" 2>/dev/null
-rm -f "$state/beat" "$state/lock"
+rm -f "$run_dir"/acting.* "$state/beat" "$state/reserve" "$state/lock"
 flush "$state"
 
 # The records of the newest runs stay, for those who want to read a log.

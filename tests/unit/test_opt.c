@@ -48,7 +48,8 @@ static const char *shown(const struct options *o)
         bool on;
     } flags[] = {{"quiet", o->quiet}, {"json", o->json},         {"version", o->version},
                  {"help", o->help},   {"dry-run", o->dry_run},   {"no-migrate", o->no_migrate},
-                 {"force", o->force}, {"takeover", o->takeover}, {"verify", o->verify}};
+                 {"force", o->force}, {"takeover", o->takeover}, {"new-recipe", o->new_recipe},
+                 {"verify", o->verify}};
     const char *s = "";
 
     for (size_t i = 0; i < N(texts); i++)
