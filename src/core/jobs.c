@@ -235,13 +235,62 @@ static void end_of(struct run *r, struct follower *f, size_t host, const struct 
                                    .detail = end->status == 0 ? NULL : how_it_ended(r, f->call, end->status)});
 }
 
-/* A signal lets go of a job at once: it lives on, and resume takes it up again. */
-static bool stopped_in(struct run *r, const struct job_call *c, struct err *err)
+static bool stop_call(struct run *r, const struct job_call *c, struct err *err)
 {
+    for (size_t i = 0; i < c->n_hosts; i++) {
+        struct trip t = {.script = job_script(r, c, i),
+                         .step = c->step->name,
+                         .verb = "stop",
+                         .hosts = &c->hosts[i],
+                         .n_hosts = 1,
+                         .payload = -1,
+                         .timeout_ms = 60000};
+        if (!run_scripts(r, &t, NULL, err))
+            return false;
+    }
+    return true;
+}
+
+/* A person who stops is asked what becomes of the job; without one it is let go of at once, lives
+ * on, and is taken up again by resume. */
+struct leave {
+    struct run *run;
+    const struct job_call *call;
+    bool asked;
+    bool end; /* the job is ended, too */
+};
+
+static bool has_to_leave(void *arg)
+{
+    struct leave *l = arg;
+    struct loop *loop = l->run->loop;
+    int signals = loop_signal_count(loop);
+    int key = loop_key(loop);
+
+    if (!signals || !l->run->interactive)
+        return signals > 0;
+    if (!l->asked)
+        run_warn(l->run, NULL, "stopping when '%s' has ended; Ctrl-C again ends it now, l leaves it running and"
+                 " stops here", text_shown(l->run->arena, l->call->job->name));
+    l->asked = true;
+    l->end = signals > 1;
+    return l->end || key == 'l';
+}
+
+/* Expects that somebody asked to stop. */
+static bool left(struct run *r, const struct leave *l, struct err *err)
+{
+    struct err ignored = {.arena = r->arena};
+    const struct job_call *c = l->call;
+    const char *name = run_redact(r, c->job->name);
+
     if (!run_is_stopped(r, "", err))
         return false;
-    err->msg = arena_printf(r->arena, "stopped; '%s' goes on on the host%s", run_redact(r, c->job->name),
-                            c->n_hosts > 1 ? "s" : "");
+    bool ended = l->end && stop_call(r, c, &ignored);
+    err->msg = ended ? arena_printf(r->arena, "stopped, and '%s' was ended", name)
+               : l->end
+                   ? arena_printf(r->arena, "stopped; '%s' could not be ended: %s", name, ignored.msg)
+                   : arena_printf(r->arena, "stopped; '%s' goes on on the host%s", name, c->n_hosts > 1 ? "s" : "");
     return true;
 }
 
@@ -275,9 +324,13 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
                                  .output = take,
                                  .arg = &followers[i]};
     }
-    fleet_impatient(r->fleet, true);
+    struct leave leave = {.run = r, .call = c};
+    if (r->interactive)
+        loop_keys(r->loop, true);
+    fleet_stop_when(r->fleet, has_to_leave, &leave);
     fleet_run(r->fleet, r->arena, calls, c->n_hosts, replies);
-    fleet_impatient(r->fleet, false);
+    fleet_stop_when(r->fleet, NULL, NULL);
+    loop_keys(r->loop, false);
     for (size_t i = 0; i < c->n_hosts; i++) {
         struct err one = {.arena = r->arena};
         replies[i].out = arena_strndup(r->arena, followers[i].control.text, followers[i].control.len);
@@ -286,7 +339,7 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
         buf_free(&followers[i].word);
         buf_free(&followers[i].control);
         buf_free(&followers[i].tail);
-        if (!ok || (replies[i].kind == REPLY_STOPPED && stopped_in(r, c, err))) {
+        if (!ok || (replies[i].kind == REPLY_STOPPED && left(r, &leave, err))) {
             ok = false;
         } else if (!run_judge(r, c->hosts[i], &replies[i], &one)) {
             *err = one;
@@ -418,17 +471,8 @@ bool jobs_stop(struct run *r, const struct step *s, struct err *err)
             if (mark && strcmp(mark, "begun") == 0)
                 hosts[c.n_hosts++] = s->hosts[i];
         }
-        for (size_t i = 0; i < c.n_hosts; i++) {
-            struct trip t = {.script = job_script(r, &c, i),
-                             .step = s->name,
-                             .verb = "stop",
-                             .hosts = &hosts[i],
-                             .n_hosts = 1,
-                             .payload = -1,
-                             .timeout_ms = 60000};
-            if (!run_scripts(r, &t, NULL, err))
-                return false;
-        }
+        if (!stop_call(r, &c, err))
+            return false;
     }
     return true;
 }

@@ -11,7 +11,7 @@
 enum {
     PAYLOAD_CHUNK = 256 * 1024,
     BEAT_INTERVAL_MS = 10000,
-    TURN_MS = 500, /* deadlines and heartbeats are looked at this often */
+    TURN_MS = 500, WAIT_SLICE_MS = 1000, /* deadlines and heartbeats are looked at this often */
     LET_GO_MS = 3000,
     CLOSE_MS = 2000,
 };
@@ -30,6 +30,8 @@ struct fleet {
     struct fleet_options options;
     struct fleet_member *members;
     bool impatient;
+    fleet_stop *stop;
+    void *stop_arg;
 };
 
 struct fleet *fleet_open(struct loop *loop, const struct fleet_host *hosts, size_t n,
@@ -46,6 +48,12 @@ struct fleet *fleet_open(struct loop *loop, const struct fleet_host *hosts, size
         f->members[i].carrier =
             hosts[i].transport == TRANSPORT_LOCAL ? &carrier_local : &carrier_libssh2;
     return f;
+}
+
+void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg)
+{
+    fleet->stop = stop;
+    fleet->stop_arg = arg;
 }
 
 void fleet_impatient(struct fleet *fleet, bool on)
@@ -307,10 +315,16 @@ static void beat_holds(struct fleet *f)
     }
 }
 
-static void look_at_deadlines(struct fleet *f, struct exchange **xs, size_t n)
+static bool has_to_stop(const struct fleet *f, int signals_before)
 {
-    int enough = f->impatient ? 1 : 2;
-    bool stop = loop_signal_count(f->loop) >= enough;
+    int enough = signals_before ? signals_before + 1 : f->impatient ? 1 : 2;
+
+    return f->stop ? f->stop(f->stop_arg) : loop_signal_count(f->loop) >= enough;
+}
+
+static void look_at_deadlines(struct fleet *f, struct exchange **xs, size_t n, int signals_before)
+{
+    bool stop = has_to_stop(f, signals_before);
     long long now = loop_now();
 
     for (size_t i = 0; i < n; i++) {
@@ -334,12 +348,11 @@ static bool all_done(struct exchange **xs, size_t n)
     return true;
 }
 
-/* Beats while the caller waits elsewhere are sent by the ticks of its next fleet_run; a wait is
- * never longer than a few seconds there. */
 void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
                struct reply *ret_replies)
 {
     struct exchange **xs = xcalloc(n ? n : 1, sizeof(struct exchange *));
+    int signals_before = loop_signal_count(fleet->loop);
 
     for (size_t i = 0; i < n; i++) {
         struct fleet_member *m = &fleet->members[calls[i].host];
@@ -358,7 +371,7 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
     }
     while (!all_done(xs, n)) {
         loop_turn(fleet->loop, loop_now() + TURN_MS);
-        look_at_deadlines(fleet, xs, n);
+        look_at_deadlines(fleet, xs, n, signals_before);
         beat_holds(fleet);
     }
     beat_holds(fleet);
@@ -370,6 +383,18 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
             free((void *)(uintptr_t)call);
     }
     free(xs);
+}
+
+bool fleet_wait(struct fleet *fleet, long long ms)
+{
+    long long deadline = loop_now() + ms;
+    bool quiet = true;
+
+    for (long long left = ms; quiet && left > 0; left = deadline - loop_now()) {
+        quiet = loop_wait(fleet->loop, left < WAIT_SLICE_MS ? left : WAIT_SLICE_MS);
+        beat_holds(fleet);
+    }
+    return quiet;
 }
 
 bool fleet_hold_is_lost(const struct fleet *fleet, size_t host)

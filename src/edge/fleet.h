@@ -89,11 +89,19 @@ struct fleet *fleet_open(struct loop *loop, const struct fleet_host *hosts, size
                          const struct fleet_options *options);
 
 /* Starts every call, returns when each has its reply; the texts of the replies live in the arena.
- * A first signal does not end it (the trip under way is finished); a second one does.  With
- * `impatient` set on the fleet the first one does. */
+ * A first signal does not end it (the trip under way is finished); a second one does, and so does
+ * each that comes while a trip begun after a signal is under way.  With `impatient` set on the
+ * fleet the first one does. */
 void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
                struct reply *ret_replies);
 void fleet_impatient(struct fleet *fleet, bool on);
+
+/* Whether to stop is asked of that function instead, about ten times a second; NULL: as above. */
+typedef bool fleet_stop(void *arg);
+void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg);
+
+/* Waits as loop_wait does, while the held scripts go on hearing from us. */
+bool fleet_wait(struct fleet *fleet, long long ms);
 
 /* Whether a held script of that host has ended or was lost since it held. */
 bool fleet_hold_is_lost(const struct fleet *fleet, size_t host);

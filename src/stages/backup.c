@@ -510,7 +510,7 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
                 return false;
             waited = true;
         }
-        if (next == NEXT_WAIT && !loop_wait(r->loop, seen_clear ? CLEAR_MS : POLL_MS)) {
+        if (next == NEXT_WAIT && !fleet_wait(r->fleet, seen_clear ? CLEAR_MS : POLL_MS)) {
             take_key(r, w);
             if (run_is_stopped(r, "while waiting for a backup", err))
                 return false;

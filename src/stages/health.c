@@ -46,7 +46,7 @@ bool health_act(struct run *r, const struct step *s, struct err *err)
                                     text_count(r->arena, (unsigned long long)n, "attempt"));
             return false;
         }
-        loop_wait(r->loop, r->recipe->health.interval_ms);
+        fleet_wait(r->fleet, r->recipe->health.interval_ms);
         if (run_is_stopped(r, "while asking the application", err))
             return false;
     }

@@ -245,7 +245,7 @@ static bool back_off(struct run *r, const struct step *s, size_t host, long atte
              "the migration did not get a lock within %s and was rolled back (attempt %ld of %ld)",
              text_span(r->arena, r->recipe->migrate.lock_timeout_ms), attempt,
              r->recipe->migrate.attempts);
-    loop_wait(r->loop, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
+    fleet_wait(r->fleet, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
     if (run_is_stopped(r, "between two attempts to migrate", err))
         return false;
     return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_clear(r, s, host, err);
