@@ -76,7 +76,7 @@ static bool hosts_are_fit(struct session *s, const struct survey *sv, struct err
                            "%s: %s/current is a folder and not a link: move it away by hand", host->name,
                            host->deploy_to);
         if (!site->writable)
-            return err_set(err, ERR_FAILED, "%s: no right to write in %s", host->name,
+            return err_set(err, ERR_FAILED, "%s: no right to write in %s (or it is mounted read-only)", host->name,
                            site->writable_at ? site->writable_at : host->deploy_to);
         if (site->missing.n)
             return err_set(err, ERR_FAILED,
@@ -387,7 +387,7 @@ static bool plan_of_run(struct session *s, const struct survey *sv, struct what 
     }
     if (!text)
         return err_set(err, ERR_FAILED, "no host has the plan of the unfinished run (the file plan in"
-                       " .crelease/runs)");
+                       " .crelease/runs): put the site right by hand and remove .crelease/lock");
     return plan_read(s->arena, text, ret, err);
 }
 

@@ -16,11 +16,13 @@ struct unfinished {
 
 static bool look_at_run(struct session *s, const struct survey *sv, struct unfinished *u, struct err *err)
 {
+    struct err several = {.arena = s->arena};
     long holder;
     const char *word = NULL;
 
-    if (!session_holder(s, sv, &holder, err))
-        return false;
+    /* Of two runs one is told here, the other at its host. */
+    bool one = session_holder(s, sv, &holder, &several);
+    (void)one;
     if (holder < 0)
         return true;
     const struct site *site = &sv->sites[holder];
@@ -90,7 +92,30 @@ static void put_hosts(struct session *s, struct json *o, const struct survey *sv
         for (size_t i = 0; sv->reached[h] && i < site->n_releases; i++)
             json_put_text(releases, NULL, site->releases[i].name);
         json_put_text(j, "why", sv->why[h]);
+        if (!sv->reached[h] || !site->lock.held) {
+            json_put_null(j, "lock");
+            continue;
+        }
+        struct json *lock = json_put_object(j, "lock");
+        json_put_text(lock, "run", site->lock.run);
+        json_put_text(lock, "by", site->lock.by ? text_shown(s->arena, site->lock.by) : NULL);
+        json_put_bool(lock, "alive", site->lock.alive);
     }
+}
+
+/* A lock that is not of the run that is told below, and a host that is not of that run. */
+static void print_lock(struct session *s, const struct site *site, const struct unfinished *u, const char *name)
+{
+    const char *env = s->recipe->environment;
+
+    if (site->lock.held && strcmp(site->lock.run, u->what.run) != 0)
+        printf("  %-16s held by run %s of %s, which is another one and %s: crelease resume %s --hosts %s\n", "",
+               site->lock.run, text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
+               site->lock.alive ? "alive" : "unfinished", env, name);
+    else if (site->lock.held && u->what.hosts.n && !strs_has(&u->what.hosts, name))
+        printf("  %-16s held by run %s, in which it has no part\n", "", site->lock.run);
+    else if (!site->lock.held && u->there && u->what.hosts.n && !strs_has(&u->what.hosts, name))
+        printf("  %-16s has no part in run %s\n", "", u->what.run);
 }
 
 static void put_run(struct session *s, struct json *o, const struct unfinished *u)
@@ -110,7 +135,7 @@ static void put_run(struct session *s, struct json *o, const struct unfinished *
     json_put_text(j, "since", clock_rfc3339(s->arena, u->what.since_unix * 1000, false));
 }
 
-static void print_host(struct session *s, const struct survey *sv, size_t h)
+static void print_host(struct session *s, const struct survey *sv, const struct unfinished *u, size_t h)
 {
     const struct site *site = &sv->sites[h];
     const char *name = s->recipe->hosts[h].name;
@@ -138,6 +163,7 @@ static void print_host(struct session *s, const struct survey *sv, size_t h)
     if (site->leftover)
         printf("  %-16s an interrupted Capistrano left %s (the next deploy removes it)\n", "",
                text_shown(s->arena, site->leftover));
+    print_lock(s, site, u, name);
 }
 
 static void print_run(struct session *s, const struct unfinished *u)
@@ -249,7 +275,7 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
         return true;
     printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        print_host(s, sv, h);
+        print_host(s, sv, u, h);
     print_run(s, u);
     if (s->recipe->database.adapter != ADAPTER_NONE && db >= 0 && sv->reached[db]) {
         printf("\n");

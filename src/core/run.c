@@ -362,8 +362,16 @@ bool stage_script_undo(struct run *r, const struct step *s, struct err *err)
     t.hosts = hosts;
     if (!t.n_hosts)
         return true;
-    if (!run_scripts(r, &t, NULL, err))
+    struct reply *replies = NULL;
+    if (!run_scripts(r, &t, &replies, err))
         return false;
+    for (size_t i = 0; i < t.n_hosts; i++) {
+        const char *gone = answer_value(r->arena, replies[i].out, "stays");
+        if (gone)
+            run_warn(r, r->recipe->hosts[hosts[i]].name,
+                     "%s, which was live before, is gone: there is nothing to go back to, and release %s stays",
+                     text_shown(r->arena, gone), r->plan->what.release);
+    }
     for (size_t i = 0; i < t.n_hosts; i++)
         site_set_mark(r->arena, &r->sites[hosts[i]], s->name, "undone");
     run_tell(r, (struct event){.kind = EVENT_STAGE, .state = EVENT_UNDONE, .stage = s->name,

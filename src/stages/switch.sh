@@ -53,7 +53,8 @@ undo() {
 		return 0
 	fi
 	if [ ! -d "$previous" ]; then
-		fail "$previous, which was live before, is gone"
+		say stays "$previous"
+		return 0
 	fi
 	fence
 	point "$live" "$previous" || fail "cannot point $live back at $previous"

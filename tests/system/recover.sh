@@ -1,0 +1,322 @@
+#!/bin/bash
+# What lies on the hosts after a crash: damaged, of another version, or of another recipe; and what
+# the hosts themselves can do to a run.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# site_stopped NAME: a run of a second deploy that was killed in its build, on the local transport.
+site_stopped() {
+    site_new "$1" "${2-0}"
+    expect 0 deploy production
+    commit_file public/index.html two
+    touch "$SITE/block"
+    recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done']"
+    cr_begin deploy production
+    wait_for 60 test -s "$SITE/begun"
+    cr_kill9
+    rm "$SITE/block"
+    local host
+    for host in "${SITE_HOSTS[@]}"; do
+        wait_for 60 test -e "$SITE/$host/.crelease/runs/$(run_of "$host")/jobs/build.0/1/status"
+    done
+}
+
+# Everything there is on the host but what may change by looking.
+state_of() { (cd "$SITE/$1" && find . -type f -not -name beat -exec sha256sum {} + -o -type l -printf '%p -> %l\n' | LC_ALL=C sort); }
+run_of() { sed -n 's/^run //p' "$SITE/${1-here}/.crelease/lock"; }
+state_file() { case $1 in lock) echo "$SITE/here/.crelease/lock" ;; *) echo "$SITE/here/.crelease/runs/$RUN/$1" ;; esac; }
+
+# refused: neither resume nor deploy does anything, and resume says which file it is.
+refused() { # WHAT FILE
+    local before
+    before=$(state_of here)
+    expect 1 resume production
+    says "$2"
+    cr deploy production
+    case $STATUS in 1 | 6) ;; *) fail "$1: crelease deploy ends with $STATUS" ;; esac
+    same "$1: what lies on the host" "$(state_of here)" "$before"
+}
+
+# damaged FILE STEP: cut at every STEPth length, and every STEPth byte changed.
+damaged() {
+    local file keep at size
+    site_stopped "damaged_$1"
+    RUN=$(run_of)
+    file=$(state_file "$1")
+    keep=$SITE/keep
+    cp "$file" "$keep"
+    size=$(stat -c %s "$keep")
+    for ((at = 0; at < size; at += $2)); do
+        head -c "$at" "$keep" >"$file"
+        refused "$1 cut at $at" "$1.*\.crelease|\.crelease.*$1"
+        # One bit of the byte, so that it stays a text.
+        perl -e 'undef $/; $_ = <STDIN>; substr($_, $ARGV[0], 1) ^= chr(1 << $ARGV[0] % 5); print' "$at" <"$keep" >"$file"
+        refused "$1 with byte $at changed" "$1.*\.crelease|\.crelease.*$1"
+    done
+    sed "1s/1$/2/" "$keep" >"$file"
+    refused "$1 of another version" "$1.*\.crelease|\.crelease.*$1"
+    cp "$keep" "$file"
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+case_damaged_lock() { damaged lock 9; }
+case_damaged_plan() { damaged plan 41; }
+
+# Marks may be cut by a crash: whatever is left of them, resume ends well, and nothing ran twice that
+# must not.  A line that was changed is another matter.
+case_cut_marks() {
+    site_stopped cut_marks
+    local at size keep=$SITE/keep
+    RUN=$(run_of)
+    cp -a "$SITE/here" "$keep"
+    size=$(stat -c %s "$(state_file marks)")
+    for ((at = 19; at <= size; at += 7)); do
+        rm -rf "$SITE/here"
+        cp -a "$keep" "$SITE/here"
+        head -c "$at" "$keep/.crelease/runs/$RUN/marks" >"$(state_file marks)"
+        expect 0 resume production
+        finished "$(revision)" 2
+    done
+}
+
+case_changed_marks() {
+    site_stopped changed_marks
+    RUN=$(run_of)
+    cp "$(state_file marks)" "$SITE/keep"
+    local change
+    for change in '1s/1$/2/' '1d' '2s/done/doen/' '2s/ /-/g' '2s/$/ more/' '2s/[0-9]*$/soon/' '2s/^/x y/' '$s/.*/:/'; do
+        sed "$change" "$SITE/keep" >"$(state_file marks)"
+        refused "marks after $change" 'crelease/runs/.*marks'
+    done
+    cp "$SITE/keep" "$(state_file marks)"
+    expect 0 abort production
+    gone "$SITE/here/.crelease/lock"
+}
+
+# --- the recipe --------------------------------------------------------------------------------
+
+# What the run began with is what it ends with, unless the command line says otherwise.
+case_own_recipe() {
+    site_stopped own_recipe
+    sed -i 's/^build:.*/build: ["echo new >>made"]/; s/^keep_releases: .*/keep_releases: 7/' "$RECIPE"
+    echo "restart: {touch: tmp/other.txt}" >"$SITE/more"
+    sed -i '/^restart:/d' "$RECIPE"
+    cat "$SITE/more" >>"$RECIPE"
+    expect 0 resume production
+    says 'recipe has changed since run .*build.*keep_releases.*restart'
+    says 'own'
+    finished "$(revision)" 2
+    gone "$SITE/here/current/made"
+    there "$SITE/here/current/tmp/restart.txt"
+    gone "$SITE/here/current/tmp/other.txt"
+}
+
+case_new_recipe() {
+    site_stopped new_recipe
+    sed -i 's/^restart:.*/restart: {touch: tmp\/other.txt}/' "$RECIPE"
+    expect 0 resume --new-recipe production
+    says 'recipe as it is now'
+    there "$SITE/here/current/tmp/other.txt"
+}
+
+case_damaged_recipe() {
+    site_stopped damaged_recipe
+    sed -i 's/^keep_releases: .*/keep_releases: 7/' "$RECIPE"
+    RUN=$(run_of)
+    sed -i 's/^keep_releases: 3/keep_releases: 4/' "$(state_file recipe)"
+    expect 1 resume production
+    says 'recipe of run .*damaged'
+    expect 0 resume --new-recipe production
+    finished "$(revision)" 2
+}
+
+# A secret that stands in the recipe as it is never comes to lie on a host.
+case_secret_recipe() {
+    site_new secret_recipe 0
+    recipe_write <<<"secrets: [correct-horse]
+build: ['echo correct-horse >/dev/null; false']"
+    expect 1 deploy production
+    ! grep -rq correct-horse "$SITE/here/.crelease" || fail "the secret lies on the host"
+    sed -i 's/false/true/' "$RECIPE"
+    expect 0 resume production
+    says 'keeps none of its own'
+}
+
+# A host that was taken out of the recipe meanwhile still has its part of the run.
+case_host_removed() {
+    site_stopped host_removed 2
+    sed -i '/name: app2/d' "$RECIPE"
+    sed -i 's/roles: \[app, web\]/roles: [app, web, db]/' "$RECIPE"
+    expect 0 resume production
+    says 'environments.production.hosts'
+    finished "$(revision)" 2
+}
+
+# One that was added has none, and is not touched.
+case_host_added() {
+    site_stopped host_added 1
+    sed -i "s|^environments:|environments:|; \$a\\      - {host: $(host_address app2), port: $(host_port app2), name: app2, roles: [app], deploy_to: '$SITE/app2'}" "$RECIPE"
+    mkdir -p "$SITE/app2"
+    expect 0 status production
+    says 'app2 .*(no part|nothing is live)'
+    expect 0 resume production
+    finished "$(revision)" 2
+    gone "$SITE/app2/releases"
+    mkdir -p "$SITE/app2/shared/config"
+    cp "$SITE/app1/shared/config/database.yml" "$SITE/app2/shared/config"
+    SITE_HOSTS=(app1 app2)
+    expect 0 deploy production
+    finished "$(revision)"
+}
+
+# --- the holder --------------------------------------------------------------------------------
+
+# Asleep with a script at work on the host: the one who takes over ends that script first.
+case_acting_is_ended() {
+    site_new acting_is_ended 0
+    expect 0 deploy production
+    commit_file public/index.html two
+    # A tar that says that it has begun and does not come to its end.
+    mkdir -p "$SITE/bin"
+    printf '#!/bin/sh\necho $$ >%s/tar\nexec sleep 300\n' "$SITE_Q" >"$SITE/bin/tar"
+    chmod +x "$SITE/bin/tar"
+    PATH=$SITE/bin:$PATH cr_begin deploy production
+    wait_for 60 test -s "$SITE/tar"
+    kill -STOP "$CR_PID"
+    expect 0 resume --takeover --force production
+    finished "$(revision)" 2
+    case $(sed 's/.*) //' "/proc/$(cat "$SITE/tar")/stat" 2>/dev/null) in '' | Z*) ;; *) fail "what the old holder had begun still runs" ;; esac
+    kill -CONT "$CR_PID"
+    cr_end ''
+    [ "$STATUS" -ne 0 ] || fail "the one that was taken over ends with 0"
+    finished "$(revision)" 2
+}
+
+# Many at the same moment: one wins, the others leave nothing.
+race() { # NAME DEPLOYS ROUNDS
+    site_new "$1" 2
+    local round i pids statuses status winners
+    for ((round = 1; round <= $3; round++)); do
+        commit_file public/index.html "$round"
+        : >"$SITE/begun"
+        recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while test ! -e $SITE_Q/go.$round; do sleep 0.05; done']"
+        pids=()
+        for ((i = 1; i <= $2; i++)); do
+            { status=0; "$CRELEASE" deploy production </dev/null >"$SITE/out.$i" 2>&1 || status=$?; echo "$status" >"$SITE/status.$i"; } &
+            pids+=($!)
+            rm -f "$SITE/status.$i"
+        done
+        # All but one have ended before that one may.
+        wait_for 120 ended "$(($2 - 1))"
+        touch "$SITE/go.$round"
+        wait "${pids[@]}"
+        winners=0
+        for ((i = 1; i <= $2; i++)); do
+            case $(cat "$SITE/status.$i") in 0) winners=$((winners + 1)) ;; 3) ;; *) cat "$SITE/out.$i"; fail "round $round: status $(cat "$SITE/status.$i")" ;; esac
+        done
+        same "round $round: winners" "$winners" 1
+        finished "$(revision)" "$round"
+        same "round $round: releases" "$(releases app1 | wc -l)" "$((round < 3 ? round : 3))"
+    done
+}
+ended() { [ "$(cat "$SITE"/status.* 2>/dev/null | wc -l)" -ge "$1" ]; }
+case_two_at_the_same_moment() { race two_at_the_same_moment 2 "${ROUNDS-4}"; }
+case_ten_at_the_same_moment() { race ten_at_the_same_moment 10 "${ROUNDS-2}"; }
+
+# --- what the host does ------------------------------------------------------------------------
+
+case_current_is_a_folder() {
+    site_stopped current_is_a_folder
+    rm "$SITE/here/current"
+    mkdir "$SITE/here/current"
+    touch "$SITE/here/current/precious"
+    expect 1 resume production
+    says 'current is a folder'
+    there "$SITE/here/current/precious"
+    rm -r "$SITE/here/current"
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+
+case_live_release_removed() {
+    site_stopped live_release_removed
+    rm -r "$SITE/here/releases/$(release here)"
+    expect 0 status production
+    says 'points nowhere'
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+
+# Aborted while what was live before is gone: there is nowhere to go back to, and it says so, but
+# the site is not stuck.
+case_abort_with_nothing_to_go_back_to() {
+    site_new abort_nowhere 0
+    expect 0 deploy production
+    local first
+    first=$(release here)
+    commit_file public/index.html two
+    recipe_write <<<"health: {run: 'false', attempts: 1, on_failure: stop}"
+    expect 1 deploy production
+    local second
+    second=$(release here)
+    rm -r "$SITE/here/releases/$first"
+    expect 0 abort production
+    says "$first, which was live before, is gone.*$second stays"
+    same "live" "$(release here)" "$second"
+    gone "$SITE/here/.crelease/lock"
+    there "$SITE/here/current/REVISION"
+}
+
+case_no_rights() {
+    site_stopped no_rights
+    chmod a-w "$SITE/here/.crelease/runs/$(run_of)"
+    if [ "$(id -u)" -ne 0 ]; then
+        expect 1 resume production
+        says 'cannot write'
+    fi
+    chmod u+w "$SITE/here/.crelease/runs/$(run_of)"
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+
+# A clock that went backwards since the last deploy: the names go on, and so does their order.
+case_clock_backwards() {
+    site_new clock_backwards 0
+    expect 0 deploy production
+    local past future=29990101000000
+    past=$(release here)
+    mv "$SITE/here/releases/$past" "$SITE/here/releases/$future"
+    mv "$SITE/here/.crelease/manifests/$past" "$SITE/here/.crelease/manifests/$future"
+    ln -sfn "$SITE/here/releases/$future" "$SITE/here/current"
+    sed -i "s/$past/$future/" "$SITE/here/revisions.log"
+    commit_file public/index.html two
+    expect 0 deploy production
+    same "the name" "$(release here)" 29990101000001
+    finished "$(revision)" 2
+    expect 0 rollback production
+    same "back" "$(release here)" "$future"
+}
+
+case_read_only() {
+    site_stopped read_only
+    rm -f "$SITE/block"
+    if [ "$(id -u)" -eq 0 ]; then
+        # Root may write everywhere but on a file system that is mounted read-only.
+        unshare -m sh -c 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && cd "$2" && exec "$3" resume production' \
+            sh "$SITE/here" "$SITE" "$CRELEASE" >"$OUT" 2>"$ERR" </dev/null && fail "resumed on a read-only site"
+        says 'cannot (make|write)'
+    fi
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+
+case_leftover_of_capistrano() {
+    site_stopped leftover_of_capistrano
+    ln -s "$SITE/here/releases/19990101000000" "$SITE/here/releases/current"
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+
+rig_open
+rig_start 2
+run_cases "$@"
