@@ -270,8 +270,8 @@ static bool has_to_leave(void *arg)
     if (!signals || !l->run->interactive)
         return signals > 0;
     if (!l->asked)
-        run_warn(l->run, NULL, "stopping when '%s' has ended; Ctrl-C again ends it now, l leaves it running and"
-                 " stops here", text_shown(l->run->arena, l->call->job->name));
+        run_warn(l->run, NULL, "stopping when the command of '%s' has ended; Ctrl-C again ends it now, l leaves"
+                 " it running and stops here", l->call->step->name);
     l->asked = true;
     l->end = signals > 1;
     return l->end || key == 'l';
@@ -282,7 +282,7 @@ static bool left(struct run *r, const struct leave *l, struct err *err)
 {
     struct err ignored = {.arena = r->arena};
     const struct job_call *c = l->call;
-    const char *name = run_redact(r, c->job->name);
+    const char *name = run_redact(r, text_shown(r->arena, c->job->name));
 
     if (!run_is_stopped(r, "", err))
         return false;

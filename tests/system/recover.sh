@@ -195,7 +195,7 @@ case_acting_is_ended() {
 # Many at the same moment: one wins, the others leave nothing.
 race() { # NAME DEPLOYS ROUNDS
     site_new "$1" 2
-    local round i pids statuses status winners
+    local round i pids status winners
     for ((round = 1; round <= $3; round++)); do
         commit_file public/index.html "$round"
         : >"$SITE/begun"
@@ -222,6 +222,76 @@ race() { # NAME DEPLOYS ROUNDS
 ended() { [ "$(cat "$SITE"/status.* 2>/dev/null | wc -l)" -ge "$1" ]; }
 case_two_at_the_same_moment() { race two_at_the_same_moment 2 "${ROUNDS-4}"; }
 case_ten_at_the_same_moment() { race ten_at_the_same_moment 10 "${ROUNDS-2}"; }
+
+# --- a person at a terminal --------------------------------------------------------------------
+
+# The program on a terminal of its own; what is written to descriptor 7 are its keys.
+typed() { # ARGS
+    rm -f "$SITE/keys" "$SITE/typed"
+    mkfifo "$SITE/keys"
+    exec 7<>"$SITE/keys"
+    script -qefc "$(printf '%q ' "$CRELEASE" "$@")" "$SITE/typed" <"$SITE/keys" >/dev/null 2>&1 &
+    TYPED=$!
+}
+typed_end() { # STATUS
+    local status=0
+    wait "$TYPED" || status=$?
+    exec 7>&-
+    sed 's/^/  t | /' "$SITE/typed" >&2
+    same "status" "$status" "$1"
+}
+typed_says() { tr -d '\r' <"$SITE/typed" | grep -qE -- "$1"; }
+
+site_at_work() {
+    site_new "$1" 0
+    touch "$SITE/block"
+    # shellcheck disable=SC2016 # the job's own number
+    local self='$$'
+    recipe_write <<<"build: ['echo $self >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done; echo x >>$SITE_Q/through']"
+    typed deploy production
+    wait_for 60 test -s "$SITE/begun"
+    printf '\003' >&7
+    wait_for 60 typed_says 'Ctrl-C again'
+}
+
+# Once: the job comes to its end, and the run stops there.
+case_ctrl_c_once() {
+    site_at_work ctrl_c_once
+    rm "$SITE/block"
+    typed_end 130
+    there "$SITE/through"
+    expect 0 resume production
+    same "how often it ran" "$(wc -l <"$SITE/begun")" 1
+    finished "$(revision)" 1
+}
+
+# Twice: the job is ended, all of it, and a resume begins it anew.
+case_ctrl_c_twice() {
+    site_at_work ctrl_c_twice
+    printf '\003' >&7
+    typed_end 130
+    typed_says 'was ended' || fail "nothing said of the end of the job"
+    gone "$SITE/through"
+    wait_for 60 gone_pid "$(cat "$SITE/begun")"
+    rm "$SITE/block"
+    expect 0 resume production
+    same "how often it began" "$(wc -l <"$SITE/begun")" 2
+    finished "$(revision)" 1
+}
+gone_pid() { ! kill -0 "$1" 2>/dev/null; }
+
+# l: it is left alone, and a resume takes it up.
+case_left_running() {
+    site_at_work left_running
+    printf 'l' >&7
+    typed_end 130
+    typed_says 'goes on on the host' || fail "nothing said of the job"
+    kill -0 "$(cat "$SITE/begun")" || fail "the job was ended"
+    rm "$SITE/block"
+    expect 0 resume production
+    same "how often it ran" "$(wc -l <"$SITE/begun")" 1
+    finished "$(revision)" 1
+}
 
 # --- what the host does ------------------------------------------------------------------------
 
@@ -302,6 +372,7 @@ case_read_only() {
     rm -f "$SITE/block"
     if [ "$(id -u)" -eq 0 ]; then
         # Root may write everywhere but on a file system that is mounted read-only.
+        # shellcheck disable=SC2016 # for sh
         unshare -m sh -c 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && cd "$2" && exec "$3" resume production' \
             sh "$SITE/here" "$SITE" "$CRELEASE" >"$OUT" 2>"$ERR" </dev/null && fail "resumed on a read-only site"
         says 'cannot (make|write)'
