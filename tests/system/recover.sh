@@ -84,6 +84,7 @@ case_changed_marks() {
     RUN=$(run_of)
     cp "$(state_file marks)" "$SITE/keep"
     local change
+    # shellcheck disable=SC2016 # for sed
     for change in '1s/1$/2/' '1d' '2s/done/doen/' '2s/ /-/g' '2s/$/ more/' '2s/[0-9]*$/soon/' '2s/^/x y/' '$s/.*/:/'; do
         sed "$change" "$SITE/keep" >"$(state_file marks)"
         refused "marks after $change" 'crelease/runs/.*marks'
