@@ -107,6 +107,26 @@ case_any_instant() {
     done
 }
 
+# Given up after the migration: what the database is ahead by is named; and a rollback says it, too.
+case_abort_names_migrations() {
+    site_new abort_names_migrations 1
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    { echo "hooks: {after migrate: ['$(holds hook)']}"; echo "migrate: {run: rake db:migrate, status: rake db:migrate:status, paths: [db/migrate]}"; } | recipe_write
+    touch "$SITE/block.hook"
+    cr_begin deploy production
+    wait_for 60 test -e "$SITE/begun.hook"
+    cr_kill9
+    rm "$SITE/block.hook"
+    expect 0 abort production
+    says 'stays ahead of the code by 20260102000000 Add ?Place'
+    same "releases" "$(releases app1 | wc -l)" 1
+    expect 0 deploy production
+    commit_file public/index.html three
+    expect 0 rollback production
+    says 'last migrated for release [0-9]*, [0-9a-f]{7}, which is newer than'
+}
+
 # A rollback that was killed.
 case_rollback() {
     site_new rollback_killed 2

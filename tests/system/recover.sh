@@ -193,6 +193,24 @@ case_acting_is_ended() {
     finished "$(revision)" 2
 }
 
+# Several who take up the same dead run at once: one does, the others say so.
+case_resumed_by_many() {
+    site_stopped resumed_by_many 2
+    local i pids=()
+    for i in 1 2 3 4; do
+        { status=0; "$CRELEASE" resume production </dev/null >"$SITE/out.$i" 2>&1 || status=$?; echo "$status" >"$SITE/status.$i"; } &
+        pids+=($!)
+    done
+    wait "${pids[@]}"
+    for i in 1 2 3 4; do
+        # 0 also says that there was nothing left to do.
+        case $(cat "$SITE/status.$i") in 0 | 3) ;; *) cat "$SITE/out.$i"; fail "status $(cat "$SITE/status.$i")" ;; esac
+    done
+    cr resume production
+    finished "$(revision)" 2
+    same "how often the job began" "$(wc -l <"$SITE/begun")" 2
+}
+
 # Many at the same moment: one wins, the others leave nothing.
 race() { # NAME DEPLOYS ROUNDS
     site_new "$1" 2
