@@ -286,12 +286,16 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
         buf_free(&followers[i].word);
         buf_free(&followers[i].control);
         buf_free(&followers[i].tail);
-        if (!ok || (replies[i].kind == REPLY_STOPPED && stopped_in(r, c, err))) {
-            ok = false;
-        } else if (!run_judge(r, c->hosts[i], &replies[i], &one)) {
+        bool stopped = replies[i].kind == REPLY_STOPPED && stopped_in(r, c, &one);
+        if (stopped)
+            run_note(r, c->hosts[i], one.code, one.msg);
+        else if (run_judge(r, c->hosts[i], &replies[i], &one))
+            continue;
+        if (ok)
             *err = one;
-            ok = false;
-        }
+        else if (!stopped)
+            run_warn(r, NULL, "%s", one.msg);
+        ok = false;
     }
     return ok;
 }
@@ -318,6 +322,21 @@ static void last_lines(struct run *r, const char *text)
     }
 }
 
+static enum err_code code_of(const struct job_end *end)
+{
+    return end->status == JOB_LOST || end->status == JOB_UNKNOWN ? ERR_UNCERTAIN : ERR_FAILED;
+}
+
+/* "'make' ended with exit status 2" */
+static const char *note_end(struct run *r, const struct job_call *c, const struct job_end *end)
+{
+    const char *why = arena_printf(r->arena, "'%s' %s", run_redact(r, text_shown(r->arena, c->job->name)),
+                                   how_it_ended(r, c, end->status));
+
+    run_note(r, end->host, code_of(end), why);
+    return why;
+}
+
 bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *end, struct err *err)
 {
     const char *host = r->recipe->hosts[end->host].name;
@@ -326,8 +345,7 @@ bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *en
     r->failure.command = run_redact(r, c->job->run);
     r->failure.how = how_it_ended(r, c, end->status);
     last_lines(r, end->output);
-    return err_set(err, end->status == JOB_LOST || end->status == JOB_UNKNOWN ? ERR_UNCERTAIN : ERR_FAILED, "%s: '%s' %s", host,
-                   run_redact(r, text_shown(r->arena, c->job->name)), r->failure.how);
+    return err_set(err, code_of(end), "%s: %s", host, note_end(r, c, end));
 }
 
 /* The hosts of one job of a step, and whether it is their last one. */
@@ -349,19 +367,19 @@ static size_t hosts_of_job(struct run *r, const struct step *s, size_t j, const 
     return n;
 }
 
-static bool all_ended_well(struct run *r, const struct job_call *c, const struct job_end *ends,
+/* ok: each could be followed to its end; of one that could not be its status tells nothing. */
+static bool all_ended_well(struct run *r, const struct job_call *c, const struct job_end *ends, bool ok,
                            struct err *err)
 {
-    bool ok = true;
+    bool followed = ok;
 
     for (size_t i = 0; i < c->n_hosts; i++) {
-        if (ends[i].status == 0)
+        if (ends[i].status == 0 || (!followed && ends[i].status == JOB_UNKNOWN))
             continue;
         if (ok)
             ok = jobs_fail(r, c, &ends[i], err);
         else
-            run_warn(r, NULL, "%s: '%s' %s", r->recipe->hosts[ends[i].host].name, c->job->name,
-                     how_it_ended(r, c, ends[i].status));
+            run_warn(r, NULL, "%s: %s", r->recipe->hosts[ends[i].host].name, note_end(r, c, &ends[i]));
     }
     return ok;
 }
@@ -373,7 +391,7 @@ bool jobs_act(struct run *r, const struct step *s, struct err *err)
     size_t *hosts = arena_array(r->arena, n_left, sizeof *hosts);
     bool *last = arena_array(r->arena, n_left, sizeof *last);
 
-    for (size_t j = 0; j < s->jobs->n; j++) {
+    for (size_t j = r->jobs_passed; j < s->jobs->n; j++) {
         struct job_call c = {.step = s,
                              .job = &s->jobs->v[j],
                              .name = arena_printf(r->arena, "%s.%zu", s->name, j),
@@ -394,12 +412,14 @@ bool jobs_act(struct run *r, const struct step *s, struct err *err)
                 ok = jobs_run(r, &c, &ends, err);
                 break;
             }
-        ok = ok && all_ended_well(r, &c, ends, err);
+        ok = all_ended_well(r, &c, ends, ok, err);
         for (size_t i = 0; i < c.n_hosts; i++)
             site_set_mark(r->arena, &r->sites[hosts[i]], s->name,
                           ends[i].status != 0 ? "failed" : last[i] ? "done" : "begun");
-        if (!ok)
+        if (!ok) {
+            r->jobs_passed = j + 1; /* by those on which it ended well */
             return false;
+        }
     }
     return true;
 }
@@ -415,7 +435,7 @@ bool jobs_stop(struct run *r, const struct step *s, struct err *err)
                              .hosts = hosts};
         for (size_t i = 0; i < s->n_hosts; i++) {
             const char *mark = site_mark(&r->sites[s->hosts[i]], s->name);
-            if (mark && strcmp(mark, "begun") == 0)
+            if (mark && strcmp(mark, "begun") == 0 && !run_is_out(r, s->hosts[i]))
                 hosts[c.n_hosts++] = s->hosts[i];
         }
         for (size_t i = 0; i < c.n_hosts; i++) {
