@@ -486,7 +486,11 @@ static bool turn_back(struct session *s, struct err *err)
 {
     tell_begin(s, false);
     bool ok = engine_back(&s->run, err);
-    return session_end(s, "aborted: what could be put back is put back, the lock is free", err) && ok;
+    const char *live = engine_ended_well(&s->run);
+    return session_end(s, arena_printf(s->arena, "aborted: what could be put back is put back, the lock is free%s",
+                                       *live ? arena_printf(s->arena, "; release %s stays live on %s",
+                                                            s->run.plan->what.release, live)
+                                             : ""), err) && ok;
 }
 
 static bool no_run(struct session *s, struct err *err)

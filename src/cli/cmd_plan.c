@@ -11,6 +11,8 @@ static const char *note_of(struct session *s, const struct plan *p, const struct
 
     if (!run_hosts_left(&s->run, step, NULL))
         return "done";
+    if (step->stage->rolls && step->n_hosts > 1 && plan_rolling(s->arena, s->recipe))
+        return plan_rolling(s->arena, s->recipe);
     if (step->stage->who != WHO_DB && step->stage->who != WHO_MIGRATE)
         return NULL;
     if (!s->run.force && *digest && site->migrated_digest && strcmp(digest, site->migrated_digest) == 0)

@@ -384,6 +384,13 @@ bool session_end(struct session *s, const char *message, struct err *err)
 
     switch (err->code) {
     case ERR_FAILED:
+        if (s->run.turned_back && s->run.n_out) {
+            strs_add(s->arena, &f->next,
+                     arena_printf(s->arena, "'crelease abort %s' for %s that was left out; mend it and run"
+                                  " 'crelease deploy %s'", env,
+                                  text_count(s->arena, s->run.n_out, "host"), env));
+            break;
+        }
         if (s->run.turned_back) {
             strs_add(s->arena, &f->next, arena_printf(s->arena, "mend it and run 'crelease deploy %s'", env));
             break;

@@ -20,6 +20,12 @@ bool engine_is_turning_back(const struct run *r);
 /* The name of the mark of that decision. */
 #define TURNING_BACK "turning-back"
 
+/* What the wait between two batches is told as. */
+#define ROLLING "rolling"
+
+/* "app1, app3": the hosts on which the run has ended well, before this command; "" for none. */
+const char *engine_ended_well(const struct run *r);
+
 /* Tells EVENT_END; for a failure asks the hosts what users see now and notes the error there
  * when note is set. */
 void engine_end(struct run *r, const struct err *err, const char *message, bool note,

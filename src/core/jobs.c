@@ -258,6 +258,7 @@ struct leave {
     const struct job_call *call;
     bool asked;
     bool end; /* the job is ended, too */
+    const char *told; /* what became of it; NULL before that is known */
 };
 
 static bool has_to_leave(void *arg)
@@ -277,8 +278,8 @@ static bool has_to_leave(void *arg)
     return l->end || key == 'l';
 }
 
-/* Expects that somebody asked to stop. */
-static bool left(struct run *r, const struct leave *l, struct err *err)
+/* False when nobody asked to stop. */
+static bool left(struct run *r, struct leave *l, struct err *err)
 {
     struct err ignored = {.arena = r->arena};
     const struct job_call *c = l->call;
@@ -286,11 +287,14 @@ static bool left(struct run *r, const struct leave *l, struct err *err)
 
     if (!run_is_stopped(r, "", err))
         return false;
-    bool ended = l->end && stop_call(r, c, &ignored);
-    err->msg = ended ? arena_printf(r->arena, "stopped, and '%s' was ended", name)
-               : l->end
-                   ? arena_printf(r->arena, "stopped; '%s' could not be ended: %s", name, ignored.msg)
-                   : arena_printf(r->arena, "stopped; '%s' goes on on the host%s", name, c->n_hosts > 1 ? "s" : "");
+    if (!l->told) {
+        bool ended = l->end && stop_call(r, c, &ignored);
+        l->told = ended    ? arena_printf(r->arena, "stopped, and '%s' was ended", name)
+                  : l->end ? arena_printf(r->arena, "stopped; '%s' could not be ended: %s", name, ignored.msg)
+                           : arena_printf(r->arena, "stopped; '%s' goes on on the host%s", name,
+                                          c->n_hosts > 1 ? "s" : "");
+    }
+    err->msg = l->told;
     return true;
 }
 
@@ -339,12 +343,16 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
         buf_free(&followers[i].word);
         buf_free(&followers[i].control);
         buf_free(&followers[i].tail);
-        if (!ok || (replies[i].kind == REPLY_STOPPED && left(r, &leave, err))) {
-            ok = false;
-        } else if (!run_judge(r, c->hosts[i], &replies[i], &one)) {
+        bool stopped = replies[i].kind == REPLY_STOPPED && left(r, &leave, &one);
+        if (stopped)
+            run_note(r, c->hosts[i], one.code, one.msg);
+        else if (run_judge(r, c->hosts[i], &replies[i], &one))
+            continue;
+        if (ok)
             *err = one;
-            ok = false;
-        }
+        else if (!stopped)
+            run_warn(r, NULL, "%s", one.msg);
+        ok = false;
     }
     return ok;
 }
@@ -371,6 +379,21 @@ static void last_lines(struct run *r, const char *text)
     }
 }
 
+static enum err_code code_of(const struct job_end *end)
+{
+    return end->status == JOB_LOST || end->status == JOB_UNKNOWN ? ERR_UNCERTAIN : ERR_FAILED;
+}
+
+/* "'make' ended with exit status 2" */
+static const char *note_end(struct run *r, const struct job_call *c, const struct job_end *end)
+{
+    const char *why = arena_printf(r->arena, "'%s' %s", run_redact(r, text_shown(r->arena, c->job->name)),
+                                   how_it_ended(r, c, end->status));
+
+    run_note(r, end->host, code_of(end), why);
+    return why;
+}
+
 bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *end, struct err *err)
 {
     const char *host = r->recipe->hosts[end->host].name;
@@ -379,8 +402,7 @@ bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *en
     r->failure.command = run_redact(r, c->job->run);
     r->failure.how = how_it_ended(r, c, end->status);
     last_lines(r, end->output);
-    return err_set(err, end->status == JOB_LOST || end->status == JOB_UNKNOWN ? ERR_UNCERTAIN : ERR_FAILED, "%s: '%s' %s", host,
-                   run_redact(r, text_shown(r->arena, c->job->name)), r->failure.how);
+    return err_set(err, code_of(end), "%s: %s", host, note_end(r, c, end));
 }
 
 /* The hosts of one job of a step, and whether it is their last one. */
@@ -402,19 +424,19 @@ static size_t hosts_of_job(struct run *r, const struct step *s, size_t j, const 
     return n;
 }
 
-static bool all_ended_well(struct run *r, const struct job_call *c, const struct job_end *ends,
+/* ok: each could be followed to its end; of one that could not be its status tells nothing. */
+static bool all_ended_well(struct run *r, const struct job_call *c, const struct job_end *ends, bool ok,
                            struct err *err)
 {
-    bool ok = true;
+    bool followed = ok;
 
     for (size_t i = 0; i < c->n_hosts; i++) {
-        if (ends[i].status == 0)
+        if (ends[i].status == 0 || (!followed && ends[i].status == JOB_UNKNOWN))
             continue;
         if (ok)
             ok = jobs_fail(r, c, &ends[i], err);
         else
-            run_warn(r, NULL, "%s: '%s' %s", r->recipe->hosts[ends[i].host].name, c->job->name,
-                     how_it_ended(r, c, ends[i].status));
+            run_warn(r, NULL, "%s: %s", r->recipe->hosts[ends[i].host].name, note_end(r, c, &ends[i]));
     }
     return ok;
 }
@@ -426,7 +448,7 @@ bool jobs_act(struct run *r, const struct step *s, struct err *err)
     size_t *hosts = arena_array(r->arena, n_left, sizeof *hosts);
     bool *last = arena_array(r->arena, n_left, sizeof *last);
 
-    for (size_t j = 0; j < s->jobs->n; j++) {
+    for (size_t j = r->jobs_passed; j < s->jobs->n; j++) {
         struct job_call c = {.step = s,
                              .job = &s->jobs->v[j],
                              .name = arena_printf(r->arena, "%s.%zu", s->name, j),
@@ -447,12 +469,14 @@ bool jobs_act(struct run *r, const struct step *s, struct err *err)
                 ok = jobs_run(r, &c, &ends, err);
                 break;
             }
-        ok = ok && all_ended_well(r, &c, ends, err);
+        ok = all_ended_well(r, &c, ends, ok, err);
         for (size_t i = 0; i < c.n_hosts; i++)
             site_set_mark(r->arena, &r->sites[hosts[i]], s->name,
                           ends[i].status != 0 ? "failed" : last[i] ? "done" : "begun");
-        if (!ok)
+        if (!ok) {
+            r->jobs_passed = j + 1; /* by those on which it ended well */
             return false;
+        }
     }
     return true;
 }
@@ -468,7 +492,7 @@ bool jobs_stop(struct run *r, const struct step *s, struct err *err)
                              .hosts = hosts};
         for (size_t i = 0; i < s->n_hosts; i++) {
             const char *mark = site_mark(&r->sites[s->hosts[i]], s->name);
-            if (mark && strcmp(mark, "begun") == 0)
+            if (mark && strcmp(mark, "begun") == 0 && !run_is_out(r, s->hosts[i]))
                 hosts[c.n_hosts++] = s->hosts[i];
         }
         if (!stop_call(r, &c, err))

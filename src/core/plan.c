@@ -1,5 +1,6 @@
 #include "core/plan.h"
 
+#include "base/text.h"
 #include "core/run.h"
 #include "core/site.h"
 #include "edge/digest.h"
@@ -174,6 +175,17 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
             add_hooks(a, p, r, &stages[i], true, early);
     }
     return p;
+}
+
+const char *plan_rolling(struct arena *a, const struct recipe *r)
+{
+    size_t n = recipe_batch(r);
+
+    if (n >= r->n_hosts)
+        return NULL;
+    return arena_printf(a, "%s at a time%s", text_count(a, n, "host"),
+                        r->rolling.wait_ms ? arena_printf(a, ", %s between", text_span(a, r->rolling.wait_ms))
+                                           : "");
 }
 
 /* The text on the hosts: a value is the rest of its line, so line ends in it become blanks. */

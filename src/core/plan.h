@@ -58,6 +58,9 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
 /* Whether that job of the step is one of that host's. */
 bool step_job_is_for(const struct step *s, const struct recipe *r, size_t job, size_t host);
 
+/* "2 hosts at a time, 30 s between"; NULL for all at once. */
+const char *plan_rolling(struct arena *a, const struct recipe *r);
+
 /* Lines "key value", without the last newline, from "crelease-plan 1" to "end plan SHA256": the
  * checksum of all lines before it.  Secrets in it are replaced. */
 const char *plan_text(struct arena *a, const struct what *what, const struct strs *secrets);

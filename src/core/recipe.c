@@ -34,6 +34,16 @@ long recipe_primary(const struct recipe *r, const char *role)
     return -1;
 }
 
+size_t recipe_batch(const struct recipe *r)
+{
+    const char *batch = r->rolling.batch;
+    size_t n = batch ? (size_t)strtoul(batch, NULL, 10) : r->n_hosts;
+
+    if (batch && strchr(batch, '%'))
+        n = (r->n_hosts * n + 99) / 100;
+    return n < 1 ? 1 : n < r->n_hosts ? n : r->n_hosts;
+}
+
 /* ---- one layer alone ---- */
 
 static const char *misplaced(const struct reader *rd, const struct recipe_key *key)

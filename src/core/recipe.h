@@ -60,6 +60,7 @@ struct task {
 enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
 enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL };
 enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
+enum on_host_failure { HOST_FAILURE_STOP, HOST_FAILURE_CONTINUE };
 
 struct recipe {
     const char *file;   /* absolute path */
@@ -108,6 +109,12 @@ struct recipe {
         struct strs roles;
         enum on_failure on_failure;
     } health;
+    struct {
+        const char *batch; /* "2" or "25%"; NULL: all hosts at once */
+        long long wait_ms; /* between two batches */
+    } rolling;
+    enum on_host_failure on_host_failure;
+    long host_failures; /* how many may be left out */
     struct hook *hooks;
     size_t n_hooks;
     struct task *tasks;
@@ -144,6 +151,9 @@ bool host_has_role(const struct host *h, const char *role);
 
 /* Whether it has one of them; an empty list is everybody. */
 bool host_has_any(const struct host *h, const struct strs *roles);
+
+/* How many hosts are switched at a time: from 1 to all of them. */
+size_t recipe_batch(const struct recipe *r);
 
 /* The first host with that role, in the recipe's order; -1 when nobody has it. */
 long recipe_primary(const struct recipe *r, const char *role);

@@ -216,3 +216,18 @@ const char *check_host_key(struct arena *a, const char **value)
         return expected;
     return NULL;
 }
+
+const char *check_share(struct arena *a, const char **value)
+{
+    const char *expected = "a number of hosts from 1, or a share from 1% to 100%";
+    size_t digits = strspn(*value, DIGITS);
+    const char *rest = *value + digits;
+    long n = digits && digits <= 9 ? strtol(*value, NULL, 10) : 0;
+
+    (void)a;
+    if (n < 1)
+        return expected;
+    if (strcmp(rest, "%") == 0)
+        return n <= 100 ? NULL : expected;
+    return *rest || n > KEY_COUNT_MAX ? expected : NULL;
+}

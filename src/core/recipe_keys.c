@@ -25,6 +25,9 @@ static const struct key_word rerun_words[] = {{"false", 0, false}, {"true", 1, t
 static const struct key_word on_failure_words[] = {
     {"rollback", FAILURE_ROLLBACK, false}, {"stop", FAILURE_STOP, false}, {0}};
 
+static const struct key_word on_host_failure_words[] = {
+    {"stop", HOST_FAILURE_STOP, false}, {"continue", HOST_FAILURE_CONTINUE, false}, {0}};
+
 const char *const recipe_hook_stages[] = {
     "lock",         "checkout", "link",   "build",   "backup-detect",
     "backup-clear", "migrate",  "switch", "restart", "health",
@@ -126,6 +129,20 @@ const struct recipe_key recipe_keys[] = {
     {"health.on_failure", KEY_WORD, .fallback = "rollback", .words = on_failure_words,
      IN_RECIPE(health.on_failure),
      .about = "go back to the release before, or stop and leave everything as it is"},
+
+    {"rolling", KEY_SECTION, NOWHERE,
+     .about = "switch, restart and ask a few hosts at a time, in the recipe's order"},
+    {"rolling.batch", KEY_SHARE, .check = check_share, IN_RECIPE(rolling.batch),
+     .fallback_shown = "all hosts at once",
+     .about = "how many hosts at a time, or which share of them, rounded up"},
+    {"rolling.wait", KEY_DURATION, .fallback = "0", IN_RECIPE(rolling.wait_ms),
+     .about = "the time between two batches"},
+    {"on_host_failure", KEY_WORD, .fallback = "stop", .words = on_host_failure_words,
+     IN_RECIPE(on_host_failure),
+     .about = "when checkout, link or build fails on a host: stop, or continue without it, to be "
+              "resumed"},
+    {"host_failures", KEY_COUNT, .min = 1, .fallback = "1", IN_RECIPE(host_failures),
+     .about = "how many hosts on_host_failure may leave out of a run"},
 
     {"hooks", KEY_HOOKS, NOWHERE,
      .about = "jobs before or after a stage, under 'before STAGE' or 'after STAGE'"},
@@ -240,6 +257,8 @@ const char *recipe_key_expected(struct arena *a, const struct recipe_key *key)
     case KEY_DURATION:
         return key->nonzero ? "a duration above 0 such as 90s, 5m, 6h or 1d"
                             : "a duration such as 90s, 5m, 6h or 1d";
+    case KEY_SHARE:
+        return "a number of hosts from 1, or a share from 1% to 100%";
     case KEY_BOOL:
         return key->words ? words_expected(a, key->words) : "true or false";
     case KEY_WORD:

@@ -14,6 +14,7 @@ enum key_kind {
     KEY_COUNT,    /* a whole number */
     KEY_PORT,     /* 1 to 65535 */
     KEY_DURATION, /* 90s, 5m, 6h, 1d */
+    KEY_SHARE,    /* of the hosts: 2, 25% */
     KEY_BOOL,
     KEY_WORD,      /* one of `words` */
     KEY_TEXTS,     /* a list, or a single one */

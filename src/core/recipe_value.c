@@ -128,7 +128,8 @@ static void *place(const struct recipe_key *key, void *into)
 }
 
 _Static_assert(sizeof(enum policy) == sizeof(int) && sizeof(enum transport) == sizeof(int) &&
-                   sizeof(enum adapter) == sizeof(int) && sizeof(enum on_failure) == sizeof(int),
+                   sizeof(enum adapter) == sizeof(int) && sizeof(enum on_failure) == sizeof(int) &&
+                   sizeof(enum on_host_failure) == sizeof(int),
                "words are kept as int");
 
 /* Text to its place; node is where it stands, for messages. */
@@ -145,6 +146,7 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
     switch (key->kind) {
     case KEY_TEXT:
     case KEY_SHELL:
+    case KEY_SHARE:
         if (value_checked(rd, key, node, &text) && kept)
             memcpy(place(key, into), &text, sizeof text);
         return;
@@ -221,6 +223,7 @@ void value_read(struct reader *rd, const struct recipe_key *key, const struct no
     case KEY_COUNT:
     case KEY_PORT:
     case KEY_DURATION:
+    case KEY_SHARE:
     case KEY_BOOL:
     case KEY_WORD:
         if (value_text(rd, key, node, &text))

@@ -216,12 +216,23 @@ static void secrets_finish(struct reader *rd)
     secrets_sort(&rd->recipe->secrets);
 }
 
+static void rolling_finish(struct reader *rd, const struct node *root)
+{
+    const struct node *wait = node_below(root, "rolling", "wait");
+    const struct node *batch = node_below(root, "rolling", "batch");
+
+    /* A batch of null is there to take away one that another layer gives. */
+    if (wait && !node_is_null(wait) && !batch)
+        mistake_add(rd->m, wait, "'rolling.wait' is given, expected 'rolling.batch' too");
+}
+
 void whole_finish(struct reader *rd, const struct node *root)
 {
     const struct node *hosts = node_get(root, "hosts");
 
     database_finish(rd, root);
     roles_finish(rd, root);
+    rolling_finish(rd, root);
     links_check(rd, root);
     secrets_finish(rd);
     if (hosts)

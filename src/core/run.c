@@ -194,6 +194,28 @@ static bool judge_exit(struct run *r, const struct reply *reply, struct err *err
     }
 }
 
+bool run_is_out(const struct run *r, size_t host)
+{
+    return r->out && r->out[host];
+}
+
+bool run_takes_part(const struct run *r, size_t host)
+{
+    return !run_is_out(r, host) &&
+           (!r->batch_end || (host >= r->batch_begin && host < r->batch_end));
+}
+
+bool run_is_through(const struct run *r, size_t host)
+{
+    return run_is_out(r, host) || site_has_ended(&r->sites[host], r->plan->what.run);
+}
+
+void run_note(struct run *r, size_t host, enum err_code code, const char *why)
+{
+    if (r->mishaps && r->mishaps[host].code == ERR_NONE)
+        r->mishaps[host] = (struct mishap){code, why};
+}
+
 bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err *err)
 {
     bool ok = false;
@@ -217,6 +239,8 @@ bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err
         err_set(err, r->begun ? ERR_UNCERTAIN : ERR_UNREACHABLE, "%s", reply->why);
         break;
     }
+    if (!ok)
+        run_note(r, host, err->code, err->msg);
     if (!ok && r->recipe->n_hosts > 1)
         err_in(err, "%s", r->recipe->hosts[host].name);
     if (!ok && !r->failure.host)
@@ -230,8 +254,6 @@ bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct
     struct reply *replies = arena_array(r->arena, t->n_hosts, sizeof *replies);
     bool ok = true;
 
-    if (ret)
-        *ret = replies;
     for (size_t i = 0; i < t->n_hosts; i++) {
         const char *text = run_script_text(r, t, t->hosts[i]);
         if (!text)
@@ -247,6 +269,8 @@ bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct
                                  .hold = t->hold};
     }
     fleet_run(r->fleet, r->arena, calls, t->n_hosts, replies);
+    if (ret)
+        *ret = replies;
     for (size_t i = 0; i < t->n_hosts; i++) {
         struct err one = {.arena = r->arena};
         if (run_judge(r, t->hosts[i], &replies[i], ok ? err : &one))
@@ -276,7 +300,7 @@ size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret)
     size_t n = 0;
 
     for (size_t i = 0; i < s->n_hosts; i++)
-        if (!is_done(r, s, s->hosts[i]))
+        if (run_takes_part(r, s->hosts[i]) && !is_done(r, s, s->hosts[i]))
             left[n++] = s->hosts[i];
     if (ret)
         *ret = left;
@@ -296,14 +320,13 @@ static void mark_values(struct run *r, const struct step *s, size_t host, struct
     quote_assign(b, "pending", run_redact(r, pending));
 }
 
-/* A host that is through with the run has no lock any more and takes no mark. */
 bool run_put_mark(struct run *r, const struct step *s, const char *state, struct err *err)
 {
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
     size_t n = 0;
 
     for (size_t i = 0; i < s->n_hosts; i++)
-        if (!site_has_ended(&r->sites[s->hosts[i]], r->plan->what.run))
+        if (!run_is_through(r, s->hosts[i]))
             hosts[n++] = s->hosts[i];
     struct trip t = {.script = r->mark_script,
                      .step = s->name,
@@ -317,8 +340,8 @@ bool run_put_mark(struct run *r, const struct step *s, const char *state, struct
     r->mark_to = state;
     if (!run_scripts(r, &t, NULL, err))
         return false;
-    for (size_t i = 0; i < s->n_hosts; i++)
-        site_set_mark(r->arena, &r->sites[s->hosts[i]], s->name, state);
+    for (size_t i = 0; i < n; i++)
+        site_set_mark(r->arena, &r->sites[hosts[i]], s->name, state);
     return true;
 }
 
@@ -356,24 +379,26 @@ bool stage_script_undo(struct run *r, const struct step *s, struct err *err)
 
     for (size_t i = 0; i < s->n_hosts; i++) {
         const char *mark = site_mark(&r->sites[s->hosts[i]], s->name);
-        if (mark && strcmp(mark, "undone") != 0)
+        if (mark && strcmp(mark, "undone") != 0 && !run_is_out(r, s->hosts[i]))
             hosts[t.n_hosts++] = s->hosts[i];
     }
     t.hosts = hosts;
     if (!t.n_hosts)
         return true;
     struct reply *replies = NULL;
-    if (!run_scripts(r, &t, &replies, err))
-        return false;
-    for (size_t i = 0; i < t.n_hosts; i++) {
+    bool ok = run_scripts(r, &t, &replies, err);
+    for (size_t i = 0; replies && i < t.n_hosts; i++) {
+        if (replies[i].kind != REPLY_EXIT || replies[i].status != 0)
+            continue;
         const char *gone = answer_value(r->arena, replies[i].out, "stays");
         if (gone)
             run_warn(r, r->recipe->hosts[hosts[i]].name,
                      "%s, which was live before, is gone: there is nothing to go back to, and release %s stays",
                      text_shown(r->arena, gone), r->plan->what.release);
-    }
-    for (size_t i = 0; i < t.n_hosts; i++)
         site_set_mark(r->arena, &r->sites[hosts[i]], s->name, "undone");
+    }
+    if (!ok)
+        return false;
     run_tell(r, (struct event){.kind = EVENT_STAGE, .state = EVENT_UNDONE, .stage = s->name,
                                .detail = run_host_names(r, hosts, t.n_hosts)});
     return true;

@@ -11,6 +11,12 @@
 #include "edge/fleet.h"
 #include "edge/repo.h"
 
+/* What went wrong on one host in the step under way. */
+struct mishap {
+    enum err_code code; /* NONE: nothing */
+    const char *why;
+};
+
 struct run {
     struct arena *arena; /* lives as long as the command */
     const struct recipe *recipe;
@@ -46,7 +52,28 @@ struct run {
     long long behind_backup_ms;
     struct strs untidy;    /* what failed after the release was live */
     struct failure failure;
+    size_t batch_begin;    /* the hosts that a rolling stage is at; */
+    size_t batch_end;      /* 0: all of them */
+    struct mishap *mishaps; /* by host; NULL: nobody wants to know */
+    size_t jobs_passed;    /* so many jobs of the step are done on every host still in it */
+    bool *out;             /* by host: left out of the run; NULL: none is */
+    size_t n_out;
+    struct strs out_why;   /* "app2 was left out in stage 'build': ..." */
+    struct failure out_failure; /* of the first of them */
+    bool partly;           /* it went to its end without them */
 };
+
+/* Whether the host was left out of the run. */
+bool run_is_out(const struct run *r, size_t host);
+
+/* Whether the run has no more business with the host: it was left out, or has ended there. */
+bool run_is_through(const struct run *r, size_t host);
+
+/* Whether the step under way is the host's business: not left out, and of the batch. */
+bool run_takes_part(const struct run *r, size_t host);
+
+/* Keeps the first thing that went wrong on a host in this step. */
+void run_note(struct run *r, size_t host, enum err_code code, const char *why);
 
 /* Tells the watcher; fills time and run. */
 void run_tell(struct run *r, struct event e);
@@ -81,7 +108,7 @@ struct trip {
 };
 
 /* True when every host's script ended with 0.  Replies (one for each of trip's hosts, in
- * the arena) are filled in any case.  The first failure is in err with its host in
+ * the arena) are filled in any case but when a script is too large to be sent.  The first failure is in err with its host in
  * front; further ones are told as warnings. */
 bool run_scripts(struct run *r, const struct trip *trip, struct reply **ret, struct err *err)
     MUST_CHECK;
@@ -92,10 +119,10 @@ const char *run_script_text(struct run *r, const struct trip *trip, size_t host)
 /* What one reply means: true, or err with the host in front. */
 bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err *err);
 
-/* The hosts of a step whose mark is not "done" yet; the number, and in ret their indexes. */
+/* The hosts of a step that take part and whose mark is not "done" yet; the number, and in ret their indexes. */
 size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret);
 
-/* Writes the step's mark on its hosts without doing anything else. */
+/* Writes the step's mark on its hosts, but those left out, without doing anything else. */
 bool run_put_mark(struct run *r, const struct step *s, const char *state, struct err *err) MUST_CHECK;
 
 /* Whether a signal asks to stop: then err is INTERRUPTED or TERMINATED, with what was told. */

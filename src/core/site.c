@@ -311,3 +311,14 @@ bool site_has_ended(const struct site *s, const char *run)
         return false;
     return s->last_run && strncmp(s->last_run, run, len) == 0 && s->last_run[len] == ' ';
 }
+
+const char *site_outcome(struct arena *a, const struct site *s, const char *run)
+{
+    const char *line = s->last_run;
+
+    if (!site_has_ended(s, run))
+        return NULL;
+    word(a, &line);
+    word(a, &line);
+    return word(a, &line);
+}

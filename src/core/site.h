@@ -83,6 +83,9 @@ const struct release *site_release(const struct site *s, const char *name);
 /* Whether the last run that ended there is this one: the host is through with it. */
 bool site_has_ended(const struct site *s, const char *run);
 
+/* How it ended there: "done", "aborted"; NULL when it has not. */
+const char *site_outcome(struct arena *a, const struct site *s, const char *run);
+
 /* The value of the first line "key value" of an answer, NULL when there is none. */
 const char *answer_value(struct arena *a, const char *answer, const char *key);
 

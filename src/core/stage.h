@@ -42,6 +42,8 @@ struct stage {
     enum on_fail on_fail;
     bool in_rollback;  /* part of a rollback too */
     bool makes_folder; /* before it is done there is no release folder for hooks to run in */
+    bool rolls;        /* a batch of hosts after the other, where the recipe says so */
+    bool leaves_out;   /* a host on which it fails may be left out of the run, where it says so */
     bool if_pending;   /* only when migrations are pending: else its hooks are passed over too */
     const char *until; /* its mark counts only when that stage is done too; NULL: at once */
     const char *about; /* one line for the plan and the help */

@@ -12,6 +12,8 @@
 #   log          its output;  seen: so many bytes of it were shown
 #   status       its exit status as the shell tells it, renamed into place; "timeout" after a limit
 #   watched      what the watch said
+#   forgotten    what it did was undone since (switch.sh): the next run of the step starts another
+#                attempt
 #   told         crelease was told that it failed: the next run of the step starts another attempt
 
 dir=$run_dir/jobs/$job
@@ -180,8 +182,9 @@ run)
 	ended)
 		read -r status <"$dir/$n/status"
 		if [ "$status" != 0 ] && [ -f "$dir/$n/told" ]; then started=yes; fi
+		if [ -f "$dir/$n/forgotten" ]; then started=yes; fi
 		;;
-	lost) if [ -f "$dir/$n/told" ]; then started=yes; fi ;;
+	lost) if [ -f "$dir/$n/told" ] || [ -f "$dir/$n/forgotten" ]; then started=yes; fi ;;
 	new) # made, and its supervisor never came: it is safe to start another, the link decides
 		started=same
 		;;

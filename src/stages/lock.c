@@ -146,7 +146,7 @@ static bool end_run(struct run *r, const struct step *s, const char *name, struc
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
 
     for (size_t i = 0; i < s->n_hosts; i++)
-        if (!site_has_ended(&r->sites[s->hosts[i]], r->plan->what.run))
+        if (!run_is_through(r, s->hosts[i]))
             hosts[t.n_hosts++] = s->hosts[i];
     t.hosts = hosts;
     if (!run_scripts(r, &t, NULL, err))

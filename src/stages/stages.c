@@ -24,8 +24,8 @@ static void switch_values(struct run *r, const struct step *s, size_t host, stru
     const char *touch = r->recipe->restart.touch;
     bool is_restarted = host_has_any(&r->recipe->hosts[host], &r->recipe->restart.roles);
 
-    (void)s;
     quote_assign(b, "touch", touch && is_restarted ? touch : "");
+    quote_assign(b, "again", switch_again(r, s));
 }
 
 static const char *switch_tell(struct arena *a, const struct what *what)
@@ -57,6 +57,7 @@ const struct stage deploy_stages[] = {
         .about = "put the revision into a new release folder",
         .tell = checkout_tell,
         .makes_folder = true,
+        .leaves_out = true,
         .script = script_checkout,
         .act = checkout_act,
         .undo = checkout_undo,
@@ -64,6 +65,7 @@ const struct stage deploy_stages[] = {
     {
         .name = "link",
         .about = "link the shared files and folders",
+        .leaves_out = true,
         .script = script_link,
         .values = link_values,
         .act = stage_script_act,
@@ -73,6 +75,7 @@ const struct stage deploy_stages[] = {
         .name = "build",
         .about = "run the recipe's build jobs",
         .who = WHO_BUILD,
+        .leaves_out = true,
         .act = jobs_act,
         .undo = stage_undo_nothing, /* goes with the folder */
     },
@@ -107,9 +110,10 @@ const struct stage deploy_stages[] = {
         .tell = switch_tell,
         .on_fail = ON_FAIL_UNDO,
         .in_rollback = true,
+        .rolls = true,
         .script = script_switch,
         .values = switch_values,
-        .act = stage_script_act,
+        .act = switch_act,
         .undo = switch_undo, /* points back, then restarts */
     },
     {
@@ -117,6 +121,7 @@ const struct stage deploy_stages[] = {
         .about = "make the application notice",
         .who = WHO_RESTART,
         .in_rollback = true,
+        .rolls = true,
         .script = script_restart,
         .act = restart_act,
         .undo = stage_undo_nothing, /* switch does it, in order */
@@ -127,6 +132,7 @@ const struct stage deploy_stages[] = {
         .who = WHO_HEALTH,
         .on_fail = ON_FAIL_TURN_BACK,
         .in_rollback = true,
+        .rolls = true,
         .act = health_act,
         .undo = stage_undo_nothing, /* it only asks */
     },

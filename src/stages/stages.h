@@ -55,7 +55,12 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
                      const char **ret_names, struct err *err) MUST_CHECK;
 
 /* health.c, restart.c */
+bool switch_act(struct run *r, const struct step *s, struct err *err);
 bool switch_undo(struct run *r, const struct step *s, struct err *err);
+/* The steps that a batch goes through with the switch, by name, with blanks between them: they are
+ * to be done again when it is.  Empty when all hosts go at once. */
+const char *switch_again(struct run *r, const struct step *s);
+
 bool health_act(struct run *r, const struct step *s, struct err *err);
 bool restart_act(struct run *r, const struct step *s, struct err *err);
 

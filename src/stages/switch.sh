@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Points current at the release.  Value: touch (the restart file, for the way back).
+# Points current at the release.  Values: touch (the restart file, for the way back), again (steps that
+# are to be done again after the way back).
 #
 # runs/RUN/previous keeps where current pointed before, empty for nowhere.
 
@@ -11,7 +12,20 @@ seen() {
 	[ "$target" = "$path" ]
 }
 
+# forget STEP...: what was done of it does not count any more, and its jobs are to be started anew.
+forget() {
+	for name; do
+		last_mark "$name"
+		case $mark in '' | undone) continue ;; esac
+		for attempt in "$run_dir/jobs/$name".[0-9]*/[0-9]*; do
+			if [ -d "$attempt" ]; then : >"$attempt/forgotten"; fi
+		done
+		put_mark "$name" undone
+	done
+}
+
 act() {
+	forget restart-back
 	if [ ! -d "$path" ]; then
 		fail "$path is gone"
 	fi
@@ -39,6 +53,9 @@ act() {
 }
 
 undo() {
+	# Before current is pointed back: a crash in between only does too much.
+	# shellcheck disable=SC2086 # names of steps
+	forget $again
 	previous=
 	if [ -f "$run_dir/previous" ]; then
 		read -r previous <"$run_dir/previous"

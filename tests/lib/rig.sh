@@ -541,6 +541,8 @@ expect() {
 # cr_begin ARGUMENTS: in the background; $CR_PID.  cr_end [STATUS] waits for its end.
 cr_begin() {
     CR_OUT=$RIG/bg.out.$BASHPID CR_ERR=$RIG/bg.err.$BASHPID CR_ARGS=$*
+    : >"$CR_OUT" # what the one before said is not what this one says
+    : >"$CR_ERR"
     # bash has background commands ignore SIGINT; the program must not inherit that.
     env --default-signal=INT,QUIT "$CRELEASE" "$@" </dev/null >"$CR_OUT" 2>"$CR_ERR" &
     CR_PID=$!

@@ -655,6 +655,41 @@ static void test_act_fails(void **state)
     assert_string_equal(site_mark(&sites[2], "build"), "failed");
 }
 
+/* Those on which it went well go on behind the job that failed, those that are out never. */
+static void test_act_without_some(void **state)
+{
+    static const struct stream rows[] = {
+        {STREAM("attempt 1\nexit 0\n"), {.kind = REPLY_EXIT}},
+        {STREAM("attempt 1\nout 4\noops\nexit 2\n"), {.kind = REPLY_EXIT}},
+        {STREAM("attempt 1\n"), {.kind = REPLY_LOST, .why = "it broke"}},
+    };
+    struct mishap mishaps[3] = {{ERR_NONE, NULL}};
+    bool out[3] = {false, true, true};
+
+    (void)state;
+    begin(3);
+    run.mishaps = mishaps;
+    streams = rows;
+    piece = 1000;
+    assert_false(jobs_act(&run, &step, &err));
+    assert_int_equal(err.code, ERR_UNCERTAIN);
+    assert_string_equal(err.msg, "db1: it broke; what it was told to do may have happened");
+    assert_string_equal(warnings, "app2: 'make all' ended with exit status 2\n");
+    assert_int_equal(mishaps[0].code, ERR_NONE);
+    assert_int_equal(mishaps[1].code, ERR_FAILED);
+    assert_string_equal(mishaps[1].why, "'make all' ended with exit status 2");
+    assert_int_equal(mishaps[2].code, ERR_UNCERTAIN);
+    assert_string_equal(mishaps[2].why, "it broke; what it was told to do may have happened");
+    assert_int_equal(run.jobs_passed, 1);
+    run.out = out;
+    err_clear(&err);
+    assert_true(jobs_act(&run, &step, &err));
+    assert_int_equal(scripts.n, 4);
+    assert_non_null(strstr(scripts.v[3], "job='build.1'\n"));
+    assert_string_equal(site_mark(&sites[0], "build"), "done");
+    assert_string_equal(site_mark(&sites[1], "build"), "failed");
+}
+
 static void test_act_stopped(void **state)
 {
     (void)state;
@@ -683,7 +718,7 @@ int main(void)
         TEST(test_long_line), TEST(test_secret_at_the_cut),    TEST(test_quiet),       TEST(test_replies),
         TEST(test_several_hosts), TEST(test_script),      TEST(test_fail),
         TEST(test_last_lines),    TEST(test_act),         TEST(test_act_fails),
-        TEST(test_act_stopped),
+        TEST(test_act_stopped),   TEST(test_act_without_some),
     };
 
     return cmocka_run_group_tests_name("jobs", tests, NULL, NULL);

@@ -79,6 +79,8 @@ static const char *listing(const struct recipe *r, const struct plan *p)
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct step *s = &p->steps[i];
         buf_printf(&b, "%-14s on %-22s %s\n", s->name, host_names(r, s, -1), s->about);
+        if (s->stage->rolls && plan_rolling(&arena, r))
+            buf_printf(&b, "%-14s    (%s)\n", "", plan_rolling(&arena, r));
         for (size_t j = 0; s->jobs && j < s->jobs->n; j++)
             buf_printf(&b, "%-14s    %-22s %s\n", "", host_names(r, s, (long)j), s->jobs->v[j].run);
     }
@@ -130,6 +132,45 @@ static void test_golden(void **state)
         free(names[i]);
     }
     free(names);
+}
+
+static void test_batch(void **state)
+{
+    static const struct {
+        const char *batch;
+        long long wait_ms;
+        size_t hosts;
+        size_t size;
+        const char *told;
+    } rows[] = {
+        {NULL, 0, 1, 1, NULL},
+        {NULL, 0, 5, 5, NULL},
+        {NULL, 9000, 5, 5, NULL},
+        {"1", 0, 1, 1, NULL},
+        {"1", 0, 3, 1, "1 host at a time"},
+        {"2", 30000, 3, 2, "2 hosts at a time, 30 s between"},
+        {"3", 0, 3, 3, NULL},
+        {"9", 0, 3, 3, NULL},
+        {"1%", 0, 3, 1, "1 host at a time"},
+        {"25%", 0, 3, 1, "1 host at a time"},
+        {"25%", 0, 4, 1, "1 host at a time"},
+        {"25%", 0, 5, 2, "2 hosts at a time"},
+        {"34%", 0, 3, 2, "2 hosts at a time"},
+        {"99%", 0, 100, 99, "99 hosts at a time"},
+        {"99%", 0, 3, 3, NULL},
+        {"100%", 0, 3, 3, NULL},
+        {"50%", 90000, 12, 6, "6 hosts at a time, 1 min 30 s between"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        const struct recipe r = {.n_hosts = rows[i].hosts, .rolling = {rows[i].batch, rows[i].wait_ms}};
+        const char *told = plan_rolling(&arena, &r);
+        assert_int_equal(recipe_batch(&r), rows[i].size);
+        assert_int_equal(!told, !rows[i].told);
+        if (told)
+            assert_string_equal(told, rows[i].told);
+    }
 }
 
 /* What every plan has, whatever the recipe. */
@@ -436,7 +477,7 @@ int main(void)
         TEST(test_golden),     TEST(test_always),
         TEST(test_round_trip), TEST(test_control_characters),
         TEST(test_refused),    TEST(test_cut_off),
-        TEST(test_flipped),    TEST(test_flipped_and_sealed),
+        TEST(test_flipped),    TEST(test_flipped_and_sealed), TEST(test_batch),
     };
 
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -144,6 +144,10 @@ static void test_defaults(void **state)
     assert_int_equal(r->health.attempts, 10);
     assert_int_equal(r->health.interval_ms, 2000);
     assert_int_equal(r->health.on_failure, FAILURE_ROLLBACK);
+    assert_null(r->rolling.batch);
+    assert_int_equal(r->rolling.wait_ms, 0);
+    assert_int_equal(r->on_host_failure, HOST_FAILURE_STOP);
+    assert_int_equal(r->host_failures, 1);
     assert_int_equal(r->n_hosts, 1);
     assert_string_equal(r->hosts[0].name, "h");
     assert_string_equal(r->hosts[0].address, "h");

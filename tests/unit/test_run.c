@@ -392,6 +392,56 @@ static void test_hosts_left(void **state)
     }
 }
 
+static void test_takes_part(void **state)
+{
+    const struct stage stage = {.name = "switch"};
+    const struct step step = {
+        .stage = &stage, .name = stage.name, .hosts = (size_t[]){0, 1, 2}, .n_hosts = 3};
+    bool out[] = {false, true, false};
+    size_t *left;
+
+    (void)state;
+    begin(3);
+    run.batch_begin = 1; /* without an end it means nothing */
+    assert_int_equal(run_hosts_left(&run, &step, NULL), 3);
+    run.batch_end = 2;
+    assert_int_equal(run_hosts_left(&run, &step, &left), 1);
+    assert_int_equal(left[0], 1);
+    run.out = out;
+    assert_int_equal(run_hosts_left(&run, &step, NULL), 0);
+    assert_true(run_is_through(&run, 1));
+    assert_false(run_is_through(&run, 2));
+    sites[2].last_run = "k7f2ab 1 done";
+    assert_true(run_is_through(&run, 2));
+    run.batch_begin = run.batch_end = 0;
+    assert_int_equal(run_hosts_left(&run, &step, &left), 1);
+    assert_int_equal(left[0], 0);
+}
+
+static void test_note(void **state)
+{
+    const struct reply rows[] = {
+        {REPLY_EXIT, 0, .out = "ended 0\n", .err_out = ""},
+        {REPLY_EXIT, 72, .out = "fenced bob\n", .err_out = ""},
+        {REPLY_LOST, .out = "", .err_out = "", .why = "it broke"},
+    };
+    const struct trip t = {
+        .script = "#\n", .step = "link", .verb = "run", .hosts = all_hosts, .n_hosts = 3};
+    struct mishap mishaps[3] = {{ERR_NONE, NULL}};
+
+    (void)state;
+    begin(3);
+    answers = rows;
+    run.mishaps = mishaps;
+    assert_false(run_scripts(&run, &t, NULL, &err));
+    assert_int_equal(mishaps[0].code, ERR_NONE);
+    assert_int_equal(mishaps[1].code, ERR_LOCKED);
+    assert_int_equal(mishaps[2].code, ERR_UNCERTAIN);
+    assert_string_equal(mishaps[2].why, "it broke; what it was told to do may have happened");
+    run_note(&run, 2, ERR_FAILED, "later");
+    assert_int_equal(mishaps[2].code, ERR_UNCERTAIN); /* the first one stays */
+}
+
 static void test_script_act(void **state)
 {
     const struct reply rows[] = {
@@ -437,6 +487,33 @@ static void test_script_undo(void **state)
     assert_string_equal(site_mark(&sites[2], "switch"), "undone");
 }
 
+/* One host that is lost does not hide that another has been put back; one left out is not asked. */
+static void test_script_undo_in_part(void **state)
+{
+    const struct reply rows[] = {
+        {REPLY_EXIT, 0, .out = "ended 0\n", .err_out = ""},
+        {REPLY_LOST, .out = "", .err_out = "", .why = "it broke"},
+    };
+    const struct stage stage = {.name = "switch", .script = "# switch\n"};
+    const struct step step = {
+        .stage = &stage, .name = "switch", .hosts = (size_t[]){0, 1, 2}, .n_hosts = 3};
+    bool out[] = {false, false, true};
+
+    (void)state;
+    begin(3);
+    answers = rows;
+    run.out = out;
+    run.batch_begin = 1; /* what is undone is undone in all batches */
+    run.batch_end = 2;
+    for (size_t h = 0; h < 3; h++)
+        site_set_mark(&arena, &sites[h], "switch", "done");
+    assert_false(stage_script_undo(&run, &step, &err));
+    assert_int_equal(n_sent, 2);
+    assert_string_equal(site_mark(&sites[0], "switch"), "undone");
+    assert_string_equal(site_mark(&sites[1], "switch"), "done");
+    assert_string_equal(site_mark(&sites[2], "switch"), "done");
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -453,6 +530,7 @@ int main(void)
         TEST(test_judge),       TEST(test_judge_later),   TEST(test_judge_stopped),
         TEST(test_script_text), TEST(test_scripts),       TEST(test_hosts_left),
         TEST(test_script_act),  TEST(test_script_undo),
+        TEST(test_takes_part),  TEST(test_note),          TEST(test_script_undo_in_part),
     };
 
     return cmocka_run_group_tests_name("run", tests, NULL, NULL);

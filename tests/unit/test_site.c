@@ -452,6 +452,33 @@ static void test_has_ended(void **state)
     }
 }
 
+static void test_outcome(void **state)
+{
+    static const struct {
+        const char *last_run;
+        const char *outcome; /* NULL: the run has not ended there */
+    } rows[] = {
+        {"k7f2ab 1763825412 done deploy 20261122153012 - main 1763825400 ann@desk", "done"},
+        {"k7f2ab 1763825412 aborted deploy 20261122153012 - done 1763825400 ann@desk", "aborted"},
+        {"k7f2ab 1763825412 done", "done"},
+        {"k7f2ab 1763825412", ""},
+        {"k7f2ab ", ""},
+        {"k7f2aa 1763825412 done deploy", NULL},
+        {NULL, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct site s = {.last_run = rows[i].last_run};
+        const char *is = site_outcome(&arena, &s, "k7f2ab");
+        if (!is != !rows[i].outcome || (is && strcmp(is, rows[i].outcome) != 0))
+            fail_msg("row %zu: '%s'", i, is ? is : "(none)");
+        s.lock.held = true;
+        s.lock.run = "k7f2ab";
+        assert_null(site_outcome(&arena, &s, "k7f2ab"));
+    }
+}
+
 static void test_answer_value(void **state)
 {
     static const char answer[] = "exit 3\nexit 4\nempty \nbare\n two words here\nlast 1";
@@ -492,7 +519,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_whole),         TEST(test_bare), TEST(test_cut_off),     TEST(test_flipped),
         TEST(test_release_names), TEST(test_live), TEST(test_current),     TEST(test_lock), TEST(test_lock_is_whole),
-        TEST(test_marks), TEST(test_damaged_marks), TEST(test_many), TEST(test_long_values), TEST(test_has_ended),
+        TEST(test_marks), TEST(test_damaged_marks), TEST(test_many), TEST(test_long_values), TEST(test_has_ended), TEST(test_outcome),
         TEST(test_answer_value),
     };
 

@@ -97,6 +97,22 @@ static void test_stage_order(void **state)
     assert_int_equal(deploy_stages[place_of("cleanup")].on_fail, ON_FAIL_CARRY_ON);
 }
 
+/* Those that roll follow one another, or a batch would meet others in between; and no host is left
+ * out any more once the database or the users are concerned. */
+static void test_some_hosts(void **state)
+{
+    size_t first = place_of("switch");
+
+    (void)state;
+    for (size_t i = 0; deploy_stages[i].name; i++) {
+        assert_int_equal(deploy_stages[i].rolls, i >= first && i <= place_of("health"));
+        assert_int_equal(deploy_stages[i].leaves_out,
+                         i >= place_of("checkout") && i <= place_of("build"));
+        assert_true(!deploy_stages[i].leaves_out || !deploy_stages[i].in_rollback);
+    }
+    assert_true(place_of("build") < place_of("backup-detect") && place_of("build") < first);
+}
+
 static void test_hook_stages(void **state)
 {
     size_t n = 0;
@@ -175,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_stages),      cmocka_unit_test(test_stage_order),
         cmocka_unit_test(test_hook_stages), cmocka_unit_test(test_run_init),
         cmocka_unit_test(test_event_words), cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_some_hosts),
     };
 
     return cmocka_run_group_tests_name("stages", tests, NULL, NULL);
