@@ -470,6 +470,10 @@ static bool take_up(struct session *s, bool back, bool *ret_none, struct err *er
         site_set_mark(s->arena, &sv.sites[h], "lock", "begun");
     }
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+    /* The migration's own mark says so for all that belongs to it. */
+    s->run.nothing_pending = s->run.no_migrate;
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        s->run.nothing_pending |= site_is_marked(&sv.sites[h], "migrate", "skipped");
     s->run.resumed = true;
     s->run.takeover = true;
     if (back || engine_is_turning_back(&s->run))

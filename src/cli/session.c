@@ -203,6 +203,7 @@ static void run_prepare(struct session *s)
                       .watcher = &s->watcher,
                       .on_backup = s->recipe->backup.policy,
                       .force = s->options.force,
+                      .no_migrate = s->options.no_migrate,
                       .interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !s->options.json};
     run_init(r);
     /* Until there is a run: scripts that only look, and commands of the moment, have this one. */
@@ -417,7 +418,7 @@ bool session_end(struct session *s, const char *message, struct err *err)
     case ERR_UNCERTAIN:
     case ERR_INTERRUPTED:
     case ERR_TERMINATED:
-        if (noted)
+        if (noted && !f->next.n)
             strs_add(s->arena, &f->next,
                      arena_printf(s->arena, "'crelease resume %s' looks and goes on, or 'crelease abort %s'",
                                   env, env));

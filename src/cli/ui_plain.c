@@ -172,7 +172,7 @@ static void plain_tell(struct ui *ui, const struct event *e)
         ui_take_output(ui, e, plain_line);
         break;
     case EVENT_WARNING:
-        say(ui, &a, e, arena_printf(&a, "warning: %s%s%s", e->host ? e->host : "", e->host ? ": " : "", ui_shown(&a, e->detail)));
+        say(ui, &a, e, arena_printf(&a, "warning: %s%s%s", e->host ? ui_shown(&a, e->host) : "", e->host ? ": " : "", ui_shown(&a, e->detail)));
         break;
     case EVENT_END:
         if (e->code == ERR_NONE)

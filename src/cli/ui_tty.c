@@ -306,7 +306,7 @@ static void tty_tell(struct ui *ui, const struct event *e)
         ui_take_output(ui, e, tty_line);
         break;
     case EVENT_WARNING:
-        keep_text(d, STYLE_YELLOW, 2, arena_printf(&a, "warning: %s%s%s", e->host ? e->host : "", e->host ? ": " : "", ui_shown(&a, e->detail)));
+        keep_text(d, STYLE_YELLOW, 2, arena_printf(&a, "warning: %s%s%s", e->host ? ui_shown(&a, e->host) : "", e->host ? ": " : "", ui_shown(&a, e->detail)));
         break;
     case EVENT_END:
         tell_end(d, &a, e);

@@ -4,13 +4,20 @@
 #include "base/quote.h"
 #include "base/text.h"
 
-enum { TAIL_BYTES = 64 * 1024, PARTIAL_MAX = LINE_BYTES_MAX / 2 };
+enum {
+    TAIL_BYTES = 64 * 1024,
+    PARTIAL_MAX = LINE_BYTES_MAX / 2,
+    LOOK_MS = 60000,
+    STOP_MS = 5 * 60000, /* several attempts, each with its grace */
+};
 
 /* What comes from one host while its job is followed. */
 struct follower {
     struct run *run;
     const struct job_call *call;
     const char *host;
+    size_t *going;      /* how many hosts have not come to an end; theirs in common */
+    bool ended;
     struct buf line;    /* of the job's output, not yet ended */
     struct buf word;    /* line of the protocol, not yet ended */
     struct buf control; /* the protocol's lines, for judging */
@@ -39,38 +46,74 @@ static void show(struct follower *f, size_t keep)
     arena_free(&scratch);
 }
 
-static size_t longest_secret(const struct recipe *r)
+/* What at the end of a line that is not whole may be the beginning of a secret. */
+static size_t held_back(const struct recipe *r)
 {
     size_t longest = 1;
 
     for (size_t i = 0; i < r->secrets.n; i++)
         if (strlen(r->secrets.v[i]) > longest)
             longest = strlen(r->secrets.v[i]);
-    return longest;
+    return longest - 1 < PARTIAL_MAX / 2 ? longest - 1 : PARTIAL_MAX / 2;
 }
 
-/* The last bytes; NULs would end a C string and are of no use to a reader. */
-static void keep_tail(struct follower *f, char byte)
+/* The last bytes. */
+static void keep_tail(struct follower *f, const char *bytes, size_t len)
 {
-    if (!byte)
-        return;
-    if (f->tail.len == TAIL_BYTES)
-        buf_drop(&f->tail, TAIL_BYTES / 2);
-    buf_add(&f->tail, &byte, 1);
+    while (len) {
+        if (f->tail.len == TAIL_BYTES)
+            buf_drop(&f->tail, TAIL_BYTES / 2);
+        size_t n = len < TAIL_BYTES - f->tail.len ? len : TAIL_BYTES - f->tail.len;
+        buf_add(&f->tail, bytes, n);
+        bytes += n;
+        len -= n;
+    }
 }
 
 /* Whole lines are shown at once, so that a secret is never cut in two. */
-static void take_output(struct follower *f, const char *bytes, size_t len)
+static void take_text(struct follower *f, const char *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        keep_tail(f, bytes[i]);
-        if (bytes[i])
-            buf_add(&f->line, bytes + i, 1);
-        if (bytes[i] == '\n')
+    keep_tail(f, bytes, len);
+    while (len) {
+        const char *end = memchr(bytes, '\n', len);
+        size_t n = end ? (size_t)(end - bytes) + 1 : len;
+        bool is_whole = end && n <= PARTIAL_MAX - f->line.len;
+        if (!is_whole && n > PARTIAL_MAX - f->line.len)
+            n = PARTIAL_MAX - f->line.len;
+        buf_add(&f->line, bytes, n);
+        if (is_whole)
             show(f, 0);
         else if (f->line.len >= PARTIAL_MAX)
-            show(f, longest_secret(f->run->recipe) - 1);
+            show(f, held_back(f->run->recipe));
+        bytes += n;
+        len -= n;
     }
+}
+
+/* NULs would end a C string and are of no use to a reader. */
+static void take_output(struct follower *f, const char *bytes, size_t len)
+{
+    while (len) {
+        const char *nul = memchr(bytes, '\0', len);
+        size_t n = nul ? (size_t)(nul - bytes) : len;
+        take_text(f, bytes, n);
+        n += nul != NULL;
+        bytes += n;
+        len -= n;
+    }
+}
+
+/* What follows is not what the line would have gone on with: its end may be half of a secret. */
+static void cut_line(struct follower *f)
+{
+    size_t keep = held_back(f->run->recipe);
+    size_t drop = f->line.len < keep ? f->line.len : keep;
+
+    show(f, keep);
+    buf_clear(&f->line);
+    drop = drop < f->tail.len ? drop : f->tail.len;
+    while (drop-- && f->tail.text[f->tail.len - 1] != '\n')
+        f->tail.text[--f->tail.len] = '\0';
 }
 
 static void take_word(struct follower *f)
@@ -80,6 +123,8 @@ static void take_word(struct follower *f)
 
     if (strncmp(word, "out ", 4) == 0)
         f->raw_left = (size_t)strtoul(word + 4, NULL, 10);
+    else if (strncmp(word, "cut ", 4) == 0)
+        cut_line(f);
     else
         buf_printf(&f->control, "%s\n", word);
     if (attached || strncmp(word, "attempt ", 8) == 0)
@@ -89,6 +134,10 @@ static void take_word(struct follower *f)
                                         .host = f->host,
                                         .command = f->call->job->name,
                                         .detail = attached ? "taken up where it was" : NULL});
+    if (!f->ended && strncmp(word, "ended ", 6) == 0) {
+        f->ended = true;
+        --*f->going;
+    }
     buf_clear(&f->word);
 }
 
@@ -116,6 +165,20 @@ static void take(void *arg, const char *bytes, size_t len)
     }
 }
 
+/* The others may go on for hours. */
+static void lost(void *arg, const char *why)
+{
+    struct follower *f = arg;
+
+    if (f->ended)
+        return;
+    f->ended = true;
+    if (--*f->going == 0)
+        return;
+    run_warn(f->run, NULL, "%s: %s; '%s' may still run there, the other hosts go on", f->host, why,
+             f->call->job->name);
+}
+
 void jobs_environment(const struct run *r, size_t host, struct buf *b)
 {
     const struct host *h = &r->recipe->hosts[host];
@@ -136,7 +199,9 @@ void jobs_environment(const struct run *r, size_t host, struct buf *b)
     }
 }
 
-static const char *job_script(struct run *r, const struct job_call *c, size_t i)
+/* The whole script for one of the call's hosts; NULL with err when it is too long. */
+static const char *job_script(struct run *r, const struct job_call *c, size_t i, const char *verb,
+                              struct err *err)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     size_t host = c->hosts[i];
@@ -152,6 +217,8 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i)
                                   : run_folder(r, host));
     quote_assign(&b, "timeout", timeout);
     quote_assign(&b, "last", c->last && c->last[i] ? "yes" : "");
+    quote_assign(&b, "alone", c->alone ? "yes" : "");
+    quote_assign(&b, "again", c->again ? "yes" : "");
     quote_assign(&b, "watch", c->watch ? c->watch : "");
     buf_puts(&b, "job_env() {\n");
     jobs_environment(r, host, &b);
@@ -159,8 +226,12 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i)
         buf_puts(&b, c->extra_env);
     buf_puts(&b, "}\n");
     buf_puts(&b, r->job_script);
-    const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
+    struct trip t = {.script = b.text, .step = c->step->name, .verb = verb, .payload = -1};
+    const char *text = b.full ? NULL : run_script_text(r, &t, host);
     buf_free(&b);
+    if (!text)
+        err_set(err, ERR_FAILED, "'%.60s...' with its environment is too long to be sent",
+                run_redact(r, c->job->name));
     return text;
 }
 
@@ -218,7 +289,9 @@ static const char *tail_of(struct run *r, const struct follower *f)
 static void end_of(struct run *r, struct follower *f, size_t host, const struct reply *reply,
                    struct job_end *end)
 {
-    show(f, 0);
+    /* Of a line that may go on, resume shows all. */
+    if (reply->kind == REPLY_EXIT)
+        show(f, 0);
     *end = (struct job_end){
         .host = host,
         .status = status_of(r, f->control.text),
@@ -235,20 +308,31 @@ static void end_of(struct run *r, struct follower *f, size_t host, const struct 
                                    .detail = end->status == 0 ? NULL : how_it_ended(r, f->call, end->status)});
 }
 
-static bool stop_call(struct run *r, const struct job_call *c, struct err *err)
+/* Ends one job on all of its hosts at once; further failures are told as warnings. */
+static bool stop_job(struct run *r, const struct job_call *c, struct err *err)
 {
+    struct call *calls = arena_array(r->arena, c->n_hosts, sizeof *calls);
+    struct reply *replies = arena_array(r->arena, c->n_hosts, sizeof *replies);
+    bool ok = true;
+
     for (size_t i = 0; i < c->n_hosts; i++) {
-        struct trip t = {.script = job_script(r, c, i),
-                         .step = c->step->name,
-                         .verb = "stop",
-                         .hosts = &c->hosts[i],
-                         .n_hosts = 1,
-                         .payload = -1,
-                         .timeout_ms = 60000};
-        if (!run_scripts(r, &t, NULL, err))
+        calls[i] = (struct call){.host = c->hosts[i],
+                                 .script = job_script(r, c, i, "stop", err),
+                                 .payload = -1,
+                                 .timeout_ms = STOP_MS};
+        if (!calls[i].script)
             return false;
     }
-    return true;
+    fleet_run(r->fleet, r->arena, calls, c->n_hosts, replies);
+    for (size_t i = 0; i < c->n_hosts; i++) {
+        struct err one = {.arena = r->arena};
+        if (run_judge(r, c->hosts[i], &replies[i], ok ? err : &one))
+            continue;
+        if (!ok)
+            run_warn(r, NULL, "%s", one.msg);
+        ok = false;
+    }
+    return ok;
 }
 
 /* A person who stops is asked what becomes of the job; without one it is let go of at once, lives
@@ -288,7 +372,7 @@ static bool left(struct run *r, struct leave *l, struct err *err)
     if (!run_is_stopped(r, "", err))
         return false;
     if (!l->told) {
-        bool ended = l->end && stop_call(r, c, &ignored);
+        bool ended = l->end && stop_job(r, c, &ignored);
         l->told = ended    ? arena_printf(r->arena, "stopped, and '%s' was ended", name)
                   : l->end ? arena_printf(r->arena, "stopped; '%s' could not be ended: %s", name, ignored.msg)
                            : arena_printf(r->arena, "stopped; '%s' goes on on the host%s", name,
@@ -303,21 +387,20 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
     struct call *calls = arena_array(r->arena, c->n_hosts, sizeof *calls);
     struct reply *replies = arena_array(r->arena, c->n_hosts, sizeof *replies);
     struct follower *followers = arena_array(r->arena, c->n_hosts, sizeof *followers);
+    size_t going = c->n_hosts;
     bool ok = true;
 
     *ends = arena_array(r->arena, c->n_hosts, sizeof **ends);
     for (size_t i = 0; i < c->n_hosts; i++) {
-        struct trip t = {.script = job_script(r, c, i), .step = c->step->name, .verb = "run", .payload = -1};
-        const char *script = t.script ? run_script_text(r, &t, c->hosts[i]) : NULL;
-        if (!script)
-            return err_set(err, ERR_FAILED, "'%.60s...' with its environment is too long to be sent",
-                           run_redact(r, c->job->name));
-        calls[i].script = script;
+        calls[i].script = job_script(r, c, i, "run", err);
+        if (!calls[i].script)
+            return false;
     }
     for (size_t i = 0; i < c->n_hosts; i++) {
         followers[i] = (struct follower){.run = r,
                                          .call = c,
                                          .host = r->recipe->hosts[c->hosts[i]].name,
+                                         .going = &going,
                                          .line = buf_make(LINE_BYTES_MAX),
                                          .word = buf_make(LINE_BYTES_MAX),
                                          .control = buf_make(LINE_BYTES_MAX),
@@ -326,6 +409,7 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
                                  .script = calls[i].script,
                                  .payload = -1,
                                  .output = take,
+                                 .lost = lost,
                                  .arg = &followers[i]};
     }
     struct leave leave = {.run = r, .call = c};
@@ -481,6 +565,22 @@ bool jobs_act(struct run *r, const struct step *s, struct err *err)
     return true;
 }
 
+bool jobs_look(struct run *r, const struct job_call *c, bool *ret_runs, struct err *err)
+{
+    struct call call = {.host = c->hosts[0], .payload = -1, .timeout_ms = LOOK_MS};
+    struct reply reply;
+
+    call.script = job_script(r, c, 0, "look", err);
+    if (!call.script)
+        return false;
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
+    if (!run_judge(r, call.host, &reply, err))
+        return false;
+    const char *is = answer_value(r->arena, reply.out, "is");
+    *ret_runs = is && (strcmp(is, "running") == 0 || strcmp(is, "new") == 0);
+    return true;
+}
+
 bool jobs_stop(struct run *r, const struct step *s, struct err *err)
 {
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
@@ -492,10 +592,10 @@ bool jobs_stop(struct run *r, const struct step *s, struct err *err)
                              .hosts = hosts};
         for (size_t i = 0; i < s->n_hosts; i++) {
             const char *mark = site_mark(&r->sites[s->hosts[i]], s->name);
-            if (mark && strcmp(mark, "begun") == 0 && !run_is_out(r, s->hosts[i]))
+            if (mark && (strcmp(mark, "begun") == 0 || strcmp(mark, "failed") == 0) && !run_is_out(r, s->hosts[i]))
                 hosts[c.n_hosts++] = s->hosts[i];
         }
-        if (!stop_call(r, &c, err))
+        if (c.n_hosts && !stop_job(r, &c, err))
             return false;
     }
     return true;

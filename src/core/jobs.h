@@ -30,6 +30,9 @@ struct job_call {
     size_t n_hosts;
     const bool *last;     /* by position in hosts: its end with 0 marks the step done; NULL: none */
     bool quiet;           /* its output is for us, not to be shown */
+    bool alone;           /* two of it must never run: what is left of an attempt is waited for, and
+                             after one whose end is not known nothing is started but by again */
+    bool again;           /* start another attempt after a lost end that was told before */
 };
 
 /* Runs it on all of the hosts.  False with err when one of them could not be run or followed;
@@ -43,7 +46,11 @@ bool jobs_fail(struct run *r, const struct job_call *call, const struct job_end 
 /* All jobs of a step, one after the other, each on its hosts at once. */
 bool jobs_act(struct run *r, const struct step *s, struct err *err);
 
-/* Ends the process group of a job that may still run (TERM, then KILL); for `abort`. */
+/* Whether the job still runs on its one host, or something that is left of it.  When not, nothing
+ * of it will any more. */
+bool jobs_look(struct run *r, const struct job_call *call, bool *ret_runs, struct err *err) MUST_CHECK;
+
+/* Ends what may still run of a step's jobs (TERM, then KILL); for `abort`. */
 bool jobs_stop(struct run *r, const struct step *s, struct err *err);
 
 /* "export NAME='value'" lines for a host, for scripts that run commands themselves. */

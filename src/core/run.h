@@ -36,6 +36,7 @@ struct run {
     bool begun;            /* an EVENT_RUN was told */
     enum policy on_backup; /* the recipe's, or what the command line said */
     bool force;
+    bool no_migrate;       /* resume: what is left of the migration is passed over */
     const struct export *export; /* for checkout; NULL when no host needs it */
     /* told by a stage's act while it runs, for the event of its end */
     const char *detail;
@@ -47,7 +48,7 @@ struct run {
     const char *mark_to;   /* for run_put_mark */
     struct strs to_migrate;   /* the same: what was pending when this run first looked */
     bool backup_seen;      /* backup-detect found one in the way */
-    bool nothing_pending;  /* found out by backup-detect */
+    bool nothing_pending;  /* found out by backup-detect, or before, or to be taken so */
     long pending;          /* number; -1: not known */
     long long behind_backup_ms;
     struct strs untidy;    /* what failed after the release was live */

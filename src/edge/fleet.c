@@ -258,6 +258,8 @@ void exchange_fail(struct exchange *x, const char *why)
         memcpy(copy, why, len);
         x->reply.kind = x->sent ? REPLY_LOST : REPLY_UNREACHED;
         x->reply.why = copy;
+        if (x->call->lost)
+            x->call->lost(x->call->arg, copy);
     }
     exchange_over(x);
 }

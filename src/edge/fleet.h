@@ -55,6 +55,9 @@ struct reply {
 /* Takes standard output as it comes. */
 typedef void fleet_output(void *arg, const char *bytes, size_t len);
 
+/* Hears at once of a host that was lost while others still answer; why is one line. */
+typedef void fleet_lost(void *arg, const char *why);
+
 struct call {
     size_t host;        /* index into the hosts */
     const char *script; /* text, terminated */
@@ -66,6 +69,7 @@ struct call {
     bool hold;            /* stays: counts as answered (REPLY_EXIT 0) when it prints its first line
                              that begins with "held"; then lives until fleet_let_go */
     fleet_output *output; /* or NULL: collected in the reply, at most REPLY_BYTES_MAX */
+    fleet_lost *lost;     /* or NULL: the reply tells */
     void *arg;
 };
 

@@ -540,7 +540,9 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
 
     if (r->nothing_pending || r->skip_backup) {
         /* Without a mark: a resume finds it out again. */
-        r->skipped = r->nothing_pending ? "nothing is pending" : r->skip_backup;
+        r->skipped = r->no_migrate        ? PASSED_OVER
+                     : r->nothing_pending ? "nothing is pending"
+                                          : r->skip_backup;
         return true;
     }
     /* For those who look from outside: it waits. */
@@ -590,6 +592,10 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
     struct backups now;
     size_t n;
 
+    if (r->nothing_pending) {
+        r->skipped = r->no_migrate ? PASSED_OVER : "nothing is pending";
+        return true;
+    }
     if (mark && strcmp(mark, "begun") == 0) {
         /* It may be running at this moment: it is taken up, not held up. */
         r->skip_backup = r->skipped = "the migration has begun already";

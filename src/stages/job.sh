@@ -1,15 +1,20 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2089,SC2090
 # Runs a command of the user's so that it lives on without its connection, is never started
 # twice, and is found again.  Values: job (its name), command, where (its folder), timeout (s, 0 for
-# none), last (this ends the step on this host), watch (shell text that runs beside the command, in a
-# session of its own, is told TERM when that ends, and whose output counts as "watched"; or empty), and the function
-# job_env, which exports the environment of the command.
+# none), last (this ends the step on this host), alone (what is left of an attempt counts as the
+# attempt: it is waited for, and after a lost end nothing is started unless told to), again (told
+# to), watch (shell text that runs beside the command, in a session of its own, is told TERM when
+# that ends, and whose output counts as "watched"; or empty), and the function job_env, which exports
+# the environment of the command.
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
-#   supervisor   PID TICKS BOOT, linked into place: who does that may start the command
+#   supervisor   PID TICKS BOOT, linked into place: who does that may start the command; "void" when
+#                it was stopped before
 #   pid          the same of the command, linked into place before it begins; "void" when somebody
-#                saw that the supervisor had died before it came to that
-#   log          its output;  seen: so many bytes of it were shown
+#                saw that the supervisor had died, or stopped it, before it came to that
+#   beside       the same of the watch
+#   log          its output;  seen: so many bytes of it were shown;  cut: behind so many some are
+#                left out
 #   status       its exit status as the shell tells it, renamed into place; "timeout" after a limit
 #   watched      what the watch said
 #   forgotten    what it did was undone since (switch.sh): the next run of the step starts another
@@ -17,55 +22,260 @@
 #   told         crelease was told that it failed: the next run of the step starts another attempt
 
 dir=$run_dir/jobs/$job
+log_limit=67108864
+
+# What script, supervisor, command and watch all need to know of processes.  A command is the leader
+# of a session, and what it starts is in that, in one process group or in several.
+# shellcheck disable=SC2016 # expanded by eval
+shared='
+# identify PID: in $ticks and $boot what tells it from a later one with its number; $ended when
+# nobody has waited for its end yet.
+identify() {
+	ticks=- boot=- ended=
+	[ -r "/proc/$$/stat" ] || return 0
+	ticks=
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	stat=${stat##*) }
+	set -- $stat
+	case $1 in Z | X) ended=yes ;; esac
+	shift 19
+	ticks=$1
+	read -r boot </proc/sys/kernel/random/boot_id
+}
+
+# lives PID TICKS BOOT
+lives() {
+	case $1 in "" | *[!0-9]*) return 1 ;; esac
+	if [ "$2" = - ]; then
+		kill -0 "$1" 2>/dev/null
+		return
+	fi
+	identify "$1"
+	[ "$ticks" = "$2" ] && [ "$boot" = "$3" ] && [ -z "$ended" ]
+}
+
+# members PID TICKS BOOT: in $members what lives of the session that it leads or led, in $groups
+# their process groups, in $unsure those of whom that cannot be told.  As long as one of a session
+# lives, its number is given to nobody else; so one that is known for ours speaks for all.
+members() {
+	members= groups= unsure=
+	case $1 in "" | *[!0-9]*) return 0 ;; esac
+	if [ "$2" = - ]; then
+		if kill -0 "$1" 2>/dev/null; then members=" $1" groups=$1; fi
+		return 0
+	fi
+	identify "$1"
+	known=
+	case $ticks in
+	"$2") known=yes ;;
+	"") read -r boot </proc/sys/kernel/random/boot_id ;;
+	*) return 0 ;;
+	esac
+	[ "$boot" = "$3" ] || return 0
+	if [ -n "$known" ] && [ -z "$ended" ]; then members=" $1" groups=$1; fi
+	for entry in $(cat /proc/[0-9]*/stat 2>/dev/null | sed -n "s/^\([0-9]*\) (.*) [^ZX] [0-9]* \([0-9]*\) $1 .*/\1:\2/p"); do
+		one=${entry%:*} group=${entry#*:}
+		if [ -z "$known" ]; then
+			if environ=$( { tr "\0" "\n" <"/proc/$one/environ"; } 2>/dev/null); then
+				case "
+$environ
+" in
+				*"
+CRELEASE_RUN=$crelease_run
+"*) known=yes ;;
+				esac
+			elif [ -d "/proc/$one" ]; then
+				unsure="$unsure $one"
+			fi
+		fi
+		case " $members " in *" $one "*) ;; *) members="$members $one" ;; esac
+		case " $groups " in *" $group "*) ;; *) groups="$groups $group" ;; esac
+	done
+	if [ -n "$known" ]; then unsure=; else members= groups=; fi
+}
+
+# Where there is no setsid the command has no group of its own.
+signal_members() {
+	for group in $groups; do
+		kill -s "$1" -- "-$group" 2>/dev/null || kill -s "$1" "$group" 2>/dev/null
+	done
+}
+
+# ended_within TENTHS PID TICKS BOOT
+ended_within() {
+	tenths=$1
+	shift
+	while members "$@"; [ -n "$members" ]; do
+		[ "$tenths" -gt 0 ] || return 1
+		if sleep 0.2 2>/dev/null; then tenths=$((tenths - 2)); else sleep 1; tenths=$((tenths - 10)); fi
+	done
+}
+
+# finish PID TICKS BOOT: TERM, then KILL after a grace, to what was just seen to be of it.  False when
+# some of it, in $members, live even then.
+finish() {
+	members "$@"
+	[ -n "$members" ] || return 0
+	signal_members TERM
+	ended_within 100 "$@" && return
+	signal_members KILL
+	ended_within 50 "$@"
+}
+
+# note FILE: who this process is, on disk and then linked into place; false when it is there already.
+note() {
+	identify $$
+	echo "$$ $ticks $boot" >"$1.$$" && { sync "$1.$$" 2>/dev/null || sync; } && ln "$1.$$" "$1" 2>/dev/null
+	noted=$?
+	rm -f "$1.$$"
+	return "$noted"
+}
+
+size_of() {
+	size=$(stat -c %s "$1" 2>/dev/null || wc -c <"$1") 2>/dev/null
+	size=$((size))
+}
+
+# For the watch: whether there is still something to be watched.
+job_lives() {
+	read -r p t b <"$crelease_job/supervisor" && lives "$p" "$t" "$b" && return
+	read -r p t b 2>/dev/null <"$crelease_job/pid" || return
+	members "$p" "$t" "$b"
+	[ -n "$members" ]
+}
+'
+crelease_run=$run
+eval "$shared"
 
 # Run by sh -c in a session of its own; gets its values through the environment.
 # shellcheck disable=SC2016 # expanded there
 supervisor='
-read_stat() { read -r s <"/proc/$1/stat" || return; s=${s##*) }; set -- $s; shift 19; ticks=$1; read -r boot </proc/sys/kernel/random/boot_id; }
-d=$crelease_job ticks=- boot=-
-[ -r "/proc/$$/stat" ] && read_stat $$
-echo "$$ $ticks $boot" >"$d/supervisor.$$" && ln "$d/supervisor.$$" "$d/supervisor" 2>/dev/null || { rm -f "$d/supervisor.$$"; exit 0; }
-rm -f "$d/supervisor.$$"
+eval "$crelease_shared"
+d=$crelease_job
+note "$d/supervisor" || exit 0
 trap : TERM INT HUP
+
+# Adds what the command prints to the log as it comes: dd ends a read with what there is.  Nothing
+# was added: that was the end.  Of what is beyond the limit only the last is kept.  In the session of
+# the supervisor, so that what the command leaves behind finds a reader as long as it prints.
+leave_out() {
+	left=$((left + $1))
+	while [ "$left" -ge 1000000 ]; do left=$((left - 1000000)) lefts=$((lefts + 1)); done
+}
+
+keep_log() {
+	trap "" TERM INT HUP
+	full= before=-1 lefts=0 left=0
+	size_of "$d/log"
+	while [ "$size" -lt "$crelease_limit" ]; do
+		before=$size
+		dd bs=65536 count=$(((crelease_limit - size) / 65536 + 16)) >>"$d/log" || full=yes
+		size_of "$d/log"
+		[ -z "$full" ] || break
+		[ "$size" -gt "$before" ] || return
+	done
+	before=0
+	while [ -z "$full" ]; do
+		dd bs=65536 count=64 >>"$d/tail" || full=yes
+		size_of "$d/tail"
+		[ "$size" -gt "$before" ] || break
+		before=$size
+		[ "$size" -ge 4194304 ] || continue
+		if [ -f "$d/tail.old" ]; then
+			size_of "$d/tail.old"
+			leave_out "$size"
+		fi
+		mv -f "$d/tail" "$d/tail.old"
+		before=0
+	done
+	[ -z "$full" ] || cat
+	put_tail
+	rm -f "$d/tail" "$d/tail.old"
+}
+
+# The line in which it begins is not shown from the middle.
+put_tail() {
+	from=1
+	if [ "$lefts" -gt 0 ] || [ "$left" -gt 0 ]; then
+		size=$(head -n 1 "$d/tail.old" | wc -c)
+		leave_out "$size"
+		from=$((size + 1))
+	fi
+	if [ "$from" -gt 1 ] || [ -n "$full" ]; then
+		size_of "$d/log"
+		echo "$size" >"$d/cut"
+		[ -z "$(tail -c 1 "$d/log" | tr "\0" .)" ] || echo >>"$d/log"
+		if [ "$lefts" -gt 0 ]; then left=$(printf "%d%06d" "$lefts" "$left"); fi
+		if [ -n "$full" ]; then
+			echo "[crelease: the log could not be written (is the disk full?), output is left out here]"
+		else
+			echo "[crelease: $left bytes are left out here]"
+		fi >>"$d/log"
+	fi
+	{ [ ! -f "$d/tail.old" ] || tail -c "+$from" "$d/tail.old"; [ ! -f "$d/tail" ] || cat "$d/tail"; } >>"$d/log"
+}
+
+# Something that the command left behind may hold its output open: then until it says nothing more.
+await_log() {
+	still=0 total=0 step=1
+	size_of "$d/log"
+	while [ ! -f "$d/logged" ] && [ "$still" -lt 30 ] && [ "$total" -lt 200 ]; do
+		sleep "0.0$step" 2>/dev/null || { sleep 1; step=100; }
+		before=$size
+		size_of "$d/log"
+		if [ "$size" = "$before" ]; then still=$((still + step)); else still=0; fi
+		total=$((total + step))
+		case $step in 1) step=2 ;; 2) step=5 ;; 5) step=9 ;; esac
+	done
+}
+
 if [ "$crelease_timeout" -gt 0 ]; then
 	( trap "kill \$! 2>/dev/null; exit" TERM
 	  sleep "$crelease_timeout" & wait $!
-	  read -r p t b <"$d/pid" 2>/dev/null || exit
+	  trap "" TERM
+	  read -r p t b 2>/dev/null <"$d/pid" && lives "$p" "$t" "$b" || exit
 	  echo timeout >"$d/timeout"
-	  kill -s TERM -- "-$p" 2>/dev/null
-	  sleep 10 & wait $!
-	  kill -s KILL -- "-$p" 2>/dev/null ) </dev/null >/dev/null 2>&1 &
+	  finish "$p" "$t" "$b" ) </dev/null >/dev/null 2>&1 &
 	watcher=$!
 else
 	watcher=
 fi
 if [ -n "$crelease_watch" ]; then
-	crelease_supervisor=$$
-	export crelease_supervisor
-	$crelease_setsid sh -c "$crelease_watch" </dev/null >"$d/watched" 2>/dev/null &
+	$crelease_setsid sh -c "eval \"\$crelease_shared\"; note \"\$crelease_job/beside\"; $crelease_watch" </dev/null >"$d/watched" 2>/dev/null &
 	beside=$!
 else
 	beside=
 fi
-$crelease_setsid sh -c "$crelease_child" </dev/null >>"$d/log" 2>&1
-status=$?
+if mkfifo "$d/pipe" 2>/dev/null; then
+	{ keep_log; : >"$d/logged"; } <"$d/pipe" >/dev/null 2>&1 &
+	exec 4>"$d/pipe"
+	rm -f "$d/pipe"
+	$crelease_setsid sh -c "$crelease_child" </dev/null >&4 2>&1 4>&-
+	status=$?
+	exec 4>&-
+	await_log
+else
+	$crelease_setsid sh -c "$crelease_child" </dev/null >>"$d/log" 2>&1
+	status=$?
+fi
 if [ -n "$beside" ]; then
 	kill "$beside" 2>/dev/null
 	wait "$beside"
 fi
-[ -n "$watcher" ] && kill "$watcher" 2>/dev/null
+if [ -n "$watcher" ]; then
+	kill "$watcher" 2>/dev/null
+	wait "$watcher"
+fi
 [ -f "$d/timeout" ] && status=timeout
 echo "$status" >"$d/status.new" && { sync "$d/status.new" 2>/dev/null || sync; } && mv -f "$d/status.new" "$d/status"
 '
 
 # shellcheck disable=SC2016 # expanded there
 child='
-ticks=- boot=-
-if [ -r "/proc/$$/stat" ]; then read -r s <"/proc/$$/stat"; s=${s##*) }; set -- $s; shift 19; ticks=$1; read -r boot </proc/sys/kernel/random/boot_id; fi
-echo "$$ $ticks $boot" >"$crelease_job/pid.new" && ln "$crelease_job/pid.new" "$crelease_job/pid" || exit 125
-rm -f "$crelease_job/pid.new"
+eval "$crelease_shared"
+note "$crelease_job/pid" || exit 125
 cd "$crelease_where" || exit 125
-unset crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_supervisor
+unset crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_shared crelease_run crelease_limit
 exec /bin/sh -c "eval \"unset crelease_command; \$crelease_command\""
 '
 
@@ -79,15 +289,63 @@ start() {
 	(
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_child=$child
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_supervisor=$supervisor
-		crelease_watch=$watch
+		crelease_watch=$watch crelease_shared=$shared crelease_limit=$log_limit
 		export crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
+		export crelease_shared crelease_run crelease_limit
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
 		job_env
 		exec $crelease_setsid sh -c "$crelease_supervisor"
 	) &
 }
 
-# In $is: new, running, ended, or lost (it was started and its end was not recorded).
+damaged() {
+	cannot_see "$1 is damaged: see whether '$job' of run $run still runs on this host; when it does not, remove $dir/$n and resume"
+}
+
+# read_id FILE: in $pid, $ticks_was and $boot_was who it names, as `note` wrote it, or $pid "void".
+read_id() {
+	read -r pid ticks_was boot_was <"$1" || damaged "$1"
+	case "$pid|$ticks_was|$boot_was" in
+	'void||') ;;
+	*[!-0-9a-f\|]* | '|'* | *'||'* | *'|') damaged "$1" ;;
+	esac
+	case $pid in void) ;; *[!0-9]*) damaged "$1" ;; esac
+	case $ticks_was in '' | -) ;; *[!0-9]*) damaged "$1" ;; esac
+}
+
+read_status() {
+	read -r status <"$dir/$n/status" || damaged "$dir/$n/status"
+	case $status in
+	timeout | [0-9] | [0-9][0-9] | [0-9][0-9][0-9]) ;;
+	*) damaged "$dir/$n/status" ;;
+	esac
+}
+
+read_seen() {
+	offset=0
+	[ -f "$dir/$n/seen" ] || return 0
+	read -r offset <"$dir/$n/seen" || damaged "$dir/$n/seen"
+	case $offset in '' | *[!0-9]* | 0?*) damaged "$dir/$n/seen" ;; esac
+}
+
+check_files() {
+	[ "$n" -gt 0 ] || return 0
+	if [ -f "$dir/$n/supervisor" ]; then read_id "$dir/$n/supervisor"; fi
+	if [ -f "$dir/$n/pid" ]; then read_id "$dir/$n/pid"; fi
+	if [ -f "$dir/$n/status" ]; then read_status; fi
+	read_seen
+}
+
+# make_void FILE: whoever would write it comes too late; false when it is there already.
+make_void() {
+	echo void >"$1.void"
+	ln "$1.void" "$1" 2>/dev/null
+	made=$?
+	rm -f "$1.void"
+	return "$made"
+}
+
+# In $is: new, running, ended, void, or lost (it was started and its end was not recorded).
 look() {
 	is=new
 	if [ -f "$dir/$n/status" ]; then
@@ -95,8 +353,8 @@ look() {
 		return
 	fi
 	[ -f "$dir/$n/supervisor" ] || return 0
-	read -r pid ticks_was boot_was <"$dir/$n/supervisor"
-	if is_alive "$pid" "$ticks_was" "$boot_was"; then
+	read_id "$dir/$n/supervisor"
+	if lives "$pid" "$ticks_was" "$boot_was"; then
 		is=running
 		return
 	fi
@@ -105,37 +363,53 @@ look() {
 		is=ended
 		return
 	fi
-	echo void >"$dir/$n/pid.void"
-	if ln "$dir/$n/pid.void" "$dir/$n/pid" 2>/dev/null; then
-		rm -f "$dir/$n/pid.void"
+	if make_void "$dir/$n/pid"; then
 		is=void
 		return
 	fi
-	rm -f "$dir/$n/pid.void"
-	read -r pid ticks_was boot_was <"$dir/$n/pid"
+	read_id "$dir/$n/pid"
 	if [ "$pid" = void ]; then
 		is=void
-	elif is_alive "$pid" "$ticks_was" "$boot_was"; then
+	elif lives "$pid" "$ticks_was" "$boot_was" || { [ -n "$alone" ] && rest_lives; }; then
 		is=running
 	else
 		is=lost
 	fi
 }
 
-# Sends what the log has beyond $offset, as "out N", newline, N bytes.
-show() {
-	size=$(wc -c <"$dir/$n/log")
-	size=$((size))
-	if [ "$size" -gt "$offset" ]; then
-		part=$((size - offset))
-		if [ "$part" -gt 1048576 ]; then part=1048576; fi
-		say out "$part"
-		tail -c "+$((offset + 1))" "$dir/$n/log" | head -c "$part"
-		offset=$((offset + part))
-		echo "$offset" >"$dir/$n/seen"
-		return 0
+# Whether anything lives of the attempt whose leader is in $pid, $ticks_was and $boot_was.
+rest_lives() {
+	members "$pid" "$ticks_was" "$boot_was"
+	if [ -n "$unsure" ]; then
+		cannot_see "it cannot be told whether the processes$unsure belong to an earlier attempt of '$job': resume when they have ended"
 	fi
-	return 1
+	[ -n "$members" ]
+}
+
+# Sends what the log has beyond $offset, as "out N", newline, N bytes; "cut" where some were left out.
+show() {
+	size_of "$dir/$n/log"
+	[ "$size" -gt "$offset" ] || return 1
+	part=$((size - offset))
+	if [ "$part" -gt 1048576 ]; then part=1048576; fi
+	if [ -f "$dir/$n/cut" ] && read -r cut <"$dir/$n/cut"; then
+		if [ "$offset" = "$cut" ]; then say cut "$cut"; fi
+		if [ "$offset" -lt "$cut" ] && [ "$part" -gt $((cut - offset)) ]; then part=$((cut - offset)); fi
+	fi
+	say out "$part"
+	tail -c "+$((offset + 1))" "$dir/$n/log" | head -c "$part"
+	offset=$((offset + part))
+	echo "$offset" >"$dir/$n/seen.new" && mv -f "$dir/$n/seen.new" "$dir/$n/seen"
+	return 0
+}
+
+# Of a line that was not whole nothing was shown yet, unless it is a very long one.
+back_to_line() {
+	[ "$offset" -gt 0 ] || return 0
+	from=$((offset > 32768 ? offset - 32768 : 0))
+	part=$({ tail -c "+$((from + 1))" "$dir/$n/log" | head -c "$((offset - from))"; echo x; } | tail -n 1 | wc -c)
+	part=$((part - 2))
+	if [ "$part" -lt 32768 ]; then offset=$((offset - part)); fi
 }
 
 pause=0.02
@@ -150,8 +424,10 @@ nap() {
 }
 
 follow() {
-	offset=0
-	if [ -f "$dir/$n/seen" ]; then read -r offset <"$dir/$n/seen"; fi
+	read_seen
+	size_of "$dir/$n/log"
+	[ "$offset" -le "$size" ] 2>/dev/null || offset=$size
+	back_to_line
 	rounds=0
 	while :; do
 		look
@@ -163,28 +439,93 @@ follow() {
 			if [ "$rounds" -gt 200 ]; then cannot_see "the job did not start within a minute"; fi
 			;;
 		running) ;;
+		lost)
+			# Its last words may still be on their way into the log.
+			rounds=$((rounds + 1))
+			if [ -f "$dir/$n/logged" ] || [ "$rounds" -gt 4 ]; then return 0; fi
+			;;
 		*) return 0 ;;
 		esac
 		nap
 	done
 }
 
-fence
+# Before another attempt: what is left of the one before.
+clear_rest() {
+	[ -f "$dir/$n/pid" ] || return 0
+	read_id "$dir/$n/pid"
+	if [ -n "$alone" ]; then
+		rest_lives || return 0
+		say attached "$n"
+		read_seen
+		while rest_lives || show; do
+			while show; do :; done
+			nap
+		done
+	elif [ "$is" = lost ]; then
+		# One whose end was recorded may have left a server behind on purpose.
+		finish "$pid" "$ticks_was" "$boot_was" ||
+			fail "what is left of an earlier attempt of '$job' does not end, even by KILL: process$members"
+	fi
+}
+
+# Ends attempt $n, whatever it has come to: nobody begins after this.
+stop() {
+	if [ -f "$dir/$n/status" ]; then
+		read_status
+		if [ "$status" = 0 ]; then return 0; fi
+	else
+		make_void "$dir/$n/supervisor" || make_void "$dir/$n/pid" || :
+	fi
+	stopped=
+	if [ -f "$dir/$n/pid" ]; then
+		read_id "$dir/$n/pid"
+		members "$pid" "$ticks_was" "$boot_was"
+		if [ -n "$members" ]; then stopped=$pid; fi
+		finish "$pid" "$ticks_was" "$boot_was" || remains=$members
+	fi
+	if [ -z "$remains" ] && [ -f "$dir/$n/supervisor" ]; then
+		# It records the end, and ends what runs beside.
+		read_id "$dir/$n/supervisor"
+		rounds=0
+		while lives "$pid" "$ticks_was" "$boot_was"; do
+			if [ "$rounds" -ge 150 ]; then kill -s KILL "$pid"; fi
+			rounds=$((rounds + 1))
+			sleep 0.1 2>/dev/null || sleep 1
+		done
+		# The watcher of a time limit; who keeps the log reads on to the end.
+		members "$pid" "$ticks_was" "$boot_was"
+		signal_members TERM
+	fi
+	if [ -f "$dir/$n/beside" ] && read -r pid ticks_was boot_was <"$dir/$n/beside" &&
+		lives "$pid" "$ticks_was" "$boot_was"; then
+		kill -s TERM "$pid" 2>/dev/null
+		ended_within 100 "$pid" "$ticks_was" "$boot_was" || finish "$pid" "$ticks_was" "$boot_was" || :
+	fi
+	if [ -n "$remains" ]; then fail "'$job' does not end, even by KILL: process$remains"; fi
+	if [ -n "$stopped" ]; then say stopped "$stopped"; fi
+}
+
+begin_change
 last_mark "$step"
 n=0
 while [ -d "$dir/$((n + 1))" ]; do n=$((n + 1)); done
 case $verb in
 run)
 	started=
+	check_files
 	if [ "$n" -gt 0 ]; then look; else is=none; fi
 	case $is in
 	none | void) started=yes ;;
 	ended)
-		read -r status <"$dir/$n/status"
+		read_status
 		if [ "$status" != 0 ] && [ -f "$dir/$n/told" ]; then started=yes; fi
 		if [ -f "$dir/$n/forgotten" ]; then started=yes; fi
 		;;
-	lost) if [ -f "$dir/$n/told" ] || [ -f "$dir/$n/forgotten" ]; then started=yes; fi ;;
+	lost)
+		if [ -f "$dir/$n/told" ] && { [ -z "$alone" ] || [ -n "$again" ]; }; then started=yes; fi
+		if [ -f "$dir/$n/forgotten" ]; then started=yes; fi
+		;;
 	new) # made, and its supervisor never came: it is safe to start another, the link decides
 		started=same
 		;;
@@ -192,6 +533,7 @@ run)
 	if [ "$mark" != begun ]; then put_mark "$step" begun; fi
 	case $started in
 	yes)
+		clear_rest
 		n=$((n + 1))
 		say attempt "$n"
 		start
@@ -205,14 +547,18 @@ run)
 	follow
 	case $is in
 	ended)
-		read -r status <"$dir/$n/status"
+		read_status
 		if [ -s "$dir/$n/watched" ]; then say watched "$n"; fi
 		say exit "$status"
 		if [ "$status" != 0 ]; then
 			: >"$dir/$n/told"
 			put_mark "$step" failed
-		elif [ -n "$last" ]; then
-			put_mark "$step" "done"
+		else
+			if [ -n "$last$alone" ]; then
+				# No mark says of something that it is done before that is on disk.
+				if [ -d "$path" ]; then flush -f "$path" "$run_dir"; else flush -f "$run_dir"; fi
+			fi
+			if [ -n "$last" ]; then put_mark "$step" "done"; fi
 		fi
 		;;
 	void)
@@ -227,23 +573,27 @@ run)
 		;;
 	esac
 	;;
-stop) # ends its process group: TERM, then KILL; only what was identified as it
+look) # whether it runs, or what is left of it; when not, it never will
 	if [ "$n" -gt 0 ]; then
+		check_files
 		look
-		if [ "$is" = running ] && [ -f "$dir/$n/pid" ]; then
-			read -r pid ticks_was boot_was <"$dir/$n/pid"
-			if is_alive "$pid" "$ticks_was" "$boot_was"; then
-				kill -s TERM -- "-$pid" 2>/dev/null
-				rounds=0
-				while is_alive "$pid" "$ticks_was" "$boot_was" && [ "$rounds" -lt 50 ]; do
-					sleep 0.2 2>/dev/null || sleep 1
-					rounds=$((rounds + 1))
-				done
-				if is_alive "$pid" "$ticks_was" "$boot_was"; then kill -s KILL -- "-$pid" 2>/dev/null; fi
-				say stopped "$pid"
-			fi
+		# One that has not come to its first line will not.
+		if [ "$is" = new ] && make_void "$dir/$n/supervisor"; then is=void; fi
+		if [ "$is" = ended ] && [ -f "$dir/$n/pid" ]; then
+			read_id "$dir/$n/pid"
+			if rest_lives; then is=running; fi
 		fi
+		say is "$is"
 	fi
+	;;
+stop) # ends all that runs of it: TERM, then KILL; only what was identified as it
+	remains='' attempts=$n n=0
+	while [ "$n" -lt "$attempts" ]; do
+		n=$((n + 1))
+		stop
+		# Who goes on with the run begins it anew.
+		if [ -d "$dir/$n" ]; then : >"$dir/$n/told"; fi
+	done
 	;;
 esac
 exit 0

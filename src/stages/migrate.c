@@ -167,7 +167,7 @@ static const char *watch_text(struct run *r, long server_version)
                  arena_printf(r->arena, "SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
                                         " WHERE %s;", tag));
     buf_printf(&b, "ask() { %s -XAtq ${database:+-d \"$database\"} -f -; }\n", r->recipe->database.psql);
-    buf_printf(&b, "feed() { while [ -f \"$crelease_job/watching\" ] && kill -0 $crelease_supervisor 2>/dev/null; do printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
+    buf_printf(&b, "feed() { while [ -f \"$crelease_job/watching\" ] && job_lives; do printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
                look / 1000, look % 1000);
     /* psql ends when the feed does, also where sudo stands between us and it. */
     /* What was cancelled just now is still to be told: the feed stops, psql comes to its end. */
@@ -176,14 +176,15 @@ static const char *watch_text(struct run *r, long server_version)
                  " wait $asking; kill $limit;"
                  " printf \"%s\\n\" \"$last\" | ask >/dev/null; exit 0' TERM\n"
                  ": >\"$crelease_job/watching\"\n"
-                 "while kill -0 $crelease_supervisor 2>/dev/null; do\n"
+                 "while job_lives; do\n"
                  "\tfeed | ask &\n"
                  "\tasking=$!\n"
                  "\twait $asking\n"
                  "\tsleep 1 &\n"
                  "\tasking=$!\n"
                  "\twait $asking\n"
-                 "done\n");
+                 "done\n"
+                 "printf '%s\\n' \"$last\" | ask >/dev/null\n");
     const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
@@ -229,13 +230,51 @@ static bool verify(struct run *r, size_t host, struct err *err)
     return true;
 }
 
-/* Of one whose end was not recorded the database may know: nothing is pending any more. */
-static bool is_through(struct run *r, size_t host)
+/* Of one whose end was not recorded the database may know: nothing is pending any more, or something
+ * still is.  What is not known is not guessed: then it stays uncertain until a person says. */
+static bool after_lost_end(struct run *r, struct job_call *c, const struct job_end *end, long *ret_left,
+                           struct err *err)
 {
+    const char *env = r->plan->what.environment;
     struct err ignored = {.arena = r->arena};
-    long left;
 
-    return migrate_pending(r, host, run_folder(r, host), &left, NULL, &ignored) && left == 0;
+    if (!migrate_pending(r, end->host, run_folder(r, end->host), ret_left, NULL, &ignored))
+        *ret_left = -1;
+    if (*ret_left == 0)
+        return true;
+    if (*ret_left > 0) {
+        run_warn(r, r->recipe->hosts[end->host].name,
+                 "the end of the migration was not recorded (was the host restarted?), it does not run any more,"
+                 " and %ld %s still pending: run again", *ret_left, *ret_left == 1 ? "is" : "are");
+        c->again = true;
+        return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_end_own(r, end->host, err);
+    }
+    jobs_fail(r, c, end, err);
+    err->msg = arena_printf(r->arena,
+                            "%s: whether the migration ended well is not known: its end was not recorded (was the"
+                            " host restarted?), and %s; look at the database, then 'crelease resume --force %s'"
+                            " runs it again, 'crelease resume --no-migrate %s' takes it as done",
+                            r->recipe->hosts[end->host].name,
+                            r->recipe->migrate.status ? "migrate.status could not tell what is pending"
+                                                      : "the recipe has no migrate.status to ask",
+                            env, env);
+    strs_add(r->arena, &r->failure.next,
+             arena_printf(r->arena, "one of these two when you have looked, or 'crelease abort %s'", env));
+    return false;
+}
+
+/* Somebody has said that the database is as it should be; but not while it is still being changed. */
+static bool pass_over(struct run *r, const struct step *s, const struct job_call *c, struct err *err)
+{
+    bool runs = false;
+
+    if (site_mark(&r->sites[c->hosts[0]], s->name) && !jobs_look(r, c, &runs, err))
+        return false;
+    if (runs)
+        return err_set(err, ERR_FAILED, "the migration still runs and cannot be passed over: resume without"
+                       " --no-migrate to wait for its end, or abort to stop it");
+    r->skipped = PASSED_OVER;
+    return run_put_mark(r, s, "skipped", err);
 }
 
 /* After a lock wait: behind whatever holds the lock, with growing pauses. */
@@ -257,9 +296,13 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
 {
     size_t host = s->hosts[0];
     struct job_call c = {.step = s, .job = &s->jobs->v[0], .name = "migrate.0", .hosts = s->hosts,
-                         .n_hosts = 1};
+                         .n_hosts = 1, .alone = true, .again = r->force};
     struct backups now = {0};
     struct job_end *ends;
+    long left;
+
+    if (r->no_migrate)
+        return pass_over(r, s, &c, err);
 
     if (r->nothing_pending) {
         /* What the tool was asked is kept; what the paths tell can be told again. */
@@ -278,8 +321,14 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
         site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
         if (ends[0].status == 0)
             break;
-        if (ends[0].status == JOB_LOST && is_through(r, host))
-            break;
+        if (ends[0].status == JOB_LOST) {
+            if (!after_lost_end(r, &c, &ends[0], &left, err))
+                return false;
+            if (left == 0)
+                break;
+            if (attempt < r->recipe->migrate.attempts)
+                continue;
+        }
         bool lock = ends[0].watched || waited_for_a_lock(ends[0].output);
         if (!lock || attempt >= r->recipe->migrate.attempts)
             return jobs_fail(r, &c, &ends[0], err);

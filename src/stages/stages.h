@@ -46,6 +46,7 @@ bool backup_end_own(struct run *r, size_t host, struct err *err) MUST_CHECK;
 bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err) MUST_CHECK;
 
 /* migrate.c */
+#define PASSED_OVER "passed over (--no-migrate)"
 bool migrate_act(struct run *r, const struct step *s, struct err *err);
 bool migrate_undo(struct run *r, const struct step *s, struct err *err);
 

@@ -76,5 +76,343 @@ case_signal() {
     says 'command not found'
 }
 
+# The folder of the job's newest attempt.
+attempt() { echo "$SITE"/here/.crelease/runs/*/jobs/"$1"; }
+# What ended and has nobody to wait for it is gone, too.
+has_gone() {
+    local pid stat
+    for pid; do
+        read -r stat 2>/dev/null <"/proc/$pid/stat" || continue
+        case ${stat##*) } in Z*) ;; *) return 1 ;; esac
+    done
+}
+pid_in() { cut -d' ' -f1 "$1"; }
+
+# A job with a child that does not heed TERM, in a process group of its own, and one that leaves its group.
+family="sh -c \"trap : TERM; echo \\\$\\\$ >child; while :; do sleep 0.1; done\" & timeout 300 sleep 299 & echo \$! >other; echo \$\$ >leader; wait; wait; wait"
+
+family_begins() {
+    wait_for 60 test -s "$1/child"
+    wait_for 60 test -s "$1/leader"
+    PIDS="$(cat "$1/child") $(cat "$1/other") $(cat "$1/leader")"
+}
+
+case_abort_ends_the_family() {
+    site_new abort_ends_the_family 0
+    builds_with "cd $SITE; $family"
+    cr_begin deploy production
+    family_begins "$SITE"
+    cr_kill9
+    expect 0 abort production
+    # shellcheck disable=SC2086 # numbers
+    has_gone $PIDS || fail "still there: $PIDS"
+}
+
+case_time_limit_ends_the_family() {
+    site_new time_limit_ends_the_family 0
+    builds_with "cd $SITE; $family" 'timeout: 1s'
+    expect 1 deploy production
+    says 'time limit of 1.0 s'
+    # shellcheck disable=SC2046 # numbers
+    has_gone $(cat "$SITE/child" "$SITE/other" "$SITE/leader") || fail 'still there'
+}
+
+# What is left of a job that was lost is ended before it is started again, and by abort.
+case_orphans() {
+    site_new orphans 0
+    builds_with "cd $SITE; $family"
+    cr_begin deploy production
+    family_begins "$SITE"
+    kill -KILL "$(pid_in "$(attempt build.0/1/supervisor)")" "$(cat "$SITE/leader")"
+    cr_end 7
+    kill -0 "$(cat "$SITE/child")" || fail 'the child died with its parent'
+    local first=$PIDS
+    rm "$SITE/child" "$SITE/leader"
+    cr_begin resume production
+    family_begins "$SITE"
+    # shellcheck disable=SC2086
+    has_gone $first || fail "still there: $first"
+    kill -KILL "$(pid_in "$(attempt build.0/2/supervisor)")" "$(cat "$SITE/leader")"
+    cr_end 7
+    expect 0 abort production
+    # shellcheck disable=SC2086
+    has_gone $PIDS || fail "still there: $PIDS"
+}
+
+# Numbers that are others' by now: of a leader, or of a session whose leader is gone.
+leaves_alone() { # NAME SHELL TEXT
+    site_new "$1" 0
+    local job boot
+    read -r boot </proc/sys/kernel/random/boot_id
+    builds_with "echo \$\$ >$SITE/pid; sleep 300"
+    cr_begin deploy production
+    wait_for 60 marked pid
+    job=$(attempt build.0/1)
+    kill -KILL "$(pid_in "$job/supervisor")" "$(cat "$SITE/pid")"
+    cr_end 7
+    setsid sh -c "echo \$\$ >leader; sleep 300 & echo \$! >foreign; $2" </dev/null >/dev/null 2>&1 &
+    wait_for 10 marked foreign
+    [ "$2" = wait ] || wait_for 10 has_gone "$(cat "$SITE/leader")"
+    echo "$(cat "$SITE/leader") 1 $boot" >"$job/pid"
+    expect 0 abort production
+    kill -0 "$(cat "$SITE/foreign")" || fail 'a process of somebody else was ended'
+    [ "$2" != wait ] || kill -0 "$(cat "$SITE/leader")" || fail 'a leader of somebody else was ended'
+    kill "$(cat "$SITE/foreign")"
+}
+
+case_another_with_its_number() { leaves_alone another_with_its_number wait; }
+case_others_with_its_group() { leaves_alone others_with_its_group exit; }
+
+second_call() { [ "$(wc -l <"$SITE/calls")" = 2 ]; }
+
+# Stopped when there is no more of it than its supervisor: then its command never begins.
+case_abort_before_it_begins() {
+    site_new abort_before_it_begins 0
+    mkdir "$SITE/bin"
+    touch "$SITE/block"
+    cat >"$SITE/bin/setsid" <<END
+#!/bin/sh
+echo x >>"$SITE/calls"
+if [ "\$(wc -l <"$SITE/calls")" -ge 2 ]; then while test -e "$SITE/block"; do sleep 0.05; done; echo x >>"$SITE/over"; fi
+exec $(command -v setsid) "\$@"
+END
+    chmod +x "$SITE/bin/setsid"
+    builds_with "echo ran >$SITE/ran"
+    PATH=$SITE/bin:$PATH
+    cr_begin deploy production
+    wait_for 60 second_call
+    cr_kill9
+    local job
+    job=$(attempt build.0/1)
+    cr_begin abort production
+    wait_for 30 test -s "$job/pid"
+    same 'its pid' "$(cat "$job/pid")" void
+    rm "$SITE/block"
+    cr_end 0
+    wait_for 10 marked over
+    wait_for 10 has_gone "$(pid_in "$job/supervisor")"
+    gone "$SITE/ran"
+}
+
+# --- what it prints ---------------------------------------------------------------------------------
+
+case_output_limit() {
+    site_new output_limit 0
+    builds_with "seq 1 210000 | sed \"s/\$/$(printf '%01000d' 0)/\"; echo last words"
+    expect 0 deploy --json production
+    local job size left
+    job=$(attempt build.0/1)
+    size=$(stat -c %s "$job/log")
+    if [ "$size" -lt $((64 << 20)) ] || [ "$size" -gt $((82 << 20)) ]; then fail "the log has $size bytes"; fi
+    gone "$job/tail"
+    gone "$job/tail.old"
+    gone "$job/pipe"
+    same 'last' "$(tail -n 1 "$job/log")" 'last words'
+    seq 1 210000 | sed "s/\$/$(printf '%01000d' 0)/" >"$SITE/all"
+    echo last words >>"$SITE/all"
+    local line cut
+    line=$(grep -a '^\[crelease: ' "$job/log")
+    left=$(echo "$line" | sed -n 's/^\[crelease: \([0-9]*\) bytes are left out here\]$/\1/p')
+    cut=$(cat "$job/cut")
+    head -c "$cut" "$job/log" | cmp - <(head -c "$cut" "$SITE/all") || fail 'the beginning differs'
+    sed '1,/^\[crelease: /d' "$job/log" >"$SITE/tail"
+    tail -c "$(stat -c %s "$SITE/tail")" "$SITE/all" | cmp - "$SITE/tail" || fail 'the end differs'
+    same 'all that was printed' $((cut + left + $(stat -c %s "$SITE/tail"))) "$(stat -c %s "$SITE/all")"
+    same 'lines that were told' "$(grep -c '"event":"output"' "$OUT")" "$(wc -l <"$job/log")"
+    rm "$SITE/all" "$SITE/tail"
+}
+
+# Beyond the limit by less than what is kept besides: nothing is left out.
+case_output_a_little_more() {
+    site_new output_a_little_more 0
+    builds_with "seq 1 70000 | sed \"s/\$/$(printf '%01000d' 0)/\"; echo last words"
+    expect 0 deploy -q production
+    same log "$(md5sum <"$(attempt build.0/1/log)")" "$({ seq 1 70000 | sed "s/\$/$(printf '%01000d' 0)/"; echo last words; } | md5sum)"
+}
+
+log_has_grown() { [ "$(stat -c %s "$LOG")" -gt $((SIZE + 20)) ]; }
+
+# What a job leaves behind holds nobody up, and can go on printing.
+case_background_printer() {
+    site_new background_printer 0
+    builds_with "(while :; do echo tick; sleep 0.02; done) & echo \$! >$SITE/pid; echo started"
+    expect 0 deploy production
+    says started
+    LOG=$(attempt build.0/1/log)
+    SIZE=$(stat -c %s "$LOG")
+    wait_for 10 log_has_grown
+    kill "$(cat "$SITE/pid")"
+}
+
+eight_bytes_are_shown() { [ "$(cat "$(attempt build.0/1/seen)")" = 8 ]; }
+
+# A line that was not whole is shown whole, by the one who sees its end.
+case_line_across_a_kill() {
+    site_new line_across_a_kill 0
+    builds_with "printf \"one\\n\\ntwo\"; while test -e $SITE/block; do sleep 0.05; done; echo three"
+    touch "$SITE/block"
+    cr_begin deploy --json production
+    wait_for 60 eight_bytes_are_shown
+    cr_kill9
+    cr_begin resume --json production
+    wait_for 60 grep -q taken "$CR_OUT"
+    rm "$SITE/block"
+    cr_end 0
+    same 'shown by resume' "$(jq -r 'select(.event == "output") | .data' "$CR_OUT")" twothree
+}
+
+# --- what is not as it was left ---------------------------------------------------------------------
+
+# A job whose supervisor and command were killed, in a run that is kept.
+killed_job() {
+    site_new "$1" 0
+    builds_with "echo x >>$SITE/begun; test -e $SITE/free || sleep 300"
+    cr_begin deploy production
+    wait_for 60 marked begun
+    cr_kill9
+    JOB=$(attempt build.0/1)
+    wait_for 10 test -s "$JOB/pid"
+    kill -KILL "$(pid_in "$JOB/supervisor")" "$(pid_in "$JOB/pid")"
+    touch "$SITE/free"
+}
+
+case_damaged() {
+    killed_job damaged
+    local file text
+    for file in supervisor pid status seen; do
+        [ ! -e "$JOB/$file" ] || cp "$JOB/$file" "$SITE/kept"
+        for text in '' 'what is this\n' '12' '12 34\n' '-\n' '1 2 3 4\n'; do
+            # shellcheck disable=SC2059 # with its newline, or without
+            printf -- "$text" >"$JOB/$file"
+            case $file,$text in seen,'12') printf '012\n' >"$JOB/$file" ;; esac
+            expect 7 resume production
+            says "/$file is damaged"
+            same 'attempts' "$(wc -l <"$SITE/begun")" 1
+        done
+        rm "$JOB/$file"
+        [ ! -e "$SITE/kept" ] || mv "$SITE/kept" "$JOB/$file"
+    done
+    echo 99999999999999999999 >"$JOB/seen"
+    expect 0 resume production
+    same 'attempts' "$(wc -l <"$SITE/begun")" 2
+}
+
+# After a restart of the host the numbers are others'.
+case_reboot() {
+    site_new reboot 0
+    builds_with "echo \$\$ >>$SITE/begun; test -e $SITE/free || sleep 300"
+    cr_begin deploy production
+    wait_for 60 marked begun
+    cr_kill9
+    JOB=$(attempt build.0/1)
+    sed -i 's/ [0-9a-f]*-[0-9a-f-]*$/ 11111111-1111-1111-1111-111111111111/' "$JOB/pid" "$JOB/supervisor"
+    touch "$SITE/free"
+    expect 0 resume production
+    says 'did not live to its end'
+    same 'attempts' "$(wc -l <"$SITE/begun")" 2
+    kill -0 "$(head -n 1 "$SITE/begun")" || fail 'a process of another boot was ended'
+    kill -KILL -- "-$(head -n 1 "$SITE/begun")"
+}
+
+# --- migrations -------------------------------------------------------------------------------------
+
+migrates_with() { # SHELL TEXT [MORE]
+    recipe_write <<END
+migrate: {run: '$1'${2:+, $2}}
+END
+}
+resume_waits() { cr status --json production; [ "$(json .run.state)" = running ]; }
+
+# Its child is still at it when nothing else of it lives.
+lost_migration() { # NAME [MORE]
+    site_new "$1" 0
+    touch "$SITE/block"
+    migrates_with "cd $SITE; echo \$\$ >>begun; (while test -e block; do sleep 0.05; done; echo end of the child; echo x >>ended) & wait" "${2-}"
+    cr_begin deploy production
+    wait_for 60 marked begun
+    cr_kill9
+    JOB=$(attempt migrate.0/1)
+    kill -KILL "$(pid_in "$JOB/supervisor")" "$(tail -n 1 "$SITE/begun")"
+    cr_begin resume production
+    wait_for 60 grep -q 'taken up' "$CR_OUT" "$CR_ERR"
+    resume_waits || fail 'it does not wait for what is left'
+    expect 3 resume --no-migrate production
+    gone "$SITE/ended"
+    rm "$SITE/block"
+}
+
+case_lost_migration_forced() {
+    lost_migration lost_migration_forced
+    cr_end 7
+    there "$SITE/ended"
+    grep -q 'end of the child' "$CR_OUT" "$CR_ERR" || fail 'what it printed was not shown'
+    expect 7 resume production
+    says 'resume --force production'
+    says 'resume --no-migrate production'
+    expect 7 resume production
+    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
+    expect 0 resume --force production
+    same 'how often it began' "$(wc -l <"$SITE/begun")" 2
+    finished "$(revision)" 1
+}
+
+case_lost_migration_passed_over() {
+    lost_migration lost_migration_passed_over
+    cr_end 7
+    # And that holds, whatever comes after.
+    mkdir "$SITE/here/current"
+    cr resume --no-migrate production
+    rmdir "$SITE/here/current"
+    expect 0 resume production
+    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
+    finished "$(revision)" 1
+}
+
+case_lost_migration_through() {
+    lost_migration lost_migration_through 'status: "false"'
+    cr_end 7
+    recipe_write <<<"migrate: {run: 'echo x >>$SITE_Q/begun', status: 'true'}"
+    expect 0 resume --new-recipe production
+    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
+    finished "$(revision)" 1
+}
+
+case_lost_migration_pending() {
+    lost_migration lost_migration_pending "status: \"echo '  down  2026 One'\""
+    cr_end 1
+    same 'how often it began' "$(wc -l <"$SITE/begun")" 2
+    expect 0 abort production
+}
+
+# Not passed over while it runs.
+case_running_migration() {
+    site_new running_migration 0
+    touch "$SITE/block"
+    migrates_with "cd $SITE; echo x >>begun; while test -e block; do sleep 0.05; done"
+    cr_begin deploy production
+    wait_for 60 marked begun
+    cr_kill9
+    expect 1 resume --no-migrate production
+    says 'still runs'
+    rm "$SITE/block"
+    expect 0 resume production
+    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
+}
+
+# One that failed and left something at work: that is waited for before the next attempt.
+case_failed_migration_with_a_rest() {
+    site_new failed_migration_with_a_rest 0
+    touch "$SITE/block"
+    migrates_with "cd $SITE; echo x >>begun; test -e block || exit 0; (while test -e block; do sleep 0.05; done; sleep 0.3; echo x >>ended) & exit 3"
+    expect 1 deploy production
+    cr_begin resume production
+    wait_for 60 grep -q 'taken up' "$CR_OUT" "$CR_ERR"
+    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
+    rm "$SITE/block"
+    cr_end 0
+    there "$SITE/ended"
+    same 'how often it began' "$(wc -l <"$SITE/begun")" 2
+}
+
 rig_open
 run_cases "$@"

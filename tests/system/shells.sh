@@ -55,5 +55,17 @@ case_bash() { deploys_with bash; }
 case_busybox() { deploys_with busybox; }
 case_mksh() { deploys_with mksh; }
 
+# What is done about processes and their output, too; in a rig of its own inside of the namespace.
+jobs_with() { # SHELL
+    env -u CRELEASE_RIG -u CRELEASE_RIG_OF CRELEASE="$CRELEASE" CRELEASE_RIG="$RIG" \
+        "$TOP/tests/lib/with-sh.sh" "$1" "$BASH" "$TOP/tests/system/jobs.sh" output_limit background_printer orphans \
+        others_with_its_group damaged lost_migration_forced line_across_a_kill || fail "with $1: see above"
+}
+
+case_jobs_dash() { jobs_with dash; }
+case_jobs_bash() { jobs_with bash; }
+case_jobs_busybox() { jobs_with busybox; }
+case_jobs_mksh() { jobs_with mksh; }
+
 rig_open
 run_cases "$@"

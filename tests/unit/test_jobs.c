@@ -68,13 +68,19 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
 {
     (void)fleet;
     (void)a;
-    assert_int_equal(impatient, 1);
     for (size_t i = 0; i < n; i++) {
         const struct stream *s = &streams[calls[i].host];
         strs_add(&arena, &scripts, calls[i].script);
-        assert_int_equal(calls[i].timeout_ms, 0); /* a job ends when it ends */
-        send_pieces(&calls[i], s);
+        /* A job ends when it ends, and Ctrl-C lets go of it. */
+        assert_int_equal(calls[i].timeout_ms == 0, calls[i].output != NULL);
+        assert_int_equal(impatient, calls[i].output != NULL);
         ret_replies[i] = s->reply;
+        if (calls[i].output)
+            send_pieces(&calls[i], s);
+        else
+            ret_replies[i].out = s->bytes;
+        if (calls[i].lost && s->reply.kind == REPLY_LOST)
+            calls[i].lost(calls[i].arg, s->reply.why);
         ret_replies[i].err_out = s->reply.err_out ? s->reply.err_out : "";
     }
 }
@@ -230,6 +236,10 @@ static void test_protocol(void **state)
         {STREAM("attempt 1\nout 9\n\r\x1b[2J\xff\x01\x80\nexit 0\n"), "\r\x1b[2J\xff\x01\x80\n", 0,
          false, false},
         {STREAM("attempt 1\nout 3\n\0\0\0exit 0\n"), "", 0, false, false},
+        /* where some was left out: what may be half of a secret goes too */
+        {STREAM("attempt 1\nout 19\na long line and s3ccut 19\nout 4\n\nab\nexit 0\n"), "a lon\nab\n", 0,
+         false, false},
+        {STREAM("attempt 1\nout 2\na\ncut 2\nout 2\nb\nexit 0\n"), "a\nb\n", 0, false, false},
         /* ends that are none of the command's */
         {STREAM("attempt 1\nexit lost\n"), "", JOB_LOST, false, false},
         {STREAM("attached 1\nout 2\na\nexit timeout\n"), "a\n", JOB_TIMEOUT, true, false},
@@ -456,6 +466,7 @@ static void test_replies(void **state)
         assert_string_equal(err.msg, rows[i].msg);
         assert_int_equal(end.status, rows[i].status);
         assert_int_equal(n_done + n_failed, 0);
+        assert_string_equal(warnings, ""); /* nobody else is waited for */
     }
 }
 
@@ -463,7 +474,7 @@ static void test_several_hosts(void **state)
 {
     static const struct stream rows[] = {
         {STREAM("attempt 1\nout 4\none\nexit 0\n"), {.kind = REPLY_EXIT}},
-        {STREAM("attempt 1\n"), {.kind = REPLY_LOST, .why = "it broke"}},
+        {CUT("attempt 1\n"), {.kind = REPLY_LOST, .why = "it broke"}},
         {STREAM("attempt 1\nout 6\nthree\nexit 9\n"), {.kind = REPLY_EXIT}},
     };
     const struct job_call c = {
@@ -477,6 +488,7 @@ static void test_several_hosts(void **state)
     assert_false(jobs_run(&run, &c, &ends, &err));
     assert_int_equal(err.code, ERR_UNCERTAIN);
     assert_string_equal(err.msg, "app2: it broke; what it was told to do may have happened");
+    assert_string_equal(warnings, "app2: it broke; 'make all' may still run there, the other hosts go on\n");
     assert_int_equal(ends[0].status, 0);
     assert_int_equal(ends[1].status, JOB_UNKNOWN);
     assert_int_equal(ends[2].status, 9);
@@ -500,6 +512,8 @@ static void test_script(void **state)
         "command='make all'\n",
         "timeout='91'\n", /* no second too few */
         "last='yes'\n",
+        "alone='yes'\n",
+        "again=''\n",
         "where='/srv/shop/releases/20261122153012'\n",
         "job_env() {\nexport ",
         "export CRELEASE_APPLICATION='it'\\''s a shop'\n",
@@ -515,6 +529,7 @@ static void test_script(void **state)
     begin(1);
     hosts[0].env = (struct variables){env, N(env)};
     c.last = (bool[]){true};
+    c.alone = true;
     c.extra_env = "export EXTRA='1'\n";
     streams = &s;
     piece = 100;
@@ -701,6 +716,58 @@ static void test_act_stopped(void **state)
     assert_int_equal(scripts.n, 0);
 }
 
+/* Each job on all hosts at once where it was begun or failed; every one that fails is told. */
+static void test_stop(void **state)
+{
+    static const struct stream rows[] = {
+        {CUT("stopped 12\nended 0\n"), {.kind = REPLY_EXIT}},
+        {CUT("error it does not end\nended 70\n"), {.kind = REPLY_EXIT, .status = 70}},
+        {CUT("error nor here\nended 70\n"), {.kind = REPLY_EXIT, .status = 70}},
+    };
+
+    (void)state;
+    begin(3);
+    streams = rows;
+    assert_true(jobs_stop(&run, &step, &err));
+    assert_int_equal(scripts.n, 0);
+    site_set_mark(&arena, &sites[0], "build", "begun");
+    assert_true(jobs_stop(&run, &step, &err));
+    assert_int_equal(scripts.n, 2);
+    assert_non_null(strstr(scripts.v[0], "verb='stop'\n"));
+    assert_non_null(strstr(scripts.v[1], "job='build.1'\n"));
+    site_set_mark(&arena, &sites[1], "build", "failed");
+    site_set_mark(&arena, &sites[2], "build", "begun");
+    scripts = (struct strs){0};
+    assert_false(jobs_stop(&run, &step, &err));
+    assert_int_equal(scripts.n, 3);
+    assert_string_equal(err.msg, "app2: it does not end");
+    assert_string_equal(warnings, "db1: nor here\n");
+}
+
+static void test_look(void **state)
+{
+    static const struct {
+        struct stream stream;
+        bool runs;
+    } rows[] = {
+        {{CUT("is running\nended 0\n"), {.kind = REPLY_EXIT}}, true},
+        {{CUT("is lost\nended 0\n"), {.kind = REPLY_EXIT}}, false},
+        {{CUT("is void\nended 0\n"), {.kind = REPLY_EXIT}}, false},
+        {{CUT("ended 0\n"), {.kind = REPLY_EXIT}}, false},
+    };
+    struct job_call c = call_of(0);
+    bool runs;
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        begin(1);
+        streams = &rows[i].stream;
+        assert_true(jobs_look(&run, &c, &runs, &err));
+        assert_int_equal(runs, rows[i].runs);
+        assert_non_null(strstr(scripts.v[0], "verb='look'\n"));
+    }
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -718,7 +785,7 @@ int main(void)
         TEST(test_long_line), TEST(test_secret_at_the_cut),    TEST(test_quiet),       TEST(test_replies),
         TEST(test_several_hosts), TEST(test_script),      TEST(test_fail),
         TEST(test_last_lines),    TEST(test_act),         TEST(test_act_fails),
-        TEST(test_act_stopped),   TEST(test_act_without_some),
+        TEST(test_act_stopped),   TEST(test_act_without_some), TEST(test_stop), TEST(test_look),
     };
 
     return cmocka_run_group_tests_name("jobs", tests, NULL, NULL);
