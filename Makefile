@@ -35,9 +35,10 @@ ALL_CFLAGS = -std=c17 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -DCRELEASE_VERSION='
 
 SRC   := $(filter-out src/main.c,$(wildcard src/*/*.c))
 OBJ   := $(SRC:src/%.c=$(OUT)/%.o)
+TOOLS := $(patsubst tests/crash/%.c,build/tools/%,$(wildcard tests/crash/*.c))
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
-SCRIPTS   := $(wildcard .ci/run tests/run tests/*/*.sh tests/demo/run tests/bench/run tests/app/bin/*)
-FORMATTED := $(wildcard src/*.c src/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch])
+SCRIPTS   := $(wildcard .ci/run tests/run tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/app/bin/*)
+FORMATTED := $(wildcard src/*.c src/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch] tests/crash/*.c)
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
@@ -75,12 +76,22 @@ $(OUT)/test_%: tests/unit/test_%.c $(OUT)/libcrelease.a | build/need-test
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit $< $(OUT)/libcrelease.a $(LINK_$(BUILD)) $(DEP_LIBS) -lcmocka -o $@
 
+# What the crash matrix uses: programs of one file each, for this machine only.
+build/tools/%: tests/crash/%.c | build/need-build
+	@mkdir -p $(@D)
+	$(call say,TOOL,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_$(BUILD)) $< -o $@
+
 check: $(TESTS) ## build and run the unit tests
 	$(Q)for t in $(TESTS); do $$t || exit 1; done
 
-test: build/crelease $(TESTS) | build/need-test ## every test; the last line is "N passed, N failed"
+test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## every test; the last line is "N passed, N failed"
 	@$(NEED) servers
 	@tests/run
+
+crash: build/crelease $(TOOLS) | build/need-test ## recovery, N cases: N=300 SEED=7 KINDS='kill power' CASE=12
+	@$(NEED) servers
+	@tests/crash/run "$(or $(N),100)" "$(SEED)" "$(KINDS)"
 
 demo: build/crelease | build/need-test ## a deploy that meets a backup, on this machine, in two minutes
 	@$(NEED) servers
@@ -140,7 +151,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all build/crelease check test demo bench lint layers headers hardening analyze asan format \
+.PHONY: all build/crelease check test crash demo bench lint layers headers hardening analyze asan format \
         format-check ci install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

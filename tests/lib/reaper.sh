@@ -55,7 +55,7 @@ pid_in() {
 # By their pid files, and by the files they were started with: the folder may have been removed.
 servers() {
     local file pid
-    for file in "$rig"/*/sshd.pid "$rig"/postgres.pid; do
+    for file in "$rig"/*/sshd.pid "$rig"/*/first.pid "$rig"/postgres.pid; do
         pid_in "$file"
     done
     # shellcheck disable=SC2013 # numbers
@@ -90,6 +90,10 @@ clean() {
         kill -KILL $pids 2>/dev/null
         [ "$round" = 1 ] || sleep 0.05
     done
+    # Disks that were given to hosts.
+    while read -r _ folder _; do
+        case $folder in "$rig"/*) umount -l "$folder" 2>/dev/null ;; esac
+    done <<<"$(cat /proc/self/mounts)"
     # What was killed may still be writing its last file.
     for round in 1 2 3 4 5 6 7 8 9 10; do
         chmod -R u+rwX "$rig" 2>/dev/null

@@ -106,11 +106,39 @@ sshd_program() {
     if [ -x /usr/sbin/sshd ]; then echo /usr/sbin/sshd; else echo "$SERVERS/usr/sbin/sshd"; fi
 }
 
+# Can a host have processes of its own?
+apart() {
+    if [ -z "${RIG_APART-}" ]; then
+        RIG_APART=no
+        # shellcheck disable=SC2016 # for sh
+        ! root || ! unshare -m -p -f --kill-child sh -c 'mount -t proc none /proc && nsenter -t 1 -m -p true' 2>/dev/null ||
+            RIG_APART=yes
+    fi
+    [ "$RIG_APART" = yes ]
+}
+
+first_pid() { cat "$RIG/$1/first.pid" 2>/dev/null; }
+
+# The host's first process, unless it is there.
+first_begin() { # DIR
+    local pid
+    if pid=$(cat "$1/first.pid" 2>/dev/null) && [ -d "/proc/$pid" ]; then
+        return 0
+    fi
+    rm -f "$1/first.pid"
+    setsid unshare -m -p -f --kill-child sh "$TOP/tests/lib/sshd-stage.sh" host "$1" </dev/null >>"$1/sshd.out" 2>&1 9>&- &
+    disown
+    wait_for 5 test -e "$1/first.pid"
+}
+
 sshd_begin() { # DIR: start the sshd that is configured there
     local stage=()
-    if root; then
+    if apart; then
+        first_begin "$1"
+        stage=(nsenter -t "$(cat "$1/first.pid")" -m -p --)
+    elif root; then
         if unshare -m true 2>/dev/null; then
-            stage=(unshare -m sh "$TOP/tests/lib/sshd-stage.sh" "$1")
+            stage=(unshare -m sh "$TOP/tests/lib/sshd-stage.sh" accounts "$1")
         else
             mkdir -p /run/sshd
         fi
@@ -119,6 +147,18 @@ sshd_begin() { # DIR: start the sshd that is configured there
     LD_LIBRARY_PATH=$(library_path) setsid "${stage[@]}" "$(sshd_program)" -D -f "$1/sshd_config" -E "$1/sshd.log" \
         </dev/null >>"$1/sshd.out" 2>&1 9>&- &
     disown
+}
+
+# sshd_ready DIR ADDRESS PORT: it answers, and its pid, as seen from here, is in its file.
+sshd_ready() {
+    local pid
+    (wait_for 5 port_answers "$2" "$3") 2>/dev/null || return 1
+    apart || return 0
+    # shellcheck disable=SC2013 # numbers
+    for pid in $(grep -alF -- "$1/sshd_config" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
+        case $(readlink "/proc/$pid/exe") in */sshd) echo "$pid" >"$1/sshd.pid" ;; esac
+    done
+    [ -s "$1/sshd.pid" ]
 }
 
 # host_start NAME ADDRESS: sets PORT_NAME's value in $RIG/NAME/port.
@@ -132,7 +172,7 @@ host_start() {
 ListenAddress $address
 Port $port
 HostKey "$dir/key"
-PidFile "$dir/sshd.pid"
+PidFile $(if apart; then echo none; else printf '"%s"' "$dir/sshd.pid"; fi)
 AuthorizedKeysFile "$RIG/authorized_keys"
 StrictModes no
 UsePAM no
@@ -144,10 +184,10 @@ PrintLastLog no
 MaxStartups 100
 LogLevel VERBOSE
 PermitUserRC no
-SetEnv "HOME=$RIG/login" "PATH=$HOST_PATH" "CRELEASE_RIG=$RIG" LANG=C.UTF-8 $(host_env)
+SetEnv "HOME=$RIG/login" "PATH=$HOST_PATH" "CRELEASE_RIG=$RIG" "CRELEASE_RIG_HOST=$dir" LANG=C.UTF-8 $(host_env)
 END
         sshd_begin "$dir"
-        if (wait_for 5 port_answers "$address" "$port") 2>/dev/null; then
+        if sshd_ready "$dir" "$address" "$port"; then
             echo "$address" >"$dir/address"
             echo "$port" >"$dir/port"
             printf '[%s]:%s %s\n' "$address" "$port" "$(cut -d' ' -f1,2 "$dir/key.pub")" >>"$RIG/home/.ssh/known_hosts"
@@ -177,14 +217,30 @@ host_stop() {
     rm -f "$RIG/$1/sshd.pid"
 }
 
-# host_crash NAME: as if its power had failed.
+# What was started through a login on the host, detached or not.
+host_processes() { grep -alzxF -- "CRELEASE_RIG_HOST=$RIG/$1" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 || true; }
+
+# host_crash NAME: as if its power had failed.  Nothing of it is left when this returns.
 host_crash() {
-    local pid
-    pid=$(cat "$RIG/$1/sshd.pid")
-    # shellcheck disable=SC2046 # a list of numbers
-    kill -KILL "$pid" $(descendants_of "$pid") 2>/dev/null || true
-    rm -f "$RIG/$1/sshd.pid"
+    local pid pids
+    if pid=$(first_pid "$1"); then
+        # Its death waits for that of all the others there.
+        kill -KILL "$pid" 2>/dev/null || true
+        wait_for 10 process_gone "$pid"
+    else
+        pid=$(cat "$RIG/$1/sshd.pid")
+        # More than once: one may have forked in between.
+        pids="$pid $(descendants_of "$pid") $(host_processes "$1")"
+        while [ -n "${pids// /}" ]; do
+            # shellcheck disable=SC2086 # a list of numbers
+            kill -KILL $pids 2>/dev/null || true
+            pids=$(host_processes "$1")
+        done
+    fi
+    rm -f "$RIG/$1/sshd.pid" "$RIG/$1/first.pid"
 }
+
+process_gone() { [ ! -d "/proc/$1" ]; }
 
 # connections_cut NAME: every connection to the host ends; what runs there and was detached stays.
 connections_cut() {
@@ -194,7 +250,37 @@ connections_cut() {
     kill -KILL $(children_of "$pid") 2>/dev/null || true
 }
 
-host_again() { sshd_begin "$RIG/$1"; wait_for 5 port_answers "$(host_address "$1")" "$(host_port "$1")"; }
+host_again() {
+    sshd_begin "$RIG/$1"
+    sshd_ready "$RIG/$1" "$(host_address "$1")" "$(host_port "$1")" || fail "sshd of $1 does not come back"
+}
+
+# --- links -------------------------------------------------------------------------------------------
+
+# link_start NAME: a relay in front of the host, for recipes that name its port (link_port) instead of
+# the host's.
+link_start() {
+    local dir=$RIG/$1
+    perl "$TOP/tests/lib/link.pl" "$dir" "$(host_address "$1")" "$(host_port "$1")" </dev/null >>"$dir/link.out" 2>&1 9>&- &
+    disown
+    wait_for 5 test -e "$dir/link.pid"
+    printf '[%s]:%s %s\n' "$(host_address "$1")" "$(link_port "$1")" "$(cut -d' ' -f1,2 "$dir/key.pub")" >>"$RIG/home/.ssh/known_hosts"
+}
+
+link_port() { cat "$RIG/$1/link.port"; }
+
+link_be() { # NAME STATE
+    local dir=$RIG/$1
+    rm -f "$dir/link.is"
+    echo "$2" >"$dir/link.want"
+    kill -USR1 "$(cat "$dir/link.pid")"
+    wait_for 5 test -e "$dir/link.is"
+}
+
+# link_cut NAME [both|deaf|mute]: both: connections are reset, new ones refused; deaf: what is sent to
+# the host is lost; mute: what it sends is.
+link_cut() { link_be "$1" "${2-both}"; }
+link_mend() { link_be "$1" open; }
 
 parent_of() {
     local stat
