@@ -160,7 +160,9 @@ static void fleet_begin(struct session *s)
 {
     struct recipe *r = s->recipe;
     struct fleet_host *hosts = arena_array(s->arena, r->n_hosts, sizeof *hosts);
-    struct fleet_options options = {.ask = ask_secret, .ask_arg = s};
+    struct fleet_options options = {.ask = ask_secret,
+                                    .ask_arg = s,
+                                    .alive_interval_ms = (long)r->connection.alive_ms};
 
     for (size_t h = 0; h < r->n_hosts; h++)
         hosts[h] = (struct fleet_host){.name = r->hosts[h].name,

@@ -78,6 +78,9 @@ struct recipe {
     struct strs linked_files;
     struct strs linked_dirs;
     enum transport transport;
+    struct {
+        long long alive_ms;
+    } connection;
     struct jobs build;
     struct {
         enum adapter adapter;

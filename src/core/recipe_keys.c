@@ -63,6 +63,10 @@ const struct recipe_key recipe_keys[] = {
      .about = "environment variables of every command; values from ${NAME} are shown as [secret]"},
     {"transport", KEY_WORD, .fallback = "libssh2", .words = transport_words, IN_RECIPE(transport),
      .about = "how hosts are reached: over ssh, or as this machine itself"},
+    {"connection", KEY_SECTION, NOWHERE, .about = "the ssh connections to the hosts"},
+    {"connection.alive", KEY_DURATION, .fallback = "15s", .nonzero = true, IN_RECIPE(connection.alive_ms),
+     .about = "a host that is silent for so long is asked whether it is there; after three times as "
+              "long its connection counts as lost"},
     {"build", KEY_JOBS, IN_RECIPE(build),
      .about = "jobs that run in the new release before users notice anything"},
 

@@ -7,8 +7,8 @@
  * tree.  What is not so is printed, with the time, and counted.  A folder without a link is
  * an error at the start.
  *
- * SIGUSR1 makes it pause at the end of a round ("paused" is printed), SIGUSR2 go on ("going"), SIGTERM
- * end: it prints the number of looks, looks a second, and violations; the status is 1 if there were any. */
+ * "going" is printed when it begins.  SIGUSR1 makes it pause at the end of a round ("paused" is
+ * printed), SIGUSR2 go on ("going"), SIGTERM end: it prints the number of looks, looks a second, and violations; the status is 1 if there were any. */
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -179,6 +179,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < n; i++)
         folder_open(&folders[i], argv[i + 2]);
     heed(signals, sizeof signals / sizeof *signals, &open);
+    puts("going"); /* from here on signals are heeded */
+    fflush(stdout);
     while (!end_wanted) {
         double began = now();
         sigprocmask(SIG_SETMASK, &open, NULL);
