@@ -534,6 +534,19 @@ bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *
     return ok;
 }
 
+/* A migration that begins now and a backup that starts in a moment. */
+static bool warn_of_next(struct run *r, size_t host, struct err *err)
+{
+    struct schedule next;
+
+    if (!foresee_look(r, host, 0, &next, err))
+        return false;
+    const char *warning = foresee_warning(r, &next);
+    if (warning)
+        run_warn(r, r->recipe->hosts[host].name, "%s", warning);
+    return true;
+}
+
 bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
 {
     long long before = r->behind_backup_ms;
@@ -546,7 +559,7 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
     /* For those who look from outside: it waits. */
     if (r->backup_seen && !run_put_mark(r, s, "begun", err))
         return false;
-    if (!backup_clear(r, s, s->hosts[0], err))
+    if (!backup_clear(r, s, s->hosts[0], err) || !warn_of_next(r, s->hosts[0], err))
         return false;
     r->detail = r->behind_backup_ms > before
                     ? arena_printf(r->arena, "clear after %s",

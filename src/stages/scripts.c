@@ -19,6 +19,7 @@ SCRIPT(checkout);
 SCRIPT(link);
 SCRIPT(job);
 SCRIPT(db);
+SCRIPT(schedule);
 SCRIPT(switch);
 SCRIPT(restart);
 SCRIPT(cleanup);

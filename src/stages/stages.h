@@ -6,6 +6,7 @@
 #define CRELEASE_STAGES_H
 
 #include "core/run.h"
+#include "core/schedule.h"
 
 /* The rows in the order in which a deploy walks them; ends with one without a name. */
 extern const struct stage deploy_stages[];
@@ -44,6 +45,19 @@ bool backup_end_own(struct run *r, size_t host, struct err *err) MUST_CHECK;
 
 /* Waits for, or stops, whatever backup would block a migration. */
 bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err) MUST_CHECK;
+
+/* foresee.c */
+
+/* When backups start next, with those that started up to back_s seconds ago.  False only when the
+ * host was lost; what could not be looked up is told in ret. */
+bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule *ret, struct err *err)
+    MUST_CHECK;
+
+/* "a backup (pg_dump shop) starts at 02:00, in 4 min" */
+const char *foresee_text(struct run *r, const struct schedule *s, const struct start *start);
+
+/* What to say when a migration that began now would probably meet a backup; else NULL. */
+const char *foresee_warning(struct run *r, const struct schedule *s);
 
 /* migrate.c */
 bool migrate_act(struct run *r, const struct step *s, struct err *err);
