@@ -37,6 +37,9 @@ void backups_put_json(struct json *at, const struct backups *b)
         put_number(o, "running_s", one->running_s);
         put_number(o, "percent", one->percent);
         put_number(o, "eta_s", one->eta_s);
+        put_number(o, "eta_low_s", one->eta_high_s > 0 ? one->eta_low_s : -1);
+        put_number(o, "eta_high_s", one->eta_high_s > 0 ? one->eta_high_s : -1);
+        put_number(o, "overdue_s", one->overdue_s > 0 ? one->overdue_s : -1);
         json_put_text(o, "eta_from", one->eta_from);
         json_put_bool(o, "blocks_migrations", one->blocks_migrations);
         json_put_text(o, "query", one->query);
@@ -64,7 +67,7 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
         if (one->query)
             printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, one->query));
         if (one->blocks_migrations)
-            printf("%*s  when it will end is not known\n", (int)strlen(host), "");
+            printf("%*s  %s\n", (int)strlen(host), "", ui_backup_expected(a, one));
     }
 }
 
@@ -135,6 +138,7 @@ bool cmd_backups(struct session *s, struct err *err)
             err->code = ERR_UNREACHABLE;
         return false;
     }
+    backup_expect(&s->run, (size_t)host, &found);
     const char *name = s->recipe->hosts[host].name;
     if (s->options.json) {
         struct json *o = json_open_object();
