@@ -102,6 +102,10 @@ bool cmd_help(struct session *s, struct err *err);
 void backups_put_json(struct json *at, const struct backups *b);
 void backups_print(struct session *s, const char *host, const struct backups *b);
 
+/* When the next ones start (cmd_backups.c); at "next_backups" of an object. */
+void next_backups_put_json(struct json *at, const struct schedule *next);
+void next_backups_print(struct session *s, const char *host, const struct schedule *next);
+
 /* Prints the plan (cmd_plan.c). */
 bool plan_print(struct session *s, const struct plan *p, const struct survey *sv, struct err *err);
 

@@ -3,12 +3,22 @@
 #include "base/text.h"
 #include "edge/clock.h"
 
+enum { NEXT_SHOWN = 10 };
+
 static void put_number(struct json *at, const char *key, long long n)
 {
     if (n < 0)
         json_put_null(at, key);
     else
         json_put_int(at, key, n);
+}
+
+static void put_texts(struct json *o, const char *key, const struct strs *list)
+{
+    struct json *at = json_put_array(o, key);
+
+    for (size_t i = 0; i < list->n; i++)
+        json_put_text(at, NULL, list->v[i]);
 }
 
 void backups_put_json(struct json *at, const struct backups *b)
@@ -27,6 +37,9 @@ void backups_put_json(struct json *at, const struct backups *b)
         put_number(o, "running_s", one->running_s);
         put_number(o, "percent", one->percent);
         put_number(o, "eta_s", one->eta_s);
+        put_number(o, "eta_low_s", one->eta_high_s > 0 ? one->eta_low_s : -1);
+        put_number(o, "eta_high_s", one->eta_high_s > 0 ? one->eta_high_s : -1);
+        put_number(o, "overdue_s", one->overdue_s > 0 ? one->overdue_s : -1);
         json_put_text(o, "eta_from", one->eta_from);
         json_put_bool(o, "blocks_migrations", one->blocks_migrations);
         json_put_text(o, "query", one->query);
@@ -54,24 +67,78 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
         if (one->query)
             printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, one->query));
         if (one->blocks_migrations)
-            printf("%*s  when it will end is not known\n", (int)strlen(host), "");
+            printf("%*s  %s\n", (int)strlen(host), "", ui_backup_expected(a, one));
     }
+}
+
+static const char *blocks_word(enum blocks blocks)
+{
+    return blocks == BLOCKS_NO ? "; does not hold up a migration" : "";
+}
+
+void next_backups_put_json(struct json *at, const struct schedule *next)
+{
+    struct arena scratch = {0};
+
+    if (next->why) {
+        json_put_null(at, "next_backups");
+        return;
+    }
+    struct json *list = json_put_array(at, "next_backups");
+    for (size_t i = 0; i < next->n; i++) {
+        const struct start *one = &next->v[i];
+        struct json *o = json_put_object(list, NULL);
+        json_put_text(o, "at", clock_rfc3339(&scratch, one->unix_s * 1000, false));
+        json_put_text(o, "command", one->command);
+        json_put_text(o, "source", one->source);
+        if (one->blocks == BLOCKS_MAYBE)
+            json_put_null(o, "blocks_migrations");
+        else
+            json_put_bool(o, "blocks_migrations", one->blocks == BLOCKS_YES);
+    }
+    arena_free(&scratch);
+}
+
+void next_backups_print(struct session *s, const char *host, const struct schedule *next)
+{
+    struct arena *a = s->arena;
+    size_t indent = strlen(host) + 2;
+
+    if (next->why) {
+        printf("%s: could not look up when the next backup starts: %s\n", host, next->why);
+        return;
+    }
+    if (!next->n)
+        printf("%s: no backup is scheduled%s\n", host,
+               next->unread.n ? " in what could be read" : " in crontabs or timers");
+    for (size_t i = 0; i < next->n && i < NEXT_SHOWN; i++)
+        printf("%s: %s, from %s%s\n", host, foresee_text(&s->run, next, &next->v[i]), next->v[i].source,
+               blocks_word(next->v[i].blocks));
+    if (next->n > NEXT_SHOWN)
+        printf("%*sand %zu more\n", (int)indent, "", next->n - NEXT_SHOWN);
+    for (size_t i = 0; i < next->unread.n; i++)
+        printf("%*scould not read %s\n", (int)indent, "", text_shown(a, next->unread.v[i]));
+    for (size_t i = 0; i < next->notes.n; i++)
+        printf("%*snote: %s\n", (int)indent, "", text_shown(a, next->notes.v[i]));
 }
 
 bool cmd_backups(struct session *s, struct err *err)
 {
     struct backups found = {0};
+    struct schedule next;
     long host = recipe_primary(s->recipe, "db");
 
     if (s->recipe->database.adapter == ADAPTER_NONE)
         return err_set(err, ERR_USAGE, "the recipe names no database (database: {adapter: postgresql, name: ...})");
     if (host < 0)
         return err_set(err, ERR_USAGE, "no host has the role db");
-    if (!backup_look(&s->run, (size_t)host, &found, err)) {
+    if (!backup_look(&s->run, (size_t)host, &found, err) ||
+        !foresee_look(&s->run, (size_t)host, 0, &next, err)) {
         if (err->code == ERR_UNCERTAIN)
             err->code = ERR_UNREACHABLE;
         return false;
     }
+    backup_expect(&s->run, (size_t)host, &found);
     const char *name = s->recipe->hosts[host].name;
     if (s->options.json) {
         struct json *o = json_open_object();
@@ -79,13 +146,16 @@ bool cmd_backups(struct session *s, struct err *err)
         json_put_text(o, "environment", s->recipe->environment);
         json_put_text(o, "host", name);
         backups_put_json(json_put_array(o, "backups"), &found);
-        json_put_null(o, "next_backups");
+        next_backups_put_json(o, &next);
         json_put_text(o, "could_not_look", found.why);
+        json_put_text(o, "could_not_foresee", next.why);
+        put_texts(o, "could_not_read", &next.unread);
+        put_texts(o, "notes", &next.notes);
         json_write(o, stdout, true);
         json_close(o);
     } else if (!s->options.quiet) {
         backups_print(s, name, &found);
-        printf("%*s  when the next one starts is not looked up by this version\n", (int)strlen(name), "");
+        next_backups_print(s, name, &next);
     }
     return !found.why || err_set(err, ERR_FAILED, "%s: could not look for backups: %s", name, found.why);
 }

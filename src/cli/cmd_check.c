@@ -92,6 +92,23 @@ static void check_database(struct report *rep, const struct survey *sv)
                  : arena_printf(s->arena, "PostgreSQL %ld", b.server_version / 10000));
 }
 
+/* No reason not to deploy, but one to know. */
+static void check_next_backup(struct report *rep, const struct survey *sv)
+{
+    struct session *s = rep->s;
+    struct err lost = {.arena = s->arena};
+    struct schedule next;
+    long db = recipe_primary(s->recipe, "db");
+
+    if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db] || !s->recipe->migrate.run ||
+        !foresee_look(&s->run, (size_t)db, 0, &next, &lost) || next.why)
+        return;
+    const char *warning = foresee_warning(&s->run, &next);
+    if (warning || next.n)
+        line(rep, s->recipe->hosts[db].name, "next backup", true,
+             warning ? warning : foresee_text(&s->run, &next, &next.v[0]));
+}
+
 bool cmd_check(struct session *s, struct err *err)
 {
     struct json *o = s->options.json ? json_open_object() : NULL;
@@ -115,6 +132,7 @@ bool cmd_check(struct session *s, struct err *err)
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         check_host(&rep, &sv, h, s->export.bytes);
     check_database(&rep, &sv);
+    check_next_backup(&rep, &sv);
     if (o) {
         json_put_text(o, "application", s->recipe->application);
         json_put_text(o, "environment", s->recipe->environment);

@@ -20,6 +20,23 @@ static const char *note_of(struct session *s, const struct plan *p, const struct
     return strcmp(step->stage->name, "migrate") == 0 && !step->stage->until ? "if something is pending" : NULL;
 }
 
+/* A backup that the plan's migration would probably meet; NULL when none is known of. */
+static const char *warning_of(struct session *s, const struct plan *p, const struct survey *sv)
+{
+    struct err lost = {.arena = s->arena};
+    struct schedule next;
+
+    if (s->recipe->database.adapter != ADAPTER_POSTGRESQL)
+        return NULL;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const struct step *step = &p->steps[i];
+        if (step->stage->who == WHO_MIGRATE && !step->stage->until && step->jobs && run_hosts_left(&s->run, step, NULL) &&
+            (!note_of(s, p, step, sv) || strncmp(note_of(s, p, step, sv), "nothing", 7) != 0))
+            return foresee_look(&s->run, step->hosts[0], 0, &next, &lost) ? foresee_warning(&s->run, &next) : NULL;
+    }
+    return NULL;
+}
+
 static void print_json(struct session *s, const struct plan *p, const struct survey *sv)
 {
     const struct what *w = &p->what;
@@ -46,6 +63,10 @@ static void print_json(struct session *s, const struct plan *p, const struct sur
         for (size_t k = 0; step->jobs && k < step->jobs->n; k++)
             json_put_text(jobs, NULL, run_redact(&s->run, step->jobs->v[k].run));
     }
+    const char *warning = warning_of(s, p, sv);
+    struct json *warnings = json_put_array(o, "warnings");
+    if (warning)
+        json_put_text(warnings, NULL, warning);
     json_write(o, stdout, true);
     json_close(o);
 }
@@ -93,6 +114,9 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
                note ? "   (" : "", note ? note : "", note ? ")" : "");
         print_jobs(s, step);
     }
+    const char *warning = warning_of(s, p, sv);
+    if (warning)
+        printf("\nwarning: %s\n", warning);
     printf("\nnothing was changed\n");
     return true;
 }

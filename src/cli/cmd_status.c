@@ -4,6 +4,14 @@
 #include "core/engine.h"
 #include "edge/clock.h"
 
+/* What the database's host told of backups. */
+struct told {
+    struct backups running;
+    struct schedule next;
+    long db; /* that host; -1: none */
+    long pending;
+};
+
 /* The unfinished run as one may know it from outside. */
 struct unfinished {
     bool there;
@@ -245,7 +253,7 @@ static bool verify_all(struct session *s, const struct survey *sv, struct json *
 }
 
 static bool print_json(struct session *s, const struct survey *sv, const struct unfinished *u,
-                       const struct backups *b, long pending, struct err *err)
+                       const struct told *t, struct err *err)
 {
     struct json *o = json_open_object();
 
@@ -253,13 +261,13 @@ static bool print_json(struct session *s, const struct survey *sv, const struct 
     json_put_text(o, "environment", s->recipe->environment);
     put_hosts(s, o, sv);
     put_run(s, o, u);
-    backups_put_json(json_put_array(o, "backups"), b);
-    json_put_null(o, "next_backups");
+    backups_put_json(json_put_array(o, "backups"), &t->running);
+    next_backups_put_json(o, &t->next);
     struct json *m = json_put_object(o, "migrations");
-    if (pending < 0)
+    if (t->pending < 0)
         json_put_null(m, "pending");
     else
-        json_put_int(m, "pending", pending);
+        json_put_int(m, "pending", t->pending);
     bool ok = !s->options.verify || verify_all(s, sv, json_put_array(o, "verify"), err);
     json_write(o, stdout, true);
     json_close(o);
@@ -267,7 +275,7 @@ static bool print_json(struct session *s, const struct survey *sv, const struct 
 }
 
 static bool print_all(struct session *s, const struct survey *sv, const struct unfinished *u,
-                      const struct backups *b, long db, long pending, struct err *err)
+                      const struct told *t, struct err *err)
 {
     const char *of = u->there ? "release of the run" : "live release";
 
@@ -277,39 +285,52 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         print_host(s, sv, u, h);
     print_run(s, u);
-    if (s->recipe->database.adapter != ADAPTER_NONE && db >= 0 && sv->reached[db]) {
+    if (s->recipe->database.adapter != ADAPTER_NONE && t->db >= 0 && sv->reached[t->db]) {
         printf("\n");
-        backups_print(s, s->recipe->hosts[db].name, b);
+        backups_print(s, s->recipe->hosts[t->db].name, &t->running);
+        next_backups_print(s, s->recipe->hosts[t->db].name, &t->next);
     }
     if (s->recipe->migrate.run)
-        printf("%s\n", pending < 0    ? "pending migrations: not known"
-                       : pending == 0 ? arena_printf(s->arena, "no migration is pending for the %s", of)
+        printf("%s\n", t->pending < 0    ? "pending migrations: not known"
+                       : t->pending == 0 ? arena_printf(s->arena, "no migration is pending for the %s", of)
                                       : arena_printf(s->arena, "%s pending for the %s",
-                                                     text_count(s->arena, (unsigned long long)pending,
+                                                     text_count(s->arena, (unsigned long long)t->pending,
                                                                 "migration"), of));
     return !s->options.verify || verify_all(s, sv, NULL, err);
+}
+
+/* A host that was lost in between is one more thing that could not be seen. */
+static void look_at_backups(struct session *s, const struct survey *sv, struct told *t)
+{
+    struct err lost = {.arena = s->arena};
+
+    t->next.why = "the database's host was not reached";
+    if (s->recipe->database.adapter == ADAPTER_NONE)
+        t->next.why = "the recipe names no database";
+    if (t->db < 0 || !sv->reached[t->db] || s->recipe->database.adapter == ADAPTER_NONE)
+        return;
+    if (!backup_look(&s->run, (size_t)t->db, &t->running, &lost))
+        t->running.why = lost.msg;
+    backup_expect(&s->run, (size_t)t->db, &t->running);
+    err_clear(&lost);
+    if (!foresee_look(&s->run, (size_t)t->db, 0, &t->next, &lost))
+        t->next.why = lost.msg;
 }
 
 bool cmd_status(struct session *s, struct err *err)
 {
     struct err seen = {.arena = s->arena};
-    struct err lost = {.arena = s->arena};
     struct unfinished u = {0};
-    struct backups b = {0};
+    struct told t = {.db = recipe_primary(s->recipe, "db"), .pending = -1};
     struct survey sv;
-    long db = recipe_primary(s->recipe, "db");
-    long pending = -1;
 
     bool reached = session_survey(s, false, &sv, &seen);
     if (!look_at_run(s, &sv, &u, err))
         return false;
-    if (db >= 0 && sv.reached[db] && s->recipe->database.adapter != ADAPTER_NONE &&
-        !backup_look(&s->run, (size_t)db, &b, &lost))
-        b.why = lost.msg;
-    if (db >= 0)
-        pending = pending_now(s, &sv, &u, (size_t)db);
-    bool ok = s->options.json ? print_json(s, &sv, &u, &b, pending, err)
-                              : print_all(s, &sv, &u, &b, db, pending, err);
+    look_at_backups(s, &sv, &t);
+    if (t.db >= 0)
+        t.pending = pending_now(s, &sv, &u, (size_t)t.db);
+    bool ok = s->options.json ? print_json(s, &sv, &u, &t, err) : print_all(s, &sv, &u, &t, err);
     if (!ok)
         return false;
     if (!reached)

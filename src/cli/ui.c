@@ -289,19 +289,50 @@ const char *ui_backup_what(struct arena *a, const struct backup *b, long long pa
     return text;
 }
 
+enum { OVERDUE_MS = 60000 }; /* until then it "should be over any moment" */
+
+/* "about 2 h 20 min left (2 h 05 min to 2 h 50 min)" */
+static const char *left_text(struct arena *a, const struct backup *b, long long left, long long passed_ms)
+{
+    const char *text = arena_printf(a, "about %s left", text_span(a, left));
+    long long low = b->eta_low_s * 1000 - passed_ms;
+    long long high = b->eta_high_s * 1000 - passed_ms;
+
+    if (b->eta_high_s <= 0 || b->eta_low_s > b->eta_s || b->eta_high_s < b->eta_s)
+        return text;
+    if (low < 1000)
+        return arena_printf(a, "%s (at most %s)", text, text_span(a, high));
+    return arena_printf(a, "%s (%s to %s)", text, text_span(a, low), text_span(a, high));
+}
+
 struct strs ui_backup_left(struct arena *a, const struct backup *b, long long passed_ms)
 {
     long long left = b->eta_s * 1000 - passed_ms;
+    long long over = b->overdue_s > 0 ? b->overdue_s * 1000 + passed_ms : -left;
     bool from = b->eta_s >= 0 && given(b->eta_from);
-    const char *text = b->eta_s < 0 ? "expected end not known"
-                       : left > 0   ? arena_printf(a, "about %s left", text_span(a, left))
-                                    : "should be over any moment";
+    bool is_to_come = given(b->kind) && !b->pid;
+    const char *text = b->stuck_s > 0 ? arena_printf(a, "stuck: nothing has moved for %s",
+                                                     text_span(a, b->stuck_s * 1000 + passed_ms))
+                       : b->eta_s < 0 ? (is_to_come ? "not begun yet" : "expected end not known")
+                       : left > 0     ? left_text(a, b, left, passed_ms)
+                       : b->overdue_s > 0 || over >= OVERDUE_MS ? arena_printf(a, "overdue by %s", text_span(a, over))
+                                            : "should be over any moment";
     struct strs parts = {0};
 
     strs_add(a, &parts, arena_printf(a, "%s%s", text, from ? "," : ""));
     if (from)
         strs_add(a, &parts, arena_printf(a, "from %s", ui_shown(a, b->eta_from)));
     return parts;
+}
+
+const char *ui_backup_expected(struct arena *a, const struct backup *b)
+{
+    struct strs parts = ui_backup_left(a, b, 0);
+    const char *text = "";
+
+    for (size_t i = 0; i < parts.n; i++)
+        text = arena_printf(a, "%s%s%s", text, i ? " " : "", parts.v[i]);
+    return text;
 }
 
 const char *ui_success(struct arena *a, const struct event *e)

@@ -38,4 +38,7 @@ void ui_tick(void *ui);
 void ui_pause(struct ui *ui);
 void ui_close(struct ui *ui);
 
+/* "about 2 h 20 min left (2 h 05 min to 2 h 50 min), from the last 5 backups and its size", harmless. */
+const char *ui_backup_expected(struct arena *a, const struct backup *b);
+
 #endif

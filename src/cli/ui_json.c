@@ -108,6 +108,10 @@ static void put_backup(struct json *o, const struct event *e)
     put_known(o, "running_s", b->running_s);
     put_known(o, "percent", b->percent);
     put_known(o, "eta_s", b->eta_s);
+    put_known(o, "eta_low_s", b->eta_high_s > 0 ? b->eta_low_s : -1);
+    put_known(o, "eta_high_s", b->eta_high_s > 0 ? b->eta_high_s : -1);
+    put_known(o, "overdue_s", b->overdue_s > 0 ? b->overdue_s : -1);
+    put_known(o, "stuck_s", b->stuck_s > 0 ? b->stuck_s : -1);
     put_or_null(o, "eta_from", b->eta_from);
     if (e->backup)
         json_put_bool(o, "blocks_migrations", b->blocks_migrations);

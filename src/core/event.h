@@ -46,8 +46,13 @@ struct backup {
     long long since_unix;  /* start by the server's clock; -1: may not be seen */
     long long running_s;   /* -1: may not be seen */
     int percent;           /* -1: not known */
-    long long eta_s;       /* -1: not known */
-    const char *eta_from;  /* what the two rest on; NULL: not known */
+    long long eta_s;       /* -1: not known; 0: overdue */
+    long long eta_low_s;   /* its range; both 0 when there is none */
+    long long eta_high_s;
+    long long overdue_s;   /* above 0: so long */
+    long long stuck_s;     /* above 0: nothing about it has changed for so long */
+    const char *eta_from;  /* what these rest on; NULL: not known */
+    long long copied;      /* bytes of the table it reads now; -1: not known */
     bool blocks_migrations;
 };
 

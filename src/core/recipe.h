@@ -91,6 +91,8 @@ struct recipe {
         enum policy policy;
         long long wait_limit_ms; /* 0: none */
         enum policy after_limit; /* ABORT or KILL */
+        struct strs schedule;    /* "none", "crontab", cron lines; empty: crontab */
+        long long clearance_ms;  /* 0: no backup to come is waited for */
     } backup;
     struct {
         const char *run;    /* NULL: this site has no migrations */

@@ -1,5 +1,6 @@
 #include "core/recipe_check.h"
 
+#include "core/cron.h"
 #include "edge/digest.h"
 
 #include <ctype.h>
@@ -230,4 +231,16 @@ const char *check_share(struct arena *a, const char **value)
     if (strcmp(rest, "%") == 0)
         return n <= 100 ? NULL : expected;
     return *rest || n > KEY_COUNT_MAX ? expected : NULL;
+}
+
+const char *check_schedule(struct arena *a, const char **value)
+{
+    struct cron_line line;
+
+    if (strcmp(*value, "none") == 0 || strcmp(*value, "crontab") == 0)
+        return NULL;
+    if (!value_has_control(*value, true) && !strchr(*value, '\n') &&
+        cron_parse(a, *value, false, &line) == CRON_COMMAND)
+        return NULL;
+    return "none, crontab, or a cron line such as '0 2 * * *', with or without its command";
 }

@@ -20,7 +20,6 @@ static const struct key_word policy_words[] = {{"wait", POLICY_WAIT, false},
                                                {0}};
 static const struct key_word after_limit_words[] = {
     {"abort", POLICY_ABORT, false}, {"kill", POLICY_KILL, false}, {0}};
-static const struct key_word schedule_words[] = {{"none", 0, false}, {"crontab", 1, true}, {0}};
 static const struct key_word rerun_words[] = {{"false", 0, false}, {"true", 1, true}, {0}};
 static const struct key_word on_failure_words[] = {
     {"rollback", FAILURE_ROLLBACK, false}, {"stop", FAILURE_STOP, false}, {0}};
@@ -88,8 +87,12 @@ const struct recipe_key recipe_keys[] = {
      .about = "how long to wait for a backup; 0 is without end"},
     {"backup.after_limit", KEY_WORD, .fallback = "abort", .words = after_limit_words,
      IN_RECIPE(backup.after_limit), .about = "what to do when that time is over"},
-    {"backup.schedule", KEY_WORD, .fallback = "none", .words = schedule_words, NOWHERE,
-     .about = "where to read when backups will start"},
+    {"backup.schedule", KEY_TEXTS, .fallback_shown = "crontab", .check = check_schedule,
+     IN_RECIPE(backup.schedule),
+     .about = "where to read when backups will start: crontab (crontabs and systemd's timers of the "
+              "database's host), none, or cron lines in that host's time"},
+    {"backup.clearance", KEY_DURATION, .fallback = "0", IN_RECIPE(backup.clearance_ms),
+     .about = "a backup that starts so soon is let pass before migrating; 0 is to migrate at once"},
     {"backup.rerun", KEY_BOOL, .fallback = "false", .words = rerun_words, NOWHERE,
      .about = "start a backup that was stopped again once the deploy is live"},
     {"backup.command", KEY_SHELL, .unbuilt = true, NOWHERE, .about = "what backup.rerun runs"},

@@ -25,6 +25,7 @@ enum {
     BLIND_MS = 60000,   /* how long the database may be away while we wait */
     SQL_MS = 60000,
     FIELDS = 12,
+    JUST_BEGUN_S = 20,  /* what cron started a moment ago may not be in the database yet */
 };
 
 /* Sessions that are, or look like, a backup of this database, and our own of this run.  A role
@@ -71,6 +72,11 @@ static const char look_sql[] =
     "FROM x JOIN pg_catalog.pg_roles me ON me.rolname = current_user\n"
     "LEFT JOIN pg_catalog.pg_roles o ON o.oid = x.usesysid\n"
     "WHERE x.kind IS NOT NULL ORDER BY x.locked DESC, x.pid;\n";
+
+/* From 14 on, and only for those who may see it: a dump that writes moves here. */
+static const char copied_sql[] =
+    "SELECT 'copied', p.pid, p.bytes_processed::text FROM pg_catalog.pg_stat_progress_copy p\n"
+    "WHERE p.bytes_processed IS NOT NULL;\n";
 
 /* One row, cut into its fields. */
 struct row {
@@ -209,11 +215,22 @@ static struct backup backup_of(struct run *r, const struct row *row)
         .query = *row->field[11] ? row->field[11] : NULL,
         .percent = -1,
         .eta_s = -1,
+        .copied = -1,
         .blocks_migrations = strcmp(row->field[9], "yes") == 0,
     };
 }
 
-static bool look(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
+static void take_copied(struct backups *to, const struct row *row)
+{
+    if (!all_digits(row->field[1]) || !all_digits(row->field[2]))
+        return;
+    for (size_t i = 0; i < to->n; i++)
+        if (to->v[i].pid == strtol(row->field[1], NULL, 10))
+            to->v[i].copied = strtoll(row->field[2], NULL, 10);
+}
+
+/* version: of the server, 0 when it is not known yet. */
+static bool look(struct run *r, size_t host, long version, struct backups *ret, struct backups *ret_own,
                  struct err *err)
 {
     const char *tag = arena_printf(r->arena, "crelease-%s", *r->plan->what.run ? r->plan->what.run : "none");
@@ -222,11 +239,13 @@ static bool look(struct run *r, size_t host, struct backups *ret, struct backups
 
     *ret = (struct backups){0};
     *ret_own = (struct backups){0};
-    struct buf sql = buf_make(sizeof look_sql + 64);
+    struct buf sql = buf_make(sizeof look_sql + sizeof copied_sql + 64);
     const char *mark = strstr(look_sql, "%s");
     buf_add(&sql, look_sql, (size_t)(mark - look_sql));
     buf_puts(&sql, tag);
     buf_puts(&sql, mark + 2);
+    if (version >= 140000)
+        buf_puts(&sql, copied_sql);
     bool ok = ask(r, host, sql.text, &rows, &n, &ret->why, err);
     buf_free(&sql);
     if (!ok)
@@ -239,6 +258,8 @@ static bool look(struct run *r, size_t host, struct backups *ret, struct backups
         } else if (strcmp(rows[i].field[0], "session") == 0 && all_digits(rows[i].field[2])) {
             struct backups *to = strcmp(rows[i].field[1], "own") == 0 ? ret_own : ret;
             to->v[to->n++] = backup_of(r, &rows[i]);
+        } else if (strcmp(rows[i].field[0], "copied") == 0) {
+            take_copied(ret, &rows[i]);
         }
     }
     return true;
@@ -248,7 +269,7 @@ bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *er
 {
     struct backups own;
 
-    return look(r, host, ret, &own, err);
+    return look(r, host, 0, ret, &own, err);
 }
 
 /* Cancels or ends exactly this session: pid, virtual transaction and start in one statement.
@@ -287,7 +308,7 @@ bool backup_end_own(struct run *r, size_t host, struct err *err)
     struct backups others;
     struct backups own;
 
-    if (!look(r, host, &others, &own, err))
+    if (!look(r, host, 0, &others, &own, err))
         return false;
     for (size_t i = 0; i < own.n; i++) {
         run_warn(r, r->recipe->hosts[host].name,
@@ -299,10 +320,37 @@ bool backup_end_own(struct run *r, size_t host, struct err *err)
     return true;
 }
 
-/* The first that blocks, and how many do. */
-static const struct backup *first_blocking(const struct backups *b, size_t *ret_n)
+long long backup_database_size(struct run *r, size_t host)
 {
-    const struct backup *first = NULL;
+    struct err ignored = {.arena = r->arena};
+    struct row *rows;
+    size_t n;
+    const char *why;
+    const char *sql = "SET statement_timeout = '5s';\n"
+                      "SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());\n";
+
+    if (!ask(r, host, sql, &rows, &n, &why, &ignored) || why)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].field[0], "size") == 0 && all_digits(rows[i].field[1]))
+            return strtoll(rows[i].field[1], NULL, 10);
+    return -1;
+}
+
+void backup_expect(struct run *r, size_t host, struct backups *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->v[i].blocks_migrations) {
+            struct trace t = {0};
+            trace_follow(r, host, &t, &b->v[i]);
+            return;
+        }
+}
+
+/* The first that blocks, and how many do. */
+static struct backup *first_blocking(const struct backups *b, size_t *ret_n)
+{
+    struct backup *first = NULL;
 
     *ret_n = 0;
     for (size_t i = 0; i < b->n; i++) {
@@ -323,6 +371,8 @@ static bool may_stop(const struct backup *b)
 
 static const char *describe(struct run *r, const struct backup *b)
 {
+    if (!b->pid)
+        return "a backup that is to start";
     const char *text = arena_printf(r->arena, "%s of %s by %s, pid %ld", b->kind, b->database, b->user, b->pid);
 
     return b->running_s < 0
@@ -393,7 +443,10 @@ struct wait {
     long long blind_since_ms; /* 0: the last look saw something */
     enum policy policy;
     bool stopped; /* by us */
+    long version; /* of the server */
     struct backup last; /* the one that was in the way; kind NULL: none was */
+    long long last_ms;  /* when it was seen last */
+    struct trace trace;
 };
 
 static void tell_backup(struct run *r, const struct step *s, size_t host, const struct wait *w,
@@ -482,6 +535,22 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
     return NEXT_STOP;
 }
 
+static bool is_same_backup(const struct backup *a, const struct backup *b)
+{
+    return a->pid == b->pid && a->identity && b->identity && strcmp(a->identity, b->identity) == 0;
+}
+
+/* What was in the way has ended by itself, `next` may be there in its place.  For the estimates to
+ * come. */
+static void record_last(struct run *r, const struct step *s, struct wait *w, const struct backup *next)
+{
+    if (!w->last.kind || strncmp(w->last.kind, "pg_dump", 7) != 0 || w->last.running_s < 0 || w->stopped ||
+        (next && is_same_backup(&w->last, next)))
+        return;
+    long long seconds = w->last.running_s + (loop_now() - w->last_ms) / 1000;
+    trace_record(r, s, &w->trace, &w->last, seconds);
+}
+
 static bool wait_for(struct run *r, const struct step *s, size_t host, struct wait *w, struct err *err)
 {
     bool seen_clear = false;
@@ -490,9 +559,11 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
     for (;;) {
         struct backups now;
         size_t n;
-        if (!backup_look(r, host, &now, err))
+        struct backups own;
+        if (!look(r, host, w->version, &now, &own, err))
             return false;
-        const struct backup *b = first_blocking(&now, &n);
+        w->version = now.why ? w->version : now.server_version;
+        struct backup *b = first_blocking(&now, &n);
         enum next next = NEXT_WAIT;
         if (now.why) {
             if (is_blind_too_long(w, now.why, err))
@@ -503,7 +574,10 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
             seen_clear = true;
         } else {
             w->blind_since_ms = 0;
+            record_last(r, s, w, b);
+            trace_follow(r, host, &w->trace, b);
             w->last = *b;
+            w->last_ms = loop_now();
             seen_clear = false;
             next = decide(r, s, host, w, &now, b, err);
             if (next == NEXT_STOP)
@@ -518,20 +592,129 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
     }
 }
 
-bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err)
+/* The backup that is to come, as one that can be shown. */
+static struct backup backup_to_come(struct run *r)
+{
+    const char *name = r->recipe->database.name;
+
+    return (struct backup){.kind = "a backup",
+                           .identity = "to come",
+                           .database = name ? name : "",
+                           .user = "",
+                           .application = "",
+                           .since_unix = -1,
+                           .running_s = -1,
+                           .percent = -1,
+                           .eta_s = -1,
+                           .copied = -1,
+                           .blocks_migrations = true};
+}
+
+/* Whether one that has not begun yet may be waited for at all. */
+static bool may_wait(struct run *r, struct wait *w, const struct backup *b, const char *what, struct err *err)
+{
+    if (w->policy == POLICY_ABORT)
+        return err_set(err, ERR_BACKUP, "%s, and the policy says not to wait for it", what);
+    if (w->policy == POLICY_ASK && !r->interactive)
+        return err_set(err, ERR_BACKUP, "%s, and the policy says to ask, and there is no terminal to ask on (say"
+                       " --on-backup=wait, kill or abort)", what);
+    return !limit_reached(r, w, b, err) && err->code == ERR_NONE;
+}
+
+/* Until the backup that is to start then is seen, or does not come within backup.clearance of its
+ * time.  Whoever chooses to kill waits for none. */
+static bool wait_for_start(struct run *r, const struct step *s, size_t host, struct wait *w,
+                           const struct schedule *next, const struct start *start, struct err *err)
+{
+    long long begun = loop_now();
+    long long in_ms = (start->unix_s - next->now_unix) * 1000;
+    long long deadline = begun + in_ms + (in_ms < 0 ? JUST_BEGUN_S * 1000 : r->recipe->backup.clearance_ms);
+    const char *shown = arena_printf(r->arena, "it starts at %s (%s), and is let pass first",
+                                     schedule_clock(r->arena, next, start->unix_s), start->command);
+    struct backup b = backup_to_come(r);
+
+    while (w->policy != POLICY_KILL) {
+        struct backups now;
+        size_t n;
+        struct schedule then = *next;
+        then.now_unix += (loop_now() - begun) / 1000;
+        const char *what = foresee_text(r, &then, start);
+        if (!backup_look(r, host, &now, err))
+            return false;
+        if (now.why ? is_blind_too_long(w, now.why, err) : first_blocking(&now, &n) != NULL)
+            return err->code == ERR_NONE;
+        w->blind_since_ms = now.why ? w->blind_since_ms : 0;
+        if (loop_now() >= deadline) {
+            run_warn(r, r->recipe->hosts[host].name, "%s, and was not seen in the database: going on", what);
+            return true;
+        }
+        if (!may_wait(r, w, &b, what, err))
+            return false;
+        tell_backup(r, s, host, w, &b, EVENT_WAITING,
+                    w->policy != POLICY_ASK
+                        ? shown
+                        : arena_printf(r->arena, "%s; wait for it, migrate before it (k), or stop here?", shown));
+        if (!loop_wait(r->loop, POLL_MS)) {
+            take_key(r, w);
+            if (run_is_stopped(r, "while waiting for a backup to come and go", err))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Lets a backup pass that starts within backup.clearance, and with it what else has begun by then. */
+static bool let_pass(struct run *r, const struct step *s, size_t host, struct wait *w, struct err *err)
+{
+    struct schedule next;
+
+    if (!foresee_look(r, host, JUST_BEGUN_S, &next, err))
+        return false;
+    if (next.why) {
+        run_warn(r, r->recipe->hosts[host].name, "could not look up when the next backup starts: %s", next.why);
+        return true;
+    }
+    const struct start *start = schedule_soon(&next, r->recipe->backup.clearance_ms / 1000);
+    /* One that began a moment ago may be the one that has just been waited for. */
+    if (!start || (w->last.kind && start->unix_s <= next.now_unix))
+        return true;
+    return wait_for_start(r, s, host, w, &next, start, err) && wait_for(r, s, host, w, err);
+}
+
+static bool clear(struct run *r, const struct step *s, size_t host, bool foresee, struct err *err)
 {
     struct wait w = {.began_ms = loop_now(), .policy = r->on_backup};
 
     if (r->interactive)
         loop_keys(r->loop, true);
-    bool ok = wait_for(r, s, host, &w, err);
+    bool ok = wait_for(r, s, host, &w, err) && (!foresee || let_pass(r, s, host, &w, err));
     loop_keys(r->loop, false);
+    if (ok)
+        record_last(r, s, &w, NULL);
     if (ok && w.last.kind)
         tell_backup(r, s, host, &w, &w.last, EVENT_DONE, w.stopped ? "stopped" : "ended by itself");
     long long took = loop_now() - w.began_ms;
     if (took >= POLL_MS)
         r->behind_backup_ms += took;
     return ok;
+}
+
+bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err)
+{
+    return clear(r, s, host, false, err);
+}
+
+/* A migration that begins now and a backup that starts in a moment. */
+static bool warn_of_next(struct run *r, size_t host, struct err *err)
+{
+    struct schedule next;
+
+    if (!foresee_look(r, host, 0, &next, err))
+        return false;
+    const char *warning = foresee_warning(r, &next);
+    if (warning)
+        run_warn(r, r->recipe->hosts[host].name, "%s", warning);
+    return true;
 }
 
 bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
@@ -546,9 +729,9 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
         return true;
     }
     /* For those who look from outside: it waits. */
-    if (r->backup_seen && !run_put_mark(r, s, "begun", err))
+    if ((r->backup_seen || r->recipe->backup.clearance_ms) && !run_put_mark(r, s, "begun", err))
         return false;
-    if (!backup_clear(r, s, s->hosts[0], err))
+    if (!clear(r, s, s->hosts[0], r->recipe->backup.clearance_ms > 0, err) || !warn_of_next(r, s->hosts[0], err))
         return false;
     r->detail = r->behind_backup_ms > before
                     ? arena_printf(r->arena, "clear after %s",

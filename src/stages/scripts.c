@@ -19,6 +19,8 @@ SCRIPT(checkout);
 SCRIPT(link);
 SCRIPT(job);
 SCRIPT(db);
+SCRIPT(backup_host);
+SCRIPT(schedule);
 SCRIPT(switch);
 SCRIPT(restart);
 SCRIPT(cleanup);

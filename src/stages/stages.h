@@ -5,7 +5,9 @@
 #ifndef CRELEASE_STAGES_H
 #define CRELEASE_STAGES_H
 
+#include "core/estimate.h"
 #include "core/run.h"
+#include "core/schedule.h"
 
 /* The rows in the order in which a deploy walks them; ends with one without a name. */
 extern const struct stage deploy_stages[];
@@ -44,6 +46,47 @@ bool backup_end_own(struct run *r, size_t host, struct err *err) MUST_CHECK;
 
 /* Waits for, or stops, whatever backup would block a migration. */
 bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err) MUST_CHECK;
+
+/* backup_host.c: one backup, followed from look to look. */
+struct trace {
+    const char *identity; /* of which backup; NULL: none yet */
+    long pid;
+    const char *path;     /* of its output; NULL: not seen */
+    long long bytes;      /* of it; -1: not seen */
+    long long copied;
+    const char *query;
+    long long moved_ms;   /* when something about it changed last */
+    long long asked_ms;   /* when its host was asked last */
+    long long db_bytes;   /* -1: not known */
+    struct sample *past;
+    size_t n_past;
+};
+
+/* Fills in what is expected of b; asks the host now and then.  Nothing known is no error. */
+void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b);
+
+/* Adds the backup, which has ended after so many seconds, to the record on its host. */
+void trace_record(struct run *r, const struct step *s, const struct trace *t, const struct backup *b,
+                  long long seconds);
+
+/* Bytes of the recipe's database; -1 when it does not say (backup.c). */
+long long backup_database_size(struct run *r, size_t host);
+
+/* Fills in what is expected of those that block migrations, for one look (backup.c). */
+void backup_expect(struct run *r, size_t host, struct backups *b);
+
+/* foresee.c */
+
+/* When backups start next, with those that started up to back_s seconds ago.  False only when the
+ * host was lost; what could not be looked up is told in ret. */
+bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule *ret, struct err *err)
+    MUST_CHECK;
+
+/* "a backup (pg_dump shop) starts at 02:00, in 4 min" */
+const char *foresee_text(struct run *r, const struct schedule *s, const struct start *start);
+
+/* What to say when a migration that began now would probably meet a backup; else NULL. */
+const char *foresee_warning(struct run *r, const struct schedule *s);
 
 /* migrate.c */
 #define PASSED_OVER "passed over (--no-migrate)"

@@ -419,8 +419,49 @@ static void screen_behind_a_backup(void **state)
          .backup = &b, .waited_ms = 63000);
     spend(&s, 5000);
     assert_non_null(strstr(live_screen(&a, &s, 99), "should be over any moment"));
+    spend(&s, 120000);
+    assert_non_null(strstr(live_screen(&a, &s, 99), "overdue by 2 min 04 s,"));
     close_ui(&s);
     forget(&s);
+    arena_free(&a);
+}
+
+/* What is expected, as each of the three readers has it. */
+static void expected_end(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    static const struct {
+        long long eta, low, high, overdue, stuck;
+        const char *from;
+        const char *text;
+    } rows[] = {
+        {8400, 7500, 10200, 0, 0, "the last 5 backups",
+         "about 2 h 20 min left (2 h 05 min to 2 h 50 min), from the last 5 backups"},
+        {60, 0, 300, 0, 0, "the last backup", "about 1 min 00 s left (at most 5 min 00 s), from the last backup"},
+        {60, 0, 0, 0, 0, "the last backup", "about 1 min 00 s left, from the last backup"},
+        {0, 0, 0, 720, 0, "the last 5 backups", "overdue by 12 min 00 s, from the last 5 backups"},
+        {0, 0, 0, 5, 0, "the last backup", "overdue by 5.0 s, from the last backup"},
+        {-1, 0, 0, 0, 0, NULL, "expected end not known"},
+        {-1, 0, 0, 0, 360, NULL, "stuck: nothing has moved for 6 min 00 s"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct backup b = dump;
+        b.eta_s = rows[i].eta;
+        b.eta_low_s = rows[i].low;
+        b.eta_high_s = rows[i].high;
+        b.overdue_s = rows[i].overdue;
+        b.stuck_s = rows[i].stuck;
+        b.eta_from = rows[i].from;
+        assert_string_equal(ui_backup_expected(&a, &b), rows[i].text);
+        OPEN(s, .mode = UI_PLAIN);
+        TELL(&s, .kind = EVENT_BACKUP, .state = EVENT_WAITING, .stage = "backup-clear", .host = "db1",
+             .backup = &b, .waited_ms = 2000);
+        assert_non_null(strstr(s.out, rows[i].text));
+        close_ui(&s);
+        forget(&s);
+    }
     arena_free(&a);
 }
 
@@ -856,7 +897,9 @@ static void fill(struct texts *t, const char *text)
     list[0] = list[1] = text;
     *t = (struct texts){0};
     t->run = (struct run_info){text, text, text, text, text, text, text, text, text, 1, 2, list};
-    t->backup = (struct backup){text, 1, text, text, text, text, text, 1, 1, 50, 1, text, true};
+    t->backup = (struct backup){.kind = text, .pid = 1, .identity = text, .database = text, .user = text,
+                                .application = text, .query = text, .since_unix = 1, .running_s = 1,
+                                .percent = 50, .eta_s = 1, .eta_from = text, .blocks_migrations = true};
     t->failure = (struct failure){text, text, text, text, {list, 2}, {list, 2}, {list, 2}};
     t->event = (struct event){.unix_ms = 1,
                               .run_id = text,
@@ -1037,6 +1080,7 @@ int main(void)
         cmocka_unit_test(screen_of_a_failure),
         cmocka_unit_test(screen_while_it_runs),
         cmocka_unit_test(screen_behind_a_backup),
+        cmocka_unit_test(expected_end),
         cmocka_unit_test(screen_after_a_backup),
         cmocka_unit_test(screen_of_many_hosts),
         cmocka_unit_test(verbose_keeps_output),

@@ -1,0 +1,513 @@
+#include "core/schedule.h"
+
+#include "base/buf.h"
+#include "base/text.h"
+#include "core/cron.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { SHOWN_MAX = 160, STARTS_MAX = 200, NOTES_MAX = 20, SCRIPTS_MAX = 500, LINES_MAX = 5000, DAY = 86400 };
+
+/* What parts the words of a shell command for our purpose; schedule.sh cuts in the same places. */
+static const char SEPARATORS[] = "();&|<>\"`=' \t";
+
+/* ---- what a command is ---- */
+
+static bool is_one_of(const char *word, size_t len, const char *const *list)
+{
+    for (; *list; list++)
+        if (strlen(*list) == len && strncmp(*list, word, len) == 0)
+            return true;
+    return false;
+}
+
+static bool has_backup_in_it(const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((len - i >= 6 && strncasecmp(name + i, "backup", 6) == 0) ||
+            (len - i >= 4 && strncasecmp(name + i, "dump", 4) == 0))
+            return true;
+    return false;
+}
+
+/* The kind that schedule.sh gave to a word; NULL when it names no file. */
+static const char *script_kind(const struct strs *scripts, const char *word, size_t len)
+{
+    for (size_t i = 0; i < scripts->n; i++) {
+        const char *blank = strchr(scripts->v[i], ' ');
+        if (blank && strlen(blank + 1) == len && strncmp(blank + 1, word, len) == 0)
+            return scripts->v[i];
+    }
+    return NULL;
+}
+
+static bool is_kind(const char *script, const char *kind)
+{
+    size_t len = strlen(kind);
+
+    return script && strncmp(script, kind, len) == 0 && script[len] == ' ';
+}
+
+/* Programs of the distribution are what their text says, whatever they are called. */
+static bool is_of_distribution(const char *word)
+{
+    return strncmp(word, "/usr/local/", 11) != 0 &&
+           (strncmp(word, "/usr/", 5) == 0 || strncmp(word, "/lib/", 5) == 0 ||
+            strncmp(word, "/bin/", 5) == 0 || strncmp(word, "/sbin/", 6) == 0 ||
+            strncmp(word, "/etc/cron.", 10) == 0);
+}
+
+/* Whether a word is the name of a command: at the beginning, or after what runs another. */
+struct position {
+    bool command;
+    int pass; /* words that are arguments of the one before */
+};
+
+static void step(struct position *p, const char *word, size_t len, const char *name, size_t name_len)
+{
+    static const char *const runners[] = {"sudo",  "nice", "ionice", "env",  "nohup", "exec",   "time",
+                                          "chronic", "sh", "bash",   "dash", "ksh",   "runuser", "su",
+                                          "setsid", "cronic", "ruby", "python3", "perl", NULL};
+    static const char *const with_argument[] = {"flock", "timeout", "systemd-cat", "chpst", NULL};
+
+    if (!p->command)
+        return;
+    if (*word == '-') {
+        p->pass = is_one_of(word, len, (const char *const[]){"-u", "-n", "-c", "-t", "-g", "-w", NULL}) &&
+                  word[1] != 'c';
+        return;
+    }
+    if (p->pass) {
+        p->pass--;
+        return;
+    }
+    if (is_one_of(name, name_len, with_argument))
+        p->pass = 1;
+    else if (!is_one_of(name, name_len, runners))
+        p->command = false;
+}
+
+bool schedule_is_backup(const char *command, const struct strs *scripts, enum blocks *ret)
+{
+    static const char *const dumps[] = {"pg_dump", "pg_dumpall", NULL};
+    static const char *const others[] = {"pg_basebackup", "pgbackrest", "barman",      "wal-g",
+                                         "mysqldump",     "mariadb-dump", "mydumper", "xtrabackup",
+                                         "mariabackup",   NULL};
+    struct position at = {.command = true};
+    bool other = false;
+    bool named = false;
+
+    for (const char *s = command; *s;) {
+        size_t gap = strspn(s, SEPARATORS);
+        for (size_t i = 0; i < gap; i++)
+            if (strchr(";&|(`", s[i]))
+                at = (struct position){.command = true};
+        s += gap;
+        size_t len = strcspn(s, SEPARATORS);
+        const char *name = s + len;
+        while (name > s && name[-1] != '/')
+            name--;
+        size_t name_len = (size_t)(s + len - name);
+        const char *script = script_kind(scripts, s, len);
+        bool is_assigned = s[len] == '='; /* NAME=value before a command */
+        bool was_command = at.command && !at.pass && *s != '-' && !is_assigned;
+        if (is_one_of(name, name_len, dumps) || is_kind(script, "pg_dump")) {
+            *ret = BLOCKS_YES;
+            return true;
+        }
+        other = other || is_one_of(name, name_len, others) || is_kind(script, "other");
+        named = named || is_kind(script, "named") ||
+                (has_backup_in_it(name, name_len) && (script || was_command) &&
+                 !(is_kind(script, "none") && is_of_distribution(s)));
+        if (is_assigned) {
+            at.pass += at.command; /* its value is no command either */
+            at.pass = at.pass > 1 ? 1 : at.pass;
+        } else {
+            step(&at, s, len, name, name_len);
+        }
+        s += len;
+    }
+    *ret = other ? BLOCKS_NO : BLOCKS_MAYBE;
+    return other || named;
+}
+
+static bool is_secret_name(const char *name, size_t len)
+{
+    static const char *const parts[] = {"PASS", "SECRET", "TOKEN", "PWD", "KEY"};
+
+    for (size_t i = 0; i < len; i++)
+        for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+            if (len - i >= strlen(parts[k]) && strncasecmp(name + i, parts[k], strlen(parts[k])) == 0)
+                return true;
+    return false;
+}
+
+/* The length of a password that begins here, or 0; only what has a usual form is seen. */
+static size_t password_at(const char *begin, const char *s)
+{
+    if (s > begin && s[-1] == '=') {
+        const char *name = s - 1;
+        while (name > begin && (isalnum((unsigned char)name[-1]) || name[-1] == '_' || name[-1] == '-'))
+            name--;
+        size_t len = *s == '"' || *s == '\'' ? 1 + strcspn(s + 1, (char[]){*s, '\0'}) : strcspn(s, " \t;&|");
+        if (is_secret_name(name, (size_t)(s - 1 - name)))
+            return len + (len > 0 && s[len] == *s && (*s == '"' || *s == '\''));
+    }
+    if (s > begin && s[-1] == ':') { /* scheme://user:password@host */
+        size_t len = strcspn(s, "@/ \t\"'");
+        const char *user = s - 1;
+        while (user > begin && !strchr("/ \t", user[-1]))
+            user--;
+        if (s[len] == '@' && user - begin >= 3 && strncmp(user - 3, "://", 3) == 0)
+            return len;
+    }
+    return 0;
+}
+
+const char *schedule_shown(struct arena *a, const char *command)
+{
+    struct buf b = buf_make(SHOWN_MAX);
+    const char *s = command;
+
+    while (*s && !b.full) {
+        size_t len = password_at(command, s);
+        if (len)
+            buf_puts(&b, "[secret]");
+        else
+            buf_add(&b, s, 1);
+        s += len ? len : 1;
+    }
+    const char *text = arena_printf(a, "%s%s", text_shown(a, b.text), *s || b.full ? "..." : "");
+    buf_free(&b);
+    return text;
+}
+
+/* ---- the answer ---- */
+
+/* One source while its lines are read. */
+struct source {
+    const char *form;
+    const char *name;
+    const struct zone *zone;
+    const char *zone_problem;
+};
+
+struct reading {
+    struct arena *a;
+    const struct schedule_of *of;
+    struct schedule *to;
+    struct strs scripts;
+    struct strs units; /* "SERVICE\037command" */
+    struct strs zones; /* "NAME HEX" */
+    bool knows_cron_tz;
+    size_t lines; /* of times, so far */
+};
+
+static const char *cut_line(struct arena *a, const char **at)
+{
+    size_t len = strcspn(*at, "\n");
+    const char *line = arena_strndup(a, *at, len);
+
+    *at += len + ((*at)[len] == '\n');
+    return line;
+}
+
+static const char *value_of(const char *line, const char *key)
+{
+    size_t len = strlen(key);
+
+    return strncmp(line, key, len) == 0 && line[len] == ' ' ? line + len + 1 : NULL;
+}
+
+static bool read_seconds(const char *s, long long *ret)
+{
+    size_t len = strspn(s, "0123456789");
+
+    if (!len || len > 12 || s[len])
+        return false;
+    *ret = strtoll(s, NULL, 10);
+    return true;
+}
+
+static void note(struct reading *rd, const char *text)
+{
+    if (rd->to->notes.n < NOTES_MAX && !strs_has(&rd->to->notes, text))
+        strs_add(rd->a, &rd->to->notes, text);
+}
+
+static struct zone *read_zone(struct arena *a, const char *hex)
+{
+    size_t n = strlen(hex) / 2;
+    unsigned char *bytes = arena_alloc(a, n + 1);
+
+    for (size_t i = 0; i < n; i++) {
+        char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]))
+            return NULL;
+        bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
+    }
+    return zone_read(a, bytes, n);
+}
+
+/* "+0530" */
+static bool read_offset(const char *s, long *ret)
+{
+    if ((*s != '+' && *s != '-') || strspn(s + 1, "0123456789") != 4 || s[5])
+        return false;
+    long n = strtol(s + 1, NULL, 10);
+    *ret = (*s == '-' ? -1 : 1) * (n / 100 * 3600 + n % 100 * 60);
+    return true;
+}
+
+/* Its rules; else its present offset.  A host without /etc/localtime has UTC. */
+static const struct zone *zone_of_host(struct reading *rd, const char *hex, const char *offset)
+{
+    struct zone *zone = hex && *hex ? read_zone(rd->a, hex) : NULL;
+    long seconds;
+
+    if (zone)
+        return zone;
+    if (!offset || !read_offset(offset, &seconds)) {
+        note(rd, "the zone of the host's clock is not known: times of crontabs are taken for UTC");
+        return zone_fixed(rd->a, 0);
+    }
+    if (seconds || (hex && *hex))
+        note(rd, arena_printf(rd->a, "the rules of the host's time zone could not be read: times of crontabs are by"
+                              " its present offset %s, and may be an hour off after the clocks change", offset));
+    return zone_fixed(rd->a, seconds);
+}
+
+static void add_start(struct reading *rd, long long t, const char *command, const char *source,
+                      enum blocks blocks)
+{
+    if (t < 0 || rd->to->n == STARTS_MAX)
+        return;
+    rd->to->v[rd->to->n++] = (struct start){.unix_s = t,
+                                            .command = schedule_shown(rd->a, command),
+                                            .source = text_shown(rd->a, source),
+                                            .blocks = blocks};
+}
+
+static void set_zone(struct reading *rd, struct source *src, const struct cron_line *l)
+{
+    if (strcmp(l->name, "CRON_TZ") != 0)
+        return;
+    if (!rd->knows_cron_tz) {
+        note(rd, arena_printf(rd->a, "%s sets CRON_TZ, which the cron of this host does not know: its times are"
+                              " the host's", text_shown(rd->a, src->name)));
+        return;
+    }
+    src->zone_problem = NULL;
+    for (size_t i = 0; i < rd->zones.n; i++) {
+        const char *hex = value_of(rd->zones.v[i], l->value);
+        const struct zone *zone = hex && *l->value ? read_zone(rd->a, hex) : NULL;
+        if (zone) {
+            src->zone = zone;
+            return;
+        }
+    }
+    src->zone = rd->to->zone;
+    src->zone_problem = arena_printf(rd->a, "%s: CRON_TZ=%s is a zone that could not be read: its times are taken"
+                                     " for the host's", text_shown(rd->a, src->name), text_shown(rd->a, l->value));
+}
+
+static void take_table_line(struct reading *rd, struct source *src, const char *text)
+{
+    struct cron_line l;
+    enum blocks blocks;
+
+    switch (cron_parse(rd->a, text, strcmp(src->form, "system") == 0, &l)) {
+    case CRON_NOTHING:
+        return;
+    case CRON_SETTING:
+        set_zone(rd, src, &l);
+        return;
+    case CRON_WRONG:
+        if (schedule_is_backup(text, &rd->scripts, &blocks) || strstr(text, "pg_dump"))
+            note(rd, arena_printf(rd->a, "%s has a line that is not understood: %s", text_shown(rd->a, src->name),
+                                  schedule_shown(rd->a, text)));
+        return;
+    case CRON_COMMAND:
+        if (!schedule_is_backup(l.command, &rd->scripts, &blocks))
+            return;
+        if (src->zone_problem)
+            note(rd, src->zone_problem);
+        add_start(rd, cron_next(&l, src->zone, rd->to->now_unix - rd->of->back_s), l.command, src->name, blocks);
+        return;
+    }
+}
+
+/* "Mon 2026-11-23 00:00:00 UTC 5h 3min left ... backup.timer backup.service" */
+static void take_timer_line(struct reading *rd, const struct source *src, const char *text)
+{
+    int v[6];
+    char day[4];
+    char zone[8];
+    enum blocks blocks;
+    const char *unit = text + strlen(text);
+
+    while (unit > text && !isspace((unsigned char)unit[-1]))
+        unit--;
+    if (sscanf(text, "%3s %4d-%2d-%2d %2d:%2d:%2d %7s", day, &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], zone) != 8 ||
+        strcmp(zone, "UTC") != 0 || v[1] < 1 || v[1] > 12)
+        return;
+    for (size_t i = 0; i < rd->units.n; i++) {
+        const char *command = strchr(rd->units.v[i], '\037');
+        size_t len = (size_t)(command - rd->units.v[i]);
+        if (strlen(unit) != len || strncmp(unit, rd->units.v[i], len) != 0 ||
+            !schedule_is_backup(command + 1, &rd->scripts, &blocks))
+            continue;
+        add_start(rd, zone_days(v[0], v[1], v[2]) * DAY + v[3] * 3600 + v[4] * 60 + v[5], command + 1, src->name,
+                  blocks);
+        return;
+    }
+}
+
+/* "ExecStart={ path=/x ; argv[]=/x --all ; ignore_errors=no ; ..." */
+static void take_unit_line(struct reading *rd, const char *text, const char **id)
+{
+    const char *argv = strstr(text, "argv[]=");
+
+    if (strncmp(text, "Id=", 3) == 0) {
+        *id = text + 3;
+    } else if (strncmp(text, "ExecStart=", 10) == 0 && argv && *id && rd->units.n < SCRIPTS_MAX) {
+        const char *end = strstr(argv, " ; ");
+        argv += strlen("argv[]=");
+        strs_add(rd->a, &rd->units,
+                 arena_printf(rd->a, "%s\037%.*s", *id, end ? (int)(end - argv) : (int)strlen(argv), argv));
+    }
+}
+
+static void take_source(struct reading *rd, const char *text, struct source *src)
+{
+    const char *form = strchr(text, ' ');
+    const char *name = form ? strchr(form + 1, ' ') : NULL;
+
+    *src = (struct source){.form = "", .name = "", .zone = rd->to->zone};
+    if (!name)
+        return;
+    src->form = arena_strndup(rd->a, form + 1, (size_t)(name - form - 1));
+    src->name = name + 1;
+    if (strncmp(text, "read ", 5) == 0)
+        strs_add(rd->a, &rd->to->sources, text_shown(rd->a, src->name));
+}
+
+/* What the lines of times refer to comes after them in the answer. */
+static void read_first(struct reading *rd)
+{
+    const char *hex = NULL;
+    const char *offset = NULL;
+    const char *id = NULL;
+    long long seconds;
+
+    for (const char *at = rd->of->answer; *at;) {
+        const char *line = cut_line(rd->a, &at);
+        const char *v;
+        if ((v = value_of(line, "now")) && read_seconds(v, &seconds))
+            rd->to->now_unix = seconds;
+        else if ((v = value_of(line, "offset")))
+            offset = v;
+        else if ((v = value_of(line, "zone")))
+            hex = v;
+        else if ((v = value_of(line, "cron_tz")))
+            rd->knows_cron_tz = strcmp(v, "no") != 0;
+        else if ((v = value_of(line, "migration")) && read_seconds(v, &seconds))
+            rd->to->migration_s = seconds > rd->to->migration_s ? seconds : rd->to->migration_s;
+        else if ((v = value_of(line, "script")) && rd->scripts.n < SCRIPTS_MAX)
+            strs_add(rd->a, &rd->scripts, v);
+        else if ((v = value_of(line, "tz")) && rd->zones.n < NOTES_MAX)
+            strs_add(rd->a, &rd->zones, v);
+        else if ((v = value_of(line, "unit")))
+            take_unit_line(rd, v, &id);
+    }
+    rd->to->zone = zone_of_host(rd, hex, offset);
+}
+
+static void read_sources(struct reading *rd)
+{
+    struct source src = {.form = "", .name = "", .zone = rd->to->zone};
+
+    for (const char *at = rd->of->answer; *at;) {
+        const char *line = cut_line(rd->a, &at);
+        const char *v;
+        if ((v = value_of(line, "source")))
+            take_source(rd, v, &src);
+        else if ((v = value_of(line, "why")) && rd->to->unread.n < NOTES_MAX)
+            strs_add(rd->a, &rd->to->unread,
+                     arena_printf(rd->a, "%s: %s", text_shown(rd->a, src.name), text_shown(rd->a, v)));
+        else if (!(v = value_of(line, "line")) || ++rd->lines > LINES_MAX)
+            continue;
+        else if (strcmp(src.form, "timers") == 0)
+            take_timer_line(rd, &src, v);
+        else
+            take_table_line(rd, &src, v);
+    }
+}
+
+static void read_given(struct reading *rd)
+{
+    for (size_t i = 0; rd->of->given && i < rd->of->given->n; i++) {
+        struct cron_line l;
+        enum blocks blocks;
+        if (cron_parse(rd->a, rd->of->given->v[i], false, &l) != CRON_COMMAND)
+            continue;
+        /* Who wrote it there says that it is one. */
+        if (!schedule_is_backup(l.command, &rd->scripts, &blocks) || blocks == BLOCKS_MAYBE)
+            blocks = BLOCKS_YES;
+        add_start(rd, cron_next(&l, rd->to->zone, rd->to->now_unix - rd->of->back_s),
+                  *l.command ? l.command : "a backup", "the recipe", blocks);
+    }
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct start *x = a;
+    const struct start *y = b;
+
+    if (x->unix_s != y->unix_s)
+        return x->unix_s < y->unix_s ? -1 : 1;
+    return strcmp(x->command, y->command);
+}
+
+bool schedule_parse(struct arena *a, const struct schedule_of *of, struct schedule *ret, struct err *err)
+{
+    struct reading rd = {.a = a, .of = of, .to = ret, .knows_cron_tz = true};
+
+    *ret = (struct schedule){.migration_s = -1, .now_unix = -1};
+    ret->v = arena_array(a, STARTS_MAX, sizeof *ret->v);
+    read_first(&rd);
+    if (ret->now_unix < 0 || !strstr(of->answer, "\nend schedule\n"))
+        return err_set(err, ERR_FAILED, "the answer about the next backups is not whole");
+    read_sources(&rd);
+    read_given(&rd);
+    bool looked = ret->sources.n || (of->given && of->given->n) || (of->read_all && !ret->unread.n);
+    if (!looked)
+        ret->why = ret->unread.n ? ret->unread.v[0] : "the recipe says not to (backup.schedule)";
+    if (ret->n)
+        qsort(ret->v, ret->n, sizeof *ret->v, by_time);
+    return true;
+}
+
+const struct start *schedule_soon(const struct schedule *s, long long within_s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->v[i].blocks != BLOCKS_NO && s->v[i].unix_s - s->now_unix <= within_s)
+            return &s->v[i];
+    return NULL;
+}
+
+const char *schedule_clock(struct arena *a, const struct schedule *s, long long t)
+{
+    long long local = t + zone_offset(s->zone, t);
+    long long year;
+    int month;
+    int day;
+
+    zone_date(local / DAY, &year, &month, &day);
+    const char *clock = arena_printf(a, "%02d:%02d", (int)(local % DAY / 3600), (int)(local % 3600 / 60));
+    return t - s->now_unix < DAY ? clock : arena_printf(a, "%04lld-%02d-%02d %s", year, month, day, clock);
+}

@@ -1,0 +1,215 @@
+/* backup_host.c -- what the database's host knows of a running backup, and what is expected from it. */
+#include "stages/stages.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "stages/scripts.h"
+
+enum { ASK_EVERY_MS = 10000, LOOK_MS = 30000, EARLY_S = 10, PAST_MAX = 60 };
+
+static bool is_kind(const struct backup *b, const char *kind)
+{
+    return strcmp(b->kind, kind) == 0;
+}
+
+/* The text is a number, or not known. */
+static long long number(const char *s)
+{
+    size_t digits = strspn(s, "0123456789");
+
+    return digits && digits < 18 && (!s[digits] || s[digits] == ' ') ? strtoll(s, NULL, 10) : -1;
+}
+
+static const char *next_word(const char *s)
+{
+    s += strcspn(s, " ");
+    return s + (*s == ' ');
+}
+
+/* "1 ENDED SECONDS BYTES DB_BYTES KIND DATABASE" of the same kind and database. */
+static bool past_of_record(const char *line, const struct backup *b, struct sample *ret)
+{
+    const char *word[7] = {line};
+
+    for (size_t i = 1; i < 7; i++)
+        word[i] = next_word(word[i - 1]);
+    size_t kind = strlen(b->kind);
+    if (number(word[0]) != 1 || strncmp(word[5], b->kind, kind) != 0 || word[5][kind] != ' ' ||
+        strcmp(word[6], b->database) != 0)
+        return false;
+    *ret = (struct sample){.ended_unix = number(word[1]),
+                           .seconds = number(word[2]),
+                           .bytes = number(word[3]),
+                           .db_bytes = number(word[4])};
+    return ret->ended_unix >= 0;
+}
+
+/* "SIZE BIRTH MTIME" of a file: made in the time between, unless its birth is not its own. */
+static bool past_of_file(const char *line, struct sample *ret)
+{
+    long long size = number(line);
+    long long birth = number(next_word(line));
+    long long changed = number(next_word(next_word(line)));
+
+    if (size <= 0 || changed < 0)
+        return false;
+    *ret = (struct sample){.ended_unix = changed,
+                           .seconds = birth > 0 && birth < changed ? changed - birth : -1,
+                           .bytes = size,
+                           .db_bytes = -1};
+    return true;
+}
+
+static const char *value_of(const char *line, size_t len, const char *key)
+{
+    size_t n = strlen(key);
+
+    return len > n && strncmp(line, key, n) == 0 && line[n] == ' ' ? line + n + 1 : NULL;
+}
+
+static void take_answer(struct run *r, struct trace *t, const struct backup *b, const char *out)
+{
+    struct sample *past = arena_array(r->arena, PAST_MAX, sizeof *past);
+    size_t n = 0;
+
+    t->bytes = -1;
+    t->path = NULL;
+    while (*out) {
+        size_t len = strcspn(out, "\n");
+        const char *line = arena_strndup(r->arena, out, len);
+        const char *v;
+        if ((v = value_of(line, len, "output"))) {
+            t->bytes = number(v);
+            t->path = next_word(v);
+        } else if ((v = value_of(line, len, "past")) && n < PAST_MAX) {
+            n += past_of_record(v, b, &past[n]);
+        } else if ((v = value_of(line, len, "earlier")) && n < PAST_MAX) {
+            n += past_of_file(v, &past[n]);
+        }
+        out += len + (out[len] == '\n');
+    }
+    t->past = past;
+    t->n_past = n;
+}
+
+static void values(struct buf *b, const char *verb, const struct backup *of)
+{
+    bool named = is_kind(of, "pg_dump") || is_kind(of, "pg_dumpall");
+
+    quote_assign(b, "verb", verb);
+    quote_assign(b, "database", of->database);
+    quote_assign(b, "name", named ? of->kind : "");
+}
+
+static void ask_host(struct run *r, size_t host, struct trace *t, const struct backup *b)
+{
+    struct buf text = buf_make(SCRIPT_BYTES_MAX);
+    struct reply reply;
+
+    buf_puts(&text, "run='' epoch='' release='' step='' path='' record=''\n");
+    quote_assign(&text, "deploy_to", r->recipe->hosts[host].deploy_to);
+    values(&text, "look", b);
+    buf_puts(&text, r->prelude);
+    buf_puts(&text, script_backup_host);
+    struct call call = {.host = host, .script = text.text, .payload = -1, .timeout_ms = LOOK_MS};
+    fleet_impatient(r->fleet, true);
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
+    fleet_impatient(r->fleet, false);
+    buf_free(&text);
+    if (reply.kind == REPLY_EXIT && reply.status == 0 && answer_value(r->arena, reply.out, "end"))
+        take_answer(r, t, b, reply.out);
+    t->asked_ms = loop_now();
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static void begin(struct run *r, size_t host, struct trace *t, const struct backup *b)
+{
+    *t = (struct trace){.identity = b->identity,
+                        .pid = b->pid,
+                        .bytes = -1,
+                        .copied = b->copied,
+                        .query = b->query,
+                        .moved_ms = loop_now(),
+                        .db_bytes = backup_database_size(r, host)};
+    ask_host(r, host, t, b);
+}
+
+void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
+{
+    if (t->pid != b->pid || !is_same(t->identity, b->identity)) {
+        begin(r, host, t, b);
+    } else {
+        long long was = t->bytes;
+        if (loop_now() - t->asked_ms >= ASK_EVERY_MS)
+            ask_host(r, host, t, b);
+        if (t->bytes != was || t->copied != b->copied || !is_same(t->query, b->query))
+            t->moved_ms = loop_now();
+        t->copied = b->copied;
+        t->query = b->query;
+    }
+    /* One statement may run for hours: standing still is seen in bytes only. */
+    bool has_bytes = t->bytes >= 0 || b->copied >= 0;
+    const struct estimate_of of = {.past = t->past,
+                                   .n = t->n_past,
+                                   .running_s = b->running_s,
+                                   .bytes = t->bytes,
+                                   .db_bytes = t->db_bytes,
+                                   .still_s = has_bytes ? (loop_now() - t->moved_ms) / 1000 : -1};
+    struct estimate e = estimate_make(r->arena, &of);
+    b->percent = e.percent;
+    b->eta_s = e.eta_s;
+    b->eta_low_s = e.low_s;
+    b->eta_high_s = e.high_s;
+    b->overdue_s = e.overdue_s;
+    b->stuck_s = e.stuck_s;
+    b->eta_from = e.from;
+}
+
+/* One that ended long before its time was probably stopped by somebody: then its output must have
+ * about the size of the others'.  "" for any, NULL when even that cannot tell. */
+static const char *least_size(struct run *r, const struct trace *t, const struct backup *b, long long seconds)
+{
+    long long largest = 0;
+
+    if (b->eta_s <= 0 || (seconds + EARLY_S) * 2 >= b->running_s + b->eta_s)
+        return "";
+    for (size_t i = 0; i < t->n_past; i++)
+        largest = t->past[i].bytes > largest ? t->past[i].bytes : largest;
+    return largest ? arena_printf(r->arena, "%lld", largest / 2) : NULL;
+}
+
+void trace_record(struct run *r, const struct step *s, const struct trace *t, const struct backup *b,
+                  long long seconds)
+{
+    const char *least = least_size(r, t, b, seconds);
+
+    if (!least)
+        return;
+    size_t host = s->hosts[0];
+    struct buf text = buf_make(SCRIPT_BYTES_MAX);
+    struct buf known = buf_make(64);
+    struct err ignored = {.arena = r->arena};
+    const char *failed_host = r->failure.host;
+
+    quote_assign(&text, "least", least);
+    if (t->db_bytes >= 0)
+        buf_printf(&known, "%lld", t->db_bytes);
+    quote_assign(&text, "path", t->path ? t->path : "");
+    quote_assign(&text, "record",
+                 arena_printf(r->arena, "%lld %s %s %s", seconds, known.len ? known.text : "-", b->kind, b->database));
+    values(&text, "note", b);
+    buf_puts(&text, script_backup_host);
+    struct trip trip = {.script = arena_strdup(r->arena, text.text), .step = s->name, .verb = "note",
+                        .hosts = &host, .n_hosts = 1, .timeout_ms = LOOK_MS, .payload = -1};
+    buf_free(&text);
+    buf_free(&known);
+    /* A record that was not written makes the next estimate a worse one, and nothing else. */
+    if (run_scripts(r, &trip, NULL, &ignored))
+        return;
+    r->failure.host = failed_host;
+    run_warn(r, r->recipe->hosts[host].name, "how long the backup took was not recorded: %s", ignored.msg);
+}

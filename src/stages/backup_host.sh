@@ -1,0 +1,186 @@
+# shellcheck shell=sh disable=SC2154,SC2015,SC2034
+# What the host of the database knows of a running backup, and of earlier ones.
+# Values: verb, database, name (pg_dump, pg_dumpall or empty), path, record and least.
+#
+# verb look, read only:
+#   client PID TICKS BOOT   the process that makes it, when it is one of this host and the only one
+#   output SIZE PATH        where its output goes, when that is a file that may be seen
+#   earlier SIZE BIRTH MTIME   of files beside it with the same name but for its digits (times in
+#                           unix seconds, - for what is not known), the newest first
+#   past LINE               of the record below
+#
+# verb note: adds a line to the record, $state/backups, with the size that `path` has now; when
+# `least` is not empty only if that is so many bytes.  One line a backup that crelease saw to its end,
+# the last 50:
+#
+#   1 ENDED SECONDS BYTES DB_BYTES KIND DATABASE
+#   1 1795361412 3720 120394857 2411724800 pg_dump shop_production
+#
+# The first word is the version of the form; - is what is not known; the name is the rest of the line.
+
+kept=50 names_max=1000 earlier_max=5 pipes_max=4
+
+size_of() { # FILE: in $size
+	size=$(stat -L -c %s "$1" 2>/dev/null) || size=-
+	case $size in '' | *[!0-9]*) size=- ;; esac
+}
+
+# Whether its arguments name the database.
+is_of_database() {
+	tr '\000' '\n' <"/proc/$1/cmdline" 2>/dev/null | {
+		while IFS= read -r word; do
+			case $word in
+			"$database" | "-d$database" | "--dbname=$database" | */"$database" | */"$database"\?*) exit 0 ;;
+			*dbname="$database" | *dbname="$database "* | *dbname=\'"$database"\'*) exit 0 ;;
+			esac
+		done
+		exit 1
+	}
+}
+
+parent_of() {
+	read -r stat <"/proc/$1/stat" || return 0
+	stat=${stat##*) }
+	stat=${stat#* }
+	parent=${stat%% *}
+}
+
+comm_of() {
+	comm=''
+	read -r comm 2>/dev/null <"/proc/$1/comm" || return 0
+}
+
+find_client() {
+	client='' clients=0
+	for entry in /proc/[0-9]*; do
+		comm=''
+		read -r comm 2>/dev/null <"$entry/comm" || continue
+		[ "$comm" = "$name" ] || continue
+		pid=${entry#/proc/}
+		[ "$name" = pg_dumpall ] || is_of_database "$pid" || continue
+		parent=''
+		parent_of "$pid"
+		comm_of "$parent"
+		# Workers of a parallel dump; and parts of a pg_dumpall, whose output is not theirs alone.
+		if [ "$comm" = pg_dump ] || [ "$comm" = pg_dumpall ]; then continue; fi
+		client=$pid clients=$((clients + 1))
+	done
+	[ "$clients" -eq 1 ] || client=''
+}
+
+# The file that -f names.
+file_argument() {
+	output=$(tr '\000' '\n' <"/proc/$client/cmdline" 2>/dev/null | {
+		before=''
+		while IFS= read -r word; do
+			case $before in -f | --file)
+				printf '%s\n' "$word"
+				exit
+				;;
+			esac
+			case $word in
+			--file=*) printf '%s\n' "${word#--file=}" && exit ;;
+			-f?*) printf '%s\n' "${word#-f}" && exit ;;
+			esac
+			before=$word
+		done
+	})
+	case $output in
+	'' | /*) ;;
+	*)
+		folder=$(readlink "/proc/$client/cwd" 2>/dev/null) || folder=''
+		output=${folder:+$folder/$output}
+		;;
+	esac
+}
+
+# Along its pipes to the file at their end.  A shell that reads from a pipe does so for its commands.
+follow_pipes() {
+	end=$(readlink "/proc/$client/fd/1" 2>/dev/null) || end=''
+	at=0
+	while [ "$at" -lt "$pipes_max" ]; do
+		case $end in
+		/*)
+			output=$end
+			return
+			;;
+		pipe:*) ;;
+		*) return ;;
+		esac
+		# shellcheck disable=SC2010 # one process for all of them; what counts are numbers
+		readers=$(ls -l /proc/[0-9]*/fd/0 2>/dev/null | grep -F -- "-> $end" | sed 's|.*/proc/\([0-9]*\)/fd/0 -> .*|\1|' | head -n 8)
+		next=''
+		for reader in $readers; do
+			comm_of "$reader"
+			case $comm in sh | dash | bash | ash | ksh | mksh | zsh | busybox) continue ;; esac
+			next=$(readlink "/proc/$reader/fd/1" 2>/dev/null) || next=''
+			[ -z "$next" ] || break
+		done
+		end=$next
+		at=$((at + 1))
+	done
+}
+
+tell_earlier() {
+	folder=${output%/*} own=${output##*/}
+	pattern=$(printf '%s\n' "$own" | sed 's/[0-9][0-9]*/N/g')
+	case $pattern in *N*) ;; *) return 0 ;; esac
+	# shellcheck disable=SC2012 # the order is wanted; a name with a newline matches nothing
+	# For each name its pattern and itself, in two lines.
+	ls -1t -- "${folder:-/}" 2>/dev/null | head -n "$names_max" | sed -n 'h;s/[0-9][0-9]*/N/g;p;x;p' | {
+		told=0
+		while IFS= read -r like && IFS= read -r file; do
+			[ "$like" = "$pattern" ] && [ "$file" != "$own" ] || continue
+			file=$folder/$file
+			[ -f "$file" ] && [ ! -L "$file" ] || continue
+			times=$(stat -c '%s %W %Y' "$file" 2>/dev/null) || continue
+			# busybox does not know the birth of a file; elsewhere it may be 0.
+			case $times in *' W '* | *' ? '*) times="${times%% *} - ${times##* }" ;; esac
+			case $times in *[!0-9\ -]*) continue ;; esac
+			say earlier "$times"
+			told=$((told + 1))
+			[ "$told" -lt "$earlier_max" ] || break
+		done
+	}
+}
+
+look() {
+	if [ -f "$state/backups" ]; then
+		tail -n "$kept" "$state/backups" | while IFS= read -r line; do say past "$line"; done
+	fi
+	if [ -z "$name" ]; then return; fi
+	find_client
+	if [ -z "$client" ]; then return; fi
+	identity_of "$client"
+	say client "$client $ticks $boot"
+	output=''
+	file_argument
+	if [ -z "$output" ]; then follow_pipes; fi
+	if [ -n "$output" ] && [ -f "$output" ]; then
+		case $output in *"$newline"*) return ;; esac
+		size_of "$output"
+		say output "$size $output"
+		tell_earlier
+	fi
+}
+
+note() {
+	fence
+	size=-
+	if [ -n "$path" ] && [ -f "$path" ]; then size_of "$path"; fi
+	if [ -n "$least" ]; then
+		[ "$size" != - ] && [ "$size" -ge "$least" ] || return 0
+	fi
+	# SECONDS, then what comes after BYTES.
+	{
+		tail -n "$((kept - 1))" "$state/backups" 2>/dev/null | grep '^1 .* .'
+		printf '1 %s %s %s %s\n' "$(date +%s)" "${record%% *}" "$size" "${record#* }"
+	} >"$state/backups.new" && flush "$state/backups.new" && mv -f "$state/backups.new" "$state/backups" ||
+		fail "cannot write $state/backups"
+}
+
+case $verb in
+look) look ;;
+note) note ;;
+esac
+say end backup_host

@@ -1,0 +1,90 @@
+/* foresee.c -- when backups will start, and whether a migration would meet one. */
+#include "stages/stages.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "stages/scripts.h"
+
+enum {
+    LOOK_MS = 60000,
+    MIGRATION_S = 600, /* expected while there is no record of one */
+    MIGRATION_MIN_S = 60,
+};
+
+/* What the recipe says of the schedule: whether the host is asked, and the lines of its own. */
+static bool wants_all(struct run *r, struct strs *ret_given)
+{
+    const struct strs *list = &r->recipe->backup.schedule;
+    bool all = list->n == 0;
+
+    *ret_given = (struct strs){0};
+    for (size_t i = 0; i < list->n; i++) {
+        if (strcmp(list->v[i], "crontab") == 0)
+            all = true;
+        else if (strcmp(list->v[i], "none") != 0)
+            strs_add(r->arena, ret_given, list->v[i]);
+    }
+    return all;
+}
+
+bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule *ret, struct err *err)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+    struct strs given;
+    struct reply reply;
+    bool all = wants_all(r, &given);
+
+    *ret = (struct schedule){.now_unix = -1, .migration_s = -1};
+    if (!all && !given.n) {
+        ret->why = "the recipe says not to (backup.schedule: none)";
+        buf_free(&b);
+        return true;
+    }
+    buf_puts(&b, "run='' epoch='' release='' step='' verb=look\n");
+    quote_assign(&b, "deploy_to", r->recipe->hosts[host].deploy_to);
+    quote_assign(&b, "read_all", all ? "yes" : "");
+    buf_puts(&b, r->prelude);
+    buf_puts(&b, script_schedule);
+    struct call call = {.host = host, .script = b.text, .payload = -1, .timeout_ms = LOOK_MS};
+    fleet_impatient(r->fleet, true);
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
+    fleet_impatient(r->fleet, false);
+    buf_free(&b);
+    if (reply.kind == REPLY_TIMEOUT) {
+        ret->why = "the host did not answer within a minute";
+        return true;
+    }
+    const struct schedule_of of = {.answer = reply.out, .given = &given, .read_all = all, .back_s = back_s};
+    struct err garbled = {.arena = r->arena};
+    if (!run_judge(r, host, &reply, err))
+        return false;
+    if (!schedule_parse(r->arena, &of, ret, &garbled))
+        ret->why = garbled.msg;
+    for (size_t i = 0; i < ret->n; i++)
+        ret->v[i].command = run_redact(r, ret->v[i].command);
+    return true;
+}
+
+const char *foresee_text(struct run *r, const struct schedule *s, const struct start *start)
+{
+    long long in_s = start->unix_s - s->now_unix;
+
+    return arena_printf(r->arena, "%s (%s) %s at %s, %s%s",
+                        start->blocks == BLOCKS_MAYBE ? "what seems to be a backup" : "a backup",
+                        start->command, in_s < 0 ? "was to start" : "starts",
+                        schedule_clock(r->arena, s, start->unix_s), in_s < 0 ? "" : "in ",
+                        in_s < 0 ? arena_printf(r->arena, "%s ago", text_span(r->arena, -in_s * 1000))
+                                 : text_span(r->arena, in_s * 1000));
+}
+
+const char *foresee_warning(struct run *r, const struct schedule *s)
+{
+    long long expected = s->migration_s < 0 ? MIGRATION_S : s->migration_s;
+    const struct start *soon;
+
+    if (s->why)
+        return NULL;
+    soon = schedule_soon(s, expected < MIGRATION_MIN_S ? MIGRATION_MIN_S : expected);
+    return soon ? arena_printf(r->arena, "%s: the migration may meet it", foresee_text(r, s, soon)) : NULL;
+}

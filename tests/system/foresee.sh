@@ -1,0 +1,386 @@
+#!/bin/bash
+# When the next backup starts, how long the present one will run, and a migration that stays out of
+# the way of both.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# A host's crontab and timers: the programs that print them are files of the rig, found by the login's
+# PATH, and print what a case has put there.  Without a file there is none, as on a host without cron.
+own_programs() {
+    mkdir -p "$RIG/bin"
+    cat >"$RIG/bin/crontab" <<END
+#!/bin/sh
+[ ! -e "$RIG/crontab.refused" ] || { echo "You (\$(id -un)) are not allowed to use this program (crontab)" >&2; exit 1; }
+cat "$RIG/crontab" 2>/dev/null || { echo "no crontab for \$(id -un)" >&2; exit 1; }
+END
+    cat >"$RIG/bin/systemctl" <<END
+#!/bin/sh
+case "\$* " in
+*--user*) echo 'Failed to connect to bus: No medium found' >&2; exit 1 ;;
+*list-timers*) cat "$RIG/timers" ;;
+*show*) cat "$RIG/units" ;;
+esac
+END
+    chmod +x "$RIG/bin/crontab" "$RIG/bin/systemctl"
+    : >"$RIG/timers"
+    : >"$RIG/units"
+    HOST_PATH=$RIG/bin:$HOST_PATH
+}
+
+crontab_is() {
+    rm -f "$RIG/crontab.refused"
+    cat >"$RIG/crontab"
+}
+
+# The minute of the clock that begins N minutes after BASE, as the first fields of a cron line.
+now_is() { BASE=$(($(date +%s) / 60 * 60)); }
+minute_in() { date -d "@$((BASE + $1 * 60))" '+%-M %-H * * *'; }
+rfc3339_in() { date -u -d "@$((BASE + $1 * 60))" '+%Y-%m-%dT%H:%M:00Z'; }
+
+own() { json '.next_backups[] | select(.source == "crontab") | .command'; }
+
+case_next() {
+    site_new next 1
+    expect 0 deploy production
+    now_is
+    crontab_is <<END
+# m h dom mon dow
+MAILTO=ann@example.com
+$(minute_in 90) PGPASSWORD=hunter2 pg_dump shop | gzip > /b/shop-\$(date +\%F).gz
+$(minute_in 30) $SITE/nightly.sh --all
+$(minute_in 20) $SITE/other.sh
+$(minute_in 10) find /var/backups -mtime +7 -delete
+@reboot pg_dump shop
+END
+    # shellcheck disable=SC2016 # as it stands in the crontab
+    local want="$SITE/nightly.sh --all"$'\n''PGPASSWORD=[secret] pg_dump shop | gzip > /b/shop-$(date +%F).gz'
+    printf '#!/bin/sh\nset -e\npg_dump shop >/dev/null\n' >"$SITE/nightly.sh"
+    printf '#!/bin/sh\n# not pg_dump\ntrue\n' >"$SITE/other.sh"
+    expect 0 backups --json production
+    same "commands" "$(own)" "$want"
+    same "at" "$(json '[.next_backups[] | select(.source == "crontab").at] | join(" ")')" "$(rfc3339_in 30) $(rfc3339_in 90)"
+    expect 0 status --json production
+    same "commands" "$(own)" "$want"
+    expect 0 backups production
+    says "a backup \($SITE/nightly.sh --all\) starts at $(date -d "@$((BASE + 1800))" +%H:%M), in (29|28) min"
+    says_not hunter2
+    expect 0 status production
+    says 'nightly.sh --all\) starts at'
+}
+
+# What may not be read is not "none".
+case_refused() {
+    site_new refused 1
+    crontab_is </dev/null
+    touch "$RIG/crontab.refused"
+    expect 0 backups --json production
+    json '.could_not_read[]' | grep -q '^crontab: You .* are not allowed' || fail "it was not told"
+    expect 0 backups production
+    says 'could not read crontab: you .* are not allowed'
+    says_not 'no backup is scheduled in crontabs'
+    rm "$RIG/crontab.refused" "$RIG/crontab"
+    expect 0 backups --json production
+    same "could not read" "$(json '[.could_not_read[] | select(startswith("crontab: "))] | length')" 0
+}
+
+case_timers() {
+    site_new timers 1
+    printf '%s\n' \
+        'Mon 2096-11-23 00:00:00 UTC 5h 3min left Sun 2096-11-22 00:00:00 UTC 18h ago dump.timer dump.service' \
+        'n/a n/a n/a n/a other.timer other.service' '' '2 timers listed.' >"$RIG/timers"
+    printf '%s\n' 'ExecStart={ path=/usr/bin/pg_dump ; argv[]=/usr/bin/pg_dump -Fc shop ; ignore_errors=no ; start_time=[n/a] ; }' \
+        >"$RIG/units.tmp"
+    { echo 'Id=dump.service'; cat "$RIG/units.tmp"; echo; echo 'Id=other.service'; } >"$RIG/units"
+    expect 0 backups --json production
+    same "timer" "$(json '.next_backups[] | select(.source == "systemd'\''s timers") | [.at, .command] | join(" ")')" \
+        '2096-11-23T00:00:00Z /usr/bin/pg_dump -Fc shop'
+    : >"$RIG/timers"
+    : >"$RIG/units"
+}
+
+case_recipe() {
+    site_new recipe 1
+    now_is
+    crontab_is <<<"$(minute_in 5) pg_dump here"
+    recipe_write <<<"backup: {schedule: none}"
+    expect 0 backups --json production
+    same "next" "$(json .next_backups)" null
+    same "why" "$(json .could_not_foresee)" "the recipe says not to (backup.schedule: none)"
+    recipe_write <<<"backup: {schedule: ['$(minute_in 7)', '$(minute_in 9) pg_dump far']}"
+    expect 0 backups --json production
+    same "next" "$(json '[.next_backups[] | .command, .at, .source] | join(" ")')" \
+        "a backup $(rfc3339_in 7) the recipe pg_dump far $(rfc3339_in 9) the recipe"
+    recipe_write <<<"backup: {schedule: ['every night']}"
+    expect 2 backups production
+    says "cron line such as"
+    rm "$RIG/crontab"
+}
+
+# The folders of the system, of which a copy stands in the rig: the real script, with /etc another one,
+# in each of the shells of a host.
+case_folders() {
+    local shell root=$RIG/etc.$BASHPID
+    mkdir -p "$root/cron.d" "$root/cron.daily"
+    echo "17 2 * * * root cd / && run-parts --report $root/cron.daily" >"$root/crontab"
+    printf '%s\n' 'CRON_TZ=Europe/Berlin' '5 1 * * * postgres pg_dump shop' >"$root/cron.d/shop"
+    echo '5 1 * * * postgres pg_dump old' >"$root/cron.d/shop.dpkg-old"
+    printf '#!/bin/sh\nexec pg_dumpall >/b\n' >"$root/cron.daily/zz"
+    printf '#!/bin/sh\ntrue\n' >"$root/cron.daily/aa"
+    touch "$root/debian_version"
+    for shell in dash 'bash --posix' 'busybox ash' mksh; do
+        {
+            echo "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
+            cat "$TOP/src/stages/prelude.sh"
+            sed -e "s|/etc/cron|$root/cron|g" -e "s|/etc/debian|$root/debian|g" -e 's|/var/spool|/nowhere|g' "$TOP/src/stages/schedule.sh"
+        } >"$root/script"
+        # shellcheck disable=SC2086 # words
+        HOME=$root PATH=$RIG/bin:$PATH $shell <"$root/script" >"$root/said" || fail "$shell: status $?"
+        cat "$root/said"
+        grep -qx "source read system $root/crontab" "$root/said" || fail "$shell: crontab"
+        grep -qx "script pg_dump $root/cron.daily" "$root/said" || fail "$shell: run-parts"
+        grep -qx 'line 5 1 \* \* \* postgres pg_dump shop' "$root/said" || fail "$shell: cron.d"
+        grep -qE '^tz Europe/Berlin 545a6966[0-9a-f]+$' "$root/said" || fail "$shell: zone"
+        ! grep -q 'pg_dump old' "$root/said" || fail "$shell: a file that cron does not read"
+        grep -qx 'end schedule' "$root/said" || fail "$shell: end"
+        chmod 0 "$root/cron.d/shop"
+        # shellcheck disable=SC2086
+        root || HOME=$root PATH=$RIG/bin:$PATH $shell <"$root/script" >"$root/said"
+        root || grep -A1 "^source unreadable system $root/cron.d/shop" "$root/said" | grep -q '^why ' || fail "$shell: unreadable"
+        chmod 644 "$root/cron.d/shop"
+    done
+}
+
+# Before a migration that would meet one.
+case_warning() {
+    site_new warning 1
+    now_is
+    crontab_is <<<"$(minute_in 5) pg_dump $DB"
+    local warning="a backup \(pg_dump $DB\) starts at [0-9:]+, in .* the migration may meet it"
+    expect 0 plan production
+    says "$warning"
+    expect 0 plan --json production
+    same "warnings" "$(json '.warnings | length')" 1
+    expect 0 check production
+    says "next backup +$warning"
+    expect 0 deploy production
+    says "warning: $warning"
+    # Nothing to migrate, and nobody is asked.
+    commit_file public/index.html two
+    expect 0 deploy production
+    says_not 'may meet'
+    # With a record of how long they take here.
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    expect 0 deploy production
+    says_not 'may meet'
+    rm "$RIG/crontab"
+}
+
+# dump_to FILE: a real pg_dump of the site's database, whose output stands still after its first megabyte.
+dump_to() {
+    DUMP_GATE=$SITE/gate.$RANDOM
+    mkfifo "$DUMP_GATE"
+    exec 8<>"$DUMP_GATE"
+    mkdir -p "$(dirname "$1")"
+    # shellcheck disable=SC2016 # for perl
+    pg_dump -d "$DB" 2>"$SITE/dump.err" | perl -e '
+        $| = 1;
+        for (my $n = 0; $n < 1 << 20; $n += length $part) { sysread(STDIN, $part, 65536) or die; print $part }
+        open my $gate, "<", $ARGV[0] or die; <$gate>;
+        print $part while sysread(STDIN, $part, 65536);' "$DUMP_GATE" >"$1" 8>&- &
+    disown
+    wait_for 60 dump_runs
+    wait_for 60 has_a_megabyte "$1"
+}
+has_a_megabyte() { [ "$(stat -c %s "$1")" -ge 1048576 ]; }
+
+says_so_far() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
+
+case_estimate() {
+    site_new estimate 2
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    big_table
+    dump_to "$SITE/dumps/shop-20261122.sql"
+    # Nothing is known of earlier ones.
+    expect 0 backups production
+    says 'pg_dump .*for .*; a migration would wait'
+    says 'expected end not known'
+    expect 0 backups --json production
+    same "nothing known" "$(json '.backups[0] | [.percent, .eta_s, .eta_from, .overdue_s] | tostring')" '[null,null,null,null]'
+    # Files beside it, that are older than their own birth.
+    local file size
+    size=$(stat -c %s "$SITE/dumps/shop-20261122.sql")
+    for file in shop-20261120.sql shop-20261121.sql shop-20261121.sql.bad other-20261121.sql; do
+        head -c $((size * 4)) /dev/zero >"$SITE/dumps/$file"
+        touch -d 2026-01-01 "$SITE/dumps/$file"
+    done
+    touch -d 2026-01-02 "$SITE/dumps/shop-20261121.sql"
+    wait_for 20 percent_is_known
+    same "from files" "$(json '.backups[0].eta_from')" "its size and that of the last 2 backups"
+    same "about a quarter" "$(json '.backups[0].percent | . >= 20 and . <= 26')" true
+    in_each_shell
+    # And what crelease has seen itself; lines that are no such record count for nothing.
+    local now
+    now=$(date +%s)
+    printf '%s\n' "1 $((now - 86400)) 1000 $((size * 4)) - pg_dump $DB" "1 $((now - 86400)) 1 1 - pg_dump another" "2 x" \
+        "1 $((now - 172800)) 1000 $((size * 4)) - pg_dump $DB" 'x' >"$SITE/app2/.crelease/backups"
+    expect 0 backups production
+    says 'about .* left \(.*\), from the last 4 backups and its size'
+    expect 0 status --json production
+    same "from both" "$(json '.backups[0].eta_from')" "the last 4 backups and its size"
+    cr_begin deploy production
+    wait_for 60 says_so_far 'backup app2: pg_dump .* %, about .* left \(.*\), from the last 4 backups and its size'
+    end_dump
+    cr_end 0
+    finished "$(revision)" 2
+    # It is recorded, with its size and the database's.
+    size=$(stat -c %s "$SITE/dumps/shop-20261122.sql")
+    tail -n 1 "$SITE/app2/.crelease/backups" | grep -qE "^1 [0-9]{10} [0-9]+ $size [0-9]{7,} pg_dump $DB\$" ||
+        fail "recorded: $(tail -n 1 "$SITE/app2/.crelease/backups")"
+    same "lines of the record" "$(wc -l <"$SITE/app2/.crelease/backups")" 4
+    gone "$SITE/app2/.crelease/backups.new"
+}
+
+# The same script in each of the shells of a host.
+in_each_shell() {
+    local shell
+    touch -d '+10 minutes' "$SITE/dumps/shop-20261119.sql"
+    echo x >"$SITE/dumps/shop-20261119.sql"
+    touch -d '+10 minutes' "$SITE/dumps/shop-20261119.sql"
+    {
+        echo "deploy_to=/nowhere run='' epoch='' release='' step='' path='' record='' verb=look database='$DB' name=pg_dump"
+        cat "$TOP/src/stages/prelude.sh" "$TOP/src/stages/backup_host.sh"
+    } >"$SITE/script"
+    for shell in dash 'bash --posix' 'busybox ash' mksh; do
+        # shellcheck disable=SC2086 # words
+        $shell <"$SITE/script" >"$SITE/said" 2>&1 || fail "$shell: status $?"
+        cat "$SITE/said"
+        grep -qE '^client [0-9]+ [0-9]+ [0-9a-f-]+$' "$SITE/said" || fail "$shell: client"
+        grep -qx "output $size $SITE/dumps/shop-20261122.sql" "$SITE/said" || fail "$shell: output"
+        same "$shell: earlier" "$(grep -c '^earlier ' "$SITE/said")" 3
+        # Where files have a time of birth, and stat tells it.
+        if [ "$shell" != 'busybox ash' ] && [ "$(stat -c %W "$SITE/dumps/shop-20261119.sql")" -gt 0 ]; then
+            awk '$1 == "earlier" && $2 == 2 { n += $4 - $3 >= 590 } END { exit n != 1 }' "$SITE/said" || fail "$shell: birth"
+        fi
+        grep -qx 'end backup_host' "$SITE/said" || fail "$shell: end"
+    done
+    rm "$SITE/dumps/shop-20261119.sql"
+}
+
+percent_is_known() { cr backups --json production; [ "$(json '.backups[0].percent')" != null ]; }
+
+# The record has an end; and one that takes longer than any before is overdue.
+case_overdue() {
+    site_new overdue 1
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    big_table
+    dump_to "$SITE/dump.sql"
+    local i now
+    now=$(date +%s)
+    for i in $(seq 60); do
+        echo "1 $((now - 6000000 + i * 86400)) 1 - - pg_dump $DB"
+    done >"$SITE/app1/.crelease/backups"
+    wait_for 10 is_overdue
+    same "eta" "$(json '.backups[0].eta_s')" 0
+    expect 0 backups production
+    says 'overdue by .*, from the last 5 backups'
+    cr_begin deploy --json production
+    wait_for 60 says_so_far '"event":"backup".*"eta_s":0.*"overdue_s":[0-9]+'
+    end_dump
+    cr_end 0
+    same "lines of the record" "$(wc -l <"$SITE/app1/.crelease/backups")" 50
+}
+is_overdue() { cr backups --json production; [ "$(json '.backups[0].overdue_s')" -gt 0 ]; }
+
+# What was stopped, by crelease or somebody else, is no measure.
+case_stopped_is_not_recorded() {
+    site_new stopped_is_not_recorded 1
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    big_table
+    dump_to "$SITE/dump.sql"
+    expect 0 deploy --on-backup=kill production
+    gone "$SITE/app1/.crelease/backups"
+    echo go >&8
+    commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+    echo "1 $(($(date +%s) - 86400)) 5000 - - pg_dump $DB" >"$SITE/app1/.crelease/backups"
+    dump_to "$SITE/dump2.sql"
+    cr_begin deploy production
+    wait_for 60 says_so_far 'about .* left .*, from the last backup'
+    sql "select pg_terminate_backend($(dump_pid))" >/dev/null
+    cr_end 0
+    same "lines of the record" "$(wc -l <"$SITE/app1/.crelease/backups")" 1
+}
+
+# site_before NAME BACKUP: a migration is pending, and a backup is to start in some minutes.
+site_before() {
+    site_new "$1" 1
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    now_is
+    recipe_write <<<"backup: {schedule: ['$(minute_in 3) pg_dump nightly'], $2}"
+}
+state_is() { cr status --json production; [ "$(json .run.state)" = "$1" ]; }
+migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
+
+# It is let come and go before the migration.
+case_clearance() {
+    site_before clearance 'clearance: 10m'
+    big_table
+    cr_begin deploy production
+    wait_for 60 says_so_far 'backup app1: a backup of clearance, not begun yet, .*: it starts at [0-9:]+ \(pg_dump nightly\), and is let pass first'
+    wait_for 60 state_is waiting
+    kill -INT "$CR_PID"
+    cr_end 130
+    cr_begin resume production
+    wait_for 60 says_so_far 'is let pass first'
+    same "migrations" "$(migrations)" 20260101000000
+    start_dump
+    wait_for 60 says_so_far 'pg_dump of clearance by '
+    same "migrations" "$(migrations)" 20260101000000
+    end_dump
+    cr_end 0
+    finished "$(revision)" 2
+    same "migrations" "$(migrations)" '20260101000000 20260102000000'
+}
+
+# With nothing pending, or with one further away, nobody waits.
+case_clearance_of_none() {
+    site_before clearance_of_none 'clearance: 10s'
+    expect 0 deploy production
+    says_not 'let pass'
+    recipe_write <<<"backup: {schedule: ['$(minute_in 3) pg_dump nightly'], clearance: 10m}"
+    commit_file public/index.html two
+    expect 0 deploy production
+    says_not 'let pass'
+}
+
+case_clearance_and_policy() {
+    site_before clearance_and_policy 'clearance: 10m, policy: abort'
+    expect 4 deploy production
+    says 'a backup \(pg_dump nightly\) starts at [0-9:]+, in .*, and the policy says not to wait'
+    expect 4 resume --on-backup=ask production
+    says 'no terminal to ask on'
+    expect 4 resume --on-backup=wait --wait-limit=1s production
+    says 'a backup that is to start is in the way: waited for 1.0 s'
+    expect 0 resume --on-backup=kill production
+    finished "$(revision)" 2
+}
+
+case_clearance_in_vain() {
+    site_before clearance_in_vain 'clearance: 20s'
+    recipe_write <<<"backup: {schedule: ['* * * * * pg_dump nightly'], clearance: 20s}"
+    # Within it, on one of its sides.
+    wait_for 30 near_the_turn
+    expect 0 deploy production
+    says 'was to start at [0-9:]+, .* ago, and was not seen in the database: going on'
+    finished "$(revision)" 2
+}
+near_the_turn() { [ "$(date +%-S)" -gt 42 ] || [ "$(date +%-S)" -lt 12 ]; }
+
+rig_open
+own_programs
+rig_postgres
+rig_start 2
+run_cases "$@"
