@@ -36,7 +36,7 @@ ALL_CFLAGS = -std=c17 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -DCRELEASE_VERSION='
 SRC   := $(filter-out src/main.c,$(wildcard src/*/*.c))
 OBJ   := $(SRC:src/%.c=$(OUT)/%.o)
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
-SCRIPTS   := $(wildcard .ci/run tests/run tests/*/*.sh tests/demo/run tests/bench/run tests/app/bin/*)
+SCRIPTS   := $(wildcard .ci/run tests/run tests/*/*.sh tests/demo/run tests/bench/run tests/app/bin/* tests/apps/*/bin/*)
 FORMATTED := $(wildcard src/*.c src/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch])
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))

@@ -256,10 +256,11 @@ static bool print_json(struct session *s, const struct survey *sv, const struct 
     backups_put_json(json_put_array(o, "backups"), b);
     json_put_null(o, "next_backups");
     struct json *m = json_put_object(o, "migrations");
-    if (pending < 0)
+    if (pending < 0 || pending == PENDING_SOME)
         json_put_null(m, "pending");
     else
         json_put_int(m, "pending", pending);
+    json_put_text(m, "state", pending < 0 ? "unknown" : pending == 0 ? "none" : "pending");
     bool ok = !s->options.verify || verify_all(s, sv, json_put_array(o, "verify"), err);
     json_write(o, stdout, true);
     json_close(o);
@@ -282,7 +283,9 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
         backups_print(s, s->recipe->hosts[db].name, b);
     }
     if (s->recipe->migrate.run)
-        printf("%s\n", pending < 0    ? "pending migrations: not known"
+        printf("%s\n", pending == PENDING_SOME
+                           ? arena_printf(s->arena, "migrations are pending for the %s, number not known", of)
+                       : pending < 0  ? "pending migrations: not known"
                        : pending == 0 ? arena_printf(s->arena, "no migration is pending for the %s", of)
                                       : arena_printf(s->arena, "%s pending for the %s",
                                                      text_count(s->arena, (unsigned long long)pending,

@@ -25,4 +25,5 @@ SCRIPT(cleanup);
 SCRIPT(unlock);
 SCRIPT(mark);
 SCRIPT(exec);
+SCRIPT(pending);
 SCRIPT(history);

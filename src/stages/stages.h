@@ -6,6 +6,7 @@
 #define CRELEASE_STAGES_H
 
 #include "core/run.h"
+#include "stages/pending.h"
 
 /* The rows in the order in which a deploy walks them; ends with one without a name. */
 extern const struct stage deploy_stages[];
@@ -49,8 +50,8 @@ bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *
 bool migrate_act(struct run *r, const struct step *s, struct err *err);
 bool migrate_undo(struct run *r, const struct step *s, struct err *err);
 
-/* How many migrations are pending according to migrate.status in that folder; -1 when that cannot
- * be known.  ret_names: the first few, for people; may be NULL. */
+/* How many migrations are pending according to migrate.status in that folder (pending.h).
+ * ret_names: the first few, for people; may be NULL. */
 bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
                      const char **ret_names, struct err *err) MUST_CHECK;
 
