@@ -264,10 +264,11 @@ static bool print_json(struct session *s, const struct survey *sv, const struct 
     backups_put_json(json_put_array(o, "backups"), &t->running);
     next_backups_put_json(o, &t->next);
     struct json *m = json_put_object(o, "migrations");
-    if (t->pending < 0)
+    if (t->pending < 0 || t->pending == PENDING_SOME)
         json_put_null(m, "pending");
     else
         json_put_int(m, "pending", t->pending);
+    json_put_text(m, "state", t->pending < 0 ? "unknown" : t->pending == 0 ? "none" : "pending");
     bool ok = !s->options.verify || verify_all(s, sv, json_put_array(o, "verify"), err);
     json_write(o, stdout, true);
     json_close(o);
@@ -291,7 +292,9 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
         next_backups_print(s, s->recipe->hosts[t->db].name, &t->next);
     }
     if (s->recipe->migrate.run)
-        printf("%s\n", t->pending < 0    ? "pending migrations: not known"
+        printf("%s\n", t->pending == PENDING_SOME
+                           ? arena_printf(s->arena, "migrations are pending for the %s, number not known", of)
+                       : t->pending < 0  ? "pending migrations: not known"
                        : t->pending == 0 ? arena_printf(s->arena, "no migration is pending for the %s", of)
                                       : arena_printf(s->arena, "%s pending for the %s",
                                                      text_count(s->arena, (unsigned long long)t->pending,

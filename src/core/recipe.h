@@ -62,6 +62,30 @@ enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL };
 enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
 enum on_host_failure { HOST_FAILURE_STOP, HOST_FAILURE_CONTINUE };
 
+/* Whose answer migrate.status gives; OWN: of something else, and the recipe says how it is read. */
+enum pending_tool {
+    PENDING_AUTO, /* Rails, Django or Laravel: whichever it looks like */
+    PENDING_RAILS,
+    PENDING_DJANGO,
+    PENDING_LARAVEL,
+    PENDING_FLYWAY,
+    PENDING_SQITCH,
+    PENDING_ALEMBIC,
+    PENDING_OWN,
+};
+
+/* Exit statuses, none of them 0. */
+struct statuses {
+    bool has[256];
+    size_t n;
+};
+
+struct pending_when {
+    enum pending_tool tool;
+    struct statuses exit; /* of OWN: these say that something is pending */
+    const char *output;   /* of OWN: a regular expression for the lines of what is pending; NULL */
+};
+
 struct recipe {
     const char *file;   /* absolute path */
     const char *dir;    /* its folder */
@@ -97,6 +121,7 @@ struct recipe {
     struct {
         const char *run;    /* NULL: this site has no migrations */
         const char *status; /* NULL: pending cannot be asked */
+        struct pending_when pending_when;
         long long lock_timeout_ms;
         long attempts;
         long long timeout_ms;

@@ -4,11 +4,12 @@
 #include "edge/digest.h"
 
 #include <ctype.h>
+#include <regex.h>
 
 static const char DIGITS[] = "0123456789";
 static const char NAME[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
-enum { NAME_MAX_LEN = 128, PATH_MAX_LEN = 1024 };
+enum { NAME_MAX_LEN = 128, PATH_MAX_LEN = 1024, REGEX_BYTES_MAX = 500, REGEX_REPEATED_MAX = 10000 };
 
 bool value_has_control(const char *s, bool lines)
 {
@@ -243,4 +244,43 @@ const char *check_schedule(struct arena *a, const char **value)
         cron_parse(a, *value, false, &line) == CRON_COMMAND)
         return NULL;
     return "none, crontab, or a cron line such as '0 2 * * *', with or without its command";
+}
+
+/* What its repetitions may come to: a few letters can ask for gigabytes. */
+static bool is_modest(const char *s)
+{
+    unsigned long product = 1;
+
+    if (strlen(s) > REGEX_BYTES_MAX)
+        return false;
+    while ((s = strchr(s, '{'))) {
+        for (s++; isdigit((unsigned char)*s) || *s == ','; s += *s == ',') {
+            unsigned long n = 0;
+            for (; isdigit((unsigned char)*s) && n <= REGEX_REPEATED_MAX; s++)
+                n = n * 10 + (unsigned long)(*s - '0');
+            if (n && (product *= n) > REGEX_REPEATED_MAX)
+                return false;
+        }
+    }
+    return true;
+}
+
+const char *check_regex(struct arena *a, const char **value)
+{
+    const char *expected = "a POSIX extended regular expression";
+    char why[100];
+    regex_t re;
+
+    if (!**value)
+        return expected;
+    if (!is_modest(*value))
+        return arena_printf(a, "%s of at most %d bytes, whose repetitions come to at most %d",
+                            expected, REGEX_BYTES_MAX, REGEX_REPEATED_MAX);
+    int status = regcomp(&re, *value, REG_EXTENDED);
+    if (status) {
+        regerror(status, &re, why, sizeof why);
+        return arena_printf(a, "%s (%s)", expected, why);
+    }
+    regfree(&re);
+    return NULL;
 }

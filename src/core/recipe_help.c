@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "core/recipes.h"
 
-enum { TEXT_MAX = 1024 * 1024, NAME_COLUMN = 24 };
+enum { TEXT_MAX = 1024 * 1024, NAME_COLUMN = 27 };
 
 static const char *text_of(struct arena *a, struct buf *b)
 {
@@ -43,7 +43,8 @@ static bool is_whole_or_below(const char *path, const char *section)
 
 static bool has_rows_below(const struct recipe_key *key)
 {
-    return key->kind == KEY_SECTION || key->kind == KEY_HOSTS || key->kind == KEY_JOB;
+    return key->kind == KEY_SECTION || key->kind == KEY_HOSTS || key->kind == KEY_JOB ||
+           key->kind == KEY_PENDING;
 }
 
 static const char *help_all(struct arena *a)
@@ -53,7 +54,7 @@ static const char *help_all(struct arena *a)
     buf_puts(&b, "keys of a recipe, defaults in brackets:\n\n");
     for (size_t i = 0; i < recipe_keys_n; i++) {
         const struct recipe_key *key = &recipe_keys[i];
-        if (i && (has_rows_below(key) || !strcmp(key->path, "hooks")))
+        if (i && !strchr(key->path, '.') && (has_rows_below(key) || !strcmp(key->path, "hooks")))
             buf_puts(&b, "\n");
         help_line(&b, key);
     }
@@ -145,7 +146,8 @@ static void json_text(struct buf *b, const char *s)
     buf_puts(b, "\"");
 }
 
-static void schema_words(struct buf *b, const struct recipe_key *key)
+/* An anyOf, but for its closing bracket. */
+static void schema_alternatives(struct buf *b, const struct recipe_key *key)
 {
     buf_puts(b, "\"anyOf\": [{\"enum\": [");
     for (const struct key_word *w = key->words; w->word; w++) {
@@ -157,10 +159,37 @@ static void schema_words(struct buf *b, const struct recipe_key *key)
             json_text(b, w->word);
         buf_puts(b, ", ");
     }
-    buf_printf(b, "null]}, {\"type\": \"string\", \"pattern\": \"%s\"}]", REFERENCE);
+    buf_printf(b, "null]}, {\"type\": \"string\", \"pattern\": \"%s\"}", REFERENCE);
 }
 
-static void schema_type(struct buf *b, const struct recipe_key *key)
+static void schema_words(struct buf *b, const struct recipe_key *key)
+{
+    schema_alternatives(b, key);
+    buf_puts(b, "]");
+}
+
+static void schema_properties(struct buf *b, const char *scope, int indent, enum key_place place);
+
+static void schema_below(struct buf *b, const struct recipe_key *key, int indent)
+{
+    char scope[64];
+
+    snprintf(scope, sizeof scope, "%s.", key->path);
+    buf_puts(b, "\"additionalProperties\": false,\n");
+    buf_printf(b, "%*s\"properties\": {\n", indent + 2, "");
+    schema_properties(b, scope, indent + 4, PLACE_ANY);
+    buf_printf(b, "%*s}}", indent + 2, "");
+}
+
+static void schema_status(struct buf *b)
+{
+    buf_printf(b,
+               "{\"type\": [\"integer\", \"string\"], \"minimum\": 1, \"maximum\": 255, "
+               "\"pattern\": \"^[0-9]+$|%s\"}",
+               REFERENCE);
+}
+
+static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
 {
     const char *null = key->required ? "" : ", \"null\"";
 
@@ -232,13 +261,24 @@ static void schema_type(struct buf *b, const struct recipe_key *key)
         buf_puts(b, "\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": "
                     "{\"$ref\": \"#/definitions/environment\"}");
         return;
+    case KEY_STATUSES:
+        buf_puts(b, "\"anyOf\": [{\"type\": \"null\"}, ");
+        schema_status(b);
+        buf_puts(b, ", {\"type\": \"array\", \"minItems\": 1, \"items\": ");
+        schema_status(b);
+        buf_puts(b, "}]");
+        return;
+    case KEY_PENDING:
+        schema_alternatives(b, key);
+        buf_puts(b, ", {\"type\": \"object\", \"minProperties\": 1, ");
+        schema_below(b, key, indent);
+        buf_puts(b, "]");
+        return;
     case KEY_SECTION:
     case KEY_JOB:
         return;
     }
 }
-
-static void schema_properties(struct buf *b, const char *scope, int indent, enum key_place place);
 
 static void schema_key(struct buf *b, const struct recipe_key *key, int indent)
 {
@@ -246,15 +286,11 @@ static void schema_key(struct buf *b, const struct recipe_key *key, int indent)
     json_text(b, key->about);
     buf_puts(b, ", ");
     if (key->kind == KEY_SECTION) {
-        char scope[64];
-        snprintf(scope, sizeof scope, "%s.", key->path);
-        buf_puts(b, "\"type\": [\"object\", \"null\"], \"additionalProperties\": false,\n");
-        buf_printf(b, "%*s\"properties\": {\n", indent + 2, "");
-        schema_properties(b, scope, indent + 4, PLACE_ANY);
-        buf_printf(b, "%*s}}", indent + 2, "");
+        buf_puts(b, "\"type\": [\"object\", \"null\"], ");
+        schema_below(b, key, indent);
         return;
     }
-    schema_type(b, key);
+    schema_type(b, key, indent);
     buf_puts(b, "}");
 }
 

@@ -26,6 +26,14 @@ static const struct key_word on_failure_words[] = {
 
 static const struct key_word on_host_failure_words[] = {
     {"stop", HOST_FAILURE_STOP, false}, {"continue", HOST_FAILURE_CONTINUE, false}, {0}};
+static const struct key_word pending_words[] = {{"auto", PENDING_AUTO, false},
+                                                {"rails", PENDING_RAILS, false},
+                                                {"django", PENDING_DJANGO, false},
+                                                {"laravel", PENDING_LARAVEL, false},
+                                                {"flyway", PENDING_FLYWAY, false},
+                                                {"sqitch", PENDING_SQITCH, false},
+                                                {"alembic", PENDING_ALEMBIC, false},
+                                                {0}};
 
 const char *const recipe_hook_stages[] = {
     "lock",         "checkout", "link",   "build",   "backup-detect",
@@ -102,6 +110,17 @@ const struct recipe_key recipe_keys[] = {
      .about = "the migration, run once on the primary host of role db; without it there are none"},
     {"migrate.status", KEY_SHELL, .check = check_not_empty, IN_RECIPE(migrate.status),
      .about = "prints the state of the migrations, so that pending ones can be counted"},
+    {"migrate.pending_when", KEY_PENDING, .fallback = "auto", .words = pending_words,
+     IN_RECIPE(migrate.pending_when.tool),
+     .about = "how the answer of migrate.status is read: as that of a tool (auto: rails, django or "
+              "laravel, whichever it looks like), or by the keys below"},
+    {"migrate.pending_when.exit", KEY_STATUSES, IN_RECIPE(migrate.pending_when.exit),
+     .about = "exit statuses that mean that something is pending; 0 is nothing (or what output "
+              "finds), any other is not known"},
+    {"migrate.pending_when.output", KEY_TEXT, .check = check_regex,
+     IN_RECIPE(migrate.pending_when.output),
+     .about = "a POSIX extended regular expression: each line it matches is a pending migration, "
+              "named by its first group"},
     {"migrate.lock_timeout", KEY_DURATION, .fallback = "1s", .nonzero = true,
      IN_RECIPE(migrate.lock_timeout_ms),
      .about = "how long a statement of a migration may queue for a lock while others queue behind "
@@ -285,6 +304,11 @@ const char *recipe_key_expected(struct arena *a, const struct recipe_key *key)
         return "a map from names to jobs";
     case KEY_SECTION:
         return "a map";
+    case KEY_STATUSES:
+        return "an exit status from 1 to 255, or a list of them";
+    case KEY_PENDING:
+        return arena_printf(a, "%s; or a map with 'exit', 'output' or both",
+                            words_expected(a, key->words));
     case KEY_HOSTS:
         return "a list of hosts, each 'user@host:port' or a map with 'host'";
     case KEY_ENVIRONMENTS:

@@ -77,6 +77,34 @@ void secrets_read(struct reader *rd, const struct recipe_key *key, const struct 
     }
 }
 
+void statuses_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                   struct statuses *ret)
+{
+    bool list = node->kind == NODE_LIST;
+    struct statuses set = {0};
+    const char *text;
+    long n;
+
+    if (!value_fits(rd, key, node))
+        return;
+    if (list && !node->n)
+        value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+    for (size_t i = 0; i < (list ? node->n : 1); i++) {
+        const struct node *item = list ? node->item[i] : node;
+        if (item->kind != NODE_SCALAR || node_is_null(item)) {
+            value_wrong(rd, key, item, recipe_key_expected(rd->a, key));
+        } else if (value_text(rd, key, item, &text)) {
+            if (!value_count(text, 1, 255, &n)) {
+                value_wrong(rd, key, item, recipe_key_expected(rd->a, key));
+                continue;
+            }
+            set.n += !set.has[n];
+            set.has[n] = true;
+        }
+    }
+    *ret = set;
+}
+
 static void variable_set(struct variables *vars, const char *name, const char *value)
 {
     for (size_t i = 0; i < vars->n; i++) {

@@ -55,6 +55,9 @@ bool value_text(struct reader *rd, const struct recipe_key *key, const struct no
 void value_wrong(struct reader *rd, const struct recipe_key *key, const struct node *node,
                  const char *expected);
 
+/* Digits, from min to max. */
+bool value_count(const char *s, long min, long max, long *ret);
+
 /* False, with a mistake, when a list or map has more members than KEY_ITEMS_MAX. */
 bool value_fits(struct reader *rd, const struct recipe_key *key, const struct node *node);
 
@@ -78,6 +81,8 @@ void texts_read(struct reader *rd, const struct recipe_key *key, const struct no
 void variables_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
                     struct variables *ret);
 void secrets_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
+void statuses_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                   struct statuses *ret);
 
 /* recipe_merge.c: what is in over wins; maps that the key table says so of are merged key by key.
  */

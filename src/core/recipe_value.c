@@ -73,7 +73,7 @@ static void unbuilt(struct reader *rd, const struct recipe_key *key, const struc
                     recipe_key_shown(key));
 }
 
-static bool read_count(const char *s, long min, long max, long *ret)
+bool value_count(const char *s, long min, long max, long *ret)
 {
     size_t digits = strspn(s, "0123456789");
 
@@ -129,7 +129,7 @@ static void *place(const struct recipe_key *key, void *into)
 
 _Static_assert(sizeof(enum policy) == sizeof(int) && sizeof(enum transport) == sizeof(int) &&
                    sizeof(enum adapter) == sizeof(int) && sizeof(enum on_failure) == sizeof(int) &&
-                   sizeof(enum on_host_failure) == sizeof(int),
+                   sizeof(enum on_host_failure) == sizeof(int) && sizeof(enum pending_tool) == sizeof(int),
                "words are kept as int");
 
 /* Text to its place; node is where it stands, for messages. */
@@ -151,13 +151,13 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
             memcpy(place(key, into), &text, sizeof text);
         return;
     case KEY_COUNT:
-        if (!read_count(text, key->min, KEY_COUNT_MAX, &n))
+        if (!value_count(text, key->min, KEY_COUNT_MAX, &n))
             value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
         else if (kept)
             memcpy(place(key, into), &n, sizeof n);
         return;
     case KEY_PORT:
-        if (!read_count(text, 1, 65535, &n))
+        if (!value_count(text, 1, 65535, &n))
             value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
         port = (int)n;
         memcpy(place(key, into), &port, sizeof port);
@@ -173,6 +173,7 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
             memcpy(place(key, into), &yes, sizeof yes);
         return;
     case KEY_WORD:
+    case KEY_PENDING:
         if (read_word(rd, key, node, text, &word) && kept)
             memcpy(place(key, into), &word, sizeof word);
         return;
@@ -182,6 +183,7 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
     case KEY_HOOKS:
     case KEY_TASKS:
     case KEY_SECRETS:
+    case KEY_STATUSES:
     case KEY_SECTION:
     case KEY_HOSTS:
     case KEY_ENVIRONMENTS:
@@ -201,6 +203,26 @@ void defaults_set(struct reader *rd, const char *scope, void *into)
         if (key->fallback && elsewhere == (len > 0) && strncmp(key->path, scope, len) == 0)
             read_scalar(rd, key, &nowhere, key->fallback, into);
     }
+}
+
+static bool is_given(const struct node *map, const char *name)
+{
+    const struct node *node = node_get(map, name);
+
+    return node && !node_is_null(node);
+}
+
+/* The map that stands where else a word would. */
+static void read_pending(struct reader *rd, const struct recipe_key *key, const struct node *map,
+                         void *into)
+{
+    enum pending_tool own = PENDING_OWN;
+
+    map_read(rd, map, arena_printf(rd->a, "%s.", key->path), map, into);
+    if (!is_given(map, "exit") && !is_given(map, "output"))
+        mistake_add(rd->m, map, "'%s' is a map without 'exit' and 'output', expected one of them",
+                    key->path);
+    memcpy(place(key, into), &own, sizeof own);
 }
 
 void value_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
@@ -246,6 +268,15 @@ void value_read(struct reader *rd, const struct recipe_key *key, const struct no
         return;
     case KEY_SECRETS:
         secrets_read(rd, key, node);
+        return;
+    case KEY_STATUSES:
+        statuses_read(rd, key, node, place(key, into));
+        return;
+    case KEY_PENDING:
+        if (node->kind == NODE_MAP)
+            read_pending(rd, key, node, into);
+        else if (value_text(rd, key, node, &text))
+            read_scalar(rd, key, node, text, into);
         return;
     case KEY_SECTION:
         if (node->kind == NODE_MAP)

@@ -36,10 +36,15 @@ static bool is_at_or_below(const char *path, const char *folder)
     return strncmp(path, folder, len) == 0 && (!path[len] || path[len] == '/');
 }
 
+static bool is_built_in(const struct node *node)
+{
+    return strncmp(node->file, "recipes/", 8) == 0;
+}
+
 static void link_wrong(struct reader *rd, const struct linked *x, const struct linked *above)
 {
     /* Said in the recipe itself, not in the built-in one, where that is possible. */
-    const struct linked *at = strncmp(x->node->file, "recipes/", 8) == 0 ? above : x;
+    const struct linked *at = is_built_in(x->node) ? above : x;
     const struct node *other = at == x ? above->node : x->node;
 
     if (strcmp(x->path, above->path) == 0)
@@ -95,6 +100,15 @@ static void database_finish(struct reader *rd, const struct node *root)
         r->database.adapter = r->database.name ? ADAPTER_POSTGRESQL : ADAPTER_NONE;
     else if (r->database.adapter != ADAPTER_NONE && !node_below(root, "database", "name"))
         mistake_add(rd->m, adapter, "'database.adapter' is given, expected 'database.name' too");
+}
+
+/* One that a built-in recipe brings may have lost its status. */
+static void pending_finish(struct reader *rd, const struct node *root)
+{
+    const struct node *when = node_below(root, "migrate", "pending_when");
+
+    if (when && !node_is_null(when) && !is_built_in(when) && !rd->recipe->migrate.status)
+        mistake_add(rd->m, when, "'migrate.pending_when' is given, expected 'migrate.status' too");
 }
 
 /* "app" when somebody has it. */
@@ -231,6 +245,7 @@ void whole_finish(struct reader *rd, const struct node *root)
     const struct node *hosts = node_get(root, "hosts");
 
     database_finish(rd, root);
+    pending_finish(rd, root);
     roles_finish(rd, root);
     rolling_finish(rd, root);
     links_check(rd, root);

@@ -49,7 +49,7 @@ struct run {
     struct strs to_migrate;   /* the same: what was pending when this run first looked */
     bool backup_seen;      /* backup-detect found one in the way */
     bool nothing_pending;  /* found out by backup-detect, or before, or to be taken so */
-    long pending;          /* number; -1: not known */
+    long pending;          /* number; -1: not known; LONG_MAX: some, number not known */
     long long behind_backup_ms;
     struct strs untidy;    /* what failed after the release was live */
     struct failure failure;

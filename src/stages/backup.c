@@ -759,10 +759,7 @@ static bool ask_pending(struct run *r, size_t host, struct err *err)
     } else {
         if (!migrate_pending(r, host, run_folder(r, host), &r->pending, &names, err))
             return false;
-        r->detail = r->pending < 0    ? "what is pending is not known"
-                    : r->pending == 0 ? "nothing pending"
-                                      : arena_printf(r->arena, "%ld pending: %s", r->pending,
-                                                     text_shown(r->arena, names));
+        r->detail = pending_text(r->arena, r->pending, names);
     }
     r->nothing_pending = r->pending == 0;
     return true;

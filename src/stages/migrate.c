@@ -8,48 +8,7 @@
 #include "core/jobs.h"
 #include "stages/scripts.h"
 
-#include <ctype.h>
-
-enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, NAMES_KEPT = 100, PAUSE_MAX_MS = 30000 };
-
-/* One line of a status command: its pending migration, or NULL.  Rails "  down  2026... Name",
- * Django "[ ]  app.0001", Laravel "... Pending". */
-static const char *pending_name(struct arena *a, const char *line)
-{
-    size_t len = strlen(line);
-
-    while (isspace((unsigned char)*line))
-        line++;
-    if (strncmp(line, "down", 4) == 0 && isspace((unsigned char)line[4]))
-        line += 4;
-    else if (strncmp(line, "[ ]", 3) == 0)
-        line += 3;
-    else if (len < 8 || !strstr(line, " Pending"))
-        return NULL;
-    while (isspace((unsigned char)*line))
-        line++;
-    struct buf b = buf_make(200);
-    for (; *line && !b.full; line++)
-        if (!isspace((unsigned char)*line) || (b.len && b.text[b.len - 1] != ' '))
-            buf_add(&b, isspace((unsigned char)*line) ? " " : line, 1);
-    const char *name = arena_strndup(a, b.text, b.len);
-    buf_free(&b);
-    return name;
-}
-
-static long find_pending(struct arena *a, const char *out, struct strs *ret)
-{
-    long n = 0;
-
-    while (*out) {
-        size_t len = strcspn(out, "\n");
-        const char *name = pending_name(a, arena_strndup(a, out, len));
-        if (name && n++ < NAMES_KEPT)
-            strs_add(a, ret, text_shown(a, name));
-        out += len + (out[len] == '\n');
-    }
-    return n;
-}
+enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000 };
 
 static const char *first_names(struct arena *a, const struct strs *names, size_t max)
 {
@@ -60,14 +19,13 @@ static const char *first_names(struct arena *a, const struct strs *names, size_t
     return names->n > max ? arena_printf(a, "%s ...", text) : text;
 }
 
-/* *ret_n is -1 when that cannot be known. */
 static bool ask_status(struct run *r, size_t host, const char *where, struct strs *ret_names, long *ret_n,
                        struct err *err)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     struct reply reply;
 
-    *ret_n = -1;
+    *ret_n = PENDING_UNKNOWN;
     if (!r->recipe->migrate.status)
         return true;
     jobs_environment(r, host, &b);
@@ -75,17 +33,17 @@ static bool ask_status(struct run *r, size_t host, const char *where, struct str
     quote_assign(&b, "where", where);
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
     buf_puts(&b, r->prelude);
-    buf_puts(&b, script_exec);
+    buf_puts(&b, script_pending);
     struct call call = {.host = host, .script = b.text, .payload = -1, .timeout_ms = STATUS_MS};
     fleet_impatient(r->fleet, true);
     fleet_run(r->fleet, r->arena, &call, 1, &reply);
     fleet_impatient(r->fleet, false);
     buf_free(&b);
-    /* Before the first migration Rails answers with status 1: not known, not none. */
-    if (reply.kind == REPLY_EXIT && reply.status == 0)
-        *ret_n = find_pending(r->arena, reply.out, ret_names);
-    else if (reply.kind != REPLY_EXIT && reply.kind != REPLY_SIGNAL)
+    if (reply.kind != REPLY_EXIT && reply.kind != REPLY_SIGNAL)
         return run_judge(r, host, &reply, err);
+    const char *out = reply.kind == REPLY_EXIT ? pending_answer(r->arena, reply.out, reply.status) : NULL;
+    if (out)
+        *ret_n = pending_read(r->arena, &r->recipe->migrate.pending_when, reply.status, out, ret_names);
     return true;
 }
 
@@ -223,6 +181,9 @@ static bool verify(struct run *r, size_t host, struct err *err)
 
     if (!migrate_pending(r, host, run_folder(r, host), &left, &names, err))
         return false;
+    if (left == PENDING_SOME)
+        return err_set(err, ERR_FAILED, "the migration ended well, but 'migrate.status' says that something is"
+                       " still pending");
     if (left > 0)
         return err_set(err, ERR_FAILED, "the migration ended well, but %s still pending: %s",
                        left == 1 ? "1 is" : arena_printf(r->arena, "%ld are", left),
@@ -352,7 +313,7 @@ static const char *migrated_by_now(struct run *r, size_t host)
     for (size_t i = 0; i < were->n; i++)
         if (!strs_has(&still, were->v[i]))
             strs_add(r->arena, &gone, were->v[i]);
-    return first_names(r->arena, &gone, NAMES_KEPT);
+    return first_names(r->arena, &gone, PENDING_NAMES_MAX);
 }
 
 bool migrate_undo(struct run *r, const struct step *s, struct err *err)

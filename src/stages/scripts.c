@@ -27,4 +27,5 @@ SCRIPT(cleanup);
 SCRIPT(unlock);
 SCRIPT(mark);
 SCRIPT(exec);
+SCRIPT(pending);
 SCRIPT(history);

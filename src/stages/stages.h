@@ -8,6 +8,7 @@
 #include "core/estimate.h"
 #include "core/run.h"
 #include "core/schedule.h"
+#include "stages/pending.h"
 
 /* The rows in the order in which a deploy walks them; ends with one without a name. */
 extern const struct stage deploy_stages[];
@@ -93,8 +94,8 @@ const char *foresee_warning(struct run *r, const struct schedule *s);
 bool migrate_act(struct run *r, const struct step *s, struct err *err);
 bool migrate_undo(struct run *r, const struct step *s, struct err *err);
 
-/* How many migrations are pending according to migrate.status in that folder; -1 when that cannot
- * be known.  ret_names: the first few, for people; may be NULL. */
+/* How many migrations are pending according to migrate.status in that folder (pending.h).
+ * ret_names: the first few, for people; may be NULL. */
 bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
                      const char **ret_names, struct err *err) MUST_CHECK;
 

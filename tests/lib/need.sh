@@ -21,7 +21,9 @@ die() { say "$*"; exit 1; }
 has_module() { pkg-config --exists "$1" 2>/dev/null; }
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_cmocka() { has_module cmocka || [ -e /usr/include/cmocka.h ]; }
-has_jsonschema() { /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; }
+has_python() { /usr/bin/python3 -c "import $1" 2>/dev/null; }
+has_jsonschema() { has_python jsonschema; }
+has_perl() { /usr/bin/perl "-M$1" -e 1 2>/dev/null; }
 has_ruby() { ruby -ractive_record -rpg -e 1 >/dev/null 2>&1; }
 
 # One line each: the Debian package, and how to see that it is there.
@@ -55,6 +57,11 @@ wanted() {
 	ruby-activerecord has_ruby
 	ruby-pg has_ruby
 	python3-jsonschema has_jsonschema
+	python3-django has_python django
+	python3-psycopg2 has_python psycopg2
+	alembic has_command alembic
+	sqitch has_command sqitch
+	libdbd-pg-perl has_perl DBD::Pg
 	LIST
     bench) ;; # capistrano is compared with when it is there
     *) die "need.sh: no such thing: $1" ;;

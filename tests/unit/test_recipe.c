@@ -134,6 +134,7 @@ static void test_defaults(void **state)
     assert_int_equal(r->backup.after_limit, POLICY_ABORT);
     assert_null(r->migrate.run);
     assert_null(r->migrate.status);
+    assert_int_equal(r->migrate.pending_when.tool, PENDING_AUTO);
     assert_int_equal(r->migrate.lock_timeout_ms, 1000);
     assert_int_equal(r->migrate.attempts, 20);
     assert_int_equal(r->migrate.timeout_ms, 2 * 3600000);
@@ -552,6 +553,37 @@ static void test_table(void **state)
     assert_null(recipe_nearest_key(&arena, "zzzzzzzz"));
 }
 
+static const struct pending_when *read_pending(const char *value)
+{
+    return &read_text(arena_printf(&arena, "application: a\nmigrate: {status: s, pending_when: %s}\n" END,
+                                   value))->migrate.pending_when;
+}
+
+static void test_pending_when(void **state)
+{
+    const struct pending_when *w = read_pending("alembic");
+
+    (void)state;
+    assert_int_equal(w->tool, PENDING_ALEMBIC);
+    w = read_pending("{exit: 3}");
+    assert_int_equal(w->tool, PENDING_OWN);
+    assert_true(w->exit.has[3] && w->exit.n == 1 && !w->output);
+    w = read_pending("{exit: [1, '2', 255, 1], output: '^down (.*)'}");
+    assert_true(w->exit.has[1] && w->exit.has[2] && w->exit.has[255] && w->exit.n == 3);
+    assert_string_equal(w->output, "^down (.*)");
+    w = read_pending("{exit: null, output: x}");
+    assert_true(w->tool == PENDING_OWN && !w->exit.n);
+    /* A map takes the place of a word, and of another map, as a whole. */
+    const struct recipe *r = read_text("application: a\nextends: rails\nmigrate: {pending_when: {exit: 1}}\n"
+                                       "environments: {p: {hosts: [h], migrate: {pending_when: {output: x}}}}\n");
+    assert_int_equal(r->migrate.pending_when.tool, PENDING_OWN);
+    assert_true(!r->migrate.pending_when.exit.n && r->migrate.pending_when.output);
+    r = read_text("application: a\nextends: django\nmigrate: {run: x, status: null}\n" END);
+    assert_null(r->migrate.status);
+    assert_int_equal(r->migrate.pending_when.tool, PENDING_DJANGO);
+    is_wrong("application: a\nmigrate: {run: x, pending_when: sqitch}\n" END, "expected 'migrate.status' too");
+}
+
 /* Every key of the table can be said, and null takes it back to its default. */
 static void test_null(void **state)
 {
@@ -559,7 +591,7 @@ static void test_null(void **state)
     for (size_t i = 0; i < recipe_keys_n; i++) {
         const struct recipe_key *key = &recipe_keys[i];
         const char *dot = strchr(key->path, '.');
-        if (key->required || key->kind == KEY_JOB || strncmp(key->path, "hosts.", 6) == 0 ||
+        if (key->required || key->kind == KEY_JOB || (dot && strchr(dot + 1, '.')) || strncmp(key->path, "hosts.", 6) == 0 ||
             strncmp(key->path, "job.", 4) == 0)
             continue;
         read_text(dot ? arena_printf(&arena, "application: a\n%.*s: {%s: null}\n" END,
@@ -688,6 +720,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_digest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_search, setup, teardown),
         cmocka_unit_test_setup_teardown(test_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pending_when, setup, teardown),
         cmocka_unit_test_setup_teardown(test_null, setup, teardown),
         cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema, setup, teardown),

@@ -1,0 +1,9 @@
+# shellcheck shell=sh disable=SC2154
+# Runs the command that says what is pending, in the folder given; it ends with its connection.
+# Values: command, where.  What it prints is the answer, up to the last line, "ended STATUS": a
+# connection that closes before that has said nothing.
+cd "$where" || fail "there is no folder $where"
+/bin/sh -c "$command" </dev/null
+status=$?
+echo
+exit "$status"
