@@ -230,7 +230,8 @@ await_log() {
 }
 
 if [ "$crelease_timeout" -gt 0 ]; then
-	( trap "kill \$! 2>/dev/null; exit" TERM
+	# KILL: a TERM that meets the fork before its exec is taken by the handler it still has.
+	( trap "kill -s KILL \$! 2>/dev/null; exit" TERM
 	  sleep "$crelease_timeout" & wait $!
 	  trap "" TERM
 	  read -r p t b 2>/dev/null <"$d/pid" && lives "$p" "$t" "$b" || exit
@@ -283,7 +284,9 @@ start() {
 	# What a command prints may be nobody else's business.
 	umask_was=$(umask)
 	umask 027
-	mkdir -p "$dir/$n" && : >>"$dir/$n/log" || fail "cannot make $dir/$n (is the disk full?)"
+	# The supervisor has nobody to tell that it could not write.
+	mkdir -p "$dir/$n" && : >>"$dir/$n/log" && printf '%4096s' '' >"$dir/$n/room" && rm "$dir/$n/room" ||
+		fail "cannot write in $dir/$n (is the disk full?)"
 	umask "$umask_was"
 	setsid=$(command -v setsid || command -v nohup || true)
 	(

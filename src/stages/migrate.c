@@ -130,7 +130,7 @@ static const char *watch_text(struct run *r, long server_version)
     /* psql ends when the feed does, also where sudo stands between us and it. */
     /* What was cancelled just now is still to be told: the feed stops, psql comes to its end. */
     buf_puts(&b, "trap 'trap \"\" TERM; rm -f \"$crelease_job/watching\";"
-                 " (trap \"kill \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL $asking) & limit=$!;"
+                 " (trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL $asking) & limit=$!;"
                  " wait $asking; kill $limit;"
                  " printf \"%s\\n\" \"$last\" | ask >/dev/null; exit 0' TERM\n"
                  ": >\"$crelease_job/watching\"\n"

@@ -67,6 +67,7 @@ undo() {
 	fi
 	if [ -z "$previous" ]; then
 		rm -f "$live" || fail "cannot remove $live"
+		say nowhere yes
 		return 0
 	fi
 	if [ ! -d "$previous" ]; then

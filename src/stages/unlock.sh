@@ -33,8 +33,13 @@ if [ "$mark" != "done" ]; then
 fi
 rm -rf "$state/incoming/$run".* "$state/lock.$run".* "$state/link.$run".*
 rmdir "$state/incoming" 2>/dev/null
-rm -f "$run_dir"/acting.* "$state/beat" "$state/reserve" "$state/lock"
+rm -f "$run_dir"/acting.* "$state/beat" "$state/reserve"
+rm -f "$state/lock" || fail "cannot remove $state/lock"
 flush "$state"
+# What a clean-up left because its host went down.
+if [ -d "$state/trash" ]; then
+	(trap '' HUP && exec rm -rf "${state:?}/trash") </dev/null >/dev/null 2>&1 &
+fi
 
 # The records of the newest runs stay, for those who want to read a log.
 # shellcheck disable=SC2012 # the names are ours: digits and small letters

@@ -604,8 +604,8 @@ release_is_whole() {
     want=$want.$(live_revision "$1")
     # Shared things replace what the repository has in their place.
     diff -r --no-dereference -x log -x pids -x database.yml -x restart.txt -x REVISION -x REVISION_TIME -x tmp -x made \
-        "$want" "$dir/" >"$RIG/diff.$BASHPID" ||
-        fail "$1: the release differs from the commit: $(head -n 3 "$RIG/diff.$BASHPID" | tr '\n' ' ')"
+        "$want" "$dir/" >"$want.diff" ||
+        fail "$1: the release differs from the commit: $(head -n 3 "$want.diff" | tr '\n' ' ')"
 }
 
 # --- the backup in the way ---------------------------------------------------------------------

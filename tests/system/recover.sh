@@ -356,6 +356,18 @@ case_abort_with_nothing_to_go_back_to() {
     there "$SITE/here/current/REVISION"
 }
 
+# A first deploy that is given up after the switch: nothing is live then, so nothing is restarted.
+case_abort_of_the_first() {
+    site_new abort_of_the_first 0
+    recipe_write <<<"restart: {run: 'echo x >>$SITE_Q/restarted'}
+health: {run: 'false', attempts: 1, on_failure: stop}"
+    expect 1 deploy production
+    expect 0 abort production
+    gone "$SITE/here/current"
+    gone "$SITE/here/.crelease/lock"
+    same "restarts" "$(wc -l <"$SITE/restarted")" 1
+}
+
 case_no_rights() {
     site_stopped no_rights
     chmod a-w "$SITE/here/.crelease/runs/$(run_of)"
