@@ -46,21 +46,6 @@ keep() {
 		mv -f "$run_dir/$1.new" "$run_dir/$1" || fail "cannot write $run_dir/$1 (is the disk full?)"
 }
 
-# end_group PID TICKS BOOT: ends a process that is known, and what it started.
-end_group() {
-	if [ "$2" = - ]; then return 0; fi
-	rounds=0
-	while is_alive "$1" "$2" "$3"; do
-		case $rounds in
-		0) kill -s TERM -- "-$1" 2>/dev/null || kill -s TERM "$1" 2>/dev/null ;;
-		40) kill -s KILL -- "-$1" 2>/dev/null || kill -s KILL "$1" 2>/dev/null ;;
-		80) fail "process $1 of the run that was taken over does not end" ;;
-		esac
-		rounds=$((rounds + 1))
-		sleep 0.05 2>/dev/null || sleep 1
-	done
-}
-
 # What the old holder left at work on this host: its keeper, and a script in the middle of a
 # change.  Jobs are not among them: those are taken up.
 end_old_holder() {

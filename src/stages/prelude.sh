@@ -47,10 +47,32 @@ flush() {
 	sync "$@" 2>/dev/null || sync
 }
 
+# end_group PID TICKS BOOT: ends a process that is known, and what it started.
+end_group() {
+	if [ "$2" = - ]; then return 0; fi
+	rounds=0
+	while is_alive "$1" "$2" "$3"; do
+		case $rounds in
+		0) kill -s TERM -- "-$1" 2>/dev/null || kill -s TERM "$1" 2>/dev/null ;;
+		40) kill -s KILL -- "-$1" 2>/dev/null || kill -s KILL "$1" 2>/dev/null ;;
+		80) fail "process $1, an earlier step of this run, does not end" ;;
+		esac
+		rounds=$((rounds + 1))
+		sleep 0.05 2>/dev/null || sleep 1
+	done
+}
+
 # Every script that changes something begins with this.  Who it is comes first, the look at the
 # lock second; a takeover replaces the lock first and looks for such scripts second.  So either
 # this one sees the new lock and stops, or it is seen, and ended before the new holder goes on.
+#
+# One of the same holder that is still at work was cut off from it: its trip is over, too.
 begin_change() {
+	if [ -f "$run_dir/acting.$epoch" ]; then
+		other='' other_ticks='' other_boot=''
+		read -r other other_ticks other_boot <"$run_dir/acting.$epoch"
+		if [ "$other" != $$ ]; then end_group "$other" "${other_ticks:--}" "$other_boot"; fi
+	fi
 	identity_of $$
 	if [ -d "$run_dir" ]; then
 		echo "$$ $ticks $boot" >"$run_dir/acting.$epoch" || fail "cannot write in $run_dir (is the disk full?)"

@@ -211,6 +211,43 @@ case_resumed_by_many() {
     same "how often the job began" "$(wc -l <"$SITE/begun")" 2
 }
 
+# A connection that breaks while the script goes on: the same holder points the hosts back, and the
+# script that was cut off must not point one of them forward after that.
+case_cut_off_is_ended() {
+    site_new cut_off_is_ended 2
+    expect 0 deploy production
+    local first
+    first=$(release)
+    commit_file public/index.html two
+    # A sync that app2's switch does not get past.
+    mkdir -p "$RIG/bin"
+    cat >"$RIG/bin/sync" <<END
+#!/bin/sh
+case "\$*" in *"-f $SITE/app2/releases/"*) echo \$\$ >>"$SITE/syncs"; while [ -e "$SITE/hold" ]; do sleep 0.05; done ;; esac
+exec /bin/sync "\$@"
+END
+    chmod +x "$RIG/bin/sync"
+    touch "$SITE/hold"
+    cr_begin deploy production
+    wait_for 60 test -s "$SITE/syncs"
+    connections_cut app2
+    cr_end 7
+    rm "$SITE/hold" "$RIG/bin/sync"
+    wait_for 30 no_script_on app2
+    same "app1" "$(release app1)" "$first"
+    same "app2" "$(release app2)" "$first"
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+no_script_on() { # HOST
+    local entry
+    for entry in /proc/[0-9]*; do
+        if tr '\0' '\n' <"$entry/environ" | grep -qx "CRELEASE_RIG_HOST=$RIG/$1" && tr '\0' ' ' <"$entry/cmdline" | grep -q 'eval.*dd bs='; then
+            return 1
+        fi
+    done 2>/dev/null
+}
+
 # Many at the same moment: one wins, the others leave nothing.
 race() { # NAME DEPLOYS ROUNDS
     site_new "$1" 2
