@@ -260,6 +260,7 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
                          .n_hosts = 1, .alone = true, .again = r->force};
     struct backups now = {0};
     struct job_end *ends;
+    bool was_lost = false;
     long left;
 
     if (r->no_migrate)
@@ -287,8 +288,12 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
                 return false;
             if (left == 0)
                 break;
-            if (attempt < r->recipe->migrate.attempts)
+            /* Once: what is lost again is somebody's to look at. */
+            if (!was_lost && attempt < r->recipe->migrate.attempts) {
+                was_lost = true;
                 continue;
+            }
+            return jobs_fail(r, &c, &ends[0], err);
         }
         bool lock = ends[0].watched || waited_for_a_lock(ends[0].output);
         if (!lock || attempt >= r->recipe->migrate.attempts)

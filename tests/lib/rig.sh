@@ -203,6 +203,14 @@ host_env() {
     [ -z "${PGPORT-}" ] || printf '"%s" ' "PGHOST=$PGHOST" "PGPORT=$PGPORT" "PGUSER=$PGUSER" "PGPASSFILE=$PGPASSFILE"
 }
 
+# on_host NAME COMMAND...: as its login would run it; what it starts is that host's.
+on_host() {
+    local name=$1
+    shift
+    ssh -F none -i "$RIG/home/.ssh/id_ed25519" -o "UserKnownHostsFile=$RIG/home/.ssh/known_hosts" -o LogLevel=ERROR \
+        -p "$(host_port "$name")" "$(host_address "$name")" "$@"
+}
+
 host_address() { cat "$RIG/$1/address"; }
 host_port() { cat "$RIG/$1/port"; }
 
@@ -474,7 +482,8 @@ recipe_write() {
         printf '%s\n' "$own"
         # A section is a key at the left edge and what is indented under it.
         recipe_sections | while IFS= read -r -d '' section; do
-            if ! printf '%s\n' "$own" | grep -q "^${section%%:*}:"; then
+            # Not through a pipe: grep ends at the first match, and what writes into it would fail then.
+            if ! grep -q "^${section%%:*}:" <<<"$own"; then
                 printf '%s\n' "$section"
             fi
         done

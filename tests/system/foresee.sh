@@ -163,7 +163,7 @@ case_warning() {
     expect 0 check production
     says "next backup +$warning"
     expect 0 deploy production
-    says "warning: $warning"
+    says "warning: app1: $warning"
     # Nothing to migrate, and nobody is asked.
     commit_file public/index.html two
     expect 0 deploy production
@@ -175,18 +175,20 @@ case_warning() {
     rm "$RIG/crontab"
 }
 
-# dump_to FILE: a real pg_dump of the site's database, whose output stands still after its first megabyte.
+# dump_to FILE: a real pg_dump of the site's database on its last host, whose output stands still after
+# its first megabyte.
 dump_to() {
     DUMP_GATE=$SITE/gate.$RANDOM
     mkfifo "$DUMP_GATE"
     exec 8<>"$DUMP_GATE"
     mkdir -p "$(dirname "$1")"
-    # shellcheck disable=SC2016 # for perl
-    pg_dump -d "$DB" 2>"$SITE/dump.err" | perl -e '
-        $| = 1;
-        for (my $n = 0; $n < 1 << 20; $n += length $part) { sysread(STDIN, $part, 65536) or die; print $part }
-        open my $gate, "<", $ARGV[0] or die; <$gate>;
-        print $part while sysread(STDIN, $part, 65536);' "$DUMP_GATE" >"$1" 8>&- &
+    cat >"$SITE/halting.pl" <<'END'
+$| = 1;
+for (my $n = 0; $n < 1 << 20; $n += length $part) { sysread(STDIN, $part, 65536) or die; print $part }
+open my $gate, "<", $ARGV[0] or die; <$gate>;
+print $part while sysread(STDIN, $part, 65536);
+END
+    on_host "${SITE_HOSTS[-1]}" "pg_dump -d '$DB' 2>'$SITE/dump.err' | perl '$SITE/halting.pl' '$DUMP_GATE' >'$1'" </dev/null 8>&- &
     disown
     wait_for 60 dump_runs
     wait_for 60 has_a_megabyte "$1"

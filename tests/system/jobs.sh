@@ -371,7 +371,7 @@ case_lost_migration_passed_over() {
 case_lost_migration_through() {
     lost_migration lost_migration_through 'status: "false"'
     cr_end 7
-    recipe_write <<<"migrate: {run: 'echo x >>$SITE_Q/begun', status: 'true'}"
+    recipe_write <<<"migrate: {run: 'echo x >>$SITE_Q/begun', status: \"echo '   up     20260101000000  One'\"}"
     expect 0 resume --new-recipe production
     same 'how often it began' "$(wc -l <"$SITE/begun")" 1
     finished "$(revision)" 1

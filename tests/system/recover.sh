@@ -242,7 +242,7 @@ END
 no_script_on() { # HOST
     local entry
     for entry in /proc/[0-9]*; do
-        if tr '\0' '\n' <"$entry/environ" | grep -qx "CRELEASE_RIG_HOST=$RIG/$1" && tr '\0' ' ' <"$entry/cmdline" | grep -q 'eval.*dd bs='; then
+        if grep -qzxF "CRELEASE_RIG_HOST=$RIG/$1" "$entry/environ" && grep -qz 'eval.*dd bs=' "$entry/cmdline"; then
             return 1
         fi
     done 2>/dev/null
@@ -296,7 +296,7 @@ typed_end() { # STATUS
     sed 's/^/  t | /' "$SITE/typed" >&2
     same "status" "$status" "$1"
 }
-typed_says() { tr -d '\r' <"$SITE/typed" | grep -qE -- "$1"; }
+typed_says() { grep -qE -- "$1" <<<"$(tr -d '\r' <"$SITE/typed")"; }
 
 site_at_work() {
     site_new "$1" 0
