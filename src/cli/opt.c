@@ -149,7 +149,7 @@ static bool read_long(struct options *o, char **argv, int *i, struct err *err)
         return unknown(word, err);
     if (!takes_value(row))
         return word[len] ? err_set(err, ERR_USAGE, "--%s takes no value", row->word)
-                         : set(o, row, NULL, err);
+                         : set(o, row, "", err);
     if (word[len])
         return set(o, row, word + len + 1, err);
     if (!argv[*i + 1])
@@ -166,7 +166,7 @@ static bool read_letters(struct options *o, char **argv, int *i, struct err *err
             return err_set(err, ERR_USAGE, "unknown option '-%s'",
                            text_shown(err->arena, arena_strndup(err->arena, c, 1)));
         if (!takes_value(row)) {
-            if (!set(o, row, NULL, err))
+            if (!set(o, row, "", err))
                 return false;
             continue;
         }

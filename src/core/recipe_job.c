@@ -91,15 +91,19 @@ static bool hook_name(struct reader *rd, const struct node *key, struct hook *re
     return !why;
 }
 
+static bool is_map(struct reader *rd, const struct recipe_key *key, const struct node *node)
+{
+    if (node->kind == NODE_MAP)
+        return value_fits(rd, key, node);
+    value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+    return false;
+}
+
 void hooks_read(struct reader *rd, const struct recipe_key *key, const struct node *node)
 {
     struct recipe *r = rd->recipe;
 
-    if (node->kind != NODE_MAP) {
-        value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
-        return;
-    }
-    if (!value_fits(rd, key, node))
+    if (!is_map(rd, key, node))
         return;
     r->n_hooks = 0;
     r->hooks = arena_array(rd->a, node->n, sizeof *r->hooks);
@@ -119,11 +123,7 @@ void tasks_read(struct reader *rd, const struct recipe_key *key, const struct no
 {
     struct recipe *r = rd->recipe;
 
-    if (node->kind != NODE_MAP) {
-        value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
-        return;
-    }
-    if (!value_fits(rd, key, node))
+    if (!is_map(rd, key, node))
         return;
     r->n_tasks = 0;
     r->tasks = arena_array(rd->a, node->n, sizeof *r->tasks);

@@ -963,14 +963,14 @@ static bool channel_open(struct link *link, struct channel *c)
         if (rc == LIBSSH2_ERROR_EAGAIN)
             return false;
         link->turn = NULL;
+        if (rc != LIBSSH2_ERROR_CHANNEL_FAILURE) {
+            lost(link); /* bury() tells the exchange, as all others */
+            return true;
+        }
         c->state = CHANNEL_GONE;
-        if (rc != LIBSSH2_ERROR_CHANNEL_FAILURE)
-            lost(link);
-        else
-            channel_fail(c, arena_printf(&link->arena,
-                                         "%s opens no session for a command (MaxSessions of its "
-                                         "sshd, or not allowed to this user)",
-                                         place(link)));
+        channel_fail(c, arena_printf(&link->arena,
+                                     "%s opens no session for a command (MaxSessions of its sshd, or not"
+                                     " allowed to this user)", place(link)));
         return true;
     }
     if (!c->x) {

@@ -193,6 +193,34 @@ case_acting_is_ended() {
     finished "$(revision)" 2
 }
 
+# Asleep for so long that it counts as dead: taken over without being asked, and refused when it wakes
+# up.  The beat is of the host's own clock, so a minute is taken off it here.
+case_asleep_for_a_minute() {
+    site_new asleep_for_a_minute 2
+    touch "$SITE/block"
+    recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done']"
+    cr_begin deploy production
+    wait_for 60 test -s "$SITE/begun"
+    kill -STOP "$CR_PID"
+    local host up
+    for host in app1 app2; do
+        read -r up <"$SITE/$host/.crelease/beat"
+        echo $((up - 40)) >"$SITE/$host/.crelease/beat"
+    done
+    expect 3 resume production
+    for host in app1 app2; do echo $((up - 60)) >"$SITE/$host/.crelease/beat"; done
+    cr status --json production
+    same "state" "$(json .run.state)" interrupted
+    rm "$SITE/block"
+    expect 0 resume production
+    finished "$(revision)" 1
+    kill -CONT "$CR_PID"
+    cr_end 3
+    grep -q 'taken over' "$CR_ERR" || fail "it does not say why"
+    finished "$(revision)" 1
+    same "how often the job ran, on two hosts" "$(wc -l <"$SITE/begun")" 2
+}
+
 # Several who take up the same dead run at once: one does, the others say so.
 case_resumed_by_many() {
     site_stopped resumed_by_many 2
