@@ -60,12 +60,14 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
         printf("%s: no backup is running\n", host);
     for (size_t i = 0; i < b->n; i++) {
         const struct backup *one = &b->v[i];
-        printf("%s: %s of %s by %s, pid %ld, %s%s\n", host, text_shown(a, one->kind),
-               text_shown(a, one->database), text_shown(a, one->user), one->pid,
+        bool lock = strcmp(one->kind, "hold") == 0 || strcmp(one->kind, "migration") == 0;
+        printf("%s: %s of %s by %s%s%s, pid %ld, %s%s\n", host, text_shown(a, one->kind),
+               text_shown(a, one->database), text_shown(a, one->user), lock ? " as " : "",
+               lock ? text_shown(a, one->application) : "", one->pid,
                one->running_s < 0 ? "since when may not be seen"
                                   : arena_printf(a, "for %s", text_span(a, one->running_s * 1000)),
                one->blocks_migrations ? "; a migration would wait for it" : "; does not hold up a migration");
-        if (one->query)
+        if (one->query && !lock)
             printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, one->query));
         if (one->blocks_migrations)
             printf("%*s  %s\n", (int)strlen(host), "", ui_backup_expected(a, one));

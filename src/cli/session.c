@@ -418,7 +418,7 @@ bool session_end(struct session *s, const char *message, struct err *err)
                  arena_printf(s->arena, "'crelease status %s' to look, or try again with --wait-lock 10m", env));
         break;
     case ERR_BACKUP:
-        if (!noted)
+        if (!noted || f->next.n)
             break;
         strs_add(s->arena, &f->next,
                  arena_printf(s->arena, "'crelease resume %s' when it has ended, or 'crelease resume %s"

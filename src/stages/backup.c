@@ -481,8 +481,13 @@ bool backup_unknown(struct run *r, size_t host, const char *what, const char *th
 {
     const char *name = r->recipe->hosts[host].name;
 
-    if (r->recipe->backup.unknown == UNKNOWN_ABORT)
+    if (r->recipe->backup.unknown == UNKNOWN_ABORT) {
+        if (r->begun)
+            strs_add(r->arena, &r->failure.next,
+                     arena_printf(r->arena, "'crelease check %s' once it is mended, then 'crelease resume %s'",
+                                  r->recipe->environment, r->recipe->environment));
         return err_set(err, ERR_BACKUP, "%s: %s, and the recipe says to stop then (backup.unknown: abort)", name, what);
+    }
     run_warn(r, name, "%s; %s", what, then);
     return true;
 }

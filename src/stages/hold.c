@@ -14,8 +14,6 @@
 #include "core/jobs.h"
 #include "stages/scripts.h"
 
-#include <stdlib.h>
-
 enum { POLL_MS = 2000, TAKE_MS = 60000 };
 
 /* Settings that are not known to a server are not there to be set.  Keepalives, for the session of a
@@ -59,12 +57,13 @@ const char *guard_text(struct run *r)
                "guard_ask() { PGAPPNAME=" HOLD_MIGRATION "%s PGCONNECT_TIMEOUT=5; export PGAPPNAME PGCONNECT_TIMEOUT;"
                " unset PGOPTIONS; %s -XAtq ${database:+-d \"$database\"} -f -; }\n",
                run, r->recipe->database.psql);
-    /* The session ends when the last who could write into the pipe has: this shell, however it ends. */
+    /* The session ends when the last who could write into the pipe has: this shell, however it ends.
+     * exec: a redirection of a function is one that the shell takes back, and until then it keeps both. */
     buf_puts(&b,
              "guarding=\n"
              "if mkfifo \"$crelease_job/guard\"; then\n"
              "\texec 5<>\"$crelease_job/guard\"\n"
-             "\tguard_ask <\"$crelease_job/guard\" 5>&- | guard_answer 5>&- >/dev/null &\n"
+             "\t(exec 5>&-; guard_ask) <\"$crelease_job/guard\" | (exec 5>&-; guard_answer) >/dev/null &\n"
              "\tguarding=$!\n"
              "\tprintf '%s\\n' \"$guard_sql\" >&5\n"
              "else\n"
@@ -94,24 +93,22 @@ static const struct backup *holder(const struct backups *b)
 /* *ret_held is false, with *ret_why NULL, when somebody else was faster. */
 static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_why, struct err *err)
 {
-    struct call *call = xcalloc(1, sizeof *call); /* the fleet's, once it is held */
+    struct call call = {.host = host,
+                        .script = backup_script(r, host, lock_sql(r->arena, "crelease-hold", "60s"), script_hold),
+                        .payload = -1,
+                        .timeout_ms = TAKE_MS,
+                        .hold = true};
     struct reply reply;
 
     *ret_held = false;
     *ret_why = NULL;
-    *call = (struct call){.host = host,
-                          .script = backup_script(r, host, lock_sql(r->arena, "crelease-hold", "60s"), script_hold),
-                          .payload = -1,
-                          .timeout_ms = TAKE_MS,
-                          .hold = true};
     fleet_impatient(r->fleet, true);
-    fleet_run(r->fleet, r->arena, call, 1, &reply);
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
     fleet_impatient(r->fleet, false);
     bool said = reply.kind == REPLY_EXIT;
     *ret_held = said && answer_value(r->arena, reply.out, "held");
     if (*ret_held)
         return true;
-    free(call);
     if (reply.kind == REPLY_TIMEOUT)
         *ret_why = "the database did not answer within a minute";
     else if (said && !answer_value(r->arena, reply.out, "busy"))

@@ -148,7 +148,7 @@ static const char *watch_text(struct run *r, long server_version)
                  " printf \"%s\\n\" \"$last\" | ask 5>&- >/dev/null; guard_end; exit 0' TERM\n"
                  ": >\"$crelease_job/watching\"\n"
                  "while job_lives; do\n"
-                 "\tfeed 5>&- | ask 5>&- &\n"
+                 "\t(exec 5>&-; feed) | (exec 5>&-; ask) &\n"
                  "\tasking=$!\n"
                  "\twait $asking\n"
                  "\tsleep 1 5>&- &\n"
