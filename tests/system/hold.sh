@@ -207,7 +207,7 @@ case_hold_taken_just_before() {
     cat >"$SITE/psql" <<END
 #!/bin/sh
 if [ -e "$SITE/blindfold" ]; then
-    sed "s/l.objsubid = 2/l.objsubid = 99/" | psql "\$@"
+    sed -u "s/l.objsubid = 2/l.objsubid = 99/" | psql "\$@"
 else
     exec psql "\$@"
 fi
