@@ -46,7 +46,7 @@ static bool words_fit(struct session *s, struct err *err)
     if (n > c->words_max)
         return err_set(err, ERR_USAGE, "'%s' is too much: crelease %s %s",
                        text_shown(s->arena, s->options.words.v[c->words_max + 1]), c->name, c->args);
-    if (s->options.rest.n && strcmp(c->name, "exec") != 0)
+    if (s->options.rest.n && strcmp(c->name, "exec") != 0 && !s->options.hold)
         return err_set(err, ERR_USAGE, "'%s' takes nothing behind --", c->name);
     if (c->env == ENV_NEEDED && !n) {
         struct err ignored = {.arena = s->arena};
@@ -108,7 +108,7 @@ static void complain(struct session *s, char **argv, struct err *err)
 {
     if (s->ended)
         return;
-    if (s->ui && s->command && s->command->streams) {
+    if (s->ui && s->command && session_streams(s)) {
         session_end(s, NULL, err);
         return;
     }
@@ -122,7 +122,7 @@ int main(int argc, char **argv)
 {
     struct arena arena = {0};
     struct err err = {.arena = &arena};
-    struct session s = {.arena = &arena, .export = {.tar = -1}};
+    struct session s = {.arena = &arena, .export = {.tar = -1}, .status = -1};
 
     open_standard_streams();
     setlocale(LC_CTYPE, "");
@@ -152,7 +152,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "crelease: cannot write to standard output\n");
     }
     session_close(&s);
-    int status = err_status(err.code);
+    int status = s.status >= 0 ? s.status : err_status(err.code);
     arena_free(&arena);
     return status;
 }

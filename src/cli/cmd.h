@@ -42,6 +42,7 @@ struct session {
     struct repo *repo;
     struct export export;
     bool export_open;
+    int status;         /* of a command that was run in the place of this one; -1: none was */
     bool ended;         /* EVENT_END was told: the failure has been shown */
     long long began_ms;
 };
@@ -52,6 +53,9 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
 /* The loop, the user interface and the fleet (no connection yet). */
 void session_open(struct session *s);
 void session_close(struct session *s);
+
+/* Whether the command tells events. */
+bool session_streams(const struct session *s);
 
 /* Another set of hosts, by name: those of a run.  Connections are made anew. */
 bool session_narrow(struct session *s, const struct strs *names, struct err *err) MUST_CHECK;

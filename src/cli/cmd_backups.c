@@ -1,6 +1,7 @@
 #include "cli/cmd.h"
 
 #include "base/text.h"
+#include "edge/child.h"
 #include "edge/clock.h"
 
 enum { NEXT_SHOWN = 10 };
@@ -59,12 +60,14 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
         printf("%s: no backup is running\n", host);
     for (size_t i = 0; i < b->n; i++) {
         const struct backup *one = &b->v[i];
-        printf("%s: %s of %s by %s, pid %ld, %s%s\n", host, text_shown(a, one->kind),
-               text_shown(a, one->database), text_shown(a, one->user), one->pid,
+        bool lock = strcmp(one->kind, "hold") == 0 || strcmp(one->kind, "migration") == 0;
+        printf("%s: %s of %s by %s%s%s, pid %ld, %s%s\n", host, text_shown(a, one->kind),
+               text_shown(a, one->database), text_shown(a, one->user), lock ? " as " : "",
+               lock ? text_shown(a, one->application) : "", one->pid,
                one->running_s < 0 ? "since when may not be seen"
                                   : arena_printf(a, "for %s", text_span(a, one->running_s * 1000)),
                one->blocks_migrations ? "; a migration would wait for it" : "; does not hold up a migration");
-        if (one->query)
+        if (one->query && !lock)
             printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, one->query));
         if (one->blocks_migrations)
             printf("%*s  %s\n", (int)strlen(host), "", ui_backup_expected(a, one));
@@ -122,6 +125,87 @@ void next_backups_print(struct session *s, const char *host, const struct schedu
         printf("%*snote: %s\n", (int)indent, "", text_shown(a, next->notes.v[i]));
 }
 
+/* There is no run, and what is told has no stage. */
+static const struct step no_step = {.name = NULL};
+
+static bool wait_for_backups(struct session *s, size_t host, struct err *err)
+{
+    long long waited;
+
+    if (!backup_wait(&s->run, &no_step, host, &waited, err)) {
+        if (err->code == ERR_UNCERTAIN)
+            err->code = ERR_UNREACHABLE;
+        return false;
+    }
+    s->run.behind_backup_ms = waited;
+    return session_end(s, waited ? arena_printf(s->arena, "no backup is in the way any more, after %s",
+                                                text_span(s->arena, waited))
+                                 : "no backup is in the way", err);
+}
+
+struct holding {
+    struct session *s;
+    size_t host;
+    bool held;
+};
+
+static void keep_holding(void *arg)
+{
+    struct holding *h = arg;
+    struct session *s = h->s;
+
+    fleet_beat(s->fleet);
+    if (!h->held || !fleet_hold_is_lost(s->fleet, h->host))
+        return;
+    h->held = false;
+    run_warn(&s->run, s->recipe->hosts[h->host].name,
+             "the session that held the lock is gone: from now on a migration may begin while '%s' runs",
+             text_shown(s->arena, s->options.rest.v[0]));
+}
+
+static bool hold(struct session *s, size_t host, struct err *err)
+{
+    const struct strs *rest = &s->options.rest;
+    const char **argv = arena_array(s->arena, rest->n + 1, sizeof *argv);
+    struct holding h = {.s = s, .host = host};
+
+    if (!hold_take(&s->run, &no_step, host, &h.held, err)) {
+        if (err->code == ERR_UNCERTAIN)
+            err->code = ERR_UNREACHABLE;
+        return false;
+    }
+    for (size_t i = 0; i < rest->n; i++)
+        argv[i] = rest->v[i];
+    fflush(NULL);
+    struct child child = {.argv = argv, .interval_ms = 500, .tick = keep_holding, .arg = &h};
+    bool ok = child_run(s->loop, &child, &s->status, err);
+    fleet_let_go(s->fleet);
+    s->ended = ok;
+    return ok;
+}
+
+static bool options_fit(struct session *s, struct err *err)
+{
+    const struct options *o = &s->options;
+    const char *env = s->recipe->environment;
+
+    if (o->wait && o->hold)
+        return err_set(err, ERR_USAGE, "--wait and --hold: one of them");
+    if (o->hold && !o->rest.n)
+        return err_set(err, ERR_USAGE, "nothing to run: crelease backups %s --hold -- COMMAND", env);
+    if (!o->hold && o->rest.n)
+        return err_set(err, ERR_USAGE, "'%s' behind -- is run only with --hold: crelease backups %s --hold -- COMMAND",
+                       text_shown(s->arena, o->rest.v[0]), env);
+    if (o->hold && o->json)
+        return err_set(err, ERR_USAGE, "--hold leaves standard output to the command and takes no --json");
+    if (!o->wait && !o->hold && o->wait_limit_ms >= 0)
+        return err_set(err, ERR_USAGE, "--wait-limit is for --wait or --hold");
+    if ((o->wait || o->hold) && s->recipe->database.adapter != ADAPTER_POSTGRESQL)
+        return err_set(err, ERR_USAGE, "%s is for PostgreSQL, and the recipe names no such database",
+                       o->wait ? "--wait" : "--hold");
+    return true;
+}
+
 bool cmd_backups(struct session *s, struct err *err)
 {
     struct backups found = {0};
@@ -132,6 +216,12 @@ bool cmd_backups(struct session *s, struct err *err)
         return err_set(err, ERR_USAGE, "the recipe names no database (database: {adapter: postgresql, name: ...})");
     if (host < 0)
         return err_set(err, ERR_USAGE, "no host has the role db");
+    if (!options_fit(s, err))
+        return false;
+    if (s->options.wait)
+        return wait_for_backups(s, (size_t)host, err);
+    if (s->options.hold)
+        return hold(s, (size_t)host, err);
     if (!backup_look(&s->run, (size_t)host, &found, err) ||
         !foresee_look(&s->run, (size_t)host, 0, &next, err)) {
         if (err->code == ERR_UNCERTAIN)

@@ -15,7 +15,8 @@ enum {
     OPT_STATUS = 1 << 5,
     OPT_HISTORY = 1 << 6,
     OPT_OTHER = 1 << 7,
-    OPT_ALL = (1 << 8) - 1,
+    OPT_BACKUPS = 1 << 8,
+    OPT_ALL = (1 << 9) - 1,
 };
 
 struct options {
@@ -39,6 +40,8 @@ struct options {
     bool new_recipe;
     const char *to;
     bool verify;
+    bool wait; /* backups: until none is in the way */
+    bool hold; /* backups: run a command while no migration runs */
     long count; /* history: how many */
     struct strs words; /* what is no option: the command, ENV, ... */
     struct strs rest;  /* behind -- */

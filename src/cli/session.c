@@ -219,15 +219,20 @@ static void run_prepare(struct session *s)
             r->on_backup = policies[i].policy;
 }
 
+bool session_streams(const struct session *s)
+{
+    return s->command->streams || s->options.wait || s->options.hold;
+}
+
 void session_open(struct session *s)
 {
     const char *term = getenv("TERM");
     bool tty = isatty(STDOUT_FILENO) && !(term && strcmp(term, "dumb") == 0);
-    struct ui_options ui = {.mode = s->options.json ? UI_JSON : tty ? UI_TTY : UI_PLAIN,
+    struct ui_options ui = {.mode = s->options.json ? UI_JSON : tty && !s->options.hold ? UI_TTY : UI_PLAIN,
                             .color = use_color(&s->options, tty),
                             .quiet = s->options.quiet,
                             .verbose = s->options.verbose,
-                            .out = stdout,
+                            .out = s->options.hold ? stderr : stdout, /* a command's own */
                             .err = stderr};
 
     s->loop = loop_open();
@@ -235,7 +240,7 @@ void session_open(struct session *s)
     s->watcher = ui_watcher(s->ui);
     run_prepare(s);
     fleet_begin(s);
-    if (tty && s->command->streams)
+    if (tty && session_streams(s) && !s->options.hold)
         loop_on_tick(s->loop, TICK_MS, ui_tick, s->ui);
 }
 
@@ -413,6 +418,8 @@ bool session_end(struct session *s, const char *message, struct err *err)
                  arena_printf(s->arena, "'crelease status %s' to look, or try again with --wait-lock 10m", env));
         break;
     case ERR_BACKUP:
+        if (!noted || f->next.n)
+            break;
         strs_add(s->arena, &f->next,
                  arena_printf(s->arena, "'crelease resume %s' when it has ended, or 'crelease resume %s"
                               " --on-backup=kill' to stop it", env, env));

@@ -282,6 +282,8 @@ const char *ui_backup_what(struct arena *a, const struct backup *b, long long pa
         text = arena_printf(a, "%s of %s", text, ui_shown(a, b->database));
     if (given(b->user))
         text = arena_printf(a, "%s by %s", text, ui_shown(a, b->user));
+    if (given(b->kind) && given(b->application) && (strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0))
+        text = arena_printf(a, "%s as %s", text, ui_shown(a, b->application));
     if (b->pid > 0)
         text = arena_printf(a, "%s, pid %ld", text, b->pid);
     if (b->running_s >= 0)

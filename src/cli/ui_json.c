@@ -101,6 +101,8 @@ static void put_backup(struct json *o, const struct event *e)
     put_known(o, "pid", b->pid > 0 ? b->pid : -1);
     put_or_null(o, "database", b->database);
     put_or_null(o, "user", b->user);
+    if (b->kind && (strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0))
+        put_or_null(o, "application", b->application);
     if (b->since_unix >= 0)
         put_time(o, "since", b->since_unix * 1000, false);
     else

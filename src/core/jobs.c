@@ -220,6 +220,7 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i,
     quote_assign(&b, "alone", c->alone ? "yes" : "");
     quote_assign(&b, "again", c->again ? "yes" : "");
     quote_assign(&b, "watch", c->watch ? c->watch : "");
+    quote_assign(&b, "gate", c->gate ? c->gate : "");
     buf_puts(&b, "job_env() {\n");
     jobs_environment(r, host, &b);
     if (c->extra_env)
@@ -296,6 +297,7 @@ static void end_of(struct run *r, struct follower *f, size_t host, const struct 
         .host = host,
         .status = status_of(r, f->control.text),
         .output = tail_of(r, f),
+        .refused = answer_value(r->arena, f->control.text, "refused"),
         .watched = answer_value(r->arena, f->control.text, "watched") != NULL,
         .attached = answer_value(r->arena, f->control.text, "attached") != NULL,
     };

@@ -14,6 +14,7 @@ struct job_end {
     size_t host;
     int status;   /* as the shell tells it; or one of the above */
     const char *output; /* the last of what it printed, at most 64 KiB; terminated */
+    const char *refused; /* the watch said why the command was not to begin (gate); else NULL */
     bool watched;  /* the watch had something to say */
     bool attached; /* it ran already, or had ended, when we came */
 };
@@ -25,6 +26,8 @@ struct job_call {
     const char *where;    /* folder, NULL: the new release */
     bool in_current;   /* instead: in what is live */
     const char *watch; /* shell text that runs beside it (job.sh), or NULL */
+    const char *gate;  /* it begins only when the watch has written "go" into $crelease_job/gate; when
+                          it writes nothing for long, this is taken for its word; NULL: none */
     const char *extra_env; /* shell text of exports, or NULL */
     const size_t *hosts;
     size_t n_hosts;

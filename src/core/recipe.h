@@ -57,6 +57,7 @@ struct task {
     struct job job;
 };
 
+enum unknown { UNKNOWN_PROCEED, UNKNOWN_ABORT };
 enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
 enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL };
 enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
@@ -115,6 +116,7 @@ struct recipe {
         enum policy policy;
         long long wait_limit_ms; /* 0: none */
         enum policy after_limit; /* ABORT or KILL */
+        enum unknown unknown;    /* the database could not be asked */
         struct strs schedule;    /* "none", "crontab", cron lines; empty: crontab */
         long long clearance_ms;  /* 0: no backup to come is waited for */
     } backup;

@@ -20,6 +20,8 @@ static const struct key_word policy_words[] = {{"wait", POLICY_WAIT, false},
                                                {0}};
 static const struct key_word after_limit_words[] = {
     {"abort", POLICY_ABORT, false}, {"kill", POLICY_KILL, false}, {0}};
+static const struct key_word unknown_words[] = {
+    {"proceed", UNKNOWN_PROCEED, false}, {"abort", UNKNOWN_ABORT, false}, {0}};
 static const struct key_word rerun_words[] = {{"false", 0, false}, {"true", 1, true}, {0}};
 static const struct key_word on_failure_words[] = {
     {"rollback", FAILURE_ROLLBACK, false}, {"stop", FAILURE_STOP, false}, {0}};
@@ -95,6 +97,9 @@ const struct recipe_key recipe_keys[] = {
      .about = "how long to wait for a backup; 0 is without end"},
     {"backup.after_limit", KEY_WORD, .fallback = "abort", .words = after_limit_words,
      IN_RECIPE(backup.after_limit), .about = "what to do when that time is over"},
+    {"backup.unknown", KEY_WORD, .fallback = "proceed", .words = unknown_words, IN_RECIPE(backup.unknown),
+     .about = "what to do when the database cannot be asked: migrate all the same, guarded by "
+              "lock_timeout, or end the deploy so that it can be resumed"},
     {"backup.schedule", KEY_TEXTS, .fallback_shown = "crontab", .check = check_schedule,
      IN_RECIPE(backup.schedule),
      .about = "where to read when backups will start: crontab (crontabs and systemd's timers of the "

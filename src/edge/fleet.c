@@ -303,7 +303,7 @@ static void exchange_cut(struct fleet *f, struct exchange *x, enum reply_kind ki
     x->reply.why = copy;
 }
 
-static void beat_holds(struct fleet *f)
+void fleet_beat(struct fleet *f)
 {
     long long now = loop_now();
 
@@ -374,9 +374,9 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
     while (!all_done(xs, n)) {
         loop_turn(fleet->loop, loop_now() + TURN_MS);
         look_at_deadlines(fleet, xs, n, signals_before);
-        beat_holds(fleet);
+        fleet_beat(fleet);
     }
-    beat_holds(fleet);
+    fleet_beat(fleet);
     for (size_t i = 0; i < n; i++) {
         const struct call *call = xs[i]->call;
         bool held = xs[i]->held;
@@ -394,7 +394,7 @@ bool fleet_wait(struct fleet *fleet, long long ms)
 
     for (long long left = ms; quiet && left > 0; left = deadline - loop_now()) {
         quiet = loop_wait(fleet->loop, left < WAIT_SLICE_MS ? left : WAIT_SLICE_MS);
-        beat_holds(fleet);
+        fleet_beat(fleet);
     }
     return quiet;
 }

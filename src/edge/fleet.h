@@ -107,6 +107,9 @@ void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg);
 /* Waits as loop_wait does, while the held scripts go on hearing from us. */
 bool fleet_wait(struct fleet *fleet, long long ms);
 
+/* For whoever turns the loop otherwise: held scripts hear from us when it is time. */
+void fleet_beat(struct fleet *fleet);
+
 /* Whether a held script of that host has ended or was lost since it held. */
 bool fleet_hold_is_lost(const struct fleet *fleet, size_t host);
 

@@ -28,6 +28,10 @@ enum {
     JUST_BEGUN_S = 20,  /* what cron started a moment ago may not be in the database yet */
 };
 
+#define NO_DATABASE "the recipe names no database to look at"
+#define COULD_NOT_LOOK "could not look"
+#define GOING_ON "going on, since no statement waits longer than lock_timeout"
+
 /* Sessions that are, or look like, a backup of this database, and our own of this run.  A role
  * without rights sees the name, the locks and the virtual transaction, and NULL for the rest. */
 static const char look_sql[] =
@@ -39,17 +43,23 @@ static const char look_sql[] =
     "   AND s.nspname <> 'information_schema' AND s.nspname !~ '^pg_'\n"
     "  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()\n"
     " WHERE l.locktype = 'relation' AND l.mode = 'AccessShareLock' AND l.granted GROUP BY l.pid),\n"
+    "h AS (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l\n"
+    "  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()\n"
+    " WHERE l.locktype = 'advisory' AND (l.classid::bigint, l.objid::bigint) = (" HOLD_KEYS ")\n"
+    "  AND l.objsubid = 2 AND l.granted),\n"
     "t AS (SELECT count(*) AS n FROM pg_catalog.pg_class c\n"
     "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace\n"
     " WHERE c.relkind IN ('r', 'p') AND s.nspname <> 'information_schema' AND s.nspname !~ '^pg_'),\n"
     "x AS (SELECT a.*, coalesce(k.n, 0) AS locked, v.virtualxid AS vxid,\n"
     "  CASE WHEN a.application_name = '%s' THEN 'own'\n"
+    "       WHEN h.pid IS NOT NULL THEN\n"
+    "         CASE WHEN a.application_name LIKE '" HOLD_MIGRATION "_%' THEN 'migration' ELSE 'hold' END\n"
     "       WHEN a.application_name = 'pg_dumpall' THEN 'pg_dumpall'\n"
     "       WHEN a.datname <> current_database() THEN NULL\n"
     "       WHEN a.application_name = 'pg_dump' THEN 'pg_dump'\n"
     "       WHEN coalesce(k.n, 0) >= 3 AND k.n >= 0.8 * t.n THEN 'dump-like'\n"
     "       WHEN a.query ~* '^copy .*to std' THEN 'copy' END AS kind\n"
-    " FROM pg_catalog.pg_stat_activity a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid\n"
+    " FROM pg_catalog.pg_stat_activity a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid LEFT JOIN h ON h.pid = a.pid\n"
     " LEFT JOIN pg_catalog.pg_locks v ON v.pid = a.pid AND v.locktype = 'virtualxid' AND v.granted\n"
     "  AND v.virtualxid = v.virtualtransaction WHERE a.pid <> pg_catalog.pg_backend_pid())\n"
     "SELECT 'session', x.kind, x.pid, coalesce(x.vxid, ''),\n"
@@ -60,6 +70,7 @@ static const char look_sql[] =
     "  translate(coalesce(x.application_name, ''), chr(10) || chr(31), '  '),\n"
     "  CASE WHEN x.kind IN ('pg_dump', 'dump-like', 'own') THEN\n"
     "         CASE WHEN x.vxid IS NULL THEN 'no' ELSE 'yes' END\n"
+    "       WHEN x.kind IN ('hold', 'migration') THEN 'yes'\n"
     "       WHEN x.kind = 'pg_dumpall' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity o\n"
     "         WHERE o.application_name = 'pg_dump' AND o.datname > current_database()\n"
     "         AND o.datname <> 'template1') THEN 'yes' ELSE 'no' END,\n"
@@ -116,7 +127,7 @@ static bool is_vxid(const char *s)
     return a > 0 && s[a] == '/' && all_digits(s + a + 1);
 }
 
-static const char *db_script(struct run *r, size_t host, const char *sql)
+const char *backup_script(struct run *r, size_t host, const char *sql, const char *script)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
@@ -128,13 +139,13 @@ static const char *db_script(struct run *r, size_t host, const char *sql)
     jobs_environment(r, host, &b);
     buf_puts(&b, "}\n");
     buf_puts(&b, r->prelude);
-    buf_puts(&b, script_db);
+    buf_puts(&b, script);
     const char *text = arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
 }
 
-static const char *why_of(struct run *r, const struct reply *reply, const char *status)
+const char *backup_why(struct run *r, const struct reply *reply, const char *status)
 {
     const char *said = reply->err_out;
 
@@ -152,7 +163,7 @@ static const char *why_of(struct run *r, const struct reply *reply, const char *
 static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_rows, size_t *ret_n,
                 const char **ret_why, struct err *err)
 {
-    struct call call = {.host = host, .script = db_script(r, host, sql), .payload = -1,
+    struct call call = {.host = host, .script = backup_script(r, host, sql, script_db), .payload = -1,
                         .timeout_ms = SQL_MS};
     struct reply reply;
     size_t n = 0;
@@ -171,7 +182,7 @@ static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_ro
         return false;
     const char *status = answer_value(r->arena, reply.out, "psql");
     if (!status || strcmp(status, "0") != 0) {
-        *ret_why = why_of(r, &reply, status);
+        *ret_why = backup_why(r, &reply, status);
         return true;
     }
     for (const char *at = reply.out; (at = strstr(at, "row ")); at++)
@@ -340,7 +351,7 @@ long long backup_database_size(struct run *r, size_t host)
 void backup_expect(struct run *r, size_t host, struct backups *b)
 {
     for (size_t i = 0; i < b->n; i++)
-        if (b->v[i].blocks_migrations) {
+        if (b->v[i].blocks_migrations && *b->v[i].kind != 'h' && *b->v[i].kind != 'm') {
             struct trace t = {0};
             trace_follow(r, host, &t, &b->v[i]);
             return;
@@ -369,11 +380,13 @@ static bool may_stop(const struct backup *b)
     return len > 4 && strcmp(b->identity + len - 4, " yes") == 0;
 }
 
-static const char *describe(struct run *r, const struct backup *b)
+const char *backup_describe(struct run *r, const struct backup *b)
 {
     if (!b->pid)
         return "a backup that is to start";
-    const char *text = arena_printf(r->arena, "%s of %s by %s, pid %ld", b->kind, b->database, b->user, b->pid);
+    bool lock = strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0;
+    const char *text = arena_printf(r->arena, "%s of %s by %s%s%s, pid %ld", b->kind, b->database, b->user,
+                                    lock ? " as " : "", lock ? b->application : "", b->pid);
 
     return b->running_s < 0
                ? text
@@ -382,7 +395,7 @@ static const char *describe(struct run *r, const struct backup *b)
 
 static bool in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err)
 {
-    return err_set(err, ERR_BACKUP, "%s is in the way: %s", describe(r, b), why);
+    return err_set(err, ERR_BACKUP, "%s is in the way: %s", backup_describe(r, b), why);
 }
 
 /* Nothing that blocks is left, looked at until `ms` have passed. */
@@ -433,7 +446,7 @@ static bool stop_all(struct run *r, size_t host, const struct backups *b, struct
     if (!gone)
         return in_the_way(r, first, "it was told to end and did not", err);
     run_warn(r, r->recipe->hosts[host].name,
-             "stopped %s; its output file is incomplete, whatever gzip -t says", describe(r, first));
+             "stopped %s; its output file is incomplete, whatever gzip -t says", backup_describe(r, first));
     return true;
 }
 
@@ -443,6 +456,8 @@ struct wait {
     long long blind_since_ms; /* 0: the last look saw something */
     enum policy policy;
     bool stopped; /* by us */
+    bool only_wait; /* for others: nothing is stopped and nothing recorded */
+    bool unseen;    /* whether one still runs could not be seen, and that is to be no reason to stop */
     long version; /* of the server */
     struct backup last; /* the one that was in the way; kind NULL: none was */
     long long last_ms;  /* when it was seen last */
@@ -462,14 +477,34 @@ static void tell_backup(struct run *r, const struct step *s, size_t host, const 
                                .can_ask = r->interactive});
 }
 
-/* Seen nothing for too long is an answer of its own. */
-static bool is_blind_too_long(struct wait *w, const char *why, struct err *err)
+bool backup_unknown(struct run *r, size_t host, const char *what, const char *then, struct err *err)
 {
+    const char *name = r->recipe->hosts[host].name;
+
+    if (r->recipe->backup.unknown == UNKNOWN_ABORT) {
+        if (r->begun)
+            strs_add(r->arena, &r->failure.next,
+                     arena_printf(r->arena, "'crelease check %s' once it is mended, then 'crelease resume %s'",
+                                  r->recipe->environment, r->recipe->environment));
+        return err_set(err, ERR_BACKUP, "%s: %s, and the recipe says to stop then (backup.unknown: abort)", name, what);
+    }
+    run_warn(r, name, "%s; %s", what, then);
+    return true;
+}
+
+/* Seen nothing for too long is an answer of its own: then it is told, and err says whether to stop.
+ * Who only waits for others, and has seen nothing yet, has it at once. */
+static bool is_blind_too_long(struct run *r, size_t host, struct wait *w, const char *why, struct err *err)
+{
+    bool at_once = w->only_wait && !w->version;
+
     if (!w->blind_since_ms)
         w->blind_since_ms = loop_now();
-    if (loop_now() - w->blind_since_ms < BLIND_MS)
+    if (!at_once && loop_now() - w->blind_since_ms < BLIND_MS)
         return false;
-    err_set(err, ERR_UNCERTAIN, "cannot see whether a backup still runs: %s", why);
+    const char *what = w->last.kind ? arena_printf(r->arena, "cannot see whether a backup still runs: %s", why)
+                                    : arena_printf(r->arena, "could not look for backups: %s", why);
+    w->unseen = backup_unknown(r, host, what, w->only_wait ? "taken as clear (backup.unknown: proceed)" : GOING_ON, err);
     return true;
 }
 
@@ -479,7 +514,7 @@ static bool limit_reached(struct run *r, struct wait *w, const struct backup *b,
 
     if (w->policy != POLICY_WAIT || !limit || loop_now() - w->began_ms < limit)
         return false;
-    if (r->recipe->backup.after_limit == POLICY_KILL) {
+    if (r->recipe->backup.after_limit == POLICY_KILL && !w->only_wait) {
         w->policy = POLICY_KILL;
         return false;
     }
@@ -544,7 +579,7 @@ static bool is_same_backup(const struct backup *a, const struct backup *b)
  * come. */
 static void record_last(struct run *r, const struct step *s, struct wait *w, const struct backup *next)
 {
-    if (!w->last.kind || strncmp(w->last.kind, "pg_dump", 7) != 0 || w->last.running_s < 0 || w->stopped ||
+    if (w->only_wait || !w->last.kind || strncmp(w->last.kind, "pg_dump", 7) != 0 || w->last.running_s < 0 || w->stopped ||
         (next && is_same_backup(&w->last, next)))
         return;
     long long seconds = w->last.running_s + (loop_now() - w->last_ms) / 1000;
@@ -556,7 +591,7 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
     bool seen_clear = false;
     bool waited = false;
 
-    for (;;) {
+    while (!w->unseen) {
         struct backups now;
         size_t n;
         struct backups own;
@@ -566,8 +601,8 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
         struct backup *b = first_blocking(&now, &n);
         enum next next = NEXT_WAIT;
         if (now.why) {
-            if (is_blind_too_long(w, now.why, err))
-                return false;
+            if (is_blind_too_long(r, host, w, now.why, err))
+                return err->code == ERR_NONE;
         } else if (!b) {
             if (seen_clear || !waited)
                 return true;
@@ -575,7 +610,8 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
         } else {
             w->blind_since_ms = 0;
             record_last(r, s, w, b);
-            trace_follow(r, host, &w->trace, b);
+            if (*b->kind != 'h' && *b->kind != 'm') /* what a lock is held for is not known */
+                trace_follow(r, host, &w->trace, b);
             w->last = *b;
             w->last_ms = loop_now();
             seen_clear = false;
@@ -590,6 +626,7 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
                 return false;
         }
     }
+    return true;
 }
 
 /* The backup that is to come, as one that can be shown. */
@@ -641,7 +678,7 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
         const char *what = foresee_text(r, &then, start);
         if (!backup_look(r, host, &now, err))
             return false;
-        if (now.why ? is_blind_too_long(w, now.why, err) : first_blocking(&now, &n) != NULL)
+        if (now.why ? is_blind_too_long(r, host, w, now.why, err) : first_blocking(&now, &n) != NULL)
             return err->code == ERR_NONE;
         w->blind_since_ms = now.why ? w->blind_since_ms : 0;
         if (loop_now() >= deadline) {
@@ -699,8 +736,21 @@ static bool clear(struct run *r, const struct step *s, size_t host, bool foresee
     return ok;
 }
 
+bool backup_wait(struct run *r, const struct step *s, size_t host, long long *ret_waited_ms, struct err *err)
+{
+    struct wait w = {.began_ms = loop_now(), .policy = POLICY_WAIT, .only_wait = true};
+    bool ok = wait_for(r, s, host, &w, err);
+
+    if (ok && w.last.kind && !w.unseen)
+        tell_backup(r, s, host, &w, &w.last, EVENT_DONE, "ended by itself");
+    *ret_waited_ms = w.last.kind ? loop_now() - w.began_ms : 0;
+    return ok;
+}
+
 bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err)
 {
+    if (r->skip_backup && strcmp(r->skip_backup, COULD_NOT_LOOK) == 0)
+        return true;
     return clear(r, s, host, false, err);
 }
 
@@ -721,6 +771,9 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
 {
     long long before = r->behind_backup_ms;
 
+    /* Who resumes has not looked: backup-detect is done. */
+    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL)
+        r->skip_backup = NO_DATABASE;
     if (r->nothing_pending || r->skip_backup) {
         /* Without a mark: a resume finds it out again. */
         r->skipped = r->no_migrate        ? PASSED_OVER
@@ -786,7 +839,7 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
     if (r->nothing_pending)
         return true;
     if (r->recipe->database.adapter != ADAPTER_POSTGRESQL) {
-        r->skip_backup = "the recipe names no database to look at";
+        r->skip_backup = NO_DATABASE;
         return run_put_mark(r, s, "done", err);
     }
     if (mark && !backup_end_own(r, host, err))
@@ -795,15 +848,15 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
         return false;
     const struct backup *b = first_blocking(&now, &n);
     if (now.why) {
-        run_warn(r, r->recipe->hosts[host].name,
-                 "could not look for backups: %s; going on, since no statement waits longer than"
-                 " lock_timeout", now.why);
-        r->skip_backup = "could not look";
+        if (!backup_unknown(r, host, arena_printf(r->arena, "could not look for backups: %s", now.why), GOING_ON,
+                            err))
+            return false;
+        r->skip_backup = COULD_NOT_LOOK;
     }
     r->backup_seen = b != NULL;
     r->detail = arena_printf(r->arena, "%s; %s", r->detail,
                              now.why ? "could not look for backups"
-                             : b     ? describe(r, b)
+                             : b     ? backup_describe(r, b)
                                      : "no backup in the way");
     return run_put_mark(r, s, "done", err);
 }

@@ -4,7 +4,9 @@
 # none), last (this ends the step on this host), alone (what is left of an attempt counts as the
 # attempt: it is waited for, and after a lost end nothing is started unless told to), again (told
 # to), watch (shell text that runs beside the command, in a session of its own, is told TERM when
-# that ends, and whose output counts as "watched"; or empty), and the function job_env, which exports
+# that ends, and whose output counts as "watched"; or empty), gate (the command begins only when the
+# watch has written "go" into the file gate of the attempt; this is what holds when it writes nothing
+# for long; or empty), and the function job_env, which exports
 # the environment of the command.
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
@@ -17,6 +19,7 @@
 #                left out
 #   status       its exit status as the shell tells it, renamed into place; "timeout" after a limit
 #   watched      what the watch said
+#   gate         what the watch said of the beginning: "go", or why not
 #   forgotten    what it did was undone since (switch.sh): the next run of the step starts another
 #                attempt
 #   told         crelease was told that it failed: the next run of the step starts another attempt
@@ -247,7 +250,20 @@ if [ -n "$crelease_watch" ]; then
 else
 	beside=
 fi
-if mkfifo "$d/pipe" 2>/dev/null; then
+refused=
+if [ -n "$crelease_gate" ]; then
+	rounds=0
+	until [ -f "$d/gate" ] || [ "$rounds" -ge 600 ]; do
+		rounds=$((rounds + 1))
+		sleep 0.05 2>/dev/null || { sleep 1; rounds=$((rounds + 19)); }
+	done
+	answer=$crelease_gate
+	{ read -r answer <"$d/gate"; } 2>/dev/null
+	[ "$answer" = go ] || refused=yes
+fi
+if [ -n "$refused" ]; then
+	status=75
+elif mkfifo "$d/pipe" 2>/dev/null; then
 	{ keep_log; : >"$d/logged"; } <"$d/pipe" >/dev/null 2>&1 &
 	exec 4>"$d/pipe"
 	rm -f "$d/pipe"
@@ -276,7 +292,7 @@ child='
 eval "$crelease_shared"
 note "$crelease_job/pid" || exit 125
 cd "$crelease_where" || exit 125
-unset crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_shared crelease_run crelease_limit
+unset crelease_gate crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_shared crelease_run crelease_limit
 exec /bin/sh -c "eval \"unset crelease_command; \$crelease_command\""
 '
 
@@ -292,9 +308,9 @@ start() {
 	(
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_child=$child
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_supervisor=$supervisor
-		crelease_watch=$watch crelease_shared=$shared crelease_limit=$log_limit
+		crelease_watch=$watch crelease_shared=$shared crelease_limit=$log_limit crelease_gate=$gate
 		export crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
-		export crelease_shared crelease_run crelease_limit
+		export crelease_shared crelease_run crelease_limit crelease_gate
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
 		job_env
 		exec $crelease_setsid sh -c "$crelease_supervisor"
@@ -552,6 +568,12 @@ run)
 	ended)
 		read_status
 		if [ -s "$dir/$n/watched" ]; then say watched "$n"; fi
+		# A gate that is there and not open, and a command that never came to its first line.
+		if [ "$status" = 75 ] && [ -n "$gate" ] && [ ! -f "$dir/$n/pid" ]; then
+			refused=$gate
+			{ read -r refused <"$dir/$n/gate"; } 2>/dev/null
+			say refused "$refused"
+		fi
 		say exit "$status"
 		if [ "$status" != 0 ]; then
 			: >"$dir/$n/told"

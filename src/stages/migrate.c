@@ -111,8 +111,21 @@ static const char *watch_text(struct run *r, long server_version)
                             : "a.query_start";
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL || server_version < 90600)
+    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL)
         return NULL;
+    const char *guard = guard_text(r);
+    buf_puts(&b, guard ? guard : "gate go");
+    if (server_version < 90600) {
+        buf_puts(&b, "trap 'guard_end; exit 0' TERM\n"
+                     "while job_lives; do\n"
+                     "\tsleep 1 5>&- &\n"
+                     "\twait $!\n"
+                     "done\n"
+                     "guard_end\n");
+        const char *alone = arena_strndup(r->arena, b.text, b.len);
+        buf_free(&b);
+        return alone;
+    }
     buf_puts(&b, "PGAPPNAME=crelease-watch PGCONNECT_TIMEOUT=5\nexport PGAPPNAME PGCONNECT_TIMEOUT\nunset PGOPTIONS\n");
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "look",
@@ -130,19 +143,20 @@ static const char *watch_text(struct run *r, long server_version)
     /* psql ends when the feed does, also where sudo stands between us and it. */
     /* What was cancelled just now is still to be told: the feed stops, psql comes to its end. */
     buf_puts(&b, "trap 'trap \"\" TERM; rm -f \"$crelease_job/watching\";"
-                 " (trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL $asking) & limit=$!;"
+                 " (trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL $asking) 5>&- & limit=$!;"
                  " wait $asking; kill $limit;"
-                 " printf \"%s\\n\" \"$last\" | ask >/dev/null; exit 0' TERM\n"
+                 " printf \"%s\\n\" \"$last\" | ask 5>&- >/dev/null; guard_end; exit 0' TERM\n"
                  ": >\"$crelease_job/watching\"\n"
                  "while job_lives; do\n"
-                 "\tfeed | ask &\n"
+                 "\t(exec 5>&-; feed) | (exec 5>&-; ask) &\n"
                  "\tasking=$!\n"
                  "\twait $asking\n"
-                 "\tsleep 1 &\n"
+                 "\tsleep 1 5>&- &\n"
                  "\tasking=$!\n"
                  "\twait $asking\n"
                  "done\n"
-                 "printf '%s\\n' \"$last\" | ask >/dev/null\n");
+                 "printf '%s\\n' \"$last\" | ask 5>&- >/dev/null\n"
+                 "guard_end\n");
     const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
@@ -253,6 +267,19 @@ static bool back_off(struct run *r, const struct step *s, size_t host, long atte
     return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_clear(r, s, host, err);
 }
 
+/* It has not begun: somebody holds the lock that it needs, or could hold it. */
+static bool stand_back(struct run *r, const struct step *s, size_t host, const char *why, struct err *err)
+{
+    const char *name = r->recipe->hosts[host].name;
+
+    if (strcmp(why, HOLD_BUSY) != 0)
+        return err_set(err, ERR_BACKUP, "%s: could not ask the database for the lock of migrations, and the recipe"
+                       " says to stop then (backup.unknown: abort)", name);
+    run_warn(r, name, "the migration has not begun: another session took the lock of migrations just before");
+    fleet_wait(r->fleet, 1000);
+    return !run_is_stopped(r, "before the migration", err) && backup_clear(r, s, host, err);
+}
+
 bool migrate_act(struct run *r, const struct step *s, struct err *err)
 {
     size_t host = s->hosts[0];
@@ -277,12 +304,19 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
         return false;
     c.extra_env = database_environment(r, now.server_version);
     c.watch = watch_text(r, now.server_version);
+    c.gate = !c.watch ? NULL : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go" : HOLD_UNKNOWN;
     for (long attempt = 1;; attempt++) {
         if (!jobs_run(r, &c, &ends, err))
             return false;
         site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
         if (ends[0].status == 0)
             break;
+        if (ends[0].refused) {
+            if (!stand_back(r, s, host, ends[0].refused, err))
+                return false;
+            attempt--;
+            continue;
+        }
         if (ends[0].status == JOB_LOST) {
             if (!after_lost_end(r, &c, &ends[0], &left, err))
                 return false;

@@ -19,6 +19,7 @@ SCRIPT(checkout);
 SCRIPT(link);
 SCRIPT(job);
 SCRIPT(db);
+SCRIPT(hold);
 SCRIPT(backup_host);
 SCRIPT(schedule);
 SCRIPT(switch);

@@ -10,6 +10,7 @@ extern const char script_checkout[];
 extern const char script_link[];
 extern const char script_job[];
 extern const char script_db[];
+extern const char script_hold[];
 extern const char script_backup_host[];
 extern const char script_schedule[];
 extern const char script_switch[];

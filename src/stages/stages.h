@@ -48,6 +48,40 @@ bool backup_end_own(struct run *r, size_t host, struct err *err) MUST_CHECK;
 /* Waits for, or stops, whatever backup would block a migration. */
 bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err) MUST_CHECK;
 
+/* The same for others than a deploy: nothing is stopped, nothing changed on a host.  BACKUP at the
+ * limit.  *ret_waited_ms is 0 when none was in the way. */
+bool backup_wait(struct run *r, const struct step *s, size_t host, long long *ret_waited_ms, struct err *err)
+    MUST_CHECK;
+
+/* The database could not be asked, as `what` says: true with a warning, which ends with `then`, or
+ * BACKUP when the recipe says to stop. */
+bool backup_unknown(struct run *r, size_t host, const char *what, const char *then, struct err *err) MUST_CHECK;
+
+/* The script that asks the database, or another in its manner, with its values. */
+const char *backup_script(struct run *r, size_t host, const char *sql, const char *script);
+
+/* Why psql did not give an answer; status is what it ended with, or NULL. */
+const char *backup_why(struct run *r, const struct reply *reply, const char *status);
+
+/* "pg_dump of shop by ann, pid 12345, for 3 min" */
+const char *backup_describe(struct run *r, const struct backup *b);
+
+/* hold.c */
+
+/* The lock that a migration and a `backups --hold` exclude each other with: pg_advisory_lock, "crel". */
+#define HOLD_KEYS "1668441452, 1"
+#define HOLD_MIGRATION "crelease-migration-" /* and the run: application_name of a migration's session */
+#define HOLD_BUSY "busy"
+#define HOLD_UNKNOWN "unknown"
+
+/* Shell text for the beginning of a job's watch (job.sh), which then ends with guard_end: tries the
+ * lock, holds it as long as the watch lives, and says at the gate whether the command may begin. */
+const char *guard_text(struct run *r);
+
+/* A session on the host holds the lock when *ret_held, until fleet_let_go.  It waits for a migration, or
+ * another one that holds it: BACKUP after backup.wait_limit. */
+bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held, struct err *err) MUST_CHECK;
+
 /* backup_host.c: one backup, followed from look to look. */
 struct trace {
     const char *identity; /* of which backup; NULL: none yet */

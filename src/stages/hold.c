@@ -1,0 +1,160 @@
+/* hold.c -- migrations and backups that keep out of each other's way: an advisory lock in the database
+ * that both change or read.
+ *
+ * It is one of a session and of one database: it is gone with the session, however that ends, and
+ * two environments in one database have the same.  A migration tries it on its host, beside the
+ * command (guard_text); `backups --hold` on behalf of a command on this machine (hold_take).  Both
+ * only try, and wait outside of the database: a session that queues there would get the lock when
+ * its client has long been gone. */
+#include "stages/stages.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "core/jobs.h"
+#include "stages/scripts.h"
+
+enum { POLL_MS = 2000, TAKE_MS = 60000 };
+
+/* Settings that are not known to a server are not there to be set.  Keepalives, for the session of a
+ * machine that is gone: on a local socket they have no effect. */
+#define LOCK_SQL                                                                                   \
+    "SET application_name = '%s';\n"                                                               \
+    "SELECT 'set', count(pg_catalog.set_config(s.name, v.value, false)) FROM pg_catalog.pg_settings s" \
+    " JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '%s')," \
+    " ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'))" \
+    " AS v (name, value) ON v.name = s.name;\n"                                                    \
+    "SELECT 'lock ' || CASE WHEN pg_catalog.pg_try_advisory_lock(" HOLD_KEYS ") THEN 't' ELSE 'f' END;\n"
+
+/* Of its holder the heartbeats come every ten seconds. */
+static const char *lock_sql(struct arena *a, const char *application, const char *idle_limit)
+{
+    return arena_printf(a, LOCK_SQL, application, idle_limit);
+}
+
+const char *guard_text(struct run *r)
+{
+    const char *run = r->plan->what.run;
+    bool go = r->recipe->backup.unknown == UNKNOWN_PROCEED;
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(&b, "guard_sql", lock_sql(r->arena, arena_printf(r->arena, HOLD_MIGRATION "%s", run), "0"));
+    buf_printf(&b,
+               "gate() { echo \"$1\" >\"$crelease_job/gate.new\" && mv -f \"$crelease_job/gate.new\""
+               " \"$crelease_job/gate\"; }\n"
+               "guard_answer() {\n"
+               "\twhile read -r word what; do\n"
+               "\t\tcase $word:$what in\n"
+               "\t\tlock:t) gate go ;;\n"
+               "\t\tlock:f) gate " HOLD_BUSY " ;;\n"
+               "\t\tesac\n"
+               "\tdone\n"
+               "\t[ -f \"$crelease_job/gate\" ] || gate %s\n"
+               "}\n",
+               go ? "go" : HOLD_UNKNOWN);
+    buf_printf(&b,
+               "guard_ask() { PGAPPNAME=" HOLD_MIGRATION "%s PGCONNECT_TIMEOUT=5; export PGAPPNAME PGCONNECT_TIMEOUT;"
+               " unset PGOPTIONS; %s -XAtq ${database:+-d \"$database\"} -f -; }\n",
+               run, r->recipe->database.psql);
+    /* The session ends when the last who could write into the pipe has: this shell, however it ends.
+     * exec: a redirection of a function is one that the shell takes back, and until then it keeps both. */
+    buf_puts(&b,
+             "guarding=\n"
+             "if mkfifo \"$crelease_job/guard\"; then\n"
+             "\texec 5<>\"$crelease_job/guard\"\n"
+             "\t(exec 5>&-; guard_ask) <\"$crelease_job/guard\" | (exec 5>&-; guard_answer) >/dev/null &\n"
+             "\tguarding=$!\n"
+             "\tprintf '%s\\n' \"$guard_sql\" >&5\n"
+             "else\n"
+             "\techo | guard_answer\n"
+             "fi\n"
+             "guard_end() {\n"
+             "\texec 5>&-\n"
+             "\t[ -n \"$guarding\" ] || return 0\n"
+             "\t(trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL \"$guarding\") & guard_limit=$!\n"
+             "\twait \"$guarding\"\n"
+             "\tkill \"$guard_limit\"\n"
+             "}\n");
+    const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+/* Whether somebody holds the lock: the first that does, or NULL. */
+static const struct backup *holder(const struct backups *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (strcmp(b->v[i].kind, "hold") == 0 || strcmp(b->v[i].kind, "migration") == 0)
+            return &b->v[i];
+    return NULL;
+}
+
+/* *ret_held is false, with *ret_why NULL, when somebody else was faster. */
+static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_why, struct err *err)
+{
+    struct call call = {.host = host,
+                        .script = backup_script(r, host, lock_sql(r->arena, "crelease-hold", "60s"), script_hold),
+                        .payload = -1,
+                        .timeout_ms = TAKE_MS,
+                        .hold = true};
+    struct reply reply;
+
+    *ret_held = false;
+    *ret_why = NULL;
+    fleet_impatient(r->fleet, true);
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
+    fleet_impatient(r->fleet, false);
+    bool said = reply.kind == REPLY_EXIT;
+    *ret_held = said && answer_value(r->arena, reply.out, "held");
+    if (*ret_held)
+        return true;
+    if (reply.kind == REPLY_TIMEOUT)
+        *ret_why = "the database did not answer within a minute";
+    else if (said && !answer_value(r->arena, reply.out, "busy"))
+        *ret_why = backup_why(r, &reply, answer_value(r->arena, reply.out, "psql"));
+    else if (!said)
+        return run_judge(r, host, &reply, err);
+    return true;
+}
+
+static void tell(struct run *r, const struct step *s, size_t host, const struct backup *b, long long began_ms)
+{
+    run_tell(r, (struct event){.kind = EVENT_BACKUP,
+                               .state = EVENT_WAITING,
+                               .stage = s->name,
+                               .host = r->recipe->hosts[host].name,
+                               .backup = b,
+                               .waited_ms = loop_now() - began_ms});
+}
+
+bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held, struct err *err)
+{
+    long long limit = r->recipe->backup.wait_limit_ms;
+    long long began = loop_now();
+
+    for (*ret_held = false;;) {
+        struct backups now;
+        const char *why = NULL;
+        if (!backup_look(r, host, &now, err))
+            return false;
+        const struct backup *b = holder(&now);
+        if (!now.why && !b && !take(r, host, ret_held, &why, err))
+            return false;
+        if (*ret_held)
+            return true;
+        if (now.why || why)
+            return backup_unknown(r, host,
+                                  arena_printf(r->arena, "could not ask the database for the lock: %s",
+                                               now.why ? now.why : why),
+                                  "running the command without it (backup.unknown: proceed)", err);
+        if (limit && loop_now() - began >= limit)
+            return err_set(err, ERR_BACKUP, "%s is in the way: waited for %s, which is the limit",
+                           b ? backup_describe(r, b) : "another session", text_span(r->arena, limit));
+        if (b)
+            tell(r, s, host, b, began);
+        if (!fleet_wait(r->fleet, b ? POLL_MS : POLL_MS / 4) &&
+            run_is_stopped(r, "while waiting for a migration", err))
+            return false;
+    }
+}

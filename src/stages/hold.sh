@@ -1,0 +1,43 @@
+# shellcheck shell=sh disable=SC2154,SC2015
+# Keeps a session in the database that holds the lock of migrations, as long as standard input is
+# open.  Values: psql (the recipe's shell text), database (or empty), sql (tries the lock; its answer
+# is a row "lock t" or "lock f"), and job_env.
+# Answers "held" or "busy"; else the session has ended, and "psql STATUS" tells how.
+job_env
+PGAPPNAME=crelease-hold PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=UTF8
+export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
+unset PGOPTIONS
+
+# Each line that comes is a sign of life from the holder.  Its end is the end of the session.
+feed() {
+	printf '%s\n' "$sql"
+	while read -r _; do
+		printf 'SELECT 1;\n'
+	done
+}
+
+ask() {
+	eval "$psql"' -XAtq ${database:+-d "$database"} -f -'
+	say psql "$?"
+}
+
+# The holder is told at once of a session that has ended, and not by the next line that comes.
+answer() {
+	while read -r word what; do
+		case $word:$what in
+		lock:t) say held "$database" ;;
+		lock:f)
+			say busy "$database"
+			break
+			;;
+		psql:*)
+			say psql "$what"
+			break
+			;;
+		esac
+	done
+	kill "$$"
+}
+trap 'exit 0' TERM
+feed 2>/dev/null | ask | answer
+exit 0

@@ -1,0 +1,308 @@
+#!/bin/bash
+# Any script and a deploy keep out of each other's way: `backups --wait`, `backups --hold`, and what
+# happens when the database cannot be asked.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# A revision live, a second with a migration committed.
+site_pending() {
+    site_new "$1" 2
+    recipe_write <<<"${2-backup: {policy: wait\}}"
+    expect 0 deploy production
+    LIVE=$(release)
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+}
+
+migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
+through() { finished "$(revision)" 2; same "migrations" "$(migrations)" '20260101000000 20260102000000'; }
+still_as_before() { same "live" "$(release app1) $(release app2)" "$LIVE $LIVE"; same "migrations" "$(migrations)" 20260101000000; }
+
+bg_says() { grep -qiE -- "$1" "$CR_OUT" "$CR_ERR"; }
+has_ended() { ! kill -0 "$1" 2>/dev/null; }
+
+lock_pid() { sql "select l.pid from pg_locks l join pg_database d on d.oid = l.database where d.datname = '$DB' and l.locktype = 'advisory' and l.classid = 1668441452 and l.objid = 1 and l.granted"; }
+is_locked() { [ -n "$(lock_pid)" ]; }
+not_locked() { [ -z "$(lock_pid)" ]; }
+holds_no_transaction() {
+    same "state of the session" "$(sql "select state || ' ' || (xact_start is null) from pg_stat_activity where pid = $(lock_pid)")" 'idle true'
+}
+
+# hold_begin: a command that runs until hold_end, held against migrations; $HOLD.
+hold_begin() {
+    rm -f "$SITE/open"
+    mkfifo "$SITE/open"
+    exec 7<>"$SITE/open"
+    env --default-signal=INT,QUIT "$CRELEASE" backups production --hold -- sh -c 'echo begun >"$0/held"; read -r x <"$0/open"; exit 3' "$SITE" \
+        </dev/null >"$SITE/hold.out" 2>"$SITE/hold.err" 7>&- &
+    HOLD=$!
+    wait_for 60 test -e "$SITE/held"
+    wait_for 10 is_locked
+}
+hold_end() { # STATUS
+    local status=0
+    echo go >&7
+    wait "$HOLD" || status=$?
+    cat "$SITE/hold.err"
+    same "status of the hold" "$status" "$1"
+}
+
+# A migration that runs until migration_end.
+migrates_until_told() {
+    recipe_write <<END
+migrate: {run: 'echo run >>"$SITE/attempts"; until [ -e "$SITE/go" ]; do sleep 0.05; done; rake db:migrate', status: 'rake db:migrate:status', lock_timeout: 500ms}
+${1-}
+END
+}
+migration_runs() { [ -e "$SITE/attempts" ]; }
+migration_end() { : >"$SITE/go"; }
+
+# --- --wait ------------------------------------------------------------------------------------------
+
+case_wait_until_clear() {
+    site_new wait_until_clear 2
+    big_table
+    expect 0 backups production --wait
+    says 'no backup is in the way'
+    start_dump
+    cr_begin backups production --wait
+    wait_for 60 bg_says "pid $(dump_pid)"
+    kill -0 "$CR_PID" || fail "it did not wait"
+    end_dump
+    cr_end 0
+    grep -q 'ended by itself' "$CR_OUT" || fail "its end is not told"
+    gone "$SITE/app1/.crelease"
+    gone "$SITE/app2/.crelease"
+}
+
+case_wait_limit() {
+    # Nothing of the recipe stops it: whoever waits here changes nothing.
+    site_new wait_limit 2
+    recipe_write <<<'backup: {policy: kill, after_limit: kill, unknown: proceed}'
+    big_table
+    start_dump
+    local pid
+    pid=$(dump_pid)
+    expect 4 backups production --wait --wait-limit 3s
+    says "pid $pid"
+    says 'waited for 3'
+    same "the dump" "$(dump_pid)" "$pid"
+    expect 4 backups production --json --wait --wait-limit 3s
+    jq -se 'map(.event) | unique == ["backup", "end"]' "$OUT" >/dev/null || fail "not these events: $(cat "$OUT")"
+    jq -se '.[-1] | .status == 4 and .word == "backup"' "$OUT" >/dev/null || fail "no end with 4"
+    end_dump
+    expect 2 backups production --wait-limit 3s
+    expect 2 backups production -- true
+    expect 2 backups production --hold
+    expect 2 backups production --wait --hold -- true
+    expect 2 backups production --json --hold -- true
+}
+
+case_wait_signals() {
+    site_new wait_signals 2
+    big_table
+    start_dump
+    cr_begin backups production --wait
+    wait_for 60 bg_says "pid $(dump_pid)"
+    kill -INT "$CR_PID"
+    cr_end 130
+    cr_begin backups production --wait
+    wait_for 60 bg_says "pid $(dump_pid)"
+    kill -TERM "$CR_PID"
+    cr_end 143
+    dump_runs || fail "the dump is gone"
+    end_dump
+}
+
+# --- --hold ------------------------------------------------------------------------------------------
+
+case_hold_is_the_command() {
+    site_new hold_is_the_command 2
+    local status=0
+    expect 7 backups production --hold -- sh -c 'exit 7'
+    printf 'in\n' | "$CRELEASE" backups production --hold -- sh -c 'cat; echo err >&2' >"$SITE/out" 2>"$SITE/err"
+    same "its output" "$(cat "$SITE/out")" in
+    same "its error" "$(cat "$SITE/err")" err
+    wait_for 10 not_locked
+    expect 127 backups production --hold -- "$SITE/not there"
+    says 'cannot run'
+    hold_begin
+    holds_no_transaction
+    same "application" "$(sql "select application_name from pg_stat_activity where pid = $(lock_pid)")" crelease-hold
+    expect 0 backups production
+    says "hold of .* by rig as crelease-hold, pid $(lock_pid)"
+    expect 0 backups --json production
+    same "kind" "$(json '.backups[0].kind')" hold
+    hold_end 3
+    wait_for 10 not_locked
+    # A signal is the command's.
+    hold_begin
+    kill -TERM "$HOLD"
+    wait "$HOLD" || status=$?
+    same "status after TERM" "$status" 143
+    wait_for 10 not_locked
+}
+
+case_hold_holds_up_a_deploy() {
+    site_pending hold_holds_up_a_deploy
+    hold_begin
+    local pid
+    pid=$(lock_pid)
+    cr_begin deploy production
+    wait_for 60 bg_says "hold of .* as crelease-hold, pid $pid"
+    still_as_before
+    expect 0 status production
+    says "hold of"
+    hold_end 3
+    cr_end 0
+    through
+    not_locked || fail "the migration's session is left"
+}
+
+case_hold_is_not_killed() {
+    site_pending hold_is_not_killed 'backup: {policy: kill}'
+    hold_begin
+    expect 4 deploy production
+    says "it is a 'hold'"
+    is_locked || fail "the hold was ended"
+    expect 4 resume production --on-backup abort
+    still_as_before
+    hold_end 3
+    expect 0 resume production
+    through
+}
+
+case_hold_waits_for_a_migration() {
+    site_pending hold_waits_for_a_migration
+    migrates_until_told
+    cr_begin deploy production
+    wait_for 60 migration_runs
+    is_locked || fail "the migration began without the lock"
+    holds_no_transaction
+    expect 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
+    says 'migration of .* as crelease-migration-'
+    gone "$SITE/ran"
+    # It lives without crelease.
+    cr_kill9
+    is_locked || fail "the lock went with crelease"
+    connections_cut app2
+    is_locked || fail "the lock went with the connection"
+    "$CRELEASE" backups production --hold -- touch "$SITE/ran" 2>"$SITE/err" &
+    HOLD=$!
+    wait_for 30 grep -q 'as crelease-migration-' "$SITE/err"
+    gone "$SITE/ran"
+    migration_end
+    wait "$HOLD" || fail "the hold ended with $?: $(cat "$SITE/err")"
+    there "$SITE/ran"
+    expect 0 resume production
+    same "attempts" "$(wc -l <"$SITE/attempts")" 1
+    through
+    wait_for 10 not_locked
+}
+
+# Between the last look and the beginning of the command somebody else takes the lock.
+case_hold_taken_just_before() {
+    site_pending hold_taken_just_before
+    migration_end
+    # The deploy's own look is told that nobody holds anything; the lock is not to be fooled.
+    cat >"$SITE/psql" <<END
+#!/bin/sh
+if [ -e "$SITE/blindfold" ]; then
+    sed -u "s/l.objsubid = 2/l.objsubid = 99/" | psql "\$@"
+else
+    exec psql "\$@"
+fi
+END
+    chmod +x "$SITE/psql"
+    migrates_until_told "database: {adapter: postgresql, name: $DB, psql: '$SITE/psql'}"
+    hold_begin
+    : >"$SITE/blindfold"
+    cr_begin deploy production
+    wait_for 60 bg_says 'another session took the lock'
+    migration_runs && fail "the migration ran beside the hold"
+    rm "$SITE/blindfold"
+    wait_for 30 bg_says 'hold of .* as crelease-hold'
+    hold_end 3
+    cr_end 0
+    through
+    same "attempts" "$(wc -l <"$SITE/attempts")" 1
+}
+
+case_hold_of_a_dead_machine() {
+    site_new hold_of_a_dead_machine 2
+    hold_begin
+    kill -KILL "$HOLD"
+    wait "$HOLD" 2>/dev/null || true
+    wait_for 20 not_locked
+    echo go >&7
+}
+
+case_hold_session_lost() {
+    site_new hold_session_lost 2
+    hold_begin
+    sql "select pg_terminate_backend($(lock_pid))"
+    wait_for 20 grep -q 'may begin while' "$SITE/hold.err"
+    hold_end 3
+    same "warnings" "$(grep -c 'may begin while' "$SITE/hold.err")" 1
+    # And with its connection.
+    hold_begin
+    connections_cut app2
+    wait_for 20 grep -q 'may begin while' "$SITE/hold.err"
+    wait_for 20 not_locked
+    hold_end 3
+}
+
+# --- the database cannot be asked --------------------------------------------------------------------
+
+unknown_with() { # UNKNOWN PSQL
+    recipe_write <<END
+database: {adapter: postgresql, name: ${3-$DB}, psql: '$2'}
+backup: {policy: wait, unknown: $1}
+END
+}
+warned_once() { same "warnings" "$(grep -c "warning: .*$1" "$OUT")" 1; }
+
+case_s51_no_psql_wrong_password_no_database() {
+    site_pending s51
+    local psql
+    for psql in no-such-psql 'PGPASSFILE=/dev/null psql -w'; do
+        unknown_with abort "$psql"
+        expect 4 deploy production
+        says 'could not look for backups: .*backup.unknown: abort'
+        still_as_before
+        expect 0 abort production
+        expect 4 backups production --wait
+        expect 4 backups production --hold -- touch "$SITE/ran"
+        gone "$SITE/ran"
+        unknown_with proceed "$psql"
+        expect 0 backups production --wait
+        warned_once 'could not look for backups'
+        expect 5 backups production --hold -- sh -c 'exit 5'
+        says 'running the command without it'
+    done
+    unknown_with abort psql none_such
+    expect 4 deploy production
+    says 'none_such'
+    expect 0 abort production
+    unknown_with proceed psql none_such
+    expect 0 deploy production
+    warned_once 'could not look for backups'
+    through
+}
+
+# What another process found out is not known to the one that resumes.
+case_resume_without_a_database_to_ask() {
+    site_pending resume_without
+    recipe_write <<<'database: {adapter: none}
+hooks: {before backup-clear: [{run: "test -e go-on", roles: [db]}]}'
+    expect 1 deploy production
+    : >"$SITE/app1/releases/$(ls "$SITE/app1/releases" | tail -n 1)/go-on"
+    : >"$SITE/app2/releases/$(ls "$SITE/app2/releases" | tail -n 1)/go-on"
+    expect 0 resume production
+    says 'names no database to look at'
+    same "migrations" "$(migrations)" '20260101000000 20260102000000'
+}
+
+rig_open
+rig_postgres
+rig_start 2
+run_cases "$@"
