@@ -21,6 +21,7 @@ SCRIPT(job);
 SCRIPT(db);
 SCRIPT(backup_host);
 SCRIPT(schedule);
+SCRIPT(stop);
 SCRIPT(switch);
 SCRIPT(restart);
 SCRIPT(cleanup);
