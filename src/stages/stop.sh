@@ -210,6 +210,10 @@ unpacked() {
 judge() {
 	verdict=incomplete
 	[ -f "$1" ] && [ -r "$1" ] || return 0
+	if end_of "$1" | ends_well; then verdict=complete; fi
+}
+
+end_of() {
 	case $(head -c 4 "$1" | od -An -tx1 | tr -d ' \n') in
 	1f8b*) unpacked gzip "$1" ;;
 	28b52ffd) unpacked zstd "$1" ;;
@@ -217,9 +221,7 @@ judge() {
 	425a68*) unpacked bzip2 "$1" ;;
 	04224d18) unpacked lz4 "$1" ;;
 	*) last_of <"$1" ;;
-	esac >"$state/judged.$run"
-	if ends_well <"$state/judged.$run"; then verdict=complete; fi
-	rm -f "$state/judged.$run"
+	esac
 }
 
 # What packs it may still be writing.

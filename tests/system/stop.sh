@@ -56,9 +56,8 @@ again_is() { [ "$(times_again)" = "$1" ]; }
 # The role that makes it could be ended in the database too; but so its script hears of it.
 case_s20_client_is_told() {
     site_stopping s20_client_is_told <<END
-backup: {policy: kill, rerun: true, command: 'echo again >>$SITE_Q/again; while [ -e $SITE_Q/hold ]; do sleep 0.1; done; exit 3'}
+backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/s20_client_is_told/again; while [ -e $RIG/sites/s20_client_is_told/hold ]; do sleep 0.1; done; exit 3'}
 END
-    sed -i "s|\$SITE_Q|$SITE_Q|g" "$RECIPE"
     touch "$SITE/hold"
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql; echo ended"
     local pid
@@ -87,7 +86,7 @@ END
 case_s25_gzip_of_a_killed_dump() {
     site_stopping s25_gzip_of_a_killed_dump <<<'backup: {policy: kill, set_aside: true}'
     host_dump "pg_dump $DB | $SITE_Q/slowly | gzip >$SITE_Q/dump.gz; echo \"\$?\" >$SITE_Q/status"
-    wait_for 30 test -s "$SITE/dump.gz"
+    wait_for 30 test -e "$SITE/dump.gz"
     expect 0 deploy production
     migrated
     same "status of the pipeline" "$(cat "$SITE/status")" 0
