@@ -106,6 +106,11 @@ bool cmd_help(struct session *s, struct err *err);
 void backups_put_json(struct json *at, const struct backups *b);
 void backups_print(struct session *s, const char *host, const struct backups *b);
 
+/* The last ones that were stopped, and whether they were started again (cmd_backups.c); at
+ * "stopped_backups" of an object. */
+void stops_put_json(struct json *o, const struct stops *all);
+void stops_print(struct session *s, size_t host, const struct stops *all);
+
 /* When the next ones start (cmd_backups.c); at "next_backups" of an object. */
 void next_backups_put_json(struct json *at, const struct schedule *next);
 void next_backups_print(struct session *s, const char *host, const struct schedule *next);

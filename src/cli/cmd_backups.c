@@ -206,10 +206,55 @@ static bool options_fit(struct session *s, struct err *err)
     return true;
 }
 
+enum { STOPS_SHOWN = 3 };
+
+static size_t first_shown(const struct stops *all)
+{
+    return all->n > STOPS_SHOWN ? all->n - STOPS_SHOWN : 0;
+}
+
+void stops_print(struct session *s, size_t host, const struct stops *all)
+{
+    for (size_t i = first_shown(all); i < all->n; i++)
+        printf("%s: %s\n", s->recipe->hosts[host].name, stop_text(&s->run, host, &all->v[i]));
+}
+
+void stops_put_json(struct json *o, const struct stops *all)
+{
+    struct arena scratch = {0};
+    struct json *list = json_put_array(o, "stopped_backups");
+
+    for (size_t i = first_shown(all); i < all->n; i++) {
+        const struct stopped *one = &all->v[i];
+        struct json *j = json_put_object(list, NULL);
+        json_put_text(j, "at", clock_rfc3339(&scratch, one->unix_s * 1000, false));
+        json_put_text(j, "how", one->how);
+        json_put_text(j, "run", one->run);
+        json_put_text(j, "kind", one->kind);
+        json_put_int(j, "pid", one->pid);
+        json_put_text(j, "database", one->database);
+        json_put_text(j, "user", one->user);
+        json_put_text(j, "why", one->why);
+        json_put_text(j, "by", one->by);
+        json_put_text(j, "output", one->output);
+        json_put_text(j, "judged", strcmp(one->judged, "-") == 0 ? NULL : one->judged);
+        if (!one->again) {
+            json_put_null(j, "again");
+            continue;
+        }
+        struct json *again = json_put_object(j, "again");
+        json_put_text(again, "state", one->again);
+        put_number(again, "status", one->again_status);
+        json_put_text(again, "since", clock_rfc3339(&scratch, one->again_unix * 1000, false));
+    }
+    arena_free(&scratch);
+}
+
 bool cmd_backups(struct session *s, struct err *err)
 {
     struct backups found = {0};
     struct schedule next;
+    struct stops stops;
     long host = recipe_primary(s->recipe, "db");
 
     if (s->recipe->database.adapter == ADAPTER_NONE)
@@ -223,7 +268,8 @@ bool cmd_backups(struct session *s, struct err *err)
     if (s->options.hold)
         return hold(s, (size_t)host, err);
     if (!backup_look(&s->run, (size_t)host, &found, err) ||
-        !foresee_look(&s->run, (size_t)host, 0, &next, err)) {
+        !foresee_look(&s->run, (size_t)host, 0, &next, err) ||
+        !stop_told(&s->run, (size_t)host, &stops, err)) {
         if (err->code == ERR_UNCERTAIN)
             err->code = ERR_UNREACHABLE;
         return false;
@@ -237,6 +283,7 @@ bool cmd_backups(struct session *s, struct err *err)
         json_put_text(o, "host", name);
         backups_put_json(json_put_array(o, "backups"), &found);
         next_backups_put_json(o, &next);
+        stops_put_json(o, &stops);
         json_put_text(o, "could_not_look", found.why);
         json_put_text(o, "could_not_foresee", next.why);
         put_texts(o, "could_not_read", &next.unread);
@@ -245,6 +292,7 @@ bool cmd_backups(struct session *s, struct err *err)
         json_close(o);
     } else if (!s->options.quiet) {
         backups_print(s, name, &found);
+        stops_print(s, (size_t)host, &stops);
         next_backups_print(s, name, &next);
     }
     return !found.why || err_set(err, ERR_FAILED, "%s: could not look for backups: %s", name, found.why);

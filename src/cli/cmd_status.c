@@ -8,6 +8,7 @@
 struct told {
     struct backups running;
     struct schedule next;
+    struct stops stops;
     long db; /* that host; -1: none */
     long pending;
 };
@@ -263,6 +264,7 @@ static bool print_json(struct session *s, const struct survey *sv, const struct 
     put_run(s, o, u);
     backups_put_json(json_put_array(o, "backups"), &t->running);
     next_backups_put_json(o, &t->next);
+    stops_put_json(o, &t->stops);
     struct json *m = json_put_object(o, "migrations");
     if (t->pending < 0 || t->pending == PENDING_SOME)
         json_put_null(m, "pending");
@@ -289,6 +291,7 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
     if (s->recipe->database.adapter != ADAPTER_NONE && t->db >= 0 && sv->reached[t->db]) {
         printf("\n");
         backups_print(s, s->recipe->hosts[t->db].name, &t->running);
+        stops_print(s, (size_t)t->db, &t->stops);
         next_backups_print(s, s->recipe->hosts[t->db].name, &t->next);
     }
     if (s->recipe->migrate.run)
@@ -318,6 +321,9 @@ static void look_at_backups(struct session *s, const struct survey *sv, struct t
     err_clear(&lost);
     if (!foresee_look(&s->run, (size_t)t->db, 0, &t->next, &lost))
         t->next.why = lost.msg;
+    err_clear(&lost);
+    if (!stop_told(&s->run, (size_t)t->db, &t->stops, &lost))
+        run_warn(&s->run, s->recipe->hosts[t->db].name, "could not look up which backups were stopped: %s", lost.msg);
 }
 
 bool cmd_status(struct session *s, struct err *err)

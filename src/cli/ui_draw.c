@@ -205,7 +205,8 @@ static void draw_backup(struct drawing *d)
     strs_add(&a, &rest, arena_printf(&a, "waited %s", text_span(&a, b->waited_ms + passed)));
     if (b->can_ask) {
         strs_add(&a, &rest, "w wait");
-        strs_add(&a, &rest, "k kill");
+        if (b->can_stop)
+            strs_add(&a, &rest, "k kill");
         strs_add(&a, &rest, "q stop, resume later");
     }
     f.gap = 3;

@@ -113,6 +113,7 @@ void live_backup_keep(struct live *l, const struct event *e)
     kept->stage = copy(a, e->stage);
     kept->detail = copy(a, e->detail);
     kept->can_ask = e->can_ask;
+    kept->can_stop = e->can_stop;
     kept->told_ms = loop_now();
     kept->waited_ms = e->waited_ms;
 }

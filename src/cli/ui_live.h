@@ -26,6 +26,7 @@ struct live_backup {
     const char *stage;
     const char *detail;
     bool can_ask;
+    bool can_stop;
     long long told_ms;
     long long waited_ms;
 };

@@ -53,6 +53,7 @@ struct backup {
     long long stuck_s;     /* above 0: nothing about it has changed for so long */
     const char *eta_from;  /* what these rest on; NULL: not known */
     long long copied;      /* bytes of the table it reads now; -1: not known */
+    long client_port;      /* -1: through a socket file; 0: may not be seen */
     bool blocks_migrations;
 };
 
@@ -98,7 +99,8 @@ struct event {
     bool fresh;                 /* EVENT_RUN: a new one, not resumed */
     const struct backup *backup;
     long long waited_ms; /* EVENT_BACKUP: so far */
-    bool can_ask;        /* EVENT_BACKUP: the keys w, k and q are listened to now */
+    bool can_ask;        /* EVENT_BACKUP: the keys w and q are listened to now; */
+    bool can_stop;       /* and k, since this run may stop it */
     /* EVENT_STAGE done and EVENT_END */
     long long took_ms;
     /* EVENT_END */

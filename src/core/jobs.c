@@ -208,6 +208,7 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i,
     char timeout[32];
 
     snprintf(timeout, sizeof timeout, "%lld", (c->job->timeout_ms + 999) / 1000);
+    buf_puts(&b, "job_dir=''\n");
     quote_assign(&b, "job", c->name);
     quote_assign(&b, "command", c->job->run);
     quote_assign(&b, "where",

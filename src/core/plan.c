@@ -50,6 +50,8 @@ static bool takes_part(const struct step *s, const struct recipe *r, size_t host
     case WHO_DB:
     case WHO_MIGRATE:
         return r->migrate.run && recipe_primary(r, "db") == (long)host;
+    case WHO_RERUN:
+        return r->backup.rerun && r->migrate.run && recipe_primary(r, "db") == (long)host;
     case WHO_BUILD:
         return false;
     case WHO_RESTART:
@@ -98,6 +100,7 @@ static struct step step_of(struct arena *a, const struct stage *st, const struct
     case WHO_ALL:
         break;
     case WHO_DB:
+    case WHO_RERUN:
         break;
     case WHO_MIGRATE:
         if (r->migrate.run) {
@@ -161,7 +164,8 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
     for (size_t i = 0; i < n; i++) {
         if (what->command == COMMAND_ROLLBACK && !stages[i].in_rollback)
             continue;
-        if ((stages[i].who == WHO_DB || stages[i].who == WHO_MIGRATE) && what->no_migrate)
+        if ((stages[i].who == WHO_DB || stages[i].who == WHO_MIGRATE || stages[i].who == WHO_RERUN) &&
+            what->no_migrate)
             continue;
         struct step s = step_of(a, &stages[i], r, what);
         size_t before = p->n_steps;

@@ -119,6 +119,9 @@ struct recipe {
         enum unknown unknown;    /* the database could not be asked */
         struct strs schedule;    /* "none", "crontab", cron lines; empty: crontab */
         long long clearance_ms;  /* 0: no backup to come is waited for */
+        bool rerun;              /* what was stopped is started again */
+        const char *command;     /* by this; NULL: by the crontab's line */
+        bool set_aside;          /* what it had written is renamed */
     } backup;
     struct {
         const char *run;    /* NULL: this site has no migrations */

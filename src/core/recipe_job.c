@@ -52,13 +52,6 @@ static void hook_unknown(struct reader *rd, const struct node *key, const char *
     const char *near = value_nearest(rd, stage, recipe_hook_stages);
     const char *list = "";
 
-    if (strcmp(stage, "backup-rerun") == 0) {
-        mistake_add(rd->m, key,
-                    "hook '%s': the stage backup-rerun is not built yet in this "
-                    "version; take it out",
-                    value_shown(rd->a, key->text));
-        return;
-    }
     for (size_t i = 0; recipe_hook_stages[i]; i++)
         list = arena_printf(rd->a, "%s%s%s", list, i ? ", " : "", recipe_hook_stages[i]);
     mistake_add(rd->m, key, "hook '%s' names no stage, expected one of: %s%s",

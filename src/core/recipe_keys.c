@@ -22,7 +22,6 @@ static const struct key_word after_limit_words[] = {
     {"abort", POLICY_ABORT, false}, {"kill", POLICY_KILL, false}, {0}};
 static const struct key_word unknown_words[] = {
     {"proceed", UNKNOWN_PROCEED, false}, {"abort", UNKNOWN_ABORT, false}, {0}};
-static const struct key_word rerun_words[] = {{"false", 0, false}, {"true", 1, true}, {0}};
 static const struct key_word on_failure_words[] = {
     {"rollback", FAILURE_ROLLBACK, false}, {"stop", FAILURE_STOP, false}, {0}};
 
@@ -40,7 +39,7 @@ static const struct key_word pending_words[] = {{"auto", PENDING_AUTO, false},
 const char *const recipe_hook_stages[] = {
     "lock",         "checkout", "link",   "build",   "backup-detect",
     "backup-clear", "migrate",  "switch", "restart", "health",
-    "cleanup",      "unlock",   NULL};
+    "cleanup",      "backup-rerun", "unlock", NULL};
 
 #define IN_RECIPE(member) .at = offsetof(struct recipe, member)
 #define IN_HOST(member)   .at = offsetof(struct host, member)
@@ -106,9 +105,12 @@ const struct recipe_key recipe_keys[] = {
               "database's host), none, or cron lines in that host's time"},
     {"backup.clearance", KEY_DURATION, .fallback = "0", IN_RECIPE(backup.clearance_ms),
      .about = "a backup that starts so soon is let pass before migrating; 0 is to migrate at once"},
-    {"backup.rerun", KEY_BOOL, .fallback = "false", .words = rerun_words, NOWHERE,
-     .about = "start a backup that was stopped again once the deploy is live"},
-    {"backup.command", KEY_SHELL, .unbuilt = true, NOWHERE, .about = "what backup.rerun runs"},
+    {"backup.rerun", KEY_BOOL, .fallback = "false", IN_RECIPE(backup.rerun),
+     .about = "start a backup that was stopped again once the deploy is live, or was given up"},
+    {"backup.command", KEY_SHELL, .check = check_not_empty, IN_RECIPE(backup.command),
+     .about = "what backup.rerun runs; without it the line of the crontab that makes the backup"},
+    {"backup.set_aside", KEY_BOOL, .fallback = "false", IN_RECIPE(backup.set_aside),
+     .about = "rename the incomplete file of a backup that was stopped to NAME.incomplete"},
 
     {"migrate", KEY_SECTION, NOWHERE, .about = "how the database is brought forward"},
     {"migrate.run", KEY_SHELL, .check = check_not_empty, IN_RECIPE(migrate.run),

@@ -48,6 +48,7 @@ struct run {
     const char *mark_to;   /* for run_put_mark */
     struct strs to_migrate;   /* the same: what was pending when this run first looked */
     bool backup_seen;      /* backup-detect found one in the way */
+    bool backup_stopped;   /* this command stopped one */
     bool nothing_pending;  /* found out by backup-detect, or before, or to be taken so */
     long pending;          /* number; -1: not known; LONG_MAX: some, number not known */
     long long behind_backup_ms;

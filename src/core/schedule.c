@@ -1,6 +1,7 @@
 #include "core/schedule.h"
 
 #include "base/buf.h"
+#include "base/quote.h"
 #include "base/text.h"
 #include "core/cron.h"
 
@@ -10,7 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SHOWN_MAX = 160, STARTS_MAX = 200, NOTES_MAX = 20, SCRIPTS_MAX = 500, LINES_MAX = 5000, DAY = 86400 };
+enum { SHOWN_MAX = 160, STARTS_MAX = 200, NOTES_MAX = 20, SCRIPTS_MAX = 500, LINES_MAX = 5000, DAY = 86400,
+       SETTINGS_MAX = 8192 };
 
 /* What parts the words of a shell command for our purpose; schedule.sh cuts in the same places. */
 static const char SEPARATORS[] = "();&|<>\"`=' \t";
@@ -194,6 +196,7 @@ struct source {
     const char *name;
     const struct zone *zone;
     const char *zone_problem;
+    const char *settings; /* shell text; NULL: none so far */
 };
 
 struct reading {
@@ -281,15 +284,43 @@ static const struct zone *zone_of_host(struct reading *rd, const char *hex, cons
     return zone_fixed(rd->a, seconds);
 }
 
-static void add_start(struct reading *rd, long long t, const char *command, const char *source,
+static bool add_start(struct reading *rd, long long t, const char *command, const char *source,
                       enum blocks blocks)
 {
     if (t < 0 || rd->to->n == STARTS_MAX)
-        return;
+        return false;
     rd->to->v[rd->to->n++] = (struct start){.unix_s = t,
                                             .command = schedule_shown(rd->a, command),
                                             .source = text_shown(rd->a, source),
                                             .blocks = blocks};
+    return true;
+}
+
+/* Of the start that was added last. */
+static void add_text(struct reading *rd, const char *settings, const char *command)
+{
+    if (*command)
+        rd->to->v[rd->to->n - 1].text = arena_printf(rd->a, "%s%s", settings ? settings : "", command);
+}
+
+/* What a crontab sets for the commands below it; its shell, mail and zone are cron's business. */
+static void keep_setting(struct reading *rd, struct source *src, const struct cron_line *l)
+{
+    static const char *const not_kept[] = {"SHELL", "MAILTO", "MAILFROM", "CRON_TZ", "LOGNAME", "USER", NULL};
+    static const char LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    size_t len = strlen(l->name);
+
+    if (is_one_of(l->name, len, not_kept) || !len || strspn(l->name, LETTERS) != len ||
+        (*l->name >= '0' && *l->name <= '9'))
+        return;
+    struct buf b = buf_make(SETTINGS_MAX);
+    if (src->settings)
+        buf_puts(&b, src->settings);
+    buf_puts(&b, "export ");
+    quote_assign(&b, l->name, l->value);
+    if (!b.full)
+        src->settings = arena_strndup(rd->a, b.text, b.len);
+    buf_free(&b);
 }
 
 static void set_zone(struct reading *rd, struct source *src, const struct cron_line *l)
@@ -324,6 +355,7 @@ static void take_table_line(struct reading *rd, struct source *src, const char *
     case CRON_NOTHING:
         return;
     case CRON_SETTING:
+        keep_setting(rd, src, &l);
         set_zone(rd, src, &l);
         return;
     case CRON_WRONG:
@@ -336,7 +368,9 @@ static void take_table_line(struct reading *rd, struct source *src, const char *
             return;
         if (src->zone_problem)
             note(rd, src->zone_problem);
-        add_start(rd, cron_next(&l, src->zone, rd->to->now_unix - rd->of->back_s), l.command, src->name, blocks);
+        if (add_start(rd, cron_next(&l, src->zone, rd->to->now_unix - rd->of->back_s), l.command, src->name, blocks) &&
+            strcmp(src->form, "own") == 0 && !l.cut)
+            add_text(rd, src->settings, l.command);
         return;
     }
 }
@@ -458,8 +492,9 @@ static void read_given(struct reading *rd)
         /* Who wrote it there says that it is one. */
         if (!schedule_is_backup(l.command, &rd->scripts, &blocks) || blocks == BLOCKS_MAYBE)
             blocks = BLOCKS_YES;
-        add_start(rd, cron_next(&l, rd->to->zone, rd->to->now_unix - rd->of->back_s),
-                  *l.command ? l.command : "a backup", "the recipe", blocks);
+        if (add_start(rd, cron_next(&l, rd->to->zone, rd->to->now_unix - rd->of->back_s),
+                      *l.command ? l.command : "a backup", "the recipe", blocks) && !l.cut)
+            add_text(rd, NULL, l.command);
     }
 }
 

@@ -16,6 +16,8 @@ enum blocks { BLOCKS_NO, BLOCKS_MAYBE, BLOCKS_YES };
 struct start {
     long long unix_s;
     const char *command; /* shortened, passwords replaced */
+    const char *text;    /* the same as it can be run, with its settings in front; NULL for that of
+                            another user, or of a timer */
     const char *source;  /* "crontab", "/etc/cron.d/backup", "systemd's timers", "recipe" */
     enum blocks blocks;
 };

@@ -19,6 +19,7 @@ enum who {
     WHO_ALL,
     WHO_DB,      /* the primary of role db, when the recipe migrates */
     WHO_MIGRATE, /* the same; the recipe's migration is its job */
+    WHO_RERUN,   /* the same, when the recipe has stopped backups started again */
     WHO_BUILD,   /* where one of the recipe's build jobs runs */
     WHO_RESTART, /* where something is restarted */
     WHO_HEALTH,  /* where the application is asked */

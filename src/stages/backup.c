@@ -20,11 +20,12 @@
 enum {
     POLL_MS = 2000,
     CLEAR_MS = 1000,    /* between the two looks that must both see nothing */
+    CLIENT_MS = 3000,   /* what its client may take to end, told to by TERM */
     CANCEL_MS = 2000,   /* what a cancel may take before the session is ended */
     END_MS = 10000,
     BLIND_MS = 60000,   /* how long the database may be away while we wait */
     SQL_MS = 60000,
-    FIELDS = 12,
+    FIELDS = 13,
     JUST_BEGUN_S = 20,  /* what cron started a moment ago may not be in the database yet */
 };
 
@@ -74,12 +75,13 @@ static const char look_sql[] =
     "       WHEN x.kind = 'pg_dumpall' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity o\n"
     "         WHERE o.application_name = 'pg_dump' AND o.datname > current_database()\n"
     "         AND o.datname <> 'template1') THEN 'yes' ELSE 'no' END,\n"
-    "  CASE WHEN me.rolsuper THEN 'yes' WHEN o.rolsuper IS NOT FALSE THEN 'no'\n"
+    "  CASE WHEN me.rolsuper THEN 'yes' WHEN o.rolsuper IS NOT FALSE THEN 'super'\n"
     "       WHEN pg_has_role(o.oid, 'USAGE') OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles g\n"
     "         WHERE g.rolname = 'pg_signal_backend' AND pg_has_role(g.oid, 'USAGE')) THEN 'yes'\n"
     "       ELSE 'no' END,\n"
     "  CASE WHEN x.query = '<insufficient privilege>' THEN '' ELSE\n"
-    "   translate(substr(coalesce(x.query, ''), 1, 100), chr(10) || chr(13) || chr(9) || chr(31), '    ') END\n"
+    "   translate(substr(coalesce(x.query, ''), 1, 100), chr(10) || chr(13) || chr(9) || chr(31), '    ') END,\n"
+    "  coalesce(x.client_port::text, '')\n"
     "FROM x JOIN pg_catalog.pg_roles me ON me.rolname = current_user\n"
     "LEFT JOIN pg_catalog.pg_roles o ON o.oid = x.usesysid\n"
     "WHERE x.kind IS NOT NULL ORDER BY x.locked DESC, x.pid;\n";
@@ -201,7 +203,7 @@ static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_ro
 }
 
 /* Identity as it goes back into SQL: virtual transaction, start in microseconds (or nothing),
- * and whether this role may end it. */
+ * and whether this role may end it: yes, no, or super (not, since it is a superuser's). */
 static const char *identity_of(struct arena *a, const struct row *row)
 {
     if (!is_vxid(row->field[3]) && !all_digits(row->field[4]))
@@ -227,6 +229,9 @@ static struct backup backup_of(struct run *r, const struct row *row)
         .percent = -1,
         .eta_s = -1,
         .copied = -1,
+        .client_port = strcmp(row->field[12], "-1") == 0 ? -1
+                       : all_digits(row->field[12])     ? strtol(row->field[12], NULL, 10)
+                                                        : 0,
         .blocks_migrations = strcmp(row->field[9], "yes") == 0,
     };
 }
@@ -286,7 +291,7 @@ bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *er
 /* Cancels or ends exactly this session: pid, virtual transaction and start in one statement.
  * Nobody else's is ever touched; when it is gone already, no row matches. */
 static bool signal_session(struct run *r, size_t host, const struct backup *b, const char *function,
-                           struct err *err)
+                           size_t *ret_signalled, struct err *err)
 {
     char vxid[64] = "-";
     char start[32] = "-";
@@ -309,6 +314,7 @@ static bool signal_session(struct run *r, size_t host, const struct backup *b, c
     buf_puts(&sql, ";\n");
     bool ok = ask(r, host, sql.text, &rows, &n, &why, err);
     buf_free(&sql);
+    *ret_signalled += n;
     if (ok && why)
         run_warn(r, r->recipe->hosts[host].name, "pid %ld could not be signalled: %s", b->pid, why);
     return ok;
@@ -325,7 +331,8 @@ bool backup_end_own(struct run *r, size_t host, struct err *err)
         run_warn(r, r->recipe->hosts[host].name,
                  "a statement of an earlier attempt was still in the database (pid %ld): ended",
                  own.v[i].pid);
-        if (!signal_session(r, host, &own.v[i], "pg_terminate_backend", err))
+        size_t ended = 0;
+        if (!signal_session(r, host, &own.v[i], "pg_terminate_backend", &ended, err))
             return false;
     }
     return true;
@@ -373,14 +380,7 @@ static struct backup *first_blocking(const struct backups *b, size_t *ret_n)
     return first;
 }
 
-static bool may_stop(const struct backup *b)
-{
-    size_t len = b->identity ? strlen(b->identity) : 0;
-
-    return len > 4 && strcmp(b->identity + len - 4, " yes") == 0;
-}
-
-const char *backup_describe(struct run *r, const struct backup *b)
+const char *backup_text(struct run *r, const struct backup *b)
 {
     if (!b->pid)
         return "a backup that is to start";
@@ -395,59 +395,75 @@ const char *backup_describe(struct run *r, const struct backup *b)
 
 static bool in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err)
 {
-    return err_set(err, ERR_BACKUP, "%s is in the way: %s", backup_describe(r, b), why);
+    return err_set(err, ERR_BACKUP, "%s is in the way: %s", backup_text(r, b), why);
 }
 
-/* Nothing that blocks is left, looked at until `ms` have passed. */
-static bool gone_within(struct run *r, size_t host, long long ms, bool *ret_gone, struct err *err)
+static bool is_same_backup(const struct backup *a, const struct backup *b)
+{
+    return a->pid == b->pid && a->identity && b->identity && strcmp(a->identity, b->identity) == 0;
+}
+
+/* One of those that blocked does so still. */
+static bool is_one_left(const struct backups *was, const struct backups *now)
+{
+    for (size_t i = 0; i < was->n; i++)
+        for (size_t k = 0; was->v[i].blocks_migrations && k < now->n; k++)
+            if (now->v[k].blocks_migrations && is_same_backup(&was->v[i], &now->v[k]))
+                return true;
+    return false;
+}
+
+/* None of them is left, looked at until `ms` have passed. */
+static bool gone_within(struct run *r, size_t host, const struct backups *was, long long ms, bool *ret_gone,
+                        struct err *err)
 {
     long long deadline = loop_now() + ms;
     struct backups now;
-    size_t n = 0;
 
     for (;;) {
         if (!backup_look(r, host, &now, err))
             return false;
-        first_blocking(&now, &n);
-        *ret_gone = !now.why && n == 0;
+        *ret_gone = !now.why && !is_one_left(was, &now);
         if (*ret_gone || loop_now() >= deadline)
             return true;
         loop_turn(r->loop, loop_now() + 200);
     }
 }
 
-/* The gentle way first; every member of a parallel dump, since workers keep their locks. */
-static bool stop_all(struct run *r, size_t host, const struct backups *b, struct err *err)
+/* The gentle way first: its client, so that what started it hears of it; then its sessions, every
+ * member of a parallel dump, since workers keep their locks.  An idle pg_dumpall that lost its
+ * session would begin the next dump all the same. */
+static bool stop_all(struct run *r, const struct step *s, size_t host, const struct backups *b, const char *why,
+                     struct err *err)
 {
     static const struct {
         const char *function;
+        const char *how;
         long long wait_ms;
-    } ways[] = {{"pg_cancel_backend", CANCEL_MS}, {"pg_terminate_backend", END_MS}};
+    } ways[] = {{NULL, "client", CLIENT_MS},
+                {"pg_cancel_backend", "cancel", CANCEL_MS},
+                {"pg_terminate_backend", "terminate", END_MS}};
+    struct stop stop = {.why = why};
     size_t n;
     const struct backup *first = first_blocking(b, &n);
+    const char *how = "ended";
     bool gone = false;
 
-    for (size_t i = 0; i < b->n; i++) {
-        const struct backup *one = &b->v[i];
-        if (one->blocks_migrations && strcmp(one->kind, "pg_dump") != 0)
-            return in_the_way(r, one, arena_printf(r->arena, "it is a '%s' and not a pg_dump, and is"
-                                                   " not stopped by crelease", one->kind), err);
-        if (one->blocks_migrations && !may_stop(one))
-            return in_the_way(r, one, "this role of the database may not stop it; database.psql in the"
-                              " recipe must be one that may", err);
-    }
-    for (size_t w = 0; w < 2 && !gone; w++) {
-        for (size_t i = 0; i < b->n; i++)
-            if (b->v[i].blocks_migrations && !signal_session(r, host, &b->v[i], ways[w].function, err))
+    if (!stop_begin(r, s, host, b, &stop, err))
+        return false;
+    for (size_t w = stop.n_termed ? 0 : 1; w < 3 && !gone; w++) {
+        size_t signalled = ways[w].function ? 0 : stop.n_termed;
+        for (size_t i = 0; ways[w].function && i < b->n; i++)
+            if (b->v[i].blocks_migrations && strcmp(b->v[i].kind, "pg_dumpall") != 0 && stop_may(&b->v[i]) &&
+                !signal_session(r, host, &b->v[i], ways[w].function, &signalled, err))
                 return false;
-        if (!gone_within(r, host, ways[w].wait_ms, &gone, err))
+        how = signalled ? ways[w].how : how;
+        if (!gone_within(r, host, b, signalled ? ways[w].wait_ms : 0, &gone, err))
             return false;
     }
     if (!gone)
-        return in_the_way(r, first, "it was told to end and did not", err);
-    run_warn(r, r->recipe->hosts[host].name,
-             "stopped %s; its output file is incomplete, whatever gzip -t says", backup_describe(r, first));
-    return true;
+        return in_the_way(r, first, "it was told to end and did not; it is left alone now, see after it by hand", err);
+    return stop_end(r, s, host, first, &stop, how, err);
 }
 
 /* One wait, from the first look to the end of the last backup. */
@@ -458,6 +474,9 @@ struct wait {
     bool stopped; /* by us */
     bool only_wait; /* for others: nothing is stopped and nothing recorded */
     bool unseen;    /* whether one still runs could not be seen, and that is to be no reason to stop */
+    const char *why_stop;   /* word of the record: policy, option, limit, key */
+    const char *refused_of; /* the identity of that for which `refusal` was found out */
+    const char *refusal;    /* why it cannot be stopped; NULL: it can */
     long version; /* of the server */
     struct backup last; /* the one that was in the way; kind NULL: none was */
     long long last_ms;  /* when it was seen last */
@@ -474,7 +493,8 @@ static void tell_backup(struct run *r, const struct step *s, size_t host, const 
                                .backup = b,
                                .detail = detail,
                                .waited_ms = loop_now() - w->began_ms,
-                               .can_ask = r->interactive});
+                               .can_ask = r->interactive,
+                               .can_stop = !w->refusal});
 }
 
 bool backup_unknown(struct run *r, size_t host, const char *what, const char *then, struct err *err)
@@ -516,6 +536,7 @@ static bool limit_reached(struct run *r, struct wait *w, const struct backup *b,
         return false;
     if (r->recipe->backup.after_limit == POLICY_KILL && !w->only_wait) {
         w->policy = POLICY_KILL;
+        w->why_stop = "limit";
         return false;
     }
     in_the_way(r, b, arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
@@ -530,7 +551,12 @@ static void take_key(struct run *r, struct wait *w)
         w->policy = POLICY_WAIT;
         break;
     case 'k':
+        if (w->refusal) {
+            run_warn(r, NULL, "it is not stopped: %s", w->refusal);
+            break;
+        }
         w->policy = POLICY_KILL;
+        w->why_stop = "key";
         break;
     case 'q':
         w->policy = POLICY_ABORT;
@@ -542,37 +568,51 @@ static void take_key(struct run *r, struct wait *w)
 
 enum next { NEXT_WAIT, NEXT_AGAIN, NEXT_STOP };
 
+/* Known before it is offered; looked up once for each backup, when a person or the policy may want it. */
+static bool may_be_stopped(struct run *r, size_t host, struct wait *w, const struct backups *now,
+                           const struct backup *b, struct err *err)
+{
+    const char *of = arena_printf(r->arena, "%ld %s %d", b->pid, b->identity ? b->identity : "", w->policy);
+
+    if ((w->policy != POLICY_KILL && !r->interactive) || (w->refused_of && strcmp(w->refused_of, of) == 0))
+        return true;
+    bool by_person = w->policy == POLICY_KILL ? strcmp(w->why_stop, "key") == 0 : r->interactive;
+    w->refused_of = of;
+    return stop_refusal(r, host, now, by_person, &w->refusal, err);
+}
+
 static enum next decide(struct run *r, const struct step *s, size_t host, struct wait *w,
                         const struct backups *now, const struct backup *b, struct err *err)
 {
-    if (limit_reached(r, w, b, err))
+    if (limit_reached(r, w, b, err) || !may_be_stopped(r, host, w, now, b, err))
         return NEXT_STOP;
     switch (w->policy) {
     case POLICY_ABORT:
         in_the_way(r, b, "the policy says not to wait for it", err);
         return NEXT_STOP;
     case POLICY_KILL:
+        if (w->refusal) {
+            in_the_way(r, b, w->refusal, err);
+            return NEXT_STOP;
+        }
         tell_backup(r, s, host, w, b, EVENT_WAITING, "stopping it");
         w->stopped = true;
-        return stop_all(r, host, now, err) ? NEXT_AGAIN : NEXT_STOP;
+        return stop_all(r, s, host, now, w->why_stop, err) ? NEXT_AGAIN : NEXT_STOP;
     case POLICY_ASK:
         if (!r->interactive) {
             in_the_way(r, b, "the policy says to ask, and there is no terminal to ask on (say"
                        " --on-backup=wait, kill or abort)", err);
             return NEXT_STOP;
         }
-        tell_backup(r, s, host, w, b, EVENT_WAITING, "wait for it, kill it, or stop here?");
+        tell_backup(r, s, host, w, b, EVENT_WAITING,
+                    w->refusal ? arena_printf(r->arena, "wait for it, or stop here? It cannot be killed: %s", w->refusal)
+                               : "wait for it, kill it, or stop here?");
         return NEXT_WAIT;
     case POLICY_WAIT:
         tell_backup(r, s, host, w, b, EVENT_WAITING, NULL);
         return NEXT_WAIT;
     }
     return NEXT_STOP;
-}
-
-static bool is_same_backup(const struct backup *a, const struct backup *b)
-{
-    return a->pid == b->pid && a->identity && b->identity && strcmp(a->identity, b->identity) == 0;
 }
 
 /* What was in the way has ended by itself, `next` may be there in its place.  For the estimates to
@@ -720,7 +760,9 @@ static bool let_pass(struct run *r, const struct step *s, size_t host, struct wa
 
 static bool clear(struct run *r, const struct step *s, size_t host, bool foresee, struct err *err)
 {
-    struct wait w = {.began_ms = loop_now(), .policy = r->on_backup};
+    struct wait w = {.began_ms = loop_now(),
+                     .policy = r->on_backup,
+                     .why_stop = r->on_backup == r->recipe->backup.policy ? "policy" : "option"};
 
     if (r->interactive)
         loop_keys(r->loop, true);
@@ -856,7 +898,7 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
     r->backup_seen = b != NULL;
     r->detail = arena_printf(r->arena, "%s; %s", r->detail,
                              now.why ? "could not look for backups"
-                             : b     ? backup_describe(r, b)
+                             : b     ? backup_text(r, b)
                                      : "no backup in the way");
     return run_put_mark(r, s, "done", err);
 }

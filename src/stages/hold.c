@@ -150,7 +150,7 @@ bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held,
                                   "running the command without it (backup.unknown: proceed)", err);
         if (limit && loop_now() - began >= limit)
             return err_set(err, ERR_BACKUP, "%s is in the way: waited for %s, which is the limit",
-                           b ? backup_describe(r, b) : "another session", text_span(r->arena, limit));
+                           b ? backup_text(r, b) : "another session", text_span(r->arena, limit));
         if (b)
             tell(r, s, host, b, began);
         if (!fleet_wait(r->fleet, b ? POLL_MS : POLL_MS / 4) &&

@@ -3,10 +3,11 @@
 # twice, and is found again.  Values: job (its name), command, where (its folder), timeout (s, 0 for
 # none), last (this ends the step on this host), alone (what is left of an attempt counts as the
 # attempt: it is waited for, and after a lost end nothing is started unless told to), again (told
-# to), watch (shell text that runs beside the command, in a session of its own, is told TERM when
-# that ends, and whose output counts as "watched"; or empty), gate (the command begins only when the
-# watch has written "go" into the file gate of the attempt; this is what holds when it writes nothing
-# for long; or empty), and the function job_env, which exports
+# to), job_dir (its folder, when it outlives the run; else empty), watch (shell text that runs beside
+# the command, in a session of its own, is told TERM when that ends, and whose output counts as
+# "watched"; or empty), gate (the command begins only when the watch has written "go" into the file
+# gate of the attempt; this is what holds when it writes nothing for long; or empty), and the function
+# job_env, which exports
 # the environment of the command.
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
@@ -24,7 +25,7 @@
 #                attempt
 #   told         crelease was told that it failed: the next run of the step starts another attempt
 
-dir=$run_dir/jobs/$job
+dir=${job_dir:-$run_dir/jobs/$job}
 log_limit=67108864
 
 # What script, supervisor, command and watch all need to know of processes.  A command is the leader
@@ -610,6 +611,24 @@ look) # whether it runs, or what is left of it; when not, it never will
 		fi
 		say is "$is"
 	fi
+	;;
+detach) # starts it, unless that was done before, and leaves it
+	check_files
+	if [ "$n" -gt 0 ]; then look; else is=none; fi
+	if [ "$mark" != begun ]; then put_mark "$step" begun; fi
+	case $is in
+	none | void) n=$((n + 1)) ;;
+	new) ;;
+	*) say attached "$is" ;;
+	esac
+	case $is in none | void | new) start ;; esac
+	rounds=0
+	while [ ! -f "$dir/$n/supervisor" ]; do
+		rounds=$((rounds + 1))
+		if [ "$rounds" -gt 200 ]; then cannot_see "the job did not start within a minute"; fi
+		nap
+	done
+	put_mark "$step" "done"
 	;;
 stop) # ends all that runs of it: TERM, then KILL; only what was identified as it
 	remains='' attempts=$n n=0

@@ -22,6 +22,7 @@ SCRIPT(db);
 SCRIPT(hold);
 SCRIPT(backup_host);
 SCRIPT(schedule);
+SCRIPT(stop);
 SCRIPT(switch);
 SCRIPT(restart);
 SCRIPT(cleanup);

@@ -13,6 +13,7 @@ extern const char script_db[];
 extern const char script_hold[];
 extern const char script_backup_host[];
 extern const char script_schedule[];
+extern const char script_stop[];
 extern const char script_switch[];
 extern const char script_restart[];
 extern const char script_cleanup[];

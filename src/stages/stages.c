@@ -94,7 +94,7 @@ const struct stage deploy_stages[] = {
         .until = "migrate",
         .if_pending = true,
         .act = backup_clear_act,
-        .undo = stage_undo_nothing, /* a backup that was stopped stays stopped */
+        .undo = rerun_undo, /* what was stopped is started again; after the migration was ended */
     },
     {
         .name = "migrate",
@@ -144,6 +144,14 @@ const struct stage deploy_stages[] = {
         .values = cleanup_values,
         .act = stage_script_act,
         .undo = stage_undo_nothing, /* what is removed is gone */
+    },
+    {
+        .name = "backup-rerun",
+        .about = "start a backup again that was stopped",
+        .who = WHO_RERUN,
+        .on_fail = ON_FAIL_CARRY_ON,
+        .act = rerun_act,
+        .undo = stage_undo_nothing, /* it goes on */
     },
     {
         .name = "unlock",

@@ -63,9 +63,6 @@ const char *backup_script(struct run *r, size_t host, const char *sql, const cha
 /* Why psql did not give an answer; status is what it ended with, or NULL. */
 const char *backup_why(struct run *r, const struct reply *reply, const char *status);
 
-/* "pg_dump of shop by ann, pid 12345, for 3 min" */
-const char *backup_describe(struct run *r, const struct backup *b);
-
 /* hold.c */
 
 /* The lock that a migration and a `backups --hold` exclude each other with: pg_advisory_lock, "crel". */
@@ -81,6 +78,67 @@ const char *guard_text(struct run *r);
 /* A session on the host holds the lock when *ret_held, until fleet_let_go.  It waits for a migration, or
  * another one that holds it: BACKUP after backup.wait_limit. */
 bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held, struct err *err) MUST_CHECK;
+/* "pg_dump of shop by ann, pid 123, for 1 h" (backup.c) */
+const char *backup_text(struct run *r, const struct backup *b);
+
+/* stop.c: a backup is stopped, in this order: stop_refusal, stop_begin, its sessions in the database
+ * when its client did not end them, stop_end.  On the host: stop.sh. */
+struct stop {
+    const char *why;     /* policy, option, limit, key */
+    const char *record;  /* of the record's line */
+    const char *outputs; /* lines "INODE PATH" */
+    size_t n_termed;     /* so many of its processes were told to end */
+};
+
+/* Whether the database lets our role end that session. */
+bool stop_may(const struct backup *b);
+
+/* *ret is NULL when all that blocks can be stopped, else why not and what to do.  by_person: one has
+ * looked at it. */
+bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person, const char **ret,
+                  struct err *err) MUST_CHECK;
+
+/* Writes down that it is about to be stopped, then tells its client, when that is ours, to end. */
+bool stop_begin(struct run *r, const struct step *s, size_t host, const struct backups *b, struct stop *stop,
+                struct err *err) MUST_CHECK;
+
+/* Judges what it wrote, sets it aside, writes down how it ended (how: client, cancel, terminate; ended:
+ * by itself), and tells. */
+bool stop_end(struct run *r, const struct step *s, size_t host, const struct backup *b, const struct stop *stop,
+              const char *how, struct err *err) MUST_CHECK;
+
+/* One line of the record. */
+struct stopped {
+    long long unix_s;
+    const char *how;
+    const char *run;
+    const char *kind;
+    long pid;
+    const char *database;
+    const char *user;
+    const char *why;
+    const char *by;
+    const char *judged; /* complete, incomplete or - */
+    const char *output; /* NULL: not known */
+    const char *again;  /* running, ended, lost; NULL: it was not started again */
+    int again_status;   /* of ended; -1 */
+    long long again_unix;
+};
+
+struct stops {
+    struct stopped *v; /* the oldest first */
+    size_t n;
+};
+
+/* What the record on the database's host says. */
+bool stop_told(struct run *r, size_t host, struct stops *ret, struct err *err) MUST_CHECK;
+
+/* "pg_dump of shop by ann (pid 123) was stopped 22 Nov 14:01 ..." */
+const char *stop_text(struct run *r, size_t host, const struct stopped *s);
+
+/* rerun.c */
+bool rerun_act(struct run *r, const struct step *s, struct err *err);
+bool rerun_undo(struct run *r, const struct step *s, struct err *err);
 
 /* backup_host.c: one backup, followed from look to look. */
 struct trace {

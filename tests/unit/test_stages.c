@@ -76,7 +76,8 @@ static void test_stage_order(void **state)
 {
     static const char *const order[] = {"lock",          "checkout",     "link",    "build",
                                         "backup-detect", "backup-clear", "migrate", "switch",
-                                        "restart",       "health",       "cleanup", "unlock"};
+                                        "restart",       "health",       "cleanup", "backup-rerun",
+                                        "unlock"};
     size_t n = count(deploy_stages);
 
     (void)state;

@@ -146,7 +146,7 @@ static void deploy_well(struct shown *s)
     for (int i = 0; i < 9; i++) {
         TELL(s, .kind = EVENT_BACKUP, .state = i ? EVENT_WAITING : EVENT_BEGUN,
              .stage = "backup-clear", .host = "db1", .backup = &dump, .waited_ms = i * 15000,
-             .can_ask = true);
+             .can_ask = true, .can_stop = true);
         spend(s, 15000);
     }
     TELL(s, .kind = EVENT_BACKUP, .state = EVENT_DONE, .stage = "backup-clear", .host = "db1",
@@ -390,7 +390,7 @@ static void screen_behind_a_backup(void **state)
     TELL(&s, .kind = EVENT_RUN, .run = &deploy);
     STAGE(&s, "backup-clear", db_hosts, .state = EVENT_BEGUN);
     TELL(&s, .kind = EVENT_BACKUP, .state = EVENT_BEGUN, .stage = "backup-clear", .host = "db1",
-         .backup = &b, .waited_ms = 2000, .can_ask = true);
+         .backup = &b, .waited_ms = 2000, .can_ask = true, .can_stop = true);
     spend(&s, 61000);
     assert_string_equal(
         live_screen(&a, &s, 99),
@@ -911,7 +911,7 @@ static void fill(struct texts *t, const char *text)
                               .len = strlen(text),
                               .run = &t->run,
                               .backup = &t->backup,
-                              .can_ask = true,
+                              .can_ask = true, .can_stop = true,
                               .message = text,
                               .failure = &t->failure,
                               .waited_ms = 5000};

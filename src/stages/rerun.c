@@ -1,0 +1,145 @@
+/* rerun.c -- a backup that this run stopped is started again, once, and left to itself. */
+#include "stages/stages.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "core/jobs.h"
+
+enum { START_MS = 90000 };
+
+#define RERUN "backup-rerun"
+
+/* The last one that the run stopped, or was about to. */
+static const struct stopped *stopped_by(const struct stops *all, const char *run)
+{
+    for (size_t i = all->n; i-- > 0;)
+        if (strcmp(all->v[i].run, run) == 0 && strcmp(all->v[i].how, "ended") != 0)
+            return &all->v[i];
+    return NULL;
+}
+
+/* The one line of the login's crontab that makes this backup: the only one, or the only one that
+ * names the database.  *ret is NULL when it cannot be told, and *ret_why says why. */
+static bool crontab_line(struct run *r, size_t host, const struct stopped *s, const char **ret, const char **ret_why,
+                         struct err *err)
+{
+    struct schedule next;
+    const char *one = NULL;
+    const char *named = NULL;
+    size_t n = 0;
+    size_t n_named = 0;
+
+    *ret = NULL;
+    if (!foresee_look(r, host, 0, &next, err))
+        return false;
+    for (size_t i = 0; !next.why && i < next.n; i++) {
+        const char *text = next.v[i].text;
+        if (!text || next.v[i].blocks != BLOCKS_YES)
+            continue;
+        one = text;
+        n++;
+        if (strstr(text, s->database)) {
+            named = text;
+            n_named++;
+        }
+    }
+    *ret = n == 1 ? one : n_named == 1 ? named : NULL;
+    *ret_why = next.why ? next.why
+               : n      ? "several lines of the crontab could make it"
+                        : "no line of this login's crontab makes it";
+    return true;
+}
+
+static bool start(struct run *r, size_t host, const char *command, bool *ret_attached, struct err *err)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+    struct reply *replies = NULL;
+
+    quote_assign(&b, "job", RERUN);
+    quote_assign(&b, "command", command);
+    buf_puts(&b, "timeout=0 last='' alone='' again='' watch=''\n"
+                 "where=${HOME:-/} job_dir=$state/rerun/$run\n"
+                 "ls -1t \"$state/rerun\" 2>/dev/null | tail -n +11 | while read -r old; do\n"
+                 "case $old in '' | *[!0-9a-z]*) continue ;; esac\n"
+                 "if [ -f \"$state/rerun/$old/1/status\" ]; then rm -rf \"${state:?}/rerun/$old\"; fi\n"
+                 "done\n"
+                 "job_env() {\n");
+    jobs_environment(r, host, &b);
+    buf_puts(&b, "}\n");
+    buf_puts(&b, r->job_script);
+    struct trip trip = {.script = arena_strndup(r->arena, b.text, b.len), .step = RERUN, .verb = "detach",
+                        .hosts = &host, .n_hosts = 1, .timeout_ms = START_MS, .payload = -1};
+    bool full = b.full;
+    buf_free(&b);
+    if (full)
+        return err_set(err, ERR_FAILED, "the command of the backup is too long to be sent");
+    if (!run_scripts(r, &trip, &replies, err))
+        return false;
+    *ret_attached = answer_value(r->arena, replies[0].out, "attached") != NULL;
+    site_set_mark(r->arena, &r->sites[host], RERUN, "done");
+    return true;
+}
+
+/* *ret_detail: what there is to say; NULL: nothing was stopped. */
+static bool rerun(struct run *r, size_t host, const char **ret_detail, struct err *err)
+{
+    const char *name = r->recipe->hosts[host].name;
+    const char *command = r->recipe->backup.command;
+    const char *why = NULL;
+    struct stops all;
+    bool attached;
+
+    *ret_detail = NULL;
+    if (!stop_told(r, host, &all, err))
+        return false;
+    const struct stopped *s = stopped_by(&all, r->plan->what.run);
+    if (!s)
+        return true;
+    const char *what = arena_printf(r->arena, "%s of %s", text_shown(r->arena, s->kind), text_shown(r->arena, s->database));
+    if (!command && !s->again && !crontab_line(r, host, s, &command, &why, err))
+        return false;
+    if (!command && !s->again) {
+        run_warn(r, name, "%s was stopped and is not started again: %s; start it by hand, and say in the recipe what"
+                 " does it (backup.command)", what, why);
+        *ret_detail = "not known how: start it by hand";
+        return true;
+    }
+    if (!start(r, host, command ? command : ":", &attached, err))
+        return false;
+    *ret_detail = arena_printf(r->arena, "%s %s (log: %s/.crelease/rerun/%s/1/log)", what,
+                               attached ? "was started again before" : "runs again, by itself",
+                               r->recipe->hosts[host].deploy_to, r->plan->what.run);
+    return true;
+}
+
+bool rerun_act(struct run *r, const struct step *s, struct err *err)
+{
+    const char *detail;
+
+    if (!r->resumed && !r->backup_stopped) {
+        r->skipped = "no backup was stopped";
+        return true;
+    }
+    if (!rerun(r, s->hosts[0], &detail, err))
+        return false;
+    if (!detail)
+        r->skipped = "no backup was stopped";
+    else
+        r->detail = detail;
+    return true;
+}
+
+/* Once the run is given up the backup has nothing more to wait for. */
+bool rerun_undo(struct run *r, const struct step *s, struct err *err)
+{
+    const char *detail;
+
+    if (!r->recipe->backup.rerun)
+        return true;
+    if (!rerun(r, s->hosts[0], &detail, err))
+        return false;
+    if (detail)
+        run_warn(r, r->recipe->hosts[s->hosts[0]].name, "%s", detail);
+    return true;
+}

@@ -1,0 +1,362 @@
+/* stop.c -- a backup is stopped: may it be, its client, its output, the record. */
+#include "stages/stages.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "edge/clock.h"
+#include "stages/scripts.h"
+
+enum { STOP_MS = 120000, FIND_MS = 30000, STOPS_MAX = 50, RECORD_FIELDS = 12 };
+
+static bool is_kind(const struct backup *b, const char *kind)
+{
+    return strcmp(b->kind, kind) == 0;
+}
+
+static const char *last_word(const struct backup *b)
+{
+    const char *blank = b->identity ? strrchr(b->identity, ' ') : NULL;
+
+    return blank ? blank + 1 : "no";
+}
+
+bool stop_may(const struct backup *b)
+{
+    return strcmp(last_word(b), "yes") == 0;
+}
+
+static const char *right_missing(struct run *r, const struct backup *b)
+{
+    if (strcmp(last_word(b), "super") == 0)
+        return "it is a superuser's, whose sessions pg_signal_backend does not reach; database.psql in the recipe"
+               " must be a superuser's for that (sudo -n -u postgres psql)";
+    return arena_printf(r->arena, "this role of the database may not stop it; it needs the role pg_signal_backend, or"
+                        " %s itself, or database.psql in the recipe must be one that may",
+                        *b->user ? text_shown(r->arena, b->user) : "the dump's role");
+}
+
+/* Fields of the record have neither tabs nor line ends in them. */
+static const char *one_field(struct arena *a, const char *text)
+{
+    char *s = arena_strdup(a, *text ? text : "-");
+
+    for (char *c = s; *c; c++)
+        if ((unsigned char)*c < 0x20)
+            *c = ' ';
+    return s;
+}
+
+static const char *sessions_text(struct run *r, const struct backups *b)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < b->n; i++) {
+        const struct backup *one = &b->v[i];
+        if (!one->blocks_migrations || (!is_kind(one, "pg_dump") && !is_kind(one, "pg_dumpall")))
+            continue;
+        text = arena_printf(r->arena, "%s%s %s %s\n", text, one->kind,
+                            one->client_port ? arena_printf(r->arena, "%ld", one->client_port) : "-",
+                            one->since_unix < 0 ? "-" : arena_printf(r->arena, "%lld", one->since_unix));
+    }
+    return text;
+}
+
+static const struct backup *first_of(const struct backups *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->v[i].blocks_migrations)
+            return &b->v[i];
+    return &b->v[0];
+}
+
+static void values(struct run *r, struct buf *text, const struct backups *b, const struct stop *stop)
+{
+    quote_assign(text, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(text, "sessions", b ? sessions_text(r, b) : "");
+    quote_assign(text, "record", stop ? stop->record : "");
+    quote_assign(text, "outputs", stop && stop->outputs ? stop->outputs : "");
+    quote_assign(text, "aside", r->recipe->backup.set_aside ? "yes" : "");
+    buf_puts(text, "name='' path='' least=''\n");
+}
+
+/* What only looks needs neither a run nor its lock. */
+static bool look(struct run *r, size_t host, const char *verb, const struct backups *b, const char **ret_out,
+                 struct err *err)
+{
+    struct buf text = buf_make(SCRIPT_BYTES_MAX);
+    struct reply reply;
+
+    buf_puts(&text, "run='' epoch='' release='' step='' how=''\n");
+    quote_assign(&text, "deploy_to", r->recipe->hosts[host].deploy_to);
+    quote_assign(&text, "verb", verb);
+    values(r, &text, b, NULL);
+    buf_puts(&text, r->prelude);
+    buf_puts(&text, script_backup_host);
+    buf_puts(&text, script_stop);
+    struct call call = {.host = host, .script = text.text, .payload = -1, .timeout_ms = FIND_MS};
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
+    buf_free(&text);
+    *ret_out = reply.out;
+    return run_judge(r, host, &reply, err);
+}
+
+static bool act(struct run *r, const struct step *s, size_t host, const char *verb, const char *how,
+                const struct backups *b, const struct stop *stop, const char **ret_out, struct err *err)
+{
+    struct buf text = buf_make(SCRIPT_BYTES_MAX);
+    struct reply *replies = NULL;
+
+    quote_assign(&text, "how", how);
+    values(r, &text, b, stop);
+    buf_puts(&text, script_backup_host);
+    buf_puts(&text, script_stop);
+    struct trip trip = {.script = arena_strdup(r->arena, text.text), .step = s->name, .verb = verb,
+                        .hosts = &host, .n_hosts = 1, .timeout_ms = STOP_MS, .payload = -1};
+    buf_free(&text);
+    if (!run_scripts(r, &trip, &replies, err))
+        return false;
+    *ret_out = replies[0].out;
+    return true;
+}
+
+static const char *value_of(const char *line, const char *key)
+{
+    size_t n = strlen(key);
+
+    return strncmp(line, key, n) == 0 && line[n] == ' ' ? line + n + 1 : NULL;
+}
+
+/* The next line of an answer; *at moves behind it. */
+static const char *next_line(struct run *r, const char **at)
+{
+    size_t len = strcspn(*at, "\n");
+    const char *line = arena_strndup(r->arena, *at, len);
+
+    *at += len + ((*at)[len] == '\n');
+    return line;
+}
+
+bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person, const char **ret,
+                  struct err *err)
+{
+    const struct backup *without = NULL; /* the first that the database does not let us end */
+    const struct backup *all = NULL;
+    bool dump = false;
+    const char *out;
+
+    *ret = NULL;
+    for (size_t i = 0; i < b->n; i++) {
+        const struct backup *one = &b->v[i];
+        if (!one->blocks_migrations)
+            continue;
+        if (is_kind(one, "dump-like") && !by_person)
+            *ret = "it only looks like a dump, and is stopped when a person says so, not by itself (--on-backup=ask,"
+                   " then k)";
+        else if (!is_kind(one, "dump-like") && !is_kind(one, "pg_dump") && !is_kind(one, "pg_dumpall"))
+            *ret = arena_printf(r->arena, "it is a '%s', and not stopped by crelease", one->kind);
+        dump = dump || is_kind(one, "pg_dump");
+        if (is_kind(one, "pg_dumpall"))
+            all = one;
+        else if (!stop_may(one) && !without)
+            without = one;
+    }
+    /* A pg_dumpall ends with its pg_dump; between two of them only its client can be told. */
+    if (*ret || (!without && (!all || dump)))
+        return true;
+    if (!look(r, host, "stop-find", b, &out, err))
+        return false;
+    if (!answer_value(r->arena, out, "client"))
+        *ret = without ? right_missing(r, without)
+                       : "the pg_dumpall is between two databases, and its process is not one of this host that this"
+                         " login may end: end it where it runs";
+    return true;
+}
+
+static const char *record_of(struct run *r, const struct backup *b, const char *why)
+{
+    struct arena *a = r->arena;
+
+    return arena_printf(a, "%s\t%ld\t%s\t%s\t%s\t%s", one_field(a, b->kind), b->pid, one_field(a, b->database),
+                        one_field(a, b->user), why, one_field(a, r->plan->what.by));
+}
+
+bool stop_begin(struct run *r, const struct step *s, size_t host, const struct backups *b, struct stop *stop,
+                struct err *err)
+{
+    const char *out;
+
+    stop->record = record_of(r, first_of(b), stop->why);
+    stop->outputs = "";
+    if (!act(r, s, host, "stop-begin", "", b, stop, &out, err))
+        return false;
+    while (*out) {
+        const char *v;
+        const char *line = next_line(r, &out);
+        if ((v = value_of(line, "output")))
+            stop->outputs = arena_printf(r->arena, "%s%s\n", stop->outputs, v);
+        else if (value_of(line, "termed"))
+            stop->n_termed++;
+    }
+    return true;
+}
+
+/* "VERDICT MOVED PATH" for people. */
+static const char *output_text(struct run *r, const char *v)
+{
+    const char *moved = v + strcspn(v, " ") + 1;
+    const char *path = text_shown(r->arena, moved + strcspn(moved, " ") + 1);
+
+    if (strncmp(v, "complete ", 9) == 0)
+        return arena_printf(r->arena, "its output %s is complete all the same: it had come to its end", path);
+    if (strncmp(moved, "gone ", 5) == 0)
+        return arena_printf(r->arena, "its output was %s, which is not there any more: wherever its script has moved"
+                            " it, it is incomplete, whatever gzip -t or pg_restore -l says", path);
+    const char *text = arena_printf(r->arena, "its output %s is incomplete, whatever gzip -t or pg_restore -l says", path);
+    long at = strtol(moved, NULL, 10);
+    if (strncmp(moved, "no ", 3) == 0)
+        return arena_printf(r->arena, "%s, and could not be renamed", text);
+    if (at == 0)
+        return text;
+    return arena_printf(r->arena, "%s, and is %s.incomplete%s now", text, path,
+                        at > 1 ? arena_printf(r->arena, ".%ld", at) : "");
+}
+
+bool stop_end(struct run *r, const struct step *s, size_t host, const struct backup *b, const struct stop *stop,
+              const char *how, struct err *err)
+{
+    const char *name = r->recipe->hosts[host].name;
+    bool ended = strcmp(how, "ended") == 0;
+    struct stop last = *stop;
+    const char *out;
+    bool named = false;
+
+    if (ended)
+        last.outputs = ""; /* what ended by itself is its own affair */
+    if (!act(r, s, host, "stop-end", how, NULL, &last, &out, err))
+        return false;
+    if (ended) {
+        run_warn(r, name, "%s was already gone when it was to be stopped; nothing was stopped", backup_text(r, b));
+        return true;
+    }
+    r->backup_stopped = true;
+    while (*out) {
+        const char *v = value_of(next_line(r, &out), "output");
+        if (v && strchr(v, ' ') && strchr(strchr(v, ' ') + 1, ' ')) {
+            run_warn(r, name, "stopped %s; %s", backup_text(r, b), output_text(r, v));
+            named = true;
+        }
+    }
+    if (!named)
+        run_warn(r, name, "stopped %s; its output file, which could not be seen from here, is incomplete, whatever"
+                 " gzip -t says", backup_text(r, b));
+    if (!r->recipe->backup.rerun)
+        run_warn(r, name, "the backup is not started again: do so when the deploy is over (backup.rerun: true does it)");
+    return true;
+}
+
+static bool is_number(const char *s, size_t most)
+{
+    size_t n = strspn(s, "0123456789");
+
+    return n && n <= most && !s[n];
+}
+
+/* The record's line; false for what this version does not write. */
+static bool read_line(struct run *r, const char *line, struct stopped *ret)
+{
+    const char *f[RECORD_FIELDS];
+    size_t n = 0;
+
+    while (n < RECORD_FIELDS) {
+        bool last = n == RECORD_FIELDS - 1; /* a path */
+        size_t len = last ? strlen(line) : strcspn(line, "\t");
+        f[n++] = arena_strndup(r->arena, line, len);
+        if (last || line[len] != '\t')
+            break;
+        line += len + 1;
+    }
+    if (n < RECORD_FIELDS || strcmp(f[0], "1") != 0 || !is_number(f[1], 12) || !is_number(f[5], 10))
+        return false;
+    *ret = (struct stopped){.unix_s = strtoll(f[1], NULL, 10), .how = f[2], .run = f[3], .kind = f[4],
+                            .pid = strtol(f[5], NULL, 10), .database = f[6], .user = f[7], .why = f[8],
+                            .by = f[9], .judged = f[10], .output = strcmp(f[11], "-") == 0 ? NULL : f[11],
+                            .again_status = -1};
+    return true;
+}
+
+/* "RUN STATE STATUS SINCE": of the last one that the run stopped. */
+static void take_rerun(struct run *r, const char *text, struct stops *to)
+{
+    char run[64];
+    char state[16];
+    char status[16];
+    long long since;
+
+    if (sscanf(text, "%63s %15s %15s %lld", run, state, status, &since) != 4)
+        return;
+    for (size_t i = to->n; i-- > 0;) {
+        if (strcmp(to->v[i].run, run) != 0)
+            continue;
+        to->v[i].again = arena_strdup(r->arena, state);
+        to->v[i].again_status = is_number(status, 3) ? (int)strtol(status, NULL, 10) : -1;
+        to->v[i].again_unix = since;
+        return;
+    }
+}
+
+bool stop_told(struct run *r, size_t host, struct stops *ret, struct err *err)
+{
+    const char *out;
+
+    *ret = (struct stops){.v = arena_array(r->arena, STOPS_MAX, sizeof *ret->v)};
+    if (!look(r, host, "stop-told", NULL, &out, err))
+        return false;
+    while (*out) {
+        const char *v;
+        const char *line = next_line(r, &out);
+        if ((v = value_of(line, "stopped")) && ret->n < STOPS_MAX)
+            ret->n += read_line(r, v, &ret->v[ret->n]);
+        else if ((v = value_of(line, "rerun")))
+            take_rerun(r, v, ret);
+    }
+    return true;
+}
+
+static const char *why_text(struct run *r, const struct stopped *s)
+{
+    if (strcmp(s->why, "policy") == 0)
+        return "backup.policy: kill";
+    if (strcmp(s->why, "option") == 0)
+        return "--on-backup=kill";
+    if (strcmp(s->why, "limit") == 0)
+        return "backup.after_limit: kill";
+    return strcmp(s->why, "key") == 0 ? "by key" : text_shown(r->arena, s->why);
+}
+
+const char *stop_text(struct run *r, size_t host, const struct stopped *s)
+{
+    struct arena *a = r->arena;
+    bool ended = strcmp(s->how, "ended") == 0;
+    const char *text = arena_printf(a, "%s of %s by %s (pid %ld) %s %s in run %s by %s (%s)", text_shown(a, s->kind),
+                                    text_shown(a, s->database), text_shown(a, s->user), s->pid,
+                                    ended                                ? "ended by itself when it was to be stopped,"
+                                    : strcmp(s->how, "stopping") == 0 ? "was being stopped"
+                                                                         : "was stopped",
+                                    clock_date(a, s->unix_s * 1000), text_shown(a, s->run), text_shown(a, s->by),
+                                    why_text(r, s));
+
+    if (s->output)
+        text = arena_printf(a, "%s; its output %s is %s", text, text_shown(a, s->output), text_shown(a, s->judged));
+    if (!s->again)
+        return text;
+    text = arena_printf(a, "%s; started again %s", text, clock_date(a, s->again_unix * 1000));
+    const char *log = arena_printf(a, "%s/.crelease/rerun/%s/1/log", r->recipe->hosts[host].deploy_to,
+                                   text_shown(a, s->run));
+    if (strcmp(s->again, "running") == 0)
+        return arena_printf(a, "%s, running since (log: %s)", text, log);
+    if (strcmp(s->again, "ended") == 0 && s->again_status >= 0)
+        return arena_printf(a, "%s, ended with status %d%s", text, s->again_status,
+                            s->again_status ? arena_printf(a, " (log: %s)", log) : "");
+    return arena_printf(a, "%s, and its end was not recorded (log: %s)", text, log);
+}

@@ -1,0 +1,315 @@
+# shellcheck shell=sh disable=SC2154,SC2015,SC2034,SC2030,SC2031,SC2012
+# A backup that is stopped: its client process, its output, and the record of it.  Comes behind
+# backup_host.sh, whose functions it uses.
+# Values: verb, database, sessions, record, aside, how, outputs.
+#
+# sessions: the backup's sessions in the database, one a line: KIND PORT START.  PORT is its client's
+# (-1: through a socket file; - when it may not be seen), START in unix seconds.
+#
+# verb stop-find, read only:
+#   client PID NAME    a process of this host that made one of the sessions and that this login may end
+# verb stop-begin: the same; writes down that it is about to be stopped, then tells these clients to end:
+#   output INODE PATH  where it goes, a file or a folder
+#   termed PID         was told
+# verb stop-end: judges the outputs and writes down how it went:
+#   output VERDICT MOVED PATH   complete or incomplete; its new name, or -, or "gone"
+#   Names have no blank after VERDICT but in PATH: MOVED is the number behind NAME.incomplete, 0 for none.
+# verb stop-told, read only:
+#   stopped LINE       of the record
+#   rerun RUN STATE STATUS SINCE   of a backup that was started again: running, ended or lost
+#
+# The record, $state/stopped: one line a stop, the newest 50, fields with a tab between:
+#   1 TIME HOW RUN KIND PID DATABASE ROLE WHY BY JUDGED OUTPUT
+# 1 is the version of the form.  HOW: stopping (it is about to be), client, cancel or terminate (what
+# ended it), ended (by itself meanwhile).  PID is of the server's session.  WHY: policy, option, limit or
+# key.  JUDGED: complete, incomplete or -.  OUTPUT: a path or -.
+
+stops_kept=50 judged_max=268435456 tail_max=800
+tab=$(printf '\t')
+
+uid_of() {
+	uid=$(stat -c %u "/proc/$1" 2>/dev/null) || uid=''
+}
+
+# Of another user's processes nothing can be told, and nothing is sent to them.
+is_ours() {
+	uid_of "$1"
+	[ -n "$uid" ] && { [ "$me" = 0 ] || [ "$uid" = "$me" ]; } || return 1
+	case $(readlink "/proc/$1/exe" 2>/dev/null) in
+	*/pg_dump | */pg_dumpall | */pg_dump\ \(deleted\) | */pg_dumpall\ \(deleted\)) ;;
+	*) return 1 ;;
+	esac
+}
+
+# Whether the process has a connection from that port.
+has_port() {
+	inodes=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*-> socket:\[\([0-9]*\)\]$/\1/p' | tr '\n' '|')
+	inodes=${inodes%|}
+	[ -n "$inodes" ] || return 1
+	grep -hE " ($inodes) " "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null | {
+		while read -r _ local _ _ _ _ _ _ _ inode _; do
+			case "|$inodes|" in *"|$inode|"*) ;; *) continue ;; esac
+			if [ "$((0x${local##*:}))" -eq "$2" ]; then exit 0; fi
+		done
+		exit 1
+	}
+}
+
+# Through a socket file: one of this database that began just before its session did.
+began_with() { # PID NAME START
+	[ "$2" = pg_dumpall ] || is_of_database "$1" || return 1
+	identity_of "$1"
+	case $ticks in '' | -) return 1 ;; esac
+	up=$(sed -n 's/^btime //p' /proc/stat)
+	hz=$(getconf CLK_TCK 2>/dev/null) || hz=100
+	began=$((up + ticks / hz))
+	[ "$began" -le $(($3 + 1)) ] && [ "$began" -ge $(($3 - 10)) ]
+}
+
+makes_a_session() { # PID NAME
+	printf '%s\n' "$sessions" | {
+		while read -r kind port start; do
+			case $port$start in *[!0-9-]* | '') continue ;; esac
+			case $port in
+			-) ;;
+			-1)
+				case $start in - | '') continue ;; esac
+				if [ "$kind" = "$2" ] && began_with "$1" "$2" "$start"; then exit 0; fi
+				;;
+			*) if has_port "$1" "$port"; then exit 0; fi ;;
+			esac
+		done
+		exit 1
+	}
+}
+
+# In $top the pg_dump or pg_dumpall that all this is for; the shell between them is passed over.
+top_of() {
+	top=$1 above=$1
+	while :; do
+		parent=''
+		parent_of "$above"
+		above=$parent
+		case $above in '' | 0 | 1) return ;; esac
+		comm_of "$above"
+		case $comm in
+		pg_dump | pg_dumpall) top=$above ;;
+		sh | dash | bash | ash | busybox) ;;
+		*) return ;;
+		esac
+	done
+}
+
+# In $clients lines "PID TICKS BOOT NAME", each pg_dumpall before its pg_dump, so that it begins no other.
+find_clients() {
+	clients='' tops='' all='' me=$(id -u)
+	for entry in /proc/[0-9]*; do
+		comm=''
+		read -r comm 2>/dev/null <"$entry/comm" || continue
+		case $comm in pg_dump | pg_dumpall) ;; *) continue ;; esac
+		pid=${entry#/proc/} is=$comm
+		is_ours "$pid" || continue
+		top_of "$pid"
+		all="$all $pid:$is:$top"
+		if makes_a_session "$pid" "$is" && is_ours "$top"; then
+			case " $tops " in *" $top "*) ;; *) tops="$tops $top" ;; esac
+		fi
+	done
+	for top in $tops; do
+		comm_of "$top"
+		add_client "$top" "$comm"
+		[ "$comm" = pg_dumpall ] || continue
+		for one in $all; do
+			pid=${one%%:*}
+			[ "${one##*:}" = "$top" ] && [ "$pid" != "$top" ] || continue
+			parent_of "$pid"
+			comm_of "$parent"
+			# A worker ends with its leader.
+			[ "$comm" = pg_dump ] || add_client "$pid" pg_dump
+		done
+	done
+}
+
+add_client() {
+	identity_of "$1"
+	case $ticks in '' | -) return ;; esac
+	clients="$clients$1 $ticks $boot $2$newline"
+}
+
+tell_outputs() {
+	for top in $tops; do
+		client=$top output=''
+		file_argument
+		if [ -z "$output" ]; then follow_pipes; fi
+		case $output in '' | *"$newline"* | *"$tab"*) continue ;; esac
+		if [ -f "$output" ] || [ -d "$output" ]; then
+			say output "$(stat -L -c %i "$output" 2>/dev/null || echo 0) $output"
+		fi
+	done
+}
+
+# Each is looked at once more right before it is told.
+term_clients() {
+	printf '%s' "$clients" | while read -r pid was_ticks was_boot is; do
+		is_alive "$pid" "$was_ticks" "$was_boot" || continue
+		comm_of "$pid"
+		[ "$comm" = "$is" ] && is_ours "$pid" || continue
+		if kill -s TERM "$pid" 2>/dev/null; then say termed "$pid"; fi
+	done
+}
+
+# put_record LINE: in place of the one that said that this stop was about to be.
+put_record() {
+	pid_of=${record#*"$tab"}
+	pid_of=${pid_of%%"$tab"*}
+	{
+		tail -n "$stops_kept" "$state/stopped" 2>/dev/null | grep "^1$tab.*$tab.*$tab" |
+			while IFS= read -r line; do
+				rest=${line#1"$tab"*"$tab"}
+				case $rest in
+				"stopping$tab$run$tab"*) ;;
+				*)
+					printf '%s\n' "$line"
+					continue
+					;;
+				esac
+				rest=${rest#*"$tab"*"$tab"*"$tab"}
+				if [ "${rest%%"$tab"*}" != "$pid_of" ]; then printf '%s\n' "$line"; fi
+			done
+		printf '%s\n' "$1"
+	} | tail -n "$stops_kept" >"$state/stopped.new" && flush "$state/stopped.new" &&
+		mv -f "$state/stopped.new" "$state/stopped" && flush "$state" ||
+		fail "cannot write $state/stopped (is the disk full?)"
+}
+
+# Behind the last line of a dump only what newer versions put there.
+ends_well() {
+	ended=no
+	while IFS= read -r line; do
+		case $line in
+		'-- PostgreSQL database dump complete' | '-- PostgreSQL database cluster dump complete') ended=yes ;;
+		'' | -- | '\unrestrict '*) ;;
+		*) ended=no ;;
+		esac
+	done
+	[ "$ended" = yes ]
+}
+
+last_of() {
+	{ tail -c "$tail_max" && echo; } | tr -d '\000\r'
+}
+
+# unpacked PROGRAM FILE: all of it has to be read to come to its end.
+unpacked() {
+	size_of "$2"
+	[ "$size" != - ] && [ "$size" -le "$judged_max" ] && command -v "$1" >/dev/null 2>&1 || return 0
+	"$1" -dc <"$2" 2>/dev/null | last_of
+}
+
+# In $verdict.  Archives of pg_dump and folders have nothing at their end that could be trusted.
+judge() {
+	verdict=incomplete
+	[ -f "$1" ] && [ -r "$1" ] || return 0
+	if end_of "$1" | ends_well; then verdict=complete; fi
+}
+
+end_of() {
+	case $(head -c 4 "$1" | od -An -tx1 | tr -d ' \n') in
+	1f8b*) unpacked gzip "$1" ;;
+	28b52ffd) unpacked zstd "$1" ;;
+	fd377a58) unpacked xz "$1" ;;
+	425a68*) unpacked bzip2 "$1" ;;
+	04224d18) unpacked lz4 "$1" ;;
+	*) last_of <"$1" ;;
+	esac
+}
+
+# What packs it may still be writing.
+settle() {
+	rounds=0 before=''
+	while [ "$rounds" -lt 15 ]; do
+		size_of "$1"
+		if [ "$size" = "$before" ]; then return; fi
+		before=$size rounds=$((rounds + 1))
+		sleep 0.3 2>/dev/null || sleep 1
+	done
+}
+
+# In $moved.
+set_aside() {
+	moved=0
+	[ -n "$aside" ] && [ "$verdict" = incomplete ] && [ ! -L "$1" ] || return 0
+	at=1
+	while [ "$at" -lt 100 ]; do
+		to=$1.incomplete
+		if [ "$at" -gt 1 ]; then to=$to.$at; fi
+		if [ ! -e "$to" ] && [ ! -L "$to" ]; then
+			if mv -- "$1" "$to" 2>/dev/null; then moved=$at; else moved=no; fi
+			return
+		fi
+		at=$((at + 1))
+	done
+	moved=no
+}
+
+judge_outputs() {
+	first='' judged=-
+	while read -r inode file; do
+		[ -n "$file" ] || continue
+		settle "$file"
+		if [ "$(stat -L -c %i "$file" 2>/dev/null)" != "$inode" ]; then
+			say output "incomplete gone $file"
+			verdict=incomplete
+		else
+			judge "$file"
+			set_aside "$file"
+			say output "$verdict $moved $file"
+		fi
+		if [ -z "$first" ]; then first=$file judged=$verdict; fi
+	done <<END
+$outputs
+END
+}
+
+tell_reruns() {
+	for again in "$state"/rerun/*/1; do
+		[ -f "$again/supervisor" ] || continue
+		id=${again%/1} id=${id##*/}
+		since=$(stat -c %Y "$again/supervisor" 2>/dev/null) || since=0
+		is=lost status=-
+		read -r pid was_ticks was_boot <"$again/supervisor" || continue
+		if [ ! -f "$again/status" ] && is_alive "$pid" "$was_ticks" "$was_boot"; then
+			is=running
+		elif [ -f "$again/status" ]; then
+			is=ended
+			read -r status <"$again/status" || status=-
+		fi
+		say rerun "$id $is $status $since"
+	done
+}
+
+case $verb in
+stop-find)
+	find_clients
+	printf '%s' "$clients" | while read -r pid _ _ is; do say client "$pid $is"; done
+	;;
+stop-begin)
+	begin_change
+	find_clients
+	printf '%s' "$clients" | while read -r pid _ _ is; do say client "$pid $is"; done
+	tell_outputs
+	put_record "1$tab$(date +%s)${tab}stopping$tab$run$tab$record$tab-$tab-"
+	term_clients
+	;;
+stop-end)
+	begin_change
+	judge_outputs
+	put_record "1$tab$(date +%s)$tab$how$tab$run$tab$record$tab$judged$tab${first:--}"
+	;;
+stop-told)
+	if [ -f "$state/stopped" ]; then tail -n "$stops_kept" "$state/stopped" | sed 's/^/stopped /'; fi
+	tell_reruns
+	;;
+esac
+say end stop
+exit 0

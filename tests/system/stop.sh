@@ -1,0 +1,353 @@
+#!/bin/bash
+# A backup that is stopped, and started again.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+own_crontab() {
+    mkdir -p "$RIG/bin"
+    cat >"$RIG/bin/crontab" <<END
+#!/bin/sh
+cat "$RIG/crontab" 2>/dev/null || { echo "no crontab for \$(id -un)" >&2; exit 1; }
+END
+    chmod +x "$RIG/bin/crontab"
+    HOST_PATH=$RIG/bin:$HOST_PATH
+}
+
+on_host() {
+    ssh -n -F none -i "$RIG/home/.ssh/id_ed25519" -o BatchMode=yes -o "UserKnownHostsFile=$RIG/home/.ssh/known_hosts" \
+        -p "$(host_port app1)" "$(id -un)@$(host_address app1)" "$1"
+}
+
+# site_stopping NAME: one revision live, a migration committed, a large table.  Standard input: the
+# section backup of the recipe.
+site_stopping() {
+    rm -f "$RIG/crontab"
+    site_new "$1" 1
+    recipe_write
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    STARTED=$(sql 'select pg_postmaster_start_time()')
+    # What comes fast is written slowly.
+    cat >"$SITE/slowly" <<'END'
+#!/usr/bin/perl
+while (sysread STDIN, $_, 65536) { syswrite STDOUT, $_; select undef, undef, undef, 0.2 }
+END
+    # An end of its own, so that it is not left behind.
+    chmod +x "$SITE/slowly"
+}
+
+# host_dump COMMAND: a backup of the login's on the host, as cron would start it.
+host_dump() {
+    big_table
+    printf '%s\n' "$1" >"$SITE/backup.sh"
+    on_host "setsid sh $SITE_Q/backup.sh </dev/null >$SITE_Q/backup.out 2>&1 &"
+    wait_for 60 dump_runs
+}
+
+migrated() {
+    finished "$(revision)" 2
+    same "migrations" "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000'
+    same "start of PostgreSQL" "$(sql 'select pg_postmaster_start_time()')" "$STARTED"
+}
+record() { cut -f "$1" "$SITE/app1/.crelease/stopped" | tail -n 1; }
+times_again() { cat "$SITE/again" 2>/dev/null | wc -l; }
+again_is() { [ "$(times_again)" = "$1" ]; }
+
+# The role that makes it could be ended in the database too; but so its script hears of it.
+case_s20_client_is_told() {
+    site_stopping s20_client_is_told <<END
+backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/s20_client_is_told/again; while [ -e $RIG/sites/s20_client_is_told/hold ]; do sleep 0.1; done; exit 3'}
+END
+    touch "$SITE/hold"
+    host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql; echo ended"
+    local pid
+    pid=$(dump_pid)
+    expect 0 deploy production
+    migrated
+    says "stopped pg_dump of $DB by rig, pid $pid"
+    says "its output $SITE/dump.sql is incomplete"
+    same "how" "$(record 3)" client
+    same "pid" "$(record 6)" "$pid"
+    same "judged" "$(record 11)" incomplete
+    there "$SITE/dump.sql"
+    # The deploy did not wait for it.
+    wait_for 20 again_is 1
+    expect 0 status production
+    says "pid $pid\) was stopped .*backup.policy: kill.*started again .*running since"
+    expect 0 status --json production
+    same "again" "$(json '.stopped_backups[0].again.state')" running
+    rm "$SITE/hold"
+    wait_for 20 test -e "$SITE/app1/.crelease/rerun/$(record 4)/1/status"
+    expect 0 backups production
+    says 'ended with status 3'
+    same "started" "$(times_again)" 1
+}
+
+case_s25_gzip_of_a_killed_dump() {
+    site_stopping s25_gzip_of_a_killed_dump <<<'backup: {policy: kill, set_aside: true}'
+    host_dump "pg_dump $DB | $SITE_Q/slowly | gzip >$SITE_Q/dump.gz; echo \"\$?\" >$SITE_Q/status"
+    wait_for 30 test -e "$SITE/dump.gz"
+    expect 0 deploy production
+    migrated
+    same "status of the pipeline" "$(cat "$SITE/status")" 0
+    gone "$SITE/dump.gz"
+    gzip -t "$SITE/dump.gz.incomplete" || fail "gzip -t finds fault with it: then this proves nothing"
+    says "dump.gz is incomplete.*and is $SITE/dump.gz.incomplete now"
+    says 'backup.rerun'
+}
+
+case_s26_custom_format() {
+    site_stopping s26_custom_format <<<'backup: {policy: kill}'
+    host_dump "pg_dump -Fc -Z0 $DB | $SITE_Q/slowly >$SITE_Q/dump.fc"
+    wait_for 30 test -s "$SITE/dump.fc"
+    expect 0 deploy production
+    migrated
+    says "dump.fc is incomplete"
+    pg_restore -l "$SITE/dump.fc" >/dev/null || fail "pg_restore -l finds fault with it: then this proves nothing"
+    there "$SITE/dump.fc"
+}
+
+# Its workers stand still; they and their locks go with the leader.
+case_s10_parallel() {
+    site_stopping s10_parallel <<<'backup: {policy: kill, set_aside: true}'
+    sql 'create table big2 as select g as id, md5(g::text) as body from generate_series(1, 20000) g' "$DB"
+    big_table
+    printf 'pg_dump -j 2 -Fd -f %s/dump.d %s\n' "$SITE_Q" "$DB" >"$SITE/backup.sh"
+    on_host "setsid sh $SITE_Q/backup.sh </dev/null >$SITE_Q/backup.out 2>&1 &"
+    wait_for 30 workers_stand_still
+    expect 0 deploy production
+    # shellcheck disable=SC2086 # a list of numbers
+    kill -KILL $STILL 2>/dev/null || true
+    migrated
+    same "locks of dumps" "$(sql "select count(*) from pg_locks l join pg_stat_activity a using (pid) where a.application_name = 'pg_dump' and l.locktype = 'relation'")" 0
+    there "$SITE/dump.d.incomplete"
+}
+workers_stand_still() {
+    local pid
+    STILL=
+    for pid in $(host_processes app1); do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = pg_dump ] && [ "$(cat "/proc/$(parent_of "$pid")/comm" 2>/dev/null)" = pg_dump ] || continue
+        kill -STOP "$pid" && STILL="$STILL $pid"
+    done
+    [ "$(wc -w <<<"$STILL")" -eq 2 ]
+}
+
+# A session that looks like one and is made by a process that is none of ours.
+start_idle() {
+    IDLE_GATE=$SITE/idle
+    mkfifo "$IDLE_GATE"
+    exec 7<>"$IDLE_GATE"
+    PGAPPNAME=pg_dump psql -XAtq -d "$DB" <"$IDLE_GATE" >/dev/null 2>&1 7>&- &
+    disown
+    echo 'begin; lock table events in access share mode;' >&7
+    wait_for 30 idle_runs
+}
+idle_pid() { sql "select pid from pg_stat_activity where application_name = 'pg_dump' and datname = '$DB' and state = 'idle in transaction'"; }
+idle_runs() { [ -n "$(idle_pid)" ]; }
+
+case_s22_cancel_does_nothing() {
+    site_stopping s22_cancel_does_nothing <<<'backup: {policy: kill}'
+    start_idle
+    expect 0 deploy production
+    migrated
+    same "how" "$(record 3)" terminate
+    says 'output file, which could not be seen from here, is incomplete'
+}
+
+# It ends after the look, before the signal.
+case_s24_gone_meanwhile() {
+    site_stopping s24_gone_meanwhile <<<"backup: {policy: kill, rerun: true, command: 'echo again >>again'}"
+    start_idle
+    cat >"$SITE/psql" <<END
+#!/bin/sh
+sql=\$(cat)
+case \$sql in *pg_cancel_backend*)
+	psql -XAtq -d "$DB" -c "select pg_terminate_backend(\$(cat $SITE_Q/idle.pid), 5000)" >/dev/null </dev/null ;;
+esac
+printf '%s\n' "\$sql" | psql "\$@"
+END
+    chmod +x "$SITE/psql"
+    idle_pid >"$SITE/idle.pid"
+    { echo "database: {adapter: postgresql, name: $DB, psql: '$SITE_Q/psql'}"; cat "$RECIPE"; } | grep -v '^database: .*name: [a-z0-9_]*}$' >"$RECIPE.new"
+    mv "$RECIPE.new" "$RECIPE"
+    expect 0 deploy production
+    migrated
+    says 'was already gone'
+    says_not 'incomplete'
+    same "how" "$(record 3)" ended
+    there "$SITE/app1/.crelease/stopped"
+    gone "$SITE/app1/.crelease/rerun"
+}
+
+# A superuser's session, and a role that may end those of others: known before anything is done.
+case_s21_no_right() {
+    site_stopping s21_no_right <<<'backup: {policy: kill}'
+    local password
+    password=$(cut -d: -f5 "$PGPASSFILE")
+    sql "create role ender login password '$password' in role pg_signal_backend; grant connect on database \"$DB\" to ender"
+    { echo "database: {adapter: postgresql, name: $DB, psql: psql -U ender}"; cat "$RECIPE"; } | grep -v '^database: .*name: [a-z0-9_]*}$' >"$RECIPE.new"
+    mv "$RECIPE.new" "$RECIPE"
+    big_table
+    start_dump
+    expect 4 deploy production
+    says 'pg_signal_backend does not reach'
+    dump_runs || fail "the dump is gone"
+    gone "$SITE/app1/.crelease/stopped"
+    end_dump
+    expect 0 resume production
+    migrated
+}
+
+# Under another name it is nobody's to end but a person's.
+case_s8_dump_like() {
+    site_stopping s8_dump_like <<<'backup: {policy: kill}'
+    big_table
+    export PGAPPNAME='Heroku Postgres Backups'
+    sql 'create table third as select 1 as id' "$DB"
+    start_named_dump
+    unset PGAPPNAME
+    expect 4 deploy production
+    says 'only looks like a dump'
+    named_runs || fail "the dump is gone"
+    echo go >&8
+    wait_for 30 named_has_gone
+    expect 0 resume production
+    migrated
+}
+named_runs() { [ -n "$(sql "select pid from pg_stat_activity where application_name like 'Heroku%' and query ilike 'copy %'")" ]; }
+named_has_gone() { ! named_runs; }
+start_named_dump() {
+    mkfifo "$SITE/gate"
+    exec 8<>"$SITE/gate"
+    { pg_dump -d "$DB" 2>/dev/null | { read -r _ <&8; cat >/dev/null; }; } &
+    disown
+    wait_for 60 named_runs
+}
+
+# Killed between the intention and the record: resumed, and started again once.
+case_s29_killed_while_stopping() {
+    site_stopping s29_killed_while_stopping <<<"backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/s29_killed_while_stopping/again'}"
+    host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
+    cr_begin deploy production
+    wait_for 60 test -e "$SITE/app1/.crelease/stopped"
+    cr_kill9
+    cr resume production
+    # It may have been through already.
+    [ "$STATUS" = 0 ] || fail "resume: $STATUS"
+    migrated
+    wait_for 20 again_is 1
+    expect 0 resume production
+    same "started" "$(times_again)" 1
+}
+
+# Killed once the backup was started again, before the run knows.
+case_rerun_killed_after_it() {
+    site_stopping rerun_killed_after_it <<END
+backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/rerun_killed_after_it/again'}
+hooks: {after backup-rerun: ['touch $RIG/sites/rerun_killed_after_it/begun; while [ -e $RIG/sites/rerun_killed_after_it/hold ]; do sleep 0.1; done']}
+END
+    touch "$SITE/hold"
+    host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
+    cr_begin deploy production
+    wait_for 60 test -e "$SITE/begun"
+    cr_kill9
+    # As if the mark had not come to be.
+    sed -i '/^backup-rerun done/d' "$SITE/app1/.crelease/runs"/*/marks
+    rm "$SITE/hold"
+    expect 0 resume production
+    migrated
+    wait_for 20 again_is 1
+    same "started" "$(times_again)" 1
+}
+
+# Given up after the stop: the backup has nothing to wait for any more.
+case_rerun_after_abort() {
+    site_stopping rerun_after_abort <<END
+backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/rerun_after_abort/again'}
+END
+    commit_migration 20260103000000 Failing "raise 'not today'"
+    host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
+    expect 1 deploy production
+    same "started" "$(times_again)" 0
+    expect 0 abort production
+    says 'runs again'
+    wait_for 20 again_is 1
+    expect 0 abort production
+    same "started" "$(times_again)" 1
+    gone "$SITE/app1/.crelease/lock"
+}
+
+# By the crontab's line, with what the crontab sets.
+case_rerun_by_crontab() {
+    site_stopping rerun_by_crontab <<<'backup: {policy: kill, rerun: true}'
+    cat >"$RIG/crontab" <<END
+WHAT=night
+0 1 * * * pg_dump neighbour >/dev/null
+0 2 * * * echo \$WHAT >>$SITE/again; pg_dump -s $DB >$SITE/second.sql
+END
+    host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
+    expect 0 deploy production
+    migrated
+    wait_for 20 again_is 1
+    same "by" "$(cat "$SITE/again")" night
+    wait_for 20 grep -q 'dump complete' "$SITE/second.sql"
+    # A schema that was not dumped from within the run's own: no name of ours.
+    expect 0 status --json production
+    same "again" "$(json '.stopped_backups[0].again.state')" ended
+    same "status" "$(json '.stopped_backups[0].again.status')" 0
+}
+
+case_rerun_not_known() {
+    site_stopping rerun_not_known <<<'backup: {policy: kill, rerun: true}'
+    host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
+    expect 0 deploy production
+    migrated
+    says "pg_dump of $DB was stopped and is not started again: no line of this login's crontab makes it; start it by hand"
+}
+
+# The functions of stop.sh themselves.
+verdict() {
+    {
+        echo "verb=none name='' database=x deploy_to=$SITE_Q run=t sessions='' state=$SITE_Q"
+        cat "$TOP/src/stages/prelude.sh" "$TOP/src/stages/backup_host.sh"
+        sed '/^case \$verb in$/,$d' "$TOP/src/stages/stop.sh"
+        printf '%s\n' "$1"
+    } | sh -s | grep -v '^end\|^ended'
+}
+
+case_s25_judged_by_its_end() {
+    site_new s25_judged_by_its_end 1
+    big_table
+    pg_dump "$DB" >"$SITE/whole.sql"
+    # shellcheck disable=SC1003 # as newer versions write it
+    printf '%s\n' '\unrestrict aB3' '' >>"$SITE/whole.sql"
+    head -c 1000000 "$SITE/whole.sql" >"$SITE/cut.sql"
+    { cat "$SITE/whole.sql" && echo 'COPY public.x (a) FROM stdin;'; } >"$SITE/middle.sql"
+    pg_dump -Fc "$DB" >"$SITE/whole.fc"
+    local of program
+    for program in gzip zstd xz; do
+        for of in whole cut; do "$program" -c <"$SITE/$of.sql" >"$SITE/$of.$program"; done
+    done
+    for of in whole.sql:complete cut.sql:incomplete middle.sql:incomplete whole.gzip:complete cut.gzip:incomplete \
+        whole.zstd:complete cut.zstd:incomplete whole.xz:complete cut.xz:incomplete whole.fc:incomplete; do
+        # shellcheck disable=SC2016 # for that shell
+        same "${of%:*}" "$(verdict "judge $SITE_Q/${of%:*}; echo \"\$verdict\"")" "${of#*:}"
+    done
+}
+
+# The number of a process alone is no reason to signal it.
+case_s23_another_process() {
+    site_new s23_another_process 1
+    # shellcheck disable=SC2016 # for that shell
+    local script='me=$(id -u); comm_of() { comm=pg_dump; }; is_ours() { true; }
+        sleep 100 & victim=$!; identity_of "$victim"; was=$ticks
+        clients="$victim $((was + 1)) $boot pg_dump$newline"; term_clients; kill -0 "$victim" && echo lives
+        clients="$victim $was $boot pg_dump$newline"; term_clients | sed "s/ .*//"; wait "$victim"; echo "$?"'
+    same "what was told" "$(verdict "$script" | tr '\n' ' ')" 'lives termed 143 '
+}
+
+rig_open
+own_crontab
+rig_postgres
+rig_start 1
+run_cases "$@"
