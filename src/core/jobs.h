@@ -14,7 +14,6 @@ struct job_end {
     size_t host;
     int status;   /* as the shell tells it; or one of the above */
     const char *output; /* the last of what it printed, at most 64 KiB; terminated */
-    bool watched;  /* the watch had something to say */
     bool attached; /* it ran already, or had ended, when we came */
 };
 
@@ -25,6 +24,8 @@ struct job_call {
     const char *where;    /* folder, NULL: the new release */
     bool in_current;   /* instead: in what is live */
     const char *watch; /* shell text that runs beside it (job.sh), or NULL */
+    void (*watched)(void *arg, const char *line); /* what that says, as it comes; or NULL */
+    void *watched_arg;
     const char *extra_env; /* shell text of exports, or NULL */
     const size_t *hosts;
     size_t n_hosts;

@@ -4,7 +4,7 @@
 # none), last (this ends the step on this host), alone (what is left of an attempt counts as the
 # attempt: it is waited for, and after a lost end nothing is started unless told to), again (told
 # to), watch (shell text that runs beside the command, in a session of its own, is told TERM when
-# that ends, and whose output counts as "watched"; or empty), and the function job_env, which exports
+# that ends, and whose output is told as it comes; or empty), and the function job_env, which exports
 # the environment of the command.
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
@@ -415,6 +415,19 @@ back_to_line() {
 	if [ "$part" -lt 32768 ]; then offset=$((offset - part)); fi
 }
 
+# Sends what the watch has said since, as "watch LINE"; of a line that is not whole nothing.
+tell_watched() {
+	[ -s "$dir/$n/watched" ] || return 0
+	size_of "$dir/$n/watched"
+	[ "$size" -gt "$told_to" ] || return 0
+	text=$({ tail -c "+$((told_to + 1))" "$dir/$n/watched" | head -c 65536; echo .; })
+	text=${text%.}
+	case $text in *"$newline"*) ;; *) return 0 ;; esac
+	text=${text%"$newline"*}
+	told_to=$((told_to + $(printf '%s\n' "$text" | wc -c)))
+	printf '%s\n' "$text" | sed 's/^/watch /'
+}
+
 pause=0.02
 nap() {
 	sleep "$pause" 2>/dev/null || sleep 1
@@ -431,10 +444,11 @@ follow() {
 	size_of "$dir/$n/log"
 	[ "$offset" -le "$size" ] 2>/dev/null || offset=$size
 	back_to_line
-	rounds=0
+	rounds=0 told_to=0
 	while :; do
 		look
 		if show; then continue; fi
+		tell_watched
 		case $is in
 		new)
 			# The supervisor has not come to its first line yet.
@@ -551,7 +565,6 @@ run)
 	case $is in
 	ended)
 		read_status
-		if [ -s "$dir/$n/watched" ]; then say watched "$n"; fi
 		say exit "$status"
 		if [ "$status" != 0 ]; then
 			: >"$dir/$n/told"

@@ -28,4 +28,5 @@ SCRIPT(unlock);
 SCRIPT(mark);
 SCRIPT(exec);
 SCRIPT(pending);
+SCRIPT(leftovers);
 SCRIPT(history);
