@@ -55,7 +55,7 @@ case_s15_blocker_is_named() {
     says 'attempt 1 of 2'
     says 'tried 2 times'
     says_not private
-    says_not 'is in the way'
+    says_not pg_dump
     # The same as JSON; what is told there fits its description.
     cr resume --json production
     same status "$STATUS" 1
@@ -318,6 +318,64 @@ case_s52_german_messages() {
     same attempts "$(begun_attempts)" 2
     says "held by 'console'"
     hold_end
+}
+
+# A PgBouncer in front of the database, that lets everybody in; $BOUNCER is its port.
+bouncer_begin() {
+    local program=/usr/sbin/pgbouncer dir=$SITE/bouncer
+    [ -x $program ] || program=$SERVERS/usr/sbin/pgbouncer
+    BOUNCER=$(free_port 127.0.0.1)
+    mkdir "$dir"
+    cat >"$dir/ini" <<END
+[databases]
+* = host=$PGHOST port=$PGPORT user=$PGUSER password=$(cut -d: -f5 "$PGPASSFILE")
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $BOUNCER
+auth_type = any
+unix_socket_dir =
+END
+    chmod 644 "$dir/ini"
+    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$program" "$dir/ini") </dev/null >"$dir/log" 2>&1 &
+    BOUNCER_PID=$!
+    disown
+    wait_for 10 port_answers 127.0.0.1 "$BOUNCER"
+}
+bouncer_end() { kill "$BOUNCER_PID"; }
+
+case_s36_pgbouncer_refuses_options() {
+    site_zz s36
+    bouncer_begin
+    migrates_with "PGPORT=$BOUNCER $(psql_run)"
+    hold_begin
+    expect 1 deploy production
+    says 'unsupported startup parameter'
+    says 'does not take PGOPTIONS'
+    # The watch ended the wait, twice; the one that did not even begin does not count.
+    same attempts "$(begun_attempts)" 3
+    says "held by 'console'"
+    says 'tried 2 times'
+    wait_for 10 nobody_waits
+    hold_end
+    expect 0 resume production
+    same column "$(has_column)" 1
+    bouncer_end
+}
+nobody_waits() { ! is_waited_for; }
+
+case_s37_driver_ignores_options() {
+    site_zz s37
+    bouncer_begin
+    migrates_with "perl \"$TOP/tests/lib/pgwire.pl\" 127.0.0.1 $BOUNCER rig $DB \"$ALTER\""
+    hold_begin
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 2
+    says '57014'
+    says "held by 'console'"
+    hold_end
+    expect 0 resume production
+    same column "$(has_column)" 1
+    bouncer_end
 }
 
 rig_open
