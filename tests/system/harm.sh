@@ -281,14 +281,17 @@ case_s39_begins_where_it_was() {
     recipe_write <<END
 migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 600ms, attempts: 20}
 END
-    commit_migration 20260102000000 AddZzC 'execute "alter table zz add column c int"'
-    commit_migration 20260103000000 AddZzD 'execute "alter table zz add column d int"'
+    # What is pending can be told from the first one on.
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260103000000 AddZzC 'execute "alter table zz add column c int"'
+    commit_migration 20260104000000 AddZzD 'execute "alter table zz add column d int"'
     hold_begin
     cr_begin deploy production
-    wait_for 60 said 'of 3 pending these are applied: 20260101000000'
+    wait_for 60 said 'of 3 pending these are applied: 20260102000000'
     hold_end
     cr_end 0
-    same migrations "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000 20260103000000'
+    same migrations "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000 20260103000000 20260104000000'
 }
 
 case_s40_genuine_error() {
