@@ -122,6 +122,23 @@ static void put_backup(struct json *o, const struct event *e)
     put_known(o, "waited_s", e->waited_ms >= 0 ? e->waited_ms / 1000 : -1);
 }
 
+static void put_blocker(struct json *o, const struct event *e)
+{
+    static const struct blocker nothing = {.running_s = -1, .pid = -1, .behind = -1};
+    const struct blocker *b = e->blocker ? e->blocker : &nothing;
+
+    put_or_null(o, "kind", b->kind);
+    put_known(o, "pid", b->pid > 0 ? b->pid : -1);
+    put_or_null(o, "user", b->user);
+    put_or_null(o, "application", b->application);
+    put_or_null(o, "session_state", b->state);
+    put_known(o, "running_s", b->running_s);
+    put_or_null(o, "query", b->query);
+    put_or_null(o, "waits_for", b->waits_for);
+    put_known(o, "queued_behind", b->behind);
+    put_known(o, "waited_s", e->waited_ms >= 0 ? e->waited_ms / 1000 : -1);
+}
+
 static void put_error(struct json *o, const struct failure *f)
 {
     static const struct failure nothing;
@@ -165,6 +182,9 @@ static void put_kind(struct json *o, const struct event *e)
         break;
     case EVENT_BACKUP:
         put_backup(o, e);
+        break;
+    case EVENT_BLOCKER:
+        put_blocker(o, e);
         break;
     case EVENT_OUTPUT:
         json_put_bytes(o, "data", e->bytes ? e->bytes : "", e->bytes ? e->len : 0);

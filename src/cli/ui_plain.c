@@ -168,6 +168,9 @@ static void plain_tell(struct ui *ui, const struct event *e)
     case EVENT_BACKUP:
         tell_backup(ui, &a, e);
         break;
+    case EVENT_BLOCKER:
+        say(ui, &a, e, arena_printf(&a, "blocker %s: %s", e->host ? ui_shown(&a, e->host) : "", ui_shown(&a, e->detail)));
+        break;
     case EVENT_OUTPUT:
         ui_take_output(ui, e, plain_line);
         break;

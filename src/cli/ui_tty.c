@@ -302,6 +302,9 @@ static void tty_tell(struct ui *ui, const struct event *e)
     case EVENT_BACKUP:
         tell_backup(d, &a, e);
         break;
+    case EVENT_BLOCKER:
+        keep_text(d, STYLE_YELLOW, 2, arena_printf(&a, "%s%s%s", e->host ? ui_shown(&a, e->host) : "", e->host ? ": " : "", ui_shown(&a, e->detail)));
+        break;
     case EVENT_OUTPUT:
         ui_take_output(ui, e, tty_line);
         break;

@@ -3,7 +3,7 @@
 const char *const event_kind_words[EVENT_KINDS] = {
     [EVENT_RUN] = "run",       [EVENT_STAGE] = "stage",     [EVENT_JOB] = "job",
     [EVENT_BACKUP] = "backup", [EVENT_OUTPUT] = "output",   [EVENT_WARNING] = "warning",
-    [EVENT_END] = "end",
+    [EVENT_END] = "end",       [EVENT_BLOCKER] = "blocker",
 };
 
 const char *const event_state_words[EVENT_STATES] = {

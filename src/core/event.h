@@ -13,6 +13,7 @@ enum event_kind {
     EVENT_STAGE,   /* a stage on all its hosts (host NULL) or on one */
     EVENT_JOB,     /* a command of the user's on a host */
     EVENT_BACKUP,  /* a backup in the way: `backup` is filled */
+    EVENT_BLOCKER, /* somebody holds a lock that a migration waits for: `blocker` is filled */
     EVENT_OUTPUT,  /* bytes a job printed */
     EVENT_WARNING, /* detail says what; a person should know and nothing stops */
     EVENT_END,     /* the last one, exactly one */
@@ -57,6 +58,22 @@ struct backup {
     bool blocks_migrations;
 };
 
+/* A session that holds what a statement of the migration waits for, as the database told. */
+struct blocker {
+    const char *kind;     /* session, backup, server (autovacuum and the like), own, crelease, prepared */
+    long pid;             /* of the server's backend; 0: a prepared transaction */
+    const char *vxid;     /* with start, what names exactly this one; "": may not be seen */
+    const char *start;    /* in microseconds */
+    const char *user;     /* "" for all that may not be seen */
+    const char *application;
+    const char *state;    /* active, idle in transaction, ... */
+    const char *query;    /* its last statement, without what stands in quotes */
+    const char *waits_for; /* relation, virtualxid, advisory, ... */
+    long long running_s;  /* its transaction; -1: may not be seen */
+    long behind;          /* sessions that queue behind the migration */
+    bool may_stop;        /* this role may end it */
+};
+
 struct run_info {
     const char *id;
     const char *command; /* deploy, rollback */
@@ -98,7 +115,8 @@ struct event {
     const struct run_info *run; /* EVENT_RUN and EVENT_END (there NULL when no run began) */
     bool fresh;                 /* EVENT_RUN: a new one, not resumed */
     const struct backup *backup;
-    long long waited_ms; /* EVENT_BACKUP: so far */
+    const struct blocker *blocker;
+    long long waited_ms; /* EVENT_BACKUP and EVENT_BLOCKER: so far */
     bool can_ask;        /* EVENT_BACKUP: the keys w and q are listened to now; */
     bool can_stop;       /* and k, since this run may stop it */
     /* EVENT_STAGE done and EVENT_END */

@@ -125,7 +125,10 @@ static void take_word(struct follower *f)
         f->raw_left = (size_t)strtoul(word + 4, NULL, 10);
     else if (strncmp(word, "cut ", 4) == 0)
         cut_line(f);
-    else
+    else if (strncmp(word, "watch ", 6) == 0) {
+        if (f->call->watched)
+            f->call->watched(f->call->watched_arg, word + 6);
+    } else
         buf_printf(&f->control, "%s\n", word);
     if (attached || strncmp(word, "attempt ", 8) == 0)
         run_tell(f->run, (struct event){.kind = EVENT_JOB,
@@ -299,7 +302,6 @@ static void end_of(struct run *r, struct follower *f, size_t host, const struct 
         .status = status_of(r, f->control.text),
         .output = tail_of(r, f),
         .refused = answer_value(r->arena, f->control.text, "refused"),
-        .watched = answer_value(r->arena, f->control.text, "watched") != NULL,
         .attached = answer_value(r->arena, f->control.text, "attached") != NULL,
     };
     if (reply->kind == REPLY_EXIT && reply->status == 0 && end->status != JOB_UNKNOWN)

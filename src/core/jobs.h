@@ -15,7 +15,6 @@ struct job_end {
     int status;   /* as the shell tells it; or one of the above */
     const char *output; /* the last of what it printed, at most 64 KiB; terminated */
     const char *refused; /* the watch said why the command was not to begin (gate); else NULL */
-    bool watched;  /* the watch had something to say */
     bool attached; /* it ran already, or had ended, when we came */
 };
 
@@ -28,6 +27,8 @@ struct job_call {
     const char *watch; /* shell text that runs beside it (job.sh), or NULL */
     const char *gate;  /* it begins only when the watch has written "go" into $crelease_job/gate; when
                           it writes nothing for long, this is taken for its word; NULL: none */
+    void (*watched)(void *arg, const char *line); /* what that says, as it comes; or NULL */
+    void *watched_arg;
     const char *extra_env; /* shell text of exports, or NULL */
     const size_t *hosts;
     size_t n_hosts;

@@ -59,6 +59,8 @@ struct task {
 
 enum unknown { UNKNOWN_PROCEED, UNKNOWN_ABORT };
 enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
+/* What is done about a session that is no backup and holds what the migration waits for. */
+enum blockers_policy { BLOCKERS_WAIT, BLOCKERS_REPORT, BLOCKERS_TERMINATE };
 enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL };
 enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
 enum on_host_failure { HOST_FAILURE_STOP, HOST_FAILURE_CONTINUE };
@@ -129,6 +131,8 @@ struct recipe {
         struct pending_when pending_when;
         long long lock_timeout_ms;
         long attempts;
+        enum blockers_policy blockers;
+        long max_blocked; /* 0: no limit */
         long long timeout_ms;
         struct strs paths;
     } migrate;

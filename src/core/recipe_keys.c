@@ -22,6 +22,10 @@ static const struct key_word after_limit_words[] = {
     {"abort", POLICY_ABORT, false}, {"kill", POLICY_KILL, false}, {0}};
 static const struct key_word unknown_words[] = {
     {"proceed", UNKNOWN_PROCEED, false}, {"abort", UNKNOWN_ABORT, false}, {0}};
+static const struct key_word blockers_words[] = {{"wait", BLOCKERS_WAIT, false},
+                                                 {"report", BLOCKERS_REPORT, false},
+                                                 {"terminate", BLOCKERS_TERMINATE, false},
+                                                 {0}};
 static const struct key_word on_failure_words[] = {
     {"rollback", FAILURE_ROLLBACK, false}, {"stop", FAILURE_STOP, false}, {0}};
 
@@ -134,6 +138,13 @@ const struct recipe_key recipe_keys[] = {
               "it"},
     {"migrate.attempts", KEY_COUNT, .min = 1, .fallback = "20", IN_RECIPE(migrate.attempts),
      .about = "how often a migration that could not get its lock is tried"},
+    {"migrate.blockers", KEY_WORD, .fallback = "wait", .words = blockers_words,
+     IN_RECIPE(migrate.blockers),
+     .about = "about a session that is no backup and holds what the migration waits for: wait and "
+              "try again, report it and stop, or terminate it"},
+    {"migrate.max_blocked", KEY_COUNT, .min = 1, .fallback_shown = "no limit",
+     IN_RECIPE(migrate.max_blocked),
+     .about = "when more sessions queue behind a statement of the migration, it gives way at once"},
     {"migrate.timeout", KEY_DURATION, .fallback = "2h", .nonzero = true,
      IN_RECIPE(migrate.timeout_ms), .about = "how long a migration may run"},
     {"migrate.paths", KEY_TEXTS, .check = check_relative, IN_RECIPE(migrate.paths),

@@ -9,11 +9,8 @@
  * no virtual transaction, holds no lock, and is in nobody's way. */
 #include "stages/stages.h"
 
-#include "base/limits.h"
-#include "base/quote.h"
 #include "base/text.h"
-#include "core/jobs.h"
-#include "stages/scripts.h"
+#include "stages/db.h"
 
 #include <ctype.h>
 
@@ -24,7 +21,6 @@ enum {
     CANCEL_MS = 2000,   /* what a cancel may take before the session is ended */
     END_MS = 10000,
     BLIND_MS = 60000,   /* how long the database may be away while we wait */
-    SQL_MS = 60000,
     FIELDS = 13,
     JUST_BEGUN_S = 20,  /* what cron started a moment ago may not be in the database yet */
 };
@@ -129,76 +125,22 @@ static bool is_vxid(const char *s)
     return a > 0 && s[a] == '/' && all_digits(s + a + 1);
 }
 
-const char *backup_script(struct run *r, size_t host, const char *sql, const char *script)
-{
-    struct buf b = buf_make(SCRIPT_BYTES_MAX);
-
-    buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
-    quote_assign(&b, "psql", r->recipe->database.psql);
-    quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
-    quote_assign(&b, "sql", sql);
-    buf_puts(&b, "job_env() {\n:\n");
-    jobs_environment(r, host, &b);
-    buf_puts(&b, "}\n");
-    buf_puts(&b, r->prelude);
-    buf_puts(&b, script);
-    const char *text = arena_strndup(r->arena, b.text, b.len);
-    buf_free(&b);
-    return text;
-}
-
-const char *backup_why(struct run *r, const struct reply *reply, const char *status)
-{
-    const char *said = reply->err_out;
-
-    while (*said == '\n')
-        said++;
-    said = arena_strndup(r->arena, said, strcspn(said, "\n"));
-    if (*said)
-        return run_redact(r, text_shown(r->arena, said));
-    return arena_printf(r->arena, "'%s' ended with exit status %s", r->recipe->database.psql,
-                        status ? status : "?");
-}
-
 /* Runs SQL on the database's host.  *ret_rows is NULL when the database did not answer, and
  * *ret_why says why; false only when the host itself was lost. */
 static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_rows, size_t *ret_n,
                 const char **ret_why, struct err *err)
 {
-    struct call call = {.host = host, .script = backup_script(r, host, sql, script_db), .payload = -1,
-                        .timeout_ms = SQL_MS};
-    struct reply reply;
-    size_t n = 0;
+    struct strs lines;
 
     *ret_rows = NULL;
     *ret_n = 0;
-    *ret_why = NULL;
-    fleet_impatient(r->fleet, true);
-    fleet_run(r->fleet, r->arena, &call, 1, &reply);
-    fleet_impatient(r->fleet, false);
-    if (reply.kind == REPLY_TIMEOUT) {
-        *ret_why = "the database did not answer within a minute";
-        return true;
-    }
-    if (!run_judge(r, host, &reply, err))
+    if (!db_ask(r, host, sql, &lines, ret_why, err))
         return false;
-    const char *status = answer_value(r->arena, reply.out, "psql");
-    if (!status || strcmp(status, "0") != 0) {
-        *ret_why = backup_why(r, &reply, status);
+    if (*ret_why)
         return true;
-    }
-    for (const char *at = reply.out; (at = strstr(at, "row ")); at++)
-        n++;
-    struct row *rows = arena_array(r->arena, n + 1, sizeof *rows);
-    n = 0;
-    for (const char *at = reply.out; *at;) {
-        size_t len = strcspn(at, "\n");
-        if (strncmp(at, "row ", 4) == 0)
-            rows[n++] = cut_row(r->arena, at + 4, len - 4);
-        at += len + (at[len] == '\n');
-    }
-    *ret_rows = rows;
-    *ret_n = n;
+    *ret_rows = arena_array(r->arena, lines.n + 1, sizeof **ret_rows);
+    for (; *ret_n < lines.n; ++*ret_n)
+        (*ret_rows)[*ret_n] = cut_row(r->arena, lines.v[*ret_n], strlen(lines.v[*ret_n]));
     return true;
 }
 

@@ -8,6 +8,8 @@
  * its client has long been gone. */
 #include "stages/stages.h"
 
+#include "stages/db.h"
+
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
@@ -94,7 +96,7 @@ static const struct backup *holder(const struct backups *b)
 static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_why, struct err *err)
 {
     struct call call = {.host = host,
-                        .script = backup_script(r, host, lock_sql(r->arena, "crelease-hold", "60s"), script_hold),
+                        .script = db_script(r, host, lock_sql(r->arena, "crelease-hold", "60s"), script_hold),
                         .payload = -1,
                         .timeout_ms = TAKE_MS,
                         .hold = true};
@@ -112,7 +114,7 @@ static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_wh
     if (reply.kind == REPLY_TIMEOUT)
         *ret_why = "the database did not answer within a minute";
     else if (said && !answer_value(r->arena, reply.out, "busy"))
-        *ret_why = backup_why(r, &reply, answer_value(r->arena, reply.out, "psql"));
+        *ret_why = db_why(r, &reply, answer_value(r->arena, reply.out, "psql"));
     else if (!said)
         return run_judge(r, host, &reply, err);
     return true;

@@ -4,8 +4,8 @@
 # none), last (this ends the step on this host), alone (what is left of an attempt counts as the
 # attempt: it is waited for, and after a lost end nothing is started unless told to), again (told
 # to), job_dir (its folder, when it outlives the run; else empty), watch (shell text that runs beside
-# the command, in a session of its own, is told TERM when that ends, and whose output counts as
-# "watched"; or empty), gate (the command begins only when the watch has written "go" into the file
+# the command, in a session of its own, is told TERM when that ends, and whose output is
+# told as it comes; or empty), gate (the command begins only when the watch has written "go" into the file
 # gate of the attempt; this is what holds when it writes nothing for long; or empty), and the function
 # job_env, which exports
 # the environment of the command.
@@ -358,7 +358,7 @@ check_files() {
 
 # make_void FILE: whoever would write it comes too late; false when it is there already.
 make_void() {
-	echo void >"$1.void"
+	echo void >"$1.void" || { rm -f "$1.void"; fail "cannot write in ${1%/*} (is the disk full?)"; }
 	ln "$1.void" "$1" 2>/dev/null
 	made=$?
 	rm -f "$1.void"
@@ -432,6 +432,19 @@ back_to_line() {
 	if [ "$part" -lt 32768 ]; then offset=$((offset - part)); fi
 }
 
+# Sends what the watch has said since, as "watch LINE"; of a line that is not whole nothing.
+tell_watched() {
+	[ -s "$dir/$n/watched" ] || return 0
+	size_of "$dir/$n/watched"
+	[ "$size" -gt "$told_to" ] || return 0
+	text=$({ tail -c "+$((told_to + 1))" "$dir/$n/watched" | head -c 65536; echo .; })
+	text=${text%.}
+	case $text in *"$newline"*) ;; *) return 0 ;; esac
+	text=${text%"$newline"*}
+	told_to=$((told_to + $(printf '%s\n' "$text" | wc -c)))
+	printf '%s\n' "$text" | sed 's/^/watch /'
+}
+
 pause=0.02
 nap() {
 	sleep "$pause" 2>/dev/null || sleep 1
@@ -448,10 +461,11 @@ follow() {
 	size_of "$dir/$n/log"
 	[ "$offset" -le "$size" ] 2>/dev/null || offset=$size
 	back_to_line
-	rounds=0
+	rounds=0 told_to=0
 	while :; do
 		look
 		if show; then continue; fi
+		tell_watched
 		case $is in
 		new)
 			# The supervisor has not come to its first line yet.
@@ -568,7 +582,6 @@ run)
 	case $is in
 	ended)
 		read_status
-		if [ -s "$dir/$n/watched" ]; then say watched "$n"; fi
 		# A gate that is there and not open, and a command that never came to its first line.
 		if [ "$status" = 75 ] && [ -n "$gate" ] && [ ! -f "$dir/$n/pid" ]; then
 			refused=$gate

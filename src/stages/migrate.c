@@ -6,9 +6,31 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/jobs.h"
+#include "stages/blockers.h"
+#include "stages/leftovers.h"
 #include "stages/scripts.h"
 
-enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000 };
+enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000, LOOK_AGAIN_MS = 2000 };
+
+/* The migration, from its first attempt to its end. */
+struct attempts {
+    const struct step *step;
+    size_t host;
+    long n;                 /* the one under way, from 1 */
+    bool postgresql;
+    long server_version;    /* 0: not known */
+    bool without_options;   /* the way to the database does not take PGOPTIONS */
+    struct leftovers before;
+    struct blockers seen;   /* in this attempt */
+    long dump_behind;       /* in any; 0: none */
+    long long locked_since; /* when a lock was not had for the first time; 0: never */
+};
+
+/* For the watch's lines. */
+struct watching {
+    struct run *r;
+    struct attempts *t;
+};
 
 static const char *first_names(struct arena *a, const struct strs *names, size_t max)
 {
@@ -67,25 +89,33 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
 
 /* What a lock that was not had in time leaves in the output of the usual drivers.  Messages are
  * translated, codes and class names are not. */
-static bool waited_for_a_lock(const char *output)
-{
-    static const char *const signs[] = {"55P03",           "40P01",       "lock timeout",
-                                        "LockNotAvailable", "LockWaitTimeout", "Deadlocked",
-                                        "deadlock detected"};
+static const char *const lock_signs[] = {"55P03",           "40P01",       "lock timeout",
+                                         "LockNotAvailable", "LockWaitTimeout", "Deadlocked",
+                                         "deadlock detected", "DeadlockDetected", NULL};
 
-    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-        if (strstr(output, signs[i]))
+/* The tool found its own lock taken: somebody else migrates this database. */
+static const char *const taken_signs[] = {"ConcurrentMigrationError", NULL};
+
+/* What PgBouncer says of PGOPTIONS; psql and the drivers pass it on. */
+static const char *const options_signs[] = {"unsupported startup parameter: options",
+                                            "unsupported startup parameter in options", NULL};
+
+static bool has_sign(const char *output, const char *const *signs)
+{
+    for (; *signs; signs++)
+        if (strstr(output, *signs))
             return true;
     return false;
 }
 
 /* PGOPTIONS reaches everything that uses libpq, and node-postgres.  A server that does not know
  * a setting refuses the connection, so each goes only where it is known. */
-static const char *database_environment(struct run *r, long server_version)
+static const char *database_environment(struct run *r, const struct attempts *t)
 {
+    long server_version = t->server_version;
     const char *options = "";
 
-    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL || server_version < 90300)
+    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL || server_version < 90300 || t->without_options)
         return arena_printf(r->arena, "export PGAPPNAME=crelease-%s\n", r->plan->what.run);
     options = arena_printf(r->arena, "-c lock_timeout=%lld", r->recipe->migrate.lock_timeout_ms);
     if (server_version >= 140000)
@@ -96,25 +126,29 @@ static const char *database_environment(struct run *r, long server_version)
 }
 
 /* The second belt, for drivers that PGOPTIONS does not reach and for statements left behind by a
- * client that died: beside the command one session of ours looks twice within lock_timeout, and
- * cancels exactly the migration's own sessions that have waited for a lock for so long; at the
- * end it ends what the command left in the server.  It lives on the host, without crelease. */
+ * client that died: beside the command one session of ours looks three times within lock_timeout,
+ * tells whom the migration's own sessions wait for, and cancels exactly those that have waited for a
+ * lock for so long; at the end it ends what the command left in the server.  It lives on the host, without crelease. */
 static const char *watch_text(struct run *r, long server_version)
 {
     const char *tag = arena_printf(r->arena, "application_name = 'crelease-%s' AND pid <> pg_backend_pid()",
                                    r->plan->what.run);
     long long limit = r->recipe->migrate.lock_timeout_ms;
-    long long look = limit / 2 < 200 ? 200 : limit / 2 > 2000 ? 2000 : limit / 2;
-    const char *since = server_version >= 140000
-                            ? "coalesce((SELECT min(l.waitstart) FROM pg_catalog.pg_locks l WHERE l.pid = a.pid"
-                              " AND NOT l.granted), a.query_start)"
-                            : "a.query_start";
+    long max_blocked = r->recipe->migrate.max_blocked;
+    /* Twice at least within the limit, so that a wait that the driver ends itself is seen. */
+    long long most = max_blocked ? 250 : 1000;
+    long long look = limit / 3 < 150 ? 150 : limit / 3 > most ? most : limit / 3;
+    const struct blockers_watch w = {.tag = tag,
+                                     .own = arena_printf(r->arena, "crelease-%s", r->plan->what.run),
+                                     .server_version = server_version,
+                                     .limit_ms = limit,
+                                     .max_blocked = max_blocked ? max_blocked : -1};
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     if (r->recipe->database.adapter != ADAPTER_POSTGRESQL)
         return NULL;
     const char *guard = guard_text(r);
-    buf_puts(&b, guard ? guard : "gate go");
+    buf_puts(&b, guard ? guard : "gate go\n");
     if (server_version < 90600) {
         buf_puts(&b, "trap 'guard_end; exit 0' TERM\n"
                      "while job_lives; do\n"
@@ -126,18 +160,15 @@ static const char *watch_text(struct run *r, long server_version)
         buf_free(&b);
         return alone;
     }
-    buf_puts(&b, "PGAPPNAME=crelease-watch PGCONNECT_TIMEOUT=5\nexport PGAPPNAME PGCONNECT_TIMEOUT\nunset PGOPTIONS\n");
+    buf_puts(&b, "PGAPPNAME=crelease-watch PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=UTF8\n"
+                 "export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING\nunset PGOPTIONS\n"
+                 "separator=$(printf '\\037')\n");
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
-    quote_assign(&b, "look",
-                 arena_printf(r->arena,
-                              "SELECT a.pid, pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_activity a WHERE"
-                              " %s AND a.wait_event_type = 'Lock' AND clock_timestamp() - %s >= interval '%lld"
-                              " ms';",
-                              tag, since, limit));
+    quote_assign(&b, "look", blockers_watch_sql(r->arena, &w));
     quote_assign(&b, "last",
                  arena_printf(r->arena, "SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
                                         " WHERE %s;", tag));
-    buf_printf(&b, "ask() { %s -XAtq ${database:+-d \"$database\"} -f -; }\n", r->recipe->database.psql);
+    buf_printf(&b, "ask() { %s -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -; }\n", r->recipe->database.psql);
     buf_printf(&b, "feed() { while [ -f \"$crelease_job/watching\" ] && job_lives; do printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
                look / 1000, look % 1000);
     /* psql ends when the feed does, also where sudo stands between us and it. */
@@ -188,11 +219,33 @@ static bool put_done(struct run *r, const struct step *s, struct err *err)
     return true;
 }
 
-static bool verify(struct run *r, size_t host, struct err *err)
+/* What the migration has left: an index that is not valid passes for one that is there. */
+static bool verify_leftovers(struct run *r, const struct attempts *t, const struct leftovers *now, struct err *err)
 {
+    struct strs new = leftovers_new(r->arena, &t->before, now);
+
+    if (now->deadlocks > t->before.deadlocks && t->before.deadlocks >= 0 && t->dump_behind)
+        run_warn(r, r->recipe->hosts[t->host].name,
+                 "a deadlock happened in the database meanwhile, and the migration did not lose it: the backup that"
+                 " queued behind it (pg_dump, pid %ld) has probably failed", t->dump_behind);
+    if (!new.n)
+        return true;
+    for (size_t i = 1; i < new.n; i++)
+        run_warn(r, r->recipe->hosts[t->host].name, "the migration left this: %s", leftover_text(r->arena, new.v[i]));
+    return err_set(err, ERR_FAILED, "%s: the migration ended well, but left this: %s, 'REINDEX INDEX' mends it",
+                   r->recipe->hosts[t->host].name, leftover_text(r->arena, new.v[0]));
+}
+
+static bool verify(struct run *r, const struct attempts *t, struct err *err)
+{
+    size_t host = t->host;
+    struct leftovers now;
     const char *names;
     long left;
 
+    if (t->postgresql && (!leftovers_look(r, host, t->server_version, &now, err) ||
+                          !verify_leftovers(r, t, &now, err)))
+        return false;
     if (!migrate_pending(r, host, run_folder(r, host), &left, &names, err))
         return false;
     if (left == PENDING_SOME)
@@ -252,21 +305,6 @@ static bool pass_over(struct run *r, const struct step *s, const struct job_call
     return run_put_mark(r, s, "skipped", err);
 }
 
-/* After a lock wait: behind whatever holds the lock, with growing pauses. */
-static bool back_off(struct run *r, const struct step *s, size_t host, long attempt, struct err *err)
-{
-    long long pause = 1000LL << (attempt < 5 ? attempt : 5);
-
-    run_warn(r, r->recipe->hosts[host].name,
-             "the migration did not get a lock within %s and was rolled back (attempt %ld of %ld)",
-             text_span(r->arena, r->recipe->migrate.lock_timeout_ms), attempt,
-             r->recipe->migrate.attempts);
-    fleet_wait(r->fleet, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
-    if (run_is_stopped(r, "between two attempts to migrate", err))
-        return false;
-    return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_clear(r, s, host, err);
-}
-
 /* It has not begun: somebody holds the lock that it needs, or could hold it. */
 static bool stand_back(struct run *r, const struct step *s, size_t host, const char *why, struct err *err)
 {
@@ -278,64 +316,6 @@ static bool stand_back(struct run *r, const struct step *s, size_t host, const c
     run_warn(r, name, "the migration has not begun: another session took the lock of migrations just before");
     fleet_wait(r->fleet, 1000);
     return !run_is_stopped(r, "before the migration", err) && backup_clear(r, s, host, err);
-}
-
-bool migrate_act(struct run *r, const struct step *s, struct err *err)
-{
-    size_t host = s->hosts[0];
-    struct job_call c = {.step = s, .job = &s->jobs->v[0], .name = "migrate.0", .hosts = s->hosts,
-                         .n_hosts = 1, .alone = true, .again = r->force};
-    struct backups now = {0};
-    struct job_end *ends;
-    bool was_lost = false;
-    long left;
-
-    if (r->no_migrate)
-        return pass_over(r, s, &c, err);
-
-    if (r->nothing_pending) {
-        /* What the tool was asked is kept; what the paths tell can be told again. */
-        const char *was = r->sites[host].migrated_digest;
-        const char *digest = r->plan->what.migrate_digest;
-        r->skipped = "nothing is pending";
-        return (was && strcmp(was, digest) == 0) || put_done(r, s, err);
-    }
-    if (r->recipe->database.adapter == ADAPTER_POSTGRESQL && !backup_look(r, host, &now, err))
-        return false;
-    c.extra_env = database_environment(r, now.server_version);
-    c.watch = watch_text(r, now.server_version);
-    c.gate = !c.watch ? NULL : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go" : HOLD_UNKNOWN;
-    for (long attempt = 1;; attempt++) {
-        if (!jobs_run(r, &c, &ends, err))
-            return false;
-        site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
-        if (ends[0].status == 0)
-            break;
-        if (ends[0].refused) {
-            if (!stand_back(r, s, host, ends[0].refused, err))
-                return false;
-            attempt--;
-            continue;
-        }
-        if (ends[0].status == JOB_LOST) {
-            if (!after_lost_end(r, &c, &ends[0], &left, err))
-                return false;
-            if (left == 0)
-                break;
-            /* Once: what is lost again is somebody's to look at. */
-            if (!was_lost && attempt < r->recipe->migrate.attempts) {
-                was_lost = true;
-                continue;
-            }
-            return jobs_fail(r, &c, &ends[0], err);
-        }
-        bool lock = ends[0].watched || waited_for_a_lock(ends[0].output);
-        if (!lock || attempt >= r->recipe->migrate.attempts)
-            return jobs_fail(r, &c, &ends[0], err);
-        if (!back_off(r, s, host, attempt, err))
-            return false;
-    }
-    return verify(r, host, err) && put_done(r, s, err);
 }
 
 /* Of what was pending when the run began, that which is not any more: NULL when it cannot be told. */
@@ -353,6 +333,214 @@ static const char *migrated_by_now(struct run *r, size_t host)
         if (!strs_has(&still, were->v[i]))
             strs_add(r->arena, &gone, were->v[i]);
     return first_names(r->arena, &gone, PENDING_NAMES_MAX);
+}
+
+static void take_watched(void *arg, const char *line)
+{
+    const struct watching *w = arg;
+
+    blockers_take(w->r, w->t->step, w->t->host, &w->t->seen, line);
+    if (w->t->seen.dump_behind)
+        w->t->dump_behind = w->t->seen.dump_behind;
+}
+
+/* "the migration did not get a lock within 1 s (held by ...)" */
+static const char *lock_text(struct run *r, const struct attempts *t)
+{
+    const struct blocker *b = blockers_first(&t->seen);
+    const char *text = t->seen.crowded
+                           ? arena_printf(r->arena, "the migration gave way: %ld sessions queued behind it, and"
+                                          " migrate.max_blocked is %ld", t->seen.crowd, r->recipe->migrate.max_blocked)
+                           : arena_printf(r->arena, "the migration did not get a lock within %s",
+                                          text_span(r->arena, r->recipe->migrate.lock_timeout_ms));
+
+    return b ? arena_printf(r->arena, "%s (held by %s)", text, blocker_text(r->arena, b)) : text;
+}
+
+/* Of several migrations some may be through: the next attempt begins behind them. */
+static const char *progress_text(struct run *r, size_t host)
+{
+    size_t all = r->sites[host].to_migrate.n ? r->sites[host].to_migrate.n : r->to_migrate.n;
+    const char *names = all > 1 ? migrated_by_now(r, host) : NULL;
+
+    return names && *names ? arena_printf(r->arena, "; of %zu pending these are applied: %s", all, names) : "";
+}
+
+static bool fail_locked(struct run *r, const struct attempts *t, const char *why, struct err *err)
+{
+    return err_set(err, ERR_FAILED, "%s: %s; %s%s", r->recipe->hosts[t->host].name, lock_text(r, t), why,
+                   progress_text(r, t->host));
+}
+
+/* Whoever holds the lock may end before the pause does. */
+static bool pause_behind(struct run *r, const struct attempts *t, long long pause, struct err *err)
+{
+    long long until = loop_now() + pause;
+
+    while (loop_now() < until) {
+        long long left = until - loop_now();
+        bool there = true;
+        fleet_wait(r->fleet, left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS);
+        if (run_is_stopped(r, "between two attempts to migrate", err))
+            return false;
+        if (t->seen.n && loop_now() < until && !blockers_look(r, t->host, &t->seen, &there, err))
+            return false;
+        if (!there) {
+            run_tell(r, (struct event){.kind = EVENT_BLOCKER,
+                                       .state = EVENT_DONE,
+                                       .stage = t->step->name,
+                                       .host = r->recipe->hosts[t->host].name,
+                                       .blocker = blockers_first(&t->seen),
+                                       .detail = "what the migration waited for has ended"});
+            return true;
+        }
+    }
+    return true;
+}
+
+/* After a lock wait: behind whatever holds the lock, with growing pauses. */
+static bool back_off(struct run *r, const struct attempts *t, struct err *err)
+{
+    long long pause = 1000LL << (t->n < 5 ? t->n : 5);
+    long long limit = r->recipe->backup.wait_limit_ms;
+    const struct blocker *b = blockers_first(&t->seen);
+    bool somebody = b && strcmp(b->kind, "backup") != 0;
+    size_t ended = 0;
+
+    if (somebody && r->recipe->migrate.blockers == BLOCKERS_REPORT)
+        return fail_locked(r, t, "migrate.blockers says to stop then: resume when that has ended", err);
+    if (limit && loop_now() - t->locked_since >= limit)
+        return fail_locked(r, t, arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)), err);
+    run_warn(r, r->recipe->hosts[t->host].name, "%s and was rolled back (attempt %ld of %ld)%s", lock_text(r, t), t->n,
+             r->recipe->migrate.attempts, progress_text(r, t->host));
+    if (somebody && r->recipe->migrate.blockers == BLOCKERS_TERMINATE &&
+        !blockers_end(r, t->host, &t->seen, &ended, err))
+        return false;
+    if (!ended && !pause_behind(r, t, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS, err))
+        return false;
+    return !t->postgresql || backup_clear(r, t->step, t->host, err);
+}
+
+/* What there is to know before the first attempt. */
+static bool prepare(struct run *r, struct attempts *t, struct err *err)
+{
+    struct backups now = {0};
+
+    if (!t->postgresql)
+        return true;
+    if (!backup_look(r, t->host, &now, err))
+        return false;
+    t->server_version = now.server_version;
+    return now.why || (leftovers_end_ghosts(r, t->step, t->host, err) &&
+                       leftovers_before(r, t->step, t->host, t->server_version, &t->before, err));
+}
+
+/* It failed, and not for want of a lock: with what can be said besides. */
+static bool fail(struct run *r, struct job_call *c, const struct job_end *end,
+                 const struct strs *left, struct err *err)
+{
+    const char *exists = leftovers_exists_line(r->arena, end->output);
+
+    jobs_fail(r, c, end, err);
+    for (size_t i = 0; i < left->n; i++)
+        err->msg = arena_printf(r->arena, "%s; it left this: %s", err->msg, leftover_text(r->arena, left->v[i]));
+    if (exists && !left->n)
+        err->msg = arena_printf(r->arena, "%s: what it was to make is there already (%s), though the tool does not know"
+                                " of it: an earlier statement was probably carried out after its client had died; look"
+                                " at the database, and take that away or tell the tool", err->msg, text_shown(r->arena, exists));
+    return false;
+}
+
+/* After a status other than 0: whether to try again. */
+static bool after_failure(struct run *r, struct attempts *t, struct job_call *c, const struct job_end *end,
+                               struct err *err)
+{
+    bool taken = has_sign(end->output, taken_signs);
+    bool lock = t->seen.cancelled || taken || has_sign(end->output, lock_signs);
+    struct leftovers now = {0};
+
+    if (t->postgresql && !t->without_options && has_sign(end->output, options_signs)) {
+        run_warn(r, r->recipe->hosts[t->host].name, "the way to the database does not take PGOPTIONS (PgBouncer?): trying"
+                 " again without; the watch beside the migration still ends a wait after lock_timeout");
+        t->without_options = true;
+        t->n--;
+        return true;
+    }
+    if (t->postgresql && !leftovers_look(r, t->host, t->server_version, &now, err))
+        return false;
+    struct strs left = leftovers_new(r->arena, &t->before, &now);
+    if (!lock || left.n)
+        return fail(r, c, end, &left, err);
+    if (taken && t->postgresql && !blockers_advisory(r, t->step, t->host, &t->seen, err))
+        return false;
+    t->locked_since = t->locked_since ? t->locked_since : loop_now();
+    if (t->n >= r->recipe->migrate.attempts) {
+        jobs_fail(r, c, end, err);
+        err->msg = arena_printf(r->arena, "%s: %s; it was tried %s%s", r->recipe->hosts[t->host].name, lock_text(r, t),
+                                t->n == 1 ? "once" : arena_printf(r->arena, "%ld times", t->n), progress_text(r, t->host));
+        return false;
+    }
+    return back_off(r, t, err);
+}
+
+bool migrate_act(struct run *r, const struct step *s, struct err *err)
+{
+    size_t host = s->hosts[0];
+    struct attempts t = {.step = s,
+                         .host = host,
+                         .postgresql = r->recipe->database.adapter == ADAPTER_POSTGRESQL};
+    struct watching w = {r, &t};
+    struct job_call c = {.step = s, .job = &s->jobs->v[0], .name = "migrate.0", .hosts = s->hosts,
+                         .n_hosts = 1, .alone = true, .again = r->force, .watched = take_watched,
+                         .watched_arg = &w};
+    struct job_end *ends;
+    bool was_lost = false;
+    long left;
+
+    if (r->no_migrate)
+        return pass_over(r, s, &c, err);
+
+    if (r->nothing_pending) {
+        /* What the tool was asked is kept; what the paths tell can be told again. */
+        const char *was = r->sites[host].migrated_digest;
+        const char *digest = r->plan->what.migrate_digest;
+        r->skipped = "nothing is pending";
+        return (was && strcmp(was, digest) == 0) || put_done(r, s, err);
+    }
+    if (!prepare(r, &t, err))
+        return false;
+    c.watch = watch_text(r, t.server_version);
+    c.gate = !c.watch ? NULL : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go" : HOLD_UNKNOWN;
+    for (;;) {
+        t.n++;
+        t.seen = (struct blockers){0};
+        c.extra_env = database_environment(r, &t);
+        if (!jobs_run(r, &c, &ends, err))
+            return false;
+        site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
+        if (ends[0].status == 0)
+            break;
+        if (ends[0].refused) {
+            if (!stand_back(r, s, host, ends[0].refused, err))
+                return false;
+            t.n--;
+            continue;
+        }
+        if (ends[0].status == JOB_LOST) {
+            if (!after_lost_end(r, &c, &ends[0], &left, err))
+                return false;
+            if (left == 0)
+                break;
+            /* Once: what is lost again is somebody's to look at. */
+            if (was_lost || t.n >= r->recipe->migrate.attempts)
+                return jobs_fail(r, &c, &ends[0], err);
+            was_lost = true;
+            continue;
+        }
+        if (!after_failure(r, &t, &c, &ends[0], err))
+            return false;
+    }
+    return verify(r, &t, err) && put_done(r, s, err);
 }
 
 bool migrate_undo(struct run *r, const struct step *s, struct err *err)

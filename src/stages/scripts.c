@@ -30,4 +30,5 @@ SCRIPT(unlock);
 SCRIPT(mark);
 SCRIPT(exec);
 SCRIPT(pending);
+SCRIPT(leftovers);
 SCRIPT(history);

@@ -21,6 +21,7 @@ extern const char script_unlock[];
 extern const char script_mark[];
 extern const char script_exec[];
 extern const char script_pending[];
+extern const char script_leftovers[];
 extern const char script_history[];
 
 #endif

@@ -57,12 +57,6 @@ bool backup_wait(struct run *r, const struct step *s, size_t host, long long *re
  * BACKUP when the recipe says to stop. */
 bool backup_unknown(struct run *r, size_t host, const char *what, const char *then, struct err *err) MUST_CHECK;
 
-/* The script that asks the database, or another in its manner, with its values. */
-const char *backup_script(struct run *r, size_t host, const char *sql, const char *script);
-
-/* Why psql did not give an answer; status is what it ended with, or NULL. */
-const char *backup_why(struct run *r, const struct reply *reply, const char *status);
-
 /* hold.c */
 
 /* The lock that a migration and a `backups --hold` exclude each other with: pg_advisory_lock, "crel". */

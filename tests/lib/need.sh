@@ -4,7 +4,7 @@
 # What is missing is named, then installed with apt-get (through sudo when not root).
 # Elsewhere, or without the right to, the list is printed and this fails.
 #
-# The two servers that the tests start are never installed when they are missing, since
+# The servers that the tests start are never installed when they are missing, since
 # their packages would start services: they are unpacked beside, into build/servers.
 set -eu
 
@@ -126,6 +126,8 @@ has_postgres() {
     return 1
 }
 
+has_pgbouncer() { [ -x /usr/sbin/pgbouncer ] || [ -x "$servers/usr/sbin/pgbouncer" ]; }
+
 installed() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | cut -c1-2)" = ii ]; }
 
 # Libraries the given packages depend on and that are not installed.  LLVM is for the JIT
@@ -200,6 +202,7 @@ need_servers() {
         fi
     fi
     has_postgres || unpack_server postgresql-15 'usr/lib/postgresql/*/bin/postgres'
+    has_pgbouncer || unpack_server pgbouncer usr/sbin/pgbouncer
 }
 
 for what; do

@@ -1,0 +1,97 @@
+#include "stages/db.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "core/jobs.h"
+#include "stages/scripts.h"
+
+enum { SQL_MS = 60000 };
+
+const char *db_script(struct run *r, size_t host, const char *sql, const char *script)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
+    quote_assign(&b, "psql", r->recipe->database.psql);
+    quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(&b, "sql", sql);
+    buf_puts(&b, "job_env() {\n:\n");
+    jobs_environment(r, host, &b);
+    buf_puts(&b, "}\n");
+    buf_puts(&b, r->prelude);
+    buf_puts(&b, script);
+    const char *text = arena_strndup(r->arena, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+const char *db_why(struct run *r, const struct reply *reply, const char *status)
+{
+    const char *said = reply->err_out;
+
+    while (*said == '\n')
+        said++;
+    said = arena_strndup(r->arena, said, strcspn(said, "\n"));
+    if (*said)
+        return run_redact(r, text_shown(r->arena, said));
+    return arena_printf(r->arena, "'%s' ended with exit status %s", r->recipe->database.psql,
+                        status ? status : "?");
+}
+
+bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows, const char **ret_why,
+            struct err *err)
+{
+    struct call call = {.host = host, .script = db_script(r, host, sql, script_db), .payload = -1,
+                        .timeout_ms = SQL_MS};
+    struct reply reply;
+
+    *ret_rows = (struct strs){0};
+    *ret_why = NULL;
+    fleet_impatient(r->fleet, true);
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
+    fleet_impatient(r->fleet, false);
+    if (reply.kind == REPLY_TIMEOUT) {
+        *ret_why = "the database did not answer within a minute";
+        return true;
+    }
+    if (!run_judge(r, host, &reply, err))
+        return false;
+    const char *status = answer_value(r->arena, reply.out, "psql");
+    if (!status || strcmp(status, "0") != 0) {
+        *ret_why = db_why(r, &reply, status);
+        return true;
+    }
+    for (const char *at = reply.out; *at;) {
+        size_t len = strcspn(at, "\n");
+        if (strncmp(at, "row ", 4) == 0)
+            strs_add(r->arena, ret_rows, arena_strndup(r->arena, at + 4, len - 4));
+        at += len + (at[len] == '\n');
+    }
+    return true;
+}
+
+const char *db_field(struct arena *a, const char *row, size_t field)
+{
+    for (; field; field--) {
+        row += strcspn(row, "\037");
+        if (!*row)
+            return "";
+        row++;
+    }
+    return arena_strndup(a, row, strcspn(row, "\037"));
+}
+
+bool db_is_number(const char *s)
+{
+    size_t n = strspn(s, "0123456789");
+
+    return n > 0 && n < 19 && !s[n];
+}
+
+bool db_is_vxid(const char *s)
+{
+    size_t n = strspn(s, "0123456789");
+
+    return n > 0 && n < 19 && s[n] == '/' && db_is_number(s + n + 1);
+}

@@ -1,0 +1,391 @@
+#!/bin/bash
+# Migrations that meet locks, broken leftovers, statements without a client, and drivers that heed no
+# PGOPTIONS: nobody waits for long, who is in the way is named, nothing is tried blindly.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# Holds a share lock on zz, as somebody's open transaction, until it is told to end.
+hold_begin() {
+    mkfifo "$SITE/hold"
+    PGAPPNAME=console psql -X -q -d "$DB" <"$SITE/hold" >/dev/null 2>&1 &
+    HOLD=$!
+    exec 7>"$SITE/hold"
+    # With a snapshot, for which what runs CONCURRENTLY waits.
+    printf "begin isolation level repeatable read;\nselect *, 'private' from zz;\n" >&7
+    wait_for 10 is_held
+}
+is_held() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and granted" "$DB")" -gt 0 ]; }
+hold_end() {
+    printf '\\q\n' >&7 # what runs in the background may have inherited it
+    exec 7>&-
+    wait "$HOLD" || true
+}
+hold_pid() { sql "select pid from pg_stat_activity where application_name = 'console' and datname = '$DB'"; }
+
+begun_attempts() { wc -l <"$SITE/attempts" 2>/dev/null || echo 0; }
+ours() { sql "select count(*) from pg_stat_activity where application_name like 'crelease-%' and datname = '$DB'"; }
+none_of_ours() { [ "$(ours)" = 0 ]; }
+has_column() { sql "select count(*) from pg_attribute where attrelid = 'zz'::regclass and attname = 'c'" "$DB"; }
+said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
+
+migrates_with() { # SHELL TEXT [MORE KEYS]
+    recipe_write <<END
+migrate: {run: 'echo run >>"$SITE/attempts"; $1', lock_timeout: 600ms, attempts: 2, timeout: 60s${2-}}
+END
+}
+
+ALTER='alter table zz add column c int'
+psql_run() { printf 'psql -X -v ON_ERROR_STOP=1 -d %s -c "%s"' "$DB" "${1-$ALTER}"; }
+
+site_zz() {
+    site_new "$1" 1
+    sql 'create table zz (id int)' "$DB"
+}
+
+case_s15_blocker_is_named() {
+    site_zz s15
+    migrates_with "$(psql_run)"
+    hold_begin
+    local pid
+    pid=$(hold_pid)
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 2
+    says "held by 'console' of rig, pid $pid, idle in transaction"
+    says "the migration waits for 'console'"
+    says 'attempt 1 of 2'
+    says 'tried 2 times'
+    says_not private
+    says_not pg_dump
+    # The same as JSON; what is told there fits its description.
+    cr resume --json production
+    same status "$STATUS" 1
+    same pid "$(jq -r 'select(.event == "blocker") | .pid' "$OUT" | head -n 1)" "$pid"
+    same kind "$(jq -r 'select(.event == "blocker") | .kind' "$OUT" | head -n 1)" session
+    /usr/bin/python3 - "$TOP/config/event.schema.json" "$OUT" <<'PY'
+import json, jsonschema, sys
+schema = json.load(open(sys.argv[1]))
+for line in open(sys.argv[2]):
+    jsonschema.validate(json.loads(line), schema)
+PY
+    hold_end
+    expect 0 resume production
+    same column "$(has_column)" 1
+    finished "$(revision)" 1
+}
+
+# Somebody's transaction ends during the pause: it is gone on with.
+case_s15_blocker_ends() {
+    site_zz s15b
+    migrates_with "$(psql_run)" ', attempts: 20'
+    sed -i 's/attempts: 2, //' "$RECIPE"
+    hold_begin
+    cr_begin deploy production
+    wait_for 30 said 'held by'
+    hold_end
+    cr_end 0
+    same column "$(has_column)" 1
+}
+
+case_report() {
+    site_zz report
+    migrates_with "$(psql_run)" ', blockers: report'
+    hold_begin
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 1
+    says "held by 'console' of rig, pid $(hold_pid)"
+    says 'migrate.blockers'
+    hold_end
+    expect 0 resume production
+}
+
+case_terminate() {
+    site_zz terminate
+    migrates_with "$(psql_run)" ', blockers: terminate'
+    hold_begin
+    local pid
+    pid=$(hold_pid)
+    expect 0 deploy production
+    says "ended, as migrate.blockers says: 'console' of rig, pid $pid"
+    same column "$(has_column)" 1
+    same sessions "$(sql "select count(*) from pg_stat_activity where pid = $pid")" 0
+    exec 7>&-
+}
+
+# A backup is no session to be ended by migrate.blockers.
+case_terminate_spares_a_backup() {
+    site_zz terminate_backup
+    migrates_with "sleep 0.1; touch \"$SITE/begun\"; while [ -f \"$SITE/block\" ]; do sleep 0.05; done; $(psql_run)" ', blockers: terminate'
+    big_table
+    touch "$SITE/block"
+    cr_begin deploy production
+    wait_for 60 test -e "$SITE/begun"
+    start_dump
+    local dump
+    dump=$(dump_pid)
+    rm "$SITE/block"
+    wait_for 60 said "pid $dump"
+    same dump "$(dump_pid)" "$dump"
+    end_dump
+    cr_end 0
+    same column "$(has_column)" 1
+}
+
+case_max_blocked() {
+    site_zz max_blocked
+    migrates_with "touch \"$SITE/begun\"; PGOPTIONS= $(psql_run)" ', max_blocked: 2'
+    sed -i 's/lock_timeout: 600ms/lock_timeout: 30s/' "$RECIPE"
+    hold_begin
+    cr_begin deploy production
+    wait_for 60 is_waited_for
+    local i
+    for i in 1 2 3 4; do
+        psql -XAtq -d "$DB" -c 'select count(*) from zz' >"$SITE/reader.$i" 2>&1 &
+        disown
+    done
+    wait_for 20 said 'sessions queued behind it, and migrate.max_blocked is 2'
+    hold_end
+    cr_end 0
+    same column "$(has_column)" 1
+}
+is_waited_for() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and not granted" "$DB")" -gt 0 ]; }
+
+# Each of the two holds what the other wants; the migration loses, and is tried again.
+case_s17_deadlock_victim() {
+    site_zz s17
+    sql 'create table yy (id int)' "$DB"
+    migrates_with "case \$(wc -l <\"$SITE/attempts\") in 1) echo PG::TRDeadlockDetected: ERROR:  deadlock detected >&2; exit 1;; esac; $(psql_run)"
+    expect 0 deploy production
+    same attempts "$(begun_attempts)" 2
+    same column "$(has_column)" 1
+}
+
+# The client is killed while its statement waits: the statement is ended by name, also that of an
+# earlier run; one of somebody else's is left alone.
+case_s30_ghosts() {
+    site_zz s30
+    migrates_with "$(psql_run 'select 1')"
+    expect 0 deploy production
+    local run
+    run=$(cd "$SITE/app1/.crelease/runs" && echo *)
+    PGAPPNAME="crelease-$run" psql -X -d "$DB" -c 'select pg_sleep(600)' >/dev/null 2>&1 &
+    disown
+    PGAPPNAME=crelease-zzzz psql -X -d "$DB" -c 'select pg_sleep(600)' >/dev/null 2>&1 &
+    disown
+    wait_for 10 two_ghosts
+    commit_file public/index.html two
+    expect 0 deploy production
+    says "a statement of run $run, which has ended, was still in the database"
+    says 'run zzzz, which is not one of this site, has a session in the database'
+    same "left" "$(sql "select application_name from pg_stat_activity where application_name like 'crelease-%' and datname = '$DB'")" crelease-zzzz
+    sql "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'crelease-zzzz'" >/dev/null
+}
+two_ghosts() { [ "$(ours)" = 2 ]; }
+
+case_s31_column_is_there_already() {
+    site_zz s31
+    sql "$ALTER" "$DB"
+    migrates_with "$(psql_run)"
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 1
+    says 'is there already .*column "c" of relation "zz" already exists'
+}
+
+case_s34_invalid_index_is_named() {
+    site_zz s34
+    migrates_with "$(psql_run 'create index concurrently zz_id on zz (id)')"
+    hold_begin
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 1
+    says 'index public.zz_id is not valid'
+    says 'DROP INDEX CONCURRENTLY public.zz_id;'
+    hold_end
+    same "index" "$(sql "select indisvalid from pg_index where indexrelid = 'zz_id'::regclass" "$DB")" f
+    sql 'drop index concurrently zz_id' "$DB"
+    expect 0 resume production
+    same "index" "$(sql "select indisvalid from pg_index where indexrelid = 'zz_id'::regclass" "$DB")" t
+}
+
+case_s35_invalid_index_passes_for_one() {
+    site_zz s35
+    migrates_with "$(psql_run 'create index concurrently if not exists zz_id on zz (id)')"
+    hold_begin
+    expect 1 deploy production
+    hold_end
+    expect 1 resume production
+    says 'the migration ended well, but left this: index public.zz_id is not valid'
+    sql 'reindex index zz_id' "$DB"
+    expect 0 resume production
+}
+
+# One that was not valid before is told, and is no reason to fail.
+case_invalid_before() {
+    site_zz invalid_before
+    hold_begin
+    PGOPTIONS='-c lock_timeout=200ms' sql 'create index concurrently zz_id on zz (id)' "$DB" || true
+    hold_end
+    migrates_with "$(psql_run)"
+    expect 0 deploy production
+    says 'before the migration: index public.zz_id is not valid'
+}
+
+case_pending_detach() {
+    site_zz pending_detach
+    sql 'create table parts (id int) partition by range (id)' "$DB"
+    # Or the transaction would hold most tables, like a dump.
+    for i in 1 2 3 4 5; do sql "create table other_$i (id int)" "$DB"; done
+    sql 'create table parts_1 partition of parts for values from (1) to (10)' "$DB"
+    migrates_with "$(psql_run 'alter table parts detach partition parts_1 concurrently')"
+    hold_begin
+    printf 'select * from parts;\n' >&7
+    wait_for 10 parts_held
+    expect 1 deploy production
+    says "ALTER TABLE public.parts DETACH PARTITION public.parts_1 FINALIZE"
+    hold_end
+}
+parts_held() { [ "$(sql "select count(*) from pg_locks where relation = 'parts'::regclass and granted" "$DB")" -gt 0 ]; }
+
+# Settings of the application win over PGOPTIONS: the watch is what is left.
+case_s38_application_sets_lock_timeout() {
+    site_zz s38
+    migrates_with "psql -X -v ON_ERROR_STOP=1 -d $DB -c \"set lock_timeout = 0\" -c \"$ALTER\""
+    hold_begin
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 2
+    says "held by 'console'"
+    hold_end
+    expect 0 resume production
+    wait_for 10 none_of_ours
+}
+
+# Somebody else migrates: the tool's own lock is taken.
+case_s33_advisory_lock() {
+    site_new s33 1
+    local key
+    key=$(ruby -rzlib -e 'puts 2053462845 * Zlib.crc32(ARGV[0])' "$DB")
+    mkfifo "$SITE/hold"
+    PGAPPNAME=rake psql -X -q -d "$DB" <"$SITE/hold" >/dev/null &
+    exec 7>"$SITE/hold"
+    printf 'select pg_advisory_lock(%s);\n' "$key" >&7
+    wait_for 10 advisory_held
+    cr_begin deploy production
+    wait_for 60 said "held by 'rake' of rig, pid $(sql "select pid from pg_locks where locktype = 'advisory' and granted")"
+    printf '\\q\n' >&7
+    cr_end 0
+    finished "$(revision)" 1
+}
+advisory_held() { [ "$(sql "select count(*) from pg_locks where locktype = 'advisory' and granted" "$DB")" -gt 0 ]; }
+
+# The first of three is through, the second does not get its lock: the next attempt begins there.
+case_s39_begins_where_it_was() {
+    site_zz s39
+    recipe_write <<END
+migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 600ms, attempts: 20}
+END
+    # What is pending can be told from the first one on.
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260103000000 AddZzC 'execute "alter table zz add column c int"'
+    commit_migration 20260104000000 AddZzD 'execute "alter table zz add column d int"'
+    hold_begin
+    cr_begin deploy production
+    wait_for 60 said 'of 3 pending these are applied: 20260102000000'
+    hold_end
+    cr_end 0
+    same migrations "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000 20260103000000 20260104000000'
+}
+
+case_s40_genuine_error() {
+    site_zz s40
+    migrates_with "$(psql_run 'alter table nowhere add column c int')"
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 1
+    says 'relation "nowhere" does not exist'
+}
+
+case_s41_no_such_command() {
+    site_zz s41
+    migrates_with no-such-command
+    expect 1 deploy production
+    says 'exit status 127 \(command not found\)'
+    same attempts "$(begun_attempts)" 1
+    touch "$SITE/plain"
+    migrates_with "\"$SITE/plain\""
+    expect 0 abort production
+    expect 1 deploy production
+    says 'exit status 126 \(not executable\)'
+}
+
+# Messages in German: what is asked of the database decides.
+case_s52_german_messages() {
+    site_zz s52
+    # A server that has the translations would say so; the tool's words are replaced here.
+    migrates_with "psql -X -v ON_ERROR_STOP=1 -d $DB -c \"set lock_timeout = 0\" -c \"$ALTER\" >\"$SITE/words\" 2>&1 || { echo FEHLER: storniere Anfrage wegen Zeitlimit; exit 1; }"
+    hold_begin
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 2
+    says "held by 'console'"
+    hold_end
+}
+
+# A PgBouncer in front of the database, that lets everybody in; $BOUNCER is its port.
+bouncer_begin() {
+    local program=/usr/sbin/pgbouncer dir=$SITE/bouncer
+    [ -x $program ] || program=$SERVERS/usr/sbin/pgbouncer
+    BOUNCER=$(free_port 127.0.0.1)
+    mkdir "$dir"
+    cat >"$dir/ini" <<END
+[databases]
+* = host=$PGHOST port=$PGPORT user=$PGUSER password=$(cut -d: -f5 "$PGPASSFILE")
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $BOUNCER
+auth_type = any
+unix_socket_dir =
+END
+    chmod 644 "$dir/ini"
+    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$program" "$dir/ini") </dev/null >"$dir/log" 2>&1 &
+    BOUNCER_PID=$!
+    disown
+    wait_for 10 port_answers 127.0.0.1 "$BOUNCER"
+}
+bouncer_end() { kill "$BOUNCER_PID"; }
+
+case_s36_pgbouncer_refuses_options() {
+    site_zz s36
+    bouncer_begin
+    migrates_with "PGPORT=$BOUNCER $(psql_run)"
+    hold_begin
+    expect 1 deploy production
+    says 'unsupported startup parameter'
+    says 'does not take PGOPTIONS'
+    # The watch ended the wait, twice; the one that did not even begin does not count.
+    same attempts "$(begun_attempts)" 3
+    says "held by 'console'"
+    says 'tried 2 times'
+    wait_for 10 nobody_waits
+    hold_end
+    expect 0 resume production
+    same column "$(has_column)" 1
+    bouncer_end
+}
+nobody_waits() { ! is_waited_for; }
+
+case_s37_driver_ignores_options() {
+    site_zz s37
+    bouncer_begin
+    migrates_with "perl \"$TOP/tests/lib/pgwire.pl\" 127.0.0.1 $BOUNCER rig $DB \"$ALTER\""
+    hold_begin
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 2
+    says '57014'
+    says "held by 'console'"
+    hold_end
+    expect 0 resume production
+    same column "$(has_column)" 1
+    bouncer_end
+}
+
+rig_open
+rig_postgres
+rig_start 1
+run_cases "$@"
