@@ -50,7 +50,7 @@ migrated() {
     same "start of PostgreSQL" "$(sql 'select pg_postmaster_start_time()')" "$STARTED"
 }
 record() { cut -f "$1" "$SITE/app1/.crelease/stopped" | tail -n 1; }
-times_again() { cat "$SITE/again" 2>/dev/null | wc -l; }
+times_again() { { cat "$SITE/again" || true; } 2>/dev/null | wc -l; }
 again_is() { [ "$(times_again)" = "$1" ]; }
 
 # The role that makes it could be ended in the database too; but so its script hears of it.
@@ -126,7 +126,7 @@ workers_stand_still() {
     local pid
     STILL=
     for pid in $(host_processes app1); do
-        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = pg_dump ] && [ "$(cat "/proc/$(parent_of "$pid")/comm" 2>/dev/null)" = pg_dump ] || continue
+        case $(cat "/proc/$pid/comm" 2>/dev/null).$(cat "/proc/$(parent_of "$pid")/comm" 2>/dev/null) in pg_dump.pg_dump) ;; *) continue ;; esac
         kill -STOP "$pid" && STILL="$STILL $pid"
     done
     [ "$(wc -w <<<"$STILL")" -eq 2 ]
