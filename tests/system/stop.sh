@@ -246,6 +246,7 @@ case_rerun_killed_after_it() {
 backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/rerun_killed_after_it/again'}
 hooks: {after backup-rerun: ['touch $RIG/sites/rerun_killed_after_it/begun; while [ -e $RIG/sites/rerun_killed_after_it/hold ]; do sleep 0.1; done']}
 END
+    rm -f "$SITE/begun"
     touch "$SITE/hold"
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
     cr_begin deploy production
