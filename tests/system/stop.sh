@@ -50,7 +50,7 @@ migrated() {
     same "start of PostgreSQL" "$(sql 'select pg_postmaster_start_time()')" "$STARTED"
 }
 record() { cut -f "$1" "$SITE/app1/.crelease/stopped" | tail -n 1; }
-times_again() { if [ -e "$SITE/again" ]; then wc -l <"$SITE/again"; else echo 0; fi; }
+times_again() { { cat "$SITE/again" || true; } 2>/dev/null | wc -l; }
 again_is() { [ "$(times_again)" = "$1" ]; }
 
 # The role that makes it could be ended in the database too; but so its script hears of it.
@@ -126,9 +126,7 @@ workers_stand_still() {
     local pid
     STILL=
     for pid in $(host_processes app1); do
-        if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != pg_dump ] || [ "$(cat "/proc/$(parent_of "$pid")/comm" 2>/dev/null)" != pg_dump ]; then
-            continue
-        fi
+        case $(cat "/proc/$pid/comm" 2>/dev/null).$(cat "/proc/$(parent_of "$pid")/comm" 2>/dev/null) in pg_dump.pg_dump) ;; *) continue ;; esac
         kill -STOP "$pid" && STILL="$STILL $pid"
     done
     [ "$(wc -w <<<"$STILL")" -eq 2 ]
@@ -248,6 +246,7 @@ case_rerun_killed_after_it() {
 backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/rerun_killed_after_it/again'}
 hooks: {after backup-rerun: ['touch $RIG/sites/rerun_killed_after_it/begun; while [ -e $RIG/sites/rerun_killed_after_it/hold ]; do sleep 0.1; done']}
 END
+    rm -f "$SITE/begun"
     touch "$SITE/hold"
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
     cr_begin deploy production
