@@ -32,6 +32,7 @@ hold_begin() {
     rm -f "$SITE/open"
     mkfifo "$SITE/open"
     exec 7<>"$SITE/open"
+    # shellcheck disable=SC2016 # for sh
     env --default-signal=INT,QUIT "$CRELEASE" backups production --hold -- sh -c 'echo begun >"$0/held"; read -r x <"$0/open"; exit 3' "$SITE" \
         </dev/null >"$SITE/hold.out" 2>"$SITE/hold.err" 7>&- &
     HOLD=$!
@@ -295,8 +296,10 @@ case_resume_without_a_database_to_ask() {
     recipe_write <<<'database: {adapter: none}
 hooks: {before backup-clear: [{run: "test -e go-on", roles: [db]}]}'
     expect 1 deploy production
-    : >"$SITE/app1/releases/$(ls "$SITE/app1/releases" | tail -n 1)/go-on"
-    : >"$SITE/app2/releases/$(ls "$SITE/app2/releases" | tail -n 1)/go-on"
+    local dir
+    for dir in "$SITE"/app[12]/releases/*; do
+        : >"$dir/go-on"
+    done
     expect 0 resume production
     says 'names no database to look at'
     same "migrations" "$(migrations)" '20260101000000 20260102000000'
