@@ -21,7 +21,8 @@ ask() {
 	say psql "$?"
 }
 
-# The holder is told at once of a session that has ended, and not by the next line that comes.
+# psql sees with the next line that its session has ended; then the holder is told at once, and not
+# when one more line wakes the feed.
 answer() {
 	while read -r word what; do
 		case $word:$what in
@@ -36,7 +37,7 @@ answer() {
 			;;
 		esac
 	done
-	kill "$$"
+	kill -s TERM 0
 }
 trap 'exit 0' TERM
 feed 2>/dev/null | ask | answer
