@@ -167,6 +167,8 @@ case_s30_ghosts() {
     expect 0 deploy production
     local run
     run=$(cd "$SITE/app1/.crelease/runs" && echo *)
+    # What ran beside its migration takes a moment to end.
+    wait_for 20 nothing_of "$run"
     PGAPPNAME="crelease-$run" psql -X -d "$DB" -c 'select pg_sleep(600)' >/dev/null 2>&1 &
     disown
     PGAPPNAME=crelease-zzzz psql -X -d "$DB" -c 'select pg_sleep(600)' >/dev/null 2>&1 &
@@ -179,6 +181,7 @@ case_s30_ghosts() {
     same "left" "$(sql "select application_name from pg_stat_activity where application_name like 'crelease-%' and datname = '$DB'")" crelease-zzzz
     sql "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'crelease-zzzz'" >/dev/null
 }
+nothing_of() { ! grep -qzxF "CRELEASE_RUN=$1" /proc/[0-9]*/environ 2>/dev/null; }
 two_ghosts() { [ "$(ours)" = 2 ]; }
 
 case_s31_column_is_there_already() {

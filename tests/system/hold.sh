@@ -241,13 +241,13 @@ case_hold_session_lost() {
     site_new hold_session_lost 2
     hold_begin
     sql "select pg_terminate_backend($(lock_pid))"
-    wait_for 20 grep -q 'may begin while' "$SITE/hold.err"
+    wait_for 40 grep -q 'may begin while' "$SITE/hold.err"
     hold_end 3
     same "warnings" "$(grep -c 'may begin while' "$SITE/hold.err")" 1
     # And with its connection.
     hold_begin
     connections_cut app2
-    wait_for 20 grep -q 'may begin while' "$SITE/hold.err"
+    wait_for 40 grep -q 'may begin while' "$SITE/hold.err"
     wait_for 20 not_locked
     hold_end 3
 }
