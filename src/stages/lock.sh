@@ -32,11 +32,12 @@ fail() {
 	exit 70
 }
 
+# In one go: whoever ends the run at this moment may remove it at any time (unlock.sh).
 write_lock() {
 	identity_of $$
-	printf 'crelease-lock 1\nrun %s\nepoch %s\nby %s\nsince %s\nkeeper %s %s %s\n' \
-		"$run" "$epoch" "$by" "$since" $$ "$ticks" "$boot" >"$own" &&
-		echo "end $(lock_sum "$own")" >>"$own" && flush "$own"
+	text=$(printf 'crelease-lock 1\nrun %s\nepoch %s\nby %s\nsince %s\nkeeper %s %s %s' \
+		"$run" "$epoch" "$by" "$since" $$ "$ticks" "$boot")
+	printf '%s\nend %s\n' "$text" "$(printf '%s\n' "$text" | sum_of)" >"$own" && flush "$own"
 }
 
 # keep FILE TEXT: into the run's folder, whole or not at all.
@@ -60,23 +61,6 @@ end_old_holder() {
 	done
 }
 
-# read_lock FILE: in pid, ticks_was and boot_was who keeps that lock; in lock_run, lock_epoch, lock_by
-# whose it is.
-read_lock() {
-	lock_run='' lock_epoch='' lock_by=somebody pid='' ticks_was=- boot_was=-
-	while read -r key value; do
-		case $key in
-		run) lock_run=$value ;;
-		epoch) lock_epoch=$value ;;
-		by) lock_by=$value ;;
-		keeper)
-			pid=${value%% *}
-			ticks_was=${value#* } boot_was=${ticks_was#* } ticks_was=${ticks_was%% *}
-			;;
-		esac
-	done <"$1"
-}
-
 # Of several who take a run over at once the one goes on whose link is there first; a claim whose
 # maker died before it came to anything is nobody's.
 claim() {
@@ -87,8 +71,10 @@ claim() {
 		if is_alive "$pid" "$ticks_was" "$boot_was"; then return 1; fi
 		rm -f "$claimed"
 	done
-	read_lock "$state/lock"
-	if [ "$lock_run" = "$run" ] && [ "$lock_epoch" -lt "$epoch" ]; then return 0; fi
+	if [ -f "$state/lock" ]; then
+		read_lock "$state/lock"
+		if [ "$lock_run" = "$run" ] && [ "$lock_epoch" -lt "$epoch" ]; then return 0; fi
+	fi
 	rm -f "$claimed"
 	return 1
 }
@@ -105,7 +91,13 @@ refused() {
 }
 
 taken=
-if [ -n "$takeover" ]; then rm -f "$state/reserve"; fi
+if [ -n "$takeover" ]; then
+	rm -f "$state/reserve"
+	if grep -q "^$run " "$state/history" 2>/dev/null && [ ! -f "$state/lock" ]; then
+		say error "the run has come to its end at this moment: look again"
+		exit 73
+	fi
+fi
 mkdir -p "$deploy_to/releases" "$deploy_to/shared" "$run_dir/jobs" "$state/manifests" ||
 	fail "cannot make $deploy_to/releases, $deploy_to/shared and $state"
 chmod o-rwx "$state" 2>/dev/null

@@ -157,8 +157,29 @@ is_alive() {
 }
 
 # The checksum of the lock's lines but the last, which names it: cksum is in POSIX.
+sum_of() {
+	cksum | { read -r sum _ && echo "$sum"; }
+}
+
 lock_sum() {
-	sed '/^end /d' "$1" | cksum | { read -r sum _ && echo "$sum"; }
+	sed '/^end /d' "$1" | sum_of
+}
+
+# read_lock FILE: in pid, ticks_was and boot_was who keeps that lock; in lock_run, lock_epoch, lock_by
+# whose it is.
+read_lock() {
+	lock_run='' lock_epoch=0 lock_by=somebody pid='' ticks_was=- boot_was=-
+	while read -r key value; do
+		case $key in
+		run) lock_run=$value ;;
+		epoch) lock_epoch=$value ;;
+		by) lock_by=$value ;;
+		keeper)
+			pid=${value%% *}
+			ticks_was=${value#* } boot_was=${ticks_was#* } ticks_was=${ticks_was%% *}
+			;;
+		esac
+	done <"$1"
 }
 
 # Points $1 at $2 by a rename, so that it names the old or the new at every instant; without -T

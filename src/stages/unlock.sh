@@ -31,10 +31,26 @@ if [ "$mark" != "done" ]; then
 	fi
 	put_mark "$step" "done"
 fi
-rm -rf "$state/incoming/$run".* "$state/lock.$run".* "$state/link.$run".*
+# Who takes the run over at this moment needs the same claim (lock.sh): either that one has it, and
+# this script stops, or it is refused until the lock is gone.
+claimed=$state/lock.$run.$((epoch + 1)) own=$state/lock.$run.$epoch.$$
+identity_of $$
+echo "keeper $$ $ticks $boot" >"$own"
+if ! ln "$own" "$claimed" 2>/dev/null && [ -f "$claimed" ]; then
+	read_lock "$claimed"
+	if is_alive "$pid" "$ticks_was" "$boot_was"; then
+		rm -f "$own"
+		say fenced "$lock_by"
+		exit 72
+	fi
+	rm -f "$claimed"
+	ln "$own" "$claimed" 2>/dev/null
+fi
+fence
+rm -rf "$state/incoming/$run".* "$state/link.$run".*
 rmdir "$state/incoming" 2>/dev/null
-rm -f "$run_dir"/acting.* "$state/beat" "$state/reserve"
-rm -f "$state/lock" || fail "cannot remove $state/lock"
+rm -f "$run_dir"/acting.*
+rm -f "$state/lock" "$state/lock.$run".* "$state/beat" "$state/reserve" || fail "cannot remove $state/lock"
 flush "$state"
 # What a clean-up left because its host went down.
 if [ -d "$state/trash" ]; then
