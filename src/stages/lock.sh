@@ -110,7 +110,7 @@ if ln "$own" "$state/lock" 2>/dev/null; then
 elif [ -n "$takeover" ]; then
 	if ! claim; then
 		rm -f "$own"
-		say error "the run was taken over by somebody else at this moment"
+		say error "the run is taken over by somebody else, or comes to its end, at this moment: look again"
 		exit 73
 	fi
 	# From here on the old holder's scripts are refused; what it has at work is ended.

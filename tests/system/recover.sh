@@ -221,6 +221,34 @@ case_asleep_for_a_minute() {
     same "how often the job ran, on two hosts" "$(wc -l <"$SITE/begun")" 2
 }
 
+# Killed while the last script frees the lock: who resumes at that moment is told to look again, and
+# there is nothing left of either.
+case_end_meets_takeover() {
+    site_new end_meets_takeover 0
+    expect 0 deploy production
+    commit_file public/index.html two
+    mkdir -p "$SITE/bin"
+    cat >"$SITE/bin/rm" <<END
+#!/bin/sh
+case "\$*" in *"/.crelease/lock "*) echo x >>"$SITE/freeing"; while [ -e "$SITE/hold" ]; do sleep 0.05; done ;; esac
+exec /bin/rm "\$@"
+END
+    chmod +x "$SITE/bin/rm"
+    touch "$SITE/hold"
+    PATH=$SITE/bin:$PATH cr_begin deploy production
+    wait_for 60 test -s "$SITE/freeing"
+    cr_kill9
+    expect 3 resume production
+    says 'taken over by somebody else, or comes to its end'
+    rm "$SITE/hold"
+    wait_for 30 lock_gone
+    expect 0 resume production
+    says 'nothing to do'
+    finished "$(revision)" 2
+    same "what is left" "$(cd "$SITE/here/.crelease" && echo *)" 'history manifests runs'
+}
+lock_gone() { [ ! -e "$SITE/here/.crelease/lock" ]; }
+
 # Several who take up the same dead run at once: one does, the others say so.
 case_resumed_by_many() {
     site_stopped resumed_by_many 2
