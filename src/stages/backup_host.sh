@@ -152,6 +152,7 @@ look() {
 	find_client
 	if [ -z "$client" ]; then return; fi
 	identity_of "$client"
+	if [ -z "$ticks" ]; then return; fi
 	say client "$client $ticks $boot"
 	output=''
 	file_argument

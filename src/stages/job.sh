@@ -5,10 +5,9 @@
 # attempt: it is waited for, and after a lost end nothing is started unless told to), again (told
 # to), job_dir (its folder, when it outlives the run; else empty), watch (shell text that runs beside
 # the command, in a session of its own, is told TERM when that ends, and whose output is
-# told as it comes; or empty), gate (the command begins only when the watch has written "go" into the file
-# gate of the attempt; this is what holds when it writes nothing for long; or empty), and the function
-# job_env, which exports
-# the environment of the command.
+# told as it comes; or empty), gate (the command begins only when the watch has written "go" into the
+# file gate of the attempt; this is what holds when it writes nothing for long; or empty), and the
+# function job_env, which exports the environment of the command.
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
 #   supervisor   PID TICKS BOOT, linked into place: who does that may start the command; "void" when
@@ -28,36 +27,11 @@
 dir=${job_dir:-$run_dir/jobs/$job}
 log_limit=67108864
 
-# What script, supervisor, command and watch all need to know of processes.  A command is the leader
-# of a session, and what it starts is in that, in one process group or in several.
+# What script, supervisor, command and watch all need to know of processes, and the prelude's $identity
+# before it.  A command is the leader of a session, and what it starts is in that, in one process group
+# or in several.
 # shellcheck disable=SC2016 # expanded by eval
 shared='
-# identify PID: in $ticks and $boot what tells it from a later one with its number; $ended when
-# nobody has waited for its end yet.
-identify() {
-	ticks=- boot=- ended=
-	[ -r "/proc/$$/stat" ] || return 0
-	ticks=
-	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
-	stat=${stat##*) }
-	set -- $stat
-	case $1 in Z | X) ended=yes ;; esac
-	shift 19
-	ticks=$1
-	read -r boot </proc/sys/kernel/random/boot_id
-}
-
-# lives PID TICKS BOOT
-lives() {
-	case $1 in "" | *[!0-9]*) return 1 ;; esac
-	if [ "$2" = - ]; then
-		kill -0 "$1" 2>/dev/null
-		return
-	fi
-	identify "$1"
-	[ "$ticks" = "$2" ] && [ "$boot" = "$3" ] && [ -z "$ended" ]
-}
-
 # members PID TICKS BOOT: in $members what lives of the session that it leads or led, in $groups
 # their process groups, in $unsure those of whom that cannot be told.  As long as one of a session
 # lives, its number is given to nobody else; so one that is known for ours speaks for all.
@@ -68,7 +42,7 @@ members() {
 		if kill -0 "$1" 2>/dev/null; then members=" $1" groups=$1; fi
 		return 0
 	fi
-	identify "$1"
+	identity_of "$1"
 	known=
 	case $ticks in
 	"$2") known=yes ;;
@@ -128,7 +102,7 @@ finish() {
 
 # note FILE: who this process is, on disk and then linked into place; false when it is there already.
 note() {
-	identify $$
+	identity_of $$
 	echo "$$ $ticks $boot" >"$1.$$" && { sync "$1.$$" 2>/dev/null || sync; } && ln "$1.$$" "$1" 2>/dev/null
 	noted=$?
 	rm -f "$1.$$"
@@ -142,7 +116,7 @@ size_of() {
 
 # For the watch: whether there is still something to be watched.
 job_lives() {
-	read -r p t b <"$crelease_job/supervisor" && lives "$p" "$t" "$b" && return
+	read -r p t b <"$crelease_job/supervisor" && is_alive "$p" "$t" "$b" && return
 	read -r p t b 2>/dev/null <"$crelease_job/pid" || return
 	members "$p" "$t" "$b"
 	[ -n "$members" ]
@@ -238,7 +212,7 @@ if [ "$crelease_timeout" -gt 0 ]; then
 	( trap "kill -s KILL \$! 2>/dev/null; exit" TERM
 	  sleep "$crelease_timeout" & wait $!
 	  trap "" TERM
-	  read -r p t b 2>/dev/null <"$d/pid" && lives "$p" "$t" "$b" || exit
+	  read -r p t b 2>/dev/null <"$d/pid" && is_alive "$p" "$t" "$b" || exit
 	  echo timeout >"$d/timeout"
 	  finish "$p" "$t" "$b" ) </dev/null >/dev/null 2>&1 &
 	watcher=$!
@@ -309,7 +283,7 @@ start() {
 	(
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_child=$child
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_supervisor=$supervisor
-		crelease_watch=$watch crelease_shared=$shared crelease_limit=$log_limit crelease_gate=$gate
+		crelease_watch=$watch crelease_shared=$identity$shared crelease_limit=$log_limit crelease_gate=$gate
 		export crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
 		export crelease_shared crelease_run crelease_limit crelease_gate
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
@@ -374,7 +348,7 @@ look() {
 	fi
 	[ -f "$dir/$n/supervisor" ] || return 0
 	read_id "$dir/$n/supervisor"
-	if lives "$pid" "$ticks_was" "$boot_was"; then
+	if is_alive "$pid" "$ticks_was" "$boot_was"; then
 		is=running
 		return
 	fi
@@ -390,7 +364,7 @@ look() {
 	read_id "$dir/$n/pid"
 	if [ "$pid" = void ]; then
 		is=void
-	elif lives "$pid" "$ticks_was" "$boot_was" || { [ -n "$alone" ] && rest_lives; }; then
+	elif is_alive "$pid" "$ticks_was" "$boot_was" || { [ -n "$alone" ] && rest_lives; }; then
 		is=running
 	else
 		is=lost
@@ -522,7 +496,7 @@ stop() {
 		# It records the end, and ends what runs beside.
 		read_id "$dir/$n/supervisor"
 		rounds=0
-		while lives "$pid" "$ticks_was" "$boot_was"; do
+		while is_alive "$pid" "$ticks_was" "$boot_was"; do
 			if [ "$rounds" -ge 150 ]; then kill -s KILL "$pid"; fi
 			rounds=$((rounds + 1))
 			sleep 0.1 2>/dev/null || sleep 1
@@ -532,7 +506,7 @@ stop() {
 		signal_members TERM
 	fi
 	if [ -f "$dir/$n/beside" ] && read -r pid ticks_was boot_was <"$dir/$n/beside" &&
-		lives "$pid" "$ticks_was" "$boot_was"; then
+		is_alive "$pid" "$ticks_was" "$boot_was"; then
 		kill -s TERM "$pid" 2>/dev/null
 		ended_within 100 "$pid" "$ticks_was" "$boot_was" || finish "$pid" "$ticks_was" "$boot_was" || :
 	fi

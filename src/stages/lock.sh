@@ -61,16 +61,9 @@ end_old_holder() {
 	done
 }
 
-# Of several who take a run over at once the one goes on whose link is there first; a claim whose
-# maker died before it came to anything is nobody's.
-claim() {
-	claimed=$state/lock.$run.$epoch
-	until ln "$own" "$claimed" 2>/dev/null; do
-		[ -f "$claimed" ] || return 1
-		read_lock "$claimed"
-		if is_alive "$pid" "$ticks_was" "$boot_was"; then return 1; fi
-		rm -f "$claimed"
-	done
+# Only from an epoch of this run that is older: what was looked at may have changed since.
+take_over() {
+	claim "$epoch" || return 1
 	if [ -f "$state/lock" ]; then
 		read_lock "$state/lock"
 		if [ "$lock_run" = "$run" ] && [ "$lock_epoch" -lt "$epoch" ]; then return 0; fi
@@ -108,7 +101,7 @@ write_lock || fail "cannot write $state/lock (is the disk full?)"
 if ln "$own" "$state/lock" 2>/dev/null; then
 	taken=yes # nobody had it
 elif [ -n "$takeover" ]; then
-	if ! claim; then
+	if ! take_over; then
 		rm -f "$own"
 		say error "the run is taken over by somebody else, or comes to its end, at this moment: look again"
 		exit 73

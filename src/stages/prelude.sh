@@ -73,6 +73,8 @@ begin_change() {
 		read -r other other_ticks other_boot <"$run_dir/acting.$epoch"
 		if [ "$other" != $$ ]; then end_group "$other" "${other_ticks:--}" "$other_boot"; fi
 	fi
+	# Ended by whoever has taken the run over: then that is what is said.
+	trap 'fence; exit 143' TERM
 	identity_of $$
 	if [ -d "$run_dir" ]; then
 		echo "$$ $ticks $boot" >"$run_dir/acting.$epoch" || fail "cannot write in $run_dir (is the disk full?)"
@@ -127,34 +129,37 @@ put_mark() {
 	flush "$run_dir/marks"
 }
 
-# In $ticks and $boot what tells this process from a later one with the same number.
+# What tells a process from a later one with its number; a text, since jobs need it where they run
+# without us (job.sh).
+# shellcheck disable=SC2016 # expanded by eval
+identity='
+# identity_of PID: in $ticks and $boot, both - where there is no /proc; no $ticks when nobody has that
+# number; $ended when it has ended and nobody has waited for it yet.
 identity_of() {
-	ticks=- boot=-
-	if [ -r "/proc/$1/stat" ]; then
-		read -r stat <"/proc/$1/stat" || return 0
-		stat=${stat##*) }
-		# shellcheck disable=SC2086 # the fields are the words
-		set -- $stat
-		# One that has ended and that nobody has waited for yet is not alive.
-		case $1 in Z | X) return 0 ;; esac
-		shift 19
-		ticks=$1
-		read -r boot </proc/sys/kernel/random/boot_id
-	fi
+	ticks=- boot=- ended=
+	[ -r "/proc/$$/stat" ] || return 0
+	ticks=
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	stat=${stat##*) }
+	set -- $stat
+	case $1 in Z | X) ended=yes ;; esac
+	shift 19
+	ticks=$1
+	read -r boot </proc/sys/kernel/random/boot_id
 }
 
 # is_alive PID TICKS BOOT: 0 yes, 1 no.  Without /proc only the number can be asked for.
 is_alive() {
-	case $1 in '' | *[!0-9]*) return 1 ;; esac
+	case $1 in "" | *[!0-9]*) return 1 ;; esac
 	if [ "$2" = - ]; then
 		kill -0 "$1" 2>/dev/null
 		return
 	fi
-	[ -r "/proc/$1/stat" ] || return 1
-	want_ticks=$2 want_boot=$3
 	identity_of "$1"
-	[ "$ticks" = "$want_ticks" ] && [ "$boot" = "$want_boot" ]
+	[ "$ticks" = "$2" ] && [ "$boot" = "$3" ] && [ -z "$ended" ]
 }
+'
+eval "$identity"
 
 # The checksum of the lock's lines but the last, which names it: cksum is in POSIX.
 sum_of() {
@@ -180,6 +185,19 @@ read_lock() {
 			;;
 		esac
 	done <"$1"
+}
+
+# claim EPOCH: of several who want that epoch of the run (to take it over, or to come to its end before
+# anybody does) it is the one whose link to $own is there first; a claim whose maker has died is
+# nobody's.  False when another one has it.  In $claimed its name.
+claim() {
+	claimed=$state/lock.$run.$1
+	until ln "$own" "$claimed" 2>/dev/null; do
+		[ -f "$claimed" ] || return 1
+		read_lock "$claimed"
+		if is_alive "$pid" "$ticks_was" "$boot_was"; then return 1; fi
+		rm -f "$claimed"
+	done
 }
 
 # Points $1 at $2 by a rename, so that it names the old or the new at every instant; without -T

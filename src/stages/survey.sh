@@ -56,19 +56,11 @@ if [ -f "$state/migrated" ]; then
 fi
 
 # The lock, whether its holder lives, and the run that it holds.
-alive=no lock_run='' digest_was='' pid='' ticks_was=- boot_was=-
+alive=no digest_was=''
 if [ -e "$state/lock" ] || [ -L "$state/lock" ]; then say lock_is there; fi
 if [ -f "$state/lock" ]; then
-	while read -r key value; do
-		case $key in
-		run) lock_run=$value ;;
-		keeper)
-			pid=${value%% *}
-			ticks_was=${value#* } boot_was=${ticks_was#* } ticks_was=${ticks_was%% *}
-			;;
-		esac
-		say lock "$key $value"
-	done <"$state/lock"
+	sed 's/^/lock /' "$state/lock"
+	read_lock "$state/lock"
 	say lock_sum "$(lock_sum "$state/lock")"
 	if is_alive "$pid" "$ticks_was" "$boot_was"; then
 		alive=yes

@@ -33,18 +33,13 @@ if [ "$mark" != "done" ]; then
 fi
 # Who takes the run over at this moment needs the same claim (lock.sh): either that one has it, and
 # this script stops, or it is refused until the lock is gone.
-claimed=$state/lock.$run.$((epoch + 1)) own=$state/lock.$run.$epoch.$$
+own=$state/lock.$run.$epoch.$$
 identity_of $$
 echo "keeper $$ $ticks $boot" >"$own"
-if ! ln "$own" "$claimed" 2>/dev/null && [ -f "$claimed" ]; then
-	read_lock "$claimed"
-	if is_alive "$pid" "$ticks_was" "$boot_was"; then
-		rm -f "$own"
-		say fenced "$lock_by"
-		exit 72
-	fi
-	rm -f "$claimed"
-	ln "$own" "$claimed" 2>/dev/null
+if [ -f "$own" ] && ! claim "$((epoch + 1))"; then
+	rm -f "$own"
+	say fenced "$lock_by"
+	exit 72
 fi
 fence
 rm -rf "$state/incoming/$run".* "$state/link.$run".*

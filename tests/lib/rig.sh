@@ -644,6 +644,22 @@ end_dump() {
     wait_for 30 dump_has_gone
 }
 
+# zz_begin: a share lock on the table zz of the site, as somebody's open transaction, until zz_end.
+zz_begin() {
+    mkfifo "$SITE/hold"
+    PGAPPNAME=console psql -X -q -d "$DB" <"$SITE/hold" >/dev/null 2>&1 &
+    HOLD=$!
+    exec 7>"$SITE/hold"
+    # With a snapshot, for which what runs CONCURRENTLY waits.
+    printf "begin isolation level repeatable read;\nselect *, 'private' from zz;\n" >&7
+    wait_for 10 zz_is_held
+}
+zz_is_held() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and granted" "$DB")" -gt 0 ]; }
+zz_end() {
+    printf '\\q\n' >&7 # what runs in the background may have inherited it
+    exec 7>&-
+    wait "$HOLD" || true
+}
 # --- cases -------------------------------------------------------------------------------------
 
 # run_cases: every function named case_NAME of the script, in its order, or those asked for, each in

@@ -4,23 +4,7 @@
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 
-# Holds a share lock on zz, as somebody's open transaction, until it is told to end.
-hold_begin() {
-    mkfifo "$SITE/hold"
-    PGAPPNAME=console psql -X -q -d "$DB" <"$SITE/hold" >/dev/null 2>&1 &
-    HOLD=$!
-    exec 7>"$SITE/hold"
-    # With a snapshot, for which what runs CONCURRENTLY waits.
-    printf "begin isolation level repeatable read;\nselect *, 'private' from zz;\n" >&7
-    wait_for 10 is_held
-}
-is_held() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and granted" "$DB")" -gt 0 ]; }
-hold_end() {
-    printf '\\q\n' >&7 # what runs in the background may have inherited it
-    exec 7>&-
-    wait "$HOLD" || true
-}
-hold_pid() { sql "select pid from pg_stat_activity where application_name = 'console' and datname = '$DB'"; }
+zz_pid() { sql "select pid from pg_stat_activity where application_name = 'console' and datname = '$DB'"; }
 
 begun_attempts() { wc -l <"$SITE/attempts" 2>/dev/null || echo 0; }
 ours() { sql "select count(*) from pg_stat_activity where application_name like 'crelease-%' and datname = '$DB'"; }
@@ -45,9 +29,9 @@ site_zz() {
 case_s15_blocker_is_named() {
     site_zz s15
     migrates_with "$(psql_run)"
-    hold_begin
+    zz_begin
     local pid
-    pid=$(hold_pid)
+    pid=$(zz_pid)
     expect 1 deploy production
     same attempts "$(begun_attempts)" 2
     says "held by 'console' of rig, pid $pid, idle in transaction"
@@ -67,7 +51,7 @@ schema = json.load(open(sys.argv[1]))
 for line in open(sys.argv[2]):
     jsonschema.validate(json.loads(line), schema)
 PY
-    hold_end
+    zz_end
     expect 0 resume production
     same column "$(has_column)" 1
     finished "$(revision)" 1
@@ -78,10 +62,10 @@ case_s15_blocker_ends() {
     site_zz s15b
     migrates_with "$(psql_run)" ', attempts: 20'
     sed -i 's/attempts: 2, //' "$RECIPE"
-    hold_begin
+    zz_begin
     cr_begin deploy production
     wait_for 30 said 'held by'
-    hold_end
+    zz_end
     cr_end 0
     same column "$(has_column)" 1
 }
@@ -89,21 +73,21 @@ case_s15_blocker_ends() {
 case_report() {
     site_zz report
     migrates_with "$(psql_run)" ', blockers: report'
-    hold_begin
+    zz_begin
     expect 1 deploy production
     same attempts "$(begun_attempts)" 1
-    says "held by 'console' of rig, pid $(hold_pid)"
+    says "held by 'console' of rig, pid $(zz_pid)"
     says 'migrate.blockers'
-    hold_end
+    zz_end
     expect 0 resume production
 }
 
 case_terminate() {
     site_zz terminate
     migrates_with "$(psql_run)" ', blockers: terminate'
-    hold_begin
+    zz_begin
     local pid
-    pid=$(hold_pid)
+    pid=$(zz_pid)
     expect 0 deploy production
     says "ended, as migrate.blockers says: 'console' of rig, pid $pid"
     same column "$(has_column)" 1
@@ -134,7 +118,7 @@ case_max_blocked() {
     site_zz max_blocked
     migrates_with "touch \"$SITE/begun\"; PGOPTIONS= $(psql_run)" ', max_blocked: 2'
     sed -i 's/lock_timeout: 600ms/lock_timeout: 30s/' "$RECIPE"
-    hold_begin
+    zz_begin
     cr_begin deploy production
     wait_for 60 is_waited_for
     local i
@@ -143,7 +127,7 @@ case_max_blocked() {
         disown
     done
     wait_for 20 said 'sessions queued behind it, and migrate.max_blocked is 2'
-    hold_end
+    zz_end
     cr_end 0
     same column "$(has_column)" 1
 }
@@ -196,12 +180,12 @@ case_s31_column_is_there_already() {
 case_s34_invalid_index_is_named() {
     site_zz s34
     migrates_with "$(psql_run 'create index concurrently zz_id on zz (id)')"
-    hold_begin
+    zz_begin
     expect 1 deploy production
     same attempts "$(begun_attempts)" 1
     says 'index public.zz_id is not valid'
     says 'DROP INDEX CONCURRENTLY public.zz_id;'
-    hold_end
+    zz_end
     same "index" "$(sql "select indisvalid from pg_index where indexrelid = 'zz_id'::regclass" "$DB")" f
     sql 'drop index concurrently zz_id' "$DB"
     expect 0 resume production
@@ -211,9 +195,9 @@ case_s34_invalid_index_is_named() {
 case_s35_invalid_index_passes_for_one() {
     site_zz s35
     migrates_with "$(psql_run 'create index concurrently if not exists zz_id on zz (id)')"
-    hold_begin
+    zz_begin
     expect 1 deploy production
-    hold_end
+    zz_end
     expect 1 resume production
     says 'the migration ended well, but left this: index public.zz_id is not valid'
     sql 'reindex index zz_id' "$DB"
@@ -223,9 +207,9 @@ case_s35_invalid_index_passes_for_one() {
 # One that was not valid before is told, and is no reason to fail.
 case_invalid_before() {
     site_zz invalid_before
-    hold_begin
+    zz_begin
     PGOPTIONS='-c lock_timeout=200ms' sql 'create index concurrently zz_id on zz (id)' "$DB" || true
-    hold_end
+    zz_end
     migrates_with "$(psql_run)"
     expect 0 deploy production
     says 'before the migration: index public.zz_id is not valid'
@@ -238,12 +222,12 @@ case_pending_detach() {
     for i in 1 2 3 4 5; do sql "create table other_$i (id int)" "$DB"; done
     sql 'create table parts_1 partition of parts for values from (1) to (10)' "$DB"
     migrates_with "$(psql_run 'alter table parts detach partition parts_1 concurrently')"
-    hold_begin
+    zz_begin
     printf 'select * from parts;\n' >&7
     wait_for 10 parts_held
     expect 1 deploy production
     says "ALTER TABLE public.parts DETACH PARTITION public.parts_1 FINALIZE"
-    hold_end
+    zz_end
 }
 parts_held() { [ "$(sql "select count(*) from pg_locks where relation = 'parts'::regclass and granted" "$DB")" -gt 0 ]; }
 
@@ -251,11 +235,11 @@ parts_held() { [ "$(sql "select count(*) from pg_locks where relation = 'parts':
 case_s38_application_sets_lock_timeout() {
     site_zz s38
     migrates_with "psql -X -v ON_ERROR_STOP=1 -d $DB -c \"set lock_timeout = 0\" -c \"$ALTER\""
-    hold_begin
+    zz_begin
     expect 1 deploy production
     same attempts "$(begun_attempts)" 2
     says "held by 'console'"
-    hold_end
+    zz_end
     expect 0 resume production
     wait_for 10 none_of_ours
 }
@@ -289,10 +273,10 @@ END
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     commit_migration 20260103000000 AddZzC 'execute "alter table zz add column c int"'
     commit_migration 20260104000000 AddZzD 'execute "alter table zz add column d int"'
-    hold_begin
+    zz_begin
     cr_begin deploy production
     wait_for 60 said 'of 3 pending these are applied: 20260102000000'
-    hold_end
+    zz_end
     cr_end 0
     same migrations "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000 20260103000000 20260104000000'
 }
@@ -323,11 +307,11 @@ case_s52_german_messages() {
     site_zz s52
     # A server that has the translations would say so; the tool's words are replaced here.
     migrates_with "psql -X -v ON_ERROR_STOP=1 -d $DB -c \"set lock_timeout = 0\" -c \"$ALTER\" >\"$SITE/words\" 2>&1 || { echo FEHLER: storniere Anfrage wegen Zeitlimit; exit 1; }"
-    hold_begin
+    zz_begin
     expect 1 deploy production
     same attempts "$(begun_attempts)" 2
     says "held by 'console'"
-    hold_end
+    zz_end
 }
 
 # A PgBouncer in front of the database, that lets everybody in; $BOUNCER is its port.
@@ -357,7 +341,7 @@ case_s36_pgbouncer_refuses_options() {
     site_zz s36
     bouncer_begin
     migrates_with "PGPORT=$BOUNCER $(psql_run)"
-    hold_begin
+    zz_begin
     expect 1 deploy production
     says 'unsupported startup parameter'
     says 'does not take PGOPTIONS'
@@ -366,7 +350,7 @@ case_s36_pgbouncer_refuses_options() {
     says "held by 'console'"
     says 'tried 2 times'
     wait_for 10 nobody_waits
-    hold_end
+    zz_end
     expect 0 resume production
     same column "$(has_column)" 1
     bouncer_end
@@ -377,12 +361,12 @@ case_s37_driver_ignores_options() {
     site_zz s37
     bouncer_begin
     migrates_with "perl \"$TOP/tests/lib/pgwire.pl\" 127.0.0.1 $BOUNCER rig $DB \"$ALTER\""
-    hold_begin
+    zz_begin
     expect 1 deploy production
     same attempts "$(begun_attempts)" 2
     says '57014'
     says "held by 'console'"
-    hold_end
+    zz_end
     expect 0 resume production
     same column "$(has_column)" 1
     bouncer_end

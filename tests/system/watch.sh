@@ -4,21 +4,6 @@
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 
-# Holds a share lock on zz until it is told to end.
-hold_begin() {
-    mkfifo "$SITE/hold"
-    psql -X -q -d "$DB" <"$SITE/hold" >/dev/null &
-    HOLD=$!
-    exec 7>"$SITE/hold"
-    printf 'begin;\nselect * from zz;\n' >&7
-    wait_for 10 is_held
-}
-is_held() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and granted" "$DB")" -gt 0 ]; }
-hold_end() {
-    exec 7>&-
-    wait "$HOLD" || true
-}
-
 ours() { sql "select count(*) from pg_stat_activity where application_name like 'crelease-%'" "$DB"; }
 none_of_ours() { [ "$(ours)" = 0 ]; }
 
@@ -32,12 +17,12 @@ case_driver_without_lock_timeout() {
     site_new driver_without_lock_timeout 1
     sql 'create table zz (id int)' "$DB"
     migrates_with "PGOPTIONS= psql -X -v ON_ERROR_STOP=1 -d $DB -c \"alter table zz add column c int\""
-    hold_begin
+    zz_begin
     expect 1 deploy production
     same attempts "$(wc -l <"$SITE/attempts")" 2
     says 'attempt 1 of 2'
     wait_for 10 none_of_ours
-    hold_end
+    zz_end
     expect 0 resume production
     same column "$(sql "select count(*) from pg_attribute where attrelid = 'zz'::regclass and attname = 'c'" "$DB")" 1
     finished "$(revision)" 1
@@ -49,10 +34,10 @@ case_client_that_dies() {
     site_new client_that_dies 1
     sql 'create table zz (id int)' "$DB"
     migrates_with "PGOPTIONS= psql -X -d $DB -c \"alter table zz add column c int\" & until psql -XAtq -d $DB -c \"select 1 from pg_locks where not granted\" | grep -q 1; do :; done; kill -KILL \$!; exit 9"
-    hold_begin
+    zz_begin
     expect 1 deploy production
     wait_for 10 none_of_ours
-    hold_end
+    zz_end
     same column "$(sql "select count(*) from pg_attribute where attrelid = 'zz'::regclass and attname = 'c'" "$DB")" 0
     expect 0 abort production
 }
