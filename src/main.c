@@ -45,7 +45,8 @@ static bool words_fit(struct session *s, struct err *err)
 
     if (n > c->words_max)
         return err_set(err, ERR_USAGE, "'%s' is too much: crelease %s %s",
-                       text_shown(s->arena, s->options.words.v[c->words_max + 1]), c->name, c->args);
+                       text_shown(s->arena, s->options.words.v[c->words_max + 1]), c->name,
+                       c->args);
     if (s->options.rest.n && strcmp(c->name, "exec") != 0 && !s->options.hold)
         return err_set(err, ERR_USAGE, "'%s' takes nothing behind --", c->name);
     if (c->env == ENV_NEEDED && !n) {
@@ -53,13 +54,14 @@ static bool words_fit(struct session *s, struct err *err)
         const char *list = "";
         bool has = session_recipe(s, NULL, &ignored);
         for (size_t i = 0; has && i < s->recipe->environments.n; i++)
-            list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "; the recipe has: ",
-                                s->recipe->environments.v[i]);
+            list = arena_printf(s->arena, "%s%s%s", list,
+                                i ? ", " : "; the recipe has: ", s->recipe->environments.v[i]);
         if (!has) {
             *err = ignored;
             return false;
         }
-        return err_set(err, ERR_USAGE, "which environment? crelease %s %s%s", c->name, c->args, list);
+        return err_set(err, ERR_USAGE, "which environment? crelease %s %s%s", c->name, c->args,
+                       list);
     }
     return options_check(&s->options, c->name, c->takes, err);
 }

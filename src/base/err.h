@@ -13,22 +13,22 @@
 #include "base/arena.h"
 
 /* Name, exit status, word, meaning: the exit, `help exit` and JSON read this list. */
-#define ERR_MAP(X)                                                                            \
-    X(NONE, 0, "done", "finished, or nothing to do because that revision is live everywhere") \
-    X(FAILED, 1, "failed", "a stage failed; the run is kept and can be resumed or aborted")   \
-    X(USAGE, 2, "usage", "the command line or the recipe is wrong; no host was contacted")    \
-    X(LOCKED, 3, "locked", "another run is alive on these hosts")                             \
-    X(BACKUP, 4, "backup",                                                                    \
-      "a backup is in the way and the policy says not to wait (longer); can be resumed")      \
-    X(UNREACHABLE, 5, "unreachable",                                                          \
-      "a host could not be reached, verified or logged into; nothing was changed")            \
-    X(UNFINISHED, 6, "unfinished",                                                            \
-      "an earlier run is unfinished and nobody is working on it: resume or abort")            \
-    X(UNCERTAIN, 7, "uncertain",                                                              \
-      "a connection was lost after a command was sent; 'resume' will look and go on")         \
-    X(UNTIDY, 8, "untidy",                                                                    \
-      "live on all hosts, but something after the restart failed (cleanup, notice)")          \
-    X(INTERRUPTED, 130, "interrupted", "by SIGINT, after an orderly stop; can be resumed")    \
+#define ERR_MAP(X)                                                                                 \
+    X(NONE, 0, "done", "finished, or nothing to do because that revision is live everywhere")      \
+    X(FAILED, 1, "failed", "a stage failed; the run is kept and can be resumed or aborted")        \
+    X(USAGE, 2, "usage", "the command line or the recipe is wrong; no host was contacted")         \
+    X(LOCKED, 3, "locked", "another run is alive on these hosts")                                  \
+    X(BACKUP, 4, "backup",                                                                         \
+      "a backup is in the way and the policy says not to wait (longer); can be resumed")           \
+    X(UNREACHABLE, 5, "unreachable",                                                               \
+      "a host could not be reached, verified or logged into; nothing was changed")                 \
+    X(UNFINISHED, 6, "unfinished",                                                                 \
+      "an earlier run is unfinished and nobody is working on it: resume or abort")                 \
+    X(UNCERTAIN, 7, "uncertain",                                                                   \
+      "a connection was lost after a command was sent; 'resume' will look and go on")              \
+    X(UNTIDY, 8, "untidy",                                                                         \
+      "live on all hosts, but something after the restart failed (cleanup, notice)")               \
+    X(INTERRUPTED, 130, "interrupted", "by SIGINT, after an orderly stop; can be resumed")         \
     X(TERMINATED, 143, "interrupted", "by SIGTERM or SIGHUP, after an orderly stop; can be resumed")
 
 enum err_code {

@@ -18,10 +18,10 @@ struct command {
     const char *name;
     command_run *run;
     enum env env;
-    unsigned takes;    /* options: OPT_... */
-    size_t words_max;  /* besides its name */
-    bool streams;      /* tells events, also as JSON lines */
-    const char *args;  /* "ENV" */
+    unsigned takes;   /* options: OPT_... */
+    size_t words_max; /* besides its name */
+    bool streams;     /* tells events, also as JSON lines */
+    const char *args; /* "ENV" */
     const char *about;
 };
 
@@ -42,8 +42,8 @@ struct session {
     struct repo *repo;
     struct export export;
     bool export_open;
-    int status;         /* of a command that was run in the place of this one; -1: none was */
-    bool ended;         /* EVENT_END was told: the failure has been shown */
+    int status; /* of a command that was run in the place of this one; -1: none was */
+    bool ended; /* EVENT_END was told: the failure has been shown */
     long long began_ms;
 };
 
@@ -65,8 +65,8 @@ bool session_survey(struct session *s, bool tools, struct survey *ret, struct er
 
 /* The run that holds the lock somewhere: its host, or -1.  Different runs on different hosts
  * are an error. */
-bool session_holder(struct session *s, const struct survey *sv, long *ret_host, struct err *err)
-    MUST_CHECK;
+bool session_holder(struct session *s, const struct survey *sv, long *ret_host,
+                    struct err *err) MUST_CHECK;
 
 /* The step of the unfinished run that was begun last: of all hosts the newest mark; NULL: none. */
 const char *session_stage(const struct session *s, const struct survey *sv);
@@ -77,7 +77,8 @@ bool session_own_recipe(struct session *s, const char *text, const char *name, c
                         struct err *err) MUST_CHECK;
 
 /* The repository and the revision of a ref; nothing is sent yet. */
-bool session_resolve(struct session *s, const char *ref, struct revision *ret, struct err *err) MUST_CHECK;
+bool session_resolve(struct session *s, const char *ref, struct revision *ret,
+                     struct err *err) MUST_CHECK;
 bool session_export(struct session *s, const struct revision *rev, struct err *err) MUST_CHECK;
 
 /* "ann@laptop"; and "ann". */

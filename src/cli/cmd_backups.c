@@ -34,7 +34,8 @@ void backups_put_json(struct json *at, const struct backups *b)
         json_put_text(o, "database", one->database);
         json_put_text(o, "user", one->user);
         json_put_text(o, "since",
-                      one->since_unix < 0 ? NULL : clock_rfc3339(&scratch, one->since_unix * 1000, false));
+                      one->since_unix < 0 ? NULL
+                                          : clock_rfc3339(&scratch, one->since_unix * 1000, false));
         put_number(o, "running_s", one->running_s);
         put_number(o, "percent", one->percent);
         put_number(o, "eta_s", one->eta_s);
@@ -66,7 +67,8 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
                lock ? text_shown(a, one->application) : "", one->pid,
                one->running_s < 0 ? "since when may not be seen"
                                   : arena_printf(a, "for %s", text_span(a, one->running_s * 1000)),
-               one->blocks_migrations ? "; a migration would wait for it" : "; does not hold up a migration");
+               one->blocks_migrations ? "; a migration would wait for it"
+                                      : "; does not hold up a migration");
         if (one->query && !lock)
             printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, one->query));
         if (one->blocks_migrations)
@@ -115,8 +117,8 @@ void next_backups_print(struct session *s, const char *host, const struct schedu
         printf("%s: no backup is scheduled%s\n", host,
                next->unread.n ? " in what could be read" : " in crontabs or timers");
     for (size_t i = 0; i < next->n && i < NEXT_SHOWN; i++)
-        printf("%s: %s, from %s%s\n", host, foresee_text(&s->run, next, &next->v[i]), next->v[i].source,
-               blocks_word(next->v[i].blocks));
+        printf("%s: %s, from %s%s\n", host, foresee_text(&s->run, next, &next->v[i]),
+               next->v[i].source, blocks_word(next->v[i].blocks));
     if (next->n > NEXT_SHOWN)
         printf("%*sand %zu more\n", (int)indent, "", next->n - NEXT_SHOWN);
     for (size_t i = 0; i < next->unread.n; i++)
@@ -138,9 +140,11 @@ static bool wait_for_backups(struct session *s, size_t host, struct err *err)
         return false;
     }
     s->run.behind_backup_ms = waited;
-    return session_end(s, waited ? arena_printf(s->arena, "no backup is in the way any more, after %s",
-                                                text_span(s->arena, waited))
-                                 : "no backup is in the way", err);
+    return session_end(s,
+                       waited ? arena_printf(s->arena, "no backup is in the way any more, after %s",
+                                             text_span(s->arena, waited))
+                              : "no backup is in the way",
+                       err);
 }
 
 struct holding {
@@ -158,9 +162,10 @@ static void keep_holding(void *arg)
     if (!h->held || !fleet_hold_is_lost(s->fleet, h->host))
         return;
     h->held = false;
-    run_warn(&s->run, s->recipe->hosts[h->host].name,
-             "the session that held the lock is gone: from now on a migration may begin while '%s' runs",
-             text_shown(s->arena, s->options.rest.v[0]));
+    run_warn(
+        &s->run, s->recipe->hosts[h->host].name,
+        "the session that held the lock is gone: from now on a migration may begin while '%s' runs",
+        text_shown(s->arena, s->options.rest.v[0]));
 }
 
 static bool hold(struct session *s, size_t host, struct err *err)
@@ -192,16 +197,21 @@ static bool options_fit(struct session *s, struct err *err)
     if (o->wait && o->hold)
         return err_set(err, ERR_USAGE, "--wait and --hold: one of them");
     if (o->hold && !o->rest.n)
-        return err_set(err, ERR_USAGE, "nothing to run: crelease backups %s --hold -- COMMAND", env);
+        return err_set(err, ERR_USAGE, "nothing to run: crelease backups %s --hold -- COMMAND",
+                       env);
     if (!o->hold && o->rest.n)
-        return err_set(err, ERR_USAGE, "'%s' behind -- is run only with --hold: crelease backups %s --hold -- COMMAND",
-                       text_shown(s->arena, o->rest.v[0]), env);
+        return err_set(
+            err, ERR_USAGE,
+            "'%s' behind -- is run only with --hold: crelease backups %s --hold -- COMMAND",
+            text_shown(s->arena, o->rest.v[0]), env);
     if (o->hold && o->json)
-        return err_set(err, ERR_USAGE, "--hold leaves standard output to the command and takes no --json");
+        return err_set(err, ERR_USAGE,
+                       "--hold leaves standard output to the command and takes no --json");
     if (!o->wait && !o->hold && o->wait_limit_ms >= 0)
         return err_set(err, ERR_USAGE, "--wait-limit is for --wait or --hold");
     if ((o->wait || o->hold) && s->recipe->database.adapter != ADAPTER_POSTGRESQL)
-        return err_set(err, ERR_USAGE, "%s is for PostgreSQL, and the recipe names no such database",
+        return err_set(err, ERR_USAGE,
+                       "%s is for PostgreSQL, and the recipe names no such database",
                        o->wait ? "--wait" : "--hold");
     return true;
 }
@@ -258,7 +268,8 @@ bool cmd_backups(struct session *s, struct err *err)
     long host = recipe_primary(s->recipe, "db");
 
     if (s->recipe->database.adapter == ADAPTER_NONE)
-        return err_set(err, ERR_USAGE, "the recipe names no database (database: {adapter: postgresql, name: ...})");
+        return err_set(err, ERR_USAGE,
+                       "the recipe names no database (database: {adapter: postgresql, name: ...})");
     if (host < 0)
         return err_set(err, ERR_USAGE, "no host has the role db");
     if (!options_fit(s, err))
@@ -295,5 +306,6 @@ bool cmd_backups(struct session *s, struct err *err)
         stops_print(s, (size_t)host, &stops);
         next_backups_print(s, name, &next);
     }
-    return !found.why || err_set(err, ERR_FAILED, "%s: could not look for backups: %s", name, found.why);
+    return !found.why ||
+           err_set(err, ERR_FAILED, "%s: could not look for backups: %s", name, found.why);
 }

@@ -10,7 +10,8 @@ struct report {
 };
 
 /* One line: what was looked at, and whether it is well. */
-static void line(struct report *rep, const char *host, const char *what, bool ok, const char *detail)
+static void line(struct report *rep, const char *host, const char *what, bool ok,
+                 const char *detail)
 {
     struct arena *a = rep->s->arena;
 
@@ -37,7 +38,8 @@ static const char *join(struct arena *a, const struct strs *list)
     return text;
 }
 
-static void check_host(struct report *rep, const struct survey *sv, size_t h, unsigned long long need)
+static void check_host(struct report *rep, const struct survey *sv, size_t h,
+                       unsigned long long need)
 {
     struct session *s = rep->s;
     struct arena *a = s->arena;
@@ -59,20 +61,24 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h, un
     if (site->free_kb >= 0) {
         unsigned long long free_bytes = (unsigned long long)site->free_kb * 1024;
         line(rep, name, "disk", free_bytes > need * 3,
-             arena_printf(a, "%s free, a release has %s", text_size(a, free_bytes), text_size(a, need)));
+             arena_printf(a, "%s free, a release has %s", text_size(a, free_bytes),
+                          text_size(a, need)));
     }
-    line(rep, name, "current", site->current_kind != CURRENT_FOLDER && site->current_kind != CURRENT_DANGLING,
-         site->current_kind == CURRENT_FOLDER     ? "is a folder and not a link: move it away by hand"
+    line(rep, name, "current",
+         site->current_kind != CURRENT_FOLDER && site->current_kind != CURRENT_DANGLING,
+         site->current_kind == CURRENT_FOLDER ? "is a folder and not a link: move it away by hand"
          : site->current_kind == CURRENT_DANGLING ? "points to a release that is gone"
          : site->live                             ? site->live
                                                   : "nothing is live yet");
     if (s->recipe->linked_files.n)
         line(rep, name, "linked files", !site->missing.n,
-             site->missing.n ? arena_printf(a, "missing in %s/shared: %s", host->deploy_to, join(a, &site->missing))
+             site->missing.n ? arena_printf(a, "missing in %s/shared: %s", host->deploy_to,
+                                            join(a, &site->missing))
                              : NULL);
     if (site->lock.held)
         line(rep, name, "lock", false,
-             arena_printf(a, "run %s by %s is %s", site->lock.run, site->lock.by ? site->lock.by : "somebody",
+             arena_printf(a, "run %s by %s is %s", site->lock.run,
+                          site->lock.by ? site->lock.by : "somebody",
                           site->lock.alive ? "alive" : "unfinished"));
 }
 
@@ -100,8 +106,8 @@ static void check_next_backup(struct report *rep, const struct survey *sv)
     struct schedule next;
     long db = recipe_primary(s->recipe, "db");
 
-    if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db] || !s->recipe->migrate.run ||
-        !foresee_look(&s->run, (size_t)db, 0, &next, &lost) || next.why)
+    if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db] ||
+        !s->recipe->migrate.run || !foresee_look(&s->run, (size_t)db, 0, &next, &lost) || next.why)
         return;
     const char *warning = foresee_warning(&s->run, &next);
     if (warning || next.n)
@@ -112,7 +118,8 @@ static void check_next_backup(struct report *rep, const struct survey *sv)
 bool cmd_check(struct session *s, struct err *err)
 {
     struct json *o = s->options.json ? json_open_object() : NULL;
-    struct report rep = {.s = s, .list = o ? json_put_array(o, "checks") : NULL, .worst = ERR_FAILED};
+    struct report rep = {
+        .s = s, .list = o ? json_put_array(o, "checks") : NULL, .worst = ERR_FAILED};
     struct err lost = {.arena = s->arena};
     struct err git = {.arena = s->arena};
     struct revision rev = {0};
@@ -122,8 +129,8 @@ bool cmd_check(struct session *s, struct err *err)
         printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
     bool has_rev = session_resolve(s, s->recipe->ref, &rev, &git) && session_export(s, &rev, &git);
     line(&rep, NULL, "repository", has_rev,
-         has_rev ? arena_printf(s->arena, "%s is %s \"%s\", %s, %s", s->recipe->ref, rev.short_sha, rev.subject,
-                                text_count(s->arena, s->export.n, "file"),
+         has_rev ? arena_printf(s->arena, "%s is %s \"%s\", %s, %s", s->recipe->ref, rev.short_sha,
+                                rev.subject, text_count(s->arena, s->export.n, "file"),
                                 text_size(s->arena, s->export.bytes))
                  : git.msg);
     s->watcher.tell = NULL;
@@ -140,9 +147,9 @@ bool cmd_check(struct session *s, struct err *err)
         json_write(o, stdout, true);
         json_close(o);
     } else if (!s->options.quiet && !rep.bad) {
-        printf("\nall is well: 'crelease plan %s' shows what a deploy would do\n", s->recipe->environment);
+        printf("\nall is well: 'crelease plan %s' shows what a deploy would do\n",
+               s->recipe->environment);
     }
-    return rep.bad == 0 ||
-           err_set(err, rep.worst, "%s of %s not as a deploy needs it",
-                   text_count(s->arena, rep.bad, "thing"), s->recipe->environment);
+    return rep.bad == 0 || err_set(err, rep.worst, "%s of %s not as a deploy needs it",
+                                   text_count(s->arena, rep.bad, "thing"), s->recipe->environment);
 }

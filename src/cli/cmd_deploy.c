@@ -48,7 +48,8 @@ static bool is_live_everywhere(const struct session *s, const struct survey *sv,
     return true;
 }
 
-static bool held_by_another(struct session *s, const struct survey *sv, long holder, struct err *err)
+static bool held_by_another(struct session *s, const struct survey *sv, long holder,
+                            struct err *err)
 {
     const struct site *site = &sv->sites[holder];
     const char *since = clock_date(s->arena, site->lock.since_unix * 1000);
@@ -57,11 +58,11 @@ static bool held_by_another(struct session *s, const struct survey *sv, long hol
     const char *stage = session_stage(s, sv);
 
     if (site->lock.alive)
-        return err_set(err, ERR_LOCKED, "run %s by %s is alive on these hosts, since %s%s%s", site->lock.run,
-                       by, since, stage ? ", at stage " : "", stage ? stage : "");
+        return err_set(err, ERR_LOCKED, "run %s by %s is alive on these hosts, since %s%s%s",
+                       site->lock.run, by, since, stage ? ", at stage " : "", stage ? stage : "");
     return err_set(err, ERR_UNFINISHED,
-                   "run %s by %s, begun %s, is unfinished%s%s and nobody is working on it", site->lock.run, by,
-                   since, stage ? " at stage " : "", stage ? stage : "");
+                   "run %s by %s, begun %s, is unfinished%s%s and nobody is working on it",
+                   site->lock.run, by, since, stage ? " at stage " : "", stage ? stage : "");
 }
 
 /* What would stop every deploy is said before the lock is taken. */
@@ -73,16 +74,18 @@ static bool hosts_are_fit(struct session *s, const struct survey *sv, struct err
         s->run.failure.host = host->name;
         if (site->current_kind == CURRENT_FOLDER)
             return err_set(err, ERR_FAILED,
-                           "%s: %s/current is a folder and not a link: move it away by hand", host->name,
-                           host->deploy_to);
+                           "%s: %s/current is a folder and not a link: move it away by hand",
+                           host->name, host->deploy_to);
         if (!site->writable)
-            return err_set(err, ERR_FAILED, "%s: no right to write in %s (or it is mounted read-only)", host->name,
+            return err_set(err, ERR_FAILED,
+                           "%s: no right to write in %s (or it is mounted read-only)", host->name,
                            site->writable_at ? site->writable_at : host->deploy_to);
         if (site->missing.n)
-            return err_set(err, ERR_FAILED,
-                           "%s: the linked file %s/shared/%s is missing: put it there (it is not in the"
-                           " repository on purpose)",
-                           host->name, host->deploy_to, site->missing.v[0]);
+            return err_set(
+                err, ERR_FAILED,
+                "%s: the linked file %s/shared/%s is missing: put it there (it is not in the"
+                " repository on purpose)",
+                host->name, host->deploy_to, site->missing.v[0]);
     }
     s->run.failure.host = NULL;
     return true;
@@ -102,7 +105,8 @@ static bool survey_settled(struct session *s, struct survey *sv, long *ret_holde
 }
 
 /* Who is waited for, and where that one is: told when it changes. */
-static void tell_holder(struct session *s, const struct survey *sv, const struct site *site, const char **told)
+static void tell_holder(struct session *s, const struct survey *sv, const struct site *site,
+                        const char **told)
 {
     const char *stage = session_stage(s, sv);
     const char *now = arena_printf(s->arena, "waiting for run %s by %s%s%s", site->lock.run,
@@ -114,8 +118,8 @@ static void tell_holder(struct session *s, const struct survey *sv, const struct
     *told = now;
 }
 
-/* Surveys, and waits while a living run holds the site, as long as --wait-lock says.  *ret_holder is
- * the host whose lock decides, -1 when there is none. */
+/* Surveys, and waits while a living run holds the site, as long as --wait-lock says.  *ret_holder
+ * is the host whose lock decides, -1 when there is none. */
 static bool survey_waited(struct session *s, struct survey *sv, long *ret_holder, struct err *err)
 {
     long long deadline = loop_now() + s->options.wait_lock_ms;
@@ -146,8 +150,9 @@ static bool migration_has_its_host(struct session *s, struct err *err)
 {
     if (!s->recipe->migrate.run || s->options.no_migrate || recipe_primary(s->recipe, "db") >= 0)
         return true;
-    return err_set(err, ERR_USAGE,
-                   "the host with role db is not among --hosts or --roles: add it, or say --no-migrate");
+    return err_set(
+        err, ERR_USAGE,
+        "the host with role db is not among --hosts or --roles: add it, or say --no-migrate");
 }
 
 static bool what_of_deploy(struct session *s, const struct revision *rev, const struct survey *sv,
@@ -210,9 +215,13 @@ static bool deploy(struct session *s, struct err *err)
         !survey_free(s, &sv, err))
         return false;
     if (!s->options.force && is_live_everywhere(s, &sv, rev.sha)) {
-        return session_end(s, arena_printf(s->arena, "nothing to do: %s is live on %s%s (--force deploys it"
-                                           " again)", rev.short_sha, s->recipe->n_hosts > 1 ? "all " : "",
-                                           text_count(s->arena, s->recipe->n_hosts, "host")), err);
+        return session_end(s,
+                           arena_printf(s->arena,
+                                        "nothing to do: %s is live on %s%s (--force deploys it"
+                                        " again)",
+                                        rev.short_sha, s->recipe->n_hosts > 1 ? "all " : "",
+                                        text_count(s->arena, s->recipe->n_hosts, "host")),
+                           err);
     }
     if (!hosts_are_fit(s, &sv, err) || !what_of_deploy(s, &rev, &sv, &what, err))
         return false;
@@ -255,14 +264,16 @@ static const char *release_before(struct session *s, const struct survey *sv)
     return NULL;
 }
 
-static bool choose_release(struct session *s, const struct survey *sv, const char **ret, struct err *err)
+static bool choose_release(struct session *s, const struct survey *sv, const char **ret,
+                           struct err *err)
 {
     const char *to = s->options.to;
 
     if (!to) {
         *ret = release_before(s, sv);
         if (!*ret)
-            return err_set(err, ERR_FAILED, "there is no finished release before the live one to go back to");
+            return err_set(err, ERR_FAILED,
+                           "there is no finished release before the live one to go back to");
         return true;
     }
     if (clock_release_time(to) < 0)
@@ -295,12 +306,15 @@ static void tell_database(struct session *s, const struct survey *sv, const char
         return;
     const struct site *site = &sv->sites[db];
     if (!site->migrated_release)
-        run_warn(&s->run, NULL, "the database is not turned back: its migrations stay, and it may be ahead of"
-                 " the code of %s", to);
+        run_warn(&s->run, NULL,
+                 "the database is not turned back: its migrations stay, and it may be ahead of"
+                 " the code of %s",
+                 to);
     else if (strcmp(site->migrated_release, to) > 0)
-        run_warn(&s->run, NULL, "the database is not turned back: it was last migrated for release %s%s%.7s,"
-                 " which is newer than %s, and stays ahead of its code", site->migrated_release,
-                 site->migrated_revision ? ", " : "",
+        run_warn(&s->run, NULL,
+                 "the database is not turned back: it was last migrated for release %s%s%.7s,"
+                 " which is newer than %s, and stays ahead of its code",
+                 site->migrated_release, site->migrated_revision ? ", " : "",
                  site->migrated_revision ? text_shown(s->arena, site->migrated_revision) : "", to);
 }
 
@@ -347,7 +361,8 @@ static bool may_take_over(struct session *s, const struct survey *sv, long holde
     if (s->options.force)
         return true;
     if (!s->run.interactive)
-        return err_set(err, ERR_USAGE, "--takeover of a living run needs --force without a terminal");
+        return err_set(err, ERR_USAGE,
+                       "--takeover of a living run needs --force without a terminal");
     fprintf(stderr, "run %s by %s is alive. Take it over? Type yes: ", site->lock.run,
             text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"));
     char answer[8] = "";
@@ -373,7 +388,8 @@ static bool needs_export(const struct session *s)
     return false;
 }
 
-static bool plan_of_run(struct session *s, const struct survey *sv, struct what *ret, struct err *err)
+static bool plan_of_run(struct session *s, const struct survey *sv, struct what *ret,
+                        struct err *err)
 {
     const char *text = NULL;
 
@@ -382,11 +398,13 @@ static bool plan_of_run(struct session *s, const struct survey *sv, struct what 
         if (!site->lock.held || !site->plan)
             continue;
         if (text && strcmp(text, site->plan) != 0)
-            return err_set(err, ERR_FAILED, "the hosts do not agree on the plan of run %s", site->lock.run);
+            return err_set(err, ERR_FAILED, "the hosts do not agree on the plan of run %s",
+                           site->lock.run);
         text = site->plan;
     }
     if (!text)
-        return err_set(err, ERR_FAILED, "no host has the plan of the unfinished run (the file plan in"
+        return err_set(err, ERR_FAILED,
+                       "no host has the plan of the unfinished run (the file plan in"
                        " .crelease/runs): put the site right by hand and remove .crelease/lock");
     return plan_read(s->arena, text, ret, err);
 }
@@ -403,13 +421,15 @@ static const char *changes_told(struct session *s, const char *own)
         list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "", keys.v[i]);
     if (!n)
         return "in its layout, or in the recipe that it extends";
-    return n > keys.n ? arena_printf(s->arena, "%s and %zu more", text_shown(s->arena, list), n - keys.n)
-                      : text_shown(s->arena, list);
+    return n > keys.n
+               ? arena_printf(s->arena, "%s and %zu more", text_shown(s->arena, list), n - keys.n)
+               : text_shown(s->arena, list);
 }
 
 /* The recipe has changed since the run began: the run's own is taken from here on, unless the
  * command line says otherwise or there is none. */
-static bool own_recipe(struct session *s, const struct survey *sv, const struct what *what, struct err *err)
+static bool own_recipe(struct session *s, const struct survey *sv, const struct what *what,
+                       struct err *err)
 {
     const char *own = NULL;
 
@@ -417,17 +437,23 @@ static bool own_recipe(struct session *s, const struct survey *sv, const struct 
         if (sv->sites[h].lock.held)
             own = sv->sites[h].recipe;
     if (!own || s->options.new_recipe) {
-        run_warn(&s->run, NULL, "the recipe has changed since run %s began%s; going on with the run's release"
-                 " and the recipe as it is now", what->run,
+        run_warn(&s->run, NULL,
+                 "the recipe has changed since run %s began%s; going on with the run's release"
+                 " and the recipe as it is now",
+                 what->run,
                  own ? arena_printf(s->arena, " (%s)", changes_told(s, own))
-                     : ", and the run keeps none of its own (it holds a secret as it stands, or is large)");
+                     : ", and the run keeps none of its own (it holds a secret as it stands, or is "
+                       "large)");
         return true;
     }
-    run_warn(&s->run, NULL, "the recipe has changed since run %s began (%s); going on with the run's own"
-             " (--new-recipe takes the one that is here now)", what->run, changes_told(s, own));
+    run_warn(&s->run, NULL,
+             "the recipe has changed since run %s began (%s); going on with the run's own"
+             " (--new-recipe takes the one that is here now)",
+             what->run, changes_told(s, own));
     /* What keeps it on the host adds a line end. */
     return session_own_recipe(s, arena_strndup(s->arena, own, strlen(own) - 1),
-                              arena_printf(s->arena, "recipe of run %s", what->run), what->recipe_digest, err);
+                              arena_printf(s->arena, "recipe of run %s", what->run),
+                              what->recipe_digest, err);
 }
 
 static bool has_the_hosts(const struct session *s, const struct what *what)
@@ -491,16 +517,23 @@ static bool turn_back(struct session *s, struct err *err)
     tell_begin(s, false);
     bool ok = engine_back(&s->run, err);
     const char *live = engine_ended_well(&s->run);
-    return session_end(s, arena_printf(s->arena, "aborted: what could be put back is put back, the lock is free%s",
-                                       *live ? arena_printf(s->arena, "; release %s stays live on %s",
-                                                            s->run.plan->what.release, live)
-                                             : ""), err) && ok;
+    return session_end(
+               s,
+               arena_printf(s->arena,
+                            "aborted: what could be put back is put back, the lock is free%s",
+                            *live ? arena_printf(s->arena, "; release %s stays live on %s",
+                                                 s->run.plan->what.release, live)
+                                  : ""),
+               err) &&
+           ok;
 }
 
 static bool no_run(struct session *s, struct err *err)
 {
-    return session_end(s, arena_printf(s->arena, "nothing to do: no run is unfinished on %s",
-                                       s->recipe->environment), err);
+    return session_end(
+        s,
+        arena_printf(s->arena, "nothing to do: no run is unfinished on %s", s->recipe->environment),
+        err);
 }
 
 /* Without ENV: the one environment that has an unfinished run. */
@@ -532,7 +565,8 @@ static bool find_environment(struct session *s, const char **ret, struct err *er
         if (holder < 0)
             continue;
         if (*ret)
-            return err_set(err, ERR_USAGE, "both '%s' and '%s' have an unfinished run: say which", *ret, all.v[i]);
+            return err_set(err, ERR_USAGE, "both '%s' and '%s' have an unfinished run: say which",
+                           *ret, all.v[i]);
         *ret = all.v[i];
     }
     return true;

@@ -1,4 +1,5 @@
-/* cmd_exec.c -- a command of the moment, and the tasks of the recipe; both end with their connection. */
+/* cmd_exec.c -- a command of the moment, and the tasks of the recipe; both end with their
+ * connection. */
 #include "cli/cmd.h"
 
 #include "base/limits.h"
@@ -47,7 +48,8 @@ static const char *exec_script(struct session *s, size_t host, const char *comma
 
     jobs_environment(&s->run, host, &b);
     quote_assign(&b, "command", command);
-    quote_assign(&b, "where", arena_printf(s->arena, "%s/current", s->recipe->hosts[host].deploy_to));
+    quote_assign(&b, "where",
+                 arena_printf(s->arena, "%s/current", s->recipe->hosts[host].deploy_to));
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\nexec 2>&1\n");
     buf_puts(&b, s->run.prelude);
     buf_puts(&b, script_exec);
@@ -62,7 +64,8 @@ static bool judge(struct session *s, size_t host, const struct reply *r, struct 
 
     switch (r->kind) {
     case REPLY_EXIT:
-        return r->status == 0 || err_set(err, ERR_FAILED, "%s: ended with exit status %d", name, r->status);
+        return r->status == 0 ||
+               err_set(err, ERR_FAILED, "%s: ended with exit status %d", name, r->status);
     case REPLY_SIGNAL:
         return err_set(err, ERR_FAILED, "%s: was ended by signal %s", name, r->signal);
     case REPLY_UNREACHED:
@@ -90,15 +93,18 @@ static bool on_hosts(struct session *s, const struct job *job, const size_t *hos
     bool ok = true;
 
     for (size_t i = 0; i < n; i++) {
-        streams[i] = (struct stream){.s = s, .host = s->recipe->hosts[hosts[i]].name,
-                                     .line = buf_make(LINE_BYTES_MAX)};
+        streams[i] = (struct stream){
+            .s = s, .host = s->recipe->hosts[hosts[i]].name, .line = buf_make(LINE_BYTES_MAX)};
         if (o) {
             each[i] = json_put_object(list, NULL);
             json_put_text(each[i], "host", streams[i].host);
             streams[i].lines = json_put_array(each[i], "output");
         }
-        calls[i] = (struct call){.host = hosts[i], .script = exec_script(s, hosts[i], job->run),
-                                 .payload = -1, .timeout_ms = job->timeout_ms, .output = take,
+        calls[i] = (struct call){.host = hosts[i],
+                                 .script = exec_script(s, hosts[i], job->run),
+                                 .payload = -1,
+                                 .timeout_ms = job->timeout_ms,
+                                 .output = take,
                                  .arg = &streams[i]};
     }
     fleet_impatient(s->fleet, true);
@@ -135,7 +141,8 @@ bool cmd_exec(struct session *s, struct err *err)
     size_t *hosts = arena_array(s->arena, n, sizeof *hosts);
 
     if (!s->options.rest.n)
-        return err_set(err, ERR_USAGE, "nothing to run: crelease exec %s -- COMMAND", s->recipe->environment);
+        return err_set(err, ERR_USAGE, "nothing to run: crelease exec %s -- COMMAND",
+                       s->recipe->environment);
     /* As ssh does it: the words are joined with blanks, and the host's shell reads them. */
     for (size_t i = 0; i < s->options.rest.n; i++)
         command = arena_printf(s->arena, "%s%s%s", command, i ? " " : "", s->options.rest.v[i]);
@@ -163,9 +170,12 @@ bool cmd_run(struct session *s, struct err *err)
         const char *near = name ? text_nearest(name, names) : NULL;
         if (!name)
             return err_set(err, ERR_USAGE, "which task? The recipe has: %s", *list ? list : "none");
-        return err_set(err, ERR_USAGE, "the recipe has no task '%s'%s%s%s", text_shown(s->arena, name),
-                       near ? "; did you mean '" : *list ? "; it has: " : "", near ? near : list,
-                       near ? "'?" : "");
+        return err_set(err, ERR_USAGE, "the recipe has no task '%s'%s%s%s",
+                       text_shown(s->arena, name),
+                       near    ? "; did you mean '"
+                       : *list ? "; it has: "
+                               : "",
+                       near ? near : list, near ? "'?" : "");
     }
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         if (host_has_any(&s->recipe->hosts[h], &job->roles) && (!job->once || n == 0))

@@ -10,12 +10,14 @@
 
 static void print_usage(struct arena *a)
 {
-    printf("crelease brings revisions of a Git repository live on hosts, and can be resumed after any failure.\n\n"
+    printf("crelease brings revisions of a Git repository live on hosts, and can be resumed after "
+           "any failure.\n\n"
            "  crelease COMMAND [ENV] [OPTIONS]\n\n");
     for (const struct command *c = commands; c->name; c++)
         printf("  %-10s %-12s %s\n", c->name, c->args, c->about);
     printf("\nOptions of every command:\n%s", options_help(a, OPT_ALL, true));
-    printf("\n'crelease help COMMAND' has the options of a command, 'crelease help recipe' the keys of a recipe,\n"
+    printf("\n'crelease help COMMAND' has the options of a command, 'crelease help recipe' the "
+           "keys of a recipe,\n"
            "'crelease help exit' the exit statuses.\n");
 }
 
@@ -62,8 +64,9 @@ bool cmd_help(struct session *s, struct err *err)
         const char *near = text_nearest(topic, names);
         if (!near)
             near = recipe_nearest_key(s->arena, topic);
-        return err_set(err, ERR_USAGE, "there is no help on '%s'%s%s%s", text_shown(s->arena, topic),
-                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return err_set(err, ERR_USAGE, "there is no help on '%s'%s%s%s",
+                       text_shown(s->arena, topic), near ? "; did you mean '" : "",
+                       near ? near : "", near ? "'?" : "");
     }
     return true;
 }
@@ -71,7 +74,8 @@ bool cmd_help(struct session *s, struct err *err)
 static const char starter[] =
     "# A recipe for crelease.  'crelease help recipe' has every key.\n"
     "application: my_project\n"
-    "# extends: rails                  # defaults for a framework: rails, django, laravel, node, static\n"
+    "# extends: rails                  # defaults for a framework: rails, django, laravel, node, "
+    "static\n"
     "repository: .                    # a path or a URL\n"
     "ref: main                        # a branch, tag or commit\n"
     "deploy_to: /var/www/my_project\n"
@@ -96,14 +100,18 @@ bool cmd_init(struct session *s, struct err *err)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 
     if (fd < 0 && errno == EEXIST)
-        return err_set(err, ERR_USAGE, "'%s' is there already; it was not touched", text_shown(s->arena, path));
+        return err_set(err, ERR_USAGE, "'%s' is there already; it was not touched",
+                       text_shown(s->arena, path));
     if (fd < 0)
-        return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(s->arena, path), strerror(errno));
+        return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(s->arena, path),
+                       strerror(errno));
     bool ok = write(fd, starter, sizeof starter - 1) == (ssize_t)sizeof starter - 1;
     ok = close(fd) == 0 && ok;
     if (!ok)
-        return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(s->arena, path), strerror(errno));
+        return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(s->arena, path),
+                       strerror(errno));
     if (!s->options.quiet)
-        printf("wrote %s; edit it, then run 'crelease check production'\n", text_shown(s->arena, path));
+        printf("wrote %s; edit it, then run 'crelease check production'\n",
+               text_shown(s->arena, path));
     return true;
 }

@@ -126,8 +126,9 @@ static void print_one(struct session *s, const struct past *p)
     struct arena *a = s->arena;
     long long when = p->ended ? p->ended : p->since;
 
-    printf("%s  %-8s %-8s %s  %.7s  %s%s%s\n", when ? clock_date(a, when * 1000) : "                ",
-           text_shown(a, p->command), text_shown(a, p->outcome), text_shown(a, p->release),
+    printf("%s  %-8s %-8s %s  %.7s  %s%s%s\n",
+           when ? clock_date(a, when * 1000) : "                ", text_shown(a, p->command),
+           text_shown(a, p->outcome), text_shown(a, p->release),
            p->revision ? text_shown(a, p->revision) : "-", p->ref ? text_shown(a, p->ref) : "",
            p->ref ? "  by " : "by ", text_shown(a, p->by));
 }
@@ -180,8 +181,14 @@ bool cmd_history(struct session *s, struct err *err)
 {
     size_t n = s->recipe->n_hosts;
     size_t *hosts = arena_array(s->arena, n, sizeof *hosts);
-    struct trip t = {.script = script_history, .step = "look", .verb = "look", .values = history_values,
-                     .hosts = hosts, .n_hosts = n, .payload = -1, .timeout_ms = 60000};
+    struct trip t = {.script = script_history,
+                     .step = "look",
+                     .verb = "look",
+                     .values = history_values,
+                     .hosts = hosts,
+                     .n_hosts = n,
+                     .payload = -1,
+                     .timeout_ms = 60000};
     struct reply *replies;
     struct pasts all = {0};
 

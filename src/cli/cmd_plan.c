@@ -15,9 +15,12 @@ static const char *note_of(struct session *s, const struct plan *p, const struct
         return plan_rolling(s->arena, s->recipe);
     if (step->stage->who != WHO_DB && step->stage->who != WHO_MIGRATE)
         return NULL;
-    if (!s->run.force && *digest && site->migrated_digest && strcmp(digest, site->migrated_digest) == 0)
+    if (!s->run.force && *digest && site->migrated_digest &&
+        strcmp(digest, site->migrated_digest) == 0)
         return "nothing pending: unchanged since the last migration";
-    return strcmp(step->stage->name, "migrate") == 0 && !step->stage->until ? "if something is pending" : NULL;
+    return strcmp(step->stage->name, "migrate") == 0 && !step->stage->until
+               ? "if something is pending"
+               : NULL;
 }
 
 /* A backup that the plan's migration would probably meet; NULL when none is known of. */
@@ -30,9 +33,12 @@ static const char *warning_of(struct session *s, const struct plan *p, const str
         return NULL;
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct step *step = &p->steps[i];
-        if (step->stage->who == WHO_MIGRATE && !step->stage->until && step->jobs && run_hosts_left(&s->run, step, NULL) &&
+        if (step->stage->who == WHO_MIGRATE && !step->stage->until && step->jobs &&
+            run_hosts_left(&s->run, step, NULL) &&
             (!note_of(s, p, step, sv) || strncmp(note_of(s, p, step, sv), "nothing", 7) != 0))
-            return foresee_look(&s->run, step->hosts[0], 0, &next, &lost) ? foresee_warning(&s->run, &next) : NULL;
+            return foresee_look(&s->run, step->hosts[0], 0, &next, &lost)
+                       ? foresee_warning(&s->run, &next)
+                       : NULL;
     }
     return NULL;
 }
@@ -102,13 +108,14 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
     if (w->command == COMMAND_ROLLBACK)
         printf("back to release %s\n\n", w->release);
     else
-        printf("%.7s \"%s\" (%s)   as release %s\n\n", w->revision, text_shown(s->arena, w->subject),
-               text_shown(s->arena, w->ref), w->release);
+        printf("%.7s \"%s\" (%s)   as release %s\n\n", w->revision,
+               text_shown(s->arena, w->subject), text_shown(s->arena, w->ref), w->release);
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct step *step = &p->steps[i];
         const char *note = note_of(s, p, step, sv);
         bool several = step->jobs && step->jobs->n > 1;
-        printf("  %-15s %-20s   %s%s%s%s\n", step->name, run_host_names(&s->run, step->hosts, step->n_hosts),
+        printf("  %-15s %-20s   %s%s%s%s\n", step->name,
+               run_host_names(&s->run, step->hosts, step->n_hosts),
                several ? text_count(s->arena, step->jobs->n, "job")
                        : text_shown(s->arena, run_redact(&s->run, step->about)),
                note ? "   (" : "", note ? note : "", note ? ")" : "");

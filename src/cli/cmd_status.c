@@ -23,7 +23,8 @@ struct unfinished {
     const char *by;
 };
 
-static bool look_at_run(struct session *s, const struct survey *sv, struct unfinished *u, struct err *err)
+static bool look_at_run(struct session *s, const struct survey *sv, struct unfinished *u,
+                        struct err *err)
 {
     struct err several = {.arena = s->arena};
     long holder;
@@ -54,7 +55,7 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
     bool in_clear = u->stage && strcmp(u->stage, "backup-clear") == 0;
     u->state = site->lock.alive ? (in_clear ? "waiting" : "running")
                : !word || strcmp(word, err_word(ERR_INTERRUPTED)) == 0 ? "interrupted"
-                                                                        : "failed";
+                                                                       : "failed";
     if (site->lock.alive)
         u->error = NULL;
     return true;
@@ -62,7 +63,8 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
 
 /* What migrations are pending for the release that an unfinished run brings, once it is there, else
  * for the live one; -1 when it cannot be known. */
-static long pending_now(struct session *s, const struct survey *sv, const struct unfinished *u, size_t host)
+static long pending_now(struct session *s, const struct survey *sv, const struct unfinished *u,
+                        size_t host)
 {
     const struct site *site = &sv->sites[host];
     struct err ignored = {.arena = s->arena};
@@ -71,8 +73,8 @@ static long pending_now(struct session *s, const struct survey *sv, const struct
     if (!sv->reached[host] || !s->recipe->migrate.run)
         return -1;
     if (u->there && *u->what.release && site_is_marked(site, "checkout", "done")) {
-        const char *folder = arena_printf(s->arena, "%s/releases/%s", s->recipe->hosts[host].deploy_to,
-                                          u->what.release);
+        const char *folder = arena_printf(s->arena, "%s/releases/%s",
+                                          s->recipe->hosts[host].deploy_to, u->what.release);
         if (site_is_marked(site, "migrate", "done") || site_is_marked(site, "migrate", "skipped"))
             return 0;
         return migrate_pending(&s->run, host, folder, &n, NULL, &ignored) ? n : -1;
@@ -113,13 +115,15 @@ static void put_hosts(struct session *s, struct json *o, const struct survey *sv
 }
 
 /* A lock that is not of the run that is told below, and a host that is not of that run. */
-static void print_lock(struct session *s, const struct site *site, const struct unfinished *u, const char *name)
+static void print_lock(struct session *s, const struct site *site, const struct unfinished *u,
+                       const char *name)
 {
     const char *env = s->recipe->environment;
 
     if (site->lock.held && strcmp(site->lock.run, u->what.run) != 0)
-        printf("  %-16s held by run %s of %s, which is another one and %s: crelease resume %s --hosts %s\n", "",
-               site->lock.run, text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
+        printf("  %-16s held by run %s of %s, which is another one and %s: crelease resume %s "
+               "--hosts %s\n",
+               "", site->lock.run, text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
                site->lock.alive ? "alive" : "unfinished", env, name);
     else if (site->lock.held && u->what.hosts.n && !strs_has(&u->what.hosts, name))
         printf("  %-16s held by run %s, in which it has no part\n", "", site->lock.run);
@@ -144,7 +148,8 @@ static void put_run(struct session *s, struct json *o, const struct unfinished *
     json_put_text(j, "since", clock_rfc3339(s->arena, u->what.since_unix * 1000, false));
 }
 
-static void print_host(struct session *s, const struct survey *sv, const struct unfinished *u, size_t h)
+static void print_host(struct session *s, const struct survey *sv, const struct unfinished *u,
+                       size_t h)
 {
     const struct site *site = &sv->sites[h];
     const char *name = s->recipe->hosts[h].name;
@@ -164,8 +169,10 @@ static void print_host(struct session *s, const struct survey *sv, const struct 
         printf("  %-16s current points nowhere: %s", name, text_shown(s->arena, site->current));
         break;
     case CURRENT_LINK:
-        printf("  %-16s %s  %.7s", name, site->live ? site->live : text_shown(s->arena, site->current),
-               site->live_revision ? text_shown(s->arena, site->live_revision) : "(revision not known)");
+        printf("  %-16s %s  %.7s", name,
+               site->live ? site->live : text_shown(s->arena, site->current),
+               site->live_revision ? text_shown(s->arena, site->live_revision)
+                                   : "(revision not known)");
         break;
     }
     printf("   %s kept\n", text_count(s->arena, site->n_releases, "release"));
@@ -193,7 +200,8 @@ static void print_run(struct session *s, const struct unfinished *u)
     if (u->error)
         printf("  %s\n", text_shown(s->arena, u->error));
     if (strcmp(u->state, "running") != 0 && strcmp(u->state, "waiting") != 0)
-        printf("  next: 'crelease resume %s' to go on, or 'crelease abort %s' to give it up\n", env, env);
+        printf("  next: 'crelease resume %s' to go on, or 'crelease abort %s' to give it up\n", env,
+               env);
 }
 
 /* Paths below what the recipe links are not the release's own. */
@@ -295,13 +303,16 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
         next_backups_print(s, s->recipe->hosts[t->db].name, &t->next);
     }
     if (s->recipe->migrate.run)
-        printf("%s\n", t->pending == PENDING_SOME
-                           ? arena_printf(s->arena, "migrations are pending for the %s, number not known", of)
-                       : t->pending < 0  ? "pending migrations: not known"
-                       : t->pending == 0 ? arena_printf(s->arena, "no migration is pending for the %s", of)
-                                      : arena_printf(s->arena, "%s pending for the %s",
-                                                     text_count(s->arena, (unsigned long long)t->pending,
-                                                                "migration"), of));
+        printf(
+            "%s\n",
+            t->pending == PENDING_SOME
+                ? arena_printf(s->arena, "migrations are pending for the %s, number not known", of)
+            : t->pending < 0 ? "pending migrations: not known"
+            : t->pending == 0
+                ? arena_printf(s->arena, "no migration is pending for the %s", of)
+                : arena_printf(s->arena, "%s pending for the %s",
+                               text_count(s->arena, (unsigned long long)t->pending, "migration"),
+                               of));
     return !s->options.verify || verify_all(s, sv, NULL, err);
 }
 
@@ -323,7 +334,8 @@ static void look_at_backups(struct session *s, const struct survey *sv, struct t
         t->next.why = lost.msg;
     err_clear(&lost);
     if (!stop_told(&s->run, (size_t)t->db, &t->stops, &lost))
-        run_warn(&s->run, s->recipe->hosts[t->db].name, "could not look up which backups were stopped: %s", lost.msg);
+        run_warn(&s->run, s->recipe->hosts[t->db].name,
+                 "could not look up which backups were stopped: %s", lost.msg);
 }
 
 bool cmd_status(struct session *s, struct err *err)

@@ -2,7 +2,8 @@
 
 const struct command commands[] = {
     {"deploy", cmd_deploy, ENV_NEEDED, OPT_DEPLOY, 1, true, "ENV", "bring a revision live"},
-    {"resume", cmd_resume, ENV_OPTIONAL, OPT_RESUME, 1, true, "[ENV]", "go on with the unfinished run"},
+    {"resume", cmd_resume, ENV_OPTIONAL, OPT_RESUME, 1, true, "[ENV]",
+     "go on with the unfinished run"},
     {"rollback", cmd_rollback, ENV_NEEDED, OPT_ROLLBACK, 1, true, "ENV",
      "go back to the last finished release before the live one, or --to RELEASE"},
     {"abort", cmd_abort, ENV_NEEDED, OPT_ABORT, 1, true, "ENV",
@@ -13,7 +14,8 @@ const struct command commands[] = {
      "what deploy would do, stage by stage and host by host; changes nothing"},
     {"check", cmd_check, ENV_NEEDED, OPT_OTHER, 1, false, "ENV",
      "would it work: connections, tools, rights, disk, linked files, database"},
-    {"backups", cmd_backups, ENV_NEEDED, OPT_OTHER | OPT_BACKUPS, 1, false, "ENV [--wait | --hold -- CMD]",
+    {"backups", cmd_backups, ENV_NEEDED, OPT_OTHER | OPT_BACKUPS, 1, false,
+     "ENV [--wait | --hold -- CMD]",
      "running backups and the next ones; wait for their end; run one beside no migration"},
     {"history", cmd_history, ENV_NEEDED, OPT_HISTORY, 1, false, "ENV",
      "past runs: when, who, what, how it ended"},

@@ -15,42 +15,52 @@ static const struct option_row {
     const char *const *words;
 } rows[] = {
 #define AT(member) offsetof(struct options, member)
-    {'f', "recipe", OPT_TEXT, AT(recipe), OPT_ALL, "FILE", "the recipe, instead of looking for it", NULL},
+    {'f', "recipe", OPT_TEXT, AT(recipe), OPT_ALL, "FILE", "the recipe, instead of looking for it",
+     NULL},
     {0, "hosts", OPT_TEXT, AT(hosts), OPT_ALL, "A,B", "only these hosts", NULL},
     {0, "roles", OPT_TEXT, AT(roles), OPT_ALL, "X,Y", "only hosts with one of these roles", NULL},
-    {'q', "quiet", OPT_FLAG, AT(quiet), OPT_ALL, NULL, "print nothing but the one line of an error", NULL},
-    {'v', "verbose", OPT_COUNT_UP, AT(verbose), OPT_ALL, NULL, "say more; keep the output of jobs", NULL},
+    {'q', "quiet", OPT_FLAG, AT(quiet), OPT_ALL, NULL, "print nothing but the one line of an error",
+     NULL},
+    {'v', "verbose", OPT_COUNT_UP, AT(verbose), OPT_ALL, NULL, "say more; keep the output of jobs",
+     NULL},
     {0, "json", OPT_FLAG, AT(json), OPT_ALL, NULL, "standard output is JSON only", NULL},
-    {0, "color", OPT_WORD, AT(color), OPT_ALL, "WHEN", "auto, always or never (NO_COLOR is honoured)",
+    {0, "color", OPT_WORD, AT(color), OPT_ALL, "WHEN",
+     "auto, always or never (NO_COLOR is honoured)",
      (const char *const[]){"auto", "always", "never", NULL}},
     {'h', "help", OPT_FLAG, AT(help), OPT_ALL, NULL, "help on the command", NULL},
     {0, "version", OPT_FLAG, AT(version), OPT_ALL, NULL, "print the version", NULL},
-    {0, "on-backup", OPT_WORD, AT(on_backup), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, "POLICY",
-     "a backup is in the way: wait, kill, abort or ask",
+    {0, "on-backup", OPT_WORD, AT(on_backup), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN,
+     "POLICY", "a backup is in the way: wait, kill, abort or ask",
      (const char *const[]){"wait", "kill", "abort", "ask", NULL}},
     {0, "wait-limit", OPT_DURATION, AT(wait_limit_ms),
      OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN | OPT_BACKUPS, "DURATION",
      "wait at most so long for a backup, or with --hold for a migration (6h)", NULL},
-    {0, "wait", OPT_FLAG, AT(wait), OPT_BACKUPS, NULL, "wait until no backup is in the way of a migration", NULL},
+    {0, "wait", OPT_FLAG, AT(wait), OPT_BACKUPS, NULL,
+     "wait until no backup is in the way of a migration", NULL},
     {0, "hold", OPT_FLAG, AT(hold), OPT_BACKUPS, NULL,
      "run CMD here; no migration begins before its end, nor CMD during one", NULL},
-    {0, "wait-lock", OPT_DURATION, AT(wait_lock_ms), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, "DURATION",
+    {0, "wait-lock", OPT_DURATION, AT(wait_lock_ms),
+     OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, "DURATION",
      "another run is alive: wait at most so long for it", NULL},
     {'n', "dry-run", OPT_FLAG, AT(dry_run), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, NULL,
      "only say what would be done (as 'plan')", NULL},
-    {0, "ref", OPT_TEXT, AT(ref), OPT_DEPLOY | OPT_PLAN, "REF", "the branch, tag or commit to deploy", NULL},
+    {0, "ref", OPT_TEXT, AT(ref), OPT_DEPLOY | OPT_PLAN, "REF",
+     "the branch, tag or commit to deploy", NULL},
     {0, "no-migrate", OPT_FLAG, AT(no_migrate), OPT_DEPLOY | OPT_RESUME | OPT_PLAN, NULL,
      "leave the database alone; resume: take the migration as done", NULL},
     {0, "force", OPT_FLAG, AT(force),
      OPT_DEPLOY | OPT_PLAN | OPT_RESUME | OPT_ABORT | OPT_ROLLBACK | OPT_OTHER, NULL,
-     "deploy what is live already; ask the migration tool anyway; migrate again after an end that is not known;"
-     " take over without asking", NULL},
+     "deploy what is live already; ask the migration tool anyway; migrate again after an end that "
+     "is not known;"
+     " take over without asking",
+     NULL},
     {0, "takeover", OPT_FLAG, AT(takeover), OPT_RESUME | OPT_ABORT, NULL,
      "take the run over although its holder is alive", NULL},
     {0, "new-recipe", OPT_FLAG, AT(new_recipe), OPT_RESUME | OPT_ABORT, NULL,
      "the recipe has changed meanwhile: go on with it as it is now, not with the run's own", NULL},
     {0, "to", OPT_TEXT, AT(to), OPT_ROLLBACK, "RELEASE", "the release to go back to", NULL},
-    {0, "verify", OPT_FLAG, AT(verify), OPT_STATUS, NULL, "hold the live release against its manifest", NULL},
+    {0, "verify", OPT_FLAG, AT(verify), OPT_STATUS, NULL,
+     "hold the live release against its manifest", NULL},
     {0, "count", OPT_NUMBER, AT(count), OPT_HISTORY, "N", "how many runs (20)", NULL},
 #undef AT
 };
@@ -92,13 +102,16 @@ static bool word_is_one_of(const struct option_row *row, const char *value, stru
     for (size_t i = 0; row->words[i]; i++) {
         if (strcmp(row->words[i], value) == 0)
             return true;
-        list = arena_printf(err->arena, "%s%s%s", list, i == 0 ? "" : row->words[i + 1] ? ", " : " or ",
+        list = arena_printf(err->arena, "%s%s%s", list,
+                            i == 0              ? ""
+                            : row->words[i + 1] ? ", "
+                                                : " or ",
                             row->words[i]);
     }
     const char *near = text_nearest(value, row->words);
     return err_set(err, ERR_USAGE, "--%s is '%s', expected %s%s%s%s", row->word,
-                   text_shown(err->arena, value), list, near ? "; did you mean '" : "", near ? near : "",
-                   near ? "'?" : "");
+                   text_shown(err->arena, value), list, near ? "; did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
 }
 
 static bool set(struct options *o, const struct option_row *row, const char *value, struct err *err)
@@ -124,14 +137,16 @@ static bool set(struct options *o, const struct option_row *row, const char *val
         return true;
     case OPT_DURATION:
         if (!text_duration(value, (long long *)(void *)at))
-            return err_set(err, ERR_USAGE, "--%s is '%s', expected a duration such as 90s, 5m or 6h",
-                           row->word, text_shown(err->arena, value));
+            return err_set(err, ERR_USAGE,
+                           "--%s is '%s', expected a duration such as 90s, 5m or 6h", row->word,
+                           text_shown(err->arena, value));
         return true;
     case OPT_NUMBER:
-        *(long *)(void *)at = strspn(value, "0123456789") == strlen(value) ? strtol(value, NULL, 10) : 0;
+        *(long *)(void *)at =
+            strspn(value, "0123456789") == strlen(value) ? strtol(value, NULL, 10) : 0;
         if (*(long *)(void *)at < 1 || *(long *)(void *)at > 10000)
-            return err_set(err, ERR_USAGE, "--%s is '%s', expected a number from 1 to 10000", row->word,
-                           text_shown(err->arena, value));
+            return err_set(err, ERR_USAGE, "--%s is '%s', expected a number from 1 to 10000",
+                           row->word, text_shown(err->arena, value));
         return true;
     }
     return true;
@@ -219,7 +234,8 @@ static bool is_given(const struct options *o, const struct option_row *row)
     case OPT_TEXT:
         return *(const char *const *)(const void *)at != NULL;
     case OPT_DURATION:
-        return *(const long long *)(const void *)at != (row->at == offsetof(struct options, wait_limit_ms) ? -1 : 0);
+        return *(const long long *)(const void *)at !=
+               (row->at == offsetof(struct options, wait_limit_ms) ? -1 : 0);
     case OPT_NUMBER:
         return *(const long *)(const void *)at != 20;
     }
@@ -242,7 +258,8 @@ const char *options_help(struct arena *a, unsigned takes, bool common)
         const struct option_row *row = &rows[i];
         if ((row->takes == OPT_ALL) != common || !(row->takes & takes))
             continue;
-        const char *word = arena_printf(a, "%s%s%s", row->word, row->arg ? " " : "", row->arg ? row->arg : "");
+        const char *word =
+            arena_printf(a, "%s%s%s", row->word, row->arg ? " " : "", row->arg ? row->arg : "");
         char letter[8] = "    ";
         if (row->letter)
             snprintf(letter, sizeof letter, "-%c, ", row->letter);

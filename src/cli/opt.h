@@ -29,7 +29,7 @@ struct options {
     const char *color; /* auto, always, never */
     bool version;
     bool help;
-    const char *on_backup; /* NULL: as the recipe says */
+    const char *on_backup;   /* NULL: as the recipe says */
     long long wait_limit_ms; /* -1: as the recipe says */
     long long wait_lock_ms;
     bool dry_run;
@@ -40,20 +40,20 @@ struct options {
     bool new_recipe;
     const char *to;
     bool verify;
-    bool wait; /* backups: until none is in the way */
-    bool hold; /* backups: run a command while no migration runs */
-    long count; /* history: how many */
+    bool wait;         /* backups: until none is in the way */
+    bool hold;         /* backups: run a command while no migration runs */
+    long count;        /* history: how many */
     struct strs words; /* what is no option: the command, ENV, ... */
     struct strs rest;  /* behind -- */
 };
 
 /* USAGE with the nearest option that exists.  words.v[0] is the command. */
-bool options_read(struct arena *a, int argc, char **argv, struct options *ret, struct err *err)
-    MUST_CHECK;
+bool options_read(struct arena *a, int argc, char **argv, struct options *ret,
+                  struct err *err) MUST_CHECK;
 
 /* Which of them that command takes; USAGE for one that it does not. */
-bool options_check(const struct options *o, const char *command, unsigned takes, struct err *err)
-    MUST_CHECK;
+bool options_check(const struct options *o, const char *command, unsigned takes,
+                   struct err *err) MUST_CHECK;
 
 /* One line an option, for those that the command takes. */
 const char *options_help(struct arena *a, unsigned takes, bool common);

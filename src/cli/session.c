@@ -68,9 +68,9 @@ static bool choose_hosts(struct session *s, const struct strs *hosts, const stru
         }
         const char *near = found ? NULL : text_nearest(hosts->v[i], names);
         if (!found)
-            return err_set(err, ERR_USAGE, "environment '%s' has no host '%s'%s%s%s", r->environment,
-                           text_shown(s->arena, hosts->v[i]), near ? "; did you mean '" : "",
-                           near ? near : "", near ? "'?" : "");
+            return err_set(err, ERR_USAGE, "environment '%s' has no host '%s'%s%s%s",
+                           r->environment, text_shown(s->arena, hosts->v[i]),
+                           near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
     for (size_t h = 0; h < r->n_hosts; h++)
         if (is_chosen(&r->hosts[h], hosts, roles))
@@ -91,8 +91,8 @@ static void print_mistakes(const struct session *s, const struct strs *mistakes)
         fprintf(stderr, "%s\n", text_shown(s->arena, mistakes->v[i]));
 }
 
-static bool read_recipe(struct session *s, const char *environment, const char *text, const char *name,
-                        struct err *err)
+static bool read_recipe(struct session *s, const char *environment, const char *text,
+                        const char *name, struct err *err)
 {
     struct strs mistakes = {0};
     struct recipe_where where = {.file = s->options.recipe,
@@ -160,9 +160,8 @@ static void fleet_begin(struct session *s)
 {
     struct recipe *r = s->recipe;
     struct fleet_host *hosts = arena_array(s->arena, r->n_hosts, sizeof *hosts);
-    struct fleet_options options = {.ask = ask_secret,
-                                    .ask_arg = s,
-                                    .alive_interval_ms = (long)r->connection.alive_ms};
+    struct fleet_options options = {
+        .ask = ask_secret, .ask_arg = s, .alive_interval_ms = (long)r->connection.alive_ms};
 
     for (size_t h = 0; h < r->n_hosts; h++)
         hosts[h] = (struct fleet_host){.name = r->hosts[h].name,
@@ -195,7 +194,8 @@ static void run_prepare(struct session *s)
     static const struct {
         const char *word;
         enum policy policy;
-    } policies[] = {{"wait", POLICY_WAIT}, {"kill", POLICY_KILL}, {"abort", POLICY_ABORT}, {"ask", POLICY_ASK}};
+    } policies[] = {
+        {"wait", POLICY_WAIT}, {"kill", POLICY_KILL}, {"abort", POLICY_ABORT}, {"ask", POLICY_ASK}};
     struct run *r = &s->run;
 
     *r = (struct run){.arena = s->arena,
@@ -206,13 +206,21 @@ static void run_prepare(struct session *s)
                       .on_backup = s->recipe->backup.policy,
                       .force = s->options.force,
                       .no_migrate = s->options.no_migrate,
-                      .interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !s->options.json};
+                      .interactive =
+                          isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !s->options.json};
     run_init(r);
     /* Until there is a run: scripts that only look, and commands of the moment, have this one. */
     r->plan = plan_make(s->arena, r->stages, s->recipe,
-                        &(struct what){.run = "", .application = s->recipe->application,
-                                       .environment = s->recipe->environment, .release = "", .revision = "",
-                                       .ref = "", .subject = "", .by = "", .user = "", .recipe_digest = "",
+                        &(struct what){.run = "",
+                                       .application = s->recipe->application,
+                                       .environment = s->recipe->environment,
+                                       .release = "",
+                                       .revision = "",
+                                       .ref = "",
+                                       .subject = "",
+                                       .by = "",
+                                       .user = "",
+                                       .recipe_digest = "",
                                        .migrate_digest = ""});
     for (size_t i = 0; s->options.on_backup && i < sizeof policies / sizeof *policies; i++)
         if (strcmp(policies[i].word, s->options.on_backup) == 0)
@@ -228,7 +236,9 @@ void session_open(struct session *s)
 {
     const char *term = getenv("TERM");
     bool tty = isatty(STDOUT_FILENO) && !(term && strcmp(term, "dumb") == 0);
-    struct ui_options ui = {.mode = s->options.json ? UI_JSON : tty && !s->options.hold ? UI_TTY : UI_PLAIN,
+    struct ui_options ui = {.mode = s->options.json           ? UI_JSON
+                                    : tty && !s->options.hold ? UI_TTY
+                                                              : UI_PLAIN,
                             .color = use_color(&s->options, tty),
                             .quiet = s->options.quiet,
                             .verbose = s->options.verbose,
@@ -263,9 +273,11 @@ bool session_own_recipe(struct session *s, const char *text, const char *name, c
     if (!read_recipe(s, s->recipe->environment, text, name, err))
         return err_in(err, "--new-recipe goes on with the one that is here now");
     if (strcmp(s->recipe->digest, digest) != 0)
-        return err_set(err, ERR_FAILED,
-                       "the %s (in .crelease/runs) is damaged, or extends another one in this version of"
-                       " crelease: --new-recipe goes on with the one that is here now", name);
+        return err_set(
+            err, ERR_FAILED,
+            "the %s (in .crelease/runs) is damaged, or extends another one in this version of"
+            " crelease: --new-recipe goes on with the one that is here now",
+            name);
     fleet_close(s->fleet);
     run_prepare(s);
     s->run.begun = begun;
@@ -282,10 +294,11 @@ bool session_narrow(struct session *s, const struct strs *names, struct err *err
         for (size_t h = 0; h < s->recipe->n_hosts; h++)
             found = found || strcmp(s->recipe->hosts[h].name, names->v[i]) == 0;
         if (!found)
-            return err_set(err, ERR_FAILED,
-                           "host '%s' takes part in the run and is not in the recipe any more: put it back"
-                           " (or leave out --hosts) to go on",
-                           text_shown(s->arena, names->v[i]));
+            return err_set(
+                err, ERR_FAILED,
+                "host '%s' takes part in the run and is not in the recipe any more: put it back"
+                " (or leave out --hosts) to go on",
+                text_shown(s->arena, names->v[i]));
     }
     if (names->n == s->recipe->n_hosts)
         return true;
@@ -312,11 +325,12 @@ bool session_holder(struct session *s, const struct survey *sv, long *ret_host, 
         if (!sv->reached[h] || !site->lock.held)
             continue;
         if (*ret_host >= 0 && strcmp(sv->sites[*ret_host].lock.run, site->lock.run) != 0)
-            return err_set(err, ERR_UNFINISHED,
-                           "two runs are unfinished: %s on %s and %s on %s; resume or abort each with"
-                           " --hosts",
-                           sv->sites[*ret_host].lock.run, s->recipe->hosts[*ret_host].name,
-                           site->lock.run, s->recipe->hosts[h].name);
+            return err_set(
+                err, ERR_UNFINISHED,
+                "two runs are unfinished: %s on %s and %s on %s; resume or abort each with"
+                " --hosts",
+                sv->sites[*ret_host].lock.run, s->recipe->hosts[*ret_host].name, site->lock.run,
+                s->recipe->hosts[h].name);
         if (*ret_host < 0 || (site->lock.alive && !sv->sites[*ret_host].lock.alive))
             *ret_host = (long)h;
     }
@@ -348,8 +362,8 @@ static void fetch_progress(void *arg, unsigned received, unsigned total, size_t 
 
     if (s->options.quiet || s->options.json || !isatty(STDERR_FILENO))
         return;
-    fprintf(stderr, "\r\033[Kfetching %s: %u of %u objects, %s%s", s->recipe->repository, received, total,
-            text_size(s->arena, bytes), received == total && total ? "\r\033[K" : "");
+    fprintf(stderr, "\r\033[Kfetching %s: %u of %u objects, %s%s", s->recipe->repository, received,
+            total, text_size(s->arena, bytes), received == total && total ? "\r\033[K" : "");
 }
 
 static bool fetch_stop(void *arg)
@@ -394,47 +408,58 @@ bool session_end(struct session *s, const char *message, struct err *err)
     case ERR_FAILED:
         if (s->run.turned_back && s->run.n_out) {
             strs_add(s->arena, &f->next,
-                     arena_printf(s->arena, "'crelease abort %s' for %s that was left out; mend it and run"
-                                  " 'crelease deploy %s'", env,
-                                  text_count(s->arena, s->run.n_out, "host"), env));
+                     arena_printf(s->arena,
+                                  "'crelease abort %s' for %s that was left out; mend it and run"
+                                  " 'crelease deploy %s'",
+                                  env, text_count(s->arena, s->run.n_out, "host"), env));
             break;
         }
         if (s->run.turned_back) {
-            strs_add(s->arena, &f->next, arena_printf(s->arena, "mend it and run 'crelease deploy %s'", env));
+            strs_add(s->arena, &f->next,
+                     arena_printf(s->arena, "mend it and run 'crelease deploy %s'", env));
             break;
         }
         if (noted)
             strs_add(s->arena, &f->next,
-                     arena_printf(s->arena, "mend it and run 'crelease resume %s', or 'crelease abort %s'",
+                     arena_printf(s->arena,
+                                  "mend it and run 'crelease resume %s', or 'crelease abort %s'",
                                   env, env));
         break;
     case ERR_UNFINISHED:
         strs_add(s->arena, &f->next,
-                 arena_printf(s->arena, "'crelease status %s' to look, then 'crelease resume %s' to go on or"
-                              " 'crelease abort %s' to give it up", env, env, env));
+                 arena_printf(s->arena,
+                              "'crelease status %s' to look, then 'crelease resume %s' to go on or"
+                              " 'crelease abort %s' to give it up",
+                              env, env, env));
         break;
     case ERR_LOCKED:
         strs_add(s->arena, &f->next,
-                 arena_printf(s->arena, "'crelease status %s' to look, or try again with --wait-lock 10m", env));
+                 arena_printf(s->arena,
+                              "'crelease status %s' to look, or try again with --wait-lock 10m",
+                              env));
         break;
     case ERR_BACKUP:
         if (!noted || f->next.n)
             break;
         strs_add(s->arena, &f->next,
-                 arena_printf(s->arena, "'crelease resume %s' when it has ended, or 'crelease resume %s"
-                              " --on-backup=kill' to stop it", env, env));
+                 arena_printf(s->arena,
+                              "'crelease resume %s' when it has ended, or 'crelease resume %s"
+                              " --on-backup=kill' to stop it",
+                              env, env));
         break;
     case ERR_UNCERTAIN:
     case ERR_INTERRUPTED:
     case ERR_TERMINATED:
         if (noted && !f->next.n)
             strs_add(s->arena, &f->next,
-                     arena_printf(s->arena, "'crelease resume %s' looks and goes on, or 'crelease abort %s'",
+                     arena_printf(s->arena,
+                                  "'crelease resume %s' looks and goes on, or 'crelease abort %s'",
                                   env, env));
         break;
     case ERR_UNREACHABLE:
         strs_add(s->arena, &f->now, "nothing was changed");
-        strs_add(s->arena, &f->next, arena_printf(s->arena, "'crelease check %s' once it is mended", env));
+        strs_add(s->arena, &f->next,
+                 arena_printf(s->arena, "'crelease check %s' once it is mended", env));
         break;
     default:
         break;

@@ -282,7 +282,8 @@ const char *ui_backup_what(struct arena *a, const struct backup *b, long long pa
         text = arena_printf(a, "%s of %s", text, ui_shown(a, b->database));
     if (given(b->user))
         text = arena_printf(a, "%s by %s", text, ui_shown(a, b->user));
-    if (given(b->kind) && given(b->application) && (strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0))
+    if (given(b->kind) && given(b->application) &&
+        (strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0))
         text = arena_printf(a, "%s as %s", text, ui_shown(a, b->application));
     if (b->pid > 0)
         text = arena_printf(a, "%s, pid %ld", text, b->pid);
@@ -294,7 +295,8 @@ const char *ui_backup_what(struct arena *a, const struct backup *b, long long pa
 enum { OVERDUE_MS = 60000 }; /* until then it "should be over any moment" */
 
 /* "about 2 h 20 min left (2 h 05 min to 2 h 50 min)" */
-static const char *left_text(struct arena *a, const struct backup *b, long long left, long long passed_ms)
+static const char *left_text(struct arena *a, const struct backup *b, long long left,
+                             long long passed_ms)
 {
     const char *text = arena_printf(a, "about %s left", text_span(a, left));
     long long low = b->eta_low_s * 1000 - passed_ms;
@@ -317,8 +319,9 @@ struct strs ui_backup_left(struct arena *a, const struct backup *b, long long pa
                                                      text_span(a, b->stuck_s * 1000 + passed_ms))
                        : b->eta_s < 0 ? (is_to_come ? "not begun yet" : "expected end not known")
                        : left > 0     ? left_text(a, b, left, passed_ms)
-                       : b->overdue_s > 0 || over >= OVERDUE_MS ? arena_printf(a, "overdue by %s", text_span(a, over))
-                                            : "should be over any moment";
+                       : b->overdue_s > 0 || over >= OVERDUE_MS
+                           ? arena_printf(a, "overdue by %s", text_span(a, over))
+                           : "should be over any moment";
     struct strs parts = {0};
 
     strs_add(a, &parts, arena_printf(a, "%s%s", text, from ? "," : ""));

@@ -19,11 +19,11 @@ enum ui_mode { UI_TTY, UI_PLAIN, UI_JSON };
 struct ui_options {
     enum ui_mode mode;
     bool color;
-    bool quiet;   /* -q: nothing but the one line of an error, on err */
-    int verbose;  /* -v: keep job output, say more */
+    bool quiet;  /* -q: nothing but the one line of an error, on err */
+    int verbose; /* -v: keep job output, say more */
     FILE *out;
     FILE *err;
-    int columns;  /* 0: ask the terminal, 80 when it does not say */
+    int columns; /* 0: ask the terminal, 80 when it does not say */
 };
 
 struct ui;
@@ -38,7 +38,8 @@ void ui_tick(void *ui);
 void ui_pause(struct ui *ui);
 void ui_close(struct ui *ui);
 
-/* "about 2 h 20 min left (2 h 05 min to 2 h 50 min), from the last 5 backups and its size", harmless. */
+/* "about 2 h 20 min left (2 h 05 min to 2 h 50 min), from the last 5 backups and its size",
+ * harmless. */
 const char *ui_backup_expected(struct arena *a, const struct backup *b);
 
 #endif

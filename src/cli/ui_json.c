@@ -233,7 +233,8 @@ static void json_tell(struct ui *ui, const struct event *e)
     write_event(ui, e);
     if (e->kind == EVENT_WARNING && !ui->o.quiet) {
         struct arena a = {0};
-        fprintf(ui->o.err, "crelease: warning: %s%s%s\n", e->host ? ui_shown(&a, e->host) : "", e->host ? ": " : "", ui_shown(&a, e->detail));
+        fprintf(ui->o.err, "crelease: warning: %s%s%s\n", e->host ? ui_shown(&a, e->host) : "",
+                e->host ? ": " : "", ui_shown(&a, e->detail));
         arena_free(&a);
     }
 }

@@ -169,13 +169,17 @@ static void plain_tell(struct ui *ui, const struct event *e)
         tell_backup(ui, &a, e);
         break;
     case EVENT_BLOCKER:
-        say(ui, &a, e, arena_printf(&a, "blocker %s: %s", e->host ? ui_shown(&a, e->host) : "", ui_shown(&a, e->detail)));
+        say(ui, &a, e,
+            arena_printf(&a, "blocker %s: %s", e->host ? ui_shown(&a, e->host) : "",
+                         ui_shown(&a, e->detail)));
         break;
     case EVENT_OUTPUT:
         ui_take_output(ui, e, plain_line);
         break;
     case EVENT_WARNING:
-        say(ui, &a, e, arena_printf(&a, "warning: %s%s%s", e->host ? ui_shown(&a, e->host) : "", e->host ? ": " : "", ui_shown(&a, e->detail)));
+        say(ui, &a, e,
+            arena_printf(&a, "warning: %s%s%s", e->host ? ui_shown(&a, e->host) : "",
+                         e->host ? ": " : "", ui_shown(&a, e->detail)));
         break;
     case EVENT_END:
         if (e->code == ERR_NONE)

@@ -303,13 +303,17 @@ static void tty_tell(struct ui *ui, const struct event *e)
         tell_backup(d, &a, e);
         break;
     case EVENT_BLOCKER:
-        keep_text(d, STYLE_YELLOW, 2, arena_printf(&a, "%s%s%s", e->host ? ui_shown(&a, e->host) : "", e->host ? ": " : "", ui_shown(&a, e->detail)));
+        keep_text(d, STYLE_YELLOW, 2,
+                  arena_printf(&a, "%s%s%s", e->host ? ui_shown(&a, e->host) : "",
+                               e->host ? ": " : "", ui_shown(&a, e->detail)));
         break;
     case EVENT_OUTPUT:
         ui_take_output(ui, e, tty_line);
         break;
     case EVENT_WARNING:
-        keep_text(d, STYLE_YELLOW, 2, arena_printf(&a, "warning: %s%s%s", e->host ? ui_shown(&a, e->host) : "", e->host ? ": " : "", ui_shown(&a, e->detail)));
+        keep_text(d, STYLE_YELLOW, 2,
+                  arena_printf(&a, "warning: %s%s%s", e->host ? ui_shown(&a, e->host) : "",
+                               e->host ? ": " : "", ui_shown(&a, e->detail)));
         break;
     case EVENT_END:
         tell_end(d, &a, e);

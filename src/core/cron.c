@@ -12,8 +12,8 @@ enum {
     SKIP_MAX = 3 * 3600,      /* a larger change of the clock is no summer time */
 };
 
-static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun",
-                                          "jul", "aug", "sep", "oct", "nov", "dec", NULL};
+static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul",
+                                          "aug", "sep", "oct", "nov", "dec", NULL};
 static const char *const day_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
 
 struct field {
@@ -136,8 +136,8 @@ static bool read_word(const char **s, struct cron_line *l)
     static const struct {
         const char *word;
         const char *times; /* NULL: at boot */
-    } words[] = {{"@reboot", NULL},           {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"},
-                 {"@monthly", "0 0 1 * *"},   {"@weekly", "0 0 * * 0"}, {"@daily", "0 0 * * *"},
+    } words[] = {{"@reboot", NULL},          {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"},
+                 {"@monthly", "0 0 1 * *"},  {"@weekly", "0 0 * * 0"}, {"@daily", "0 0 * * *"},
                  {"@midnight", "0 0 * * *"}, {"@hourly", "0 * * * *"}};
     size_t len = strcspn(*s, " \t");
 

@@ -29,13 +29,13 @@ struct cron_line {
     const char *value;
     uint64_t minutes; /* bit by bit */
     uint32_t hours;
-    uint32_t days; /* of the month: bits 1 to 31 */
-    uint16_t months; /* bits 1 to 12 */
+    uint32_t days;    /* of the month: bits 1 to 31 */
+    uint16_t months;  /* bits 1 to 12 */
     uint8_t weekdays; /* bit 0 is Sunday */
     bool any_day;
     bool any_weekday;
-    bool fixed;   /* neither hour nor minute begins with '*' */
-    bool at_boot; /* @reboot: at no time of day */
+    bool fixed;          /* neither hour nor minute begins with '*' */
+    bool at_boot;        /* @reboot: at no time of day */
     const char *user;    /* NULL unless the form has one */
     const char *command; /* "" when there is none */
     bool cut;            /* a % ended the command */

@@ -31,7 +31,8 @@ static const char *names_between(struct run *r, size_t begin, size_t end)
 
     for (size_t h = begin; h < end && h < r->recipe->n_hosts; h++)
         if (!run_is_through(r, h))
-            text = arena_printf(r->arena, "%s%s%s", text, *text ? ", " : "", r->recipe->hosts[h].name);
+            text =
+                arena_printf(r->arena, "%s%s%s", text, *text ? ", " : "", r->recipe->hosts[h].name);
     return text;
 }
 
@@ -65,7 +66,8 @@ static bool was_passed_over(const struct run *r, const struct stage *stage)
 
 static bool act(struct run *r, const struct step *s, struct err *err)
 {
-    if (is_hook(s) && s->stage->if_pending && (r->nothing_pending || was_passed_over(r, s->stage))) {
+    if (is_hook(s) && s->stage->if_pending &&
+        (r->nothing_pending || was_passed_over(r, s->stage))) {
         r->skipped = "nothing is pending";
         return true;
     }
@@ -108,7 +110,8 @@ static bool walk_step(struct run *r, const struct step *s, struct err *err)
     }
     const char *where = arena_printf(r->arena, "before stage '%s'", s->name);
     if (r->batch_end)
-        where = arena_printf(r->arena, "%s on %s", where, names_between(r, r->batch_begin, r->batch_end));
+        where = arena_printf(r->arena, "%s on %s", where,
+                             names_between(r, r->batch_begin, r->batch_end));
     if (run_is_stopped(r, where, err))
         return false;
     tell_step(r, s, EVENT_BEGUN, s->about, 0);
@@ -121,7 +124,7 @@ static bool walk_step(struct run *r, const struct step *s, struct err *err)
         return false;
     }
     tell_step(r, s, r->skipped ? EVENT_SKIPPED : EVENT_DONE,
-              r->skipped ? r->skipped
+              r->skipped  ? r->skipped
               : r->detail ? r->detail
                           : s->about,
               loop_now() - began);
@@ -141,7 +144,8 @@ const char *engine_ended_well(const struct run *r)
 
     for (size_t h = 0; h < r->recipe->n_hosts; h++)
         if (ended_as(r, h, "done"))
-            names = arena_printf(r->arena, "%s%s%s", names, *names ? ", " : "", r->recipe->hosts[h].name);
+            names = arena_printf(r->arena, "%s%s%s", names, *names ? ", " : "",
+                                 r->recipe->hosts[h].name);
     return names;
 }
 
@@ -162,7 +166,8 @@ static bool after_failure(struct run *r, const struct step *s, struct err *err)
     struct err turned = {.arena = r->arena};
     struct failure cause = r->failure;
 
-    switch (is_hook(s) && s->stage->on_fail != ON_FAIL_CARRY_ON ? ON_FAIL_STOP : s->stage->on_fail) {
+    switch (is_hook(s) && s->stage->on_fail != ON_FAIL_CARRY_ON ? ON_FAIL_STOP
+                                                                : s->stage->on_fail) {
     case ON_FAIL_STOP:
         break;
     case ON_FAIL_UNDO:
@@ -173,7 +178,8 @@ static bool after_failure(struct run *r, const struct step *s, struct err *err)
         if (interrupted || r->recipe->health.on_failure != FAILURE_ROLLBACK)
             break;
         if (*engine_ended_well(r)) {
-            run_warn(r, NULL, "not turning back: the run has ended well on %s", engine_ended_well(r));
+            run_warn(r, NULL, "not turning back: the run has ended well on %s",
+                     engine_ended_well(r));
             break;
         }
         run_warn(r, NULL, "%s; turning back", err->msg);
@@ -236,14 +242,18 @@ static bool wait_between(struct run *r, struct err *err)
     if (!left)
         return true;
     s.name = ROLLING;
-    tell_step(r, &s, EVENT_BEGUN, arena_printf(r->arena, "%s before the next hosts", text_span(r->arena, left)), 0);
-    for (; left > 0 && !loop_signal(r->loop); left = began + r->recipe->rolling.wait_ms - loop_now()) {
+    tell_step(r, &s, EVENT_BEGUN,
+              arena_printf(r->arena, "%s before the next hosts", text_span(r->arena, left)), 0);
+    for (; left > 0 && !loop_signal(r->loop);
+         left = began + r->recipe->rolling.wait_ms - loop_now()) {
         fleet_wait(r->fleet, left);
         loop_key(r->loop); /* one that was typed is no reason to go on */
     }
     const char *next = names_between(r, r->batch_begin, r->batch_end);
-    if (run_is_stopped(r, arena_printf(r->arena, "between two batches: %s done, %s to come",
-                                       names_between(r, 0, r->batch_begin), next), err)) {
+    if (run_is_stopped(r,
+                       arena_printf(r->arena, "between two batches: %s done, %s to come",
+                                    names_between(r, 0, r->batch_begin), next),
+                       err)) {
         tell_step(r, &s, EVENT_FAILED, err->msg, loop_now() - began);
         return false;
     }
@@ -346,7 +356,8 @@ static bool has_switched(const struct run *r)
 {
     for (size_t i = 0; i < r->plan->n_steps; i++) {
         const struct step *s = &r->plan->steps[i];
-        for (size_t k = 0; s->stage->on_fail == ON_FAIL_UNDO && !is_hook(s) && k < s->n_hosts; k++) {
+        for (size_t k = 0; s->stage->on_fail == ON_FAIL_UNDO && !is_hook(s) && k < s->n_hosts;
+             k++) {
             const char *mark = site_mark(&r->sites[s->hosts[k]], s->name);
             if (mark && strcmp(mark, "undone") != 0 && !run_is_through(r, s->hosts[k]))
                 return true;
@@ -360,7 +371,8 @@ bool engine_back(struct run *r, struct err *err)
     const struct step *lock = first_step(r);
 
     if (*engine_ended_well(r) && has_switched(r))
-        return err_set(err, ERR_FAILED, "the run has ended well on %s already and cannot be given up: resume it",
+        return err_set(err, ERR_FAILED,
+                       "the run has ended well on %s already and cannot be given up: resume it",
                        engine_ended_well(r));
     if (!lock->stage->act(r, lock, err)) {
         r->failure.stage = lock->name;
@@ -380,12 +392,14 @@ static void error_values(struct run *r, const struct step *s, size_t host, struc
 
 static const char *where_current_is(struct run *r, const struct reply *reply)
 {
-    const char *is = reply->kind == REPLY_EXIT ? answer_value(r->arena, reply->out, "current") : NULL;
+    const char *is =
+        reply->kind == REPLY_EXIT ? answer_value(r->arena, reply->out, "current") : NULL;
 
     if (!is)
         return "not known (the host did not answer)";
     const char *slash = strrchr(is, '/');
-    return *is ? arena_printf(r->arena, "current is %s", text_shown(r->arena, slash ? slash + 1 : is))
+    return *is ? arena_printf(r->arena, "current is %s",
+                              text_shown(r->arena, slash ? slash + 1 : is))
                : "nothing is live";
 }
 
@@ -395,8 +409,11 @@ static void look_now(struct run *r, const char *error)
     const char **is = arena_array(r->arena, n, sizeof *is);
     struct call *calls = arena_array(r->arena, n, sizeof *calls);
     struct reply *replies = arena_array(r->arena, n, sizeof *replies);
-    struct trip t = {.script = r->mark_script, .step = "look", .verb = error ? "run" : "look",
-                     .values = error_values, .payload = -1};
+    struct trip t = {.script = r->mark_script,
+                     .step = "look",
+                     .verb = error ? "run" : "look",
+                     .values = error_values,
+                     .payload = -1};
 
     bool same_as_before = !r->resumed;
 
@@ -410,7 +427,9 @@ static void look_now(struct run *r, const char *error)
     fleet_run(r->fleet, r->arena, calls, n, replies);
     for (size_t h = 0; h < n; h++) {
         is[h] = where_current_is(r, &replies[h]);
-        const char *now = replies[h].kind == REPLY_EXIT ? answer_value(r->arena, replies[h].out, "current") : NULL;
+        const char *now = replies[h].kind == REPLY_EXIT
+                              ? answer_value(r->arena, replies[h].out, "current")
+                              : NULL;
         const char *then = r->sites[h].current ? r->sites[h].current : "";
         same_as_before = same_as_before && now && strcmp(now, then) == 0;
     }
@@ -422,13 +441,15 @@ static void look_now(struct run *r, const char *error)
             if (strcmp(is[k], is[h]) != 0)
                 continue;
             told = told || k < h;
-            names = arena_printf(r->arena, "%s%s%s", names, same++ ? ", " : "", r->recipe->hosts[k].name);
+            names = arena_printf(r->arena, "%s%s%s", names, same++ ? ", " : "",
+                                 r->recipe->hosts[k].name);
         }
         if (told)
             continue;
         strs_add(r->arena, &r->failure.now,
-                 arena_printf(r->arena, "users see%s: %s on %s", same_as_before ? " no change" : "", is[h],
-                              same == n && n > 1 ? arena_printf(r->arena, "all %zu hosts", n) : names));
+                 arena_printf(
+                     r->arena, "users see%s: %s on %s", same_as_before ? " no change" : "", is[h],
+                     same == n && n > 1 ? arena_printf(r->arena, "all %zu hosts", n) : names));
     }
 }
 
@@ -443,7 +464,8 @@ static const char *whole_message(struct run *r, const struct err *err)
         return msg;
     if (len && strncmp(msg, f->host, len) == 0 && strncmp(msg + len, ": ", 2) == 0)
         msg += len + 2;
-    return arena_printf(r->arena, "stage '%s'%s%s: %s", f->stage, len ? " on " : "", len ? f->host : "", msg);
+    return arena_printf(r->arena, "stage '%s'%s%s: %s", f->stage, len ? " on " : "",
+                        len ? f->host : "", msg);
 }
 
 void engine_end(struct run *r, const struct err *err, const char *message, bool note,

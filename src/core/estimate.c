@@ -58,7 +58,8 @@ static size_t newest(struct arena *a, const struct estimate_of *of, struct sampl
     return found;
 }
 
-static void add_value(struct values *to, long long value, const struct sample *s, long long db_bytes)
+static void add_value(struct values *to, long long value, const struct sample *s,
+                      long long db_bytes)
 {
     if (value <= 0)
         return;

@@ -1,6 +1,7 @@
 /* estimate.h -- how long a running backup will still take, from what earlier ones took.
  *
- *     struct estimate e = estimate_make(arena, &(struct estimate_of){.past = ..., .running_s = ...});
+ *     struct estimate e = estimate_make(arena, &(struct estimate_of){.past = ..., .running_s =
+ * ...});
  *
  * Pure.  Two answers, and never one made of table sizes, which are off by a factor of two:
  *   the size of its output against that of earlier ones follows how busy the machine is now;

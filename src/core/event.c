@@ -7,7 +7,7 @@ const char *const event_kind_words[EVENT_KINDS] = {
 };
 
 const char *const event_state_words[EVENT_STATES] = {
-    [EVENT_NONE] = NULL,       [EVENT_BEGUN] = "begun",   [EVENT_DONE] = "done",
+    [EVENT_NONE] = NULL,         [EVENT_BEGUN] = "begun",     [EVENT_DONE] = "done",
     [EVENT_SKIPPED] = "skipped", [EVENT_WAITING] = "waiting", [EVENT_FAILED] = "failed",
     [EVENT_UNDONE] = "undone",
 };

@@ -43,35 +43,36 @@ struct backup {
     const char *database;
     const char *user;
     const char *application;
-    const char *query;     /* the beginning of what it runs; NULL: may not be seen */
-    long long since_unix;  /* start by the server's clock; -1: may not be seen */
-    long long running_s;   /* -1: may not be seen */
-    int percent;           /* -1: not known */
-    long long eta_s;       /* -1: not known; 0: overdue */
-    long long eta_low_s;   /* its range; both 0 when there is none */
+    const char *query;    /* the beginning of what it runs; NULL: may not be seen */
+    long long since_unix; /* start by the server's clock; -1: may not be seen */
+    long long running_s;  /* -1: may not be seen */
+    int percent;          /* -1: not known */
+    long long eta_s;      /* -1: not known; 0: overdue */
+    long long eta_low_s;  /* its range; both 0 when there is none */
     long long eta_high_s;
-    long long overdue_s;   /* above 0: so long */
-    long long stuck_s;     /* above 0: nothing about it has changed for so long */
-    const char *eta_from;  /* what these rest on; NULL: not known */
-    long long copied;      /* bytes of the table it reads now; -1: not known */
-    long client_port;      /* -1: through a socket file; 0: may not be seen */
+    long long overdue_s;  /* above 0: so long */
+    long long stuck_s;    /* above 0: nothing about it has changed for so long */
+    const char *eta_from; /* what these rest on; NULL: not known */
+    long long copied;     /* bytes of the table it reads now; -1: not known */
+    long client_port;     /* -1: through a socket file; 0: may not be seen */
     bool blocks_migrations;
 };
 
 /* A session that holds what a statement of the migration waits for, as the database told. */
 struct blocker {
-    const char *kind;     /* session, backup, server (autovacuum and the like), own, crelease, prepared */
-    long pid;             /* of the server's backend; 0: a prepared transaction */
-    const char *vxid;     /* with start, what names exactly this one; "": may not be seen */
-    const char *start;    /* in microseconds */
-    const char *user;     /* "" for all that may not be seen */
+    const char
+        *kind; /* session, backup, server (autovacuum and the like), own, crelease, prepared */
+    long pid;  /* of the server's backend; 0: a prepared transaction */
+    const char *vxid;  /* with start, what names exactly this one; "": may not be seen */
+    const char *start; /* in microseconds */
+    const char *user;  /* "" for all that may not be seen */
     const char *application;
-    const char *state;    /* active, idle in transaction, ... */
-    const char *query;    /* its last statement, without what stands in quotes */
+    const char *state;     /* active, idle in transaction, ... */
+    const char *query;     /* its last statement, without what stands in quotes */
     const char *waits_for; /* relation, virtualxid, advisory, ... */
-    long long running_s;  /* its transaction; -1: may not be seen */
-    long behind;          /* sessions that queue behind the migration */
-    bool may_stop;        /* this role may end it */
+    long long running_s;   /* its transaction; -1: may not be seen */
+    long behind;           /* sessions that queue behind the migration */
+    bool may_stop;         /* this role may end it */
 };
 
 struct run_info {
@@ -80,10 +81,10 @@ struct run_info {
     const char *application;
     const char *environment;
     const char *release;
-    const char *revision;  /* 40 digits; "" when a rollback's release has none */
-    const char *ref;       /* "" for a rollback */
-    const char *subject;   /* "" when not known */
-    const char *by;        /* user@machine */
+    const char *revision; /* 40 digits; "" when a rollback's release has none */
+    const char *ref;      /* "" for a rollback */
+    const char *subject;  /* "" when not known */
+    const char *by;       /* user@machine */
     long long since_unix;
     size_t hosts;
     const char *const *host_names;
@@ -106,11 +107,11 @@ struct event {
     long long unix_ms;
     const char *run_id; /* NULL before there is one */
     const char *stage;
-    const char *host;   /* its name */
-    const char *detail; /* one line, or NULL */
-    const char *command; /* EVENT_JOB: its name for people */
+    const char *host;         /* its name */
+    const char *detail;       /* one line, or NULL */
+    const char *command;      /* EVENT_JOB: its name for people */
     const char *const *hosts; /* EVENT_STAGE without a host: on which; NULL-terminated */
-    const char *bytes;  /* EVENT_OUTPUT */
+    const char *bytes;        /* EVENT_OUTPUT */
     size_t len;
     const struct run_info *run; /* EVENT_RUN and EVENT_END (there NULL when no run began) */
     bool fresh;                 /* EVENT_RUN: a new one, not resumed */

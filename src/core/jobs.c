@@ -16,7 +16,7 @@ struct follower {
     struct run *run;
     const struct job_call *call;
     const char *host;
-    size_t *going;      /* how many hosts have not come to an end; theirs in common */
+    size_t *going; /* how many hosts have not come to an end; theirs in common */
     bool ended;
     struct buf line;    /* of the job's output, not yet ended */
     struct buf word;    /* line of the protocol, not yet ended */
@@ -187,9 +187,12 @@ void jobs_environment(const struct run *r, size_t host, struct buf *b)
     const struct host *h = &r->recipe->hosts[host];
     const struct what *w = &r->plan->what;
     const struct variable ours[] = {
-        {"CRELEASE_APPLICATION", w->application}, {"CRELEASE_ENVIRONMENT", w->environment},
-        {"CRELEASE_RELEASE", w->release},         {"CRELEASE_REVISION", w->revision},
-        {"CRELEASE_RUN", w->run},                 {"CRELEASE_HOST", h->name},
+        {"CRELEASE_APPLICATION", w->application},
+        {"CRELEASE_ENVIRONMENT", w->environment},
+        {"CRELEASE_RELEASE", w->release},
+        {"CRELEASE_REVISION", w->revision},
+        {"CRELEASE_RUN", w->run},
+        {"CRELEASE_HOST", h->name},
     };
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
@@ -215,8 +218,9 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i,
     quote_assign(&b, "job", c->name);
     quote_assign(&b, "command", c->job->run);
     quote_assign(&b, "where",
-                 c->where         ? c->where
-                 : c->in_current  ? arena_printf(r->arena, "%s/current", r->recipe->hosts[host].deploy_to)
+                 c->where ? c->where
+                 : c->in_current
+                     ? arena_printf(r->arena, "%s/current", r->recipe->hosts[host].deploy_to)
                  : c->step->early ? r->recipe->hosts[host].deploy_to
                                   : run_folder(r, host));
     quote_assign(&b, "timeout", timeout);
@@ -243,7 +247,7 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i,
 static const char *how_it_ended(struct run *r, const struct job_call *c, int status)
 {
     static const char *const signals[] = {
-        [1] = "HUP", [2] = "INT", [3] = "QUIT", [4] = "ILL",   [6] = "ABRT", [7] = "BUS",
+        [1] = "HUP", [2] = "INT",  [3] = "QUIT",  [4] = "ILL",   [6] = "ABRT",  [7] = "BUS",
         [8] = "FPE", [9] = "KILL", [11] = "SEGV", [13] = "PIPE", [14] = "ALRM", [15] = "TERM"};
     int n = status - 128;
 
@@ -259,7 +263,8 @@ static const char *how_it_ended(struct run *r, const struct job_call *c, int sta
     if (status == 126)
         return "ended with exit status 126 (not executable)";
     if (n > 0 && n < (int)(sizeof signals / sizeof *signals) && signals[n])
-        return arena_printf(r->arena, "was ended by signal %s (exit status %d)", signals[n], status);
+        return arena_printf(r->arena, "was ended by signal %s (exit status %d)", signals[n],
+                            status);
     return arena_printf(r->arena, "ended with exit status %d", status);
 }
 
@@ -305,12 +310,13 @@ static void end_of(struct run *r, struct follower *f, size_t host, const struct 
         .attached = answer_value(r->arena, f->control.text, "attached") != NULL,
     };
     if (reply->kind == REPLY_EXIT && reply->status == 0 && end->status != JOB_UNKNOWN)
-        run_tell(r, (struct event){.kind = EVENT_JOB,
-                                   .state = end->status == 0 ? EVENT_DONE : EVENT_FAILED,
-                                   .stage = f->call->step->name,
-                                   .host = f->host,
-                                   .command = f->call->job->name,
-                                   .detail = end->status == 0 ? NULL : how_it_ended(r, f->call, end->status)});
+        run_tell(r, (struct event){
+                        .kind = EVENT_JOB,
+                        .state = end->status == 0 ? EVENT_DONE : EVENT_FAILED,
+                        .stage = f->call->step->name,
+                        .host = f->host,
+                        .command = f->call->job->name,
+                        .detail = end->status == 0 ? NULL : how_it_ended(r, f->call, end->status)});
 }
 
 /* Ends one job on all of its hosts at once; further failures are told as warnings. */
@@ -346,7 +352,7 @@ struct leave {
     struct run *run;
     const struct job_call *call;
     bool asked;
-    bool end; /* the job is ended, too */
+    bool end;         /* the job is ended, too */
     const char *told; /* what became of it; NULL before that is known */
 };
 
@@ -360,8 +366,10 @@ static bool has_to_leave(void *arg)
     if (!signals || !l->run->interactive)
         return signals > 0;
     if (!l->asked)
-        run_warn(l->run, NULL, "stopping when the command of '%s' has ended; Ctrl-C again ends it now, l leaves"
-                 " it running and stops here", l->call->step->name);
+        run_warn(l->run, NULL,
+                 "stopping when the command of '%s' has ended; Ctrl-C again ends it now, l leaves"
+                 " it running and stops here",
+                 l->call->step->name);
     l->asked = true;
     l->end = signals > 1;
     return l->end || key == 'l';
@@ -379,7 +387,8 @@ static bool left(struct run *r, struct leave *l, struct err *err)
     if (!l->told) {
         bool ended = l->end && stop_job(r, c, &ignored);
         l->told = ended    ? arena_printf(r->arena, "stopped, and '%s' was ended", name)
-                  : l->end ? arena_printf(r->arena, "stopped; '%s' could not be ended: %s", name, ignored.msg)
+                  : l->end ? arena_printf(r->arena, "stopped; '%s' could not be ended: %s", name,
+                                          ignored.msg)
                            : arena_printf(r->arena, "stopped; '%s' goes on on the host%s", name,
                                           c->n_hosts > 1 ? "s" : "");
     }
@@ -426,7 +435,8 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
     loop_keys(r->loop, false);
     for (size_t i = 0; i < c->n_hosts; i++) {
         struct err one = {.arena = r->arena};
-        replies[i].out = arena_strndup(r->arena, followers[i].control.text, followers[i].control.len);
+        replies[i].out =
+            arena_strndup(r->arena, followers[i].control.text, followers[i].control.len);
         end_of(r, &followers[i], c->hosts[i], &replies[i], &(*ends)[i]);
         buf_free(&followers[i].line);
         buf_free(&followers[i].word);
@@ -476,8 +486,9 @@ static enum err_code code_of(const struct job_end *end)
 /* "'make' ended with exit status 2" */
 static const char *note_end(struct run *r, const struct job_call *c, const struct job_end *end)
 {
-    const char *why = arena_printf(r->arena, "'%s' %s", run_redact(r, text_shown(r->arena, c->job->name)),
-                                   how_it_ended(r, c, end->status));
+    const char *why =
+        arena_printf(r->arena, "'%s' %s", run_redact(r, text_shown(r->arena, c->job->name)),
+                     how_it_ended(r, c, end->status));
 
     run_note(r, end->host, code_of(end), why);
     return why;
@@ -514,8 +525,8 @@ static size_t hosts_of_job(struct run *r, const struct step *s, size_t j, const 
 }
 
 /* ok: each could be followed to its end; of one that could not be its status tells nothing. */
-static bool all_ended_well(struct run *r, const struct job_call *c, const struct job_end *ends, bool ok,
-                           struct err *err)
+static bool all_ended_well(struct run *r, const struct job_call *c, const struct job_end *ends,
+                           bool ok, struct err *err)
 {
     bool followed = ok;
 
@@ -525,7 +536,8 @@ static bool all_ended_well(struct run *r, const struct job_call *c, const struct
         if (ok)
             ok = jobs_fail(r, c, &ends[i], err);
         else
-            run_warn(r, NULL, "%s: %s", r->recipe->hosts[ends[i].host].name, note_end(r, c, &ends[i]));
+            run_warn(r, NULL, "%s: %s", r->recipe->hosts[ends[i].host].name,
+                     note_end(r, c, &ends[i]));
     }
     return ok;
 }
@@ -553,15 +565,17 @@ bool jobs_act(struct run *r, const struct step *s, struct err *err)
         /* What died with its host is known not to run any more: it is started again, once. */
         for (size_t i = 0; ok && i < c.n_hosts; i++)
             if (ends[i].status == JOB_LOST && ends[i].attached) {
-                run_warn(r, r->recipe->hosts[ends[i].host].name, "'%s' did not live to its end; started again",
-                         c.job->name);
+                run_warn(r, r->recipe->hosts[ends[i].host].name,
+                         "'%s' did not live to its end; started again", c.job->name);
                 ok = jobs_run(r, &c, &ends, err);
                 break;
             }
         ok = all_ended_well(r, &c, ends, ok, err);
         for (size_t i = 0; i < c.n_hosts; i++)
             site_set_mark(r->arena, &r->sites[hosts[i]], s->name,
-                          ends[i].status != 0 ? "failed" : last[i] ? "done" : "begun");
+                          ends[i].status != 0 ? "failed"
+                          : last[i]           ? "done"
+                                              : "begun");
         if (!ok) {
             r->jobs_passed = j + 1; /* by those on which it ended well */
             return false;
@@ -597,7 +611,8 @@ bool jobs_stop(struct run *r, const struct step *s, struct err *err)
                              .hosts = hosts};
         for (size_t i = 0; i < s->n_hosts; i++) {
             const char *mark = site_mark(&r->sites[s->hosts[i]], s->name);
-            if (mark && (strcmp(mark, "begun") == 0 || strcmp(mark, "failed") == 0) && !run_is_out(r, s->hosts[i]))
+            if (mark && (strcmp(mark, "begun") == 0 || strcmp(mark, "failed") == 0) &&
+                !run_is_out(r, s->hosts[i]))
                 hosts[c.n_hosts++] = s->hosts[i];
         }
         if (c.n_hosts && !stop_job(r, &c, err))

@@ -12,47 +12,50 @@ enum { JOB_OK = 0, JOB_LOST = -1, JOB_TIMEOUT = -2, JOB_UNKNOWN = -3 };
 /* How one job ended on one host. */
 struct job_end {
     size_t host;
-    int status;   /* as the shell tells it; or one of the above */
-    const char *output; /* the last of what it printed, at most 64 KiB; terminated */
+    int status;          /* as the shell tells it; or one of the above */
+    const char *output;  /* the last of what it printed, at most 64 KiB; terminated */
     const char *refused; /* the watch said why the command was not to begin (gate); else NULL */
-    bool attached; /* it ran already, or had ended, when we came */
+    bool attached;       /* it ran already, or had ended, when we came */
 };
 
 struct job_call {
     const struct step *step;
     const struct job *job;
-    const char *name;     /* of its folder under the run's jobs */
-    const char *where;    /* folder, NULL: the new release */
+    const char *name;  /* of its folder under the run's jobs */
+    const char *where; /* folder, NULL: the new release */
     bool in_current;   /* instead: in what is live */
     const char *watch; /* shell text that runs beside it (job.sh), or NULL */
-    const char *gate;  /* it begins only when the watch has written "go" into $crelease_job/gate; when
-                          it writes nothing for long, this is taken for its word; NULL: none */
+    const char *gate;  /* it begins only when the watch has written "go" into $crelease_job/gate;
+                          when  it writes nothing for long, this is taken for its word; NULL: none */
     void (*watched)(void *arg, const char *line); /* what that says, as it comes; or NULL */
     void *watched_arg;
     const char *extra_env; /* shell text of exports, or NULL */
     const size_t *hosts;
     size_t n_hosts;
-    const bool *last;     /* by position in hosts: its end with 0 marks the step done; NULL: none */
-    bool quiet;           /* its output is for us, not to be shown */
-    bool alone;           /* two of it must never run: what is left of an attempt is waited for, and
-                             after one whose end is not known nothing is started but by again */
-    bool again;           /* start another attempt after a lost end that was told before */
+    const bool *last; /* by position in hosts: its end with 0 marks the step done; NULL: none */
+    bool quiet;       /* its output is for us, not to be shown */
+    bool alone;       /* two of it must never run: what is left of an attempt is waited for, and
+                         after one whose end is not known nothing is started but by again */
+    bool again;       /* start another attempt after a lost end that was told before */
 };
 
 /* Runs it on all of the hosts.  False with err when one of them could not be run or followed;
  * a status other than 0 is no error here.  ends has n_hosts members in the arena. */
-bool jobs_run(struct run *r, const struct job_call *call, struct job_end **ends, struct err *err)
-    MUST_CHECK;
+bool jobs_run(struct run *r, const struct job_call *call, struct job_end **ends,
+              struct err *err) MUST_CHECK;
 
-/* What an end means for people, and r->failure filled: sets err FAILED (UNCERTAIN for a lost one). */
-bool jobs_fail(struct run *r, const struct job_call *call, const struct job_end *end, struct err *err);
+/* What an end means for people, and r->failure filled: sets err FAILED (UNCERTAIN for a lost one).
+ */
+bool jobs_fail(struct run *r, const struct job_call *call, const struct job_end *end,
+               struct err *err);
 
 /* All jobs of a step, one after the other, each on its hosts at once. */
 bool jobs_act(struct run *r, const struct step *s, struct err *err);
 
 /* Whether the job still runs on its one host, or something that is left of it.  When not, nothing
  * of it will any more. */
-bool jobs_look(struct run *r, const struct job_call *call, bool *ret_runs, struct err *err) MUST_CHECK;
+bool jobs_look(struct run *r, const struct job_call *call, bool *ret_runs,
+               struct err *err) MUST_CHECK;
 
 /* Ends what may still run of a step's jobs (TERM, then KILL); for `abort`. */
 bool jobs_stop(struct run *r, const struct step *s, struct err *err);

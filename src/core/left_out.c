@@ -26,7 +26,8 @@ static const char *needed_for(struct run *r, const struct step *from, size_t hos
         bool is_hook = strcmp(s->name, s->stage->name) != 0;
         if (database && !is_hook && has_host(s, host))
             return "the migration runs there";
-        for (size_t j = 0; s->jobs && (is_hook || s->stage->who == WHO_BUILD) && j < s->jobs->n; j++)
+        for (size_t j = 0; s->jobs && (is_hook || s->stage->who == WHO_BUILD) && j < s->jobs->n;
+             j++)
             if (s->jobs->v[j].once && step_job_is_for(s, r->recipe, j, host))
                 return arena_printf(r->arena, "'%s' runs there, for all", s->jobs->v[j].name);
     }
@@ -109,5 +110,6 @@ bool left_out_end(struct run *r, struct err *err)
     r->failure = r->out_failure;
     r->partly = true;
     return err_set(err, ERR_FAILED, "live on %zu of %zu hosts%s; resume brings %s forward",
-                   r->recipe->n_hosts - r->n_out, r->recipe->n_hosts, why, r->n_out > 1 ? "them" : "it");
+                   r->recipe->n_hosts - r->n_out, r->recipe->n_hosts, why,
+                   r->n_out > 1 ? "them" : "it");
 }

@@ -118,8 +118,9 @@ static struct step step_of(struct arena *a, const struct stage *st, const struct
         if (r->restart.run)
             s.jobs = one_job(a, r->restart.run, 0);
         s.about = !r->restart.touch ? r->restart.run
-                  : !r->restart.run ? arena_printf(a, "touch %s", r->restart.touch)
-                                    : arena_printf(a, "touch %s; %s", r->restart.touch, r->restart.run);
+                  : !r->restart.run
+                      ? arena_printf(a, "touch %s", r->restart.touch)
+                      : arena_printf(a, "touch %s; %s", r->restart.touch, r->restart.run);
         break;
     case WHO_HEALTH:
         s.roles = r->health.roles;
@@ -141,12 +142,13 @@ static void add_hooks(struct arena *a, struct plan *p, const struct recipe *r,
         const struct hook *h = &r->hooks[i];
         if (h->after != after || strcmp(h->stage, st->name) != 0 || !h->jobs.n)
             continue;
-        add_step(a, p, r,
-                 (struct step){.stage = st,
-                               .name = arena_printf(a, "%s-%s", after ? "after" : "before", st->name),
-                               .jobs = &h->jobs,
-                               .early = early,
-                               .about = jobs_about(a, &h->jobs)});
+        add_step(
+            a, p, r,
+            (struct step){.stage = st,
+                          .name = arena_printf(a, "%s-%s", after ? "after" : "before", st->name),
+                          .jobs = &h->jobs,
+                          .early = early,
+                          .about = jobs_about(a, &h->jobs)});
     }
 }
 
@@ -164,7 +166,8 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
     for (size_t i = 0; i < n; i++) {
         if (what->command == COMMAND_ROLLBACK && !stages[i].in_rollback)
             continue;
-        if ((stages[i].who == WHO_DB || stages[i].who == WHO_MIGRATE || stages[i].who == WHO_RERUN) &&
+        if ((stages[i].who == WHO_DB || stages[i].who == WHO_MIGRATE ||
+             stages[i].who == WHO_RERUN) &&
             what->no_migrate)
             continue;
         struct step s = step_of(a, &stages[i], r, what);
@@ -188,8 +191,9 @@ const char *plan_rolling(struct arena *a, const struct recipe *r)
     if (n >= r->n_hosts)
         return NULL;
     return arena_printf(a, "%s at a time%s", text_count(a, n, "host"),
-                        r->rolling.wait_ms ? arena_printf(a, ", %s between", text_span(a, r->rolling.wait_ms))
-                                           : "");
+                        r->rolling.wait_ms
+                            ? arena_printf(a, ", %s between", text_span(a, r->rolling.wait_ms))
+                            : "");
 }
 
 /* The text on the hosts: a value is the rest of its line, so line ends in it become blanks. */
@@ -246,11 +250,16 @@ static bool read_value(struct arena *a, struct what *w, const char *key, const c
         const char *key;
         const char **to;
     } texts[] = {
-        {"run", &w->run},           {"application", &w->application},
-        {"environment", &w->environment}, {"release", &w->release},
-        {"revision", &w->revision}, {"ref", &w->ref},
-        {"subject", &w->subject},   {"by", &w->by},
-        {"user", &w->user},         {"recipe", &w->recipe_digest},
+        {"run", &w->run},
+        {"application", &w->application},
+        {"environment", &w->environment},
+        {"release", &w->release},
+        {"revision", &w->revision},
+        {"ref", &w->ref},
+        {"subject", &w->subject},
+        {"by", &w->by},
+        {"user", &w->user},
+        {"recipe", &w->recipe_digest},
         {"migrate_digest", &w->migrate_digest},
     };
 
@@ -262,8 +271,7 @@ static bool read_value(struct arena *a, struct what *w, const char *key, const c
     else if (strcmp(key, "command") == 0) {
         w->command = strcmp(value, "rollback") == 0 ? COMMAND_ROLLBACK : COMMAND_DEPLOY;
         return strcmp(value, command_word(w->command)) == 0;
-    }
-    else if (strcmp(key, "revision_time") == 0)
+    } else if (strcmp(key, "revision_time") == 0)
         w->revision_unix = strtoll(value, NULL, 10);
     else if (strcmp(key, "since") == 0)
         w->since_unix = strtoll(value, NULL, 10);
@@ -281,16 +289,26 @@ static bool is_hex(const char *s, size_t len)
 
 bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *err)
 {
-    struct what w = {.run = "",     .application = "", .environment = "",   .release = "",
-                     .revision = "", .ref = "",         .subject = "",       .by = "",
-                     .user = "",    .recipe_digest = "", .migrate_digest = ""};
+    struct what w = {.run = "",
+                     .application = "",
+                     .environment = "",
+                     .release = "",
+                     .revision = "",
+                     .ref = "",
+                     .subject = "",
+                     .by = "",
+                     .user = "",
+                     .recipe_digest = "",
+                     .migrate_digest = ""};
     const char first[] = "crelease-plan 1\n";
     bool whole = false;
     bool good = true;
     size_t keys = 0;
 
     if (strncmp(text, first, sizeof first - 1) != 0)
-        return err_set(err, ERR_FAILED, "the plan of the run (the file plan in .crelease/runs) is damaged or of another version of"
+        return err_set(err, ERR_FAILED,
+                       "the plan of the run (the file plan in .crelease/runs) is damaged or of "
+                       "another version of"
                        " crelease");
     for (const char *at = text; *at;) {
         size_t len = strcspn(at, "\n");
@@ -299,17 +317,20 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
         size_t key = strcspn(line, " ");
         at += len + (at[len] == '\n');
         keys++;
-        whole = strncmp(line, "end plan ", 9) == 0 && strcmp(line + 9, seal_of(a, text, before)) == 0;
+        whole =
+            strncmp(line, "end plan ", 9) == 0 && strcmp(line + 9, seal_of(a, text, before)) == 0;
         if (line[key]) {
             line[key] = '\0';
             good = read_value(a, &w, line, line + key + 1) && good;
         }
     }
-    if (!whole || !good || keys < PLAN_KEYS || !is_run_id(w.run) || !*w.application || !*w.environment || strlen(w.release) != 14 || strspn(w.release, "0123456789") != 14 ||
+    if (!whole || !good || keys < PLAN_KEYS || !is_run_id(w.run) || !*w.application ||
+        !*w.environment || strlen(w.release) != 14 || strspn(w.release, "0123456789") != 14 ||
         (*w.revision && !is_hex(w.revision, 40)) || !w.hosts.n)
-        return err_set(err, ERR_FAILED,
-                       "the plan of the run (the file plan in .crelease/runs) is damaged: nothing is guessed"
-                       " from it; put the site right by hand and remove .crelease/lock");
+        return err_set(
+            err, ERR_FAILED,
+            "the plan of the run (the file plan in .crelease/runs) is damaged: nothing is guessed"
+            " from it; put the site right by hand and remove .crelease/lock");
     *ret = w;
     return true;
 }

@@ -19,17 +19,17 @@ struct what {
     const char *application;
     const char *environment;
     const char *release;
-    const char *revision;      /* 40 digits; "" when a rollback's release has none */
-    long long revision_unix;   /* the commit's time */
-    const char *ref;           /* "" for a rollback */
-    const char *subject;       /* of the commit */
-    const char *by;            /* user@machine */
-    const char *user;          /* as revisions.log names it */
+    const char *revision;    /* 40 digits; "" when a rollback's release has none */
+    long long revision_unix; /* the commit's time */
+    const char *ref;         /* "" for a rollback */
+    const char *subject;     /* of the commit */
+    const char *by;          /* user@machine */
+    const char *user;        /* as revisions.log names it */
     long long since_unix;
     const char *recipe_digest;
     const char *migrate_digest; /* of migrate.paths at that revision; "" when there are none */
     bool no_migrate;
-    struct strs hosts;         /* names of those that take part */
+    struct strs hosts; /* names of those that take part */
 };
 
 struct step {
@@ -40,7 +40,7 @@ struct step {
     bool early;              /* there is no release folder yet: jobs run in deploy_to */
     size_t *hosts;           /* indexes into the recipe's hosts */
     size_t n_hosts;
-    const char *about;       /* for people: what it will do */
+    const char *about; /* for people: what it will do */
 };
 
 struct plan {

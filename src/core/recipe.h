@@ -12,11 +12,11 @@
 
 /* A command of the user's. */
 struct job {
-    const char *run;    /* shell text */
-    struct strs roles;  /* empty: what its place says (every host, or the app hosts) */
-    bool once;          /* only on the primary of its roles */
+    const char *run;      /* shell text */
+    struct strs roles;    /* empty: what its place says (every host, or the app hosts) */
+    bool once;            /* only on the primary of its roles */
     long long timeout_ms; /* 0: none */
-    const char *name;   /* for people: the recipe's, else the text */
+    const char *name;     /* for people: the recipe's, else the text */
 };
 
 struct jobs {
@@ -35,14 +35,14 @@ struct variables {
 };
 
 struct host {
-    const char *name;    /* unique */
+    const char *name; /* unique */
     const char *address;
-    const char *user;    /* NULL: not given */
-    int port;            /* 0: not given */
+    const char *user;      /* NULL: not given */
+    int port;              /* 0: not given */
     const char *deploy_to; /* absolute, no trailing slash, never NULL */
     const char *host_key;
     const char *identity;
-    struct strs roles;   /* empty: all of them */
+    struct strs roles;    /* empty: all of them */
     struct variables env; /* the recipe's, the environment's and its own, merged */
 };
 
@@ -168,11 +168,12 @@ struct recipe {
  * the root of the Git work tree (or of the file system). */
 struct recipe_where {
     const char *file;
-    const char *environment; /* NULL: only the names of the environments are filled, and the keys
-                                that all share */
+    const char *environment;    /* NULL: only the names of the environments are filled, and the keys
+                                   that all share */
     const char *const *environ; /* for ${NAME}; NULL-terminated "NAME=value" */
-    const char *text; /* not NULL: this is read instead of the file, */
-    const char *name; /* and called so in messages; relative paths still belong to the file's folder */
+    const char *text;           /* not NULL: this is read instead of the file, */
+    const char
+        *name; /* and called so in messages; relative paths still belong to the file's folder */
 };
 
 /* NULL with err (USAGE) set; its message counts the mistakes, and errors holds one line each:
@@ -180,8 +181,8 @@ struct recipe_where {
 struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, struct strs *errors,
                            struct err *err);
 
-/* Which keys two recipes say something else for ("migrate.run", "environments.production.hosts"), as
- * they stand there; at most `max`, and how many there are. */
+/* Which keys two recipes say something else for ("migrate.run", "environments.production.hosts"),
+ * as they stand there; at most `max`, and how many there are. */
 size_t recipe_changes(struct arena *a, const char *text, const char *other, size_t max,
                       struct strs *ret);
 

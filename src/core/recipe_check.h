@@ -20,9 +20,9 @@ key_check check_linked_dir;
 key_check check_relative;
 key_check check_database;
 key_check check_host_key;
-key_check check_share; /* 1 and more, or 1% to 100% */
+key_check check_share;    /* 1 and more, or 1% to 100% */
 key_check check_schedule; /* none, crontab, or a cron line */
-key_check check_regex; /* POSIX, extended, not huge */
+key_check check_regex;    /* POSIX, extended, not huge */
 
 /* Whether text has a control character; tabs and line breaks count unless `lines`. */
 bool value_has_control(const char *s, bool lines);

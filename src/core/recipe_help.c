@@ -221,8 +221,8 @@ static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
         buf_printf(b, "\"pattern\": \"^([0-9]+|([0-9]+(ms|s|m|h|d))+)$|%s\"", REFERENCE);
         return;
     case KEY_SHARE:
-        buf_printf(b, "\"type\": [\"integer\", \"string\"%s], \"minimum\": 1, \"maximum\": %d, ", null,
-                   KEY_COUNT_MAX);
+        buf_printf(b, "\"type\": [\"integer\", \"string\"%s], \"minimum\": 1, \"maximum\": %d, ",
+                   null, KEY_COUNT_MAX);
         buf_printf(b, "\"pattern\": \"^0*([1-9][0-9]*|([1-9][0-9]?|100)%%)$|%s\"", REFERENCE);
         return;
     case KEY_BOOL:

@@ -31,19 +31,15 @@ static const struct key_word on_failure_words[] = {
 
 static const struct key_word on_host_failure_words[] = {
     {"stop", HOST_FAILURE_STOP, false}, {"continue", HOST_FAILURE_CONTINUE, false}, {0}};
-static const struct key_word pending_words[] = {{"auto", PENDING_AUTO, false},
-                                                {"rails", PENDING_RAILS, false},
-                                                {"django", PENDING_DJANGO, false},
-                                                {"laravel", PENDING_LARAVEL, false},
-                                                {"flyway", PENDING_FLYWAY, false},
-                                                {"sqitch", PENDING_SQITCH, false},
-                                                {"alembic", PENDING_ALEMBIC, false},
-                                                {0}};
+static const struct key_word pending_words[] = {
+    {"auto", PENDING_AUTO, false},       {"rails", PENDING_RAILS, false},
+    {"django", PENDING_DJANGO, false},   {"laravel", PENDING_LARAVEL, false},
+    {"flyway", PENDING_FLYWAY, false},   {"sqitch", PENDING_SQITCH, false},
+    {"alembic", PENDING_ALEMBIC, false}, {0}};
 
 const char *const recipe_hook_stages[] = {
-    "lock",         "checkout", "link",   "build",   "backup-detect",
-    "backup-clear", "migrate",  "switch", "restart", "health",
-    "cleanup",      "backup-rerun", "unlock", NULL};
+    "lock",   "checkout", "link",   "build",   "backup-detect", "backup-clear", "migrate",
+    "switch", "restart",  "health", "cleanup", "backup-rerun",  "unlock",       NULL};
 
 #define IN_RECIPE(member) .at = offsetof(struct recipe, member)
 #define IN_HOST(member)   .at = offsetof(struct host, member)
@@ -76,9 +72,11 @@ const struct recipe_key recipe_keys[] = {
     {"transport", KEY_WORD, .fallback = "libssh2", .words = transport_words, IN_RECIPE(transport),
      .about = "how hosts are reached: over ssh, or as this machine itself"},
     {"connection", KEY_SECTION, NOWHERE, .about = "the ssh connections to the hosts"},
-    {"connection.alive", KEY_DURATION, .fallback = "15s", .nonzero = true, IN_RECIPE(connection.alive_ms),
-     .about = "a host that is silent for so long is asked whether it is there; after three times as "
-              "long its connection counts as lost"},
+    {"connection.alive", KEY_DURATION, .fallback = "15s", .nonzero = true,
+     IN_RECIPE(connection.alive_ms),
+     .about =
+         "a host that is silent for so long is asked whether it is there; after three times as "
+         "long its connection counts as lost"},
     {"build", KEY_JOBS, IN_RECIPE(build),
      .about = "jobs that run in the new release before users notice anything"},
 
@@ -100,13 +98,15 @@ const struct recipe_key recipe_keys[] = {
      .about = "how long to wait for a backup; 0 is without end"},
     {"backup.after_limit", KEY_WORD, .fallback = "abort", .words = after_limit_words,
      IN_RECIPE(backup.after_limit), .about = "what to do when that time is over"},
-    {"backup.unknown", KEY_WORD, .fallback = "proceed", .words = unknown_words, IN_RECIPE(backup.unknown),
+    {"backup.unknown", KEY_WORD, .fallback = "proceed", .words = unknown_words,
+     IN_RECIPE(backup.unknown),
      .about = "what to do when the database cannot be asked: migrate all the same, guarded by "
               "lock_timeout, or end the deploy so that it can be resumed"},
     {"backup.schedule", KEY_TEXTS, .fallback_shown = "crontab", .check = check_schedule,
      IN_RECIPE(backup.schedule),
-     .about = "where to read when backups will start: crontab (crontabs and systemd's timers of the "
-              "database's host), none, or cron lines in that host's time"},
+     .about =
+         "where to read when backups will start: crontab (crontabs and systemd's timers of the "
+         "database's host), none, or cron lines in that host's time"},
     {"backup.clearance", KEY_DURATION, .fallback = "0", IN_RECIPE(backup.clearance_ms),
      .about = "a backup that starts so soon is let pass before migrating; 0 is to migrate at once"},
     {"backup.rerun", KEY_BOOL, .fallback = "false", IN_RECIPE(backup.rerun),

@@ -25,7 +25,7 @@ enum key_kind {
     KEY_SECRETS,
     KEY_STATUSES, /* exit statuses but 0: a list, or a single one */
     KEY_PENDING,  /* one of `words`, or a map of keys that have rows of their own; never merged */
-    KEY_SECTION, /* a map of keys that have rows of their own; merged key by key */
+    KEY_SECTION,  /* a map of keys that have rows of their own; merged key by key */
     KEY_HOSTS,
     KEY_ENVIRONMENTS,
     KEY_JOB, /* no key: where the rows of "job." are introduced */

@@ -10,7 +10,13 @@
 enum { TRIP_MS = 15 * 60 * 1000 };
 
 /* What the scripts end with (stages/prelude.sh). */
-enum { SCRIPT_FAILED = 70, SCRIPT_CANNOT_SEE = 71, SCRIPT_FENCED = 72, SCRIPT_LOCKED = 73, SCRIPT_UNFINISHED = 74 };
+enum {
+    SCRIPT_FAILED = 70,
+    SCRIPT_CANNOT_SEE = 71,
+    SCRIPT_FENCED = 72,
+    SCRIPT_LOCKED = 73,
+    SCRIPT_UNFINISHED = 74
+};
 
 /* Marks every byte that belongs to a secret, so that secrets that overlap are all covered. */
 static bool cover(const struct strs *secrets, const char *text, bool *covered)
@@ -107,7 +113,8 @@ const char *run_host_names(struct run *r, const size_t *hosts, size_t n)
     const char *text = "";
 
     for (size_t i = 0; i < n; i++)
-        text = arena_printf(r->arena, "%s%s%s", text, i ? " " : "", r->recipe->hosts[hosts[i]].name);
+        text =
+            arena_printf(r->arena, "%s%s%s", text, i ? " " : "", r->recipe->hosts[hosts[i]].name);
     return text;
 }
 
@@ -146,7 +153,10 @@ bool run_is_stopped(struct run *r, const char *where, struct err *err)
     if (!signal)
         return false;
     err_set(err, signal == SIGINT ? ERR_INTERRUPTED : ERR_TERMINATED, "stopped by %s %s",
-            signal == SIGINT ? "Ctrl-C" : signal == SIGTERM ? "SIGTERM" : "SIGHUP", where);
+            signal == SIGINT    ? "Ctrl-C"
+            : signal == SIGTERM ? "SIGTERM"
+                                : "SIGHUP",
+            where);
     return true;
 }
 
@@ -172,16 +182,19 @@ static bool judge_exit(struct run *r, const struct reply *reply, struct err *err
     case 0:
         /* Over ssh a channel that closes without a status reads as 0: the script's own word that
          * it came to its end is what counts. */
-        if (answer_value(r->arena, reply->out, "ended") || answer_value(r->arena, reply->out, "held"))
+        if (answer_value(r->arena, reply->out, "ended") ||
+            answer_value(r->arena, reply->out, "held"))
             return true;
-        return err_set(err, ERR_UNCERTAIN, "the script stopped without a word; what it was told to do may have"
+        return err_set(err, ERR_UNCERTAIN,
+                       "the script stopped without a word; what it was told to do may have"
                        " happened");
     case SCRIPT_FAILED:
         return err_set(err, ERR_FAILED, "%s", said ? said : "failed");
     case SCRIPT_CANNOT_SEE:
         return err_set(err, ERR_UNCERTAIN, "%s", said ? said : "cannot see what was done");
     case SCRIPT_FENCED:
-        return err_set(err, ERR_LOCKED, "this run does not hold the site any more: it was taken over%s%s",
+        return err_set(err, ERR_LOCKED,
+                       "this run does not hold the site any more: it was taken over%s%s",
                        fenced && strcmp(fenced, "nobody") != 0 ? " by " : " or ended",
                        fenced && strcmp(fenced, "nobody") != 0 ? text_shown(r->arena, fenced) : "");
     case SCRIPT_LOCKED:
@@ -257,8 +270,8 @@ bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct
     for (size_t i = 0; i < t->n_hosts; i++) {
         const char *text = run_script_text(r, t, t->hosts[i]);
         if (!text)
-            return err_set(err, ERR_FAILED, "the script for '%s' would be larger than %d bytes", t->step,
-                           SCRIPT_BYTES_MAX);
+            return err_set(err, ERR_FAILED, "the script for '%s' would be larger than %d bytes",
+                           t->step, SCRIPT_BYTES_MAX);
         calls[i] = (struct call){.host = t->hosts[i],
                                  .script = text,
                                  .head = t->head,
@@ -393,7 +406,8 @@ bool stage_script_undo(struct run *r, const struct step *s, struct err *err)
         const char *gone = answer_value(r->arena, replies[i].out, "stays");
         if (gone)
             run_warn(r, r->recipe->hosts[hosts[i]].name,
-                     "%s, which was live before, is gone: there is nothing to go back to, and release %s stays",
+                     "%s, which was live before, is gone: there is nothing to go back to, and "
+                     "release %s stays",
                      text_shown(r->arena, gone), r->plan->what.release);
         if (answer_value(r->arena, replies[i].out, "nowhere"))
             r->sites[hosts[i]].current = NULL;
@@ -401,7 +415,9 @@ bool stage_script_undo(struct run *r, const struct step *s, struct err *err)
     }
     if (!ok)
         return false;
-    run_tell(r, (struct event){.kind = EVENT_STAGE, .state = EVENT_UNDONE, .stage = s->name,
+    run_tell(r, (struct event){.kind = EVENT_STAGE,
+                               .state = EVENT_UNDONE,
+                               .stage = s->name,
                                .detail = run_host_names(r, hosts, t.n_hosts)});
     return true;
 }

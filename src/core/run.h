@@ -25,44 +25,44 @@ struct run {
     struct fleet *fleet;
     const struct watcher *watcher;
     const struct stage *stages;
-    const char *prelude;   /* shell text in front of every script */
+    const char *prelude; /* shell text in front of every script */
     const char *mark_script;
     const char *job_script;
     const char *unlock_script;
-    struct site *sites;    /* by host */
+    struct site *sites; /* by host */
     long epoch;
     bool resumed;
     bool takeover;         /* the lock may be taken from a run with this id */
     bool begun;            /* an EVENT_RUN was told */
     enum policy on_backup; /* the recipe's, or what the command line said */
     bool force;
-    bool no_migrate;       /* resume: what is left of the migration is passed over */
+    bool no_migrate;             /* resume: what is left of the migration is passed over */
     const struct export *export; /* for checkout; NULL when no host needs it */
     /* told by a stage's act while it runs, for the event of its end */
     const char *detail;
-    const char *skipped;   /* why there was nothing to do; else NULL */
-    const char *outcome;   /* for history: "done", "aborted" */
-    bool turned_back;      /* after a failure, to the end: the run is over */
-    bool interactive;      /* a person can be asked, by keys */
+    const char *skipped;     /* why there was nothing to do; else NULL */
+    const char *outcome;     /* for history: "done", "aborted" */
+    bool turned_back;        /* after a failure, to the end: the run is over */
+    bool interactive;        /* a person can be asked, by keys */
     const char *skip_backup; /* why backups need not be looked for */
-    const char *mark_to;   /* for run_put_mark */
-    struct strs to_migrate;   /* the same: what was pending when this run first looked */
-    bool backup_seen;      /* backup-detect found one in the way */
-    bool backup_stopped;   /* this command stopped one */
-    bool nothing_pending;  /* found out by backup-detect, or before, or to be taken so */
-    long pending;          /* number; -1: not known; LONG_MAX: some, number not known */
+    const char *mark_to;     /* for run_put_mark */
+    struct strs to_migrate;  /* the same: what was pending when this run first looked */
+    bool backup_seen;        /* backup-detect found one in the way */
+    bool backup_stopped;     /* this command stopped one */
+    bool nothing_pending;    /* found out by backup-detect, or before, or to be taken so */
+    long pending;            /* number; -1: not known; LONG_MAX: some, number not known */
     long long behind_backup_ms;
-    struct strs untidy;    /* what failed after the release was live */
+    struct strs untidy; /* what failed after the release was live */
     struct failure failure;
-    size_t batch_begin;    /* the hosts that a rolling stage is at; */
-    size_t batch_end;      /* 0: all of them */
+    size_t batch_begin;     /* the hosts that a rolling stage is at; */
+    size_t batch_end;       /* 0: all of them */
     struct mishap *mishaps; /* by host; NULL: nobody wants to know */
-    size_t jobs_passed;    /* so many jobs of the step are done on every host still in it */
-    bool *out;             /* by host: left out of the run; NULL: none is */
+    size_t jobs_passed;     /* so many jobs of the step are done on every host still in it */
+    bool *out;              /* by host: left out of the run; NULL: none is */
     size_t n_out;
-    struct strs out_why;   /* "app2 was left out in stage 'build': ..." */
+    struct strs out_why;        /* "app2 was left out in stage 'build': ..." */
     struct failure out_failure; /* of the first of them */
-    bool partly;           /* it went to its end without them */
+    bool partly;                /* it went to its end without them */
 };
 
 /* Whether the host was left out of the run. */
@@ -95,25 +95,25 @@ const char *redact(struct arena *a, const struct strs *secrets, const char *text
 /* One script on some hosts. */
 struct trip {
     const char *script;
-    const char *step;    /* name of the marks */
-    const char *verb;    /* "run", "undo", ... */
-    stage_values *values; /* may be NULL */
+    const char *step;         /* name of the marks */
+    const char *verb;         /* "run", "undo", ... */
+    stage_values *values;     /* may be NULL */
     const struct step *about; /* handed to values; may be NULL */
     const size_t *hosts;
     size_t n_hosts;
-    int head;            /* as in struct call */
+    int head; /* as in struct call */
     off_t head_size;
-    int payload;         /* -1 for none: in a zeroed trip it must be set */
+    int payload; /* -1 for none: in a zeroed trip it must be set */
     off_t payload_size;
     long long timeout_ms; /* 0: a quarter of an hour */
     bool hold;
 };
 
 /* True when every host's script ended with 0.  Replies (one for each of trip's hosts, in
- * the arena) are filled in any case but when a script is too large to be sent.  The first failure is in err with its host in
- * front; further ones are told as warnings. */
-bool run_scripts(struct run *r, const struct trip *trip, struct reply **ret, struct err *err)
-    MUST_CHECK;
+ * the arena) are filled in any case but when a script is too large to be sent.  The first failure
+ * is in err with its host in front; further ones are told as warnings. */
+bool run_scripts(struct run *r, const struct trip *trip, struct reply **ret,
+                 struct err *err) MUST_CHECK;
 
 /* The script with its values, as it is sent to one host. */
 const char *run_script_text(struct run *r, const struct trip *trip, size_t host);
@@ -121,11 +121,13 @@ const char *run_script_text(struct run *r, const struct trip *trip, size_t host)
 /* What one reply means: true, or err with the host in front. */
 bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err *err);
 
-/* The hosts of a step that take part and whose mark is not "done" yet; the number, and in ret their indexes. */
+/* The hosts of a step that take part and whose mark is not "done" yet; the number, and in ret their
+ * indexes. */
 size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret);
 
 /* Writes the step's mark on its hosts, but those left out, without doing anything else. */
-bool run_put_mark(struct run *r, const struct step *s, const char *state, struct err *err) MUST_CHECK;
+bool run_put_mark(struct run *r, const struct step *s, const char *state,
+                  struct err *err) MUST_CHECK;
 
 /* Whether a signal asks to stop: then err is INTERRUPTED or TERMINATED, with what was told. */
 bool run_is_stopped(struct run *r, const char *where, struct err *err);

@@ -11,8 +11,15 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SHOWN_MAX = 160, STARTS_MAX = 200, NOTES_MAX = 20, SCRIPTS_MAX = 500, LINES_MAX = 5000, DAY = 86400,
-       SETTINGS_MAX = 8192 };
+enum {
+    SHOWN_MAX = 160,
+    STARTS_MAX = 200,
+    NOTES_MAX = 20,
+    SCRIPTS_MAX = 500,
+    LINES_MAX = 5000,
+    DAY = 86400,
+    SETTINGS_MAX = 8192
+};
 
 /* What parts the words of a shell command for our purpose; schedule.sh cuts in the same places. */
 static const char SEPARATORS[] = "();&|<>\"`=' \t";
@@ -69,18 +76,20 @@ struct position {
     int pass; /* words that are arguments of the one before */
 };
 
-static void step(struct position *p, const char *word, size_t len, const char *name, size_t name_len)
+static void step(struct position *p, const char *word, size_t len, const char *name,
+                 size_t name_len)
 {
-    static const char *const runners[] = {"sudo",  "nice", "ionice", "env",  "nohup", "exec",   "time",
-                                          "chronic", "sh", "bash",   "dash", "ksh",   "runuser", "su",
-                                          "setsid", "cronic", "ruby", "python3", "perl", NULL};
+    static const char *const runners[] = {
+        "sudo", "nice", "ionice",  "env", "nohup",  "exec",   "time", "chronic", "sh",   "bash",
+        "dash", "ksh",  "runuser", "su",  "setsid", "cronic", "ruby", "python3", "perl", NULL};
     static const char *const with_argument[] = {"flock", "timeout", "systemd-cat", "chpst", NULL};
 
     if (!p->command)
         return;
     if (*word == '-') {
-        p->pass = is_one_of(word, len, (const char *const[]){"-u", "-n", "-c", "-t", "-g", "-w", NULL}) &&
-                  word[1] != 'c';
+        p->pass =
+            is_one_of(word, len, (const char *const[]){"-u", "-n", "-c", "-t", "-g", "-w", NULL}) &&
+            word[1] != 'c';
         return;
     }
     if (p->pass) {
@@ -96,9 +105,9 @@ static void step(struct position *p, const char *word, size_t len, const char *n
 bool schedule_is_backup(const char *command, const struct strs *scripts, enum blocks *ret)
 {
     static const char *const dumps[] = {"pg_dump", "pg_dumpall", NULL};
-    static const char *const others[] = {"pg_basebackup", "pgbackrest", "barman",      "wal-g",
-                                         "mysqldump",     "mariadb-dump", "mydumper", "xtrabackup",
-                                         "mariabackup",   NULL};
+    static const char *const others[] = {
+        "pg_basebackup", "pgbackrest", "barman",     "wal-g",       "mysqldump",
+        "mariadb-dump",  "mydumper",   "xtrabackup", "mariabackup", NULL};
     struct position at = {.command = true};
     bool other = false;
     bool named = false;
@@ -143,7 +152,8 @@ static bool is_secret_name(const char *name, size_t len)
 
     for (size_t i = 0; i < len; i++)
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
-            if (len - i >= strlen(parts[k]) && strncasecmp(name + i, parts[k], strlen(parts[k])) == 0)
+            if (len - i >= strlen(parts[k]) &&
+                strncasecmp(name + i, parts[k], strlen(parts[k])) == 0)
                 return true;
     return false;
 }
@@ -153,9 +163,11 @@ static size_t password_at(const char *begin, const char *s)
 {
     if (s > begin && s[-1] == '=') {
         const char *name = s - 1;
-        while (name > begin && (isalnum((unsigned char)name[-1]) || name[-1] == '_' || name[-1] == '-'))
+        while (name > begin &&
+               (isalnum((unsigned char)name[-1]) || name[-1] == '_' || name[-1] == '-'))
             name--;
-        size_t len = *s == '"' || *s == '\'' ? 1 + strcspn(s + 1, (char[]){*s, '\0'}) : strcspn(s, " \t;&|");
+        size_t len =
+            *s == '"' || *s == '\'' ? 1 + strcspn(s + 1, (char[]){*s, '\0'}) : strcspn(s, " \t;&|");
         if (is_secret_name(name, (size_t)(s - 1 - name)))
             return len + (len > 0 && s[len] == *s && (*s == '"' || *s == '\''));
     }
@@ -279,8 +291,11 @@ static const struct zone *zone_of_host(struct reading *rd, const char *hex, cons
         return zone_fixed(rd->a, 0);
     }
     if (seconds || (hex && *hex))
-        note(rd, arena_printf(rd->a, "the rules of the host's time zone could not be read: times of crontabs are by"
-                              " its present offset %s, and may be an hour off after the clocks change", offset));
+        note(rd, arena_printf(
+                     rd->a,
+                     "the rules of the host's time zone could not be read: times of crontabs are by"
+                     " its present offset %s, and may be an hour off after the clocks change",
+                     offset));
     return zone_fixed(rd->a, seconds);
 }
 
@@ -300,13 +315,15 @@ static bool add_start(struct reading *rd, long long t, const char *command, cons
 static void add_text(struct reading *rd, const char *settings, const char *command)
 {
     if (*command)
-        rd->to->v[rd->to->n - 1].text = arena_printf(rd->a, "%s%s", settings ? settings : "", command);
+        rd->to->v[rd->to->n - 1].text =
+            arena_printf(rd->a, "%s%s", settings ? settings : "", command);
 }
 
 /* What a crontab sets for the commands below it; its shell, mail and zone are cron's business. */
 static void keep_setting(struct reading *rd, struct source *src, const struct cron_line *l)
 {
-    static const char *const not_kept[] = {"SHELL", "MAILTO", "MAILFROM", "CRON_TZ", "LOGNAME", "USER", NULL};
+    static const char *const not_kept[] = {"SHELL",   "MAILTO", "MAILFROM", "CRON_TZ",
+                                           "LOGNAME", "USER",   NULL};
     static const char LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
     size_t len = strlen(l->name);
 
@@ -328,8 +345,11 @@ static void set_zone(struct reading *rd, struct source *src, const struct cron_l
     if (strcmp(l->name, "CRON_TZ") != 0)
         return;
     if (!rd->knows_cron_tz) {
-        note(rd, arena_printf(rd->a, "%s sets CRON_TZ, which the cron of this host does not know: its times are"
-                              " the host's", text_shown(rd->a, src->name)));
+        note(rd, arena_printf(
+                     rd->a,
+                     "%s sets CRON_TZ, which the cron of this host does not know: its times are"
+                     " the host's",
+                     text_shown(rd->a, src->name)));
         return;
     }
     src->zone_problem = NULL;
@@ -342,8 +362,11 @@ static void set_zone(struct reading *rd, struct source *src, const struct cron_l
         }
     }
     src->zone = rd->to->zone;
-    src->zone_problem = arena_printf(rd->a, "%s: CRON_TZ=%s is a zone that could not be read: its times are taken"
-                                     " for the host's", text_shown(rd->a, src->name), text_shown(rd->a, l->value));
+    src->zone_problem =
+        arena_printf(rd->a,
+                     "%s: CRON_TZ=%s is a zone that could not be read: its times are taken"
+                     " for the host's",
+                     text_shown(rd->a, src->name), text_shown(rd->a, l->value));
 }
 
 static void take_table_line(struct reading *rd, struct source *src, const char *text)
@@ -360,15 +383,16 @@ static void take_table_line(struct reading *rd, struct source *src, const char *
         return;
     case CRON_WRONG:
         if (schedule_is_backup(text, &rd->scripts, &blocks) || strstr(text, "pg_dump"))
-            note(rd, arena_printf(rd->a, "%s has a line that is not understood: %s", text_shown(rd->a, src->name),
-                                  schedule_shown(rd->a, text)));
+            note(rd, arena_printf(rd->a, "%s has a line that is not understood: %s",
+                                  text_shown(rd->a, src->name), schedule_shown(rd->a, text)));
         return;
     case CRON_COMMAND:
         if (!schedule_is_backup(l.command, &rd->scripts, &blocks))
             return;
         if (src->zone_problem)
             note(rd, src->zone_problem);
-        if (add_start(rd, cron_next(&l, src->zone, rd->to->now_unix - rd->of->back_s), l.command, src->name, blocks) &&
+        if (add_start(rd, cron_next(&l, src->zone, rd->to->now_unix - rd->of->back_s), l.command,
+                      src->name, blocks) &&
             strcmp(src->form, "own") == 0 && !l.cut)
             add_text(rd, src->settings, l.command);
         return;
@@ -386,7 +410,8 @@ static void take_timer_line(struct reading *rd, const struct source *src, const 
 
     while (unit > text && !isspace((unsigned char)unit[-1]))
         unit--;
-    if (sscanf(text, "%3s %4d-%2d-%2d %2d:%2d:%2d %7s", day, &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], zone) != 8 ||
+    if (sscanf(text, "%3s %4d-%2d-%2d %2d:%2d:%2d %7s", day, &v[0], &v[1], &v[2], &v[3], &v[4],
+               &v[5], zone) != 8 ||
         strcmp(zone, "UTC") != 0 || v[1] < 1 || v[1] > 12)
         return;
     for (size_t i = 0; i < rd->units.n; i++) {
@@ -395,8 +420,8 @@ static void take_timer_line(struct reading *rd, const struct source *src, const 
         if (strlen(unit) != len || strncmp(unit, rd->units.v[i], len) != 0 ||
             !schedule_is_backup(command + 1, &rd->scripts, &blocks))
             continue;
-        add_start(rd, zone_days(v[0], v[1], v[2]) * DAY + v[3] * 3600 + v[4] * 60 + v[5], command + 1, src->name,
-                  blocks);
+        add_start(rd, zone_days(v[0], v[1], v[2]) * DAY + v[3] * 3600 + v[4] * 60 + v[5],
+                  command + 1, src->name, blocks);
         return;
     }
 }
@@ -412,7 +437,8 @@ static void take_unit_line(struct reading *rd, const char *text, const char **id
         const char *end = strstr(argv, " ; ");
         argv += strlen("argv[]=");
         strs_add(rd->a, &rd->units,
-                 arena_printf(rd->a, "%s\037%.*s", *id, end ? (int)(end - argv) : (int)strlen(argv), argv));
+                 arena_printf(rd->a, "%s\037%.*s", *id, end ? (int)(end - argv) : (int)strlen(argv),
+                              argv));
     }
 }
 
@@ -471,8 +497,9 @@ static void read_sources(struct reading *rd)
         if ((v = value_of(line, "source")))
             take_source(rd, v, &src);
         else if ((v = value_of(line, "why")) && rd->to->unread.n < NOTES_MAX)
-            strs_add(rd->a, &rd->to->unread,
-                     arena_printf(rd->a, "%s: %s", text_shown(rd->a, src.name), text_shown(rd->a, v)));
+            strs_add(
+                rd->a, &rd->to->unread,
+                arena_printf(rd->a, "%s: %s", text_shown(rd->a, src.name), text_shown(rd->a, v)));
         else if (!(v = value_of(line, "line")) || ++rd->lines > LINES_MAX)
             continue;
         else if (strcmp(src.form, "timers") == 0)
@@ -493,7 +520,8 @@ static void read_given(struct reading *rd)
         if (!schedule_is_backup(l.command, &rd->scripts, &blocks) || blocks == BLOCKS_MAYBE)
             blocks = BLOCKS_YES;
         if (add_start(rd, cron_next(&l, rd->to->zone, rd->to->now_unix - rd->of->back_s),
-                      *l.command ? l.command : "a backup", "the recipe", blocks) && !l.cut)
+                      *l.command ? l.command : "a backup", "the recipe", blocks) &&
+            !l.cut)
             add_text(rd, NULL, l.command);
     }
 }
@@ -508,7 +536,8 @@ static int by_time(const void *a, const void *b)
     return strcmp(x->command, y->command);
 }
 
-bool schedule_parse(struct arena *a, const struct schedule_of *of, struct schedule *ret, struct err *err)
+bool schedule_parse(struct arena *a, const struct schedule_of *of, struct schedule *ret,
+                    struct err *err)
 {
     struct reading rd = {.a = a, .of = of, .to = ret, .knows_cron_tz = true};
 
@@ -543,6 +572,8 @@ const char *schedule_clock(struct arena *a, const struct schedule *s, long long 
     int day;
 
     zone_date(local / DAY, &year, &month, &day);
-    const char *clock = arena_printf(a, "%02d:%02d", (int)(local % DAY / 3600), (int)(local % 3600 / 60));
-    return t - s->now_unix < DAY ? clock : arena_printf(a, "%04lld-%02d-%02d %s", year, month, day, clock);
+    const char *clock =
+        arena_printf(a, "%02d:%02d", (int)(local % DAY / 3600), (int)(local % 3600 / 60));
+    return t - s->now_unix < DAY ? clock
+                                 : arena_printf(a, "%04lld-%02d-%02d %s", year, month, day, clock);
 }

@@ -25,10 +25,10 @@ struct start {
 struct schedule {
     struct start *v; /* the next start of each backup that was found, soonest first */
     size_t n;
-    const char *why;       /* NULL, or why nothing at all could be looked up */
-    struct strs unread;    /* what may hold more, each with why: "crontab: ..." */
-    struct strs notes;     /* what a person should know of the times */
-    struct strs sources;   /* what was read */
+    const char *why;         /* NULL, or why nothing at all could be looked up */
+    struct strs unread;      /* what may hold more, each with why: "crontab: ..." */
+    struct strs notes;       /* what a person should know of the times */
+    struct strs sources;     /* what was read */
     const struct zone *zone; /* of the host */
     long long now_unix;      /* by the host's clock */
     long long migration_s;   /* the longest migration of earlier runs; -1: there is no record */

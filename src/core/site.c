@@ -3,7 +3,13 @@
 #include "base/buf.h"
 #include "edge/clock.h"
 
-enum { RELEASES_MAX = 100000, MARKS_MAX = 100000, PLAN_BYTES_MAX = 256 * 1024, OWN_RECIPE_MAX = 1024 * 1024, TO_MIGRATE_MAX = 100 };
+enum {
+    RELEASES_MAX = 100000,
+    MARKS_MAX = 100000,
+    PLAN_BYTES_MAX = 256 * 1024,
+    OWN_RECIPE_MAX = 1024 * 1024,
+    TO_MIGRATE_MAX = 100
+};
 
 /* The answer's lines, one at a time: key and the rest. */
 struct line {
@@ -219,17 +225,20 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
 /* What a crash cannot have made is said before anything is done with the rest. */
 static bool check(const struct site *s, const char *lock_sum, bool good_marks, struct err *err)
 {
-    if (s->lock.held && (s->lock.version != 1 || !s->lock.run || s->lock.epoch < 1 || !s->lock.kept ||
-                         !s->lock.sum || !lock_sum || strcmp(s->lock.sum, lock_sum) != 0))
-        return err_set(err, ERR_FAILED,
-                       "the file .crelease/lock is damaged or of another version of crelease: look at it,"
-                       " and when no deploy is under way, remove it");
+    if (s->lock.held &&
+        (s->lock.version != 1 || !s->lock.run || s->lock.epoch < 1 || !s->lock.kept ||
+         !s->lock.sum || !lock_sum || strcmp(s->lock.sum, lock_sum) != 0))
+        return err_set(
+            err, ERR_FAILED,
+            "the file .crelease/lock is damaged or of another version of crelease: look at it,"
+            " and when no deploy is under way, remove it");
     if (!good_marks)
-        return err_set(err, ERR_FAILED,
-                       "the file .crelease/runs/%s/marks is damaged or of another version of crelease: what"
-                       " the run has done cannot be told from it; mend it (one line a mark: STEP STATE"
-                       " TIME), or put the site right by hand and remove .crelease/lock",
-                       s->lock.run ? s->lock.run : "RUN");
+        return err_set(
+            err, ERR_FAILED,
+            "the file .crelease/runs/%s/marks is damaged or of another version of crelease: what"
+            " the run has done cannot be told from it; mend it (one line a mark: STEP STATE"
+            " TIME), or put the site right by hand and remove .crelease/lock",
+            s->lock.run ? s->lock.run : "RUN");
     return true;
 }
 

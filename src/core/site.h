@@ -25,8 +25,8 @@ struct mark {
 };
 
 struct site {
-    bool there;                /* deploy_to exists */
-    bool writable;             /* deploy_to, or the nearest folder above that exists */
+    bool there;    /* deploy_to exists */
+    bool writable; /* deploy_to, or the nearest folder above that exists */
     const char *writable_at;
     enum current_kind current_kind;
     const char *current;       /* where the link points, NULL for none */
@@ -34,7 +34,7 @@ struct site {
     const char *live_revision; /* NULL: not known */
     struct release *releases;  /* by name, oldest first */
     size_t n_releases;
-    bool has_log;              /* revisions.log has something in it */
+    bool has_log; /* revisions.log has something in it */
     struct {
         bool held;
         bool alive;
@@ -46,8 +46,8 @@ struct site {
         long long since_unix;
         const char *sum; /* as it says itself */
     } lock;
-    const char *plan;   /* of the run that holds the lock, as written; NULL: none */
-    const char *recipe; /* that run's own, when it is another than the one at hand; else NULL */
+    const char *plan;       /* of the run that holds the lock, as written; NULL: none */
+    const char *recipe;     /* that run's own, when it is another than the one at hand; else NULL */
     struct strs to_migrate; /* what was pending when that run looked */
     struct mark *marks;
     size_t n_marks;
@@ -56,11 +56,11 @@ struct site {
     const char *migrated_digest;
     const char *migrated_revision;
     const char *migrated_release;
-    struct strs missing;  /* linked files that are not in shared */
+    struct strs missing; /* linked files that are not in shared */
     struct strs no_tools;
     const char *system;
     const char *user;
-    long long free_kb; /* -1: not asked or not known */
+    long long free_kb;    /* -1: not asked or not known */
     const char *leftover; /* a link that an interrupted Capistrano left */
     long long now_unix;   /* of the host's clock */
 };

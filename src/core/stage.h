@@ -51,8 +51,8 @@ struct stage {
     const char *(*tell)(struct arena *a, const struct what *what); /* more for the plan; or NULL */
     const char *script;
     stage_values *values; /* NULL: none but the common ones */
-    stage_act *act;  /* makes the change on all of the step's hosts; harmless to repeat */
-    stage_act *undo; /* puts it back; harmless to repeat */
+    stage_act *act;       /* makes the change on all of the step's hosts; harmless to repeat */
+    stage_act *undo;      /* puts it back; harmless to repeat */
 };
 
 #endif

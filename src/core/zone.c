@@ -19,9 +19,9 @@ struct day_rule {
 struct zone {
     size_t n;
     long long *times;
-    long *offsets;      /* from times[i] on */
-    long before;        /* the first time */
-    bool has_rule;      /* for what is after the last time */
+    long *offsets; /* from times[i] on */
+    long before;   /* the first time */
+    bool has_rule; /* for what is after the last time */
     bool has_summer;
     long winter, summer;
     struct day_rule begin, end; /* of summer */
@@ -166,7 +166,8 @@ static long long change_in(const struct day_rule *d, long long year)
 
     if (d->kind == 'M') {
         long long first = zone_days(year, d->month, 1);
-        long long next = d->month == 12 ? zone_days(year + 1, 1, 1) : zone_days(year, d->month + 1, 1);
+        long long next =
+            d->month == 12 ? zone_days(year + 1, 1, 1) : zone_days(year, d->month + 1, 1);
         int weekday = (int)((first % 7 + 11) % 7); /* 1970-01-01 was a Thursday */
         day = first + (d->day - weekday + 7) % 7 + 7 * (d->week - 1);
         while (day >= next)
@@ -213,7 +214,8 @@ static bool read_header(const unsigned char *p, size_t len, struct counts *ret)
 {
     if (len < HEADER || memcmp(p, "TZif", 4) != 0)
         return false;
-    size_t *const fields[] = {&ret->isut, &ret->isstd, &ret->leap, &ret->time, &ret->type, &ret->chars};
+    size_t *const fields[] = {&ret->isut, &ret->isstd, &ret->leap,
+                              &ret->time, &ret->type,  &ret->chars};
     for (size_t i = 0; i < 6; i++) {
         *fields[i] = (size_t)big_endian(p + 20 + 4 * i, 4);
         if (*fields[i] > TIMES_MAX)
@@ -224,8 +226,8 @@ static bool read_header(const unsigned char *p, size_t len, struct counts *ret)
 
 static size_t block_size(const struct counts *c, size_t time_size)
 {
-    return c->time * time_size + c->time + c->type * 6 + c->chars + c->leap * (time_size + 4) + c->isstd +
-           c->isut;
+    return c->time * time_size + c->time + c->type * 6 + c->chars + c->leap * (time_size + 4) +
+           c->isstd + c->isut;
 }
 
 static bool read_block(struct arena *a, const unsigned char *p, const struct counts *c, size_t size,

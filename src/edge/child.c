@@ -77,6 +77,6 @@ bool child_run(struct loop *loop, const struct child *child, int *ret_status, st
     for (int i = 0; i < PASSED || uv_is_active((uv_handle_t *)&c->process); i++)
         loop_turn(loop, 0); /* until the handles are closed */
     free(c);
-    return r == 0 || err_set(err, ERR_FAILED, "cannot run '%s': %s", text_shown(err->arena, child->argv[0]),
-                             uv_strerror(r));
+    return r == 0 || err_set(err, ERR_FAILED, "cannot run '%s': %s",
+                             text_shown(err->arena, child->argv[0]), uv_strerror(r));
 }

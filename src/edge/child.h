@@ -19,6 +19,7 @@ struct child {
 
 /* Runs it to its end.  *ret_status is as a shell tells it: 128 and the number of a signal; 126 and
  * 127, with err, when it could not be started. */
-bool child_run(struct loop *loop, const struct child *child, int *ret_status, struct err *err) MUST_CHECK;
+bool child_run(struct loop *loop, const struct child *child, int *ret_status,
+               struct err *err) MUST_CHECK;
 
 #endif

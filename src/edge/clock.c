@@ -70,9 +70,8 @@ long long clock_release_time(const char *name)
 const char *clock_rfc3339(struct arena *a, long long unix_ms, bool ms)
 {
     struct tm tm = utc(unix_ms / 1000);
-    const char *text =
-        arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                     tm.tm_hour, tm.tm_min, tm.tm_sec);
+    const char *text = arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900,
+                                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 
     return ms ? arena_printf(a, "%s.%03lldZ", text, unix_ms % 1000) : arena_printf(a, "%sZ", text);
 }

@@ -24,6 +24,7 @@ void digest_git_blob(const void *bytes, size_t len, unsigned char ret[20]);
 char *base64_encode(struct arena *a, const void *bytes, size_t len);
 
 /* False when s is not base64 (white space is none); padding may be missing. */
-bool base64_decode(struct arena *a, const char *s, size_t len, unsigned char **ret, size_t *ret_len);
+bool base64_decode(struct arena *a, const char *s, size_t len, unsigned char **ret,
+                   size_t *ret_len);
 
 #endif

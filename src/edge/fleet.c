@@ -11,7 +11,8 @@
 enum {
     PAYLOAD_CHUNK = 256 * 1024,
     BEAT_INTERVAL_MS = 10000,
-    TURN_MS = 500, WAIT_SLICE_MS = 1000, /* deadlines and heartbeats are looked at this often */
+    TURN_MS = 500,
+    WAIT_SLICE_MS = 1000, /* deadlines and heartbeats are looked at this often */
     LET_GO_MS = 3000,
     CLOSE_MS = 2000,
 };
@@ -368,7 +369,8 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
         }
         xs[i] = exchange_make(fleet, call);
         if (!m->link)
-            m->link = m->carrier->open(fleet, &fleet->hosts[call->host], &fleet->options, fleet->loop);
+            m->link =
+                m->carrier->open(fleet, &fleet->hosts[call->host], &fleet->options, fleet->loop);
         m->carrier->start(m->link, xs[i]);
     }
     while (!all_done(xs, n)) {

@@ -7,9 +7,10 @@
  *     fleet_close(fleet);
  *
  * A host is connected when its first script is to run, all hosts at once, and again when a
- * connection that was lost is wanted anew.  A script is POSIX shell: it is run by /bin/sh of the host, reaches it through
- * standard input (so its values are in no argument list), and has as its own standard
- * input the payload, then end of file.  Each answer is a value; nothing is retried here. */
+ * connection that was lost is wanted anew.  A script is POSIX shell: it is run by /bin/sh of the
+ * host, reaches it through standard input (so its values are in no argument list), and has as its
+ * own standard input the payload, then end of file.  Each answer is a value; nothing is retried
+ * here. */
 #ifndef CRELEASE_FLEET_H
 #define CRELEASE_FLEET_H
 
@@ -24,11 +25,12 @@ enum transport { TRANSPORT_LIBSSH2, TRANSPORT_LOCAL };
 
 /* One host, as the recipe gives it; the texts outlive the fleet.  NULL: not given. */
 struct fleet_host {
-    const char *name;     /* what people see */
-    const char *address;  /* name or IP address to connect to */
-    const char *user;     /* NULL: the local user's name */
-    int port;             /* 0: 22 */
-    const char *host_key; /* pinned: "SHA256:..." or a public key line; then known_hosts is not asked */
+    const char *name;    /* what people see */
+    const char *address; /* name or IP address to connect to */
+    const char *user;    /* NULL: the local user's name */
+    int port;            /* 0: 22 */
+    const char
+        *host_key; /* pinned: "SHA256:..." or a public key line; then known_hosts is not asked */
     const char *identity; /* a private key file; then only that one is tried */
     enum transport transport;
 };

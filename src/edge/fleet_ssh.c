@@ -561,8 +561,8 @@ static void handshake_failed(struct link *link)
     } else if (link->seen.n) {
         die(link, "%s", wrong_pin(link));
     } else if (gap) {
-        die(link, "cannot agree with %s: %s (this is libssh2 %s)",
-            place(link), gap, libssh2_version(0));
+        die(link, "cannot agree with %s: %s (this is libssh2 %s)", place(link), gap,
+            libssh2_version(0));
     } else if (!offer.banner && offer.before && *offer.before) {
         die(link, "cannot connect to %s: no SSH server: it says '%s'", place(link), offer.before);
     } else if (!offer.banner) {
@@ -968,9 +968,11 @@ static bool channel_open(struct link *link, struct channel *c)
             return true;
         }
         c->state = CHANNEL_GONE;
-        channel_fail(c, arena_printf(&link->arena,
-                                     "%s opens no session for a command (MaxSessions of its sshd, or not"
-                                     " allowed to this user)", place(link)));
+        channel_fail(
+            c, arena_printf(&link->arena,
+                            "%s opens no session for a command (MaxSessions of its sshd, or not"
+                            " allowed to this user)",
+                            place(link)));
         return true;
     }
     if (!c->x) {

@@ -12,9 +12,10 @@
 
 struct exchange {
     /* for the carrier */
-    const char *command; /* a line for the login shell of any kind: it reads the script from stdin */
-    void *own;           /* the carrier's own */
-    bool sent;           /* set by the carrier once the command may have reached the host */
+    const char
+        *command; /* a line for the login shell of any kind: it reads the script from stdin */
+    void *own;    /* the carrier's own */
+    bool sent;    /* set by the carrier once the command may have reached the host */
     /* fleet.c's own */
     struct fleet *fleet;
     const struct call *call;

@@ -31,25 +31,26 @@ struct repo_options {
 };
 
 struct revision {
-    const char *sha;     /* 40 hex digits */
+    const char *sha;       /* 40 hex digits */
     const char *short_sha; /* 7 */
-    const char *subject; /* first line of the message, as it stands there: untrusted */
-    const char *ref;     /* as asked for */
-    long long time;      /* committer's time, unix seconds */
+    const char *subject;   /* first line of the message, as it stands there: untrusted */
+    const char *ref;       /* as asked for */
+    long long time;        /* committer's time, unix seconds */
 };
 
 enum entry_kind { ENTRY_FILE, ENTRY_PROGRAM, ENTRY_LINK };
 
 struct entry {
     enum entry_kind kind;
-    const char *path; /* relative, no NUL; any other byte can be in it */
-    char sha256[65];  /* of the content that is sent; empty for a link */
+    const char *path;   /* relative, no NUL; any other byte can be in it */
+    char sha256[65];    /* of the content that is sent; empty for a link */
     const char *target; /* of a link, else NULL */
     unsigned long long size;
 };
 
 /* One revision as it travels. */
-struct export {
+struct export
+{
     struct entry *entry; /* sorted by path, bytewise */
     size_t n;
     unsigned long long bytes;

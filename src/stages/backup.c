@@ -16,18 +16,18 @@
 
 enum {
     POLL_MS = 2000,
-    CLEAR_MS = 1000,    /* between the two looks that must both see nothing */
-    CLIENT_MS = 3000,   /* what its client may take to end, told to by TERM */
-    CANCEL_MS = 2000,   /* what a cancel may take before the session is ended */
+    CLEAR_MS = 1000,  /* between the two looks that must both see nothing */
+    CLIENT_MS = 3000, /* what its client may take to end, told to by TERM */
+    CANCEL_MS = 2000, /* what a cancel may take before the session is ended */
     END_MS = 10000,
-    BLIND_MS = 60000,   /* how long the database may be away while we wait */
+    BLIND_MS = 60000, /* how long the database may be away while we wait */
     FIELDS = 13,
-    JUST_BEGUN_S = 20,  /* what cron started a moment ago may not be in the database yet */
+    JUST_BEGUN_S = 20, /* what cron started a moment ago may not be in the database yet */
 };
 
-#define NO_DATABASE "the recipe names no database to look at"
+#define NO_DATABASE    "the recipe names no database to look at"
 #define COULD_NOT_LOOK "could not look"
-#define GOING_ON "going on, since no statement waits longer than lock_timeout"
+#define GOING_ON       "going on, since no statement waits longer than lock_timeout"
 
 /* Sessions that are, or look like, a backup of this database, and our own of this run.  A role
  * without rights sees the name, the locks and the virtual transaction, and NULL for the rest. */
@@ -46,29 +46,35 @@ static const char look_sql[] =
     "  AND l.objsubid = 2 AND l.granted),\n"
     "t AS (SELECT count(*) AS n FROM pg_catalog.pg_class c\n"
     "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace\n"
-    " WHERE c.relkind IN ('r', 'p') AND s.nspname <> 'information_schema' AND s.nspname !~ '^pg_'),\n"
+    " WHERE c.relkind IN ('r', 'p') AND s.nspname <> 'information_schema' AND s.nspname !~ "
+    "'^pg_'),\n"
     "x AS (SELECT a.*, coalesce(k.n, 0) AS locked, v.virtualxid AS vxid,\n"
     "  CASE WHEN a.application_name = '%s' THEN 'own'\n"
     "       WHEN h.pid IS NOT NULL THEN\n"
-    "         CASE WHEN a.application_name LIKE '" HOLD_MIGRATION "_%' THEN 'migration' ELSE 'hold' END\n"
+    "         CASE WHEN a.application_name LIKE '" HOLD_MIGRATION
+    "_%' THEN 'migration' ELSE 'hold' END\n"
     "       WHEN a.application_name = 'pg_dumpall' THEN 'pg_dumpall'\n"
     "       WHEN a.datname <> current_database() THEN NULL\n"
     "       WHEN a.application_name = 'pg_dump' THEN 'pg_dump'\n"
     "       WHEN coalesce(k.n, 0) >= 3 AND k.n >= 0.8 * t.n THEN 'dump-like'\n"
     "       WHEN a.query ~* '^copy .*to std' THEN 'copy' END AS kind\n"
-    " FROM pg_catalog.pg_stat_activity a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid LEFT JOIN h ON h.pid = a.pid\n"
-    " LEFT JOIN pg_catalog.pg_locks v ON v.pid = a.pid AND v.locktype = 'virtualxid' AND v.granted\n"
+    " FROM pg_catalog.pg_stat_activity a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid LEFT JOIN h ON "
+    "h.pid = a.pid\n"
+    " LEFT JOIN pg_catalog.pg_locks v ON v.pid = a.pid AND v.locktype = 'virtualxid' AND "
+    "v.granted\n"
     "  AND v.virtualxid = v.virtualtransaction WHERE a.pid <> pg_catalog.pg_backend_pid())\n"
     "SELECT 'session', x.kind, x.pid, coalesce(x.vxid, ''),\n"
     "  coalesce((extract(epoch FROM x.backend_start) * 1000000)::bigint::text, ''),\n"
-    "  coalesce(floor(extract(epoch FROM clock_timestamp() - coalesce(x.xact_start, x.backend_start)))::bigint::text, ''),\n"
+    "  coalesce(floor(extract(epoch FROM clock_timestamp() - coalesce(x.xact_start, "
+    "x.backend_start)))::bigint::text, ''),\n"
     "  translate(coalesce(x.datname::text, ''), chr(10) || chr(31), '  '),\n"
     "  translate(coalesce(x.usename::text, ''), chr(10) || chr(31), '  '),\n"
     "  translate(coalesce(x.application_name, ''), chr(10) || chr(31), '  '),\n"
     "  CASE WHEN x.kind IN ('pg_dump', 'dump-like', 'own') THEN\n"
     "         CASE WHEN x.vxid IS NULL THEN 'no' ELSE 'yes' END\n"
     "       WHEN x.kind IN ('hold', 'migration') THEN 'yes'\n"
-    "       WHEN x.kind = 'pg_dumpall' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity o\n"
+    "       WHEN x.kind = 'pg_dumpall' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity "
+    "o\n"
     "         WHERE o.application_name = 'pg_dump' AND o.datname > current_database()\n"
     "         AND o.datname <> 'template1') THEN 'yes' ELSE 'no' END,\n"
     "  CASE WHEN me.rolsuper THEN 'yes' WHEN o.rolsuper IS NOT FALSE THEN 'super'\n"
@@ -76,7 +82,8 @@ static const char look_sql[] =
     "         WHERE g.rolname = 'pg_signal_backend' AND pg_has_role(g.oid, 'USAGE')) THEN 'yes'\n"
     "       ELSE 'no' END,\n"
     "  CASE WHEN x.query = '<insufficient privilege>' THEN '' ELSE\n"
-    "   translate(substr(coalesce(x.query, ''), 1, 100), chr(10) || chr(13) || chr(9) || chr(31), '    ') END,\n"
+    "   translate(substr(coalesce(x.query, ''), 1, 100), chr(10) || chr(13) || chr(9) || chr(31), "
+    "'    ') END,\n"
     "  coalesce(x.client_port::text, '')\n"
     "FROM x JOIN pg_catalog.pg_roles me ON me.rolname = current_user\n"
     "LEFT JOIN pg_catalog.pg_roles o ON o.oid = x.usesysid\n"
@@ -172,8 +179,8 @@ static struct backup backup_of(struct run *r, const struct row *row)
         .eta_s = -1,
         .copied = -1,
         .client_port = strcmp(row->field[12], "-1") == 0 ? -1
-                       : all_digits(row->field[12])     ? strtol(row->field[12], NULL, 10)
-                                                        : 0,
+                       : all_digits(row->field[12])      ? strtol(row->field[12], NULL, 10)
+                                                         : 0,
         .blocks_migrations = strcmp(row->field[9], "yes") == 0,
     };
 }
@@ -188,10 +195,11 @@ static void take_copied(struct backups *to, const struct row *row)
 }
 
 /* version: of the server, 0 when it is not known yet. */
-static bool look(struct run *r, size_t host, long version, struct backups *ret, struct backups *ret_own,
-                 struct err *err)
+static bool look(struct run *r, size_t host, long version, struct backups *ret,
+                 struct backups *ret_own, struct err *err)
 {
-    const char *tag = arena_printf(r->arena, "crelease-%s", *r->plan->what.run ? r->plan->what.run : "none");
+    const char *tag =
+        arena_printf(r->arena, "crelease-%s", *r->plan->what.run ? r->plan->what.run : "none");
     struct row *rows;
     size_t n;
 
@@ -244,15 +252,18 @@ static bool signal_session(struct run *r, size_t host, const struct backup *b, c
     if (!b->identity || sscanf(b->identity, "%63s %31s", vxid, start) != 2)
         return true;
     struct buf sql = buf_make(2048);
-    buf_printf(&sql, "SELECT 'signalled', %s(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.pid = %ld",
+    buf_printf(&sql,
+               "SELECT 'signalled', %s(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.pid = %ld",
                function, b->pid);
     if (is_vxid(vxid))
-        buf_printf(&sql,
-                   " AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype ="
-                   " 'virtualxid' AND l.granted AND l.virtualxid = '%s')",
-                   vxid);
+        buf_printf(
+            &sql,
+            " AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype ="
+            " 'virtualxid' AND l.granted AND l.virtualxid = '%s')",
+            vxid);
     if (all_digits(start))
-        buf_printf(&sql, " AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = %s", start);
+        buf_printf(&sql, " AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = %s",
+                   start);
     buf_puts(&sql, ";\n");
     bool ok = ask(r, host, sql.text, &rows, &n, &why, err);
     buf_free(&sql);
@@ -286,8 +297,9 @@ long long backup_database_size(struct run *r, size_t host)
     struct row *rows;
     size_t n;
     const char *why;
-    const char *sql = "SET statement_timeout = '5s';\n"
-                      "SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());\n";
+    const char *sql =
+        "SET statement_timeout = '5s';\n"
+        "SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());\n";
 
     if (!ask(r, host, sql, &rows, &n, &why, &ignored) || why)
         return -1;
@@ -327,12 +339,13 @@ const char *backup_text(struct run *r, const struct backup *b)
     if (!b->pid)
         return "a backup that is to start";
     bool lock = strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0;
-    const char *text = arena_printf(r->arena, "%s of %s by %s%s%s, pid %ld", b->kind, b->database, b->user,
-                                    lock ? " as " : "", lock ? b->application : "", b->pid);
+    const char *text =
+        arena_printf(r->arena, "%s of %s by %s%s%s, pid %ld", b->kind, b->database, b->user,
+                     lock ? " as " : "", lock ? b->application : "", b->pid);
 
-    return b->running_s < 0
-               ? text
-               : arena_printf(r->arena, "%s, for %s", text, text_span(r->arena, b->running_s * 1000));
+    return b->running_s < 0 ? text
+                            : arena_printf(r->arena, "%s, for %s", text,
+                                           text_span(r->arena, b->running_s * 1000));
 }
 
 static bool in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err)
@@ -356,8 +369,8 @@ static bool is_one_left(const struct backups *was, const struct backups *now)
 }
 
 /* None of them is left, looked at until `ms` have passed. */
-static bool gone_within(struct run *r, size_t host, const struct backups *was, long long ms, bool *ret_gone,
-                        struct err *err)
+static bool gone_within(struct run *r, size_t host, const struct backups *was, long long ms,
+                        bool *ret_gone, struct err *err)
 {
     long long deadline = loop_now() + ms;
     struct backups now;
@@ -375,8 +388,8 @@ static bool gone_within(struct run *r, size_t host, const struct backups *was, l
 /* The gentle way first: its client, so that what started it hears of it; then its sessions, every
  * member of a parallel dump, since workers keep their locks.  An idle pg_dumpall that lost its
  * session would begin the next dump all the same. */
-static bool stop_all(struct run *r, const struct step *s, size_t host, const struct backups *b, const char *why,
-                     struct err *err)
+static bool stop_all(struct run *r, const struct step *s, size_t host, const struct backups *b,
+                     const char *why, struct err *err)
 {
     static const struct {
         const char *function;
@@ -396,7 +409,8 @@ static bool stop_all(struct run *r, const struct step *s, size_t host, const str
     for (size_t w = stop.n_termed ? 0 : 1; w < 3 && !gone; w++) {
         size_t signalled = ways[w].function ? 0 : stop.n_termed;
         for (size_t i = 0; ways[w].function && i < b->n; i++)
-            if (b->v[i].blocks_migrations && strcmp(b->v[i].kind, "pg_dumpall") != 0 && stop_may(&b->v[i]) &&
+            if (b->v[i].blocks_migrations && strcmp(b->v[i].kind, "pg_dumpall") != 0 &&
+                stop_may(&b->v[i]) &&
                 !signal_session(r, host, &b->v[i], ways[w].function, &signalled, err))
                 return false;
         how = signalled ? ways[w].how : how;
@@ -404,7 +418,9 @@ static bool stop_all(struct run *r, const struct step *s, size_t host, const str
             return false;
     }
     if (!gone)
-        return in_the_way(r, first, "it was told to end and did not; it is left alone now, see after it by hand", err);
+        return in_the_way(
+            r, first, "it was told to end and did not; it is left alone now, see after it by hand",
+            err);
     return stop_end(r, s, host, first, &stop, how, err);
 }
 
@@ -413,15 +429,15 @@ struct wait {
     long long began_ms;
     long long blind_since_ms; /* 0: the last look saw something */
     enum policy policy;
-    bool stopped; /* by us */
+    bool stopped;   /* by us */
     bool only_wait; /* for others: nothing is stopped and nothing recorded */
-    bool unseen;    /* whether one still runs could not be seen, and that is to be no reason to stop */
+    bool unseen; /* whether one still runs could not be seen, and that is to be no reason to stop */
     const char *why_stop;   /* word of the record: policy, option, limit, key */
     const char *refused_of; /* the identity of that for which `refusal` was found out */
     const char *refusal;    /* why it cannot be stopped; NULL: it can */
-    long version; /* of the server */
-    struct backup last; /* the one that was in the way; kind NULL: none was */
-    long long last_ms;  /* when it was seen last */
+    long version;           /* of the server */
+    struct backup last;     /* the one that was in the way; kind NULL: none was */
+    long long last_ms;      /* when it was seen last */
     struct trace trace;
 };
 
@@ -445,10 +461,14 @@ bool backup_unknown(struct run *r, size_t host, const char *what, const char *th
 
     if (r->recipe->backup.unknown == UNKNOWN_ABORT) {
         if (r->begun)
-            strs_add(r->arena, &r->failure.next,
-                     arena_printf(r->arena, "'crelease check %s' once it is mended, then 'crelease resume %s'",
-                                  r->recipe->environment, r->recipe->environment));
-        return err_set(err, ERR_BACKUP, "%s: %s, and the recipe says to stop then (backup.unknown: abort)", name, what);
+            strs_add(
+                r->arena, &r->failure.next,
+                arena_printf(r->arena,
+                             "'crelease check %s' once it is mended, then 'crelease resume %s'",
+                             r->recipe->environment, r->recipe->environment));
+        return err_set(err, ERR_BACKUP,
+                       "%s: %s, and the recipe says to stop then (backup.unknown: abort)", name,
+                       what);
     }
     run_warn(r, name, "%s; %s", what, then);
     return true;
@@ -456,7 +476,8 @@ bool backup_unknown(struct run *r, size_t host, const char *what, const char *th
 
 /* Seen nothing for too long is an answer of its own: then it is told, and err says whether to stop.
  * Who only waits for others, and has seen nothing yet, has it at once. */
-static bool is_blind_too_long(struct run *r, size_t host, struct wait *w, const char *why, struct err *err)
+static bool is_blind_too_long(struct run *r, size_t host, struct wait *w, const char *why,
+                              struct err *err)
 {
     bool at_once = w->only_wait && !w->version;
 
@@ -464,9 +485,11 @@ static bool is_blind_too_long(struct run *r, size_t host, struct wait *w, const 
         w->blind_since_ms = loop_now();
     if (!at_once && loop_now() - w->blind_since_ms < BLIND_MS)
         return false;
-    const char *what = w->last.kind ? arena_printf(r->arena, "cannot see whether a backup still runs: %s", why)
-                                    : arena_printf(r->arena, "could not look for backups: %s", why);
-    w->unseen = backup_unknown(r, host, what, w->only_wait ? "taken as clear (backup.unknown: proceed)" : GOING_ON, err);
+    const char *what =
+        w->last.kind ? arena_printf(r->arena, "cannot see whether a backup still runs: %s", why)
+                     : arena_printf(r->arena, "could not look for backups: %s", why);
+    w->unseen = backup_unknown(
+        r, host, what, w->only_wait ? "taken as clear (backup.unknown: proceed)" : GOING_ON, err);
     return true;
 }
 
@@ -481,8 +504,10 @@ static bool limit_reached(struct run *r, struct wait *w, const struct backup *b,
         w->why_stop = "limit";
         return false;
     }
-    in_the_way(r, b, arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
-               err);
+    in_the_way(
+        r, b,
+        arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
+        err);
     return true;
 }
 
@@ -510,13 +535,16 @@ static void take_key(struct run *r, struct wait *w)
 
 enum next { NEXT_WAIT, NEXT_AGAIN, NEXT_STOP };
 
-/* Known before it is offered; looked up once for each backup, when a person or the policy may want it. */
+/* Known before it is offered; looked up once for each backup, when a person or the policy may want
+ * it. */
 static bool may_be_stopped(struct run *r, size_t host, struct wait *w, const struct backups *now,
                            const struct backup *b, struct err *err)
 {
-    const char *of = arena_printf(r->arena, "%ld %s %d", b->pid, b->identity ? b->identity : "", w->policy);
+    const char *of =
+        arena_printf(r->arena, "%ld %s %d", b->pid, b->identity ? b->identity : "", w->policy);
 
-    if ((w->policy != POLICY_KILL && !r->interactive) || (w->refused_of && strcmp(w->refused_of, of) == 0))
+    if ((w->policy != POLICY_KILL && !r->interactive) ||
+        (w->refused_of && strcmp(w->refused_of, of) == 0))
         return true;
     bool by_person = w->policy == POLICY_KILL ? strcmp(w->why_stop, "key") == 0 : r->interactive;
     w->refused_of = of;
@@ -542,12 +570,16 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
         return stop_all(r, s, host, now, w->why_stop, err) ? NEXT_AGAIN : NEXT_STOP;
     case POLICY_ASK:
         if (!r->interactive) {
-            in_the_way(r, b, "the policy says to ask, and there is no terminal to ask on (say"
-                       " --on-backup=wait, kill or abort)", err);
+            in_the_way(r, b,
+                       "the policy says to ask, and there is no terminal to ask on (say"
+                       " --on-backup=wait, kill or abort)",
+                       err);
             return NEXT_STOP;
         }
         tell_backup(r, s, host, w, b, EVENT_WAITING,
-                    w->refusal ? arena_printf(r->arena, "wait for it, or stop here? It cannot be killed: %s", w->refusal)
+                    w->refusal ? arena_printf(r->arena,
+                                              "wait for it, or stop here? It cannot be killed: %s",
+                                              w->refusal)
                                : "wait for it, kill it, or stop here?");
         return NEXT_WAIT;
     case POLICY_WAIT:
@@ -559,16 +591,18 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
 
 /* What was in the way has ended by itself, `next` may be there in its place.  For the estimates to
  * come. */
-static void record_last(struct run *r, const struct step *s, struct wait *w, const struct backup *next)
+static void record_last(struct run *r, const struct step *s, struct wait *w,
+                        const struct backup *next)
 {
-    if (w->only_wait || !w->last.kind || strncmp(w->last.kind, "pg_dump", 7) != 0 || w->last.running_s < 0 || w->stopped ||
-        (next && is_same_backup(&w->last, next)))
+    if (w->only_wait || !w->last.kind || strncmp(w->last.kind, "pg_dump", 7) != 0 ||
+        w->last.running_s < 0 || w->stopped || (next && is_same_backup(&w->last, next)))
         return;
     long long seconds = w->last.running_s + (loop_now() - w->last_ms) / 1000;
     trace_record(r, s, &w->trace, &w->last, seconds);
 }
 
-static bool wait_for(struct run *r, const struct step *s, size_t host, struct wait *w, struct err *err)
+static bool wait_for(struct run *r, const struct step *s, size_t host, struct wait *w,
+                     struct err *err)
 {
     bool seen_clear = false;
     bool waited = false;
@@ -630,13 +664,16 @@ static struct backup backup_to_come(struct run *r)
 }
 
 /* Whether one that has not begun yet may be waited for at all. */
-static bool may_wait(struct run *r, struct wait *w, const struct backup *b, const char *what, struct err *err)
+static bool may_wait(struct run *r, struct wait *w, const struct backup *b, const char *what,
+                     struct err *err)
 {
     if (w->policy == POLICY_ABORT)
         return err_set(err, ERR_BACKUP, "%s, and the policy says not to wait for it", what);
     if (w->policy == POLICY_ASK && !r->interactive)
-        return err_set(err, ERR_BACKUP, "%s, and the policy says to ask, and there is no terminal to ask on (say"
-                       " --on-backup=wait, kill or abort)", what);
+        return err_set(err, ERR_BACKUP,
+                       "%s, and the policy says to ask, and there is no terminal to ask on (say"
+                       " --on-backup=wait, kill or abort)",
+                       what);
     return !limit_reached(r, w, b, err) && err->code == ERR_NONE;
 }
 
@@ -647,7 +684,8 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
 {
     long long begun = loop_now();
     long long in_ms = (start->unix_s - next->now_unix) * 1000;
-    long long deadline = begun + in_ms + (in_ms < 0 ? JUST_BEGUN_S * 1000 : r->recipe->backup.clearance_ms);
+    long long deadline =
+        begun + in_ms + (in_ms < 0 ? JUST_BEGUN_S * 1000 : r->recipe->backup.clearance_ms);
     const char *shown = arena_printf(r->arena, "it starts at %s (%s), and is let pass first",
                                      schedule_clock(r->arena, next, start->unix_s), start->command);
     struct backup b = backup_to_come(r);
@@ -660,11 +698,13 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
         const char *what = foresee_text(r, &then, start);
         if (!backup_look(r, host, &now, err))
             return false;
-        if (now.why ? is_blind_too_long(r, host, w, now.why, err) : first_blocking(&now, &n) != NULL)
+        if (now.why ? is_blind_too_long(r, host, w, now.why, err)
+                    : first_blocking(&now, &n) != NULL)
             return err->code == ERR_NONE;
         w->blind_since_ms = now.why ? w->blind_since_ms : 0;
         if (loop_now() >= deadline) {
-            run_warn(r, r->recipe->hosts[host].name, "%s, and was not seen in the database: going on", what);
+            run_warn(r, r->recipe->hosts[host].name,
+                     "%s, and was not seen in the database: going on", what);
             return true;
         }
         if (!may_wait(r, w, &b, what, err))
@@ -672,7 +712,9 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
         tell_backup(r, s, host, w, &b, EVENT_WAITING,
                     w->policy != POLICY_ASK
                         ? shown
-                        : arena_printf(r->arena, "%s; wait for it, migrate before it (k), or stop here?", shown));
+                        : arena_printf(r->arena,
+                                       "%s; wait for it, migrate before it (k), or stop here?",
+                                       shown));
         if (!loop_wait(r->loop, POLL_MS)) {
             take_key(r, w);
             if (run_is_stopped(r, "while waiting for a backup to come and go", err))
@@ -682,15 +724,18 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
     return true;
 }
 
-/* Lets a backup pass that starts within backup.clearance, and with it what else has begun by then. */
-static bool let_pass(struct run *r, const struct step *s, size_t host, struct wait *w, struct err *err)
+/* Lets a backup pass that starts within backup.clearance, and with it what else has begun by then.
+ */
+static bool let_pass(struct run *r, const struct step *s, size_t host, struct wait *w,
+                     struct err *err)
 {
     struct schedule next;
 
     if (!foresee_look(r, host, JUST_BEGUN_S, &next, err))
         return false;
     if (next.why) {
-        run_warn(r, r->recipe->hosts[host].name, "could not look up when the next backup starts: %s", next.why);
+        run_warn(r, r->recipe->hosts[host].name,
+                 "could not look up when the next backup starts: %s", next.why);
         return true;
     }
     const struct start *start = schedule_soon(&next, r->recipe->backup.clearance_ms / 1000);
@@ -720,7 +765,8 @@ static bool clear(struct run *r, const struct step *s, size_t host, bool foresee
     return ok;
 }
 
-bool backup_wait(struct run *r, const struct step *s, size_t host, long long *ret_waited_ms, struct err *err)
+bool backup_wait(struct run *r, const struct step *s, size_t host, long long *ret_waited_ms,
+                 struct err *err)
 {
     struct wait w = {.began_ms = loop_now(), .policy = POLICY_WAIT, .only_wait = true};
     bool ok = wait_for(r, s, host, &w, err);
@@ -768,7 +814,8 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
     /* For those who look from outside: it waits. */
     if ((r->backup_seen || r->recipe->backup.clearance_ms) && !run_put_mark(r, s, "begun", err))
         return false;
-    if (!clear(r, s, s->hosts[0], r->recipe->backup.clearance_ms > 0, err) || !warn_of_next(r, s->hosts[0], err))
+    if (!clear(r, s, s->hosts[0], r->recipe->backup.clearance_ms > 0, err) ||
+        !warn_of_next(r, s->hosts[0], err))
         return false;
     r->detail = r->behind_backup_ms > before
                     ? arena_printf(r->arena, "clear after %s",
@@ -832,8 +879,9 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
         return false;
     const struct backup *b = first_blocking(&now, &n);
     if (now.why) {
-        if (!backup_unknown(r, host, arena_printf(r->arena, "could not look for backups: %s", now.why), GOING_ON,
-                            err))
+        if (!backup_unknown(r, host,
+                            arena_printf(r->arena, "could not look for backups: %s", now.why),
+                            GOING_ON, err))
             return false;
         r->skip_backup = COULD_NOT_LOOK;
     }

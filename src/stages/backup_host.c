@@ -1,4 +1,5 @@
-/* backup_host.c -- what the database's host knows of a running backup, and what is expected from it. */
+/* backup_host.c -- what the database's host knows of a running backup, and what is expected from
+ * it. */
 #include "stages/stages.h"
 
 #include "base/limits.h"
@@ -171,7 +172,8 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
 
 /* One that ended long before its time was probably stopped by somebody: then its output must have
  * about the size of the others'.  "" for any, NULL when even that cannot tell. */
-static const char *least_size(struct run *r, const struct trace *t, const struct backup *b, long long seconds)
+static const char *least_size(struct run *r, const struct trace *t, const struct backup *b,
+                              long long seconds)
 {
     long long largest = 0;
 
@@ -182,8 +184,8 @@ static const char *least_size(struct run *r, const struct trace *t, const struct
     return largest ? arena_printf(r->arena, "%lld", largest / 2) : NULL;
 }
 
-void trace_record(struct run *r, const struct step *s, const struct trace *t, const struct backup *b,
-                  long long seconds)
+void trace_record(struct run *r, const struct step *s, const struct trace *t,
+                  const struct backup *b, long long seconds)
 {
     const char *least = least_size(r, t, b, seconds);
 
@@ -200,16 +202,23 @@ void trace_record(struct run *r, const struct step *s, const struct trace *t, co
         buf_printf(&known, "%lld", t->db_bytes);
     quote_assign(&text, "path", t->path ? t->path : "");
     quote_assign(&text, "record",
-                 arena_printf(r->arena, "%lld %s %s %s", seconds, known.len ? known.text : "-", b->kind, b->database));
+                 arena_printf(r->arena, "%lld %s %s %s", seconds, known.len ? known.text : "-",
+                              b->kind, b->database));
     values(&text, "note", b);
     buf_puts(&text, script_backup_host);
-    struct trip trip = {.script = arena_strdup(r->arena, text.text), .step = s->name, .verb = "note",
-                        .hosts = &host, .n_hosts = 1, .timeout_ms = LOOK_MS, .payload = -1};
+    struct trip trip = {.script = arena_strdup(r->arena, text.text),
+                        .step = s->name,
+                        .verb = "note",
+                        .hosts = &host,
+                        .n_hosts = 1,
+                        .timeout_ms = LOOK_MS,
+                        .payload = -1};
     buf_free(&text);
     buf_free(&known);
     /* A record that was not written makes the next estimate a worse one, and nothing else. */
     if (run_scripts(r, &trip, NULL, &ignored))
         return;
     r->failure.host = failed_host;
-    run_warn(r, r->recipe->hosts[host].name, "how long the backup took was not recorded: %s", ignored.msg);
+    run_warn(r, r->recipe->hosts[host].name, "how long the backup took was not recorded: %s",
+             ignored.msg);
 }

@@ -7,38 +7,42 @@ enum { SHOWN_MAX = 120, BLOCKERS_MAX = 50, WORD_MAX = 63, SQL_BYTES_MAX = 16 * 1
 
 /* ---- what is asked ---- */
 
-/* The fields of one row, of p.pid, with b its activity or NULLs, w.behind and w.waits_for.  A session
- * that holds share locks on most tables is a backup, whatever it calls itself. */
+/* The fields of one row, of p.pid, with b its activity or NULLs, w.behind and w.waits_for.  A
+ * session that holds share locks on most tables is a backup, whatever it calls itself. */
 static void put_columns(struct buf *b, const char *own, long server_version)
 {
-    buf_printf(b,
-               "SELECT 'blocker', p.pid, CASE WHEN p.pid = 0 THEN 'prepared'"
-               " WHEN b.application_name = '%s' THEN 'own'"
-               " WHEN b.application_name LIKE 'crelease-%%' THEN 'crelease'"
-               " WHEN b.application_name IN ('pg_dump', 'pg_dumpall') OR b.query ~* '^copy .*to std'"
-               "  OR b.query ~* '_pg_dump_cursor' THEN 'backup'"
-               " WHEN %s THEN 'server'"
-               " WHEN k.n >= 3 AND k.n >= 0.8 * (SELECT count(*) FROM pg_catalog.pg_class c"
-               "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')"
-               "  AND s.nspname <> 'information_schema' AND s.nspname !~ '^pg_') THEN 'backup'"
-               " ELSE 'session' END,",
-               own,
-               server_version >= 100000 ? "b.backend_type <> 'client backend'" : "b.query ~ '^autovacuum: '");
-    buf_puts(b,
-             " coalesce((SELECT v.virtualxid FROM pg_catalog.pg_locks v WHERE v.pid = p.pid AND v.locktype ="
-             "  'virtualxid' AND v.granted AND v.virtualxid = v.virtualtransaction LIMIT 1), ''),"
-             " coalesce((extract(epoch FROM b.backend_start) * 1000000)::bigint::text, ''),"
-             " coalesce(floor(extract(epoch FROM clock_timestamp() - b.xact_start))::bigint::text, ''),"
-             " regexp_replace(coalesce(b.usename::text, ''), '[[:cntrl:]]', ' ', 'g'),"
-             " regexp_replace(coalesce(b.application_name, ''), '[[:cntrl:]]', ' ', 'g'),"
-             " coalesce(b.state, ''),"
-             " CASE WHEN b.pid IS NULL OR b.pid = pg_backend_pid() THEN 'no' WHEN me.rolsuper THEN 'yes'"
-             "  WHEN o.rolsuper IS NOT FALSE THEN 'no' WHEN pg_has_role(o.oid, 'USAGE')"
-             "  OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles g WHERE g.rolname = 'pg_signal_backend'"
-             "  AND pg_has_role(g.oid, 'USAGE')) THEN 'yes' ELSE 'no' END,"
-             " w.behind, w.waits_for,"
-             " CASE WHEN b.query = '<insufficient privilege>' THEN '' ELSE"
-             "  regexp_replace(left(coalesce(b.query, ''), 1000), '[[:cntrl:]]', ' ', 'g') END");
+    buf_printf(
+        b,
+        "SELECT 'blocker', p.pid, CASE WHEN p.pid = 0 THEN 'prepared'"
+        " WHEN b.application_name = '%s' THEN 'own'"
+        " WHEN b.application_name LIKE 'crelease-%%' THEN 'crelease'"
+        " WHEN b.application_name IN ('pg_dump', 'pg_dumpall') OR b.query ~* '^copy .*to std'"
+        "  OR b.query ~* '_pg_dump_cursor' THEN 'backup'"
+        " WHEN %s THEN 'server'"
+        " WHEN k.n >= 3 AND k.n >= 0.8 * (SELECT count(*) FROM pg_catalog.pg_class c"
+        "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')"
+        "  AND s.nspname <> 'information_schema' AND s.nspname !~ '^pg_') THEN 'backup'"
+        " ELSE 'session' END,",
+        own,
+        server_version >= 100000 ? "b.backend_type <> 'client backend'"
+                                 : "b.query ~ '^autovacuum: '");
+    buf_puts(
+        b,
+        " coalesce((SELECT v.virtualxid FROM pg_catalog.pg_locks v WHERE v.pid = p.pid AND "
+        "v.locktype ="
+        "  'virtualxid' AND v.granted AND v.virtualxid = v.virtualtransaction LIMIT 1), ''),"
+        " coalesce((extract(epoch FROM b.backend_start) * 1000000)::bigint::text, ''),"
+        " coalesce(floor(extract(epoch FROM clock_timestamp() - b.xact_start))::bigint::text, ''),"
+        " regexp_replace(coalesce(b.usename::text, ''), '[[:cntrl:]]', ' ', 'g'),"
+        " regexp_replace(coalesce(b.application_name, ''), '[[:cntrl:]]', ' ', 'g'),"
+        " coalesce(b.state, ''),"
+        " CASE WHEN b.pid IS NULL OR b.pid = pg_backend_pid() THEN 'no' WHEN me.rolsuper THEN 'yes'"
+        "  WHEN o.rolsuper IS NOT FALSE THEN 'no' WHEN pg_has_role(o.oid, 'USAGE')"
+        "  OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles g WHERE g.rolname = 'pg_signal_backend'"
+        "  AND pg_has_role(g.oid, 'USAGE')) THEN 'yes' ELSE 'no' END,"
+        " w.behind, w.waits_for,"
+        " CASE WHEN b.query = '<insufficient privilege>' THEN '' ELSE"
+        "  regexp_replace(left(coalesce(b.query, ''), 1000), '[[:cntrl:]]', ' ', 'g') END");
 }
 
 /* Joins of these columns; p and w are there already. */
@@ -48,45 +52,54 @@ static const char joins[] =
     " LEFT JOIN pg_catalog.pg_roles o ON o.oid = b.usesysid"
     " LEFT JOIN (SELECT l.pid, count(DISTINCT l.relation) AS n FROM pg_catalog.pg_locks l"
     "  JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p')"
-    "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace AND s.nspname <> 'information_schema'"
+    "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace AND s.nspname <> "
+    "'information_schema'"
     "   AND s.nspname !~ '^pg_'"
     "  WHERE l.mode = 'AccessShareLock' AND l.granted AND l.database = (SELECT d.oid FROM"
-    "   pg_catalog.pg_database d WHERE d.datname = current_database()) GROUP BY l.pid) k ON k.pid = p.pid";
+    "   pg_catalog.pg_database d WHERE d.datname = current_database()) GROUP BY l.pid) k ON k.pid "
+    "= p.pid";
 
 static void put_waiters(struct buf *b, const struct blockers_watch *w)
 {
-    buf_printf(b,
-               "WITH w AS (SELECT a.pid, %s AS since, (SELECT count(*) FROM pg_catalog.pg_stat_activity q"
-               " WHERE q.wait_event_type = 'Lock' AND a.pid = ANY (pg_blocking_pids(q.pid))) AS behind,"
-               " coalesce((SELECT l.locktype FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND NOT l.granted"
-               " LIMIT 1), '') AS waits_for"
-               " FROM pg_catalog.pg_stat_activity a WHERE %s AND a.wait_event_type = 'Lock') ",
-               w->server_version >= 140000
-                   ? "coalesce((SELECT min(l.waitstart) FROM pg_catalog.pg_locks l WHERE l.pid = a.pid"
-                     " AND NOT l.granted), a.query_start)"
-                   : "a.query_start",
-               w->tag);
+    buf_printf(
+        b,
+        "WITH w AS (SELECT a.pid, %s AS since, (SELECT count(*) FROM pg_catalog.pg_stat_activity q"
+        " WHERE q.wait_event_type = 'Lock' AND a.pid = ANY (pg_blocking_pids(q.pid))) AS behind,"
+        " coalesce((SELECT l.locktype FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND NOT "
+        "l.granted"
+        " LIMIT 1), '') AS waits_for"
+        " FROM pg_catalog.pg_stat_activity a WHERE %s AND a.wait_event_type = 'Lock') ",
+        w->server_version >= 140000
+            ? "coalesce((SELECT min(l.waitstart) FROM pg_catalog.pg_locks l WHERE l.pid = a.pid"
+              " AND NOT l.granted), a.query_start)"
+            : "a.query_start",
+        w->tag);
 }
 
 const char *blockers_watch_sql(struct arena *a, const struct blockers_watch *w)
 {
-    const char *crowd = w->max_blocked < 0 ? "false" : arena_printf(a, "w.behind > %ld", w->max_blocked);
+    const char *crowd =
+        w->max_blocked < 0 ? "false" : arena_printf(a, "w.behind > %ld", w->max_blocked);
     struct buf b = buf_make(SQL_BYTES_MAX);
 
     put_waiters(&b, w);
     put_columns(&b, w->own, w->server_version);
-    buf_puts(&b, " FROM w CROSS JOIN LATERAL (SELECT DISTINCT u.u FROM unnest(pg_blocking_pids(w.pid)) u) p(pid)");
+    buf_puts(&b, " FROM w CROSS JOIN LATERAL (SELECT DISTINCT u.u FROM "
+                 "unnest(pg_blocking_pids(w.pid)) u) p(pid)");
     buf_puts(&b, joins);
     buf_puts(&b, ";\n");
     buf_printf(&b,
-               "SELECT 'behind', q.pid FROM pg_catalog.pg_stat_activity q WHERE q.application_name = 'pg_dump'"
-               " AND q.wait_event_type = 'Lock' AND EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity a WHERE %s"
+               "SELECT 'behind', q.pid FROM pg_catalog.pg_stat_activity q WHERE q.application_name "
+               "= 'pg_dump'"
+               " AND q.wait_event_type = 'Lock' AND EXISTS (SELECT 1 FROM "
+               "pg_catalog.pg_stat_activity a WHERE %s"
                " AND a.pid = ANY (pg_blocking_pids(q.pid)));\n",
                w->tag);
     put_waiters(&b, w);
     buf_printf(&b,
                "SELECT 'cancelled', w.pid, CASE WHEN %s THEN 'crowd' ELSE 'time' END, w.behind,"
-               " pg_cancel_backend(w.pid) FROM w WHERE %s OR clock_timestamp() - w.since >= interval '%lld ms';",
+               " pg_cancel_backend(w.pid) FROM w WHERE %s OR clock_timestamp() - w.since >= "
+               "interval '%lld ms';",
                crowd, crowd, w->limit_ms);
     const char *text = arena_strndup(a, b.text, b.len);
     buf_free(&b);
@@ -164,7 +177,9 @@ const char *blocker_statement(struct arena *a, const char *query)
     bool escapes = false;
 
     while (*query && shown < SHOWN_MAX) {
-        size_t skip = *query == '\'' ? skip_quoted(query, escapes) : *query == '$' ? skip_dollars(query) : 0;
+        size_t skip = *query == '\''  ? skip_quoted(query, escapes)
+                      : *query == '$' ? skip_dollars(query)
+                                      : 0;
         escapes = *query == 'E' || *query == 'e';
         if (skip) {
             buf_puts(&b, "'...'");
@@ -223,10 +238,12 @@ static struct blocker *known(const struct blockers *all, const struct blocker *o
 
 static void tell(struct run *r, const struct step *s, size_t host, const struct blocker *b)
 {
-    const char *text = arena_printf(r->arena, "the migration waits for %s", blocker_text(r->arena, b));
+    const char *text =
+        arena_printf(r->arena, "the migration waits for %s", blocker_text(r->arena, b));
 
     if (b->behind)
-        text = arena_printf(r->arena, "%s; %ld %s behind it", text, b->behind, b->behind == 1 ? "queues" : "queue");
+        text = arena_printf(r->arena, "%s; %ld %s behind it", text, b->behind,
+                            b->behind == 1 ? "queues" : "queue");
     run_tell(r, (struct event){.kind = EVENT_BLOCKER,
                                .state = EVENT_WAITING,
                                .stage = s->name,
@@ -235,7 +252,8 @@ static void tell(struct run *r, const struct step *s, size_t host, const struct 
                                .detail = text});
 }
 
-static void add(struct run *r, const struct step *s, size_t host, struct blockers *all, struct blocker *one)
+static void add(struct run *r, const struct step *s, size_t host, struct blockers *all,
+                struct blocker *one)
 {
     struct blocker *was = known(all, one);
 
@@ -255,7 +273,8 @@ static void add(struct run *r, const struct step *s, size_t host, struct blocker
     tell(r, s, host, one);
 }
 
-void blockers_take(struct run *r, const struct step *s, size_t host, struct blockers *b, const char *line)
+void blockers_take(struct run *r, const struct step *s, size_t host, struct blockers *b,
+                   const char *line)
 {
     const char *what = db_field(r->arena, line, 0);
     const char *pid = db_field(r->arena, line, 1);
@@ -285,18 +304,21 @@ const struct blocker *blockers_first(const struct blockers *b)
 
 /* ---- between two attempts ---- */
 
-bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct blockers *ret, struct err *err)
+bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct blockers *ret,
+                       struct err *err)
 {
     struct buf b = buf_make(SQL_BYTES_MAX);
     struct strs rows;
     const char *why;
 
     put_columns(&b, arena_printf(r->arena, "crelease-%s", r->plan->what.run), 90600);
-    buf_puts(&b,
-             " FROM (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.granted"
-             "  AND l.pid <> pg_backend_pid() AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d"
-             "  WHERE d.datname = current_database())) p CROSS JOIN (SELECT 0 AS behind, 'advisory'::text AS"
-             " waits_for) w");
+    buf_puts(&b, " FROM (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = "
+                 "'advisory' AND l.granted"
+                 "  AND l.pid <> pg_backend_pid() AND l.database = (SELECT d.oid FROM "
+                 "pg_catalog.pg_database d"
+                 "  WHERE d.datname = current_database())) p CROSS JOIN (SELECT 0 AS behind, "
+                 "'advisory'::text AS"
+                 " waits_for) w");
     buf_puts(&b, joins);
     buf_puts(&b, ";\n");
     bool ok = db_ask(r, host, b.text, &rows, &why, err);
@@ -317,14 +339,20 @@ static const char *identity(struct arena *a, const struct blocker *b)
     if (!b->pid || (!*b->vxid && !*b->start))
         return NULL;
     if (*b->start)
-        text = arena_printf(a, "%s AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = %s", text, b->start);
+        text =
+            arena_printf(a, "%s AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = %s",
+                         text, b->start);
     if (*b->vxid)
-        text = arena_printf(a, "%s AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND"
-                            " l.locktype = 'virtualxid' AND l.granted AND l.virtualxid = '%s')", text, b->vxid);
+        text = arena_printf(
+            a,
+            "%s AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND"
+            " l.locktype = 'virtualxid' AND l.granted AND l.virtualxid = '%s')",
+            text, b->vxid);
     return text;
 }
 
-bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *ret_there, struct err *err)
+bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *ret_there,
+                   struct err *err)
 {
     struct buf sql = buf_make(SQL_BYTES_MAX * 2);
     struct strs rows;
@@ -347,7 +375,8 @@ bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *r
     return ok;
 }
 
-bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *ret_n, struct err *err)
+bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *ret_n,
+                  struct err *err)
 {
     *ret_n = 0;
     for (size_t i = 0; i < b->n; i++) {
@@ -355,16 +384,22 @@ bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *
         const char *id = identity(r->arena, one);
         struct strs rows;
         const char *why;
-        if (strcmp(one->kind, "session") != 0 || !one->may_stop || !id || strcmp(one->waits_for, "advisory") == 0)
+        if (strcmp(one->kind, "session") != 0 || !one->may_stop || !id ||
+            strcmp(one->waits_for, "advisory") == 0)
             continue;
-        const char *sql = arena_printf(r->arena, "SELECT 'ended', pg_terminate_backend(a.pid) FROM"
-                                       " pg_catalog.pg_stat_activity a WHERE %s AND a.pid <> pg_backend_pid();\n", id);
+        const char *sql =
+            arena_printf(r->arena,
+                         "SELECT 'ended', pg_terminate_backend(a.pid) FROM"
+                         " pg_catalog.pg_stat_activity a WHERE %s AND a.pid <> pg_backend_pid();\n",
+                         id);
         if (!db_ask(r, host, sql, &rows, &why, err))
             return false;
         if (why)
-            run_warn(r, r->recipe->hosts[host].name, "%s could not be ended: %s", blocker_text(r->arena, one), why);
+            run_warn(r, r->recipe->hosts[host].name, "%s could not be ended: %s",
+                     blocker_text(r->arena, one), why);
         else if (rows.n)
-            run_warn(r, r->recipe->hosts[host].name, "ended, as migrate.blockers says: %s", blocker_text(r->arena, one));
+            run_warn(r, r->recipe->hosts[host].name, "ended, as migrate.blockers says: %s",
+                     blocker_text(r->arena, one));
         *ret_n += !why;
     }
     return true;

@@ -1,9 +1,9 @@
 /* blockers.h -- who holds what a statement of the migration waits for.
  *
  * The watch beside the migration sees them at the moment of the wait and prints rows
- * (blockers_watch_sql); each comes here as a line and is told at once (blockers_take).  What is known
- * then serves the pause between two attempts: whether they are still there, and, where the recipe
- * says so, to end exactly them. */
+ * (blockers_watch_sql); each comes here as a line and is told at once (blockers_take).  What is
+ * known then serves the pause between two attempts: whether they are still there, and, where the
+ * recipe says so, to end exactly them. */
 #ifndef CRELEASE_BLOCKERS_H
 #define CRELEASE_BLOCKERS_H
 
@@ -20,11 +20,12 @@ struct blockers {
     long dump_behind; /* a pg_dump that waited for the migration; 0: none */
 };
 
-/* What the watch asks at every look: rows of who blocks sessions that `tag` (a condition on the alias
- * a) names, and at the end the waits that last too long are cancelled.  For servers from 9.6 on. */
+/* What the watch asks at every look: rows of who blocks sessions that `tag` (a condition on the
+ * alias a) names, and at the end the waits that last too long are cancelled.  For servers from 9.6
+ * on. */
 struct blockers_watch {
     const char *tag;
-    const char *own;  /* the application_name of the run */
+    const char *own; /* the application_name of the run */
     long server_version;
     long long limit_ms;
     long max_blocked; /* -1: none */
@@ -41,22 +42,25 @@ const char *blocker_statement(struct arena *a, const char *query);
 const char *blocker_text(struct arena *a, const struct blocker *b);
 
 /* Takes a line of the watch; tells of a blocker that was not seen in this attempt. */
-void blockers_take(struct run *r, const struct step *s, size_t host, struct blockers *b, const char *line);
+void blockers_take(struct run *r, const struct step *s, size_t host, struct blockers *b,
+                   const char *line);
 
 /* The one to name when there is only room for one: NULL when nobody was seen. */
 const struct blocker *blockers_first(const struct blockers *b);
 
 /* Asks for those who hold an advisory lock on the database: a migration tool that somebody else has
  * started.  What cannot be asked leaves it empty. */
-bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct blockers *ret, struct err *err)
-    MUST_CHECK;
+bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct blockers *ret,
+                       struct err *err) MUST_CHECK;
 
 /* Whether one of them is still there; true too when the database cannot be asked. */
-bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *ret_there, struct err *err)
-    MUST_CHECK;
+bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *ret_there,
+                   struct err *err) MUST_CHECK;
 
-/* Ends those that are ordinary sessions, each by pid, start and transaction in one statement: never a
- * backup, the server's own work, our own, or one that this role may not end.  *ret_n: how many. */
-bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *ret_n, struct err *err) MUST_CHECK;
+/* Ends those that are ordinary sessions, each by pid, start and transaction in one statement: never
+ * a backup, the server's own work, our own, or one that this role may not end.  *ret_n: how many.
+ */
+bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *ret_n,
+                  struct err *err) MUST_CHECK;
 
 #endif

@@ -148,8 +148,12 @@ bool checkout_verify(struct run *r, size_t host, const char *release, bool *ret_
     struct plan plan = *r->plan;
     struct plan *kept = r->plan;
     struct reply *replies = NULL;
-    struct trip t = {.script = script_checkout, .step = "checkout", .verb = "verify",
-                     .hosts = &host, .n_hosts = 1, .payload = -1};
+    struct trip t = {.script = script_checkout,
+                     .step = "checkout",
+                     .verb = "verify",
+                     .hosts = &host,
+                     .n_hosts = 1,
+                     .payload = -1};
 
     plan.what.release = release;
     r->plan = &plan;

@@ -39,10 +39,12 @@ const char *db_why(struct run *r, const struct reply *reply, const char *status)
                         status ? status : "?");
 }
 
-bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows, const char **ret_why,
-            struct err *err)
+bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
+            const char **ret_why, struct err *err)
 {
-    struct call call = {.host = host, .script = db_script(r, host, sql, script_db), .payload = -1,
+    struct call call = {.host = host,
+                        .script = db_script(r, host, sql, script_db),
+                        .payload = -1,
                         .timeout_ms = SQL_MS};
     struct reply reply;
 

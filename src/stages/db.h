@@ -4,10 +4,10 @@
 
 #include "core/run.h"
 
-/* Runs SQL.  Each row is a text, its fields divided by the unit separator (\037).  *ret_why is NULL,
- * or says why the database did not answer; false only when the host itself was lost. */
-bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows, const char **ret_why,
-            struct err *err) MUST_CHECK;
+/* Runs SQL.  Each row is a text, its fields divided by the unit separator (\037).  *ret_why is
+ * NULL, or says why the database did not answer; false only when the host itself was lost. */
+bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
+            const char **ret_why, struct err *err) MUST_CHECK;
 
 /* The field (from 0) of such a row; "" when there are not so many. */
 const char *db_field(struct arena *a, const char *row, size_t field);

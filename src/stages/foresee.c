@@ -28,7 +28,8 @@ static bool wants_all(struct run *r, struct strs *ret_given)
     return all;
 }
 
-bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule *ret, struct err *err)
+bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule *ret,
+                  struct err *err)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     struct strs given;
@@ -55,7 +56,8 @@ bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule 
         ret->why = "the host did not answer within a minute";
         return true;
     }
-    const struct schedule_of of = {.answer = reply.out, .given = &given, .read_all = all, .back_s = back_s};
+    const struct schedule_of of = {
+        .answer = reply.out, .given = &given, .read_all = all, .back_s = back_s};
     struct err garbled = {.arena = r->arena};
     if (!run_judge(r, host, &reply, err))
         return false;
@@ -74,8 +76,9 @@ const char *foresee_text(struct run *r, const struct schedule *s, const struct s
                         start->blocks == BLOCKS_MAYBE ? "what seems to be a backup" : "a backup",
                         start->command, in_s < 0 ? "was to start" : "starts",
                         schedule_clock(r->arena, s, start->unix_s), in_s < 0 ? "" : "in ",
-                        in_s < 0 ? arena_printf(r->arena, "%s ago", text_span(r->arena, -in_s * 1000))
-                                 : text_span(r->arena, in_s * 1000));
+                        in_s < 0
+                            ? arena_printf(r->arena, "%s ago", text_span(r->arena, -in_s * 1000))
+                            : text_span(r->arena, in_s * 1000));
 }
 
 const char *foresee_warning(struct run *r, const struct schedule *s)
@@ -86,5 +89,6 @@ const char *foresee_warning(struct run *r, const struct schedule *s)
     if (s->why)
         return NULL;
     soon = schedule_soon(s, expected < MIGRATION_MIN_S ? MIGRATION_MIN_S : expected);
-    return soon ? arena_printf(r->arena, "%s: the migration may meet it", foresee_text(r, s, soon)) : NULL;
+    return soon ? arena_printf(r->arena, "%s: the migration may meet it", foresee_text(r, s, soon))
+                : NULL;
 }

@@ -15,7 +15,8 @@ static bool attempt(struct run *r, struct job_call *c, size_t *hosts, const bool
     if (!jobs_run(r, c, ends, err))
         return false;
     for (size_t i = 0; i < c->n_hosts; i++) {
-        site_set_mark(r->arena, &r->sites[hosts[i]], c->step->name, (*ends)[i].status ? "failed" : "done");
+        site_set_mark(r->arena, &r->sites[hosts[i]], c->step->name,
+                      (*ends)[i].status ? "failed" : "done");
         if ((*ends)[i].status == 0)
             continue;
         (*ends)[left] = (*ends)[i];

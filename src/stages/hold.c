@@ -1,5 +1,5 @@
-/* hold.c -- migrations and backups that keep out of each other's way: an advisory lock in the database
- * that both change or read.
+/* hold.c -- migrations and backups that keep out of each other's way: an advisory lock in the
+ * database that both change or read.
  *
  * It is one of a session and of one database: it is gone with the session, however that ends, and
  * two environments in one database have the same.  A migration tries it on its host, beside the
@@ -18,15 +18,19 @@
 
 enum { POLL_MS = 2000, TAKE_MS = 60000 };
 
-/* Settings that are not known to a server are not there to be set.  Keepalives, for the session of a
- * machine that is gone: on a local socket they have no effect. */
+/* Settings that are not known to a server are not there to be set.  Keepalives, for the session of
+ * a machine that is gone: on a local socket they have no effect. */
 #define LOCK_SQL                                                                                   \
     "SET application_name = '%s';\n"                                                               \
-    "SELECT 'set', count(pg_catalog.set_config(s.name, v.value, false)) FROM pg_catalog.pg_settings s" \
-    " JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '%s')," \
-    " ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'))" \
+    "SELECT 'set', count(pg_catalog.set_config(s.name, v.value, false)) FROM "                     \
+    "pg_catalog.pg_settings s"                                                                     \
+    " JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', "   \
+    "'%s'),"                                                                                       \
+    " ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', " \
+    "'3'))"                                                                                        \
     " AS v (name, value) ON v.name = s.name;\n"                                                    \
-    "SELECT 'lock ' || CASE WHEN pg_catalog.pg_try_advisory_lock(" HOLD_KEYS ") THEN 't' ELSE 'f' END;\n"
+    "SELECT 'lock ' || CASE WHEN pg_catalog.pg_try_advisory_lock(" HOLD_KEYS                       \
+    ") THEN 't' ELSE 'f' END;\n"
 
 /* Of its holder the heartbeats come every ten seconds. */
 static const char *lock_sql(struct arena *a, const char *application, const char *idle_limit)
@@ -41,43 +45,48 @@ const char *guard_text(struct run *r)
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
-    quote_assign(&b, "guard_sql", lock_sql(r->arena, arena_printf(r->arena, HOLD_MIGRATION "%s", run), "0"));
+    quote_assign(&b, "guard_sql",
+                 lock_sql(r->arena, arena_printf(r->arena, HOLD_MIGRATION "%s", run), "0"));
+    buf_printf(
+        &b,
+        "gate() { echo \"$1\" >\"$crelease_job/gate.new\" && mv -f \"$crelease_job/gate.new\""
+        " \"$crelease_job/gate\"; }\n"
+        "guard_answer() {\n"
+        "\twhile read -r word what; do\n"
+        "\t\tcase $word:$what in\n"
+        "\t\tlock:t) gate go ;;\n"
+        "\t\tlock:f) gate " HOLD_BUSY " ;;\n"
+        "\t\tesac\n"
+        "\tdone\n"
+        "\t[ -f \"$crelease_job/gate\" ] || gate %s\n"
+        "}\n",
+        go ? "go" : HOLD_UNKNOWN);
     buf_printf(&b,
-               "gate() { echo \"$1\" >\"$crelease_job/gate.new\" && mv -f \"$crelease_job/gate.new\""
-               " \"$crelease_job/gate\"; }\n"
-               "guard_answer() {\n"
-               "\twhile read -r word what; do\n"
-               "\t\tcase $word:$what in\n"
-               "\t\tlock:t) gate go ;;\n"
-               "\t\tlock:f) gate " HOLD_BUSY " ;;\n"
-               "\t\tesac\n"
-               "\tdone\n"
-               "\t[ -f \"$crelease_job/gate\" ] || gate %s\n"
-               "}\n",
-               go ? "go" : HOLD_UNKNOWN);
-    buf_printf(&b,
-               "guard_ask() { PGAPPNAME=" HOLD_MIGRATION "%s PGCONNECT_TIMEOUT=5; export PGAPPNAME PGCONNECT_TIMEOUT;"
+               "guard_ask() { PGAPPNAME=" HOLD_MIGRATION
+               "%s PGCONNECT_TIMEOUT=5; export PGAPPNAME PGCONNECT_TIMEOUT;"
                " unset PGOPTIONS; %s -XAtq ${database:+-d \"$database\"} -f -; }\n",
                run, r->recipe->database.psql);
-    /* The session ends when the last who could write into the pipe has: this shell, however it ends.
-     * exec: a redirection of a function is one that the shell takes back, and until then it keeps both. */
-    buf_puts(&b,
-             "guarding=\n"
-             "if mkfifo \"$crelease_job/guard\"; then\n"
-             "\texec 5<>\"$crelease_job/guard\"\n"
-             "\t(exec 5>&-; guard_ask) <\"$crelease_job/guard\" | (exec 5>&-; guard_answer) >/dev/null &\n"
-             "\tguarding=$!\n"
-             "\tprintf '%s\\n' \"$guard_sql\" >&5\n"
-             "else\n"
-             "\techo | guard_answer\n"
-             "fi\n"
-             "guard_end() {\n"
-             "\texec 5>&-\n"
-             "\t[ -n \"$guarding\" ] || return 0\n"
-             "\t(trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL \"$guarding\") & guard_limit=$!\n"
-             "\twait \"$guarding\"\n"
-             "\tkill \"$guard_limit\"\n"
-             "}\n");
+    /* The session ends when the last who could write into the pipe has: this shell, however it
+     * ends. exec: a redirection of a function is one that the shell takes back, and until then it
+     * keeps both. */
+    buf_puts(&b, "guarding=\n"
+                 "if mkfifo \"$crelease_job/guard\"; then\n"
+                 "\texec 5<>\"$crelease_job/guard\"\n"
+                 "\t(exec 5>&-; guard_ask) <\"$crelease_job/guard\" | (exec 5>&-; guard_answer) "
+                 ">/dev/null &\n"
+                 "\tguarding=$!\n"
+                 "\tprintf '%s\\n' \"$guard_sql\" >&5\n"
+                 "else\n"
+                 "\techo | guard_answer\n"
+                 "fi\n"
+                 "guard_end() {\n"
+                 "\texec 5>&-\n"
+                 "\t[ -n \"$guarding\" ] || return 0\n"
+                 "\t(trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL "
+                 "\"$guarding\") & guard_limit=$!\n"
+                 "\twait \"$guarding\"\n"
+                 "\tkill \"$guard_limit\"\n"
+                 "}\n");
     const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
@@ -95,11 +104,12 @@ static const struct backup *holder(const struct backups *b)
 /* *ret_held is false, with *ret_why NULL, when somebody else was faster. */
 static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_why, struct err *err)
 {
-    struct call call = {.host = host,
-                        .script = db_script(r, host, lock_sql(r->arena, "crelease-hold", "60s"), script_hold),
-                        .payload = -1,
-                        .timeout_ms = TAKE_MS,
-                        .hold = true};
+    struct call call = {
+        .host = host,
+        .script = db_script(r, host, lock_sql(r->arena, "crelease-hold", "60s"), script_hold),
+        .payload = -1,
+        .timeout_ms = TAKE_MS,
+        .hold = true};
     struct reply reply;
 
     *ret_held = false;
@@ -120,7 +130,8 @@ static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_wh
     return true;
 }
 
-static void tell(struct run *r, const struct step *s, size_t host, const struct backup *b, long long began_ms)
+static void tell(struct run *r, const struct step *s, size_t host, const struct backup *b,
+                 long long began_ms)
 {
     run_tell(r, (struct event){.kind = EVENT_BACKUP,
                                .state = EVENT_WAITING,
@@ -147,7 +158,8 @@ bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held,
             return true;
         if (now.why || why)
             return backup_unknown(r, host,
-                                  arena_printf(r->arena, "could not ask the database for the lock: %s",
+                                  arena_printf(r->arena,
+                                               "could not ask the database for the lock: %s",
                                                now.why ? now.why : why),
                                   "running the command without it (backup.unknown: proceed)", err);
         if (limit && loop_now() - began >= limit)

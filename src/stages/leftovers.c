@@ -9,20 +9,25 @@
 enum { ASK_MS = 60000, ROWS_MAX = 200, LINE_MAX_SHOWN = 300 };
 
 /* One that is being built at this moment is not valid either. */
-static const char indexes_sql[] =
-    "SELECT 'index', regexp_replace(quote_ident(n.nspname) || '.' || quote_ident(c.relname), '[[:cntrl:]]', ' ', 'g')\n"
-    " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'\n"
-    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE (NOT i.indisvalid OR NOT i.indisready)\n";
+static const char indexes_sql[] = "SELECT 'index', regexp_replace(quote_ident(n.nspname) || '.' || "
+                                  "quote_ident(c.relname), '[[:cntrl:]]', ' ', 'g')\n"
+                                  " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid "
+                                  "= i.indexrelid AND c.relkind = 'i'\n"
+                                  " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+                                  "(NOT i.indisvalid OR NOT i.indisready)\n";
 static const char built_now_sql[] =
-    " AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid)\n";
+    " AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid "
+    "= c.oid)\n";
 static const char detaches_sql[] =
     "SELECT 'detach', regexp_replace(h.inhparent::regclass::text, '[[:cntrl:]]', ' ', 'g'),\n"
     " regexp_replace(h.inhrelid::regclass::text, '[[:cntrl:]]', ' ', 'g')\n"
     " FROM pg_catalog.pg_inherits h WHERE h.inhdetachpending ORDER BY 2, 3;\n";
 static const char deadlocks_sql[] =
-    "SELECT 'deadlocks', d.deadlocks FROM pg_catalog.pg_stat_database d WHERE d.datname = current_database();\n";
+    "SELECT 'deadlocks', d.deadlocks FROM pg_catalog.pg_stat_database d WHERE d.datname = "
+    "current_database();\n";
 
-bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret, struct err *err)
+bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
+                    struct err *err)
 {
     struct buf sql = buf_make(SCRIPT_BYTES_MAX);
     struct strs rows;
@@ -53,11 +58,16 @@ bool leftovers_look(struct run *r, size_t host, long server_version, struct left
     return true;
 }
 
-static bool ask_host(struct run *r, const struct step *s, size_t host, const char *verb, const char *values,
-                     struct reply **ret, struct err *err)
+static bool ask_host(struct run *r, const struct step *s, size_t host, const char *verb,
+                     const char *values, struct reply **ret, struct err *err)
 {
-    struct trip t = {.script = arena_printf(r->arena, "%s%s", values, script_leftovers), .step = s->name,
-                     .verb = verb, .hosts = &host, .n_hosts = 1, .timeout_ms = ASK_MS, .payload = -1};
+    struct trip t = {.script = arena_printf(r->arena, "%s%s", values, script_leftovers),
+                     .step = s->name,
+                     .verb = verb,
+                     .hosts = &host,
+                     .n_hosts = 1,
+                     .timeout_ms = ASK_MS,
+                     .payload = -1};
 
     return run_scripts(r, &t, ret, err);
 }
@@ -94,11 +104,13 @@ bool leftovers_before(struct run *r, const struct step *s, size_t host, long ser
         at += len + (at[len] == '\n');
     }
     for (size_t i = 0; i < ret->v.n; i++)
-        run_warn(r, r->recipe->hosts[host].name, "before the migration: %s", leftover_text(r->arena, ret->v.v[i]));
+        run_warn(r, r->recipe->hosts[host].name, "before the migration: %s",
+                 leftover_text(r->arena, ret->v.v[i]));
     return true;
 }
 
-struct strs leftovers_new(struct arena *a, const struct leftovers *before, const struct leftovers *now)
+struct strs leftovers_new(struct arena *a, const struct leftovers *before,
+                          const struct leftovers *now)
 {
     struct strs rows = {0};
 
@@ -114,9 +126,12 @@ const char *leftover_text(struct arena *a, const char *row)
     const char *part = db_field(a, row, 2);
 
     if (strcmp(db_field(a, row, 0), "detach") == 0)
-        return arena_printf(a, "%s is half detached from %s; 'ALTER TABLE %s DETACH PARTITION %s FINALIZE;' ends that",
-                            part, name, name, part);
-    return arena_printf(a, "index %s is not valid; 'DROP INDEX CONCURRENTLY %s;' removes it", name, name);
+        return arena_printf(
+            a,
+            "%s is half detached from %s; 'ALTER TABLE %s DETACH PARTITION %s FINALIZE;' ends that",
+            part, name, name, part);
+    return arena_printf(a, "index %s is not valid; 'DROP INDEX CONCURRENTLY %s;' removes it", name,
+                        name);
 }
 
 /* ---- statements of earlier runs ---- */
@@ -133,48 +148,65 @@ static const char *run_of(struct arena *a, const char *application)
 {
     size_t prefix = strlen("crelease-");
     const char *id = application + prefix;
-    size_t n = strncmp(application, "crelease-", prefix) == 0 ? strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") : 0;
+    size_t n = strncmp(application, "crelease-", prefix) == 0
+                   ? strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789")
+                   : 0;
 
     return n && !id[n] && strcmp(id, "watch") != 0 ? arena_strdup(a, id) : NULL;
 }
 
-static bool end_ghost(struct run *r, size_t host, const struct ghost *g, const char *is, struct err *err)
+static bool end_ghost(struct run *r, size_t host, const struct ghost *g, const char *is,
+                      struct err *err)
 {
     const char *name = r->recipe->hosts[host].name;
     struct strs rows;
     const char *why;
 
     if (strcmp(is, "alive") == 0 || strcmp(is, "unknown") == 0) {
-        run_warn(r, name, "run %s, %s, has a session in the database (pid %s): it is left alone", g->run,
-                 *is == 'a' ? "which is alive on this host" : "which is not one of this site", g->pid);
+        run_warn(
+            r, name, "run %s, %s, has a session in the database (pid %s): it is left alone", g->run,
+            *is == 'a' ? "which is alive on this host" : "which is not one of this site", g->pid);
         return true;
     }
-    const char *by = *g->start ? arena_printf(r->arena, "(extract(epoch FROM a.backend_start) * 1000000)::bigint = %s",
-                                              g->start)
-                               : arena_printf(r->arena, "EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = a.pid"
-                                              " AND l.locktype = 'virtualxid' AND l.granted AND l.virtualxid = '%s')",
-                                              g->vxid);
-    const char *sql = arena_printf(r->arena, "SELECT 'ended', pg_terminate_backend(a.pid) FROM"
-                                   " pg_catalog.pg_stat_activity a WHERE a.pid = %s AND a.application_name ="
-                                   " 'crelease-%s' AND %s;\n", g->pid, g->run, by);
+    const char *by =
+        *g->start
+            ? arena_printf(r->arena, "(extract(epoch FROM a.backend_start) * 1000000)::bigint = %s",
+                           g->start)
+            : arena_printf(r->arena,
+                           "EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = a.pid"
+                           " AND l.locktype = 'virtualxid' AND l.granted AND l.virtualxid = '%s')",
+                           g->vxid);
+    const char *sql =
+        arena_printf(r->arena,
+                     "SELECT 'ended', pg_terminate_backend(a.pid) FROM"
+                     " pg_catalog.pg_stat_activity a WHERE a.pid = %s AND a.application_name ="
+                     " 'crelease-%s' AND %s;\n",
+                     g->pid, g->run, by);
     if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
     if (why)
-        run_warn(r, name, "a statement of run %s, which has ended, is still in the database (pid %s) and could not"
-                 " be ended: %s", g->run, g->pid, why);
+        run_warn(r, name,
+                 "a statement of run %s, which has ended, is still in the database (pid %s) and "
+                 "could not"
+                 " be ended: %s",
+                 g->run, g->pid, why);
     else if (rows.n)
-        run_warn(r, name, "a statement of run %s, which has ended, was still in the database (pid %s): ended",
-                 g->run, g->pid);
+        run_warn(
+            r, name,
+            "a statement of run %s, which has ended, was still in the database (pid %s): ended",
+            g->run, g->pid);
     return true;
 }
 
 bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, struct err *err)
 {
-    const char *sql = "SELECT 'ghost', a.application_name, a.pid, coalesce((extract(epoch FROM a.backend_start) *"
-                      " 1000000)::bigint::text, ''), coalesce((SELECT l.virtualxid FROM pg_catalog.pg_locks l WHERE"
-                      " l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted AND l.virtualxid ="
-                      " l.virtualtransaction LIMIT 1), '') FROM pg_catalog.pg_stat_activity a WHERE a.datname ="
-                      " current_database() AND a.application_name LIKE 'crelease-%';\n";
+    const char *sql =
+        "SELECT 'ghost', a.application_name, a.pid, coalesce((extract(epoch FROM a.backend_start) *"
+        " 1000000)::bigint::text, ''), coalesce((SELECT l.virtualxid FROM pg_catalog.pg_locks l "
+        "WHERE"
+        " l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted AND l.virtualxid ="
+        " l.virtualtransaction LIMIT 1), '') FROM pg_catalog.pg_stat_activity a WHERE a.datname ="
+        " current_database() AND a.application_name LIKE 'crelease-%';\n";
     const char *others = "";
     struct reply *reply;
     struct strs rows;
@@ -201,9 +233,10 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
     if (!ask_host(r, s, host, "alive", assignment(r, "others", others), &reply, err))
         return false;
     for (size_t i = 0; i < n; i++) {
-        const char *is = strstr(reply->out, arena_printf(r->arena, "gone %s\n", ghosts[i].run))      ? "gone"
-                         : strstr(reply->out, arena_printf(r->arena, "unknown %s\n", ghosts[i].run)) ? "unknown"
-                                                                                                       : "alive";
+        const char *is =
+            strstr(reply->out, arena_printf(r->arena, "gone %s\n", ghosts[i].run))      ? "gone"
+            : strstr(reply->out, arena_printf(r->arena, "unknown %s\n", ghosts[i].run)) ? "unknown"
+                                                                                        : "alive";
         if (!end_ghost(r, host, &ghosts[i], is, err))
             return false;
     }
@@ -213,8 +246,13 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
 /* In any language the class or the code is there, where the tool prints one. */
 const char *leftovers_exists_line(struct arena *a, const char *output)
 {
-    static const char *const signs[] = {"already exists", "PG::DuplicateTable", "PG::DuplicateColumn",
-                                        "PG::DuplicateObject", "42P07", "42701", "42710"};
+    static const char *const signs[] = {"already exists",
+                                        "PG::DuplicateTable",
+                                        "PG::DuplicateColumn",
+                                        "PG::DuplicateObject",
+                                        "42P07",
+                                        "42701",
+                                        "42710"};
 
     while (*output) {
         size_t len = strcspn(output, "\n");

@@ -12,23 +12,26 @@ struct leftovers {
     bool known;          /* false: the database could not be asked */
 };
 
-bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret, struct err *err)
-    MUST_CHECK;
+bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
+                    struct err *err) MUST_CHECK;
 
-/* What there was before the run's first attempt: looked at now, kept on the host, and read from there
- * when the run is gone on with. */
+/* What there was before the run's first attempt: looked at now, kept on the host, and read from
+ * there when the run is gone on with. */
 bool leftovers_before(struct run *r, const struct step *s, size_t host, long server_version,
                       struct leftovers *ret, struct err *err) MUST_CHECK;
 
 /* Those of now that were not there before; none when either is not known. */
-struct strs leftovers_new(struct arena *a, const struct leftovers *before, const struct leftovers *now);
+struct strs leftovers_new(struct arena *a, const struct leftovers *before,
+                          const struct leftovers *now);
 
-/* "index public.orders_by_day is not valid; DROP INDEX CONCURRENTLY public.orders_by_day; removes it" */
+/* "index public.orders_by_day is not valid; DROP INDEX CONCURRENTLY public.orders_by_day; removes
+ * it" */
 const char *leftover_text(struct arena *a, const char *row);
 
-/* Ends statements that earlier runs of this site left in the database, when nothing of those runs is
- * alive on the host; those of others are named. */
-bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, struct err *err) MUST_CHECK;
+/* Ends statements that earlier runs of this site left in the database, when nothing of those runs
+ * is alive on the host; those of others are named. */
+bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host,
+                          struct err *err) MUST_CHECK;
 
 /* The line of the output that says that what was to be made is there already; NULL: none does. */
 const char *leftovers_exists_line(struct arena *a, const char *output);

@@ -42,8 +42,13 @@ static bool take(struct run *r, const struct step *s, const size_t *hosts, size_
 static void give_back(struct run *r, const struct step *s, const size_t *hosts, size_t n)
 {
     struct err ignored = {.arena = r->arena};
-    struct trip t = {.script = script_free, .step = s->name, .verb = "run", .hosts = hosts,
-                     .n_hosts = n, .payload = -1, .timeout_ms = 10000};
+    struct trip t = {.script = script_free,
+                     .step = s->name,
+                     .verb = "run",
+                     .hosts = hosts,
+                     .n_hosts = n,
+                     .payload = -1,
+                     .timeout_ms = 10000};
 
     fleet_let_go(r->fleet);
     if (n && !run_scripts(r, &t, NULL, &ignored))
@@ -133,16 +138,20 @@ void unlock_values(struct run *r, const struct step *s, size_t host, struct buf 
     quote_assign(b, "outcome", r->outcome);
     quote_assign(b, "record",
                  arena_printf(r->arena, "%s %s %s %s %lld %s", command_word(w->command), w->release,
-                              *w->revision ? w->revision : "-", *w->ref ? w->ref : "-", w->since_unix,
-                              w->by));
+                              *w->revision ? w->revision : "-", *w->ref ? w->ref : "-",
+                              w->since_unix, w->by));
     snprintf(number, sizeof number, "%d", KEEP_RUNS);
     quote_assign(b, "keep_runs", number);
 }
 
 static bool end_run(struct run *r, const struct step *s, const char *name, struct err *err)
 {
-    struct trip t = {.script = script_unlock, .step = name, .verb = "run", .values = unlock_values,
-                     .about = s, .payload = -1};
+    struct trip t = {.script = script_unlock,
+                     .step = name,
+                     .verb = "run",
+                     .values = unlock_values,
+                     .about = s,
+                     .payload = -1};
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
 
     for (size_t i = 0; i < s->n_hosts; i++)

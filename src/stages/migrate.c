@@ -16,10 +16,10 @@ enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000, LOOK_AG
 struct attempts {
     const struct step *step;
     size_t host;
-    long n;                 /* the one under way, from 1 */
+    long n; /* the one under way, from 1 */
     bool postgresql;
-    long server_version;    /* 0: not known */
-    bool without_options;   /* the way to the database does not take PGOPTIONS */
+    long server_version;  /* 0: not known */
+    bool without_options; /* the way to the database does not take PGOPTIONS */
     struct leftovers before;
     struct blockers seen;   /* in this attempt */
     long dump_behind;       /* in any; 0: none */
@@ -41,8 +41,8 @@ static const char *first_names(struct arena *a, const struct strs *names, size_t
     return names->n > max ? arena_printf(a, "%s ...", text) : text;
 }
 
-static bool ask_status(struct run *r, size_t host, const char *where, struct strs *ret_names, long *ret_n,
-                       struct err *err)
+static bool ask_status(struct run *r, size_t host, const char *where, struct strs *ret_names,
+                       long *ret_n, struct err *err)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     struct reply reply;
@@ -63,9 +63,11 @@ static bool ask_status(struct run *r, size_t host, const char *where, struct str
     buf_free(&b);
     if (reply.kind != REPLY_EXIT && reply.kind != REPLY_SIGNAL)
         return run_judge(r, host, &reply, err);
-    const char *out = reply.kind == REPLY_EXIT ? pending_answer(r->arena, reply.out, reply.status) : NULL;
+    const char *out =
+        reply.kind == REPLY_EXIT ? pending_answer(r->arena, reply.out, reply.status) : NULL;
     if (out)
-        *ret_n = pending_read(r->arena, &r->recipe->migrate.pending_when, reply.status, out, ret_names);
+        *ret_n =
+            pending_read(r->arena, &r->recipe->migrate.pending_when, reply.status, out, ret_names);
     return true;
 }
 
@@ -89,9 +91,15 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
 
 /* What a lock that was not had in time leaves in the output of the usual drivers.  Messages are
  * translated, codes and class names are not. */
-static const char *const lock_signs[] = {"55P03",           "40P01",       "lock timeout",
-                                         "LockNotAvailable", "LockWaitTimeout", "Deadlocked",
-                                         "deadlock detected", "DeadlockDetected", NULL};
+static const char *const lock_signs[] = {"55P03",
+                                         "40P01",
+                                         "lock timeout",
+                                         "LockNotAvailable",
+                                         "LockWaitTimeout",
+                                         "Deadlocked",
+                                         "deadlock detected",
+                                         "DeadlockDetected",
+                                         NULL};
 
 /* The tool found its own lock taken: somebody else migrates this database. */
 static const char *const taken_signs[] = {"ConcurrentMigrationError", NULL};
@@ -115,7 +123,8 @@ static const char *database_environment(struct run *r, const struct attempts *t)
     long server_version = t->server_version;
     const char *options = "";
 
-    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL || server_version < 90300 || t->without_options)
+    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL || server_version < 90300 ||
+        t->without_options)
         return arena_printf(r->arena, "export PGAPPNAME=crelease-%s\n", r->plan->what.run);
     options = arena_printf(r->arena, "-c lock_timeout=%lld", r->recipe->migrate.lock_timeout_ms);
     if (server_version >= 140000)
@@ -127,19 +136,22 @@ static const char *database_environment(struct run *r, const struct attempts *t)
 
 /* The second belt, for drivers that PGOPTIONS does not reach and for statements left behind by a
  * client that died: beside the command one session of ours looks three times within lock_timeout,
- * tells whom the migration's own sessions wait for, and cancels exactly those that have waited for a
- * lock for so long; at the end it ends what the command left in the server.  It lives on the host, without crelease. */
+ * tells whom the migration's own sessions wait for, and cancels exactly those that have waited for
+ * a lock for so long; at the end it ends what the command left in the server.  It lives on the
+ * host, without crelease. */
 static const char *watch_text(struct run *r, long server_version)
 {
-    const char *tag = arena_printf(r->arena, "application_name = 'crelease-%s' AND pid <> pg_backend_pid()",
-                                   r->plan->what.run);
+    const char *tag =
+        arena_printf(r->arena, "application_name = 'crelease-%s' AND pid <> pg_backend_pid()",
+                     r->plan->what.run);
     long long limit = r->recipe->migrate.lock_timeout_ms;
     long max_blocked = r->recipe->migrate.max_blocked;
     /* Twice at least within the limit, so that a wait that the driver ends itself is seen. */
     long long most = max_blocked ? 250 : 1000;
     long long look = limit / 3 < 150 ? 150 : limit / 3 > most ? most : limit / 3;
     const struct blockers_watch w = {.tag = tag,
-                                     .own = arena_printf(r->arena, "crelease-%s", r->plan->what.run),
+                                     .own =
+                                         arena_printf(r->arena, "crelease-%s", r->plan->what.run),
                                      .server_version = server_version,
                                      .limit_ms = limit,
                                      .max_blocked = max_blocked ? max_blocked : -1};
@@ -165,16 +177,23 @@ static const char *watch_text(struct run *r, long server_version)
                  "separator=$(printf '\\037')\n");
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "look", blockers_watch_sql(r->arena, &w));
-    quote_assign(&b, "last",
-                 arena_printf(r->arena, "SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
-                                        " WHERE %s;", tag));
-    buf_printf(&b, "ask() { %s -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -; }\n", r->recipe->database.psql);
-    buf_printf(&b, "feed() { while [ -f \"$crelease_job/watching\" ] && job_lives; do printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
+    quote_assign(
+        &b, "last",
+        arena_printf(r->arena,
+                     "SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
+                     " WHERE %s;",
+                     tag));
+    buf_printf(&b, "ask() { %s -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -; }\n",
+               r->recipe->database.psql);
+    buf_printf(&b,
+               "feed() { while [ -f \"$crelease_job/watching\" ] && job_lives; do printf '%%s\\n' "
+               "\"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
                look / 1000, look % 1000);
     /* psql ends when the feed does, also where sudo stands between us and it. */
     /* What was cancelled just now is still to be told: the feed stops, psql comes to its end. */
     buf_puts(&b, "trap 'trap \"\" TERM; rm -f \"$crelease_job/watching\";"
-                 " (trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL $asking) 5>&- & limit=$!;"
+                 " (trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL "
+                 "$asking) 5>&- & limit=$!;"
                  " wait $asking; kill $limit;"
                  " printf \"%s\\n\" \"$last\" | ask 5>&- >/dev/null; guard_end; exit 0' TERM\n"
                  ": >\"$crelease_job/watching\"\n"
@@ -209,30 +228,42 @@ static void done_values(struct run *r, const struct step *s, size_t host, struct
 
 static bool put_done(struct run *r, const struct step *s, struct err *err)
 {
-    struct trip t = {.script = r->mark_script, .step = s->name, .verb = "run", .values = done_values,
-                     .about = s, .hosts = s->hosts, .n_hosts = s->n_hosts, .payload = -1};
+    struct trip t = {.script = r->mark_script,
+                     .step = s->name,
+                     .verb = "run",
+                     .values = done_values,
+                     .about = s,
+                     .hosts = s->hosts,
+                     .n_hosts = s->n_hosts,
+                     .payload = -1};
 
     if (!run_scripts(r, &t, NULL, err))
         return false;
     for (size_t i = 0; i < s->n_hosts; i++)
-        site_set_mark(r->arena, &r->sites[s->hosts[i]], s->name, r->nothing_pending ? "skipped" : "done");
+        site_set_mark(r->arena, &r->sites[s->hosts[i]], s->name,
+                      r->nothing_pending ? "skipped" : "done");
     return true;
 }
 
 /* What the migration has left: an index that is not valid passes for one that is there. */
-static bool verify_leftovers(struct run *r, const struct attempts *t, const struct leftovers *now, struct err *err)
+static bool verify_leftovers(struct run *r, const struct attempts *t, const struct leftovers *now,
+                             struct err *err)
 {
     struct strs new = leftovers_new(r->arena, &t->before, now);
 
     if (now->deadlocks > t->before.deadlocks && t->before.deadlocks >= 0 && t->dump_behind)
         run_warn(r, r->recipe->hosts[t->host].name,
-                 "a deadlock happened in the database meanwhile, and the migration did not lose it: the backup that"
-                 " queued behind it (pg_dump, pid %ld) has probably failed", t->dump_behind);
+                 "a deadlock happened in the database meanwhile, and the migration did not lose "
+                 "it: the backup that"
+                 " queued behind it (pg_dump, pid %ld) has probably failed",
+                 t->dump_behind);
     if (!new.n)
         return true;
     for (size_t i = 1; i < new.n; i++)
-        run_warn(r, r->recipe->hosts[t->host].name, "the migration left this: %s", leftover_text(r->arena, new.v[i]));
-    return err_set(err, ERR_FAILED, "%s: the migration ended well, but left this: %s, 'REINDEX INDEX' mends it",
+        run_warn(r, r->recipe->hosts[t->host].name, "the migration left this: %s",
+                 leftover_text(r->arena, new.v[i]));
+    return err_set(err, ERR_FAILED,
+                   "%s: the migration ended well, but left this: %s, 'REINDEX INDEX' mends it",
                    r->recipe->hosts[t->host].name, leftover_text(r->arena, new.v[0]));
 }
 
@@ -249,7 +280,8 @@ static bool verify(struct run *r, const struct attempts *t, struct err *err)
     if (!migrate_pending(r, host, run_folder(r, host), &left, &names, err))
         return false;
     if (left == PENDING_SOME)
-        return err_set(err, ERR_FAILED, "the migration ended well, but 'migrate.status' says that something is"
+        return err_set(err, ERR_FAILED,
+                       "the migration ended well, but 'migrate.status' says that something is"
                        " still pending");
     if (left > 0)
         return err_set(err, ERR_FAILED, "the migration ended well, but %s still pending: %s",
@@ -258,10 +290,11 @@ static bool verify(struct run *r, const struct attempts *t, struct err *err)
     return true;
 }
 
-/* Of one whose end was not recorded the database may know: nothing is pending any more, or something
- * still is.  What is not known is not guessed: then it stays uncertain until a person says. */
-static bool after_lost_end(struct run *r, struct job_call *c, const struct job_end *end, long *ret_left,
-                           struct err *err)
+/* Of one whose end was not recorded the database may know: nothing is pending any more, or
+ * something still is.  What is not known is not guessed: then it stays uncertain until a person
+ * says. */
+static bool after_lost_end(struct run *r, struct job_call *c, const struct job_end *end,
+                           long *ret_left, struct err *err)
 {
     const char *env = r->plan->what.environment;
     struct err ignored = {.arena = r->arena};
@@ -272,56 +305,71 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
         return true;
     if (*ret_left > 0) {
         run_warn(r, r->recipe->hosts[end->host].name,
-                 "the end of the migration was not recorded (was the host restarted?), it does not run any more,"
-                 " and %ld %s still pending: run again", *ret_left, *ret_left == 1 ? "is" : "are");
+                 "the end of the migration was not recorded (was the host restarted?), it does not "
+                 "run any more,"
+                 " and %ld %s still pending: run again",
+                 *ret_left, *ret_left == 1 ? "is" : "are");
         c->again = true;
-        return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_end_own(r, end->host, err);
+        return r->recipe->database.adapter != ADAPTER_POSTGRESQL ||
+               backup_end_own(r, end->host, err);
     }
     jobs_fail(r, c, end, err);
-    err->msg = arena_printf(r->arena,
-                            "%s: whether the migration ended well is not known: its end was not recorded (was the"
-                            " host restarted?), and %s; look at the database, then 'crelease resume --force %s'"
-                            " runs it again, 'crelease resume --no-migrate %s' takes it as done",
-                            r->recipe->hosts[end->host].name,
-                            r->recipe->migrate.status ? "migrate.status could not tell what is pending"
-                                                      : "the recipe has no migrate.status to ask",
-                            env, env);
+    err->msg = arena_printf(
+        r->arena,
+        "%s: whether the migration ended well is not known: its end was not recorded (was the"
+        " host restarted?), and %s; look at the database, then 'crelease resume --force %s'"
+        " runs it again, 'crelease resume --no-migrate %s' takes it as done",
+        r->recipe->hosts[end->host].name,
+        r->recipe->migrate.status ? "migrate.status could not tell what is pending"
+                                  : "the recipe has no migrate.status to ask",
+        env, env);
     strs_add(r->arena, &r->failure.next,
-             arena_printf(r->arena, "one of these two when you have looked, or 'crelease abort %s'", env));
+             arena_printf(r->arena, "one of these two when you have looked, or 'crelease abort %s'",
+                          env));
     return false;
 }
 
-/* Somebody has said that the database is as it should be; but not while it is still being changed. */
-static bool pass_over(struct run *r, const struct step *s, const struct job_call *c, struct err *err)
+/* Somebody has said that the database is as it should be; but not while it is still being changed.
+ */
+static bool pass_over(struct run *r, const struct step *s, const struct job_call *c,
+                      struct err *err)
 {
     bool runs = false;
 
     if (site_mark(&r->sites[c->hosts[0]], s->name) && !jobs_look(r, c, &runs, err))
         return false;
     if (runs)
-        return err_set(err, ERR_FAILED, "the migration still runs and cannot be passed over: resume without"
+        return err_set(err, ERR_FAILED,
+                       "the migration still runs and cannot be passed over: resume without"
                        " --no-migrate to wait for its end, or abort to stop it");
     r->skipped = PASSED_OVER;
     return run_put_mark(r, s, "skipped", err);
 }
 
 /* It has not begun: somebody holds the lock that it needs, or could hold it. */
-static bool stand_back(struct run *r, const struct step *s, size_t host, const char *why, struct err *err)
+static bool stand_back(struct run *r, const struct step *s, size_t host, const char *why,
+                       struct err *err)
 {
     const char *name = r->recipe->hosts[host].name;
 
     if (strcmp(why, HOLD_BUSY) != 0)
-        return err_set(err, ERR_BACKUP, "%s: could not ask the database for the lock of migrations, and the recipe"
-                       " says to stop then (backup.unknown: abort)", name);
-    run_warn(r, name, "the migration has not begun: another session took the lock of migrations just before");
+        return err_set(err, ERR_BACKUP,
+                       "%s: could not ask the database for the lock of migrations, and the recipe"
+                       " says to stop then (backup.unknown: abort)",
+                       name);
+    run_warn(
+        r, name,
+        "the migration has not begun: another session took the lock of migrations just before");
     fleet_wait(r->fleet, 1000);
     return !run_is_stopped(r, "before the migration", err) && backup_clear(r, s, host, err);
 }
 
-/* Of what was pending when the run began, that which is not any more: NULL when it cannot be told. */
+/* Of what was pending when the run began, that which is not any more: NULL when it cannot be told.
+ */
 static const char *migrated_by_now(struct run *r, size_t host)
 {
-    const struct strs *were = r->sites[host].to_migrate.n ? &r->sites[host].to_migrate : &r->to_migrate;
+    const struct strs *were =
+        r->sites[host].to_migrate.n ? &r->sites[host].to_migrate : &r->to_migrate;
     struct err ignored = {.arena = r->arena};
     struct strs still = {0};
     struct strs gone = {0};
@@ -348,11 +396,13 @@ static void take_watched(void *arg, const char *line)
 static const char *lock_text(struct run *r, const struct attempts *t)
 {
     const struct blocker *b = blockers_first(&t->seen);
-    const char *text = t->seen.crowded
-                           ? arena_printf(r->arena, "the migration gave way: %ld sessions queued behind it, and"
-                                          " migrate.max_blocked is %ld", t->seen.crowd, r->recipe->migrate.max_blocked)
-                           : arena_printf(r->arena, "the migration did not get a lock within %s",
-                                          text_span(r->arena, r->recipe->migrate.lock_timeout_ms));
+    const char *text =
+        t->seen.crowded ? arena_printf(r->arena,
+                                       "the migration gave way: %ld sessions queued behind it, and"
+                                       " migrate.max_blocked is %ld",
+                                       t->seen.crowd, r->recipe->migrate.max_blocked)
+                        : arena_printf(r->arena, "the migration did not get a lock within %s",
+                                       text_span(r->arena, r->recipe->migrate.lock_timeout_ms));
 
     return b ? arena_printf(r->arena, "%s (held by %s)", text, blocker_text(r->arena, b)) : text;
 }
@@ -363,13 +413,15 @@ static const char *progress_text(struct run *r, size_t host)
     size_t all = r->sites[host].to_migrate.n ? r->sites[host].to_migrate.n : r->to_migrate.n;
     const char *names = all > 1 ? migrated_by_now(r, host) : NULL;
 
-    return names && *names ? arena_printf(r->arena, "; of %zu pending these are applied: %s", all, names) : "";
+    return names && *names
+               ? arena_printf(r->arena, "; of %zu pending these are applied: %s", all, names)
+               : "";
 }
 
 static bool fail_locked(struct run *r, const struct attempts *t, const char *why, struct err *err)
 {
-    return err_set(err, ERR_FAILED, "%s: %s; %s%s", r->recipe->hosts[t->host].name, lock_text(r, t), why,
-                   progress_text(r, t->host));
+    return err_set(err, ERR_FAILED, "%s: %s; %s%s", r->recipe->hosts[t->host].name, lock_text(r, t),
+                   why, progress_text(r, t->host));
 }
 
 /* Whoever holds the lock may end before the pause does. */
@@ -408,11 +460,15 @@ static bool back_off(struct run *r, const struct attempts *t, struct err *err)
     size_t ended = 0;
 
     if (somebody && r->recipe->migrate.blockers == BLOCKERS_REPORT)
-        return fail_locked(r, t, "migrate.blockers says to stop then: resume when that has ended", err);
+        return fail_locked(r, t, "migrate.blockers says to stop then: resume when that has ended",
+                           err);
     if (limit && loop_now() - t->locked_since >= limit)
-        return fail_locked(r, t, arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)), err);
-    run_warn(r, r->recipe->hosts[t->host].name, "%s and was rolled back (attempt %ld of %ld)%s", lock_text(r, t), t->n,
-             r->recipe->migrate.attempts, progress_text(r, t->host));
+        return fail_locked(
+            r, t,
+            arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
+            err);
+    run_warn(r, r->recipe->hosts[t->host].name, "%s and was rolled back (attempt %ld of %ld)%s",
+             lock_text(r, t), t->n, r->recipe->migrate.attempts, progress_text(r, t->host));
     if (somebody && r->recipe->migrate.blockers == BLOCKERS_TERMINATE &&
         !blockers_end(r, t->host, &t->seen, &ended, err))
         return false;
@@ -443,25 +499,31 @@ static bool fail(struct run *r, struct job_call *c, const struct job_end *end,
 
     jobs_fail(r, c, end, err);
     for (size_t i = 0; i < left->n; i++)
-        err->msg = arena_printf(r->arena, "%s; it left this: %s", err->msg, leftover_text(r->arena, left->v[i]));
+        err->msg = arena_printf(r->arena, "%s; it left this: %s", err->msg,
+                                leftover_text(r->arena, left->v[i]));
     if (exists && !left->n)
-        err->msg = arena_printf(r->arena, "%s: what it was to make is there already (%s), though the tool does not know"
-                                " of it: an earlier statement was probably carried out after its client had died; look"
-                                " at the database, and take that away or tell the tool", err->msg, text_shown(r->arena, exists));
+        err->msg = arena_printf(
+            r->arena,
+            "%s: what it was to make is there already (%s), though the tool does not know"
+            " of it: an earlier statement was probably carried out after its client had died; look"
+            " at the database, and take that away or tell the tool",
+            err->msg, text_shown(r->arena, exists));
     return false;
 }
 
 /* After a status other than 0: whether to try again. */
-static bool after_failure(struct run *r, struct attempts *t, struct job_call *c, const struct job_end *end,
-                               struct err *err)
+static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
+                          const struct job_end *end, struct err *err)
 {
     bool taken = has_sign(end->output, taken_signs);
     bool lock = t->seen.cancelled || taken || has_sign(end->output, lock_signs);
     struct leftovers now = {0};
 
     if (t->postgresql && !t->without_options && has_sign(end->output, options_signs)) {
-        run_warn(r, r->recipe->hosts[t->host].name, "the way to the database does not take PGOPTIONS (PgBouncer?): trying"
-                 " again without; the watch beside the migration still ends a wait after lock_timeout");
+        run_warn(
+            r, r->recipe->hosts[t->host].name,
+            "the way to the database does not take PGOPTIONS (PgBouncer?): trying"
+            " again without; the watch beside the migration still ends a wait after lock_timeout");
         t->without_options = true;
         t->n--;
         return true;
@@ -476,8 +538,10 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
     t->locked_since = t->locked_since ? t->locked_since : loop_now();
     if (t->n >= r->recipe->migrate.attempts) {
         jobs_fail(r, c, end, err);
-        err->msg = arena_printf(r->arena, "%s: %s; it was tried %s%s", r->recipe->hosts[t->host].name, lock_text(r, t),
-                                t->n == 1 ? "once" : arena_printf(r->arena, "%ld times", t->n), progress_text(r, t->host));
+        err->msg = arena_printf(r->arena, "%s: %s; it was tried %s%s",
+                                r->recipe->hosts[t->host].name, lock_text(r, t),
+                                t->n == 1 ? "once" : arena_printf(r->arena, "%ld times", t->n),
+                                progress_text(r, t->host));
         return false;
     }
     return back_off(r, t, err);
@@ -486,12 +550,17 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
 bool migrate_act(struct run *r, const struct step *s, struct err *err)
 {
     size_t host = s->hosts[0];
-    struct attempts t = {.step = s,
-                         .host = host,
-                         .postgresql = r->recipe->database.adapter == ADAPTER_POSTGRESQL};
+    struct attempts t = {
+        .step = s, .host = host, .postgresql = r->recipe->database.adapter == ADAPTER_POSTGRESQL};
     struct watching w = {r, &t};
-    struct job_call c = {.step = s, .job = &s->jobs->v[0], .name = "migrate.0", .hosts = s->hosts,
-                         .n_hosts = 1, .alone = true, .again = r->force, .watched = take_watched,
+    struct job_call c = {.step = s,
+                         .job = &s->jobs->v[0],
+                         .name = "migrate.0",
+                         .hosts = s->hosts,
+                         .n_hosts = 1,
+                         .alone = true,
+                         .again = r->force,
+                         .watched = take_watched,
                          .watched_arg = &w};
     struct job_end *ends;
     bool was_lost = false;
@@ -553,7 +622,8 @@ bool migrate_undo(struct run *r, const struct step *s, struct err *err)
     const char *names = migrated_by_now(r, host);
     if (!names)
         run_warn(r, r->recipe->hosts[host].name,
-                 "the database is not turned back: what this run migrated stays (it may be ahead of the code)");
+                 "the database is not turned back: what this run migrated stays (it may be ahead "
+                 "of the code)");
     else if (*names)
         run_warn(r, r->recipe->hosts[host].name,
                  "the database is not turned back: it stays ahead of the code by %s", names);

@@ -17,18 +17,21 @@ struct tool {
 /* Rails      "  down    20260103000000  Add note to events"; of one without a file nothing can run
  * Django     "[ ]  shop.0002_note", with or without --plan
  * Laravel    "  2014_10_12_000000_create_users_table ...... Pending"; before 9.x "| No   | ... |",
- *            before 5.5 "| N    | ... |".  "No migrations found" says so too when there is no table.
- * Flyway     "| Versioned | 2 | Add people | SQL | | Pending |", since 5.0.  One that failed counts:
- *            Flyway itself is to say so.
- * Sqitch     "  * users @v1"; all else is a comment, or "Nothing to deploy" */
+ *            before 5.5 "| N    | ... |".  "No migrations found" says so too when there is no
+ * table. Flyway     "| Versioned | 2 | Add people | SQL | | Pending |", since 5.0.  One that failed
+ * counts: Flyway itself is to say so. Sqitch     "  * users @v1"; all else is a comment, or
+ * "Nothing to deploy" */
 static const struct tool tools[] = {
     [PENDING_RAILS] = {"^ *down +([0-9]+)( +[^* ].*)?$", "12",
                        "^ *(up|down) +[0-9]+( |$)|^ *Status +Migration ID +Migration Name *$"},
-    [PENDING_DJANGO] = {"^ *\\[ \\] +([^ ]+)", "1", "^ *\\[[ X-]\\] +[^ ]|^ *\\(no migrations\\) *$"},
-    [PENDING_LARAVEL] = {"^ *(([^ |]+)|([^ |][^|]*[^ .|]) \\.+) Pending *$|"
-                         "^\\| *No? *\\| *([^|]*[^ |]) *\\|", "234",
-                         "^ *Migration name \\.* *Batch / Status *$|^\\| *Ran\\? *\\| *Migration *\\||"
-                         "No pending migrations"},
+    [PENDING_DJANGO] = {"^ *\\[ \\] +([^ ]+)", "1",
+                        "^ *\\[[ X-]\\] +[^ ]|^ *\\(no migrations\\) *$"},
+    [PENDING_LARAVEL] =
+        {"^ *(([^ |]+)|([^ |][^|]*[^ .|]) \\.+) Pending *$|"
+         "^\\| *No? *\\| *([^|]*[^ |]) *\\|",
+         "234",
+         "^ *Migration name \\.* *Batch / Status *$|^\\| *Ran\\? *\\| *Migration *\\||"
+         "No pending migrations"},
     [PENDING_FLYWAY] = {"\\|([^|]*)\\|([^|]*)\\|[^|]*\\|[^|]*\\| *(Pending|Failed) *\\|", "12",
                         "\\| *Category *\\| *Version *\\| *Description *\\|.*\\| *State *\\|"},
     [PENDING_SQITCH] = {"^ +\\* +([^ ]+)", "1", "^# "},
@@ -71,7 +74,8 @@ static void names_add(struct arena *a, struct strs *names, struct buf *name)
 
 /* The number of lines that match; unknown when an expression is none, no line is known, or one is
  * too long to be sure of.  A line whose name's groups are empty is its own name. */
-static long count_lines(struct arena *a, const struct tool *tool, const char *out, struct strs *names)
+static long count_lines(struct arena *a, const struct tool *tool, const char *out,
+                        struct strs *names)
 {
     regex_t pending;
     regex_t known;
@@ -191,7 +195,8 @@ static const char *flags_end(const char *s, bool *ret_current)
     return s;
 }
 
-static bool read_revision(struct arena *a, const char *line, struct revision *ret, bool *ret_current)
+static bool read_revision(struct arena *a, const char *line, struct revision *ret,
+                          bool *ret_current)
 {
     const char *arrow = strstr(line, " -> ");
     struct revision rev = {0};
@@ -238,7 +243,8 @@ static const char *current_id(struct arena *a, const char *line)
     bool ignored;
     const char *end = id_end(line);
 
-    return end > line && !*flags_end(end, &ignored) ? arena_strndup(a, line, (size_t)(end - line)) : NULL;
+    return end > line && !*flags_end(end, &ignored) ? arena_strndup(a, line, (size_t)(end - line))
+                                                    : NULL;
 }
 
 /* False when there is nothing in it or more than can be. */
@@ -325,5 +331,6 @@ const char *pending_text(struct arena *a, long n, const char *names)
         return "nothing pending";
     if (n == PENDING_SOME)
         return "pending, the number is not known";
-    return names && *names ? arena_printf(a, "%ld pending: %s", n, names) : arena_printf(a, "%ld pending", n);
+    return names && *names ? arena_printf(a, "%ld pending: %s", n, names)
+                           : arena_printf(a, "%ld pending", n);
 }

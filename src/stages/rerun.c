@@ -21,8 +21,8 @@ static const struct stopped *stopped_by(const struct stops *all, const char *run
 
 /* The one line of the login's crontab that makes this backup: the only one, or the only one that
  * names the database.  *ret is NULL when it cannot be told, and *ret_why says why. */
-static bool crontab_line(struct run *r, size_t host, const struct stopped *s, const char **ret, const char **ret_why,
-                         struct err *err)
+static bool crontab_line(struct run *r, size_t host, const struct stopped *s, const char **ret,
+                         const char **ret_why, struct err *err)
 {
     struct schedule next;
     const char *one = NULL;
@@ -51,25 +51,32 @@ static bool crontab_line(struct run *r, size_t host, const struct stopped *s, co
     return true;
 }
 
-static bool start(struct run *r, size_t host, const char *command, bool *ret_attached, struct err *err)
+static bool start(struct run *r, size_t host, const char *command, bool *ret_attached,
+                  struct err *err)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     struct reply *replies = NULL;
 
     quote_assign(&b, "job", RERUN);
     quote_assign(&b, "command", command);
-    buf_puts(&b, "timeout=0 last='' alone='' again='' watch=''\n"
-                 "where=${HOME:-/} job_dir=$state/rerun/$run\n"
-                 "ls -1t \"$state/rerun\" 2>/dev/null | tail -n +11 | while read -r old; do\n"
-                 "case $old in '' | *[!0-9a-z]*) continue ;; esac\n"
-                 "if [ -f \"$state/rerun/$old/1/status\" ]; then rm -rf \"${state:?}/rerun/$old\"; fi\n"
-                 "done\n"
-                 "job_env() {\n");
+    buf_puts(&b,
+             "timeout=0 last='' alone='' again='' watch=''\n"
+             "where=${HOME:-/} job_dir=$state/rerun/$run\n"
+             "ls -1t \"$state/rerun\" 2>/dev/null | tail -n +11 | while read -r old; do\n"
+             "case $old in '' | *[!0-9a-z]*) continue ;; esac\n"
+             "if [ -f \"$state/rerun/$old/1/status\" ]; then rm -rf \"${state:?}/rerun/$old\"; fi\n"
+             "done\n"
+             "job_env() {\n");
     jobs_environment(r, host, &b);
     buf_puts(&b, "}\n");
     buf_puts(&b, r->job_script);
-    struct trip trip = {.script = arena_strndup(r->arena, b.text, b.len), .step = RERUN, .verb = "detach",
-                        .hosts = &host, .n_hosts = 1, .timeout_ms = START_MS, .payload = -1};
+    struct trip trip = {.script = arena_strndup(r->arena, b.text, b.len),
+                        .step = RERUN,
+                        .verb = "detach",
+                        .hosts = &host,
+                        .n_hosts = 1,
+                        .timeout_ms = START_MS,
+                        .payload = -1};
     bool full = b.full;
     buf_free(&b);
     if (full)
@@ -96,12 +103,16 @@ static bool rerun(struct run *r, size_t host, const char **ret_detail, struct er
     const struct stopped *s = stopped_by(&all, r->plan->what.run);
     if (!s)
         return true;
-    const char *what = arena_printf(r->arena, "%s of %s", text_shown(r->arena, s->kind), text_shown(r->arena, s->database));
+    const char *what = arena_printf(r->arena, "%s of %s", text_shown(r->arena, s->kind),
+                                    text_shown(r->arena, s->database));
     if (!command && !s->again && !crontab_line(r, host, s, &command, &why, err))
         return false;
     if (!command && !s->again) {
-        run_warn(r, name, "%s was stopped and is not started again: %s; start it by hand, and say in the recipe what"
-                 " does it (backup.command)", what, why);
+        run_warn(r, name,
+                 "%s was stopped and is not started again: %s; start it by hand, and say in the "
+                 "recipe what"
+                 " does it (backup.command)",
+                 what, why);
         *ret_detail = "not known how: start it by hand";
         return true;
     }

@@ -101,8 +101,13 @@ bool switch_undo(struct run *r, const struct step *s, struct err *err)
     }
     if (!job.run || !n)
         return ok;
-    struct job_call c = {.step = &back, .job = &job, .name = "restart-back.0", .in_current = true,
-                         .hosts = hosts, .n_hosts = n, .last = last};
+    struct job_call c = {.step = &back,
+                         .job = &job,
+                         .name = "restart-back.0",
+                         .in_current = true,
+                         .hosts = hosts,
+                         .n_hosts = n,
+                         .last = last};
     if (!jobs_run(r, &c, &ends, ok ? err : &later))
         return false;
     for (size_t i = 0; i < n; i++)

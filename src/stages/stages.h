@@ -50,33 +50,37 @@ bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *
 
 /* The same for others than a deploy: nothing is stopped, nothing changed on a host.  BACKUP at the
  * limit.  *ret_waited_ms is 0 when none was in the way. */
-bool backup_wait(struct run *r, const struct step *s, size_t host, long long *ret_waited_ms, struct err *err)
-    MUST_CHECK;
+bool backup_wait(struct run *r, const struct step *s, size_t host, long long *ret_waited_ms,
+                 struct err *err) MUST_CHECK;
 
 /* The database could not be asked, as `what` says: true with a warning, which ends with `then`, or
  * BACKUP when the recipe says to stop. */
-bool backup_unknown(struct run *r, size_t host, const char *what, const char *then, struct err *err) MUST_CHECK;
+bool backup_unknown(struct run *r, size_t host, const char *what, const char *then,
+                    struct err *err) MUST_CHECK;
 
 /* hold.c */
 
-/* The lock that a migration and a `backups --hold` exclude each other with: pg_advisory_lock, "crel". */
+/* The lock that a migration and a `backups --hold` exclude each other with: pg_advisory_lock,
+ * "crel". */
 #define HOLD_KEYS "1668441452, 1"
-#define HOLD_MIGRATION "crelease-migration-" /* and the run: application_name of a migration's session */
-#define HOLD_BUSY "busy"
+#define HOLD_MIGRATION                                                                             \
+    "crelease-migration-" /* and the run: application_name of a migration's session */
+#define HOLD_BUSY    "busy"
 #define HOLD_UNKNOWN "unknown"
 
 /* Shell text for the beginning of a job's watch (job.sh), which then ends with guard_end: tries the
  * lock, holds it as long as the watch lives, and says at the gate whether the command may begin. */
 const char *guard_text(struct run *r);
 
-/* A session on the host holds the lock when *ret_held, until fleet_let_go.  It waits for a migration, or
- * another one that holds it: BACKUP after backup.wait_limit. */
-bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held, struct err *err) MUST_CHECK;
+/* A session on the host holds the lock when *ret_held, until fleet_let_go.  It waits for a
+ * migration, or another one that holds it: BACKUP after backup.wait_limit. */
+bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held,
+               struct err *err) MUST_CHECK;
 /* "pg_dump of shop by ann, pid 123, for 1 h" (backup.c) */
 const char *backup_text(struct run *r, const struct backup *b);
 
-/* stop.c: a backup is stopped, in this order: stop_refusal, stop_begin, its sessions in the database
- * when its client did not end them, stop_end.  On the host: stop.sh. */
+/* stop.c: a backup is stopped, in this order: stop_refusal, stop_begin, its sessions in the
+ * database when its client did not end them, stop_end.  On the host: stop.sh. */
 struct stop {
     const char *why;     /* policy, option, limit, key */
     const char *record;  /* of the record's line */
@@ -87,19 +91,19 @@ struct stop {
 /* Whether the database lets our role end that session. */
 bool stop_may(const struct backup *b);
 
-/* *ret is NULL when all that blocks can be stopped, else why not and what to do.  by_person: one has
- * looked at it. */
-bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person, const char **ret,
-                  struct err *err) MUST_CHECK;
+/* *ret is NULL when all that blocks can be stopped, else why not and what to do.  by_person: one
+ * has looked at it. */
+bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person,
+                  const char **ret, struct err *err) MUST_CHECK;
 
 /* Writes down that it is about to be stopped, then tells its client, when that is ours, to end. */
-bool stop_begin(struct run *r, const struct step *s, size_t host, const struct backups *b, struct stop *stop,
-                struct err *err) MUST_CHECK;
+bool stop_begin(struct run *r, const struct step *s, size_t host, const struct backups *b,
+                struct stop *stop, struct err *err) MUST_CHECK;
 
-/* Judges what it wrote, sets it aside, writes down how it ended (how: client, cancel, terminate; ended:
- * by itself), and tells. */
-bool stop_end(struct run *r, const struct step *s, size_t host, const struct backup *b, const struct stop *stop,
-              const char *how, struct err *err) MUST_CHECK;
+/* Judges what it wrote, sets it aside, writes down how it ended (how: client, cancel, terminate;
+ * ended: by itself), and tells. */
+bool stop_end(struct run *r, const struct step *s, size_t host, const struct backup *b,
+              const struct stop *stop, const char *how, struct err *err) MUST_CHECK;
 
 /* One line of the record. */
 struct stopped {
@@ -138,13 +142,13 @@ bool rerun_undo(struct run *r, const struct step *s, struct err *err);
 struct trace {
     const char *identity; /* of which backup; NULL: none yet */
     long pid;
-    const char *path;     /* of its output; NULL: not seen */
-    long long bytes;      /* of it; -1: not seen */
+    const char *path; /* of its output; NULL: not seen */
+    long long bytes;  /* of it; -1: not seen */
     long long copied;
     const char *query;
-    long long moved_ms;   /* when something about it changed last */
-    long long asked_ms;   /* when its host was asked last */
-    long long db_bytes;   /* -1: not known */
+    long long moved_ms; /* when something about it changed last */
+    long long asked_ms; /* when its host was asked last */
+    long long db_bytes; /* -1: not known */
     struct sample *past;
     size_t n_past;
 };
@@ -153,8 +157,8 @@ struct trace {
 void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b);
 
 /* Adds the backup, which has ended after so many seconds, to the record on its host. */
-void trace_record(struct run *r, const struct step *s, const struct trace *t, const struct backup *b,
-                  long long seconds);
+void trace_record(struct run *r, const struct step *s, const struct trace *t,
+                  const struct backup *b, long long seconds);
 
 /* Bytes of the recipe's database; -1 when it does not say (backup.c). */
 long long backup_database_size(struct run *r, size_t host);
@@ -166,8 +170,8 @@ void backup_expect(struct run *r, size_t host, struct backups *b);
 
 /* When backups start next, with those that started up to back_s seconds ago.  False only when the
  * host was lost; what could not be looked up is told in ret. */
-bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule *ret, struct err *err)
-    MUST_CHECK;
+bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule *ret,
+                  struct err *err) MUST_CHECK;
 
 /* "a backup (pg_dump shop) starts at 02:00, in 4 min" */
 const char *foresee_text(struct run *r, const struct schedule *s, const struct start *start);

@@ -29,11 +29,14 @@ bool stop_may(const struct backup *b)
 static const char *right_missing(struct run *r, const struct backup *b)
 {
     if (strcmp(last_word(b), "super") == 0)
-        return "it is a superuser's, whose sessions pg_signal_backend does not reach; database.psql in the recipe"
+        return "it is a superuser's, whose sessions pg_signal_backend does not reach; "
+               "database.psql in the recipe"
                " must be a superuser's for that (sudo -n -u postgres psql)";
-    return arena_printf(r->arena, "this role of the database may not stop it; it needs the role pg_signal_backend, or"
-                        " %s itself, or database.psql in the recipe must be one that may",
-                        *b->user ? text_shown(r->arena, b->user) : "the dump's role");
+    return arena_printf(
+        r->arena,
+        "this role of the database may not stop it; it needs the role pg_signal_backend, or"
+        " %s itself, or database.psql in the recipe must be one that may",
+        *b->user ? text_shown(r->arena, b->user) : "the dump's role");
 }
 
 /* Fields of the record have neither tabs nor line ends in them. */
@@ -55,9 +58,10 @@ static const char *sessions_text(struct run *r, const struct backups *b)
         const struct backup *one = &b->v[i];
         if (!one->blocks_migrations || (!is_kind(one, "pg_dump") && !is_kind(one, "pg_dumpall")))
             continue;
-        text = arena_printf(r->arena, "%s%s %s %s\n", text, one->kind,
-                            one->client_port ? arena_printf(r->arena, "%ld", one->client_port) : "-",
-                            one->since_unix < 0 ? "-" : arena_printf(r->arena, "%lld", one->since_unix));
+        text = arena_printf(
+            r->arena, "%s%s %s %s\n", text, one->kind,
+            one->client_port ? arena_printf(r->arena, "%ld", one->client_port) : "-",
+            one->since_unix < 0 ? "-" : arena_printf(r->arena, "%lld", one->since_unix));
     }
     return text;
 }
@@ -70,7 +74,8 @@ static const struct backup *first_of(const struct backups *b)
     return &b->v[0];
 }
 
-static void values(struct run *r, struct buf *text, const struct backups *b, const struct stop *stop)
+static void values(struct run *r, struct buf *text, const struct backups *b,
+                   const struct stop *stop)
 {
     quote_assign(text, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(text, "sessions", b ? sessions_text(r, b) : "");
@@ -81,8 +86,8 @@ static void values(struct run *r, struct buf *text, const struct backups *b, con
 }
 
 /* What only looks needs neither a run nor its lock. */
-static bool look(struct run *r, size_t host, const char *verb, const struct backups *b, const char **ret_out,
-                 struct err *err)
+static bool look(struct run *r, size_t host, const char *verb, const struct backups *b,
+                 const char **ret_out, struct err *err)
 {
     struct buf text = buf_make(SCRIPT_BYTES_MAX);
     struct reply reply;
@@ -102,7 +107,8 @@ static bool look(struct run *r, size_t host, const char *verb, const struct back
 }
 
 static bool act(struct run *r, const struct step *s, size_t host, const char *verb, const char *how,
-                const struct backups *b, const struct stop *stop, const char **ret_out, struct err *err)
+                const struct backups *b, const struct stop *stop, const char **ret_out,
+                struct err *err)
 {
     struct buf text = buf_make(SCRIPT_BYTES_MAX);
     struct reply *replies = NULL;
@@ -111,8 +117,13 @@ static bool act(struct run *r, const struct step *s, size_t host, const char *ve
     values(r, &text, b, stop);
     buf_puts(&text, script_backup_host);
     buf_puts(&text, script_stop);
-    struct trip trip = {.script = arena_strdup(r->arena, text.text), .step = s->name, .verb = verb,
-                        .hosts = &host, .n_hosts = 1, .timeout_ms = STOP_MS, .payload = -1};
+    struct trip trip = {.script = arena_strdup(r->arena, text.text),
+                        .step = s->name,
+                        .verb = verb,
+                        .hosts = &host,
+                        .n_hosts = 1,
+                        .timeout_ms = STOP_MS,
+                        .payload = -1};
     buf_free(&text);
     if (!run_scripts(r, &trip, &replies, err))
         return false;
@@ -137,8 +148,8 @@ static const char *next_line(struct run *r, const char **at)
     return line;
 }
 
-bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person, const char **ret,
-                  struct err *err)
+bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person,
+                  const char **ret, struct err *err)
 {
     const struct backup *without = NULL; /* the first that the database does not let us end */
     const struct backup *all = NULL;
@@ -151,9 +162,11 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
         if (!one->blocks_migrations)
             continue;
         if (is_kind(one, "dump-like") && !by_person)
-            *ret = "it only looks like a dump, and is stopped when a person says so, not by itself (--on-backup=ask,"
+            *ret = "it only looks like a dump, and is stopped when a person says so, not by itself "
+                   "(--on-backup=ask,"
                    " then k)";
-        else if (!is_kind(one, "dump-like") && !is_kind(one, "pg_dump") && !is_kind(one, "pg_dumpall"))
+        else if (!is_kind(one, "dump-like") && !is_kind(one, "pg_dump") &&
+                 !is_kind(one, "pg_dumpall"))
             *ret = arena_printf(r->arena, "it is a '%s', and not stopped by crelease", one->kind);
         dump = dump || is_kind(one, "pg_dump");
         if (is_kind(one, "pg_dumpall"))
@@ -168,7 +181,8 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
         return false;
     if (!answer_value(r->arena, out, "client"))
         *ret = without ? right_missing(r, without)
-                       : "the pg_dumpall is between two databases, and its process is not one of this host that this"
+                       : "the pg_dumpall is between two databases, and its process is not one of "
+                         "this host that this"
                          " login may end: end it where it runs";
     return true;
 }
@@ -177,12 +191,13 @@ static const char *record_of(struct run *r, const struct backup *b, const char *
 {
     struct arena *a = r->arena;
 
-    return arena_printf(a, "%s\t%ld\t%s\t%s\t%s\t%s", one_field(a, b->kind), b->pid, one_field(a, b->database),
-                        one_field(a, b->user), why, one_field(a, r->plan->what.by));
+    return arena_printf(a, "%s\t%ld\t%s\t%s\t%s\t%s", one_field(a, b->kind), b->pid,
+                        one_field(a, b->database), one_field(a, b->user), why,
+                        one_field(a, r->plan->what.by));
 }
 
-bool stop_begin(struct run *r, const struct step *s, size_t host, const struct backups *b, struct stop *stop,
-                struct err *err)
+bool stop_begin(struct run *r, const struct step *s, size_t host, const struct backups *b,
+                struct stop *stop, struct err *err)
 {
     const char *out;
 
@@ -208,11 +223,16 @@ static const char *output_text(struct run *r, const char *v)
     const char *path = text_shown(r->arena, moved + strcspn(moved, " ") + 1);
 
     if (strncmp(v, "complete ", 9) == 0)
-        return arena_printf(r->arena, "its output %s is complete all the same: it had come to its end", path);
+        return arena_printf(r->arena,
+                            "its output %s is complete all the same: it had come to its end", path);
     if (strncmp(moved, "gone ", 5) == 0)
-        return arena_printf(r->arena, "its output was %s, which is not there any more: wherever its script has moved"
-                            " it, it is incomplete, whatever gzip -t or pg_restore -l says", path);
-    const char *text = arena_printf(r->arena, "its output %s is incomplete, whatever gzip -t or pg_restore -l says", path);
+        return arena_printf(
+            r->arena,
+            "its output was %s, which is not there any more: wherever its script has moved"
+            " it, it is incomplete, whatever gzip -t or pg_restore -l says",
+            path);
+    const char *text = arena_printf(
+        r->arena, "its output %s is incomplete, whatever gzip -t or pg_restore -l says", path);
     long at = strtol(moved, NULL, 10);
     if (strncmp(moved, "no ", 3) == 0)
         return arena_printf(r->arena, "%s, and could not be renamed", text);
@@ -222,8 +242,8 @@ static const char *output_text(struct run *r, const char *v)
                         at > 1 ? arena_printf(r->arena, ".%ld", at) : "");
 }
 
-bool stop_end(struct run *r, const struct step *s, size_t host, const struct backup *b, const struct stop *stop,
-              const char *how, struct err *err)
+bool stop_end(struct run *r, const struct step *s, size_t host, const struct backup *b,
+              const struct stop *stop, const char *how, struct err *err)
 {
     const char *name = r->recipe->hosts[host].name;
     bool ended = strcmp(how, "ended") == 0;
@@ -236,7 +256,8 @@ bool stop_end(struct run *r, const struct step *s, size_t host, const struct bac
     if (!act(r, s, host, "stop-end", how, NULL, &last, &out, err))
         return false;
     if (ended) {
-        run_warn(r, name, "%s was already gone when it was to be stopped; nothing was stopped", backup_text(r, b));
+        run_warn(r, name, "%s was already gone when it was to be stopped; nothing was stopped",
+                 backup_text(r, b));
         return true;
     }
     r->backup_stopped = true;
@@ -248,10 +269,15 @@ bool stop_end(struct run *r, const struct step *s, size_t host, const struct bac
         }
     }
     if (!named)
-        run_warn(r, name, "stopped %s; its output file, which could not be seen from here, is incomplete, whatever"
-                 " gzip -t says", backup_text(r, b));
+        run_warn(r, name,
+                 "stopped %s; its output file, which could not be seen from here, is incomplete, "
+                 "whatever"
+                 " gzip -t says",
+                 backup_text(r, b));
     if (!r->recipe->backup.rerun)
-        run_warn(r, name, "the backup is not started again: do so when the deploy is over (backup.rerun: true does it)");
+        run_warn(r, name,
+                 "the backup is not started again: do so when the deploy is over (backup.rerun: "
+                 "true does it)");
     return true;
 }
 
@@ -278,9 +304,17 @@ static bool read_line(struct run *r, const char *line, struct stopped *ret)
     }
     if (n < RECORD_FIELDS || strcmp(f[0], "1") != 0 || !is_number(f[1], 12) || !is_number(f[5], 10))
         return false;
-    *ret = (struct stopped){.unix_s = strtoll(f[1], NULL, 10), .how = f[2], .run = f[3], .kind = f[4],
-                            .pid = strtol(f[5], NULL, 10), .database = f[6], .user = f[7], .why = f[8],
-                            .by = f[9], .judged = f[10], .output = strcmp(f[11], "-") == 0 ? NULL : f[11],
+    *ret = (struct stopped){.unix_s = strtoll(f[1], NULL, 10),
+                            .how = f[2],
+                            .run = f[3],
+                            .kind = f[4],
+                            .pid = strtol(f[5], NULL, 10),
+                            .database = f[6],
+                            .user = f[7],
+                            .why = f[8],
+                            .by = f[9],
+                            .judged = f[10],
+                            .output = strcmp(f[11], "-") == 0 ? NULL : f[11],
                             .again_status = -1};
     return true;
 }
@@ -338,21 +372,23 @@ const char *stop_text(struct run *r, size_t host, const struct stopped *s)
 {
     struct arena *a = r->arena;
     bool ended = strcmp(s->how, "ended") == 0;
-    const char *text = arena_printf(a, "%s of %s by %s (pid %ld) %s %s in run %s by %s (%s)", text_shown(a, s->kind),
-                                    text_shown(a, s->database), text_shown(a, s->user), s->pid,
-                                    ended                                ? "ended by itself when it was to be stopped,"
+    const char *text = arena_printf(a, "%s of %s by %s (pid %ld) %s %s in run %s by %s (%s)",
+                                    text_shown(a, s->kind), text_shown(a, s->database),
+                                    text_shown(a, s->user), s->pid,
+                                    ended ? "ended by itself when it was to be stopped,"
                                     : strcmp(s->how, "stopping") == 0 ? "was being stopped"
-                                                                         : "was stopped",
-                                    clock_date(a, s->unix_s * 1000), text_shown(a, s->run), text_shown(a, s->by),
-                                    why_text(r, s));
+                                                                      : "was stopped",
+                                    clock_date(a, s->unix_s * 1000), text_shown(a, s->run),
+                                    text_shown(a, s->by), why_text(r, s));
 
     if (s->output)
-        text = arena_printf(a, "%s; its output %s is %s", text, text_shown(a, s->output), text_shown(a, s->judged));
+        text = arena_printf(a, "%s; its output %s is %s", text, text_shown(a, s->output),
+                            text_shown(a, s->judged));
     if (!s->again)
         return text;
     text = arena_printf(a, "%s; started again %s", text, clock_date(a, s->again_unix * 1000));
-    const char *log = arena_printf(a, "%s/.crelease/rerun/%s/1/log", r->recipe->hosts[host].deploy_to,
-                                   text_shown(a, s->run));
+    const char *log = arena_printf(a, "%s/.crelease/rerun/%s/1/log",
+                                   r->recipe->hosts[host].deploy_to, text_shown(a, s->run));
     if (strcmp(s->again, "running") == 0)
         return arena_printf(a, "%s, running since (log: %s)", text, log);
     if (strcmp(s->again, "ended") == 0 && s->again_status >= 0)

@@ -6,7 +6,8 @@
  * that prints one event a line, every step boundary), with -s of any system call.  At the Nth one
  * the program is killed, so that this call is not made; with --do it is held still while
  * COMMAND is run by /bin/sh, and then goes on.  With N = 0 points are only counted.  FILE gets
- * three numbers: the points of kind -w, those of kind -s, and which of these was the first of kind -w.
+ * three numbers: the points of kind -w, those of kind -s, and which of these was the first of kind
+ * -w.
  *
  * Only the program is traced, not its children.  It dies with this one.  The exit status is the
  * program's, 128 and the signal when one ended it, 125 when it could not be traced. */
@@ -77,7 +78,8 @@ static void count_write(const struct wanted *want, const struct points *seen)
     FILE *f = want->count_file ? fopen(want->count_file, "w") : NULL;
 
     if (want->count_file &&
-        (!f || fprintf(f, "%ld %ld %ld\n", seen->writes, seen->calls, seen->first_write) < 0 || fclose(f) != 0))
+        (!f || fprintf(f, "%ld %ld %ld\n", seen->writes, seen->calls, seen->first_write) < 0 ||
+         fclose(f) != 0))
         die(want->count_file);
 }
 
@@ -129,7 +131,8 @@ static int trace(pid_t pid, const struct wanted *want, struct points *seen)
         ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)options) != 0)
         die("cannot trace");
     for (long pass_on = 0;;) {
-        if (ptrace(begun ? PTRACE_SYSCALL : PTRACE_CONT, pid, NULL, (void *)pass_on) != 0 && errno != ESRCH)
+        if (ptrace(begun ? PTRACE_SYSCALL : PTRACE_CONT, pid, NULL, (void *)pass_on) != 0 &&
+            errno != ESRCH)
             die("cannot go on");
         while (waitpid(pid, &status, 0) < 0)
             if (errno != EINTR)

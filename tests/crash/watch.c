@@ -3,12 +3,13 @@
  *     watch LAST FOLDER...
  *
  * At every look a link must be there and name a complete release of its folder: an absolute path in
- * releases/ that holds REVISION, the linked file config/database.yml, and LAST, the last file of the
- * tree.  What is not so is printed, with the time, and counted.  A folder without a link is
- * an error at the start.
+ * releases/ that holds REVISION, the linked file config/database.yml, and LAST, the last file of
+ * the tree.  What is not so is printed, with the time, and counted.  A folder without a link is an
+ * error at the start.
  *
  * "going" is printed when it begins.  SIGUSR1 makes it pause at the end of a round ("paused" is
- * printed), SIGUSR2 go on ("going"), SIGTERM end: it prints the number of looks, looks a second, and violations; the status is 1 if there were any. */
+ * printed), SIGUSR2 go on ("going"), SIGTERM end: it prints the number of looks, looks a second,
+ * and violations; the status is 1 if there were any. */
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -75,7 +76,8 @@ static const char *look(const struct folder *f, const char *target, const char *
 {
     const char *name = target + f->len;
 
-    if (strncmp(target, f->releases, f->len) != 0 || strlen(name) != 14 || strspn(name, "0123456789") != 14)
+    if (strncmp(target, f->releases, f->len) != 0 || strlen(name) != 14 ||
+        strspn(name, "0123456789") != 14)
         return "points elsewhere";
     if (!holds(target, "REVISION"))
         return "names a release without REVISION";
@@ -107,7 +109,8 @@ static void tell(const struct folder *f, const char *what, const char *target)
     struct timespec t;
 
     clock_gettime(CLOCK_REALTIME, &t);
-    printf("violation %lld.%06ld: %s/current %s %s\n", (long long)t.tv_sec, t.tv_nsec / 1000, f->name, what, target);
+    printf("violation %lld.%06ld: %s/current %s %s\n", (long long)t.tv_sec, t.tv_nsec / 1000,
+           f->name, what, target);
     fflush(stdout);
 }
 
@@ -194,6 +197,7 @@ int main(int argc, char **argv)
         if (!end_wanted)
             pause_here(&open);
     }
-    printf("looks %lld per_second %.0f violations %lld\n", looks, busy > 0 ? (double)looks / busy : 0.0, violations);
+    printf("looks %lld per_second %.0f violations %lld\n", looks,
+           busy > 0 ? (double)looks / busy : 0.0, violations);
     return violations > 0;
 }

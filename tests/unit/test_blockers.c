@@ -15,8 +15,9 @@ static void row(void **state)
     (void)state;
     struct arena a = {0};
     struct blocker b;
-    const char *line = "blocker" SEP "4711" SEP "session" SEP "3/271" SEP "1700000000000001" SEP "95" SEP "web" SEP
-                       "console" SEP "idle in transaction" SEP "yes" SEP "4" SEP "relation" SEP "select 1";
+    const char *line =
+        "blocker" SEP "4711" SEP "session" SEP "3/271" SEP "1700000000000001" SEP "95" SEP "web" SEP
+        "console" SEP "idle in transaction" SEP "yes" SEP "4" SEP "relation" SEP "select 1";
 
     assert_true(blocker_read(&a, line, &b));
     assert_string_equal(b.kind, "session");
@@ -38,15 +39,21 @@ static void hostile_rows(void **state)
     (void)state;
     struct arena a = {0};
     struct blocker b;
-    static const char *const none[] = {"", "blocker", "blocker" SEP "x" SEP "session", "blocker" SEP "1" SEP,
-                                       "blocker" SEP "1" SEP "x'; drop", "blocker" SEP "1;2" SEP "session",
+    static const char *const none[] = {"",
+                                       "blocker",
+                                       "blocker" SEP "x" SEP "session",
+                                       "blocker" SEP "1" SEP,
+                                       "blocker" SEP "1" SEP "x'; drop",
+                                       "blocker" SEP "1;2" SEP "session",
                                        "cancelled" SEP "1" SEP "time" SEP "0" SEP "t",
                                        "blocker" SEP "99999999999999999999999" SEP "session"};
 
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_false(blocker_read(&a, none[i], &b));
-    assert_true(blocker_read(&a, "blocker" SEP "1" SEP "session" SEP "1/2' or '1" SEP "1 or 1" SEP "-5" SEP SEP SEP
-                                 "ac\033tive" SEP "maybe" SEP "-1" SEP "x;y", &b));
+    assert_true(blocker_read(&a,
+                             "blocker" SEP "1" SEP "session" SEP "1/2' or '1" SEP "1 or 1" SEP
+                             "-5" SEP SEP SEP "ac\033tive" SEP "maybe" SEP "-1" SEP "x;y",
+                             &b));
     assert_string_equal(b.vxid, "");
     assert_string_equal(b.start, "");
     assert_int_equal(b.running_s, -1);
@@ -70,7 +77,8 @@ static void statement(void **state)
         {"", ""},
         {"select 1;", "select 1"},
         {"  select\n\t1 ;  ", "select 1"},
-        {"select * from users where name = 'Ann' and id = 3", "select * from users where name = '...' and id = 3"},
+        {"select * from users where name = 'Ann' and id = 3",
+         "select * from users where name = '...' and id = 3"},
         {"alter role web password 'secret", "alter role web password '...'"},
         {"select 'it''s' || x", "select '...' || x"},
         {"select E'a\\'b' || x", "select E'...' || x"},
@@ -99,8 +107,11 @@ static void asked(void **state)
 {
     (void)state;
     struct arena a = {0};
-    struct blockers_watch w = {.tag = "a.application_name = 'crelease-k7f2'", .own = "crelease-k7f2",
-                               .server_version = 150000, .limit_ms = 1000, .max_blocked = -1};
+    struct blockers_watch w = {.tag = "a.application_name = 'crelease-k7f2'",
+                               .own = "crelease-k7f2",
+                               .server_version = 150000,
+                               .limit_ms = 1000,
+                               .max_blocked = -1};
 
     const char *sql = blockers_watch_sql(&a, &w);
     assert_non_null(strstr(sql, "waitstart"));
@@ -131,12 +142,15 @@ static void leftovers(void **state)
     assert_int_equal(new.n, 1);
     assert_non_null(strstr(leftover_text(&a, new.v[0]),
                            "ALTER TABLE public.parts DETACH PARTITION public.\"P 1\" FINALIZE;"));
-    assert_non_null(strstr(leftover_text(&a, before.v.v[0]), "DROP INDEX CONCURRENTLY public.old;"));
+    assert_non_null(
+        strstr(leftover_text(&a, before.v.v[0]), "DROP INDEX CONCURRENTLY public.old;"));
     before.known = false;
     assert_int_equal(leftovers_new(&a, &before, &now).n, 0);
-    assert_null(leftovers_exists_line(&a, "all well\nNOTICE:  relation \"x\" already exists, skipping\n"));
-    assert_string_equal(leftovers_exists_line(&a, "rake aborted!\nPG::DuplicateColumn: FEHLER: Spalte\n"),
-                        "PG::DuplicateColumn: FEHLER: Spalte");
+    assert_null(
+        leftovers_exists_line(&a, "all well\nNOTICE:  relation \"x\" already exists, skipping\n"));
+    assert_string_equal(
+        leftovers_exists_line(&a, "rake aborted!\nPG::DuplicateColumn: FEHLER: Spalte\n"),
+        "PG::DuplicateColumn: FEHLER: Spalte");
     arena_free(&a);
 }
 

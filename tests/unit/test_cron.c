@@ -67,7 +67,8 @@ static void offsets(void **state)
             struct tm tm;
             localtime_r(&at, &tm);
             if (zone_offset(zone, t) != tm.tm_gmtoff)
-                fail_msg("%s at %lld: %ld instead of %ld", zones[i], t, zone_offset(zone, t), tm.tm_gmtoff);
+                fail_msg("%s at %lld: %ld instead of %ld", zones[i], t, zone_offset(zone, t),
+                         tm.tm_gmtoff);
         }
     }
     setenv("TZ", "UTC", 1);
@@ -138,8 +139,8 @@ static const char *shown(long long t)
     if (t < 0)
         return "never";
     zone_date(t / 86400, &year, &month, &day);
-    return arena_printf(&arena, "%04lld-%02d-%02d %02d:%02d%s", year, month, day, (int)(t % 86400 / 3600),
-                        (int)(t % 3600 / 60), t % 60 ? ":xx" : "");
+    return arena_printf(&arena, "%04lld-%02d-%02d %02d:%02d%s", year, month, day,
+                        (int)(t % 86400 / 3600), (int)(t % 3600 / 60), t % 60 ? ":xx" : "");
 }
 
 static void next_starts(void **state)
@@ -212,8 +213,8 @@ static void next_starts(void **state)
         assert_int_equal(cron_parse(&arena, rows[i].line, false, &line), CRON_COMMAND);
         const char *next = shown(cron_next(&line, zone_named(rows[i].zone), utc(rows[i].after)));
         if (strcmp(next, rows[i].next) != 0)
-            fail_msg("'%s' in %s after %s: %s instead of %s", rows[i].line, rows[i].zone, rows[i].after, next,
-                     rows[i].next);
+            fail_msg("'%s' in %s after %s: %s instead of %s", rows[i].line, rows[i].zone,
+                     rows[i].after, next, rows[i].next);
     }
 }
 
@@ -283,8 +284,10 @@ static void lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(offsets, teardown),     cmocka_unit_test_teardown(dates, teardown),
-        cmocka_unit_test_teardown(broken_zones, teardown), cmocka_unit_test_teardown(next_starts, teardown),
+        cmocka_unit_test_teardown(offsets, teardown),
+        cmocka_unit_test_teardown(dates, teardown),
+        cmocka_unit_test_teardown(broken_zones, teardown),
+        cmocka_unit_test_teardown(next_starts, teardown),
         cmocka_unit_test_teardown(lines, teardown),
     };
 

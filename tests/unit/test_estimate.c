@@ -10,8 +10,8 @@
 #include <string.h>
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))
-#define DAY 86400LL
-#define MB  1000000LL
+#define DAY     86400LL
+#define MB      1000000LL
 
 static struct arena arena;
 
@@ -60,7 +60,7 @@ static void by_time(void **state)
     assert_int_equal(e.eta_s, 600);
     assert_int_equal(e.percent, 40);
     assert_string_equal(e.from, "the last 5 backups");
-    assert_int_equal(e.low_s, 532);  /* 932 at the tenth part, 1076 at the ninth */
+    assert_int_equal(e.low_s, 532); /* 932 at the tenth part, 1076 at the ninth */
     assert_int_equal(e.high_s, 676);
     e = make(6, 1720, -1);
     assert_int_equal(e.eta_s, 0);
@@ -107,13 +107,16 @@ static void by_size_alone(void **state)
     (void)state;
     const struct sample files[] = {{DAY, -1, 80 * MB, -1}, {2 * DAY, -1, 80 * MB, -1}};
     struct estimate e =
-        estimate_make(&arena, &(struct estimate_of){files, 2, .running_s = 60, .bytes = 20 * MB, .db_bytes = -1, .still_s = -1});
+        estimate_make(&arena, &(struct estimate_of){files, 2, .running_s = 60, .bytes = 20 * MB,
+                                                    .db_bytes = -1, .still_s = -1});
 
     assert_int_equal(e.eta_s, 180);
     assert_string_equal(e.from, "its size and that of the last 2 backups");
-    e = estimate_make(&arena, &(struct estimate_of){files, 2, .running_s = 60, .bytes = 160 * MB, .db_bytes = -1, .still_s = -1});
+    e = estimate_make(&arena, &(struct estimate_of){files, 2, .running_s = 60, .bytes = 160 * MB,
+                                                    .db_bytes = -1, .still_s = -1});
     assert_int_equal(e.overdue_s, 30);
-    e = estimate_make(&arena, &(struct estimate_of){files, 2, .running_s = 60, .bytes = -1, .db_bytes = -1, .still_s = -1});
+    e = estimate_make(&arena, &(struct estimate_of){files, 2, .running_s = 60, .bytes = -1,
+                                                    .db_bytes = -1, .still_s = -1});
     assert_int_equal(e.eta_s, -1);
     assert_null(e.from);
 }
@@ -122,9 +125,11 @@ static void by_size_alone(void **state)
 static void one_backup_twice(void **state)
 {
     (void)state;
-    const struct sample past[] = {{DAY, -1, 80 * MB, -1}, {DAY + 60, 100, -1, -1}, {2 * DAY, 100, 80 * MB, -1}};
+    const struct sample past[] = {
+        {DAY, -1, 80 * MB, -1}, {DAY + 60, 100, -1, -1}, {2 * DAY, 100, 80 * MB, -1}};
     struct estimate e =
-        estimate_make(&arena, &(struct estimate_of){past, 3, .running_s = 50, .bytes = 40 * MB, .db_bytes = -1, .still_s = -1});
+        estimate_make(&arena, &(struct estimate_of){past, 3, .running_s = 50, .bytes = 40 * MB,
+                                                    .db_bytes = -1, .still_s = -1});
 
     assert_string_equal(e.from, "the last 2 backups and its size");
     assert_int_equal(e.eta_s, 50);
@@ -135,7 +140,8 @@ static void growth(void **state)
     (void)state;
     const struct sample past[] = {{DAY, 1000, -1, 100 * MB}};
     struct estimate e =
-        estimate_make(&arena, &(struct estimate_of){past, 1, .running_s = 1000, .bytes = -1, .db_bytes = 120 * MB, .still_s = -1});
+        estimate_make(&arena, &(struct estimate_of){past, 1, .running_s = 1000, .bytes = -1,
+                                                    .db_bytes = 120 * MB, .still_s = -1});
 
     assert_int_equal(e.eta_s, 200);
 }
@@ -144,13 +150,14 @@ static void growth(void **state)
 static void a_backup_that_grew(void **state)
 {
     (void)state;
-    const struct sample past[] = {{DAY, 47, 1000 * MB, 2300 * MB}, {2 * DAY, 46, 1000 * MB, 2300 * MB},
+    const struct sample past[] = {{DAY, 47, 1000 * MB, 2300 * MB},
+                                  {2 * DAY, 46, 1000 * MB, 2300 * MB},
                                   {3 * DAY, 48, 990 * MB, 2300 * MB}};
 
     for (long long at = 5; at < 69; at += 4) {
-        struct estimate e = estimate_make(&arena, &(struct estimate_of){past, 3, .running_s = at,
-                                                                        .bytes = at * 1250 * MB / 69,
-                                                                        .db_bytes = 2800 * MB, .still_s = -1});
+        struct estimate e = estimate_make(
+            &arena, &(struct estimate_of){past, 3, .running_s = at, .bytes = at * 1250 * MB / 69,
+                                          .db_bytes = 2800 * MB, .still_s = -1});
         if (!e.overdue_s && e.high_s < 69 - at - 2)
             fail_msg("after %lld s: at most %lld s left, it were %lld", at, e.high_s, 69 - at);
     }
@@ -159,7 +166,8 @@ static void a_backup_that_grew(void **state)
 static void stuck(void **state)
 {
     (void)state;
-    struct estimate_of of = {nights, N(nights), .running_s = 400, .bytes = 40 * MB, .db_bytes = -1, .still_s = 299};
+    struct estimate_of of = {nights,           N(nights),      .running_s = 400,
+                             .bytes = 40 * MB, .db_bytes = -1, .still_s = 299};
 
     assert_int_equal(estimate_make(&arena, &of).eta_s, 600);
     of.still_s = 300;
@@ -177,8 +185,9 @@ static void odd_numbers(void **state)
     for (size_t i = 0; i < N(odd) * N(odd) * N(odd) * N(odd); i++) {
         struct sample past[] = {{DAY, odd[i % 6], odd[i / 6 % 6], odd[i / 36 % 6]},
                                 {odd[i % 6], odd[i / 216 % 6], odd[i % 6], 5}};
-        struct estimate e = estimate_make(&arena, &(struct estimate_of){past, 2, odd[i / 36 % 6], odd[i / 216 % 6],
-                                                                        odd[i % 6], -1});
+        struct estimate e =
+            estimate_make(&arena, &(struct estimate_of){past, 2, odd[i / 36 % 6], odd[i / 216 % 6],
+                                                        odd[i % 6], -1});
         assert_in_range(e.percent + 1, 0, 100);
         assert_true(e.eta_s >= -1 && e.low_s >= 0 && e.high_s >= e.low_s);
         assert_true(e.eta_s <= 0 || (e.low_s <= e.eta_s && e.eta_s <= e.high_s));
@@ -190,10 +199,14 @@ static void odd_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(nothing_known, teardown), cmocka_unit_test_teardown(by_time, teardown),
-        cmocka_unit_test_teardown(by_size, teardown),       cmocka_unit_test_teardown(by_size_alone, teardown),
-        cmocka_unit_test_teardown(one_backup_twice, teardown), cmocka_unit_test_teardown(growth, teardown),
-        cmocka_unit_test_teardown(a_backup_that_grew, teardown), cmocka_unit_test_teardown(stuck, teardown),
+        cmocka_unit_test_teardown(nothing_known, teardown),
+        cmocka_unit_test_teardown(by_time, teardown),
+        cmocka_unit_test_teardown(by_size, teardown),
+        cmocka_unit_test_teardown(by_size_alone, teardown),
+        cmocka_unit_test_teardown(one_backup_twice, teardown),
+        cmocka_unit_test_teardown(growth, teardown),
+        cmocka_unit_test_teardown(a_backup_that_grew, teardown),
+        cmocka_unit_test_teardown(stuck, teardown),
         cmocka_unit_test_teardown(odd_numbers, teardown),
     };
 

@@ -237,8 +237,8 @@ static void test_protocol(void **state)
          false, false},
         {STREAM("attempt 1\nout 3\n\0\0\0exit 0\n"), "", 0, false, false},
         /* where some was left out: what may be half of a secret goes too */
-        {STREAM("attempt 1\nout 19\na long line and s3ccut 19\nout 4\n\nab\nexit 0\n"), "a lon\nab\n", 0,
-         false, false},
+        {STREAM("attempt 1\nout 19\na long line and s3ccut 19\nout 4\n\nab\nexit 0\n"),
+         "a lon\nab\n", 0, false, false},
         {STREAM("attempt 1\nout 2\na\ncut 2\nout 2\nb\nexit 0\n"), "a\nb\n", 0, false, false},
         /* ends that are none of the command's */
         {STREAM("attempt 1\nexit lost\n"), "", JOB_LOST, false, false},
@@ -347,7 +347,9 @@ static void test_secret_at_the_cut(void **state)
         char *text = arena_alloc(&arena, before + 200);
         int head = snprintf(text, 64, "attempt 1\nout %zu\n", before + 14);
         memset(text + head, 'x', before);
-        snprintf(text + (size_t)head + before, 64, "s3cret after12" "exit 0\nended 0\n");
+        snprintf(text + (size_t)head + before, 64,
+                 "s3cret after12"
+                 "exit 0\nended 0\n");
         const struct stream s = {text, strlen(text), {.kind = REPLY_EXIT}};
         struct job_end end;
         begin(1);
@@ -488,7 +490,8 @@ static void test_several_hosts(void **state)
     assert_false(jobs_run(&run, &c, &ends, &err));
     assert_int_equal(err.code, ERR_UNCERTAIN);
     assert_string_equal(err.msg, "app2: it broke; what it was told to do may have happened");
-    assert_string_equal(warnings, "app2: it broke; 'make all' may still run there, the other hosts go on\n");
+    assert_string_equal(warnings,
+                        "app2: it broke; 'make all' may still run there, the other hosts go on\n");
     assert_int_equal(ends[0].status, 0);
     assert_int_equal(ends[1].status, JOB_UNKNOWN);
     assert_int_equal(ends[2].status, 9);
@@ -781,11 +784,23 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_protocol),      TEST(test_output_kept), TEST(test_tail),
-        TEST(test_long_line), TEST(test_secret_at_the_cut),    TEST(test_quiet),       TEST(test_replies),
-        TEST(test_several_hosts), TEST(test_script),      TEST(test_fail),
-        TEST(test_last_lines),    TEST(test_act),         TEST(test_act_fails),
-        TEST(test_act_stopped),   TEST(test_act_without_some), TEST(test_stop), TEST(test_look),
+        TEST(test_protocol),
+        TEST(test_output_kept),
+        TEST(test_tail),
+        TEST(test_long_line),
+        TEST(test_secret_at_the_cut),
+        TEST(test_quiet),
+        TEST(test_replies),
+        TEST(test_several_hosts),
+        TEST(test_script),
+        TEST(test_fail),
+        TEST(test_last_lines),
+        TEST(test_act),
+        TEST(test_act_fails),
+        TEST(test_act_stopped),
+        TEST(test_act_without_some),
+        TEST(test_stop),
+        TEST(test_look),
     };
 
     return cmocka_run_group_tests_name("jobs", tests, NULL, NULL);

@@ -16,7 +16,8 @@ static struct arena arena;
 static struct err err;
 static struct run run;
 static struct recipe recipe;
-static struct host hosts[] = {{.name = "app1"}, {.name = "app2"}, {.name = "app3"}, {.name = "db1"}};
+static struct host hosts[] = {
+    {.name = "app1"}, {.name = "app2"}, {.name = "app3"}, {.name = "db1"}};
 static struct site sites[N(hosts)];
 static struct mishap mishaps[N(hosts)];
 static bool out[N(hosts)];
@@ -126,7 +127,8 @@ static void test_two(void **state)
     assert_true(fails(2, ERR_UNCERTAIN)); /* a lost connection */
     memset(mishaps, 0, sizeof mishaps);
     assert_false(fails(1, ERR_FAILED));
-    assert_non_null(strstr(warnings, "\n2 hosts failed, and host_failures lets a run go on without 1\n"));
+    assert_non_null(
+        strstr(warnings, "\n2 hosts failed, and host_failures lets a run go on without 1\n"));
     assert_int_equal(err.code, ERR_FAILED); /* as it was */
     assert_string_equal(run.failure.host, "app2");
     recipe.host_failures = 2;

@@ -116,17 +116,24 @@ static const struct answer answers[] = {
      "|           | 1.0.0   | << Flyway Baseline >> | BASELINE | 2019-11-25 20:57:33 | Baseline |\n"
      "| Versioned | 1.0.1   | create table          | SQL      | 2019-11-25 21:17:05 | Success  |\n"
      "| Versioned | 1.0.2   | insert into table     | SQL      |                     | Pending  |\n"
-     "+-----------+---------+-----------------------+----------+---------------------+----------+\n",
+     "+-----------+---------+-----------------------+----------+---------------------+----------+"
+     "\n",
      1, "1.0.2 insert into table"},
     /* 10.18, with one column more; a repeatable one has no version */
     {PENDING_FLYWAY,
      "Flyway OSS Edition 10.18.0 by Redgate\n\nSchema version: << Empty Schema >>\n\n"
-     "+-----------+---------+-------------------------+------+--------------+---------+----------+\n"
-     "| Category  | Version | Description             | Type | Installed On | State   | Undoable |\n"
-     "+-----------+---------+-------------------------+------+--------------+---------+----------+\n"
-     "| Versioned | 000001  |  create employees table | SQL  |              | Pending | No       |\n"
-     "| Repeatable |        | People view             | SQL  |              | Pending |          |\n"
-     "+-----------+---------+-------------------------+------+--------------+---------+----------+\n",
+     "+-----------+---------+-------------------------+------+--------------+---------+----------+"
+     "\n"
+     "| Category  | Version | Description             | Type | Installed On | State   | Undoable "
+     "|\n"
+     "+-----------+---------+-------------------------+------+--------------+---------+----------+"
+     "\n"
+     "| Versioned | 000001  |  create employees table | SQL  |              | Pending | No       "
+     "|\n"
+     "| Repeatable |        | People view             | SQL  |              | Pending |          "
+     "|\n"
+     "+-----------+---------+-------------------------+------+--------------+---------+----------+"
+     "\n",
      2, "000001 create employees table; People view"},
     {PENDING_FLYWAY,
      "| Category  | Version | Description | Type | Installed On        | State   |\n"
@@ -138,7 +145,8 @@ static const struct answer answers[] = {
      "| Versioned | 1.0     | add Pending | SQL  | 2020-07-17 12:57:35 | Success      |\n"
      "| Versioned | 2.0     | add table   | SQL  |                     | Above Target |\n",
      0, ""},
-    {PENDING_FLYWAY, "| Version | Description | Installed on | State   |\n| 1 | First | | Pending |\n",
+    {PENDING_FLYWAY,
+     "| Version | Description | Installed on | State   |\n| 1 | First | | Pending |\n",
      PENDING_UNKNOWN, ""},
 
     /* sqitch status, 1.3.1 */
@@ -150,13 +158,15 @@ static const struct answer answers[] = {
      2, "note; note2"},
     {PENDING_SQITCH,
      "# On database db:pg:shop\n# Project:  shop\n# Name:     events\n# \n"
-     "# Change:\n#   events - 2026-11-22 22:10:54 +0000 - ann <ann@example.com>\n# \n# Tags: None.\n# \n"
+     "# Change:\n#   events - 2026-11-22 22:10:54 +0000 - ann <ann@example.com>\n# \n# Tags: "
+     "None.\n# \n"
      "Nothing to deploy (up-to-date)\n",
      0, ""},
     {PENDING_SQITCH, "", PENDING_UNKNOWN, ""},
 
     /* alembic history; alembic current, 1.8.1 */
-    {PENDING_ALEMBIC, "a1 -> a2 (head), add note\n<base> -> a1, create events\na1\n", 1, "a2 add note"},
+    {PENDING_ALEMBIC, "a1 -> a2 (head), add note\n<base> -> a1, create events\na1\n", 1,
+     "a2 add note"},
     {PENDING_ALEMBIC, "<base> -> a1 (head), create events\n", 1, "a1 create events"},
     {PENDING_ALEMBIC, "<base> -> a1 (head), create events\na1 (head)\n", 0, ""},
     {PENDING_ALEMBIC, "<base> -> a1 (head) (current), create events\n", 0, ""},
@@ -181,10 +191,12 @@ static const struct answer answers[] = {
     {PENDING_ALEMBIC, "", PENDING_UNKNOWN, ""},
     {PENDING_ALEMBIC, "a1 (head)\n", PENDING_UNKNOWN, ""},
 
-    {PENDING_AUTO, "  down    20260102000000  Add place to events\n", 1, "20260102000000 Add place to events"},
+    {PENDING_AUTO, "  down    20260102000000  Add place to events\n", 1,
+     "20260102000000 Add place to events"},
     {PENDING_AUTO, "   up     20260102000000  Make some Pending\n", 0, ""},
     {PENDING_AUTO, "[X]  shop.0001_initial\n[ ]  shop.0002_note\n", 1, "shop.0002_note"},
-    {PENDING_AUTO, "| Ran? | Migration | Batch |\n| No   | 2019_08_19_create |  |\n", 1, "2019_08_19_create"},
+    {PENDING_AUTO, "| Ran? | Migration | Batch |\n| No   | 2019_08_19_create |  |\n", 1,
+     "2019_08_19_create"},
     {PENDING_AUTO, "(no migrations)\n", 0, ""},
     {PENDING_AUTO, "all is well\n", PENDING_UNKNOWN, ""},
 };
@@ -220,12 +232,14 @@ static void test_mistaken(void **state)
             struct strs names = {0};
             if (answers[i].n <= 0 || t == answers[i].tool || answers[i].tool == PENDING_AUTO)
                 continue;
-            if (pending_read(&arena, &(struct pending_when){.tool = t}, 0, answers[i].out, &names) == 0)
+            if (pending_read(&arena, &(struct pending_when){.tool = t}, 0, answers[i].out,
+                             &names) == 0)
                 fail_msg("answer %zu is read by tool %d as nothing pending", i, (int)t);
         }
 }
 
-static long own(const char *output, int exit1, int exit2, int status, const char *out, struct strs *names)
+static long own(const char *output, int exit1, int exit2, int status, const char *out,
+                struct strs *names)
 {
     struct pending_when when = {.tool = PENDING_OWN, .output = output};
 
@@ -283,9 +297,10 @@ static void test_hostile(void **state)
         assert_non_null(setlocale(LC_CTYPE, locales[i]));
         struct pending_when rails = {.tool = PENDING_RAILS};
         names = (struct strs){0};
-        assert_int_equal(pending_read(&arena, &rails, 0,
-                                      "  down    20260102000000  Caf\xe9 \x1b[31m and \xe2\x82\xac\n", &names),
-                         1);
+        assert_int_equal(
+            pending_read(&arena, &rails, 0,
+                         "  down    20260102000000  Caf\xe9 \x1b[31m and \xe2\x82\xac\n", &names),
+            1);
         assert_string_equal(names.v[0], "20260102000000 Caf\\xe9 \\x1b[31m and \xe2\x82\xac");
         char *longest = memset(arena_alloc(&arena, 100001), 'x', 100000);
         assert_int_equal(own("y$", 0, 0, 0, longest, &names), PENDING_UNKNOWN);
@@ -298,8 +313,10 @@ static void test_hostile(void **state)
     assert_int_equal(names.n, PENDING_NAMES_MAX);
     const char *history = "";
     for (int i = 0; i < 12; i++)
-        history = arena_printf(&arena, "%s%s%s -> x, y\n<base> ( -> \n -> \n<base>) -> a (\n", history, history, "a,");
-    (void)!pending_read(&arena, &(struct pending_when){.tool = PENDING_ALEMBIC}, 0, history, &names);
+        history = arena_printf(&arena, "%s%s%s -> x, y\n<base> ( -> \n -> \n<base>) -> a (\n",
+                               history, history, "a,");
+    (void)!pending_read(&arena, &(struct pending_when){.tool = PENDING_ALEMBIC}, 0, history,
+                        &names);
 }
 
 static void test_answer_is_whole(void **state)
@@ -319,8 +336,10 @@ static void test_text(void **state)
     (void)state;
     assert_string_equal(pending_text(&arena, 2, "A, B"), "2 pending: A, B");
     assert_string_equal(pending_text(&arena, 0, ""), "nothing pending");
-    assert_string_equal(pending_text(&arena, PENDING_UNKNOWN, NULL), "what is pending is not known");
-    assert_string_equal(pending_text(&arena, PENDING_SOME, NULL), "pending, the number is not known");
+    assert_string_equal(pending_text(&arena, PENDING_UNKNOWN, NULL),
+                        "what is pending is not known");
+    assert_string_equal(pending_text(&arena, PENDING_SOME, NULL),
+                        "pending, the number is not known");
 }
 
 static void test_regex(void **state)

@@ -164,7 +164,8 @@ static void test_batch(void **state)
 
     (void)state;
     for (size_t i = 0; i < N(rows); i++) {
-        const struct recipe r = {.n_hosts = rows[i].hosts, .rolling = {rows[i].batch, rows[i].wait_ms}};
+        const struct recipe r = {.n_hosts = rows[i].hosts,
+                                 .rolling = {rows[i].batch, rows[i].wait_ms}};
         const char *told = plan_rolling(&arena, &r);
         assert_int_equal(recipe_batch(&r), rows[i].size);
         assert_int_equal(!told, !rows[i].told);
@@ -477,7 +478,8 @@ int main(void)
         TEST(test_golden),     TEST(test_always),
         TEST(test_round_trip), TEST(test_control_characters),
         TEST(test_refused),    TEST(test_cut_off),
-        TEST(test_flipped),    TEST(test_flipped_and_sealed), TEST(test_batch),
+        TEST(test_flipped),    TEST(test_flipped_and_sealed),
+        TEST(test_batch),
     };
 
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -555,8 +555,10 @@ static void test_table(void **state)
 
 static const struct pending_when *read_pending(const char *value)
 {
-    return &read_text(arena_printf(&arena, "application: a\nmigrate: {status: s, pending_when: %s}\n" END,
-                                   value))->migrate.pending_when;
+    return &read_text(arena_printf(&arena,
+                                   "application: a\nmigrate: {status: s, pending_when: %s}\n" END,
+                                   value))
+                ->migrate.pending_when;
 }
 
 static void test_pending_when(void **state)
@@ -574,14 +576,16 @@ static void test_pending_when(void **state)
     w = read_pending("{exit: null, output: x}");
     assert_true(w->tool == PENDING_OWN && !w->exit.n);
     /* A map takes the place of a word, and of another map, as a whole. */
-    const struct recipe *r = read_text("application: a\nextends: rails\nmigrate: {pending_when: {exit: 1}}\n"
-                                       "environments: {p: {hosts: [h], migrate: {pending_when: {output: x}}}}\n");
+    const struct recipe *r =
+        read_text("application: a\nextends: rails\nmigrate: {pending_when: {exit: 1}}\n"
+                  "environments: {p: {hosts: [h], migrate: {pending_when: {output: x}}}}\n");
     assert_int_equal(r->migrate.pending_when.tool, PENDING_OWN);
     assert_true(!r->migrate.pending_when.exit.n && r->migrate.pending_when.output);
     r = read_text("application: a\nextends: django\nmigrate: {run: x, status: null}\n" END);
     assert_null(r->migrate.status);
     assert_int_equal(r->migrate.pending_when.tool, PENDING_DJANGO);
-    is_wrong("application: a\nmigrate: {run: x, pending_when: sqitch}\n" END, "expected 'migrate.status' too");
+    is_wrong("application: a\nmigrate: {run: x, pending_when: sqitch}\n" END,
+             "expected 'migrate.status' too");
 }
 
 /* Every key of the table can be said, and null takes it back to its default. */
@@ -591,8 +595,8 @@ static void test_null(void **state)
     for (size_t i = 0; i < recipe_keys_n; i++) {
         const struct recipe_key *key = &recipe_keys[i];
         const char *dot = strchr(key->path, '.');
-        if (key->required || key->kind == KEY_JOB || (dot && strchr(dot + 1, '.')) || strncmp(key->path, "hosts.", 6) == 0 ||
-            strncmp(key->path, "job.", 4) == 0)
+        if (key->required || key->kind == KEY_JOB || (dot && strchr(dot + 1, '.')) ||
+            strncmp(key->path, "hosts.", 6) == 0 || strncmp(key->path, "job.", 4) == 0)
             continue;
         read_text(dot ? arena_printf(&arena, "application: a\n%.*s: {%s: null}\n" END,
                                      (int)(dot - key->path), key->path, dot + 1)

@@ -526,11 +526,13 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_redact),      TEST(test_redact_itself), TEST(test_redact_much),
-        TEST(test_judge),       TEST(test_judge_later),   TEST(test_judge_stopped),
-        TEST(test_script_text), TEST(test_scripts),       TEST(test_hosts_left),
-        TEST(test_script_act),  TEST(test_script_undo),
-        TEST(test_takes_part),  TEST(test_note),          TEST(test_script_undo_in_part),
+        TEST(test_redact),      TEST(test_redact_itself),
+        TEST(test_redact_much), TEST(test_judge),
+        TEST(test_judge_later), TEST(test_judge_stopped),
+        TEST(test_script_text), TEST(test_scripts),
+        TEST(test_hosts_left),  TEST(test_script_act),
+        TEST(test_script_undo), TEST(test_takes_part),
+        TEST(test_note),        TEST(test_script_undo_in_part),
     };
 
     return cmocka_run_group_tests_name("run", tests, NULL, NULL);

@@ -97,7 +97,8 @@ static void commands(void **state)
             strs_add(&arena, &scripts, rows[i].script);
         int is = schedule_is_backup(rows[i].command, &scripts, &blocks) ? (int)blocks : -1;
         if (is != rows[i].is)
-            fail_msg("'%s' (%s) is %d instead of %d", rows[i].command, rows[i].script, is, rows[i].is);
+            fail_msg("'%s' (%s) is %d instead of %d", rows[i].command, rows[i].script, is,
+                     rows[i].is);
     }
 }
 
@@ -171,17 +172,21 @@ static void timers(void **state)
 {
     (void)state;
     read_all("source read timers systemd's timers\n"
-             "line Sun 2026-11-22 03:00:00 UTC 1h 3min left Sat 2026-11-21 03:00:11 UTC 22h ago backup.timer backup.service\n"
+             "line Sun 2026-11-22 03:00:00 UTC 1h 3min left Sat 2026-11-21 03:00:11 UTC 22h ago "
+             "backup.timer backup.service\n"
              "line Sun 2026-11-22 04:00:00 UTC 2h 3min - - pg@a.timer pg@a.service\n"
              "line n/a n/a n/a n/a gone.timer backup.service\n"
              "line Sun 2026-11-22 02:00:00 UTC 4min left n/a n/a apt.timer apt.service\n"
              "unit Id=backup.service\n"
-             "unit ExecStart={ path=/opt/x ; argv[]=/opt/x --all ; ignore_errors=no ; start_time=[n/a] }\n"
+             "unit ExecStart={ path=/opt/x ; argv[]=/opt/x --all ; ignore_errors=no ; "
+             "start_time=[n/a] }\n"
              "unit Id=pg@a.service\n"
              "unit ExecStart={ path=/bin/true ; argv[]=/bin/true ; ignore_errors=no ; }\n"
-             "unit ExecStart={ path=/usr/bin/pg_dump ; argv[]=/usr/bin/pg_dump a ; ignore_errors=no ; }\n"
+             "unit ExecStart={ path=/usr/bin/pg_dump ; argv[]=/usr/bin/pg_dump a ; "
+             "ignore_errors=no ; }\n"
              "unit Id=apt.service\n"
-             "unit ExecStart={ path=/usr/lib/apt/apt.systemd.daily ; argv[]=/usr/lib/apt/apt.systemd.daily update ; }\n"
+             "unit ExecStart={ path=/usr/lib/apt/apt.systemd.daily ; "
+             "argv[]=/usr/lib/apt/apt.systemd.daily update ; }\n"
              "unit ExecStart=\n"
              "script other /opt/x\n");
     assert_int_equal(s.n, 2);
@@ -231,10 +236,13 @@ static void zones(void **state)
     assert_string_equal(schedule_clock(&arena, &s, s.v[0].unix_s), "03:30");
     assert_int_equal(s.notes.n, 0);
     /* No rules: the present offset, and it is said. */
-    assert_true(parse(arena_printf(&arena, "now 1795312560\noffset +0100\nzone 545a\n%s" TAIL, table), NULL, true));
+    assert_true(
+        parse(arena_printf(&arena, "now 1795312560\noffset +0100\nzone 545a\n%s" TAIL, table), NULL,
+              true));
     assert_int_equal(s.v[0].unix_s, 1795314600);
     assert_int_equal(s.notes.n, 1);
-    assert_true(parse(arena_printf(&arena, "now 1795312560\noffset +01x0\n%s" TAIL, table), NULL, true));
+    assert_true(
+        parse(arena_printf(&arena, "now 1795312560\noffset +01x0\n%s" TAIL, table), NULL, true));
     assert_int_equal(s.notes.n, 1);
     assert_int_equal(s.v[0].unix_s, 1795318200);
     /* The table's own. */
@@ -242,7 +250,8 @@ static void zones(void **state)
     read_all(arena_printf(&arena, "tz America/New_York %s\n%s", hex_of("America/New_York"), table));
     assert_int_equal(s.v[0].unix_s, 1795316400); /* 03:00 UTC */
     assert_int_equal(s.notes.n, 0);
-    read_all(arena_printf(&arena, "cron_tz no\ntz America/New_York %s\n%s", hex_of("America/New_York"), table));
+    read_all(arena_printf(&arena, "cron_tz no\ntz America/New_York %s\n%s",
+                          hex_of("America/New_York"), table));
     assert_int_equal(s.v[0].unix_s, 1795384800); /* 22:00 UTC */
     assert_int_equal(s.notes.n, 1);
     read_all(table);
@@ -258,7 +267,8 @@ static void odd_lines(void **state)
              "line nonsense\n"
              "line @reboot pg_dump x\n"
              "line 0 0 30 2 * pg_dump x\n"
-             "source\nsource read\nsource read own\nline 0 2 * * * pg_dump x\nwhy\nunit Id\nscript\ntz\nline\n");
+             "source\nsource read\nsource read own\nline 0 2 * * * pg_dump x\nwhy\nunit "
+             "Id\nscript\ntz\nline\n");
     assert_int_equal(s.notes.n, 1);
     assert_non_null(strstr(s.notes.v[0], "61 2 * * * pg_dump x"));
     struct buf b = buf_make(1 << 20);

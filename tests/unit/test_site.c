@@ -293,8 +293,11 @@ static void test_lock(void **state)
     (void)state;
     for (size_t i = 0; i < N(rows); i++) {
         struct site s;
-        bool ok = parse(arena_printf(&arena, "lock crelease-lock 1\nlock epoch 1\nlock keeper 1 2 3\nlock end 77\nlock_sum 77\n%s\n" END,
-                                     rows[i].lines), &s);
+        bool ok = parse(arena_printf(&arena,
+                                     "lock crelease-lock 1\nlock epoch 1\nlock keeper 1 2 3\nlock "
+                                     "end 77\nlock_sum 77\n%s\n" END,
+                                     rows[i].lines),
+                        &s);
         if (ok != (rows[i].run != NULL))
             fail_msg("'%s'", rows[i].lines);
         if (ok) {
@@ -361,14 +364,18 @@ static void test_lock_is_whole(void **state)
     static const char *const damaged[] = {
         "lock_is there\n",
         "lock run k7f2ab\nlock epoch 1\nlock keeper 1 2 3\nlock end 7\nlock_sum 7\n",
-        "lock crelease-lock 2\nlock run k7f2ab\nlock epoch 1\nlock keeper 1 2 3\nlock end 7\nlock_sum 7\n",
+        "lock crelease-lock 2\nlock run k7f2ab\nlock epoch 1\nlock keeper 1 2 3\nlock end "
+        "7\nlock_sum 7\n",
         "lock crelease-lock 1\nlock run k7f2ab\nlock keeper 1 2 3\nlock end 7\nlock_sum 7\n",
-        "lock crelease-lock 1\nlock run k7f2ab\nlock epoch x\nlock keeper 1 2 3\nlock end 7\nlock_sum 7\n",
-        "lock crelease-lock 1\nlock run k7f2ab\nlock epoch 9223372036854775807\nlock keeper 1 2 3\nlock end 7\nlock_sum 7\n",
+        "lock crelease-lock 1\nlock run k7f2ab\nlock epoch x\nlock keeper 1 2 3\nlock end "
+        "7\nlock_sum 7\n",
+        "lock crelease-lock 1\nlock run k7f2ab\nlock epoch 9223372036854775807\nlock keeper 1 2 "
+        "3\nlock end 7\nlock_sum 7\n",
         "lock crelease-lock 1\nlock run k7f2ab\nlock epoch 1\nlock end 7\nlock_sum 7\n",
         "lock crelease-lock 1\nlock run k7f2ab\nlock epoch 1\nlock keeper 1 2 3\n",
         "lock crelease-lock 1\nlock run k7f2ab\nlock epoch 1\nlock keeper 1 2 3\nlock end 7\n",
-        "lock crelease-lock 1\nlock run k7f2ab\nlock epoch 1\nlock keeper 1 2 3\nlock end 7\nlock_sum 8\n",
+        "lock crelease-lock 1\nlock run k7f2ab\nlock epoch 1\nlock keeper 1 2 3\nlock end "
+        "7\nlock_sum 8\n",
     };
 
     (void)state;
@@ -517,9 +524,11 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole),         TEST(test_bare), TEST(test_cut_off),     TEST(test_flipped),
-        TEST(test_release_names), TEST(test_live), TEST(test_current),     TEST(test_lock), TEST(test_lock_is_whole),
-        TEST(test_marks), TEST(test_damaged_marks), TEST(test_many), TEST(test_long_values), TEST(test_has_ended), TEST(test_outcome),
+        TEST(test_whole),        TEST(test_bare),          TEST(test_cut_off),
+        TEST(test_flipped),      TEST(test_release_names), TEST(test_live),
+        TEST(test_current),      TEST(test_lock),          TEST(test_lock_is_whole),
+        TEST(test_marks),        TEST(test_damaged_marks), TEST(test_many),
+        TEST(test_long_values),  TEST(test_has_ended),     TEST(test_outcome),
         TEST(test_answer_value),
     };
 

@@ -74,10 +74,9 @@ static void test_stages(void **state)
 /* What the engine takes for granted, and what must never be moved. */
 static void test_stage_order(void **state)
 {
-    static const char *const order[] = {"lock",          "checkout",     "link",    "build",
-                                        "backup-detect", "backup-clear", "migrate", "switch",
-                                        "restart",       "health",       "cleanup", "backup-rerun",
-                                        "unlock"};
+    static const char *const order[] = {
+        "lock",   "checkout", "link",   "build",   "backup-detect", "backup-clear", "migrate",
+        "switch", "restart",  "health", "cleanup", "backup-rerun",  "unlock"};
     size_t n = count(deploy_stages);
 
     (void)state;

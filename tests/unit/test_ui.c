@@ -438,7 +438,8 @@ static void expected_end(void **state)
     } rows[] = {
         {8400, 7500, 10200, 0, 0, "the last 5 backups",
          "about 2 h 20 min left (2 h 05 min to 2 h 50 min), from the last 5 backups"},
-        {60, 0, 300, 0, 0, "the last backup", "about 1 min 00 s left (at most 5 min 00 s), from the last backup"},
+        {60, 0, 300, 0, 0, "the last backup",
+         "about 1 min 00 s left (at most 5 min 00 s), from the last backup"},
         {60, 0, 0, 0, 0, "the last backup", "about 1 min 00 s left, from the last backup"},
         {0, 0, 0, 720, 0, "the last 5 backups", "overdue by 12 min 00 s, from the last 5 backups"},
         {0, 0, 0, 5, 0, "the last backup", "overdue by 5.0 s, from the last backup"},
@@ -456,8 +457,8 @@ static void expected_end(void **state)
         b.eta_from = rows[i].from;
         assert_string_equal(ui_backup_expected(&a, &b), rows[i].text);
         OPEN(s, .mode = UI_PLAIN);
-        TELL(&s, .kind = EVENT_BACKUP, .state = EVENT_WAITING, .stage = "backup-clear", .host = "db1",
-             .backup = &b, .waited_ms = 2000);
+        TELL(&s, .kind = EVENT_BACKUP, .state = EVENT_WAITING, .stage = "backup-clear",
+             .host = "db1", .backup = &b, .waited_ms = 2000);
         assert_non_null(strstr(s.out, rows[i].text));
         close_ui(&s);
         forget(&s);
@@ -897,9 +898,19 @@ static void fill(struct texts *t, const char *text)
     list[0] = list[1] = text;
     *t = (struct texts){0};
     t->run = (struct run_info){text, text, text, text, text, text, text, text, text, 1, 2, list};
-    t->backup = (struct backup){.kind = text, .pid = 1, .identity = text, .database = text, .user = text,
-                                .application = text, .query = text, .since_unix = 1, .running_s = 1,
-                                .percent = 50, .eta_s = 1, .eta_from = text, .blocks_migrations = true};
+    t->backup = (struct backup){.kind = text,
+                                .pid = 1,
+                                .identity = text,
+                                .database = text,
+                                .user = text,
+                                .application = text,
+                                .query = text,
+                                .since_unix = 1,
+                                .running_s = 1,
+                                .percent = 50,
+                                .eta_s = 1,
+                                .eta_from = text,
+                                .blocks_migrations = true};
     t->failure = (struct failure){text, text, text, text, {list, 2}, {list, 2}, {list, 2}};
     t->event = (struct event){.unix_ms = 1,
                               .run_id = text,
@@ -911,7 +922,8 @@ static void fill(struct texts *t, const char *text)
                               .len = strlen(text),
                               .run = &t->run,
                               .backup = &t->backup,
-                              .can_ask = true, .can_stop = true,
+                              .can_ask = true,
+                              .can_stop = true,
                               .message = text,
                               .failure = &t->failure,
                               .waited_ms = 5000};
