@@ -1,16 +1,15 @@
 /* backup.c -- backups that would hold up a migration: seen, waited for, or stopped.
  *
  * pg_dump holds a share lock on every table until it ends; ALTER TABLE waits for it, and every
- * other query on that table then waits behind the ALTER TABLE.  What is relied on here was
- * tried on PostgreSQL 9.2 to 17: a dump is one transaction with one virtual transaction id, so
- * pid and that id name it exactly, for any role; pg_cancel_backend answers yes and does nothing
- * to a dump that is idle in its transaction, so the locks are looked at again after each step.  A
- * dump whose transaction was cancelled may stay connected until its client reads again: it has
- * no virtual transaction, holds no lock, and is in nobody's way. */
+ * other query on that table then waits behind the ALTER TABLE.  What a server answers to a signal
+ * proves nothing, so the locks are looked at again after each step.  A dump whose transaction was
+ * cancelled may stay connected until its client reads again: it has no virtual transaction, holds
+ * no lock, and is in nobody's way. */
 #include "stages/stages.h"
 
 #include "base/text.h"
 #include "stages/db.h"
+#include "stages/server.h"
 
 #include <ctype.h>
 
@@ -28,71 +27,6 @@ enum {
 #define NO_DATABASE    "the recipe names no database to look at"
 #define COULD_NOT_LOOK "could not look"
 #define GOING_ON       "going on, since no statement waits longer than lock_timeout"
-
-/* Sessions that are, or look like, a backup of this database, and our own of this run.  A role
- * without rights sees the name, the locks and the virtual transaction, and NULL for the rest. */
-static const char look_sql[] =
-    "SET statement_timeout = '30s';\n"
-    "SELECT 'version', current_setting('server_version_num');\n"
-    "WITH k AS (SELECT l.pid, count(DISTINCT l.relation) AS n FROM pg_catalog.pg_locks l\n"
-    "  JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p')\n"
-    "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace\n"
-    "   AND s.nspname <> 'information_schema' AND s.nspname !~ '^pg_'\n"
-    "  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()\n"
-    " WHERE l.locktype = 'relation' AND l.mode = 'AccessShareLock' AND l.granted GROUP BY l.pid),\n"
-    "h AS (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l\n"
-    "  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()\n"
-    " WHERE l.locktype = 'advisory' AND (l.classid::bigint, l.objid::bigint) = (" HOLD_KEYS ")\n"
-    "  AND l.objsubid = 2 AND l.granted),\n"
-    "t AS (SELECT count(*) AS n FROM pg_catalog.pg_class c\n"
-    "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace\n"
-    " WHERE c.relkind IN ('r', 'p') AND s.nspname <> 'information_schema' AND s.nspname !~ "
-    "'^pg_'),\n"
-    "x AS (SELECT a.*, coalesce(k.n, 0) AS locked, v.virtualxid AS vxid,\n"
-    "  CASE WHEN a.application_name = '%s' THEN 'own'\n"
-    "       WHEN h.pid IS NOT NULL THEN\n"
-    "         CASE WHEN a.application_name LIKE '" HOLD_MIGRATION
-    "_%' THEN 'migration' ELSE 'hold' END\n"
-    "       WHEN a.application_name = 'pg_dumpall' THEN 'pg_dumpall'\n"
-    "       WHEN a.datname <> current_database() THEN NULL\n"
-    "       WHEN a.application_name = 'pg_dump' THEN 'pg_dump'\n"
-    "       WHEN coalesce(k.n, 0) >= 3 AND k.n >= 0.8 * t.n THEN 'dump-like'\n"
-    "       WHEN a.query ~* '^copy .*to std' THEN 'copy' END AS kind\n"
-    " FROM pg_catalog.pg_stat_activity a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid LEFT JOIN h ON "
-    "h.pid = a.pid\n"
-    " LEFT JOIN pg_catalog.pg_locks v ON v.pid = a.pid AND v.locktype = 'virtualxid' AND "
-    "v.granted\n"
-    "  AND v.virtualxid = v.virtualtransaction WHERE a.pid <> pg_catalog.pg_backend_pid())\n"
-    "SELECT 'session', x.kind, x.pid, coalesce(x.vxid, ''),\n"
-    "  coalesce((extract(epoch FROM x.backend_start) * 1000000)::bigint::text, ''),\n"
-    "  coalesce(floor(extract(epoch FROM clock_timestamp() - coalesce(x.xact_start, "
-    "x.backend_start)))::bigint::text, ''),\n"
-    "  translate(coalesce(x.datname::text, ''), chr(10) || chr(31), '  '),\n"
-    "  translate(coalesce(x.usename::text, ''), chr(10) || chr(31), '  '),\n"
-    "  translate(coalesce(x.application_name, ''), chr(10) || chr(31), '  '),\n"
-    "  CASE WHEN x.kind IN ('pg_dump', 'dump-like', 'own') THEN\n"
-    "         CASE WHEN x.vxid IS NULL THEN 'no' ELSE 'yes' END\n"
-    "       WHEN x.kind IN ('hold', 'migration') THEN 'yes'\n"
-    "       WHEN x.kind = 'pg_dumpall' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity "
-    "o\n"
-    "         WHERE o.application_name = 'pg_dump' AND o.datname > current_database()\n"
-    "         AND o.datname <> 'template1') THEN 'yes' ELSE 'no' END,\n"
-    "  CASE WHEN me.rolsuper THEN 'yes' WHEN o.rolsuper IS NOT FALSE THEN 'super'\n"
-    "       WHEN pg_has_role(o.oid, 'USAGE') OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles g\n"
-    "         WHERE g.rolname = 'pg_signal_backend' AND pg_has_role(g.oid, 'USAGE')) THEN 'yes'\n"
-    "       ELSE 'no' END,\n"
-    "  CASE WHEN x.query = '<insufficient privilege>' THEN '' ELSE\n"
-    "   translate(substr(coalesce(x.query, ''), 1, 100), chr(10) || chr(13) || chr(9) || chr(31), "
-    "'    ') END,\n"
-    "  coalesce(x.client_port::text, '')\n"
-    "FROM x JOIN pg_catalog.pg_roles me ON me.rolname = current_user\n"
-    "LEFT JOIN pg_catalog.pg_roles o ON o.oid = x.usesysid\n"
-    "WHERE x.kind IS NOT NULL ORDER BY x.locked DESC, x.pid;\n";
-
-/* From 14 on, and only for those who may see it: a dump that writes moves here. */
-static const char copied_sql[] =
-    "SELECT 'copied', p.pid, p.bytes_processed::text FROM pg_catalog.pg_stat_progress_copy p\n"
-    "WHERE p.bytes_processed IS NOT NULL;\n";
 
 /* One row, cut into its fields. */
 struct row {
@@ -119,19 +53,6 @@ static struct row cut_row(struct arena *a, const char *text, size_t len)
     return row;
 }
 
-static bool all_digits(const char *s)
-{
-    return *s && strspn(s, "0123456789") == strlen(s);
-}
-
-/* What goes into SQL again must look exactly like what PostgreSQL gives. */
-static bool is_vxid(const char *s)
-{
-    size_t a = strspn(s, "0123456789");
-
-    return a > 0 && s[a] == '/' && all_digits(s + a + 1);
-}
-
 /* Runs SQL on the database's host.  *ret_rows is NULL when the database did not answer, and
  * *ret_why says why; false only when the host itself was lost. */
 static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_rows, size_t *ret_n,
@@ -155,21 +76,21 @@ static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_ro
  * and whether this role may end it: yes, no, or super (not, since it is a superuser's). */
 static const char *identity_of(struct arena *a, const struct row *row)
 {
-    if (!is_vxid(row->field[3]) && !all_digits(row->field[4]))
+    if (!db_is_vxid(row->field[3]) && !db_is_number(row->field[4]))
         return NULL;
-    return arena_printf(a, "%s %s %s", is_vxid(row->field[3]) ? row->field[3] : "-",
-                        all_digits(row->field[4]) ? row->field[4] : "-", row->field[10]);
+    return arena_printf(a, "%s %s %s", db_is_vxid(row->field[3]) ? row->field[3] : "-",
+                        db_is_number(row->field[4]) ? row->field[4] : "-", row->field[10]);
 }
 
 static struct backup backup_of(struct run *r, const struct row *row)
 {
-    bool age = all_digits(row->field[5]);
+    bool age = db_is_number(row->field[5]);
 
     return (struct backup){
         .kind = row->field[1],
         .pid = strtol(row->field[2], NULL, 10),
         .identity = identity_of(r->arena, row),
-        .since_unix = all_digits(row->field[4]) ? strtoll(row->field[4], NULL, 10) / 1000000 : -1,
+        .since_unix = db_is_number(row->field[4]) ? strtoll(row->field[4], NULL, 10) / 1000000 : -1,
         .running_s = age ? strtoll(row->field[5], NULL, 10) : -1,
         .database = row->field[6],
         .user = row->field[7],
@@ -179,7 +100,7 @@ static struct backup backup_of(struct run *r, const struct row *row)
         .eta_s = -1,
         .copied = -1,
         .client_port = strcmp(row->field[12], "-1") == 0 ? -1
-                       : all_digits(row->field[12])      ? strtol(row->field[12], NULL, 10)
+                       : db_is_number(row->field[12])    ? strtol(row->field[12], NULL, 10)
                                                          : 0,
         .blocks_migrations = strcmp(row->field[9], "yes") == 0,
     };
@@ -187,7 +108,7 @@ static struct backup backup_of(struct run *r, const struct row *row)
 
 static void take_copied(struct backups *to, const struct row *row)
 {
-    if (!all_digits(row->field[1]) || !all_digits(row->field[2]))
+    if (!db_is_number(row->field[1]) || !db_is_number(row->field[2]))
         return;
     for (size_t i = 0; i < to->n; i++)
         if (to->v[i].pid == strtol(row->field[1], NULL, 10))
@@ -198,30 +119,20 @@ static void take_copied(struct backups *to, const struct row *row)
 static bool look(struct run *r, size_t host, long version, struct backups *ret,
                  struct backups *ret_own, struct err *err)
 {
-    const char *tag =
-        arena_printf(r->arena, "crelease-%s", *r->plan->what.run ? r->plan->what.run : "none");
     struct row *rows;
     size_t n;
 
     *ret = (struct backups){0};
     *ret_own = (struct backups){0};
-    struct buf sql = buf_make(sizeof look_sql + sizeof copied_sql + 64);
-    const char *mark = strstr(look_sql, "%s");
-    buf_add(&sql, look_sql, (size_t)(mark - look_sql));
-    buf_puts(&sql, tag);
-    buf_puts(&sql, mark + 2);
-    if (version >= 140000)
-        buf_puts(&sql, copied_sql);
-    bool ok = ask(r, host, sql.text, &rows, &n, &ret->why, err);
-    buf_free(&sql);
-    if (!ok)
+    const char *sql = server_of(r->recipe)->look(r->arena, server_own(r), version);
+    if (!ask(r, host, sql, &rows, &n, &ret->why, err))
         return false;
     ret->v = arena_array(r->arena, n + 1, sizeof *ret->v);
     ret_own->v = arena_array(r->arena, n + 1, sizeof *ret_own->v);
     for (size_t i = 0; i < n; i++) {
         if (strcmp(rows[i].field[0], "version") == 0) {
             ret->server_version = strtol(rows[i].field[1], NULL, 10);
-        } else if (strcmp(rows[i].field[0], "session") == 0 && all_digits(rows[i].field[2])) {
+        } else if (strcmp(rows[i].field[0], "session") == 0 && db_is_number(rows[i].field[2])) {
             struct backups *to = strcmp(rows[i].field[1], "own") == 0 ? ret_own : ret;
             to->v[to->n++] = backup_of(r, &rows[i]);
         } else if (strcmp(rows[i].field[0], "copied") == 0) {
@@ -240,37 +151,27 @@ bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *er
 
 /* Cancels or ends exactly this session: pid, virtual transaction and start in one statement.
  * Nobody else's is ever touched; when it is gone already, no row matches. */
-static bool signal_session(struct run *r, size_t host, const struct backup *b, const char *function,
+static bool signal_session(struct run *r, size_t host, const struct backup *b, enum way way,
                            size_t *ret_signalled, struct err *err)
 {
-    char vxid[64] = "-";
+    char transaction[64] = "-";
     char start[32] = "-";
     struct row *rows;
     size_t n;
     const char *why;
 
-    if (!b->identity || sscanf(b->identity, "%63s %31s", vxid, start) != 2)
+    if (!b->identity || sscanf(b->identity, "%63s %31s", transaction, start) != 2)
         return true;
-    struct buf sql = buf_make(2048);
-    buf_printf(&sql,
-               "SELECT 'signalled', %s(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.pid = %ld",
-               function, b->pid);
-    if (is_vxid(vxid))
-        buf_printf(
-            &sql,
-            " AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype ="
-            " 'virtualxid' AND l.granted AND l.virtualxid = '%s')",
-            vxid);
-    if (all_digits(start))
-        buf_printf(&sql, " AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = %s",
-                   start);
-    buf_puts(&sql, ";\n");
-    bool ok = ask(r, host, sql.text, &rows, &n, &why, err);
-    buf_free(&sql);
+    struct session session = {b->pid, transaction, start};
+    const char *sql = server_of(r->recipe)->end(r->arena, &session, NULL, way);
+    if (!sql)
+        return true;
+    if (!ask(r, host, sql, &rows, &n, &why, err))
+        return false;
     *ret_signalled += n;
-    if (ok && why)
+    if (why)
         run_warn(r, r->recipe->hosts[host].name, "pid %ld could not be signalled: %s", b->pid, why);
-    return ok;
+    return true;
 }
 
 bool backup_end_own(struct run *r, size_t host, struct err *err)
@@ -285,7 +186,7 @@ bool backup_end_own(struct run *r, size_t host, struct err *err)
                  "a statement of an earlier attempt was still in the database (pid %ld): ended",
                  own.v[i].pid);
         size_t ended = 0;
-        if (!signal_session(r, host, &own.v[i], "pg_terminate_backend", &ended, err))
+        if (!signal_session(r, host, &own.v[i], WAY_END, &ended, err))
             return false;
     }
     return true;
@@ -297,14 +198,11 @@ long long backup_database_size(struct run *r, size_t host)
     struct row *rows;
     size_t n;
     const char *why;
-    const char *sql =
-        "SET statement_timeout = '5s';\n"
-        "SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());\n";
 
-    if (!ask(r, host, sql, &rows, &n, &why, &ignored) || why)
+    if (!ask(r, host, server_of(r->recipe)->size, &rows, &n, &why, &ignored) || why)
         return -1;
     for (size_t i = 0; i < n; i++)
-        if (strcmp(rows[i].field[0], "size") == 0 && all_digits(rows[i].field[1]))
+        if (strcmp(rows[i].field[0], "size") == 0 && db_is_number(rows[i].field[1]))
             return strtoll(rows[i].field[1], NULL, 10);
     return -1;
 }
@@ -392,12 +290,12 @@ static bool stop_all(struct run *r, const struct step *s, size_t host, const str
                      const char *why, struct err *err)
 {
     static const struct {
-        const char *function;
+        enum way way; /* of the first there is none: its client has been told already */
         const char *how;
         long long wait_ms;
-    } ways[] = {{NULL, "client", CLIENT_MS},
-                {"pg_cancel_backend", "cancel", CANCEL_MS},
-                {"pg_terminate_backend", "terminate", END_MS}};
+    } ways[] = {{WAY_CANCEL, "client", CLIENT_MS},
+                {WAY_CANCEL, "cancel", CANCEL_MS},
+                {WAY_END, "terminate", END_MS}};
     struct stop stop = {.why = why};
     size_t n;
     const struct backup *first = first_blocking(b, &n);
@@ -407,11 +305,11 @@ static bool stop_all(struct run *r, const struct step *s, size_t host, const str
     if (!stop_begin(r, s, host, b, &stop, err))
         return false;
     for (size_t w = stop.n_termed ? 0 : 1; w < 3 && !gone; w++) {
-        size_t signalled = ways[w].function ? 0 : stop.n_termed;
-        for (size_t i = 0; ways[w].function && i < b->n; i++)
+        size_t signalled = w ? 0 : stop.n_termed;
+        for (size_t i = 0; w && i < b->n; i++)
             if (b->v[i].blocks_migrations && strcmp(b->v[i].kind, "pg_dumpall") != 0 &&
                 stop_may(&b->v[i]) &&
-                !signal_session(r, host, &b->v[i], ways[w].function, &signalled, err))
+                !signal_session(r, host, &b->v[i], ways[w].way, &signalled, err))
                 return false;
         how = signalled ? ways[w].how : how;
         if (!gone_within(r, host, b, signalled ? ways[w].wait_ms : 0, &gone, err))
@@ -802,7 +700,7 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
     long long before = r->behind_backup_ms;
 
     /* Who resumes has not looked: backup-detect is done. */
-    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL)
+    if (!server_of(r->recipe))
         r->skip_backup = NO_DATABASE;
     if (r->nothing_pending || r->skip_backup) {
         /* Without a mark: a resume finds it out again. */
@@ -869,7 +767,7 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
         return false;
     if (r->nothing_pending)
         return true;
-    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL) {
+    if (!server_of(r->recipe)) {
         r->skip_backup = NO_DATABASE;
         return run_put_mark(r, s, "done", err);
     }

@@ -2,109 +2,9 @@
 
 #include "base/text.h"
 #include "stages/db.h"
+#include "stages/server.h"
 
-enum { SHOWN_MAX = 120, BLOCKERS_MAX = 50, WORD_MAX = 63, SQL_BYTES_MAX = 16 * 1024 };
-
-/* ---- what is asked ---- */
-
-/* The fields of one row, of p.pid, with b its activity or NULLs, w.behind and w.waits_for.  A
- * session that holds share locks on most tables is a backup, whatever it calls itself. */
-static void put_columns(struct buf *b, const char *own, long server_version)
-{
-    buf_printf(
-        b,
-        "SELECT 'blocker', p.pid, CASE WHEN p.pid = 0 THEN 'prepared'"
-        " WHEN b.application_name = '%s' THEN 'own'"
-        " WHEN b.application_name LIKE 'crelease-%%' THEN 'crelease'"
-        " WHEN b.application_name IN ('pg_dump', 'pg_dumpall') OR b.query ~* '^copy .*to std'"
-        "  OR b.query ~* '_pg_dump_cursor' THEN 'backup'"
-        " WHEN %s THEN 'server'"
-        " WHEN k.n >= 3 AND k.n >= 0.8 * (SELECT count(*) FROM pg_catalog.pg_class c"
-        "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')"
-        "  AND s.nspname <> 'information_schema' AND s.nspname !~ '^pg_') THEN 'backup'"
-        " ELSE 'session' END,",
-        own,
-        server_version >= 100000 ? "b.backend_type <> 'client backend'"
-                                 : "b.query ~ '^autovacuum: '");
-    buf_puts(
-        b,
-        " coalesce((SELECT v.virtualxid FROM pg_catalog.pg_locks v WHERE v.pid = p.pid AND "
-        "v.locktype ="
-        "  'virtualxid' AND v.granted AND v.virtualxid = v.virtualtransaction LIMIT 1), ''),"
-        " coalesce((extract(epoch FROM b.backend_start) * 1000000)::bigint::text, ''),"
-        " coalesce(floor(extract(epoch FROM clock_timestamp() - b.xact_start))::bigint::text, ''),"
-        " regexp_replace(coalesce(b.usename::text, ''), '[[:cntrl:]]', ' ', 'g'),"
-        " regexp_replace(coalesce(b.application_name, ''), '[[:cntrl:]]', ' ', 'g'),"
-        " coalesce(b.state, ''),"
-        " CASE WHEN b.pid IS NULL OR b.pid = pg_backend_pid() THEN 'no' WHEN me.rolsuper THEN 'yes'"
-        "  WHEN o.rolsuper IS NOT FALSE THEN 'no' WHEN pg_has_role(o.oid, 'USAGE')"
-        "  OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles g WHERE g.rolname = 'pg_signal_backend'"
-        "  AND pg_has_role(g.oid, 'USAGE')) THEN 'yes' ELSE 'no' END,"
-        " w.behind, w.waits_for,"
-        " CASE WHEN b.query = '<insufficient privilege>' THEN '' ELSE"
-        "  regexp_replace(left(coalesce(b.query, ''), 1000), '[[:cntrl:]]', ' ', 'g') END");
-}
-
-/* Joins of these columns; p and w are there already. */
-static const char joins[] =
-    " LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid"
-    " LEFT JOIN pg_catalog.pg_roles me ON me.rolname = current_user"
-    " LEFT JOIN pg_catalog.pg_roles o ON o.oid = b.usesysid"
-    " LEFT JOIN (SELECT l.pid, count(DISTINCT l.relation) AS n FROM pg_catalog.pg_locks l"
-    "  JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p')"
-    "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace AND s.nspname <> "
-    "'information_schema'"
-    "   AND s.nspname !~ '^pg_'"
-    "  WHERE l.mode = 'AccessShareLock' AND l.granted AND l.database = (SELECT d.oid FROM"
-    "   pg_catalog.pg_database d WHERE d.datname = current_database()) GROUP BY l.pid) k ON k.pid "
-    "= p.pid";
-
-static void put_waiters(struct buf *b, const struct blockers_watch *w)
-{
-    buf_printf(
-        b,
-        "WITH w AS (SELECT a.pid, %s AS since, (SELECT count(*) FROM pg_catalog.pg_stat_activity q"
-        " WHERE q.wait_event_type = 'Lock' AND a.pid = ANY (pg_blocking_pids(q.pid))) AS behind,"
-        " coalesce((SELECT l.locktype FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND NOT "
-        "l.granted"
-        " LIMIT 1), '') AS waits_for"
-        " FROM pg_catalog.pg_stat_activity a WHERE %s AND a.wait_event_type = 'Lock') ",
-        w->server_version >= 140000
-            ? "coalesce((SELECT min(l.waitstart) FROM pg_catalog.pg_locks l WHERE l.pid = a.pid"
-              " AND NOT l.granted), a.query_start)"
-            : "a.query_start",
-        w->tag);
-}
-
-const char *blockers_watch_sql(struct arena *a, const struct blockers_watch *w)
-{
-    const char *crowd =
-        w->max_blocked < 0 ? "false" : arena_printf(a, "w.behind > %ld", w->max_blocked);
-    struct buf b = buf_make(SQL_BYTES_MAX);
-
-    put_waiters(&b, w);
-    put_columns(&b, w->own, w->server_version);
-    buf_puts(&b, " FROM w CROSS JOIN LATERAL (SELECT DISTINCT u.u FROM "
-                 "unnest(pg_blocking_pids(w.pid)) u) p(pid)");
-    buf_puts(&b, joins);
-    buf_puts(&b, ";\n");
-    buf_printf(&b,
-               "SELECT 'behind', q.pid FROM pg_catalog.pg_stat_activity q WHERE q.application_name "
-               "= 'pg_dump'"
-               " AND q.wait_event_type = 'Lock' AND EXISTS (SELECT 1 FROM "
-               "pg_catalog.pg_stat_activity a WHERE %s"
-               " AND a.pid = ANY (pg_blocking_pids(q.pid)));\n",
-               w->tag);
-    put_waiters(&b, w);
-    buf_printf(&b,
-               "SELECT 'cancelled', w.pid, CASE WHEN %s THEN 'crowd' ELSE 'time' END, w.behind,"
-               " pg_cancel_backend(w.pid) FROM w WHERE %s OR clock_timestamp() - w.since >= "
-               "interval '%lld ms';",
-               crowd, crowd, w->limit_ms);
-    const char *text = arena_strndup(a, b.text, b.len);
-    buf_free(&b);
-    return text;
-}
+enum { SHOWN_MAX = 120, BLOCKERS_MAX = 50, WORD_MAX = 63 };
 
 /* ---- what is answered ---- */
 
@@ -307,22 +207,12 @@ const struct blocker *blockers_first(const struct blockers *b)
 bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct blockers *ret,
                        struct err *err)
 {
-    struct buf b = buf_make(SQL_BYTES_MAX);
+    const struct server *server = server_of(r->recipe);
+    const char *sql = server->lock_holders(r->arena, server_own(r));
     struct strs rows;
     const char *why;
 
-    put_columns(&b, arena_printf(r->arena, "crelease-%s", r->plan->what.run), 90600);
-    buf_puts(&b, " FROM (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = "
-                 "'advisory' AND l.granted"
-                 "  AND l.pid <> pg_backend_pid() AND l.database = (SELECT d.oid FROM "
-                 "pg_catalog.pg_database d"
-                 "  WHERE d.datname = current_database())) p CROSS JOIN (SELECT 0 AS behind, "
-                 "'advisory'::text AS"
-                 " waits_for) w");
-    buf_puts(&b, joins);
-    buf_puts(&b, ";\n");
-    bool ok = db_ask(r, host, b.text, &rows, &why, err);
-    buf_free(&b);
+    bool ok = db_ask(r, host, sql, &rows, &why, err);
     for (size_t i = 0; ok && i < rows.n; i++) {
         struct blocker one;
         if (blocker_read(r->arena, rows.v[i], &one))
@@ -331,46 +221,25 @@ bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct 
     return ok;
 }
 
-/* " AND ..." that names exactly this session; NULL when too little of it could be seen. */
-static const char *identity(struct arena *a, const struct blocker *b)
+static struct session session_of(const struct blocker *b)
 {
-    const char *text = arena_printf(a, "a.pid = %ld", b->pid);
-
-    if (!b->pid || (!*b->vxid && !*b->start))
-        return NULL;
-    if (*b->start)
-        text =
-            arena_printf(a, "%s AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = %s",
-                         text, b->start);
-    if (*b->vxid)
-        text = arena_printf(
-            a,
-            "%s AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND"
-            " l.locktype = 'virtualxid' AND l.granted AND l.virtualxid = '%s')",
-            text, b->vxid);
-    return text;
+    return (struct session){b->pid, b->vxid, b->start};
 }
 
 bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *ret_there,
                    struct err *err)
 {
-    struct buf sql = buf_make(SQL_BYTES_MAX * 2);
+    struct session *sessions = arena_array(r->arena, b->n + 1, sizeof *sessions);
     struct strs rows;
     const char *why;
 
     *ret_there = true;
-    buf_puts(&sql, "SELECT 'there', a.pid FROM pg_catalog.pg_stat_activity a WHERE false");
-    for (size_t i = 0; i < b->n; i++) {
-        const char *id = identity(r->arena, &b->v[i]);
-        if (!id) {
-            buf_free(&sql);
-            return true;
-        }
-        buf_printf(&sql, " OR (%s)", id);
-    }
-    buf_puts(&sql, ";\n");
-    bool ok = db_ask(r, host, sql.text, &rows, &why, err);
-    buf_free(&sql);
+    for (size_t i = 0; i < b->n; i++)
+        sessions[i] = session_of(&b->v[i]);
+    const char *sql = server_of(r->recipe)->there(r->arena, sessions, b->n);
+    if (!sql)
+        return true;
+    bool ok = db_ask(r, host, sql, &rows, &why, err);
     *ret_there = !ok || why || rows.n > 0;
     return ok;
 }
@@ -381,17 +250,15 @@ bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *
     *ret_n = 0;
     for (size_t i = 0; i < b->n; i++) {
         const struct blocker *one = &b->v[i];
-        const char *id = identity(r->arena, one);
+        struct session session = session_of(one);
         struct strs rows;
         const char *why;
-        if (strcmp(one->kind, "session") != 0 || !one->may_stop || !id ||
+        if (strcmp(one->kind, "session") != 0 || !one->may_stop ||
             strcmp(one->waits_for, "advisory") == 0)
             continue;
-        const char *sql =
-            arena_printf(r->arena,
-                         "SELECT 'ended', pg_terminate_backend(a.pid) FROM"
-                         " pg_catalog.pg_stat_activity a WHERE %s AND a.pid <> pg_backend_pid();\n",
-                         id);
+        const char *sql = server_of(r->recipe)->end(r->arena, &session, NULL, WAY_END);
+        if (!sql)
+            continue;
         if (!db_ask(r, host, sql, &rows, &why, err))
             return false;
         if (why)

@@ -1,9 +1,9 @@
 /* blockers.h -- who holds what a statement of the migration waits for.
  *
  * The watch beside the migration sees them at the moment of the wait and prints rows
- * (blockers_watch_sql); each comes here as a line and is told at once (blockers_take).  What is
- * known then serves the pause between two attempts: whether they are still there, and, where the
- * recipe says so, to end exactly them. */
+ * (server.h, waits); each comes here as a line and is told at once (blockers_take).  What is known
+ * then serves the pause between two attempts: whether they are still there, and, where the recipe
+ * says so, to end exactly them. */
 #ifndef CRELEASE_BLOCKERS_H
 #define CRELEASE_BLOCKERS_H
 
@@ -19,18 +19,6 @@ struct blockers {
     long crowd;       /* so many */
     long dump_behind; /* a pg_dump that waited for the migration; 0: none */
 };
-
-/* What the watch asks at every look: rows of who blocks sessions that `tag` (a condition on the
- * alias a) names, and at the end the waits that last too long are cancelled.  For servers from 9.6
- * on. */
-struct blockers_watch {
-    const char *tag;
-    const char *own; /* the application_name of the run */
-    long server_version;
-    long long limit_ms;
-    long max_blocked; /* -1: none */
-};
-const char *blockers_watch_sql(struct arena *a, const struct blockers_watch *w);
 
 /* One row; false when it is none.  Nothing in it is trusted. */
 bool blocker_read(struct arena *a, const char *line, struct blocker *ret);

@@ -5,15 +5,19 @@
 #include "base/text.h"
 #include "core/jobs.h"
 #include "stages/scripts.h"
+#include "stages/server.h"
 
 enum { SQL_MS = 60000 };
 
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script)
 {
+    const struct server *server = server_of(r->recipe);
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
-    quote_assign(&b, "psql", r->recipe->database.psql);
+    quote_assign(&b, "client", server_command(r->recipe));
+    quote_assign(&b, "ask", server->ask);
+    quote_assign(&b, "feed", server->feed);
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "sql", sql);
     buf_puts(&b, "job_env() {\n:\n");
@@ -35,7 +39,7 @@ const char *db_why(struct run *r, const struct reply *reply, const char *status)
     said = arena_strndup(r->arena, said, strcspn(said, "\n"));
     if (*said)
         return run_redact(r, text_shown(r->arena, said));
-    return arena_printf(r->arena, "'%s' ended with exit status %s", r->recipe->database.psql,
+    return arena_printf(r->arena, "'%s' ended with exit status %s", server_command(r->recipe),
                         status ? status : "?");
 }
 
@@ -59,7 +63,7 @@ bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
     }
     if (!run_judge(r, host, &reply, err))
         return false;
-    const char *status = answer_value(r->arena, reply.out, "psql");
+    const char *status = answer_value(r->arena, reply.out, "client");
     if (!status || strcmp(status, "0") != 0) {
         *ret_why = db_why(r, &reply, status);
         return true;

@@ -15,40 +15,25 @@
 #include "base/text.h"
 #include "core/jobs.h"
 #include "stages/scripts.h"
+#include "stages/server.h"
 
 enum { POLL_MS = 2000, TAKE_MS = 60000 };
 
-/* Settings that are not known to a server are not there to be set.  Keepalives, for the session of
- * a machine that is gone: on a local socket they have no effect. */
-#define LOCK_SQL                                                                                   \
-    "SET application_name = '%s';\n"                                                               \
-    "SELECT 'set', count(pg_catalog.set_config(s.name, v.value, false)) FROM "                     \
-    "pg_catalog.pg_settings s"                                                                     \
-    " JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', "   \
-    "'%s'),"                                                                                       \
-    " ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', " \
-    "'3'))"                                                                                        \
-    " AS v (name, value) ON v.name = s.name;\n"                                                    \
-    "SELECT 'lock ' || CASE WHEN pg_catalog.pg_try_advisory_lock(" HOLD_KEYS                       \
-    ") THEN 't' ELSE 'f' END;\n"
-
-/* Of its holder the heartbeats come every ten seconds. */
-static const char *lock_sql(struct arena *a, const char *application, const char *idle_limit)
-{
-    return arena_printf(a, LOCK_SQL, application, idle_limit);
-}
+enum { IDLE_S = 60 }; /* of its holder the heartbeats come every ten seconds */
 
 const char *guard_text(struct run *r)
 {
     const char *run = r->plan->what.run;
+    const struct server *server = server_of(r->recipe);
     bool go = r->recipe->backup.unknown == UNKNOWN_PROCEED;
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "guard_sql",
-                 lock_sql(r->arena, arena_printf(r->arena, HOLD_MIGRATION "%s", run), "0"));
+                 server->lock(r->arena, arena_printf(r->arena, HOLD_MIGRATION "%s", run), 0));
     buf_printf(
         &b,
+        "separator=$(printf '\\037')\n"
         "gate() { echo \"$1\" >\"$crelease_job/gate.new\" && mv -f \"$crelease_job/gate.new\""
         " \"$crelease_job/gate\"; }\n"
         "guard_answer() {\n"
@@ -64,8 +49,8 @@ const char *guard_text(struct run *r)
     buf_printf(&b,
                "guard_ask() { PGAPPNAME=" HOLD_MIGRATION
                "%s PGCONNECT_TIMEOUT=5; export PGAPPNAME PGCONNECT_TIMEOUT;"
-               " unset PGOPTIONS; %s -XAtq ${database:+-d \"$database\"} -f -; }\n",
-               run, r->recipe->database.psql);
+               " unset PGOPTIONS; %s%s; }\n",
+               run, server_command(r->recipe), server->feed);
     /* The session ends when the last who could write into the pipe has: this shell, however it
      * ends. exec: a redirection of a function is one that the shell takes back, and until then it
      * keeps both. */
@@ -106,7 +91,8 @@ static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_wh
 {
     struct call call = {
         .host = host,
-        .script = db_script(r, host, lock_sql(r->arena, "crelease-hold", "60s"), script_hold),
+        .script = db_script(r, host, server_of(r->recipe)->lock(r->arena, "crelease-hold", IDLE_S),
+                            script_hold),
         .payload = -1,
         .timeout_ms = TAKE_MS,
         .hold = true};
@@ -124,7 +110,7 @@ static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_wh
     if (reply.kind == REPLY_TIMEOUT)
         *ret_why = "the database did not answer within a minute";
     else if (said && !answer_value(r->arena, reply.out, "busy"))
-        *ret_why = db_why(r, &reply, answer_value(r->arena, reply.out, "psql"));
+        *ret_why = db_why(r, &reply, answer_value(r->arena, reply.out, "client"));
     else if (!said)
         return run_judge(r, host, &reply, err);
     return true;

@@ -1,15 +1,17 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Keeps a session in the database that holds the lock of migrations, as long as standard input is
-# open.  Values: psql (the recipe's shell text), database (or empty), sql (tries the lock; its answer
+# open.  Values: client (the recipe's shell text), feed (what comes behind it), database (or empty), sql (tries the lock; its answer
 # is a row "lock t" or "lock f"), and job_env.
-# Answers "held" or "busy"; else the session has ended, and "psql STATUS" tells how.
+# Answers "held" or "busy"; else the session has ended, and "client STATUS" tells how.
 job_env
 PGAPPNAME=crelease-hold PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=UTF8
 export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
 unset PGOPTIONS
+# shellcheck disable=SC2034 # used in $feed
+separator=$(printf '\037')
 
 # Each line that comes is a sign of life from the holder.  Its end is the end of the session.
-feed() {
+statements() {
 	printf '%s\n' "$sql"
 	while read -r _; do
 		printf 'SELECT 1;\n'
@@ -17,12 +19,12 @@ feed() {
 }
 
 ask() {
-	eval "$psql"' -XAtq ${database:+-d "$database"} -f -'
-	say psql "$?"
+	eval "$client$feed"
+	say client "$?"
 }
 
-# psql sees with the next line that its session has ended; then the holder is told at once, and not
-# when one more line wakes the feed.
+# The client sees with the next line that its session has ended; then the holder is told at once, and not
+# when one more line wakes the other side.
 answer() {
 	while read -r word what; do
 		case $word:$what in
@@ -31,8 +33,8 @@ answer() {
 			say busy "$database"
 			break
 			;;
-		psql:*)
-			say psql "$what"
+		client:*)
+			say client "$what"
 			break
 			;;
 		esac
@@ -40,5 +42,5 @@ answer() {
 	kill -s TERM 0
 }
 trap 'exit 0' TERM
-feed 2>/dev/null | ask | answer
+statements 2>/dev/null | ask | answer
 exit 0

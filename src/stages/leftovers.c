@@ -5,47 +5,19 @@
 #include "base/text.h"
 #include "stages/db.h"
 #include "stages/scripts.h"
+#include "stages/server.h"
 
 enum { ASK_MS = 60000, ROWS_MAX = 200, LINE_MAX_SHOWN = 300 };
-
-/* One that is being built at this moment is not valid either. */
-static const char indexes_sql[] = "SELECT 'index', regexp_replace(quote_ident(n.nspname) || '.' || "
-                                  "quote_ident(c.relname), '[[:cntrl:]]', ' ', 'g')\n"
-                                  " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid "
-                                  "= i.indexrelid AND c.relkind = 'i'\n"
-                                  " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-                                  "(NOT i.indisvalid OR NOT i.indisready)\n";
-static const char built_now_sql[] =
-    " AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid "
-    "= c.oid)\n";
-static const char detaches_sql[] =
-    "SELECT 'detach', regexp_replace(h.inhparent::regclass::text, '[[:cntrl:]]', ' ', 'g'),\n"
-    " regexp_replace(h.inhrelid::regclass::text, '[[:cntrl:]]', ' ', 'g')\n"
-    " FROM pg_catalog.pg_inherits h WHERE h.inhdetachpending ORDER BY 2, 3;\n";
-static const char deadlocks_sql[] =
-    "SELECT 'deadlocks', d.deadlocks FROM pg_catalog.pg_stat_database d WHERE d.datname = "
-    "current_database();\n";
 
 bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
                     struct err *err)
 {
-    struct buf sql = buf_make(SCRIPT_BYTES_MAX);
+    const char *sql = server_of(r->recipe)->leftovers(r->arena, server_version);
     struct strs rows;
     const char *why;
 
     *ret = (struct leftovers){.deadlocks = -1};
-    buf_puts(&sql, "SET search_path = pg_catalog;\n");
-    buf_puts(&sql, indexes_sql);
-    if (server_version >= 120000)
-        buf_puts(&sql, built_now_sql);
-    buf_puts(&sql, " ORDER BY 2;\n");
-    if (server_version >= 140000)
-        buf_puts(&sql, detaches_sql);
-    if (server_version >= 90200)
-        buf_puts(&sql, deadlocks_sql);
-    bool ok = db_ask(r, host, sql.text, &rows, &why, err);
-    buf_free(&sql);
-    if (!ok)
+    if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
     ret->known = !why;
     for (size_t i = 0; i < rows.n; i++) {
@@ -138,21 +110,16 @@ const char *leftover_text(struct arena *a, const char *row)
 
 struct ghost {
     const char *run;
-    const char *pid;
-    const char *start;
-    const char *vxid;
+    const char *application;
+    struct session session;
 };
 
 /* The session's run, when its name is one that crelease gives. */
 static const char *run_of(struct arena *a, const char *application)
 {
-    size_t prefix = strlen("crelease-");
-    const char *id = application + prefix;
-    size_t n = strncmp(application, "crelease-", prefix) == 0
-                   ? strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789")
-                   : 0;
+    const char *id = application + strlen("crelease-");
 
-    return n && !id[n] && strcmp(id, "watch") != 0 ? arena_strdup(a, id) : NULL;
+    return server_is_name(application) && strcmp(id, "watch") != 0 ? arena_strdup(a, id) : NULL;
 }
 
 static bool end_ghost(struct run *r, size_t host, const struct ghost *g, const char *is,
@@ -163,68 +130,50 @@ static bool end_ghost(struct run *r, size_t host, const struct ghost *g, const c
     const char *why;
 
     if (strcmp(is, "alive") == 0 || strcmp(is, "unknown") == 0) {
-        run_warn(
-            r, name, "run %s, %s, has a session in the database (pid %s): it is left alone", g->run,
-            *is == 'a' ? "which is alive on this host" : "which is not one of this site", g->pid);
+        run_warn(r, name, "run %s, %s, has a session in the database (pid %ld): it is left alone",
+                 g->run,
+                 *is == 'a' ? "which is alive on this host" : "which is not one of this site",
+                 g->session.pid);
         return true;
     }
-    const char *by =
-        *g->start
-            ? arena_printf(r->arena, "(extract(epoch FROM a.backend_start) * 1000000)::bigint = %s",
-                           g->start)
-            : arena_printf(r->arena,
-                           "EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = a.pid"
-                           " AND l.locktype = 'virtualxid' AND l.granted AND l.virtualxid = '%s')",
-                           g->vxid);
-    const char *sql =
-        arena_printf(r->arena,
-                     "SELECT 'ended', pg_terminate_backend(a.pid) FROM"
-                     " pg_catalog.pg_stat_activity a WHERE a.pid = %s AND a.application_name ="
-                     " 'crelease-%s' AND %s;\n",
-                     g->pid, g->run, by);
+    const char *sql = server_of(r->recipe)->end(r->arena, &g->session, g->application, WAY_END);
+    if (!sql)
+        return true;
     if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
     if (why)
         run_warn(r, name,
-                 "a statement of run %s, which has ended, is still in the database (pid %s) and "
+                 "a statement of run %s, which has ended, is still in the database (pid %ld) and "
                  "could not"
                  " be ended: %s",
-                 g->run, g->pid, why);
+                 g->run, g->session.pid, why);
     else if (rows.n)
         run_warn(
             r, name,
-            "a statement of run %s, which has ended, was still in the database (pid %s): ended",
-            g->run, g->pid);
+            "a statement of run %s, which has ended, was still in the database (pid %ld): ended",
+            g->run, g->session.pid);
     return true;
 }
 
 bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, struct err *err)
 {
-    const char *sql =
-        "SELECT 'ghost', a.application_name, a.pid, coalesce((extract(epoch FROM a.backend_start) *"
-        " 1000000)::bigint::text, ''), coalesce((SELECT l.virtualxid FROM pg_catalog.pg_locks l "
-        "WHERE"
-        " l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted AND l.virtualxid ="
-        " l.virtualtransaction LIMIT 1), '') FROM pg_catalog.pg_stat_activity a WHERE a.datname ="
-        " current_database() AND a.application_name LIKE 'crelease-%';\n";
     const char *others = "";
     struct reply *reply;
     struct strs rows;
     const char *why;
 
-    if (!db_ask(r, host, sql, &rows, &why, err))
+    if (!db_ask(r, host, server_of(r->recipe)->named, &rows, &why, err))
         return false;
     struct ghost *ghosts = arena_array(r->arena, rows.n + 1, sizeof *ghosts);
     size_t n = 0;
     for (size_t i = 0; i < rows.n; i++) {
-        struct ghost g = {.run = run_of(r->arena, db_field(r->arena, rows.v[i], 1)),
-                          .pid = db_field(r->arena, rows.v[i], 2),
-                          .start = db_field(r->arena, rows.v[i], 3),
-                          .vxid = db_field(r->arena, rows.v[i], 4)};
-        g.start = db_is_number(g.start) ? g.start : "";
-        if (!g.run || strcmp(g.run, r->plan->what.run) == 0 || !db_is_number(g.pid) ||
-            (!*g.start && !db_is_vxid(g.vxid)))
+        const char *application = db_field(r->arena, rows.v[i], 1);
+        const char *pid = db_field(r->arena, rows.v[i], 2);
+        struct ghost g = {.run = run_of(r->arena, application), .application = application};
+        if (!g.run || strcmp(g.run, r->plan->what.run) == 0 || !db_is_number(pid))
             continue;
+        g.session = (struct session){strtol(pid, NULL, 10), db_field(r->arena, rows.v[i], 4),
+                                     db_field(r->arena, rows.v[i], 3)};
         ghosts[n++] = g;
         others = arena_printf(r->arena, "%s %s", others, g.run);
     }

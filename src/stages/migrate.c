@@ -9,6 +9,7 @@
 #include "stages/blockers.h"
 #include "stages/leftovers.h"
 #include "stages/scripts.h"
+#include "stages/server.h"
 
 enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000, LOOK_AGAIN_MS = 2000 };
 
@@ -16,10 +17,10 @@ enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000, LOOK_AG
 struct attempts {
     const struct step *step;
     size_t host;
-    long n; /* the one under way, from 1 */
-    bool postgresql;
-    long server_version;  /* 0: not known */
-    bool without_options; /* the way to the database does not take PGOPTIONS */
+    long n;                      /* the one under way, from 1 */
+    const struct server *server; /* NULL: the recipe names none */
+    long server_version;         /* 0: not known */
+    bool without_options;        /* the way to the database does not take PGOPTIONS */
     struct leftovers before;
     struct blockers seen;   /* in this attempt */
     long dump_behind;       /* in any; 0: none */
@@ -116,24 +117,6 @@ static bool has_sign(const char *output, const char *const *signs)
     return false;
 }
 
-/* PGOPTIONS reaches everything that uses libpq, and node-postgres.  A server that does not know
- * a setting refuses the connection, so each goes only where it is known. */
-static const char *database_environment(struct run *r, const struct attempts *t)
-{
-    long server_version = t->server_version;
-    const char *options = "";
-
-    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL || server_version < 90300 ||
-        t->without_options)
-        return arena_printf(r->arena, "export PGAPPNAME=crelease-%s\n", r->plan->what.run);
-    options = arena_printf(r->arena, "-c lock_timeout=%lld", r->recipe->migrate.lock_timeout_ms);
-    if (server_version >= 140000)
-        options = arena_printf(r->arena, "%s -c client_connection_check_interval=2000", options);
-    return arena_printf(r->arena,
-                        "export PGAPPNAME=crelease-%s PGOPTIONS=\"${PGOPTIONS:+$PGOPTIONS }%s\"\n",
-                        r->plan->what.run, options);
-}
-
 /* The second belt, for drivers that PGOPTIONS does not reach and for statements left behind by a
  * client that died: beside the command one session of ours looks three times within lock_timeout,
  * tells whom the migration's own sessions wait for, and cancels exactly those that have waited for
@@ -141,27 +124,25 @@ static const char *database_environment(struct run *r, const struct attempts *t)
  * host, without crelease. */
 static const char *watch_text(struct run *r, long server_version)
 {
-    const char *tag =
-        arena_printf(r->arena, "application_name = 'crelease-%s' AND pid <> pg_backend_pid()",
-                     r->plan->what.run);
+    const struct server *server = server_of(r->recipe);
+    const char *own = server_own(r);
     long long limit = r->recipe->migrate.lock_timeout_ms;
     long max_blocked = r->recipe->migrate.max_blocked;
     /* Twice at least within the limit, so that a wait that the driver ends itself is seen. */
     long long most = max_blocked ? 250 : 1000;
     long long look = limit / 3 < 150 ? 150 : limit / 3 > most ? most : limit / 3;
-    const struct blockers_watch w = {.tag = tag,
-                                     .own =
-                                         arena_printf(r->arena, "crelease-%s", r->plan->what.run),
-                                     .server_version = server_version,
-                                     .limit_ms = limit,
-                                     .max_blocked = max_blocked ? max_blocked : -1};
+    const struct waits waits = {.own = own,
+                                .version = server_version,
+                                .limit_ms = limit,
+                                .max_blocked = max_blocked ? max_blocked : -1};
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    if (r->recipe->database.adapter != ADAPTER_POSTGRESQL)
+    if (!server)
         return NULL;
     const char *guard = guard_text(r);
+    const char *look_sql = server->waits(r->arena, &waits);
     buf_puts(&b, guard ? guard : "gate go\n");
-    if (server_version < 90600) {
+    if (!look_sql) {
         buf_puts(&b, "trap 'guard_end; exit 0' TERM\n"
                      "while job_lives; do\n"
                      "\tsleep 1 5>&- &\n"
@@ -176,15 +157,9 @@ static const char *watch_text(struct run *r, long server_version)
                  "export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING\nunset PGOPTIONS\n"
                  "separator=$(printf '\\037')\n");
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
-    quote_assign(&b, "look", blockers_watch_sql(r->arena, &w));
-    quote_assign(
-        &b, "last",
-        arena_printf(r->arena,
-                     "SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
-                     " WHERE %s;",
-                     tag));
-    buf_printf(&b, "ask() { %s -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -; }\n",
-               r->recipe->database.psql);
+    quote_assign(&b, "look", look_sql);
+    quote_assign(&b, "last", server->end_own(r->arena, own));
+    buf_printf(&b, "ask() { %s%s; }\n", server_command(r->recipe), server->feed);
     buf_printf(&b,
                "feed() { while [ -f \"$crelease_job/watching\" ] && job_lives; do printf '%%s\\n' "
                "\"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
@@ -274,8 +249,8 @@ static bool verify(struct run *r, const struct attempts *t, struct err *err)
     const char *names;
     long left;
 
-    if (t->postgresql && (!leftovers_look(r, host, t->server_version, &now, err) ||
-                          !verify_leftovers(r, t, &now, err)))
+    if (t->server && (!leftovers_look(r, host, t->server_version, &now, err) ||
+                      !verify_leftovers(r, t, &now, err)))
         return false;
     if (!migrate_pending(r, host, run_folder(r, host), &left, &names, err))
         return false;
@@ -310,8 +285,7 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
                  " and %ld %s still pending: run again",
                  *ret_left, *ret_left == 1 ? "is" : "are");
         c->again = true;
-        return r->recipe->database.adapter != ADAPTER_POSTGRESQL ||
-               backup_end_own(r, end->host, err);
+        return !server_of(r->recipe) || backup_end_own(r, end->host, err);
     }
     jobs_fail(r, c, end, err);
     err->msg = arena_printf(
@@ -474,7 +448,7 @@ static bool back_off(struct run *r, const struct attempts *t, struct err *err)
         return false;
     if (!ended && !pause_behind(r, t, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS, err))
         return false;
-    return !t->postgresql || backup_clear(r, t->step, t->host, err);
+    return !t->server || backup_clear(r, t->step, t->host, err);
 }
 
 /* What there is to know before the first attempt. */
@@ -482,7 +456,7 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
 {
     struct backups now = {0};
 
-    if (!t->postgresql)
+    if (!t->server)
         return true;
     if (!backup_look(r, t->host, &now, err))
         return false;
@@ -519,7 +493,7 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
     bool lock = t->seen.cancelled || taken || has_sign(end->output, lock_signs);
     struct leftovers now = {0};
 
-    if (t->postgresql && !t->without_options && has_sign(end->output, options_signs)) {
+    if (t->server && !t->without_options && has_sign(end->output, options_signs)) {
         run_warn(
             r, r->recipe->hosts[t->host].name,
             "the way to the database does not take PGOPTIONS (PgBouncer?): trying"
@@ -528,12 +502,12 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
         t->n--;
         return true;
     }
-    if (t->postgresql && !leftovers_look(r, t->host, t->server_version, &now, err))
+    if (t->server && !leftovers_look(r, t->host, t->server_version, &now, err))
         return false;
     struct strs left = leftovers_new(r->arena, &t->before, &now);
     if (!lock || left.n)
         return fail(r, c, end, &left, err);
-    if (taken && t->postgresql && !blockers_advisory(r, t->step, t->host, &t->seen, err))
+    if (taken && t->server && !blockers_advisory(r, t->step, t->host, &t->seen, err))
         return false;
     t->locked_since = t->locked_since ? t->locked_since : loop_now();
     if (t->n >= r->recipe->migrate.attempts) {
@@ -550,8 +524,7 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
 bool migrate_act(struct run *r, const struct step *s, struct err *err)
 {
     size_t host = s->hosts[0];
-    struct attempts t = {
-        .step = s, .host = host, .postgresql = r->recipe->database.adapter == ADAPTER_POSTGRESQL};
+    struct attempts t = {.step = s, .host = host, .server = server_of(r->recipe)};
     struct watching w = {r, &t};
     struct job_call c = {.step = s,
                          .job = &s->jobs->v[0],
@@ -583,7 +556,10 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
     for (;;) {
         t.n++;
         t.seen = (struct blockers){0};
-        c.extra_env = database_environment(r, &t);
+        c.extra_env =
+            t.server ? t.server->environment(r->arena, server_own(r), t.server_version,
+                                             r->recipe->migrate.lock_timeout_ms, !t.without_options)
+                     : NULL;
         if (!jobs_run(r, &c, &ends, err))
             return false;
         site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
@@ -627,5 +603,5 @@ bool migrate_undo(struct run *r, const struct step *s, struct err *err)
     else if (*names)
         run_warn(r, r->recipe->hosts[host].name,
                  "the database is not turned back: it stays ahead of the code by %s", names);
-    return r->recipe->database.adapter != ADAPTER_POSTGRESQL || backup_end_own(r, host, err);
+    return !server_of(r->recipe) || backup_end_own(r, host, err);
 }

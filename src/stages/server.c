@@ -1,0 +1,30 @@
+#include "stages/server.h"
+
+const struct server *server_of(const struct recipe *recipe)
+{
+    switch (recipe->database.adapter) {
+    case ADAPTER_POSTGRESQL:
+        return &server_postgresql;
+    case ADAPTER_NONE:
+        break;
+    }
+    return NULL;
+}
+
+const char *server_command(const struct recipe *recipe)
+{
+    return recipe->database.psql;
+}
+
+const char *server_own(struct run *r)
+{
+    return arena_printf(r->arena, "crelease-%s", *r->plan->what.run ? r->plan->what.run : "none");
+}
+
+bool server_is_name(const char *application)
+{
+    const char *id = application + strlen("crelease-");
+
+    return strncmp(application, "crelease-", strlen("crelease-")) == 0 && *id &&
+           strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == strlen(id);
+}
