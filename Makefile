@@ -149,7 +149,7 @@ clean: ## remove everything that was built
 	rm -rf build
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
 .PHONY: all build/crelease check test crash demo bench lint layers headers hardening analyze asan format \
         format-check ci install uninstall clean help
