@@ -2,6 +2,7 @@
 #include "stages/blockers.h"
 #include "stages/db.h"
 #include "stages/leftovers.h"
+#include "stages/server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,20 +108,17 @@ static void asked(void **state)
 {
     (void)state;
     struct arena a = {0};
-    struct blockers_watch w = {.tag = "a.application_name = 'crelease-k7f2'",
-                               .own = "crelease-k7f2",
-                               .server_version = 150000,
-                               .limit_ms = 1000,
-                               .max_blocked = -1};
+    struct waits w = {
+        .own = "crelease-k7f2", .version = 150000, .limit_ms = 1000, .max_blocked = -1};
 
-    const char *sql = blockers_watch_sql(&a, &w);
+    const char *sql = server_postgresql.waits(&a, &w);
     assert_non_null(strstr(sql, "waitstart"));
     assert_non_null(strstr(sql, "backend_type"));
     assert_non_null(strstr(sql, "interval '1000 ms'"));
     assert_null(strstr(sql, "behind >"));
     w.max_blocked = 3;
-    w.server_version = 90600;
-    sql = blockers_watch_sql(&a, &w);
+    w.version = 90600;
+    sql = server_postgresql.waits(&a, &w);
     assert_null(strstr(sql, "waitstart"));
     assert_null(strstr(sql, "backend_type"));
     assert_non_null(strstr(sql, "w.behind > 3"));
