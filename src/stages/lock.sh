@@ -50,7 +50,7 @@ keep() {
 # What the old holder left at work on this host: its keeper, and a script in the middle of a
 # change.  Jobs are not among them: those are taken up.
 end_old_holder() {
-	if is_alive "$pid" "$ticks_was" "$boot_was"; then kill -s TERM "$pid" 2>/dev/null; fi
+	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then kill -s TERM "$keeper" 2>/dev/null; fi
 	for old in "$run_dir"/acting.*; do
 		case ${old##*.} in '' | *[!0-9]*) continue ;; esac
 		if [ ! -f "$old" ] || [ "${old##*.}" -ge "$epoch" ]; then continue; fi
@@ -75,7 +75,7 @@ take_over() {
 # Says who has it, and whether that one lives.
 refused() {
 	read_lock "$state/lock"
-	if is_alive "$pid" "$ticks_was" "$boot_was"; then
+	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
 		say error "run ${lock_run:--} by $lock_by is alive and holds the site"
 		exit 73
 	fi

@@ -2,7 +2,11 @@
 # Writes one mark, and says where current points.  Values: to (the mark's state, or empty), error
 # (a line for status, or empty), migrated and pending (lines for the files of these names, or empty).
 target=
-if [ -L "$deploy_to/current" ]; then link_target "$deploy_to/current"; fi
+if [ -L "$deploy_to/current" ]; then
+	link_target "$deploy_to/current"
+elif [ -e "$deploy_to/current" ]; then
+	target='not a symbolic link'
+fi
 say current "$target"
 if [ "$verb" = run ]; then
 	begin_change

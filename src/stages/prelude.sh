@@ -84,18 +84,10 @@ begin_change() {
 
 # A run that was taken over stops here.
 fence() {
-	lock_run='' lock_epoch='' lock_by=''
-	if [ -f "$state/lock" ]; then
-		while read -r key value; do
-			case $key in
-			run) lock_run=$value ;;
-			epoch) lock_epoch=$value ;;
-			by) lock_by=$value ;;
-			esac
-		done <"$state/lock"
-	fi
+	lock_run='' lock_epoch='' lock_by=nobody
+	if [ -f "$state/lock" ]; then read_lock "$state/lock"; fi
 	if [ "$lock_run" != "$run" ] || [ "$lock_epoch" != "$epoch" ]; then
-		say fenced "${lock_by:-nobody}"
+		say fenced "$lock_by"
 		exit 72
 	fi
 }
@@ -170,18 +162,18 @@ lock_sum() {
 	sed '/^end /d' "$1" | sum_of
 }
 
-# read_lock FILE: in pid, ticks_was and boot_was who keeps that lock; in lock_run, lock_epoch, lock_by
-# whose it is.
+# read_lock FILE: in keeper, keeper_ticks and keeper_boot who keeps that lock; in lock_run, lock_epoch
+# and lock_by whose it is.
 read_lock() {
-	lock_run='' lock_epoch=0 lock_by=somebody pid='' ticks_was=- boot_was=-
+	lock_run='' lock_epoch=0 lock_by=somebody keeper='' keeper_ticks=- keeper_boot=-
 	while read -r key value; do
 		case $key in
 		run) lock_run=$value ;;
 		epoch) lock_epoch=$value ;;
 		by) lock_by=$value ;;
 		keeper)
-			pid=${value%% *}
-			ticks_was=${value#* } boot_was=${ticks_was#* } ticks_was=${ticks_was%% *}
+			keeper=${value%% *}
+			keeper_ticks=${value#* } keeper_boot=${keeper_ticks#* } keeper_ticks=${keeper_ticks%% *}
 			;;
 		esac
 	done <"$1"
@@ -195,7 +187,7 @@ claim() {
 	until ln "$own" "$claimed" 2>/dev/null; do
 		[ -f "$claimed" ] || return 1
 		read_lock "$claimed"
-		if is_alive "$pid" "$ticks_was" "$boot_was"; then return 1; fi
+		if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then return 1; fi
 		rm -f "$claimed"
 	done
 }

@@ -62,7 +62,7 @@ if [ -f "$state/lock" ]; then
 	sed 's/^/lock /' "$state/lock"
 	read_lock "$state/lock"
 	say lock_sum "$(lock_sum "$state/lock")"
-	if is_alive "$pid" "$ticks_was" "$boot_was"; then
+	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
 		alive=yes
 		# The keeper lives but nobody has written to it for long: its crelease is cut off or asleep.
 		# Both times are of this host's own clock; best of the one that nobody sets.

@@ -415,6 +415,7 @@ case_current_is_a_folder() {
     touch "$SITE/here/current/precious"
     expect 1 resume production
     says 'current is a folder'
+    says 'current is not a symbolic link'
     there "$SITE/here/current/precious"
     rm -r "$SITE/here/current"
     expect 0 resume production
