@@ -6,6 +6,7 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/jobs.h"
+#include "stages/adopt.h"
 #include "stages/blockers.h"
 #include "stages/leftovers.h"
 #include "stages/scripts.h"
@@ -159,9 +160,12 @@ static const char *watch_text(struct run *r, long server_version)
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "look", look_sql);
     quote_assign(&b, "last", server->end_own(r->arena, own));
+    buf_puts(&b, script_adopt);
     buf_printf(&b, "ask() { %s%s; }\n", server_command(r->recipe), server->feed);
     buf_printf(&b,
-               "feed() { while [ -f \"$crelease_job/watching\" ] && job_lives; do printf '%%s\\n' "
+               "feed() { exec 6<\"$crelease_job/watched\"; while [ -f \"$crelease_job/watching\" ] "
+               "&& job_lives; do adopt;"
+               " printf '\\\\set asked %%s\\n\\\\set adopted %%s\\n%%s\\n' \"$asked\" \"$adopted\" "
                "\"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
                look / 1000, look % 1000);
     /* psql ends when the feed does, also where sudo stands between us and it. */
@@ -170,7 +174,7 @@ static const char *watch_text(struct run *r, long server_version)
                  " (trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL "
                  "$asking) 5>&- & limit=$!;"
                  " wait $asking; kill $limit;"
-                 " printf \"%s\\n\" \"$last\" | ask 5>&- >/dev/null; guard_end; exit 0' TERM\n"
+                 " end_rest; guard_end; exit 0' TERM\n"
                  ": >\"$crelease_job/watching\"\n"
                  "while job_lives; do\n"
                  "\t(exec 5>&-; feed) | (exec 5>&-; ask) &\n"
@@ -180,7 +184,7 @@ static const char *watch_text(struct run *r, long server_version)
                  "\tasking=$!\n"
                  "\twait $asking\n"
                  "done\n"
-                 "printf '%s\\n' \"$last\" | ask 5>&- >/dev/null\n"
+                 "end_rest\n"
                  "guard_end\n");
     const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);

@@ -6,13 +6,13 @@
 #include "stages/server.h"
 
 #include "base/text.h"
+#include "stages/adopt.h"
 #include "stages/db.h"
 #include "stages/stages.h"
 
 enum { SQL_BYTES_MAX = 32 * 1024 };
 
 #define ARGS " -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -"
-#define OURS "a.application_name = '%s' AND a.pid <> pg_backend_pid()"
 
 /* ---- backups ---- */
 
@@ -138,14 +138,6 @@ static const char *there(struct arena *a, const struct session *v, size_t n)
     return arena_printf(a, "%s;\n", text);
 }
 
-static const char *end_own(struct arena *a, const char *own)
-{
-    return arena_printf(
-        a,
-        "SELECT pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a WHERE " OURS ";\n",
-        own);
-}
-
 /* ---- who holds what ---- */
 
 /* The fields of one row, of p.pid, with b its activity or NULLs, w.behind and w.waits_for.  A
@@ -200,7 +192,7 @@ static const char joins[] =
     "   pg_catalog.pg_database d WHERE d.datname = current_database()) GROUP BY l.pid) k ON k.pid "
     "= p.pid";
 
-static void put_waiters(struct buf *b, const struct waits *w)
+static void put_waiters(struct arena *a, struct buf *b, const struct waits *w)
 {
     buf_printf(
         b,
@@ -209,12 +201,12 @@ static void put_waiters(struct buf *b, const struct waits *w)
         " coalesce((SELECT l.locktype FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND NOT "
         "l.granted"
         " LIMIT 1), '') AS waits_for"
-        " FROM pg_catalog.pg_stat_activity a WHERE " OURS " AND a.wait_event_type = 'Lock') ",
+        " FROM pg_catalog.pg_stat_activity a WHERE %s AND a.wait_event_type = 'Lock') ",
         w->version >= 140000
             ? "coalesce((SELECT min(l.waitstart) FROM pg_catalog.pg_locks l WHERE l.pid = a.pid"
               " AND NOT l.granted), a.query_start)"
             : "a.query_start",
-        w->own);
+        adopt_tag(a, w->own));
 }
 
 static const char *waits(struct arena *a, const struct waits *w)
@@ -225,7 +217,7 @@ static const char *waits(struct arena *a, const struct waits *w)
 
     if (w->version < 90600)
         return NULL; /* has no pg_blocking_pids */
-    put_waiters(&b, w);
+    put_waiters(a, &b, w);
     put_columns(&b, w->own, w->version);
     buf_puts(&b, " FROM w CROSS JOIN LATERAL (SELECT DISTINCT u.u FROM "
                  "unnest(pg_blocking_pids(w.pid)) u) p(pid)");
@@ -235,15 +227,15 @@ static const char *waits(struct arena *a, const struct waits *w)
                "SELECT 'behind', q.pid FROM pg_catalog.pg_stat_activity q WHERE q.application_name "
                "= 'pg_dump'"
                " AND q.wait_event_type = 'Lock' AND EXISTS (SELECT 1 FROM "
-               "pg_catalog.pg_stat_activity a WHERE " OURS
+               "pg_catalog.pg_stat_activity a WHERE %s"
                " AND a.pid = ANY (pg_blocking_pids(q.pid)));\n",
-               w->own);
-    put_waiters(&b, w);
+               adopt_tag(a, w->own));
+    put_waiters(a, &b, w);
     buf_printf(&b,
                "SELECT 'cancelled', w.pid, CASE WHEN %s THEN 'crowd' ELSE 'time' END, w.behind,"
                " pg_cancel_backend(w.pid) FROM w WHERE %s OR clock_timestamp() - w.since >= "
-               "interval '%lld ms';",
-               crowd, crowd, w->limit_ms);
+               "interval '%lld ms';\n%s",
+               crowd, crowd, w->limit_ms, adopt_look_sql);
     const char *text = arena_strndup(a, b.text, b.len);
     buf_free(&b);
     return text;
@@ -347,7 +339,7 @@ const struct server server_postgresql = {
             "SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());\n",
     .leftovers = leftovers,
     .waits = waits,
-    .end_own = end_own,
+    .end_own = adopt_last_sql,
     .lock_holders = lock_holders,
     .lock = lock,
     .environment = environment,

@@ -32,3 +32,4 @@ SCRIPT(exec);
 SCRIPT(pending);
 SCRIPT(leftovers);
 SCRIPT(history);
+SCRIPT(adopt);

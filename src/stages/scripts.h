@@ -23,5 +23,6 @@ extern const char script_exec[];
 extern const char script_pending[];
 extern const char script_leftovers[];
 extern const char script_history[];
+extern const char script_adopt[];
 
 #endif

@@ -28,6 +28,80 @@ case_driver_without_lock_timeout() {
     finished "$(revision)" 1
 }
 
+# As drivers do that take neither PGOPTIONS nor PGAPPNAME: by the client's end of its connection the session is
+# still known for the migration's.
+NAMELESS='PGOPTIONS= PGAPPNAME= psql -X -v ON_ERROR_STOP=1'
+waiting() { sql "select count(*) from pg_stat_activity where application_name = '$1' and wait_event_type = 'Lock' and datname = '$DB'"; }
+waits_as() { [ "$(waiting "$1")" = 1 ]; }
+
+case_driver_without_name() {
+    site_new driver_without_name 1
+    sql 'create table zz (id int)' "$DB"
+    migrates_with "$NAMELESS -d \"dbname=$DB application_name=shop\" -c \"alter table zz add column c int\""
+    zz_begin
+    # The application's own, which calls itself the same, has the same role, and waits for the same.
+    psql -X -d "dbname=$DB application_name=shop" -c 'alter table zz add column d int' >"$SITE/other" 2>&1 &
+    OTHER=$!
+    wait_for 10 waits_as shop
+    expect 1 deploy production
+    same attempts "$(wc -l <"$SITE/attempts")" 2
+    says 'canceling statement due to user request'
+    says "held by 'console'"
+    says 'attempt 1 of 2'
+    same "what else waits" "$(waiting shop)" 1
+    zz_end
+    wait "$OTHER" || fail "the application's statement was cancelled: $(cat "$SITE/other")"
+    expect 0 resume production
+    finished "$(revision)" 1
+}
+
+case_client_without_name_that_dies() {
+    site_new client_without_name_that_dies 1
+    sql 'create table zz (id int)' "$DB"
+    recipe_write <<END
+migrate: {run: '$NAMELESS -d "dbname=$DB application_name=shop" -c "alter table zz add column c int" & until grep -qs . "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1/adopted; do sleep 0.1; done; kill -KILL \$!; exit 9', lock_timeout: 20s, attempts: 1, timeout: 60s}
+END
+    zz_begin
+    expect 1 deploy production
+    same "what waits" "$(waiting shop)" 0
+    zz_end
+    same column "$(sql "select count(*) from pg_attribute where attrelid = 'zz'::regclass and attname = 'c'" "$DB")" 0
+    expect 0 abort production
+}
+
+# The same in each of the shells of a host, with both ways that an address stands in the kernel's table.
+case_adopted_in_each_shell() {
+    local shell server client port hex at=$RIG/adopt
+    mkdir -p "$at"
+    perl -MIO::Socket::INET -e '$| = 1; $l = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1"); print $l->sockport, "\n"; $_ = $l->accept; sleep 600' >"$at/server" &
+    wait_for 10 test -s "$at/server"
+    server=$(cat "$at/server")
+    perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $ARGV[0]); print $s->sockport, "\n"; sleep 600' "$server" >"$at/client" &
+    client=$!
+    wait_for 10 test -s "$at/client"
+    port=$(printf %04X "$(cat "$at/client")")
+    hex=$(printf %04X "$server")
+    for shell in dash 'bash --posix' 'busybox ash' mksh; do
+        {
+            printf "separator='\037' crelease_job='%s'; members() { members=' %s'; }\n" "$at" "$client"
+            cat "$TOP/src/stages/adopt.sh"
+            echo "exec 6<'$at/lines'; adopt"
+            echo "echo \"\$asked; \$adopted\""
+        } >"$at/script"
+        echo "1 1 -" >"$at/pid"
+        # Ours, with the server's address and on a server of this host; another server, another port, no number.
+        printf 'maybe\037%s\n' "$(printf '1\0371\0377F000001\037%s\0377F000001\037%s' "$port" "$hex")" \
+            "$(printf '2\0372\0377F000001\037%s\037-\037%s' "$port" "$hex")" \
+            "$(printf '3\0373\0377F000001\037%s\0377F000002\037%s' "$port" "$hex")" \
+            "$(printf '4\0374\0377F000001\037%s\0377F000001\037%s' "$hex" "$hex")" \
+            "$(printf '5\0375\0370A000001\037%s\037-\037%s' "$port" "$hex")" \
+            "$(printf 'A\0376\0377F000001\037%s\0377F000001\037%s' "$port" "$hex")" >"$at/lines"
+        # shellcheck disable=SC2086 # words
+        $shell <"$at/script" >"$at/said" 2>&1 || fail "$shell: status $?: $(cat "$at/said")"
+        same "$shell" "$(cat "$at/said")" '(0,0),(1,1),(2,2),(3,3),(4,4),(5,5); (0,0),(1,1),(2,2)'
+    done
+}
+
 # kill -9 of the client leaves its statement waiting in the server, and that one would be carried out
 # when the lock comes.
 case_client_that_dies() {
