@@ -69,6 +69,9 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
                                   : arena_printf(a, "for %s", text_span(a, one->running_s * 1000)),
                one->blocks_migrations ? "; a migration would wait for it"
                                       : "; does not hold up a migration");
+        if (backup_is_partial(one))
+            printf("%*s  holds %ld of %ld tables\n", (int)strlen(host), "", one->locked,
+                   one->tables);
         if (one->query && !lock)
             printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, one->query));
         if (one->blocks_migrations)

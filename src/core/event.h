@@ -55,6 +55,8 @@ struct backup {
     const char *eta_from; /* what these rest on; NULL: not known */
     long long copied;     /* bytes of the table it reads now; -1: not known */
     long client_port;     /* -1: through a socket file; 0: may not be seen */
+    long locked;          /* of the database's tables; -1: not known */
+    long tables;
     bool blocks_migrations;
 };
 

@@ -20,7 +20,7 @@ enum {
     CANCEL_MS = 2000, /* what a cancel may take before the session is ended */
     END_MS = 10000,
     BLIND_MS = 60000, /* how long the database may be away while we wait */
-    FIELDS = 13,
+    FIELDS = 15,
     JUST_BEGUN_S = 20, /* what cron started a moment ago may not be in the database yet */
 };
 
@@ -102,6 +102,8 @@ static struct backup backup_of(struct run *r, const struct row *row)
         .client_port = strcmp(row->field[12], "-1") == 0 ? -1
                        : db_is_number(row->field[12])    ? strtol(row->field[12], NULL, 10)
                                                          : 0,
+        .locked = db_is_number(row->field[13]) ? strtol(row->field[13], NULL, 10) : -1,
+        .tables = db_is_number(row->field[14]) ? strtol(row->field[14], NULL, 10) : -1,
         .blocks_migrations = strcmp(row->field[9], "yes") == 0,
     };
 }
@@ -244,6 +246,31 @@ const char *backup_text(struct run *r, const struct backup *b)
     return b->running_s < 0 ? text
                             : arena_printf(r->arena, "%s, for %s", text,
                                            text_span(r->arena, b->running_s * 1000));
+}
+
+/* It has taken all its locks when it reads; before, few of them say nothing. */
+bool backup_is_partial(const struct backup *b)
+{
+    return strcmp(b->kind, "pg_dump") == 0 && b->query &&
+           (strncmp(b->query, "COPY ", 5) == 0 || strncmp(b->query, "FETCH ", 6) == 0) &&
+           b->locked >= 0 && b->locked * 5 < b->tables * 4;
+}
+
+/* Why it is waited for, where that does not go without saying. */
+static const char *note(struct run *r, const struct backup *b)
+{
+    const char *name = r->recipe->database.name;
+
+    if (strcmp(b->kind, "pg_dumpall") == 0)
+        return arena_printf(r->arena,
+                            "it dumps one database after the other, and %s is still to come",
+                            name ? name : "this one");
+    if (backup_is_partial(b))
+        return arena_printf(
+            r->arena,
+            "it holds %ld of %ld tables, and which of them the migration needs cannot be known",
+            b->locked, b->tables);
+    return NULL;
 }
 
 static bool in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err)
@@ -481,7 +508,7 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
                                : "wait for it, kill it, or stop here?");
         return NEXT_WAIT;
     case POLICY_WAIT:
-        tell_backup(r, s, host, w, b, EVENT_WAITING, NULL);
+        tell_backup(r, s, host, w, b, EVENT_WAITING, note(r, b));
         return NEXT_WAIT;
     }
     return NEXT_STOP;

@@ -17,6 +17,10 @@ const char *db_field(struct arena *a, const char *row, size_t field);
 bool db_is_number(const char *s);
 bool db_is_vxid(const char *s);
 
+/* SQL: whether that text is a COPY out of a table or a query.  The server cuts long ones, so that
+ * the TO may be missing; one into a table has a FROM behind the table's name. */
+#define DB_COPY_OUT(query) "(" query " ~* '^copy ' AND " query " !~* '^copy +[^( ].* from ')"
+
 /* The script that asks the database, or another in its manner, with its values. */
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script);
 

@@ -35,7 +35,7 @@ static const char look_sql[] =
     "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace\n"
     " WHERE c.relkind IN ('r', 'p') AND s.nspname <> 'information_schema' AND s.nspname !~ "
     "'^pg_'),\n"
-    "x AS (SELECT a.*, coalesce(k.n, 0) AS locked, v.virtualxid AS vxid,\n"
+    "x AS (SELECT a.*, coalesce(k.n, 0) AS locked, t.n AS tables, v.virtualxid AS vxid,\n"
     "  CASE WHEN a.application_name = '%s' THEN 'own'\n"
     "       WHEN h.pid IS NOT NULL THEN\n"
     "         CASE WHEN a.application_name LIKE '" HOLD_MIGRATION
@@ -44,7 +44,7 @@ static const char look_sql[] =
     "       WHEN a.datname <> current_database() THEN NULL\n"
     "       WHEN a.application_name = 'pg_dump' THEN 'pg_dump'\n"
     "       WHEN coalesce(k.n, 0) >= 3 AND k.n >= 0.8 * t.n THEN 'dump-like'\n"
-    "       WHEN a.query ~* '^copy .*to std' THEN 'copy' END AS kind\n"
+    "       WHEN " DB_COPY_OUT("a.query") " THEN 'copy' END AS kind\n"
     " FROM pg_catalog.pg_stat_activity a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid LEFT JOIN h ON "
     "h.pid = a.pid\n"
     " LEFT JOIN pg_catalog.pg_locks v ON v.pid = a.pid AND v.locktype = 'virtualxid' AND "
@@ -71,7 +71,7 @@ static const char look_sql[] =
     "  CASE WHEN x.query = '<insufficient privilege>' THEN '' ELSE\n"
     "   translate(substr(coalesce(x.query, ''), 1, 100), chr(10) || chr(13) || chr(9) || chr(31), "
     "'    ') END,\n"
-    "  coalesce(x.client_port::text, '')\n"
+    "  coalesce(x.client_port::text, ''), x.locked, x.tables\n"
     "FROM x JOIN pg_catalog.pg_roles me ON me.rolname = current_user\n"
     "LEFT JOIN pg_catalog.pg_roles o ON o.oid = x.usesysid\n"
     "WHERE x.kind IS NOT NULL ORDER BY x.locked DESC, x.pid;\n";
@@ -149,7 +149,8 @@ static void put_columns(struct buf *b, const char *own, long server_version)
         "SELECT 'blocker', p.pid, CASE WHEN p.pid = 0 THEN 'prepared'"
         " WHEN b.application_name = '%s' THEN 'own'"
         " WHEN b.application_name LIKE 'crelease-%%' THEN 'crelease'"
-        " WHEN b.application_name IN ('pg_dump', 'pg_dumpall') OR b.query ~* '^copy .*to std'"
+        " WHEN b.application_name IN ('pg_dump', 'pg_dumpall') OR " DB_COPY_OUT("b.query")
+        ""
         "  OR b.query ~* '_pg_dump_cursor' THEN 'backup'"
         " WHEN %s THEN 'server'"
         " WHEN k.n >= 3 AND k.n >= 0.8 * (SELECT count(*) FROM pg_catalog.pg_class c"

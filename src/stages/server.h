@@ -38,7 +38,7 @@ struct server {
 
     /* What would hold up a migration, and own sessions (those called `own`) of the run:
      *   version NUMBER
-     *   session KIND PID TRANSACTION START AGE DATABASE USER APPLICATION BLOCKS RIGHT QUERY PORT
+     *   session KIND PID TRANSACTION START AGE DATABASE USER APPLICATION BLOCKS RIGHT QUERY PORT LOCKED TABLES
      *   copied PID BYTES
      * version: what is known of the server, or 0. */
     const char *(*look)(struct arena *a, const char *own, long version);

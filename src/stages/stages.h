@@ -78,6 +78,8 @@ bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held,
                struct err *err) MUST_CHECK;
 /* "pg_dump of shop by ann, pid 123, for 1 h" (backup.c) */
 const char *backup_text(struct run *r, const struct backup *b);
+/* A dump that has all its locks, and holds few of the database's tables. */
+bool backup_is_partial(const struct backup *b);
 
 /* stop.c: a backup is stopped, in this order: stop_refusal, stop_begin, its sessions in the
  * database when its client did not end them, stop_end.  On the host: stop.sh. */

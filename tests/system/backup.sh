@@ -95,8 +95,8 @@ case_kill_by_option() {
     through
 }
 
-case_nothing_pending() {
-    site_new nothing_pending 2
+case_s2_nothing_pending() {
+    site_new s2 2
     expect 0 deploy production
     commit_file public/index.html two
     big_table
@@ -105,25 +105,6 @@ case_nothing_pending() {
     pid=$(dump_pid)
     expect 0 deploy production
     finished "$(revision)" 2
-    same "the dump" "$(dump_pid)" "$pid"
-    end_dump
-}
-
-# A dump of another database holds nothing of ours.
-case_another_database() {
-    site_new another_database 2
-    expect 0 deploy production
-    local ours=$DB pid
-    sql 'create database neighbour'
-    DB=neighbour
-    big_table
-    start_dump
-    pid=$(dump_pid)
-    DB=$ours
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    expect 0 deploy --on-backup kill production
-    finished "$(revision)" 2
-    DB=neighbour
     same "the dump" "$(dump_pid)" "$pid"
     end_dump
 }

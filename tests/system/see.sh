@@ -1,0 +1,327 @@
+#!/bin/bash
+# What is seen of a backup: real ones of every kind, as whoever may look, and what each means for a
+# migration.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# site_pending NAME: one revision live; standard input: sections of the recipe.
+site_pending() {
+    site_new "$1" 1
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    recipe_write
+}
+
+# backup_begin NAME COMMAND...: one whose reader does not read before backup_end NAME.
+backup_begin() {
+    local name=$1
+    shift
+    { "$@" 2>"$SITE/$name.err" | { until [ -e "$SITE/$name.go" ]; do sleep 0.05; done; cat >"$SITE/$name.out"; }; } &
+    disown
+}
+backup_end() {
+    touch "$SITE/$1.go"
+}
+
+# sessions CONDITION: of the site's database, without its own.
+sessions() { sql "select pid from pg_stat_activity where datname = '$DB' and pid <> pg_backend_pid() and ($1) order by pid"; }
+is_there() { [ -n "$(sessions "$1")" ]; }
+are_there() { [ "$(sessions "$2" | wc -l)" = "$1" ]; }
+dumps() { sessions "application_name = 'pg_dump' and $1"; }
+dump_is() { [ -n "$(dumps "$1")" ]; }
+
+# Of what that process has started those that dump.
+clients() {
+    local pid
+    for pid in $(descendants_of "$1"); do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != pg_dump ] || echo "$pid"
+    done
+}
+
+said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
+waits() { said "$1" && kill -0 "$CR_PID"; }
+migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
+not_migrated() { same migrations "$(migrations)" 20260101000000; }
+migrated() {
+    finished "$(revision)" 2
+    same migrations "$(migrations)" '20260101000000 20260102000000'
+    # Nothing was tried while it was in the way.
+    same attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
+}
+
+# waited_for NAME PID [PATTERN]: a deploy names it, waits for it, and goes on when it has gone.
+waited_for() {
+    cr_begin deploy production
+    wait_for 60 waits "backup app1: pg_dump of $DB by rig, pid $2, for .*, expected end not known, waited.*${3-}"
+    not_migrated
+    backup_end "$1"
+    cr_end 0
+    migrated
+}
+
+case_s1_no_dump() {
+    site_pending s1 </dev/null
+    commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+    expect 0 deploy production
+    says '2 pending'
+    says_not ', waited|: waiting'
+    finished "$(revision)" 2
+    same migrations "$(migrations)" '20260101000000 20260102000000 20260103000000'
+}
+
+# Inside a COPY: with all there is to tell.
+case_s3_in_copy() {
+    site_pending s3 </dev/null
+    big_table
+    backup_begin dump pg_dump -d "$DB"
+    wait_for 60 dump_is "state = 'active' and query like 'COPY public.big %'"
+    local pid
+    pid=$(dumps true)
+    expect 0 backups production
+    says "app1: pg_dump of s3 by rig, pid $pid, for [0-9.]+ .*; a migration would wait for it"
+    says 'COPY public.big \(id, body\) TO stdout'
+    says 'expected end not known'
+    says_not 'holds [0-9]+ of'
+    waited_for dump "$pid"
+}
+
+# Everything is sent, and its client writes slowly: the server waits for it, no COPY runs.
+case_s4_idle_in_transaction() {
+    site_pending s4 </dev/null
+    sql "create table small as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 500) g" "$DB"
+    backup_begin dump pg_dump -d "$DB"
+    wait_for 60 dump_is "state = 'idle in transaction' and query like 'COPY public.small %'"
+    expect 0 status production
+    says 'pg_dump of s4 by rig'
+    waited_for dump "$(dumps true)"
+}
+
+# Stopped in the middle (a full disk behind NFS, SIGSTOP, a debugger): it goes on holding its locks.
+case_stopped_dump() {
+    site_pending stopped_dump </dev/null
+    sql "create table small as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 500) g" "$DB"
+    backup_begin dump pg_dump -d "$DB"
+    wait_for 60 dump_is "state = 'idle in transaction'"
+    local pid client me=$BASHPID
+    pid=$(dumps true)
+    client=$(clients "$me")
+    kill -STOP "$client"
+    backup_end dump
+    cr_begin deploy production
+    wait_for 60 waits "pg_dump of $DB by rig, pid $pid, .*waited"
+    not_migrated
+    kill -CONT "$client"
+    cr_end 0
+    migrated
+}
+
+# No COPY at all.
+case_s5_inserts() {
+    site_pending s5 </dev/null
+    big_table
+    backup_begin dump pg_dump --inserts -d "$DB"
+    wait_for 60 dump_is "query like 'FETCH %'"
+    same "a COPY" "$(dumps "query ilike 'copy%'")" ''
+    waited_for dump "$(dumps true)"
+}
+
+# It may see of others neither when they began nor what they do.
+case_s7_role_without_rights() {
+    sql "create role poor login password '$(cut -d: -f5 "$PGPASSFILE")'"
+    site_pending s7 <<<"database: {adapter: postgresql, name: s7, psql: psql -U poor}"
+    big_table
+    backup_begin dump pg_dump -d "$DB"
+    wait_for 60 dump_is "query like 'COPY public.big %'"
+    local pid
+    pid=$(dumps true)
+    same "what the role sees" "$(psql -U poor -XAtq -d "$DB" -c "select query || state is null from pg_stat_activity where pid = $pid")" t
+    expect 0 backups production
+    says "pg_dump of s7 by rig, pid $pid, since when may not be seen; a migration would wait for it"
+    expect 0 status --json production
+    same "age" "$(json '.backups[0] | [.pid, .since, .running_s, .query] | tostring')" "[$pid,null,null,null]"
+    # Not stopped: the role may not, and the deploy knows before it tries.
+    expect 4 deploy --on-backup=kill production
+    says "is in the way: .*superuser"
+    same "the dump" "$(dumps true)" "$pid"
+    cr_begin resume production
+    wait_for 60 waits "backup app1: pg_dump of s7 by rig, pid $pid, expected end not known, waited"
+    not_migrated
+    backup_end dump
+    cr_end 0
+    migrated
+}
+
+# A text that the server cuts before its end.
+case_s9_wide_table() {
+    site_pending s9 </dev/null
+    sql "create table wide ($(for i in $(seq 60); do printf 'quite_a_long_column_name_%s int%s' "$i" "$([ "$i" = 60 ] || echo ,)"; done));
+        insert into wide (quite_a_long_column_name_1) select g from generate_series(1, 100000) g" "$DB"
+    backup_begin dump pg_dump -d "$DB"
+    wait_for 60 dump_is "query like 'COPY public.wide %'"
+    same "the end of its text" "$(dumps "query ~* 'to stdout'")" ''
+    expect 0 backups production
+    says 'COPY public.wide \(quite_a_long_column_name_1,'
+    waited_for dump "$(dumps true)"
+    # One of a single table that calls itself something else: nothing to wait for, and still a backup.
+    rm "$SITE/dump.go"
+    PGAPPNAME=nightly backup_begin dump pg_dump -t wide -d "$DB"
+    wait_for 60 is_there "application_name = 'nightly' and query like 'COPY public.wide %'"
+    expect 0 backups --json production
+    same "kind" "$(json '[.backups[] | .kind, .blocks_migrations] | tostring')" '["copy",false]'
+    backup_end dump
+}
+
+# Of two the end of the first is not the end.
+case_two_dumps() {
+    site_pending two_dumps </dev/null
+    big_table
+    local told first=one second=two
+    backup_begin one pg_dump -d "$DB"
+    wait_for 60 are_there 1 "query like 'COPY public.big %'"
+    told=$(dumps true)
+    backup_begin two pg_dump -d "$DB"
+    wait_for 60 are_there 2 "query like 'COPY public.big %'"
+    # They hold as much, and are told in the order of their numbers.
+    if [ "$(dumps true | head -n 1)" != "$told" ]; then
+        told=$(dumps true | head -n 1) first=two second=one
+    fi
+    cr_begin deploy production
+    wait_for 60 waits "pg_dump of $DB by rig, pid $told, .*waited"
+    backup_end $first
+    wait_for 60 are_there 1 "application_name = 'pg_dump'"
+    wait_for 60 waits "pg_dump of $DB by rig, pid $(dumps true), .*waited"
+    not_migrated
+    backup_end $second
+    cr_end 0
+    migrated
+}
+
+# pg_dumpall takes one database after the other, by name: ours is not begun, and will be.
+case_s11_pg_dumpall_before_ours() {
+    local ours
+    site_pending s11 </dev/null
+    ours=$DB
+    sql 'create database aaa_s11'
+    DB=aaa_s11
+    big_table
+    backup_begin all pg_dumpall --no-role-passwords -l postgres
+    wait_for 60 dump_is "query like 'COPY public.big %'"
+    DB=$ours
+    same "sessions of dumps here" "$(dumps true)" ''
+    expect 0 backups production
+    says 'pg_dumpall of postgres by rig, .*; a migration would wait for it'
+    cr_begin deploy production
+    wait_for 60 waits 'backup app1: pg_dumpall .*: it dumps one database after the other, and s11 is still to come'
+    not_migrated
+    backup_end all
+    cr_end 0
+    migrated
+    sql 'drop database aaa_s11'
+}
+
+# Behind ours: what there was to wait for is over.
+case_s11_pg_dumpall_behind_ours() {
+    local ours
+    site_pending s11b </dev/null
+    ours=$DB
+    sql 'create database zzz_s11'
+    DB=zzz_s11
+    big_table
+    # As far as that one, and no further.
+    { pg_dumpall --no-role-passwords -l postgres 2>"$SITE/all.err" | {
+        sed '/^.connect zzz_s11/q' >/dev/null
+        until [ -e "$SITE/all.go" ]; do sleep 0.05; done
+        cat >/dev/null
+    }; } &
+    disown
+    wait_for 120 dump_is "query like 'COPY public.big %'"
+    DB=$ours
+    expect 0 backups production
+    says 'pg_dumpall of postgres by rig, .*; does not hold up a migration'
+    expect 0 deploy production
+    says_not ', waited|: waiting'
+    migrated
+    DB=zzz_s11
+    dump_is true || fail "the pg_dumpall is gone"
+    backup_end all
+    wait_for 60 are_there 0 true
+    sql 'drop database zzz_s11'
+}
+
+# A copy of the files: it holds no lock on anything.
+case_s12_pg_basebackup() {
+    site_pending s12 </dev/null
+    big_table
+    backup_begin base pg_basebackup -D - -Ft -X none -c fast --max-rate=1M
+    wait_for 60 base_runs
+    expect 0 backups production
+    says_not 'would wait'
+    expect 0 deploy production
+    says_not ', waited|: waiting'
+    migrated
+    base_runs || fail "the pg_basebackup is gone: then this proves nothing"
+    pg_base_end
+}
+base_runs() { [ -n "$(sql "select pid from pg_stat_activity where backend_type = 'walsender' and query like 'BASE_BACKUP%' and wait_event is distinct from 'CheckpointStart'")" ]; }
+pg_base_end() {
+    sql "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'walsender'" >/dev/null
+    backup_end base
+}
+
+# CONCURRENTLY waits for every old snapshot of its database, and of no other.
+case_s13_another_database_and_concurrently() {
+    site_pending s13 <<'END2'
+migrate: {run: 'psql -X -v ON_ERROR_STOP=1 -d s13 -c "create index concurrently events_name on events (name)"', lock_timeout: 500ms, attempts: 1}
+END2
+    local ours=$DB
+    sql 'create database neighbour_s13'
+    DB=neighbour_s13
+    big_table
+    backup_begin dump pg_dump -d "$DB"
+    wait_for 60 dump_is "query like 'COPY public.big %'"
+    DB=$ours
+    expect 0 deploy --on-backup kill production
+    says_not ', waited|pg_dump'
+    finished "$(revision)" 2
+    same "the index is valid" "$(sql "select indisvalid from pg_index where indexrelid = 'events_name'::regclass" "$DB")" t
+    DB=neighbour_s13
+    dump_is true || fail "the dump is gone"
+    backup_end dump
+}
+
+# Which tables a migration needs cannot be known before; what is wrongly tried may leave an invalid index
+# or half of a migration behind, what is wrongly waited for only takes time.  So it is waited for, and told.
+case_s14_dump_of_one_table() {
+    site_pending s14 </dev/null
+    for i in 1 2 3 4; do sql "create table other_$i (id int)" "$DB"; done
+    big_table
+    backup_begin dump pg_dump -t big -d "$DB"
+    wait_for 60 dump_is "query like 'COPY public.big %'"
+    local tables
+    tables=$(sql "select count(*) from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace" "$DB")
+    expect 0 backups production
+    says "holds 1 of $tables tables"
+    waited_for dump "$(dumps true)" ": it holds 1 of $tables tables, and which of them the migration needs cannot be known"
+}
+
+# Other than that: it has its locks, and calls itself something else.
+case_s15_long_query_is_no_backup() {
+    site_pending s15_see </dev/null
+    for i in 1 2 3 4; do sql "create table other_$i (id int)" "$DB"; done
+    mkfifo "$SITE/hold"
+    PGAPPNAME=web psql -X -q -d "$DB" <"$SITE/hold" >/dev/null 2>&1 &
+    exec 7>"$SITE/hold"
+    printf 'begin; select * from other_1, other_2;\n' >&7
+    wait_for 10 is_there "application_name = 'web' and state = 'idle in transaction'"
+    expect 0 backups production
+    says 'no backup is running'
+    expect 0 deploy production
+    says_not ', waited|: waiting'
+    migrated
+    exec 7>&-
+}
+
+rig_open
+rig_postgres
+rig_start 1
+run_cases "$@"
