@@ -172,6 +172,23 @@ tables_of_others() {
 	done
 }
 
+# On standard input what systemctl show prints, of each unit the commands before its name and a blank
+# line behind: the name first.
+names_first() {
+	id='' commands=''
+	while IFS= read -r line || [ -n "$line" ]; do
+		case $line in
+		Id=*) id=$line ;;
+		ExecStart=*) commands=$commands$line$newline ;;
+		'')
+			if [ -n "$id" ]; then printf '%s\n%s' "$id" "$commands"; fi
+			id='' commands=''
+			;;
+		esac
+	done
+	if [ -n "$id" ]; then printf '%s\n%s' "$id" "$commands"; fi
+}
+
 # timers NAME [--user]
 timers() {
 	if text=$(TZ=UTC0 systemctl ${2+"$2"} list-timers --all --no-legend --no-pager 2>&1); then
@@ -182,8 +199,7 @@ timers() {
 		units=$(printf '%s\n' "$text" | sed 's/.*[[:space:]]//' | grep '^[A-Za-z0-9@_.:-]*\.service$')
 		[ -n "$units" ] || return 0
 		# shellcheck disable=SC2086 # a list of words
-		text=$(systemctl ${2+"$2"} show -p Id -p ExecStart -- $units 2>/dev/null | cut -c1-$line_max |
-			grep -E '^(Id|ExecStart)=')
+		text=$(systemctl ${2+"$2"} show -p Id -p ExecStart -- $units 2>/dev/null | cut -c1-$line_max | names_first)
 		printf '%s\n' "$text" | sed 's/^/unit /'
 		words_of "$text" timers
 	elif [ ! -d /run/systemd/system ] || { [ $# -gt 1 ] && [ ! -d "${XDG_RUNTIME_DIR:-/nowhere}/systemd" ]; }; then

@@ -87,13 +87,30 @@ case_timers() {
     site_new timers 1
     printf '%s\n' \
         'Mon 2096-11-23 00:00:00 UTC 5h 3min left Sun 2096-11-22 00:00:00 UTC 18h ago dump.timer dump.service' \
-        'n/a n/a n/a n/a other.timer other.service' '' '2 timers listed.' >"$RIG/timers"
+        'Mon 2096-11-24 00:00:00 UTC 1 day left - - later.timer later.service' \
+        'n/a n/a n/a n/a other.timer other.service' '' '3 timers listed.' >"$RIG/timers"
     printf '%s\n' 'ExecStart={ path=/usr/bin/pg_dump ; argv[]=/usr/bin/pg_dump -Fc shop ; ignore_errors=no ; start_time=[n/a] ; }' \
         >"$RIG/units.tmp"
-    { echo 'Id=dump.service'; cat "$RIG/units.tmp"; echo; echo 'Id=other.service'; } >"$RIG/units"
+    # In systemctl's own order: the name comes last, a blank line divides.
+    {
+        cat "$RIG/units.tmp"
+        printf '%s\n' 'Id=dump.service' '' 'ExecStart={ path=/bin/true ; argv[]=/bin/true ; ignore_errors=no ; start_time=[n/a] ; }'
+        printf '%s\n' 'ExecStart={ path=/bin/pg_dump ; argv[]=/bin/pg_dump two ; ignore_errors=no ; start_time=[n/a] ; }' 'Id=later.service'
+        printf '%s\n' '' 'Id=other.service'
+    } >"$RIG/units"
     expect 0 backups --json production
     same "timer" "$(json '.next_backups[] | select(.source == "systemd'\''s timers") | [.at, .command] | join(" ")')" \
-        '2096-11-23T00:00:00Z /usr/bin/pg_dump -Fc shop'
+        $'2096-11-23T00:00:00Z /usr/bin/pg_dump -Fc shop\n2096-11-24T00:00:00Z /bin/pg_dump two'
+    local shell
+    for shell in dash 'bash --posix' 'busybox ash' mksh; do
+        # shellcheck disable=SC2086 # words
+        {
+            echo "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
+            cat "$TOP/src/stages/prelude.sh" "$TOP/src/stages/schedule.sh"
+        } | PATH=$RIG/bin:$PATH $shell >"$SITE/said" || fail "$shell: status $?"
+        same "$shell" "$(sed -n 's/^unit \([IE][a-z]*=[a-z.]*\).*/\1/p' "$SITE/said" | tr '\n' ' ')" \
+            'Id=dump.service ExecStart= Id=later.service ExecStart= ExecStart= Id=other.service '
+    done
     : >"$RIG/timers"
     : >"$RIG/units"
 }
