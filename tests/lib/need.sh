@@ -128,6 +128,8 @@ has_postgres() {
 
 has_pgbouncer() { [ -x /usr/sbin/pgbouncer ] || [ -x "$servers/usr/sbin/pgbouncer" ]; }
 
+has_cron() { [ -x /usr/sbin/cron ] || [ -x "$servers/usr/sbin/cron" ]; }
+
 installed() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | cut -c1-2)" = ii ]; }
 
 # Libraries the given packages depend on and that are not installed.  LLVM is for the JIT
@@ -203,6 +205,7 @@ need_servers() {
     fi
     has_postgres || unpack_server postgresql-15 'usr/lib/postgresql/*/bin/postgres'
     has_pgbouncer || unpack_server pgbouncer usr/sbin/pgbouncer
+    has_cron || unpack_server cron usr/sbin/cron
 }
 
 for what; do
