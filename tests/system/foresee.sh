@@ -108,7 +108,7 @@ case_timers() {
             echo "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
             cat "$TOP/src/stages/prelude.sh" "$TOP/src/stages/schedule.sh"
         } | PATH=$RIG/bin:$PATH $shell >"$SITE/said" || fail "$shell: status $?"
-        same "$shell" "$(sed -n 's/^unit \([IE][a-z]*=[a-z.]*\).*/\1/p' "$SITE/said" | tr '\n' ' ')" \
+        same "$shell" "$(sed -n 's/^unit \([IE][A-Za-z]*=[a-z.]*\).*/\1/p' "$SITE/said" | tr '\n' ' ')" \
             'Id=dump.service ExecStart= Id=later.service ExecStart= ExecStart= Id=other.service '
     done
     : >"$RIG/timers"
