@@ -71,15 +71,20 @@ END
 
 # The same in each of the shells of a host, with both ways that an address stands in the kernel's table.
 case_adopted_in_each_shell() {
-    local shell server client port hex at=$RIG/adopt
+    local shell server client port mapped hex at=$RIG/adopt
     mkdir -p "$at"
-    perl -MIO::Socket::INET -e '$| = 1; $l = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1"); print $l->sockport, "\n"; $_ = $l->accept; sleep 600' >"$at/server" &
+    perl -MIO::Socket::INET -e '$| = 1; $l = IO::Socket::INET->new(Listen => 2, LocalAddr => "127.0.0.1"); print $l->sockport, "\n"; @_ = ($l->accept, $l->accept); sleep 600' >"$at/server" &
     wait_for 10 test -s "$at/server"
     server=$(cat "$at/server")
     perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $ARGV[0]); print $s->sockport, "\n"; sleep 600' "$server" >"$at/client" &
     client=$!
     wait_for 10 test -s "$at/client"
+    # As Java does: a socket of IPv6 to an address that is none.
+    perl -MSocket=:all -e '$| = 1; socket S, AF_INET6, SOCK_STREAM, 0 or die; connect S, pack_sockaddr_in6($ARGV[0], inet_pton(AF_INET6, "::ffff:127.0.0.1")) or die; print +(unpack_sockaddr_in6 getsockname S)[0], "\n"; sleep 600' "$server" >"$at/mapped" &
+    client="$client $!"
+    wait_for 10 test -s "$at/mapped"
     port=$(printf %04X "$(cat "$at/client")")
+    mapped=$(printf %04X "$(cat "$at/mapped")")
     hex=$(printf %04X "$server")
     for shell in dash 'bash --posix' 'busybox ash' mksh; do
         {
@@ -95,10 +100,11 @@ case_adopted_in_each_shell() {
             "$(printf '3\0373\0377F000001\037%s\0377F000002\037%s' "$port" "$hex")" \
             "$(printf '4\0374\0377F000001\037%s\0377F000001\037%s' "$hex" "$hex")" \
             "$(printf '5\0375\0370A000001\037%s\037-\037%s' "$port" "$hex")" \
-            "$(printf 'A\0376\0377F000001\037%s\0377F000001\037%s' "$port" "$hex")" >"$at/lines"
+            "$(printf '6\0376\0377F000001\037%s\0377F000001\037%s' "$mapped" "$hex")" \
+            "$(printf 'A\0377\0377F000001\037%s\0377F000001\037%s' "$port" "$hex")" >"$at/lines"
         # shellcheck disable=SC2086 # words
         $shell <"$at/script" >"$at/said" 2>&1 || fail "$shell: status $?: $(cat "$at/said")"
-        same "$shell" "$(cat "$at/said")" '(0,0),(1,1),(2,2),(3,3),(4,4),(5,5); (0,0),(1,1),(2,2)'
+        same "$shell" "$(cat "$at/said")" '(0,0),(1,1),(2,2),(3,3),(4,4),(5,5),(6,6); (0,0),(1,1),(2,2),(6,6)'
     done
 }
 
