@@ -4,6 +4,7 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/cron.h"
+#include "core/passwords.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -146,58 +147,17 @@ bool schedule_is_backup(const char *command, const struct strs *scripts, enum bl
     return other || named;
 }
 
-static bool is_secret_name(const char *name, size_t len)
-{
-    static const char *const parts[] = {"PASS", "SECRET", "TOKEN", "PWD", "KEY"};
-
-    for (size_t i = 0; i < len; i++)
-        for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
-            if (len - i >= strlen(parts[k]) &&
-                strncasecmp(name + i, parts[k], strlen(parts[k])) == 0)
-                return true;
-    return false;
-}
-
-/* The length of a password that begins here, or 0; only what has a usual form is seen. */
-static size_t password_at(const char *begin, const char *s)
-{
-    if (s > begin && s[-1] == '=') {
-        const char *name = s - 1;
-        while (name > begin &&
-               (isalnum((unsigned char)name[-1]) || name[-1] == '_' || name[-1] == '-'))
-            name--;
-        size_t len =
-            *s == '"' || *s == '\'' ? 1 + strcspn(s + 1, (char[]){*s, '\0'}) : strcspn(s, " \t;&|");
-        if (is_secret_name(name, (size_t)(s - 1 - name)))
-            return len + (len > 0 && s[len] == *s && (*s == '"' || *s == '\''));
-    }
-    if (s > begin && s[-1] == ':') { /* scheme://user:password@host */
-        size_t len = strcspn(s, "@/ \t\"'");
-        const char *user = s - 1;
-        while (user > begin && !strchr("/ \t", user[-1]))
-            user--;
-        if (s[len] == '@' && user - begin >= 3 && strncmp(user - 3, "://", 3) == 0)
-            return len;
-    }
-    return 0;
-}
-
 const char *schedule_shown(struct arena *a, const char *command)
 {
-    struct buf b = buf_make(SHOWN_MAX);
-    const char *s = command;
+    const char *text = passwords_hidden(a, command);
+    size_t len = SHOWN_MAX;
 
-    while (*s && !b.full) {
-        size_t len = password_at(command, s);
-        if (len)
-            buf_puts(&b, "[secret]");
-        else
-            buf_add(&b, s, 1);
-        s += len ? len : 1;
-    }
-    const char *text = arena_printf(a, "%s%s", text_shown(a, b.text), *s || b.full ? "..." : "");
-    buf_free(&b);
-    return text;
+    if (strlen(text) <= SHOWN_MAX)
+        return text_shown(a, text);
+    /* Not through the middle of a character. */
+    while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--;
+    return arena_printf(a, "%s...", text_shown(a, arena_strndup(a, text, len)));
 }
 
 /* ---- the answer ---- */

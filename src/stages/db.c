@@ -4,10 +4,11 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/jobs.h"
+#include "core/passwords.h"
 #include "stages/scripts.h"
 #include "stages/server.h"
 
-enum { SQL_MS = 60000 };
+enum { SQL_MS = 60000, WHY_MAX = 1000 };
 
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script)
 {
@@ -36,11 +37,12 @@ const char *db_why(struct run *r, const struct reply *reply, const char *status)
 
     while (*said == '\n')
         said++;
-    said = arena_strndup(r->arena, said, strcspn(said, "\n"));
-    if (*said)
-        return run_redact(r, text_shown(r->arena, said));
-    return arena_printf(r->arena, "'%s' ended with exit status %s", server_command(r->recipe),
-                        status ? status : "?");
+    size_t len = strcspn(said, "\n");
+    said = arena_strndup(r->arena, said, len < WHY_MAX ? len : WHY_MAX);
+    if (!*said)
+        said = arena_printf(r->arena, "'%s' ended with exit status %s", r->recipe->database.psql,
+                            status ? status : "?");
+    return text_shown(r->arena, passwords_hidden(r->arena, run_redact(r, said)));
 }
 
 bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
