@@ -3,4 +3,8 @@
 # Values: command, where.  What it prints is the command's alone.
 trap - EXIT
 cd "$where" || fail "there is no live release at $where"
-/bin/sh -c "$command" </dev/null
+# Not as an argument, which everybody on the host may see.
+crelease_command=$command
+export crelease_command
+# shellcheck disable=SC2016 # expanded there
+/bin/sh -c 'eval "unset crelease_command; $crelease_command"' </dev/null

@@ -220,7 +220,7 @@ else
 	watcher=
 fi
 if [ -n "$crelease_watch" ]; then
-	$crelease_setsid sh -c "eval \"\$crelease_shared\"; note \"\$crelease_job/beside\"; $crelease_watch" </dev/null >"$d/watched" 2>/dev/null &
+	$crelease_setsid sh -c "eval \"\$crelease_shared\"; note \"\$crelease_job/beside\"; eval \"\$crelease_watch\"" </dev/null >"$d/watched" 2>/dev/null &
 	beside=$!
 else
 	beside=
