@@ -8,6 +8,7 @@
 #include "stages/stages.h"
 
 #include "base/text.h"
+#include "stages/blockers.h"
 #include "stages/db.h"
 #include "stages/server.h"
 
@@ -93,9 +94,10 @@ static struct backup backup_of(struct run *r, const struct row *row)
         .since_unix = db_is_number(row->field[4]) ? strtoll(row->field[4], NULL, 10) / 1000000 : -1,
         .running_s = age ? strtoll(row->field[5], NULL, 10) : -1,
         .database = row->field[6],
-        .user = row->field[7],
-        .application = row->field[8],
-        .query = *row->field[11] ? row->field[11] : NULL,
+        .user = run_redact(r, row->field[7]),
+        .application = run_redact(r, row->field[8]),
+        .query =
+            *row->field[11] ? blocker_statement(r->arena, run_redact(r, row->field[11])) : NULL,
         .percent = -1,
         .eta_s = -1,
         .copied = -1,

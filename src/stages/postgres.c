@@ -69,7 +69,7 @@ static const char look_sql[] =
     "         WHERE g.rolname = 'pg_signal_backend' AND pg_has_role(g.oid, 'USAGE')) THEN 'yes'\n"
     "       ELSE 'no' END,\n"
     "  CASE WHEN x.query = '<insufficient privilege>' THEN '' ELSE\n"
-    "   translate(substr(coalesce(x.query, ''), 1, 100), chr(10) || chr(13) || chr(9) || chr(31), "
+    "   translate(substr(coalesce(x.query, ''), 1, 1000), chr(10) || chr(13) || chr(9) || chr(31), "
     "'    ') END,\n"
     "  coalesce(x.client_port::text, ''), x.locked, x.tables\n"
     "FROM x JOIN pg_catalog.pg_roles me ON me.rolname = current_user\n"
@@ -140,6 +140,12 @@ static const char *there(struct arena *a, const struct session *v, size_t n)
 
 /* ---- who holds what ---- */
 
+/* They stay in the database: the watch's answers lie in a file of the host.  Rather too much of a
+ * statement is left out than too little. */
+#define WITHOUT_LITERALS                                                                           \
+    "$x$\\m[eE]'([^'\\\\]|\\\\.|'')*('|$)|'([^']|'')*('|$)|\\$([A-Za-z_]*)\\$.*?(\\$\\5\\$|$)$x$," \
+    " '''...''', 'g'"
+
 /* The fields of one row, of p.pid, with b its activity or NULLs, w.behind and w.waits_for.  A
  * session that holds share locks on most tables is a backup, whatever it calls itself. */
 static void put_columns(struct buf *b, const char *own, long server_version)
@@ -176,7 +182,8 @@ static void put_columns(struct buf *b, const char *own, long server_version)
         "  AND pg_has_role(g.oid, 'USAGE')) THEN 'yes' ELSE 'no' END,"
         " w.behind, w.waits_for,"
         " CASE WHEN b.query = '<insufficient privilege>' THEN '' ELSE"
-        "  regexp_replace(left(coalesce(b.query, ''), 1000), '[[:cntrl:]]', ' ', 'g') END");
+        "  regexp_replace(regexp_replace(left(coalesce(b.query, ''), 1000), " WITHOUT_LITERALS "),"
+        " '[[:cntrl:]]', ' ', 'g') END");
 }
 
 /* Joins of these columns; p and w are there already. */
