@@ -25,6 +25,11 @@ size_of() { # FILE: in $size
 	case $size in '' | *[!0-9]*) size=- ;; esac
 }
 
+# is_at_most NUMBER LIMIT, both without a sign: not all shells count beyond 2^31.
+is_at_most() {
+	[ "${#1}" -lt "${#2}" ] || { [ "${#1}" -eq "${#2}" ] && expr "$1" '<=' "$2" >/dev/null; }
+}
+
 # Whether its arguments name the database.
 is_of_database() {
 	tr '\000' '\n' <"/proc/$1/cmdline" 2>/dev/null | {
@@ -170,7 +175,7 @@ note() {
 	size=-
 	if [ -n "$path" ] && [ -f "$path" ]; then size_of "$path"; fi
 	if [ -n "$least" ]; then
-		[ "$size" != - ] && [ "$size" -ge "$least" ] || return 0
+		[ "$size" != - ] && is_at_most "$least" "$size" || return 0
 	fi
 	# SECONDS, then what comes after BYTES.
 	{

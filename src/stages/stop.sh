@@ -62,7 +62,8 @@ began_with() { # PID NAME START
 	case $ticks in '' | -) return 1 ;; esac
 	up=$(sed -n 's/^btime //p' /proc/stat)
 	hz=$(getconf CLK_TCK 2>/dev/null) || hz=100
-	began=$((up + ticks / hz))
+	# Not all shells count beyond 2^31, which ticks reach after eight months.
+	began=$(expr "$up" + "$ticks" / "$hz") || return 1
 	[ "$began" -le $(($3 + 1)) ] && [ "$began" -ge $(($3 - 10)) ]
 }
 
@@ -142,6 +143,7 @@ tell_outputs() {
 		file_argument
 		if [ -z "$output" ]; then follow_pipes; fi
 		case $output in '' | *"$newline"* | *"$tab"*) continue ;; esac
+		while [ "$output" != "${output%/}" ]; do output=${output%/}; done
 		if [ -f "$output" ] || [ -d "$output" ]; then
 			say output "$(stat -L -c %i "$output" 2>/dev/null || echo 0) $output"
 		fi
@@ -202,7 +204,7 @@ last_of() {
 # unpacked PROGRAM FILE: all of it has to be read to come to its end.
 unpacked() {
 	size_of "$2"
-	[ "$size" != - ] && [ "$size" -le "$judged_max" ] && command -v "$1" >/dev/null 2>&1 || return 0
+	[ "$size" != - ] && is_at_most "$size" "$judged_max" && command -v "$1" >/dev/null 2>&1 || return 0
 	"$1" -dc <"$2" 2>/dev/null | last_of
 }
 
@@ -236,9 +238,14 @@ settle() {
 }
 
 # In $moved.
-set_aside() {
+set_aside() { # FILE INODE
 	moved=0
 	[ -n "$aside" ] && [ "$verdict" = incomplete ] && [ ! -L "$1" ] || return 0
+	# To judge it took a while.
+	if [ "$(inode_of "$1")" != "$2" ]; then
+		moved=gone
+		return
+	fi
 	at=1
 	while [ "$at" -lt 100 ]; do
 		to=$1.incomplete
@@ -252,19 +259,22 @@ set_aside() {
 	moved=no
 }
 
+inode_of() {
+	stat -L -c %i "$1" 2>/dev/null
+}
+
 judge_outputs() {
 	first='' judged=-
-	while read -r inode file; do
+	while IFS= read -r line; do # a name may end with a blank
+		inode=${line%% *} file=${line#* }
 		[ -n "$file" ] || continue
 		settle "$file"
-		if [ "$(stat -L -c %i "$file" 2>/dev/null)" != "$inode" ]; then
-			say output "incomplete gone $file"
-			verdict=incomplete
-		else
+		verdict=incomplete moved=gone
+		if [ "$(inode_of "$file")" = "$inode" ]; then
 			judge "$file"
-			set_aside "$file"
-			say output "$verdict $moved $file"
+			set_aside "$file" "$inode"
 		fi
+		say output "$verdict $moved $file"
 		if [ -z "$first" ]; then first=$file judged=$verdict; fi
 	done <<END
 $outputs
