@@ -53,7 +53,8 @@ const char *guard_text(struct run *r)
                run, server_command(r->recipe), server->feed);
     /* The session ends when the last who could write into the pipe has: this shell, however it
      * ends. exec: a redirection of a function is one that the shell takes back, and until then it
-     * keeps both. */
+     * keeps both. At its end it is told, since mksh may keep a copy of what exec closes, and what
+     * does not end then goes with this shell: mksh waits for all of a pipeline. */
     buf_puts(&b, "guarding=\n"
                  "if mkfifo \"$crelease_job/guard\"; then\n"
                  "\texec 5<>\"$crelease_job/guard\"\n"
@@ -65,10 +66,11 @@ const char *guard_text(struct run *r)
                  "\techo | guard_answer\n"
                  "fi\n"
                  "guard_end() {\n"
-                 "\texec 5>&-\n"
                  "\t[ -n \"$guarding\" ] || return 0\n"
+                 "\tprintf '%s\\n' '\\q' >&5\n"
+                 "\texec 5>&-\n"
                  "\t(trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL "
-                 "\"$guarding\") & guard_limit=$!\n"
+                 "\"$guarding\" $$) & guard_limit=$!\n"
                  "\twait \"$guarding\"\n"
                  "\tkill \"$guard_limit\"\n"
                  "}\n");
