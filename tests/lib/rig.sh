@@ -184,7 +184,7 @@ PrintLastLog no
 MaxStartups 100
 LogLevel VERBOSE
 PermitUserRC no
-SetEnv "HOME=$RIG/login" "PATH=$RIG/bin:$HOST_PATH" "CRELEASE_RIG=$RIG" "CRELEASE_RIG_HOST=$dir" LANG=C.UTF-8 $(host_env)
+SetEnv "HOME=$RIG/login" "PATH=$RIG/bin:${HOST_TOOLS:+$HOST_TOOLS:}$HOST_PATH" "CRELEASE_RIG=$RIG" "CRELEASE_RIG_HOST=$dir" LANG=C.UTF-8 $(host_env)
 END
         sshd_begin "$dir"
         if sshd_ready "$dir" "$address" "$port"; then

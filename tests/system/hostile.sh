@@ -41,7 +41,7 @@ minute_in() { date -d "@$(($(date +%s) / 60 * 60 + $1 * 60))" '+%-M %-H * * *'; 
 # --- escape sequences ----------------------------------------------------------------------------
 
 ESC=$'\033'
-EVIL="$ESC[31m$ESC]0;owned"$'\a'
+EVIL="${ESC}[31m${ESC}]0;owned"$'\a'
 
 # clean ARGUMENTS: nothing of what it says acts on a terminal.
 clean() {
@@ -110,7 +110,7 @@ case_escapes_from_a_file_name() {
     clean deploy production
     says 'du \\x1b\[31m.* is incomplete.*incomplete now'
     clean_everywhere
-    ls "$SITE" | grep -q incomplete || fail "not set aside: $(ls "$SITE" | cat -v)"
+    [ -n "$(find "$SITE" -maxdepth 1 -name '* .incomplete')" ] || fail "not set aside"
 }
 
 # --- passwords -----------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ case_password_in_a_statement() {
     cr_begin deploy production
     wait_for 60 grep -q 'migration waits for' "$CR_OUT"
     echo 'rollback; \q' >&7
-    cr_end
+    cr_end ''
     ! grep "$PASSWORD" "$CR_OUT" "$CR_ERR" || fail "the password is shown"
     kept_everywhere
     kept_on_host

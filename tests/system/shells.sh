@@ -67,5 +67,42 @@ case_jobs_bash() { jobs_with bash; }
 case_jobs_busybox() { jobs_with busybox; }
 case_jobs_mksh() { jobs_with mksh; }
 
+# What is asked and done about backups: stopped with its file judged, started again by the crontab's line,
+# the lock, sessions that were left, what is pending.  Schedules: foresee.sh.
+backups_with() { # SHELL
+    local of crontab='rerun_by_crontab'
+    # Debian's busybox as a shell runs its own crontab, whatever is in the PATH.
+    [ "$1" != busybox ] || crontab=
+    for of in "stop s20_client_is_told s25_judged_by_its_end s23_another_process $crontab" \
+        'hold hold_waits_for_a_migration' 'harm s30_ghosts'; do
+        # shellcheck disable=SC2086 # words
+        set -- "$1" $of
+        env -u CRELEASE_RIG -u CRELEASE_RIG_OF CRELEASE="$CRELEASE" CRELEASE_RIG="$RIG" \
+            "$TOP/tests/lib/with-sh.sh" "$1" "$BASH" "$TOP/tests/system/$2.sh" "${@:3}" || fail "with $1: see above"
+    done
+}
+
+case_backups_dash() { backups_with dash; }
+case_backups_bash() { backups_with bash; }
+case_backups_mksh() { backups_with mksh; }
+# With its own tools, too, where a host has others in front of them.
+case_backups_busybox() {
+    local tool
+    mkdir -p "$RIG/busybox"
+    for tool in $(busybox --list); do
+        case $tool in sh | ash | busybox | crontab) ;; *) ln -sf "$(command -v busybox)" "$RIG/busybox/$tool" ;; esac
+    done
+    export HOST_TOOLS=$RIG/busybox
+    backups_with busybox
+}
+
+# A login that is not root sees and ends what is its own.
+case_backups_of_a_user() {
+    "$TOP/tests/lib/as-user.sh" "$RIG/user" stop s20_client_is_told s10_parallel s22_cancel_does_nothing rerun_by_crontab ||
+        fail "as a user: see above"
+    "$TOP/tests/lib/as-user.sh" "$RIG/user2" hold hold_is_the_command hold_holds_up_a_deploy hold_waits_for_a_migration ||
+        fail "as a user: see above"
+}
+
 rig_open
 run_cases "$@"

@@ -347,6 +347,18 @@ case_s23_another_process() {
     same "what was told" "$(verdict "$script" | tr '\n' ' ')" 'lives termed 143 '
 }
 
+# Another user's processes are none of ours, and so is what only has the name.
+case_not_ours() {
+    site_new not_ours 1
+    cp "$(command -v sleep)" "$SITE/pg_dump"
+    # shellcheck disable=SC2016 # for that shell
+    local script='is() { if is_ours "$1"; then echo ours; else echo not; fi; }
+        '"$SITE_Q"'/pg_dump 100 & one=$!; sleep 100 & other=$!
+        until [ "$(cat /proc/$one/comm)" = pg_dump ]; do :; done
+        me=$(id -u); is "$one"; is "$other"; me=99999; is "$one"; me=$(id -u); is 1000000000; kill "$one" "$other"'
+    same "what is ours" "$(verdict "$script" | tr '\n' ' ')" 'ours not not not '
+}
+
 rig_open
 own_crontab
 rig_postgres
