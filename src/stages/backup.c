@@ -85,14 +85,12 @@ static const char *identity_of(struct arena *a, const struct row *row)
 
 static struct backup backup_of(struct run *r, const struct row *row)
 {
-    bool age = db_is_number(row->field[5]);
-
     return (struct backup){
         .kind = row->field[1],
         .pid = strtol(row->field[2], NULL, 10),
         .identity = identity_of(r->arena, row),
         .since_unix = db_is_number(row->field[4]) ? strtoll(row->field[4], NULL, 10) / 1000000 : -1,
-        .running_s = age ? strtoll(row->field[5], NULL, 10) : -1,
+        .running_s = db_seconds(row->field[5]),
         .database = row->field[6],
         .user = run_redact(r, row->field[7]),
         .application = run_redact(r, row->field[8]),

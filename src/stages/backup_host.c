@@ -68,16 +68,16 @@ static const char *value_of(const char *line, size_t len, const char *key)
     return len > n && strncmp(line, key, n) == 0 && line[n] == ' ' ? line + n + 1 : NULL;
 }
 
-static void take_answer(struct run *r, struct trace *t, const struct backup *b, const char *out)
+void trace_read(struct arena *a, struct trace *t, const struct backup *b, const char *out)
 {
-    struct sample *past = arena_array(r->arena, PAST_MAX, sizeof *past);
+    struct sample *past = arena_array(a, PAST_MAX, sizeof *past);
     size_t n = 0;
 
     t->bytes = -1;
     t->path = NULL;
     while (*out) {
         size_t len = strcspn(out, "\n");
-        const char *line = arena_strndup(r->arena, out, len);
+        const char *line = arena_strndup(a, out, len);
         const char *v;
         if ((v = value_of(line, len, "output"))) {
             t->bytes = number(v);
@@ -118,7 +118,7 @@ static void ask_host(struct run *r, size_t host, struct trace *t, const struct b
     fleet_impatient(r->fleet, false);
     buf_free(&text);
     if (reply.kind == REPLY_EXIT && reply.status == 0 && answer_value(r->arena, reply.out, "end"))
-        take_answer(r, t, b, reply.out);
+        trace_read(r->arena, t, b, reply.out);
     t->asked_ms = loop_now();
 }
 

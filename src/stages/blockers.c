@@ -29,7 +29,7 @@ bool blocker_read(struct arena *a, const char *line, struct blocker *ret)
         .pid = strtol(f[1], NULL, 10),
         .vxid = db_is_vxid(f[3]) ? f[3] : "",
         .start = db_is_number(f[4]) ? f[4] : "",
-        .running_s = db_is_number(f[5]) ? strtoll(f[5], NULL, 10) : -1,
+        .running_s = db_seconds(f[5]),
         .user = f[6],
         .application = f[7],
         .state = word(a, f[8]),

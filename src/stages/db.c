@@ -103,3 +103,8 @@ bool db_is_vxid(const char *s)
 
     return n > 0 && n < 19 && s[n] == '/' && db_is_number(s + n + 1);
 }
+
+long long db_seconds(const char *s)
+{
+    return db_is_number(s) && strlen(s) <= 12 ? strtoll(s, NULL, 10) : -1;
+}

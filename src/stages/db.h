@@ -21,6 +21,9 @@ bool db_is_vxid(const char *s);
  * the TO may be missing; one into a table has a FROM behind the table's name. */
 #define DB_COPY_OUT(query) "(" query " ~* '^copy ' AND " query " !~* '^copy +[^( ].* from ')"
 
+/* -1 when it is none, or no span of time. */
+long long db_seconds(const char *s);
+
 /* The script that asks the database, or another in its manner, with its values. */
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script);
 

@@ -19,35 +19,66 @@ static const struct stopped *stopped_by(const struct stops *all, const char *run
     return NULL;
 }
 
-/* The one line of the login's crontab that makes this backup: the only one, or the only one that
- * names the database.  *ret is NULL when it cannot be told, and *ret_why says why. */
-static bool crontab_line(struct run *r, size_t host, const struct stopped *s, const char **ret,
-                         const char **ret_why, struct err *err)
+static bool is_of_name(char c)
 {
-    struct schedule next;
-    const char *one = NULL;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+}
+
+/* As a word: 'shop' is not in 'shop_test'. */
+static bool names(const char *text, const char *database)
+{
+    size_t len = strlen(database);
+
+    for (const char *at = len ? strstr(text, database) : NULL; at; at = strstr(at + 1, database)) {
+        bool option = at - text >= 3 && strncmp(at - 3, " -d", 3) == 0;
+        if ((at == text || option || !is_of_name(at[-1])) && !is_of_name(at[len]))
+            return true;
+    }
+    return false;
+}
+
+/* A script, all databases, or what the shell has yet to fill in. */
+static bool may_be_of_any(const char *text)
+{
+    return !strstr(text, "pg_dump") || strstr(text, "pg_dumpall") || strchr(text, '$') ||
+           strchr(text, '`');
+}
+
+const char *rerun_line(const struct schedule *next, const char *database, const char **ret_why)
+{
+    const char *any = NULL;
     const char *named = NULL;
     size_t n = 0;
     size_t n_named = 0;
 
+    for (size_t i = 0; !next->why && i < next->n; i++) {
+        const char *text = next->v[i].text;
+        if (!text || next->v[i].blocks != BLOCKS_YES)
+            continue;
+        if (names(text, database)) {
+            named = text;
+            n_named++;
+        } else if (may_be_of_any(text)) {
+            any = text;
+            n++;
+        }
+    }
+    *ret_why = next->why     ? next->why
+               : n + n_named ? "several lines of the crontab could make it"
+                             : "no line of this login's crontab makes it";
+    return n_named == 1 ? named : !n_named && n == 1 ? any : NULL;
+}
+
+static bool crontab_line(struct run *r, size_t host, const struct stopped *s, const char **ret,
+                         const char **ret_why, struct err *err)
+{
+    struct schedule next;
+
     *ret = NULL;
     if (!foresee_look(r, host, 0, &next, err))
         return false;
-    for (size_t i = 0; !next.why && i < next.n; i++) {
-        const char *text = next.v[i].text;
-        if (!text || next.v[i].blocks != BLOCKS_YES)
-            continue;
-        one = text;
-        n++;
-        if (strstr(text, s->database)) {
-            named = text;
-            n_named++;
-        }
-    }
-    *ret = n == 1 ? one : n_named == 1 ? named : NULL;
-    *ret_why = next.why ? next.why
-               : n      ? "several lines of the crontab could make it"
-                        : "no line of this login's crontab makes it";
+    *ret = rerun_line(&next, s->database, ret_why);
     return true;
 }
 

@@ -130,6 +130,13 @@ struct stops {
     size_t n;
 };
 
+/* A line of the record; false, and nothing in ret, for what this version does not write. */
+bool stop_read(struct arena *a, const char *line, struct stopped *ret);
+
+/* "RUN STATE STATUS SINCE" of a backup that was started again, taken to the last one that the run
+ * stopped. */
+void stop_read_rerun(struct arena *a, const char *text, struct stops *to);
+
 /* What the record on the database's host says. */
 bool stop_told(struct run *r, size_t host, struct stops *ret, struct err *err) MUST_CHECK;
 
@@ -139,6 +146,10 @@ const char *stop_text(struct run *r, size_t host, const struct stopped *s);
 /* rerun.c */
 bool rerun_act(struct run *r, const struct step *s, struct err *err);
 bool rerun_undo(struct run *r, const struct step *s, struct err *err);
+
+/* The line of the login's crontab that makes the backup of that database: the only one that names
+ * it, or the only one that may be of any.  NULL when it cannot be told, and *ret_why says why. */
+const char *rerun_line(const struct schedule *next, const char *database, const char **ret_why);
 
 /* backup_host.c: one backup, followed from look to look. */
 struct trace {
@@ -154,6 +165,9 @@ struct trace {
     struct sample *past;
     size_t n_past;
 };
+
+/* Takes what backup_host.sh answered about b. */
+void trace_read(struct arena *a, struct trace *t, const struct backup *b, const char *answer);
 
 /* Fills in what is expected of b; asks the host now and then.  Nothing known is no error. */
 void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b);

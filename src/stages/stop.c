@@ -288,8 +288,7 @@ static bool is_number(const char *s, size_t most)
     return n && n <= most && !s[n];
 }
 
-/* The record's line; false for what this version does not write. */
-static bool read_line(struct run *r, const char *line, struct stopped *ret)
+bool stop_read(struct arena *a, const char *line, struct stopped *ret)
 {
     const char *f[RECORD_FIELDS];
     size_t n = 0;
@@ -297,7 +296,7 @@ static bool read_line(struct run *r, const char *line, struct stopped *ret)
     while (n < RECORD_FIELDS) {
         bool last = n == RECORD_FIELDS - 1; /* a path */
         size_t len = last ? strlen(line) : strcspn(line, "\t");
-        f[n++] = arena_strndup(r->arena, line, len);
+        f[n++] = arena_strndup(a, line, len);
         if (last || line[len] != '\t')
             break;
         line += len + 1;
@@ -319,22 +318,23 @@ static bool read_line(struct run *r, const char *line, struct stopped *ret)
     return true;
 }
 
-/* "RUN STATE STATUS SINCE": of the last one that the run stopped. */
-static void take_rerun(struct run *r, const char *text, struct stops *to)
+void stop_read_rerun(struct arena *a, const char *text, struct stops *to)
 {
     char run[64];
     char state[16];
     char status[16];
-    long long since;
+    char since[16];
+    char more;
 
-    if (sscanf(text, "%63s %15s %15s %lld", run, state, status, &since) != 4)
+    if (sscanf(text, "%63s %15s %15s %15s %c", run, state, status, since, &more) != 4 ||
+        !is_number(since, 12))
         return;
     for (size_t i = to->n; i-- > 0;) {
         if (strcmp(to->v[i].run, run) != 0)
             continue;
-        to->v[i].again = arena_strdup(r->arena, state);
+        to->v[i].again = arena_strdup(a, state);
         to->v[i].again_status = is_number(status, 3) ? (int)strtol(status, NULL, 10) : -1;
-        to->v[i].again_unix = since;
+        to->v[i].again_unix = strtoll(since, NULL, 10);
         return;
     }
 }
@@ -350,9 +350,9 @@ bool stop_told(struct run *r, size_t host, struct stops *ret, struct err *err)
         const char *v;
         const char *line = next_line(r, &out);
         if ((v = value_of(line, "stopped")) && ret->n < STOPS_MAX)
-            ret->n += read_line(r, v, &ret->v[ret->n]);
+            ret->n += stop_read(r->arena, v, &ret->v[ret->n]);
         else if ((v = value_of(line, "rerun")))
-            take_rerun(r, v, ret);
+            stop_read_rerun(r->arena, v, ret);
     }
     return true;
 }
