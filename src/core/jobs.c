@@ -310,13 +310,15 @@ static void end_of(struct run *r, struct follower *f, size_t host, const struct 
         .attached = answer_value(r->arena, f->control.text, "attached") != NULL,
     };
     if (reply->kind == REPLY_EXIT && reply->status == 0 && end->status != JOB_UNKNOWN)
-        run_tell(r, (struct event){
-                        .kind = EVENT_JOB,
-                        .state = end->status == 0 ? EVENT_DONE : EVENT_FAILED,
-                        .stage = f->call->step->name,
-                        .host = f->host,
-                        .command = f->call->job->name,
-                        .detail = end->status == 0 ? NULL : how_it_ended(r, f->call, end->status)});
+        run_tell(r,
+                 (struct event){.kind = EVENT_JOB,
+                                .state = end->status == 0 ? EVENT_DONE : EVENT_FAILED,
+                                .stage = f->call->step->name,
+                                .host = f->host,
+                                .command = f->call->job->name,
+                                .detail = end->status == 0 ? NULL
+                                          : end->refused   ? "has not begun"
+                                                         : how_it_ended(r, f->call, end->status)});
 }
 
 /* Ends one job on all of its hosts at once; further failures are told as warnings. */

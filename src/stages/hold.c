@@ -31,25 +31,30 @@ const char *guard_text(struct run *r)
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "guard_sql",
                  server->lock(r->arena, arena_printf(r->arena, HOLD_MIGRATION "%s", run), 0));
-    buf_printf(
-        &b,
-        "separator=$(printf '\\037')\n"
-        "gate() { echo \"$1\" >\"$crelease_job/gate.new\" && mv -f \"$crelease_job/gate.new\""
-        " \"$crelease_job/gate\"; }\n"
-        "guard_answer() {\n"
-        "\twhile read -r word what; do\n"
-        "\t\tcase $word:$what in\n"
-        "\t\tlock:t) gate go ;;\n"
-        "\t\tlock:f) gate " HOLD_BUSY " ;;\n"
-        "\t\tesac\n"
-        "\tdone\n"
-        "\t[ -f \"$crelease_job/gate\" ] || gate %s\n"
-        "}\n",
-        go ? "go" : HOLD_UNKNOWN);
+    /* What the client said goes with the word, as far as one line of it: a person is to hear of it. */
+    buf_printf(&b,
+               "separator=$(printf '\\037')\n"
+               "gate() { printf '%%s\\n' \"$1\" >\"$crelease_job/gate.new\" && mv -f "
+               "\"$crelease_job/gate.new\""
+               " \"$crelease_job/gate\"; }\n"
+               "guard_answer() {\n"
+               "\twhile read -r word what; do\n"
+               "\t\tcase $word:$what in\n"
+               "\t\tlock:t) gate go ;;\n"
+               "\t\tlock:f) gate " HOLD_BUSY " ;;\n"
+               "\t\tesac\n"
+               "\tdone\n"
+               "\t[ -f \"$crelease_job/gate\" ] ||"
+               " gate \"%s $(sed -n '/./{p;q;}' \"$crelease_job/guard.said\" | head -c 300)\"\n"
+               "}\n",
+               go ? "go" : HOLD_UNKNOWN);
     buf_printf(&b,
                "guard_ask() { PGAPPNAME=" HOLD_MIGRATION
                "%s PGCONNECT_TIMEOUT=5; export PGAPPNAME PGCONNECT_TIMEOUT;"
-               " unset PGOPTIONS; %s%s; }\n",
+               " unset PGOPTIONS; { %s%s; status=$?;"
+               " [ -s \"$crelease_job/guard.said\" ] || echo \"the client ended with exit status "
+               "$status\" >&2; }"
+               " 2>\"$crelease_job/guard.said\"; }\n",
                run, server_command(r->recipe), server->feed);
     /* The session ends when the last who could write into the pipe has: this shell, however it
      * ends. exec: a redirection of a function is one that the shell takes back, and until then it
@@ -63,6 +68,7 @@ const char *guard_text(struct run *r)
                  "\tguarding=$!\n"
                  "\tprintf '%s\\n' \"$guard_sql\" >&5\n"
                  "else\n"
+                 "\techo 'cannot make a pipe' >\"$crelease_job/guard.said\"\n"
                  "\techo | guard_answer\n"
                  "fi\n"
                  "guard_end() {\n"

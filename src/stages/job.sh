@@ -5,9 +5,9 @@
 # attempt: it is waited for, and after a lost end nothing is started unless told to), again (told
 # to), job_dir (its folder, when it outlives the run; else empty), watch (shell text that runs beside
 # the command, in a session of its own, is told TERM when that ends, and whose output is
-# told as it comes; or empty), gate (the command begins only when the watch has written "go" into the
-# file gate of the attempt; this is what holds when it writes nothing for long; or empty), and the
-# function job_env, which exports the environment of the command.
+# told as it comes; or empty), gate (the command begins only when the watch has written "go", or "go
+# WHY" with something to be told, into the file gate of the attempt; this is what holds when it writes
+# nothing for long; or empty), and the function job_env, which exports the environment of the command.
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
 #   supervisor   PID TICKS BOOT, linked into place: who does that may start the command; "void" when
@@ -19,7 +19,8 @@
 #                left out
 #   status       its exit status as the shell tells it, renamed into place; "timeout" after a limit
 #   watched      what the watch said
-#   gate         what the watch said of the beginning: "go", or why not
+#   gate         what the watch said of the beginning: "go", "go WHY", or why not
+#   gated        the one of these by which it began, or did not
 #   forgotten    what it did was undone since (switch.sh): the next run of the step starts another
 #                attempt
 #   told         crelease was told that it failed: the next run of the step starts another attempt
@@ -234,7 +235,8 @@ if [ -n "$crelease_gate" ]; then
 	done
 	answer=$crelease_gate
 	{ read -r answer <"$d/gate"; } 2>/dev/null
-	[ "$answer" = go ] || refused=yes
+	printf "%s\n" "$answer" >"$d/gated"
+	case $answer in go | "go "*) ;; *) refused=yes ;; esac
 fi
 if [ -n "$refused" ]; then
 	status=75
@@ -419,6 +421,14 @@ tell_watched() {
 	printf '%s\n' "$text" | sed 's/^/watch /'
 }
 
+# Sends with what word it began, once, when there is something in that to be told.
+tell_gated() {
+	if [ -n "$gate_told" ] || ! [ -s "$dir/$n/gated" ]; then return 0; fi
+	gate_told=yes
+	read -r answer <"$dir/$n/gated"
+	case $answer in "go "*) say watch "gated $(printf '%s' "${answer#go }" | tr -d '\000-\037\177')" ;; esac
+}
+
 pause=0.02
 nap() {
 	sleep "$pause" 2>/dev/null || sleep 1
@@ -435,9 +445,10 @@ follow() {
 	size_of "$dir/$n/log"
 	[ "$offset" -le "$size" ] 2>/dev/null || offset=$size
 	back_to_line
-	rounds=0 told_to=0
+	rounds=0 told_to=0 gate_told=
 	while :; do
 		look
+		tell_gated
 		if show; then continue; fi
 		tell_watched
 		case $is in
@@ -559,7 +570,7 @@ run)
 		# A gate that is there and not open, and a command that never came to its first line.
 		if [ "$status" = 75 ] && [ -n "$gate" ] && [ ! -f "$dir/$n/pid" ]; then
 			refused=$gate
-			{ read -r refused <"$dir/$n/gate"; } 2>/dev/null
+			{ read -r refused <"$dir/$n/gated"; } 2>/dev/null
 			say refused "$refused"
 		fi
 		say exit "$status"

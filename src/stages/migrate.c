@@ -14,6 +14,9 @@
 
 enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000, LOOK_AGAIN_MS = 2000 };
 
+/* Of the database, to the watch that is to take the lock. */
+#define NO_ANSWER "no answer within 30 s"
+
 /* The migration, from its first attempt to its end. */
 struct attempts {
     const struct step *step;
@@ -330,11 +333,14 @@ static bool stand_back(struct run *r, const struct step *s, size_t host, const c
 {
     const char *name = r->recipe->hosts[host].name;
 
-    if (strcmp(why, HOLD_BUSY) != 0)
-        return err_set(err, ERR_BACKUP,
-                       "%s: could not ask the database for the lock of migrations, and the recipe"
-                       " says to stop then (backup.unknown: abort)",
-                       name);
+    if (strcmp(why, HOLD_BUSY) != 0) {
+        why += strncmp(why, HOLD_UNKNOWN " ", sizeof HOLD_UNKNOWN) == 0 ? sizeof HOLD_UNKNOWN
+                                                                        : strlen(why);
+        const char *what = "could not ask the database for the lock of migrations";
+        if (*why)
+            what = arena_printf(r->arena, "%s: %s", what, run_redact(r, text_shown(r->arena, why)));
+        return backup_unknown(r, host, what, "trying again", err);
+    }
     run_warn(
         r, name,
         "the migration has not begun: another session took the lock of migrations just before");
@@ -365,6 +371,14 @@ static void take_watched(void *arg, const char *line)
 {
     const struct watching *w = arg;
 
+    if (strncmp(line, "gated ", 6) == 0) {
+        run_warn(w->r, w->r->recipe->hosts[w->t->host].name,
+                 "the migration runs without the lock of migrations, so that a backup under "
+                 "'backups --hold' or another"
+                 " migration may begin beside it: %s (backup.unknown: proceed)",
+                 run_redact(w->r, text_shown(w->r->arena, line + 6)));
+        return;
+    }
     blockers_take(w->r, w->t->step, w->t->host, &w->t->seen, line);
     if (w->t->seen.dump_behind)
         w->t->dump_behind = w->t->seen.dump_behind;
@@ -556,7 +570,9 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
     if (!prepare(r, &t, err))
         return false;
     c.watch = watch_text(r, t.server_version);
-    c.gate = !c.watch ? NULL : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go" : HOLD_UNKNOWN;
+    c.gate = !c.watch                                       ? NULL
+             : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go " NO_ANSWER
+                                                            : HOLD_UNKNOWN " " NO_ANSWER;
     for (;;) {
         t.n++;
         t.seen = (struct blockers){0};

@@ -290,6 +290,42 @@ case_s51_no_psql_wrong_password_no_database() {
     through
 }
 
+# The looks go well, and the session that is to hold the lock beside the migration cannot be had.
+case_no_lock_beside_the_migration() {
+    site_pending no_lock
+    cat >"$SITE/psql" <<'END'
+#!/bin/sh
+case $PGAPPNAME in crelease-migration-*) export PGPORT=1 ;; esac
+exec psql "$@"
+END
+    chmod +x "$SITE/psql"
+    unknown_with abort "$SITE/psql"
+    expect 4 deploy production
+    says 'could not ask the database for the lock of migrations: psql: .*Connection refused.*backup.unknown: abort'
+    says 'rake db:migrate: failed: has not begun'
+    says "next: 'crelease check production' once it is mended"
+    still_as_before
+    expect 0 abort production
+    unknown_with proceed "$SITE/psql"
+    expect 0 deploy production
+    warned_once 'runs without the lock of migrations.*: psql: .*Connection refused'
+    through
+    # One that takes it up is told, too.
+    commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+    recipe_write <<END
+database: {adapter: postgresql, name: $DB, psql: '$SITE/psql'}
+migrate: {run: 'echo run >>"$SITE/attempts"; until [ -e "$SITE/go" ]; do sleep 0.05; done; rake db:migrate', status: 'rake db:migrate:status'}
+END
+    cr_begin deploy production
+    wait_for 60 migration_runs
+    cr_kill9
+    cr_begin resume production
+    wait_for 60 bg_says 'runs without the lock of migrations'
+    migration_end
+    cr_end 0
+    same attempts "$(wc -l <"$SITE/attempts")" 1
+}
+
 # What another process found out is not known to the one that resumes.
 case_resume_without_a_database_to_ask() {
     site_pending resume_without
