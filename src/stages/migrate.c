@@ -17,6 +17,8 @@ enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000, LOOK_AG
 /* Of the database, to the watch that is to take the lock. */
 #define NO_ANSWER "no answer within 30 s"
 
+enum lost_to { LOST_TO_LOCK, LOST_TO_DEADLOCK, LOST_TO_SQLITE };
+
 /* The migration, from its first attempt to its end. */
 struct attempts {
     const struct step *step;
@@ -27,7 +29,8 @@ struct attempts {
     bool without_options;        /* the way to the database does not take PGOPTIONS */
     struct leftovers before;
     struct blockers seen;   /* in this attempt */
-    long dump_behind;       /* in any; 0: none */
+    long long deadlocks;    /* in the database before it; -1: not known */
+    enum lost_to lost_to;   /* why the last one is to be tried again */
     long long locked_since; /* when a lock was not had for the first time; 0: never */
 };
 
@@ -96,15 +99,13 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
 
 /* What a lock that was not had in time leaves in the output of the usual drivers.  Messages are
  * translated, codes and class names are not. */
-static const char *const lock_signs[] = {"55P03",
-                                         "40P01",
-                                         "lock timeout",
-                                         "LockNotAvailable",
-                                         "LockWaitTimeout",
-                                         "Deadlocked",
-                                         "deadlock detected",
-                                         "DeadlockDetected",
-                                         NULL};
+static const char *const lock_signs[] = {"55P03", "lock timeout", "LockNotAvailable",
+                                         "LockWaitTimeout", NULL};
+static const char *const deadlock_signs[] = {"40P01", "Deadlocked", "deadlock detected",
+                                             "DeadlockDetected", NULL};
+
+/* SQLite has no translations, and no session to be asked who holds the file. */
+static const char *const sqlite_signs[] = {"database is locked", "SQLITE_BUSY", NULL};
 
 /* The tool found its own lock taken: somebody else migrates this database. */
 static const char *const taken_signs[] = {"ConcurrentMigrationError", NULL};
@@ -227,18 +228,38 @@ static bool put_done(struct run *r, const struct step *s, struct err *err)
     return true;
 }
 
+/* The backup that the last attempt waited for, or that waited for it; 0: none was seen. */
+static long backup_beside(const struct attempts *t)
+{
+    for (size_t i = 0; !t->seen.dump_behind && i < t->seen.n; i++)
+        if (strcmp(t->seen.v[i].kind, "backup") == 0)
+            return t->seen.v[i].pid;
+    return t->seen.dump_behind;
+}
+
+/* Of two that deadlock one is ended by the server; `own`: it was the migration. */
+static void tell_deadlock(struct run *r, struct attempts *t, const struct leftovers *now, bool own)
+{
+    long pid = backup_beside(t);
+    long long was = t->deadlocks;
+
+    if (was >= 0 && now->deadlocks >= 0)
+        t->deadlocks = now->deadlocks > was + own ? now->deadlocks : was + own;
+    if (was >= 0 && now->deadlocks > was && !own && pid)
+        run_warn(r, r->recipe->hosts[t->host].name,
+                 "a deadlock happened in the database meanwhile, and the migration did not lose "
+                 "it: the backup beside"
+                 " it (pid %ld) has probably failed: look after it, and run it again",
+                 pid);
+}
+
 /* What the migration has left: an index that is not valid passes for one that is there. */
-static bool verify_leftovers(struct run *r, const struct attempts *t, const struct leftovers *now,
+static bool verify_leftovers(struct run *r, struct attempts *t, const struct leftovers *now,
                              struct err *err)
 {
     struct strs new = leftovers_new(r->arena, &t->before, now);
 
-    if (now->deadlocks > t->before.deadlocks && t->before.deadlocks >= 0 && t->dump_behind)
-        run_warn(r, r->recipe->hosts[t->host].name,
-                 "a deadlock happened in the database meanwhile, and the migration did not lose "
-                 "it: the backup that"
-                 " queued behind it (pg_dump, pid %ld) has probably failed",
-                 t->dump_behind);
+    tell_deadlock(r, t, now, false);
     if (!new.n)
         return true;
     for (size_t i = 1; i < new.n; i++)
@@ -249,7 +270,7 @@ static bool verify_leftovers(struct run *r, const struct attempts *t, const stru
                    r->recipe->hosts[t->host].name, leftover_text(r->arena, new.v[0]));
 }
 
-static bool verify(struct run *r, const struct attempts *t, struct err *err)
+static bool verify(struct run *r, struct attempts *t, struct err *err)
 {
     size_t host = t->host;
     struct leftovers now;
@@ -283,8 +304,13 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
 
     if (!migrate_pending(r, end->host, run_folder(r, end->host), ret_left, NULL, &ignored))
         *ret_left = -1;
-    if (*ret_left == 0)
+    if (*ret_left == 0) {
+        run_warn(r, r->recipe->hosts[end->host].name,
+                 "the migration does not run any more and its end was not recorded (was the host "
+                 "restarted?), but"
+                 " nothing is pending any more: taken as done");
         return true;
+    }
     if (*ret_left > 0) {
         run_warn(r, r->recipe->hosts[end->host].name,
                  "the end of the migration was not recorded (was the host restarted?), it does not "
@@ -380,14 +406,20 @@ static void take_watched(void *arg, const char *line)
         return;
     }
     blockers_take(w->r, w->t->step, w->t->host, &w->t->seen, line);
-    if (w->t->seen.dump_behind)
-        w->t->dump_behind = w->t->seen.dump_behind;
 }
 
 /* "the migration did not get a lock within 1 s (held by ...)" */
 static const char *lock_text(struct run *r, const struct attempts *t)
 {
     const struct blocker *b = blockers_first(&t->seen);
+
+    if (t->lost_to == LOST_TO_SQLITE)
+        return "the migration found the database locked (SQLite: somebody reads or writes it, a "
+               "backup perhaps)";
+    if (t->lost_to == LOST_TO_DEADLOCK)
+        return arena_printf(r->arena, "the migration was the victim of a deadlock%s",
+                            !b ? ""
+                               : arena_printf(r->arena, " (with %s)", blocker_text(r->arena, b)));
     const char *text =
         t->seen.crowded ? arena_printf(r->arena,
                                        "the migration gave way: %ld sessions queued behind it, and"
@@ -459,8 +491,9 @@ static bool back_off(struct run *r, const struct attempts *t, struct err *err)
             r, t,
             arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
             err);
-    run_warn(r, r->recipe->hosts[t->host].name, "%s and was rolled back (attempt %ld of %ld)%s",
-             lock_text(r, t), t->n, r->recipe->migrate.attempts, progress_text(r, t->host));
+    run_warn(r, r->recipe->hosts[t->host].name, "%s%s (attempt %ld of %ld)%s", lock_text(r, t),
+             t->server ? " and was rolled back" : "", t->n, r->recipe->migrate.attempts,
+             progress_text(r, t->host));
     if (somebody && r->recipe->migrate.blockers == BLOCKERS_TERMINATE &&
         !blockers_end(r, t->host, &t->seen, &ended, err))
         return false;
@@ -479,8 +512,13 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
     if (!backup_look(r, t->host, &now, err))
         return false;
     t->server_version = now.server_version;
-    return now.why || (leftovers_end_ghosts(r, t->step, t->host, err) &&
-                       leftovers_before(r, t->step, t->host, t->server_version, &t->before, err));
+    if (now.why)
+        return true;
+    if (!leftovers_end_ghosts(r, t->step, t->host, err) ||
+        !leftovers_before(r, t->step, t->host, t->server_version, &t->before, err))
+        return false;
+    t->deadlocks = t->before.deadlocks;
+    return true;
 }
 
 /* It failed, and not for want of a lock: with what can be said besides. */
@@ -508,8 +546,11 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
                           const struct job_end *end, struct err *err)
 {
     bool taken = has_sign(end->output, taken_signs);
-    bool lock = t->seen.cancelled || taken || has_sign(end->output, lock_signs);
-    struct leftovers now = {0};
+    bool deadlock = has_sign(end->output, deadlock_signs);
+    bool sqlite = !t->server && has_sign(end->output, sqlite_signs);
+    bool lock =
+        t->seen.cancelled || taken || deadlock || sqlite || has_sign(end->output, lock_signs);
+    struct leftovers now = {.deadlocks = -1};
 
     if (t->server && !t->without_options && has_sign(end->output, options_signs)) {
         run_warn(
@@ -523,6 +564,12 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
     if (t->server && !leftovers_look(r, t->host, t->server_version, &now, err))
         return false;
     struct strs left = leftovers_new(r->arena, &t->before, &now);
+    /* Whatever the language of the message is. */
+    if (!lock && t->deadlocks >= 0 && now.deadlocks > t->deadlocks &&
+        (t->seen.n || t->seen.dump_behind))
+        lock = deadlock = true;
+    tell_deadlock(r, t, &now, deadlock);
+    t->lost_to = deadlock ? LOST_TO_DEADLOCK : sqlite ? LOST_TO_SQLITE : LOST_TO_LOCK;
     if (!lock || left.n)
         return fail(r, c, end, &left, err);
     if (taken && t->server && !blockers_advisory(r, t->step, t->host, &t->seen, err))
@@ -542,7 +589,8 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
 bool migrate_act(struct run *r, const struct step *s, struct err *err)
 {
     size_t host = s->hosts[0];
-    struct attempts t = {.step = s, .host = host, .server = server_of(r->recipe)};
+    struct attempts t = {
+        .step = s, .host = host, .server = server_of(r->recipe), .deadlocks = -1};
     struct watching w = {r, &t};
     struct job_call c = {.step = s,
                          .job = &s->jobs->v[0],

@@ -133,12 +133,12 @@ case_max_blocked() {
 }
 is_waited_for() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and not granted" "$DB")" -gt 0 ]; }
 
-# Each of the two holds what the other wants; the migration loses, and is tried again.
-case_s17_deadlock_victim() {
-    site_zz s17
-    sql 'create table yy (id int)' "$DB"
+# As Rails tells of it; endure.sh has a real one.
+case_deadlock_in_the_words_of_rails() {
+    site_zz deadlock
     migrates_with "case \$(wc -l <\"$SITE/attempts\") in 1) echo PG::TRDeadlockDetected: ERROR:  deadlock detected >&2; exit 1;; esac; $(psql_run)"
     expect 0 deploy production
+    says 'victim of a deadlock'
     same attempts "$(begun_attempts)" 2
     same column "$(has_column)" 1
 }
