@@ -129,12 +129,15 @@ beat() {
 	fi
 }
 beat
-last_mark lock
-put_mark lock "done"
+target=
 if [ -L "$deploy_to/current" ]; then
 	link_target "$deploy_to/current"
 	say current "$target"
 fi
+case $target in '' | /*) ;; *) target=$deploy_to/$target ;; esac
+if [ -z "$takeover" ]; then keep found "$target"; fi
+last_mark lock
+put_mark lock "done"
 say held "$run"
 
 # Output would go to a crelease that does not read it any more.

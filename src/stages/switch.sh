@@ -2,7 +2,8 @@
 # Points current at the release.  Values: touch (the restart file, for the way back), again (steps that
 # are to be done again after the way back).
 #
-# runs/RUN/previous keeps where current pointed before, empty for nowhere.
+# runs/RUN/previous keeps where current pointed before, empty for nowhere; runs/RUN/found where it did when
+# the run began (lock.sh).
 
 live=$deploy_to/current
 
@@ -43,11 +44,14 @@ act() {
 		'' | /*) ;;
 		*) target=$deploy_to/$target ;;
 		esac
+		# Somebody has switched by hand meanwhile: the way back is not to where it is now.
+		if [ "$target" = "$path" ] && [ -f "$run_dir/found" ]; then read -r target <"$run_dir/found"; fi
 		printf '%s\n' "$target" >"$run_dir/previous.new" && flush "$run_dir/previous.new" &&
 			mv -f "$run_dir/previous.new" "$run_dir/previous" || fail "cannot write $run_dir/previous"
 	fi
 	# All of the release is on disk before it is live.
 	flush -f "$path"
+	if seen; then return 0; fi
 	fence
 	point "$live" "$path" || fail "cannot point $live at $path"
 }
