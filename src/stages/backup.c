@@ -363,6 +363,8 @@ struct wait {
     long version;           /* of the server */
     struct backup last;     /* the one that was in the way; kind NULL: none was */
     long long last_ms;      /* when it was seen last */
+    bool
+        lost_sight; /* since then the database did not answer: when and how it ended is not known */
     struct trace trace;
 };
 
@@ -406,8 +408,12 @@ static bool is_blind_too_long(struct run *r, size_t host, struct wait *w, const 
 {
     bool at_once = w->only_wait && !w->version;
 
-    if (!w->blind_since_ms)
+    if (!w->blind_since_ms) {
         w->blind_since_ms = loop_now();
+        if (!at_once)
+            run_warn(r, r->recipe->hosts[host].name,
+                     "could not look for backups: %s; looking again", why);
+    }
     if (!at_once && loop_now() - w->blind_since_ms < BLIND_MS)
         return false;
     const char *what =
@@ -520,7 +526,8 @@ static void record_last(struct run *r, const struct step *s, struct wait *w,
                         const struct backup *next)
 {
     if (w->only_wait || !w->last.kind || strncmp(w->last.kind, "pg_dump", 7) != 0 ||
-        w->last.running_s < 0 || w->stopped || (next && is_same_backup(&w->last, next)))
+        w->last.running_s < 0 || w->stopped || w->lost_sight ||
+        (next && is_same_backup(&w->last, next)))
         return;
     long long seconds = w->last.running_s + (loop_now() - w->last_ms) / 1000;
     trace_record(r, s, &w->trace, &w->last, seconds);
@@ -542,6 +549,7 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
         struct backup *b = first_blocking(&now, &n);
         enum next next = NEXT_WAIT;
         if (now.why) {
+            w->lost_sight = true;
             if (is_blind_too_long(r, host, w, now.why, err))
                 return err->code == ERR_NONE;
         } else if (!b) {
@@ -555,6 +563,7 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
                 trace_follow(r, host, &w->trace, b);
             w->last = *b;
             w->last_ms = loop_now();
+            w->lost_sight = false;
             seen_clear = false;
             next = decide(r, s, host, w, &now, b, err);
             if (next == NEXT_STOP)
@@ -683,7 +692,10 @@ static bool clear(struct run *r, const struct step *s, size_t host, bool foresee
     if (ok)
         record_last(r, s, &w, NULL);
     if (ok && w.last.kind)
-        tell_backup(r, s, host, &w, &w.last, EVENT_DONE, w.stopped ? "stopped" : "ended by itself");
+        tell_backup(r, s, host, &w, &w.last, EVENT_DONE,
+                    w.stopped      ? "stopped"
+                    : w.lost_sight ? "gone when the database answered again"
+                                   : "ended by itself");
     long long took = loop_now() - w.began_ms;
     if (took >= POLL_MS)
         r->behind_backup_ms += took;
