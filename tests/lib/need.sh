@@ -53,6 +53,7 @@ wanted() {
 	jq has_command jq
 	tzdata test -d /usr/share/zoneinfo
 	postgresql-client-15 has_command psql
+	sqlite3 has_command sqlite3
 	rake has_command rake
 	ruby-activerecord has_ruby
 	ruby-pg has_ruby

@@ -373,18 +373,31 @@ rig_postgres() {
     rm -f "$RIG/pwfile"
     for try in 1 2 3 4 5; do
         PGPORT=$(free_port 127.0.0.1)
-        (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$bin/postgres" -D "$RIG/data" -p "$PGPORT" \
-            -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c full_page_writes=off \
-            -c synchronous_commit=off -c jit=off -c max_connections=60 -c shared_buffers=32MB \
-            -c autovacuum=off) </dev/null >>"$log" 2>&1 9>&- &
-        echo $! >"$RIG/postgres.pid"
-        disown
-        if (wait_for 10 sql 'select 1') 2>/dev/null; then
+        if postgres_begin; then
             return 0
         fi
     done
     cat "$log" >&2
     fail "PostgreSQL does not start (tried $try times)"
+}
+
+postgres_begin() {
+    local bin
+    bin=$(postgres_bin)
+    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$bin/postgres" -D "$RIG/data" -p "$PGPORT" \
+        -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c full_page_writes=off \
+        -c synchronous_commit=off -c jit=off -c max_connections=60 -c shared_buffers=32MB \
+        -c autovacuum=off) </dev/null >>"$RIG/postgres.log" 2>&1 9>&- &
+    echo $! >"$RIG/postgres.pid"
+    disown
+    (wait_for 10 sql 'select 1') 2>/dev/null
+}
+
+# As `pg_ctl stop -m immediate` does it: a crash, after which postgres_begin recovers.
+postgres_crash() {
+    local bin
+    bin=$(postgres_bin)
+    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) "${POSTGRES_AS[@]}" "$bin/pg_ctl" stop -D "$RIG/data" -m immediate) >/dev/null
 }
 
 # sql QUERY [DATABASE]: its bare answer.
@@ -576,6 +589,23 @@ cr_kill9() {
     sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
 }
 
+# The program on a terminal of its own; what is written to descriptor 7 are its keys.
+typed() { # ARGS
+    rm -f "$SITE/keys" "$SITE/typed"
+    mkfifo "$SITE/keys"
+    exec 7<>"$SITE/keys"
+    script -qefc "$(printf '%q ' "$CRELEASE" "$@")" "$SITE/typed" <"$SITE/keys" >/dev/null 2>&1 &
+    TYPED=$!
+}
+typed_end() { # STATUS
+    local status=0
+    wait "$TYPED" || status=$?
+    exec 7>&-
+    sed 's/^/  t | /' "$SITE/typed" >&2
+    same "status" "$status" "$1"
+}
+typed_says() { grep -qE -- "$1" <<<"$(tr -d '\r' <"$SITE/typed")"; }
+
 json() { jq -r "$@" "$OUT"; }
 
 # --- asserting ---------------------------------------------------------------------------------
@@ -628,7 +658,8 @@ dump_pid() { sql "select pid from pg_stat_activity where application_name = 'pg_
 dump_runs() { [ -n "$(dump_pid)" ]; }
 dump_has_gone() { ! dump_runs; }
 
-# A real pg_dump whose reader does not read on before end_dump.
+# start_dump: a real pg_dump whose reader does not read on before end_dump; it has come as far as the
+# function $DUMP_UNTIL says, or to its first table.
 start_dump() {
     DUMP_GATE=$SITE/gate.$RANDOM
     mkfifo "$DUMP_GATE"
@@ -636,7 +667,7 @@ start_dump() {
     exec 8<>"$DUMP_GATE"
     { pg_dump -d "$DB" 2>"$SITE/dump.err" | { read -r _ <&8; cat >"$SITE/dump.sql"; }; } &
     disown
-    wait_for 60 dump_runs
+    wait_for 60 "${DUMP_UNTIL-dump_runs}"
 }
 
 end_dump() {

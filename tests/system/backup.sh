@@ -24,11 +24,13 @@ through() { finished "$(revision)" 2; same "migrations" "$(migrations)" '2026010
 waits() { grep -qiE 'pg_dump|backup' "$CR_OUT" "$CR_ERR" && kill -0 "$CR_PID"; }
 state_is() { cr status --json production; [ "$(json .run.state)" = "$1" ]; }
 
-case_wait() {
+case_s3_wait() {
     site_migrating wait
     cr_begin deploy production
     wait_for 60 waits
     wait_for 60 state_is waiting
+    wait_for 60 said "backup app2: pg_dump of $DB by rig, pid $(dump_pid), for .*, expected end not known, waited"
+    same "table" "$(json '.backups[0].query | split(" (")[0]')" 'COPY public.big'
     same "stage" "$(json .run.stage)" backup-clear
     same "pid" "$(json '.backups[0].pid')" "$(dump_pid)"
     same "kind" "$(json '.backups[0].kind')" pg_dump
@@ -124,7 +126,7 @@ case_ctrl_c() {
     through
 }
 
-case_killed_while_waiting() {
+case_s29_killed_while_waiting() {
     site_migrating killed_while_waiting
     cr_begin deploy production
     wait_for 60 waits
@@ -150,11 +152,12 @@ case_dump_killed_by_another() {
     through
 }
 
-case_wait_limit() {
-    site_migrating wait_limit 'backup: {policy: wait, wait_limit: 2s, after_limit: abort}'
+case_s19_wait_limit() {
+    site_migrating wait_limit 'backup: {policy: wait, wait_limit: 5s, after_limit: abort}'
     local begun=$SECONDS
     expect 4 deploy production
-    [ $((SECONDS - begun)) -ge 2 ] || fail "it did not wait"
+    [ $((SECONDS - begun)) -ge 5 ] || fail "it did not wait"
+    says 'waited for 5.0 s, which is the limit'
     still_as_before
     dump_runs || fail "the dump is gone"
     expect 4 resume --wait-limit 1s production
@@ -181,9 +184,10 @@ case_ask() {
 }
 
 # A dump that begins after the look, and locks the table before the migration has it: the statement
-# that waits gives way, readers never wait longer than lock_timeout, and it is tried again.
-case_dump_begins_in_the_migration() {
+# that waits gives way after lock_timeout, who queued behind it goes on, and the dump is waited for.
+case_s16_dump_begins_in_the_migration() {
     site_new dump_begins_in_the_migration 1
+    recipe_write <<<"migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 3s}"
     expect 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents "
     File.write('$SITE/begun', '', mode: 'a')
@@ -196,16 +200,23 @@ case_dump_begins_in_the_migration() {
     wait_for 60 test -e "$SITE/begun"
     start_dump
     rm "$SITE/block"
-    wait_for 60 attempted_again
-    PGOPTIONS='-c statement_timeout=5000' sql "insert into events (name) values ('x'); select count(*) from events" "$DB" ||
-        fail "a reader waited for more than five seconds"
+    wait_for 60 alter_waits
+    { sql "select count(*) from events" "$DB" >"$SITE/reader.out"; echo x >"$SITE/reader"; } &
+    wait_for 60 test -e "$SITE/reader"
+    dump_runs || fail "the reader had to wait for the dump's end"
+    wait_for 60 said "the migration did not get a lock within 3.0 s \(held by 'pg_dump' of rig, pid $(dump_pid)"
+    wait_for 60 said "backup app1: pg_dump of $DB by rig, pid $(dump_pid), for .*, waited"
+    same "migrations" "$(migrations)" 20260101000000
+    same "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
     end_dump
     cr_end 0
     finished "$(revision)" 2
     same "migrations" "$(migrations)" '20260101000000 20260102000000'
+    same "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 2
     same "statements still waiting" "$(sql "select count(*) from pg_locks where not granted")" 0
 }
-attempted_again() { [ "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" -ge 2 ] || grep -qiE 'pg_dump' "$CR_OUT" "$CR_ERR"; }
+alter_waits() { [ "$(sql "select count(*) from pg_locks where relation = 'events'::regclass and not granted" "$DB")" -gt 0 ]; }
+said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 
 case_failing_migration() {
     site_new failing_migration 2

@@ -214,7 +214,7 @@ has_a_megabyte() { [ "$(stat -c %s "$1")" -ge 1048576 ]; }
 
 says_so_far() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 
-case_estimate() {
+case_s48_estimate() {
     site_new estimate 2
     expect 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
@@ -289,7 +289,7 @@ in_each_shell() {
 percent_is_known() { cr backups --json production; [ "$(json '.backups[0].percent')" != null ]; }
 
 # The record has an end; and one that takes longer than any before is overdue.
-case_overdue() {
+case_s49_overdue() {
     site_new overdue 1
     expect 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'

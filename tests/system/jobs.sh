@@ -341,7 +341,7 @@ lost_migration() { # NAME [MORE]
     rm "$SITE/block"
 }
 
-case_lost_migration_forced() {
+case_s42_lost_migration_forced() {
     lost_migration lost_migration_forced
     cr_end 7
     there "$SITE/ended"
@@ -356,7 +356,7 @@ case_lost_migration_forced() {
     finished "$(revision)" 1
 }
 
-case_lost_migration_passed_over() {
+case_s42_lost_migration_passed_over() {
     lost_migration lost_migration_passed_over
     cr_end 7
     # And that holds, whatever comes after.
@@ -368,7 +368,7 @@ case_lost_migration_passed_over() {
     finished "$(revision)" 1
 }
 
-case_lost_migration_through() {
+case_s42_lost_migration_through() {
     lost_migration lost_migration_through 'status: "false"'
     cr_end 7
     recipe_write <<<"migrate: {run: 'echo x >>$SITE_Q/begun', status: \"echo '   up     20260101000000  One'\"}"
@@ -377,7 +377,7 @@ case_lost_migration_through() {
     finished "$(revision)" 1
 }
 
-case_lost_migration_pending() {
+case_s42_lost_migration_pending() {
     lost_migration lost_migration_pending "status: \"echo '  down  2026 One'\""
     cr_end 1
     same 'how often it began' "$(wc -l <"$SITE/begun")" 2

@@ -43,7 +43,7 @@ killed_in() { # STAGE, as in the recipe
 }
 
 case_in_build() { killed_in in-build; }
-case_in_migrate() { killed_in in-migrate; }
+case_s29_in_migrate() { killed_in in-migrate; }
 case_in_restart() { killed_in in-restart; }
 case_in_health() { killed_in in-health; }
 case_before_checkout() { killed_in 'before checkout'; }
@@ -51,8 +51,8 @@ case_before_link() { killed_in 'before link'; }
 case_before_build() { killed_in 'before build'; }
 case_before_migrate() { killed_in 'before migrate'; }
 case_after_migrate() { killed_in 'after migrate'; }
-case_before_switch() { killed_in 'before switch'; }
-case_after_switch() { killed_in 'after switch'; }
+case_s29_before_switch() { killed_in 'before switch'; }
+case_s29_after_switch() { killed_in 'after switch'; }
 case_before_cleanup() { killed_in 'before cleanup'; }
 case_after_cleanup() { killed_in 'after cleanup'; }
 

@@ -338,23 +338,6 @@ case_ten_at_the_same_moment() { race ten_at_the_same_moment 10 "${ROUNDS-2}"; }
 
 # --- a person at a terminal --------------------------------------------------------------------
 
-# The program on a terminal of its own; what is written to descriptor 7 are its keys.
-typed() { # ARGS
-    rm -f "$SITE/keys" "$SITE/typed"
-    mkfifo "$SITE/keys"
-    exec 7<>"$SITE/keys"
-    script -qefc "$(printf '%q ' "$CRELEASE" "$@")" "$SITE/typed" <"$SITE/keys" >/dev/null 2>&1 &
-    TYPED=$!
-}
-typed_end() { # STATUS
-    local status=0
-    wait "$TYPED" || status=$?
-    exec 7>&-
-    sed 's/^/  t | /' "$SITE/typed" >&2
-    same "status" "$status" "$1"
-}
-typed_says() { grep -qE -- "$1" <<<"$(tr -d '\r' <"$SITE/typed")"; }
-
 site_at_work() {
     site_new "$1" 0
     touch "$SITE/block"
