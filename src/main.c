@@ -120,6 +120,18 @@ static void complain(struct session *s, char **argv, struct err *err)
     fprintf(stderr, "crelease: %s\n", err->msg);
 }
 
+static void print_version(bool json)
+{
+    if (!json) {
+        printf("crelease %s\n", CRELEASE_VERSION);
+        return;
+    }
+    struct json *o = json_open_object();
+    json_put_text(o, "version", CRELEASE_VERSION);
+    json_write(o, stdout, true);
+    json_close(o);
+}
+
 int main(int argc, char **argv)
 {
     struct arena arena = {0};
@@ -131,7 +143,7 @@ int main(int argc, char **argv)
     s.began_ms = loop_now();
     bool ok = options_read(&arena, argc, argv, &s.options, &err);
     if (ok && s.options.version) {
-        printf("crelease %s\n", CRELEASE_VERSION);
+        print_version(s.options.json);
         return 0;
     }
     ok = ok && find_command(&s, &err);

@@ -49,6 +49,22 @@ void backups_put_json(struct json *at, const struct backups *b)
     arena_free(&scratch);
 }
 
+/* What the words that are ours alone mean; NULL for the names of programs. */
+static const char *kind_about(const char *kind)
+{
+    static const char *const abouts[][2] = {
+        {"dump-like", "not called pg_dump, but it holds locks on most tables, as a dump does"},
+        {"copy", "a COPY of single tables"},
+        {"hold", "a command that runs under 'crelease backups --hold'"},
+        {"migration", "a migration that crelease runs"},
+    };
+
+    for (size_t i = 0; i < sizeof abouts / sizeof *abouts; i++)
+        if (strcmp(abouts[i][0], kind) == 0)
+            return abouts[i][1];
+    return NULL;
+}
+
 void backups_print(struct session *s, const char *host, const struct backups *b)
 {
     struct arena *a = s->arena;
@@ -72,9 +88,11 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
         if (backup_is_partial(one))
             printf("%*s  holds %ld of %ld tables\n", (int)strlen(host), "", one->locked,
                    one->tables);
+        if (kind_about(one->kind))
+            printf("%*s  %s\n", (int)strlen(host), "", kind_about(one->kind));
         if (one->query && !lock)
             printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, one->query));
-        if (one->blocks_migrations)
+        if (one->blocks_migrations && !lock)
             printf("%*s  %s\n", (int)strlen(host), "", ui_backup_expected(a, one));
     }
 }

@@ -38,11 +38,53 @@ static void print_exit(void)
         printf("  %3d  %-12s %s\n", err_status(c), err_word(c), err_meaning(c));
 }
 
+static void put_command(struct json *o, const struct command *c)
+{
+    json_put_text(o, "command", c->name);
+    json_put_text(o, "arguments", c->args);
+    json_put_text(o, "about", c->about);
+}
+
+/* For programs: all commands, one of them, the exit statuses, or a key of the recipe. */
+static bool print_json(const char *topic, const char *text)
+{
+    struct json *o = json_open_object();
+    const struct command *one = topic ? command_find(topic) : NULL;
+    bool is_exit = topic && strcmp(topic, "exit") == 0;
+
+    if (one) {
+        put_command(o, one);
+    } else if (!topic) {
+        struct json *list = json_put_array(o, "commands");
+        for (const struct command *c = commands; c->name; c++)
+            put_command(json_put_object(list, NULL), c);
+    } else if (is_exit) {
+        struct json *list = json_put_array(o, "exit");
+        for (enum err_code c = ERR_NONE; c < ERR_CODES; c++) {
+            struct json *e = json_put_object(list, NULL);
+            json_put_int(e, "status", err_status(c));
+            json_put_text(e, "word", err_word(c));
+            json_put_text(e, "meaning", err_meaning(c));
+        }
+    } else if (text) {
+        json_put_text(o, "key", topic);
+        json_put_text(o, "text", text);
+    }
+    bool known = one || !topic || is_exit || text;
+    if (known)
+        json_write(o, stdout, true);
+    json_close(o);
+    return known;
+}
+
 bool cmd_help(struct session *s, struct err *err)
 {
     const char *topic = s->options.words.n > 1 ? s->options.words.v[1] : NULL;
     const char *text;
 
+    if (s->options.json && !(topic && strcmp(topic, "recipe") == 0) &&
+        print_json(topic, topic ? recipe_help(s->arena, topic) : NULL))
+        return true;
     if (!topic) {
         print_usage(s->arena);
     } else if (command_find(topic) && strcmp(topic, "help") != 0) {

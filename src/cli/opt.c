@@ -36,7 +36,7 @@ static const struct option_row {
      OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN | OPT_BACKUPS, "DURATION",
      "wait at most so long for a backup, or with --hold for a migration (6h)", NULL},
     {0, "wait", OPT_FLAG, AT(wait), OPT_BACKUPS, NULL,
-     "wait until no backup is in the way of a migration", NULL},
+     "wait until no backup is in the way of a migration, then end", NULL},
     {0, "hold", OPT_FLAG, AT(hold), OPT_BACKUPS, NULL,
      "run CMD here; no migration begins before its end, nor CMD during one", NULL},
     {0, "wait-lock", OPT_DURATION, AT(wait_lock_ms),

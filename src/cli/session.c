@@ -347,9 +347,14 @@ const char *session_stage(const struct session *s, const struct survey *sv)
         if (!sv->reached[h] || !site->n_marks || !site->lock.held)
             continue;
         const struct mark *m = &site->marks[site->n_marks - 1];
+        /* Taken up again, the lock is what was marked last, and not where the run stands. */
+        for (size_t i = site->n_marks; strcmp(m->state, "done") == 0 && i-- > 0;)
+            if (strcmp(site->marks[i].state, "begun") == 0)
+                m = &site->marks[i];
         bool open = strcmp(m->state, "done") != 0 && strcmp(m->state, "skipped") != 0;
-        if (m->unix_s > newest || (m->unix_s == newest && open)) {
-            newest = m->unix_s;
+        long long at = site->marks[site->n_marks - 1].unix_s;
+        if (at > newest || (at == newest && open)) {
+            newest = at;
             stage = m->step;
         }
     }

@@ -757,7 +757,8 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
     r->detail = r->behind_backup_ms > before
                     ? arena_printf(r->arena, "clear after %s",
                                    text_span(r->arena, r->behind_backup_ms - before))
-                    : "no backup in the way";
+                : r->backup_stopped ? "clear: what was in the way was stopped"
+                                    : "no backup in the way";
     return run_put_mark(r, s, "done", err);
 }
 

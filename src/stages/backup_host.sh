@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154,SC2015,SC2034
+# shellcheck shell=sh disable=SC2154,SC2015,SC2034,SC2003
 # What the host of the database knows of a running backup, and of earlier ones.
 # Values: verb, database, name (pg_dump, pg_dumpall or empty), path, record and least.
 #

@@ -165,6 +165,12 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
             *ret = "it only looks like a dump, and is stopped when a person says so, not by itself "
                    "(--on-backup=ask,"
                    " then k)";
+        else if (is_kind(one, "hold") || is_kind(one, "migration"))
+            *ret = arena_printf(
+                r->arena,
+                "it is a '%s', and what runs in it is not stopped by crelease: wait for its end,"
+                " or end it where it runs",
+                one->kind);
         else if (!is_kind(one, "dump-like") && !is_kind(one, "pg_dump") &&
                  !is_kind(one, "pg_dumpall"))
             *ret = arena_printf(r->arena, "it is a '%s', and not stopped by crelease", one->kind);

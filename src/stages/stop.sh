@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154,SC2015,SC2034,SC2030,SC2031,SC2012
+# shellcheck shell=sh disable=SC2154,SC2015,SC2034,SC2030,SC2031,SC2012,SC2003
 # A backup that is stopped: its client process, its output, and the record of it.  Comes behind
 # backup_host.sh, whose functions it uses.
 # Values: verb, database, sessions, record, aside, how, outputs.
