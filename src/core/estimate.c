@@ -78,10 +78,13 @@ static double quantile(const struct values *of, double q)
     return of->v[low] + (at - (double)low) * (of->v[low + 1] - of->v[low]);
 }
 
-/* How much is left when the output will have that size. */
+/* How much is left when the output will have that size.  It was looked at some time ago, and has
+ * grown since. */
 static double left_by_size(const struct estimate_of *of, double size)
 {
-    return (double)of->running_s * (size - (double)of->bytes) / (double)of->bytes;
+    double then = (double)(of->bytes_s > 0 ? of->bytes_s : of->running_s);
+
+    return then * size / (double)of->bytes - (double)of->running_s;
 }
 
 static long long whole(double seconds)

@@ -28,6 +28,7 @@ struct estimate_of {
     size_t n;
     long long running_s; /* -1: not known */
     long long bytes;     /* of the output so far; -1 */
+    long long bytes_s;   /* for how long it had run when it had that size; 0: running_s */
     long long db_bytes;  /* -1 */
     long long still_s;   /* for how long nothing about it has changed; -1: not known */
 };

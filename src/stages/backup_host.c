@@ -120,6 +120,7 @@ static void ask_host(struct run *r, size_t host, struct trace *t, const struct b
     if (reply.kind == REPLY_EXIT && reply.status == 0 && answer_value(r->arena, reply.out, "end"))
         trace_read(r->arena, t, b, reply.out);
     t->asked_ms = loop_now();
+    t->bytes_s = b->running_s;
 }
 
 static bool is_same(const char *a, const char *b)
@@ -145,7 +146,9 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
         begin(r, host, t, b);
     } else {
         long long was = t->bytes;
-        if (loop_now() - t->asked_ms >= ASK_EVERY_MS)
+        /* Towards the end at every look: there the guess from an old size would run out first. */
+        bool ends_soon = t->eta_s > 0 && t->eta_s * 1000 < ASK_EVERY_MS;
+        if (ends_soon || loop_now() - t->asked_ms >= ASK_EVERY_MS)
             ask_host(r, host, t, b);
         if (t->bytes != was || t->copied != b->copied || !is_same(t->query, b->query))
             t->moved_ms = loop_now();
@@ -158,11 +161,12 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
                                    .n = t->n_past,
                                    .running_s = b->running_s,
                                    .bytes = t->bytes,
+                                   .bytes_s = t->bytes_s,
                                    .db_bytes = t->db_bytes,
                                    .still_s = has_bytes ? (loop_now() - t->moved_ms) / 1000 : -1};
     struct estimate e = estimate_make(r->arena, &of);
     b->percent = e.percent;
-    b->eta_s = e.eta_s;
+    b->eta_s = t->eta_s = e.eta_s;
     b->eta_low_s = e.low_s;
     b->eta_high_s = e.high_s;
     b->overdue_s = e.overdue_s;

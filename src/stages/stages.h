@@ -155,13 +155,15 @@ const char *rerun_line(const struct schedule *next, const char *database, const 
 struct trace {
     const char *identity; /* of which backup; NULL: none yet */
     long pid;
-    const char *path; /* of its output; NULL: not seen */
-    long long bytes;  /* of it; -1: not seen */
+    const char *path;  /* of its output; NULL: not seen */
+    long long bytes;   /* of it; -1: not seen */
+    long long bytes_s; /* for how long the backup had run then */
     long long copied;
     const char *query;
     long long moved_ms; /* when something about it changed last */
     long long asked_ms; /* when its host was asked last */
     long long db_bytes; /* -1: not known */
+    long long eta_s;    /* as it was told last */
     struct sample *past;
     size_t n_past;
 };

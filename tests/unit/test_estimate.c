@@ -95,6 +95,15 @@ static void by_size(void **state)
     assert_string_equal(e.from, "the last 5 backups");
     e = make(6, 0, 60 * MB);
     assert_int_equal(e.eta_s, 1000);
+    /* Half of the bytes ten seconds ago: it has gone on since. */
+    e = estimate_make(&arena, &(struct estimate_of){.past = nights,
+                                                    .n = 6,
+                                                    .running_s = 40,
+                                                    .bytes = 50 * MB,
+                                                    .bytes_s = 30,
+                                                    .db_bytes = -1,
+                                                    .still_s = -1});
+    assert_int_equal(e.eta_s, 20);
     /* Larger and longer than ever. */
     e = make(6, 1300, 130 * MB);
     assert_int_equal(e.eta_s, 0);
