@@ -7,6 +7,7 @@ enum {
     BEGUN_PERCENT = 5,  /* of the output, before which its size tells nothing */
     SPREAD_SAMPLES = 3, /* fewer do not show how much backups differ */
     MARGIN_PERCENT = 20,
+    APART_PERCENT = 25, /* so far apart, the time of earlier ones tells nothing of this one */
     SAMPLES_MAX = 100,
 };
 
@@ -87,6 +88,20 @@ static double left_by_size(const struct estimate_of *of, double size)
     return then * size / (double)of->bytes - (double)of->running_s;
 }
 
+/* Slow tables may come first, so the share of its size is not the share of its time: how long earlier
+ * ones took counts at the beginning, and its own size the more the further it is.  Far apart, they
+ * say that the machine is slower or faster than it was: then only the size counts. */
+static double left_by_both(const struct estimate_of *of, double by_size, double by_time)
+{
+    double run = (double)of->running_s;
+    double done = run / (run + by_size);
+    double apart = done - run / (run + by_time);
+    double weight = (apart < 0 ? -apart : apart) * 100 / APART_PERCENT;
+
+    weight = weight < done ? done : weight > 1 ? 1 : weight;
+    return weight * by_size + (1 - weight) * (by_time > 0 ? by_time : 0);
+}
+
 static long long whole(double seconds)
 {
     return seconds <= 0 ? 0 : seconds > 1e9 ? 1000000000 : (long long)(seconds + 0.5);
@@ -153,7 +168,7 @@ struct estimate estimate_make(struct arena *a, const struct estimate_of *of)
         return e;
     double by_size = sizes.n ? left_by_size(of, quantile(&sizes, 0.5)) : 0;
     double by_time = times.n ? quantile(&times, 0.5) - (double)of->running_s : 0;
-    double eta = by_size > 0 ? by_size : by_time;
+    double eta = by_size <= 0 ? by_time : times.n ? left_by_both(of, by_size, by_time) : by_size;
     e.from = from_text(a, n, times.n > 0, sizes.n > 0);
     if (eta > 0) {
         e.eta_s = whole(eta) ? whole(eta) : 1;

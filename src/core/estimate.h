@@ -3,9 +3,9 @@
  *     struct estimate e = estimate_make(arena, &(struct estimate_of){.past = ..., .running_s =
  * ...});
  *
- * Pure.  Two answers, and never one made of table sizes, which are off by a factor of two:
- *   the size of its output against that of earlier ones follows how busy the machine is now;
- *   the time that earlier ones took serves before there is any output to speak of.
+ * Pure.  Of two answers, and never from table sizes, which are off by a factor of two:
+ *   the time that earlier ones took serves before there is much output to speak of;
+ *   the size of its output against that of earlier ones follows how busy the machine is now.
  * Earlier numbers are scaled by how the database has grown, where that is known.  A backup that
  * takes longer than all of this is overdue, by how much: never "0 left". */
 #ifndef CRELEASE_ESTIMATE_H

@@ -43,7 +43,7 @@ dump_to_end() { on_host app1 "$(dump_command "$1")" </dev/null; }
 waited_for() { # KIND FILE
     n=$((n + 1))
     commit_migration "$((20260103000000 + n))" "AddColumn$n" "add_column :events, :column$n, :string"
-    probe_begin locks "$DB" "$2.locks"
+    probe_begin locks "$DB" "$2.locks" 0.1
     dump_to_end "$1" &
     local dump=$!
     wait_for 60 copying "$DB"
@@ -87,7 +87,7 @@ judge() { # KIND FILE TITLE
 rig_open
 rig_postgres
 rig_start 1
-site_new estimate 1
+site_new nightly 1
 n=0 record=$SITE/app1/.crelease/backups
 "$CRELEASE" deploy production >"$RIG/out" 2>&1 || { cat "$RIG/out" >&2; fail 'first deploy'; }
 echo "filling the database ..."
@@ -97,7 +97,7 @@ sql 'vacuum analyze' "$DB"
 printf 'database: %s\n' "$(sql "select pg_size_pretty(pg_database_size('$DB'))")"
 
 for kind in $kinds; do
-    title=$kind hogs=()
+    hogs=()
     case $kind in
     plain | gzip | custom)
         rm -f "$record"

@@ -2,8 +2,8 @@
 # lib.sh -- what the measures of tests/bench have in common.  A script that has `. lib.sh` in place of
 # rig.sh has a rig of its own, too.
 #
-#     figure 'redeploy' '1.0 s' 'crelease'    one line of the table at the end
-#     figures                                 prints them, with the machine and its load
+#     figure 'redeploy' '1.0 s' '3.9 s'       one line of the table at the end
+#     figures TITLE COLUMN COLUMN             prints them, with the machine and its load
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/rig.sh"
 
@@ -27,9 +27,9 @@ figure() { # WHAT FIGURE [NOTE]
     FIGURES+=("$(printf '| %s | %s | %s |' "$1" "$2" "${3-}")")
 }
 
-figures() { # TITLE
-    printf '\n%s\n(%s processors, %s, load at the end %s)\n\n| | | |\n|---|---|---|\n' "$1" "$(nproc)" \
-        "$(. /etc/os-release && echo "$PRETTY_NAME")" "$(cut -d' ' -f1-3 /proc/loadavg)"
+figures() { # TITLE COLUMN COLUMN
+    printf '\n%s\n(%s processors, %s, load at the end %s)\n\n| | %s | %s |\n|---|---|---|\n' "$1" "$(nproc)" \
+        "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)" "$(cut -d' ' -f1-3 /proc/loadavg)" "${2-}" "${3-}"
     printf '%s\n' "${FIGURES[@]}"
 }
 
@@ -112,6 +112,7 @@ not_copying() { ! copying "$1"; }
 # Returns when it holds its locks.
 dump_for() {
     on_host "${SITE_HOSTS[-1]}" "pg_dump -d '$2' | { sleep $1; cat >/dev/null; }" </dev/null &
+    # shellcheck disable=SC2034 # for the scripts
     DUMP=$!
     wait_for 60 copying "$2"
 }

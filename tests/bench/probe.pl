@@ -1,11 +1,11 @@
 #!/usr/bin/perl
-# probe.pl KIND DATABASE FILE -- somebody who uses the database while something else happens to it.
+# probe.pl KIND DATABASE FILE [EVERY] -- somebody who uses the database while something else happens to it.
 # Until SIGTERM:
 #
 #     select   an ordinary SELECT on the table `events` every 10 ms; in FILE a line "BEGUN TOOK" for each,
 #              in milliseconds, BEGUN of the unix clock
 #     web      the same once a second, each in a connection of its own, as requests are
-#     locks    every 5 ms: does a pg_dump of the database hold a lock on a table?  In FILE a line
+#     locks    every EVERY=0.005 seconds: does a pg_dump of the database hold a lock on a table?  In FILE a line
 #              "held TIME" or "free TIME" for each change
 use strict;
 use warnings;
@@ -13,7 +13,7 @@ use DBI;
 use IO::Handle;
 use Time::HiRes qw(time sleep);
 
-my ($kind, $database, $file) = @ARGV;
+my ($kind, $database, $file, $every) = @ARGV;
 my $ended = 0;
 $SIG{TERM} = sub { $ended = 1 };
 
@@ -41,7 +41,7 @@ while (!$ended) {
         my $is = $db->selectrow_array($holds) ? 'held' : 'free';
         print $out "$is ", ms($begun), "\n" if $is ne $was;
         $was = $is;
-        pace($begun, 0.005);
+        pace($begun, $every // 0.005);
     }
     elsif ($kind eq 'web') {
         if (my $pid = fork) { $SIG{CHLD} = 'IGNORE' }

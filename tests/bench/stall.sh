@@ -59,7 +59,7 @@ rig_postgres
 rig_start 1
 site_new stall 1
 recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status}'
-with_cap= version=20260103000000
+with_cap='' version=20260103000000
 ! has_capistrano || with_cap=yes
 "$CRELEASE" deploy production >"$RIG/out" 2>&1 || { cat "$RIG/out" >&2; fail 'first deploy'; }
 [ -z "$with_cap" ] || { capistrano_write && capistrano >"$RIG/out" 2>&1; } || { cat "$RIG/out" >&2; fail 'first deploy'; }

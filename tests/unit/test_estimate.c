@@ -95,6 +95,9 @@ static void by_size(void **state)
     assert_string_equal(e.from, "the last 5 backups");
     e = make(6, 0, 60 * MB);
     assert_int_equal(e.eta_s, 1000);
+    /* A little ahead of its time: both count, the size as far as it is. */
+    e = make(6, 400, 50 * MB);
+    assert_int_equal(e.eta_s, 500);
     /* Half of the bytes ten seconds ago: it has gone on since. */
     e = estimate_make(&arena, &(struct estimate_of){.past = nights,
                                                     .n = 6,
