@@ -97,9 +97,9 @@ demo: build/crelease | build/need-test ## a deploy that meets a backup, on this 
 	@$(NEED) servers
 	@tests/demo/run
 
-bench: build/crelease | build/need-test ## a redeploy against Capistrano's
+bench: build/crelease | build/need-test ## what is measured, beside Capistrano: BENCH="stall estimate" (tests/bench/run)
 	@$(NEED) servers
-	@tests/bench/run
+	@tests/bench/run $(BENCH)
 
 # --- checks ---
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # How far off the expected end of a dump is, at 10, 50 and 90 % of it: the dumps of a database of text,
-# jsonb and bytea whose dump has about MB=1200 megabytes, each after three earlier ones that a deploy waited
+# jsonb and bytea whose dump has about MB=1200 million bytes, each after three earlier ones that a deploy waited
 # for.  pg_dump to a file, into gzip, -Fc; into gzip while two other processes want the processor; and
 # into gzip when the database has grown by a fifth.  Takes a quarter of an hour; KINDS='gzip grown'.
 # shellcheck source=tests/bench/lib.sh
@@ -20,11 +20,11 @@ tables_make() {
 
 tables_fill() { # MEGABYTES of dump: about a quarter text, a quarter jsonb, half bytea, and small rows
     sql "insert into a_notes (at, body) select now() - g * interval '1 s', 'GET /orders/' || g || ' of ' || md5(g::text) || repeat(' and so on', g % 12)
-             from generate_series(1, $1 * 2000) g;
+             from generate_series(1, $1 * 1900) g;
          insert into b_profiles (data) select jsonb_build_object('name', 'user ' || g, 'key', md5(g::text), 'tags', array['a', 'b', 'c' || g % 100], 'visits', g % 1000, 'address', jsonb_build_object('city', 'Town ' || g % 5000, 'street', md5((g * 7)::text)))
-             from generate_series(1, $1 * 1200) g;
+             from generate_series(1, $1 * 1150) g;
          insert into c_files (name, body) select 'file ' || g, substr(b.body, 1 + (g * 37) % 8192, 8192)
-             from generate_series(1, $1 * 29) g join blobs b on b.id = 1 + g % 64;
+             from generate_series(1, $1 * 28) g join blobs b on b.id = 1 + g % 64 order by g;
          insert into d_lines (order_id, price, text) select g / 4, (g % 10000) / 100.0, 'line ' || g % 4
              from generate_series(1, $1 * 1000) g" "$DB"
 }
@@ -92,7 +92,7 @@ n=0 record=$SITE/app1/.crelease/backups
 "$CRELEASE" deploy production >"$RIG/out" 2>&1 || { cat "$RIG/out" >&2; fail 'first deploy'; }
 echo "filling the database ..."
 tables_make
-tables_fill $((mb * 10 / 12))
+tables_fill "$mb"
 sql 'vacuum analyze' "$DB"
 printf 'database: %s\n' "$(sql "select pg_size_pretty(pg_database_size('$DB'))")"
 
@@ -119,7 +119,7 @@ for kind in $kinds; do
             hogs+=($!)
         done
         ;;
-    grown) tables_fill $((mb * 2 / 12)) ;;
+    grown) tables_fill $((mb / 5)) ;;
     esac
     sed 's/^/  earlier: /' "$record"
     waited_for "$kind" "$SITE/$kind"
