@@ -88,9 +88,9 @@ static double left_by_size(const struct estimate_of *of, double size)
     return then * size / (double)of->bytes - (double)of->running_s;
 }
 
-/* Slow tables may come first, so the share of its size is not the share of its time: how long earlier
- * ones took counts at the beginning, and its own size the more the further it is.  Far apart, they
- * say that the machine is slower or faster than it was: then only the size counts. */
+/* Slow tables may come first, so the share of its size is not the share of its time: how long
+ * earlier ones took counts at the beginning, and its own size the more the further it is.  Far
+ * apart, they say that the machine is slower or faster than it was: then only the size counts. */
 static double left_by_both(const struct estimate_of *of, double by_size, double by_time)
 {
     double run = (double)of->running_s;
