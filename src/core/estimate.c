@@ -3,10 +3,11 @@
 #include <stdlib.h>
 
 enum {
-    SAME_S = 120,       /* two ends so near are one backup, seen by us and by its file */
-    BEGUN_PERCENT = 5,  /* of the output, before which its size tells nothing */
-    SPREAD_SAMPLES = 3, /* fewer do not show how much backups differ */
-    MARGIN_PERCENT = 20,
+    SAME_S = 120,        /* two ends so near are one backup, seen by us and by its file */
+    BEGUN_PERCENT = 5,   /* of the output, before which its size tells nothing */
+    SPREAD_SAMPLES = 3,  /* fewer do not show how much backups differ */
+    MARGIN_PERCENT = 10, /* of the whole time, also when three agree to the second */
+    FEW_PERCENT = 20,
     APART_PERCENT = 25, /* so far apart, the time of earlier ones tells nothing of this one */
     SAMPLES_MAX = 100,
 };
@@ -112,7 +113,6 @@ static void set_range(struct estimate *e, const struct estimate_of *of, const st
 {
     double low = eta;
     double high = eta;
-    double margin = 0;
 
     for (int k = 0; k < 2; k++) {
         double q = k ? 0.9 : 0.1;
@@ -123,8 +123,8 @@ static void set_range(struct estimate *e, const struct estimate_of *of, const st
         high = by_time > high ? by_time : high;
         high = by_size > high ? by_size : high;
     }
-    if ((sizes->n ? sizes->n : times->n) < SPREAD_SAMPLES)
-        margin = ((double)of->running_s + eta) * MARGIN_PERCENT / 100;
+    bool few = (sizes->n ? sizes->n : times->n) < SPREAD_SAMPLES;
+    double margin = ((double)of->running_s + eta) * (few ? FEW_PERCENT : MARGIN_PERCENT) / 100;
     low = eta - low < margin ? eta - margin : low;
     high = high - eta < margin ? eta + margin : high;
     e->low_s = whole(low);

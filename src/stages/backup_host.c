@@ -73,14 +73,14 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
     struct sample *past = arena_array(a, PAST_MAX, sizeof *past);
     size_t n = 0;
 
-    t->bytes = -1;
-    t->path = NULL;
+    /* Of one that has ended just now nothing is seen any more: what was seen last stays. */
     while (*out) {
         size_t len = strcspn(out, "\n");
         const char *line = arena_strndup(a, out, len);
         const char *v;
         if ((v = value_of(line, len, "output"))) {
             t->bytes = number(v);
+            t->bytes_s = b->running_s;
             t->path = next_word(v);
         } else if ((v = value_of(line, len, "past")) && n < PAST_MAX) {
             n += past_of_record(v, b, &past[n]);
@@ -120,7 +120,6 @@ static void ask_host(struct run *r, size_t host, struct trace *t, const struct b
     if (reply.kind == REPLY_EXIT && reply.status == 0 && answer_value(r->arena, reply.out, "end"))
         trace_read(r->arena, t, b, reply.out);
     t->asked_ms = loop_now();
-    t->bytes_s = b->running_s;
 }
 
 static bool is_same(const char *a, const char *b)

@@ -52,6 +52,27 @@ told() {
     } | sort -n -s -k1,1 >"$SITE/$name.told"
 }
 
+# short REGEX: the lines that match, and how many others stand between them.  Requests are told together.
+short() {
+    awk -v keep="$1" '
+        function others() { if (n) printf "        ... %d line%s\n", n, n == 1 ? "" : "s"; n = 0 }
+        function web() {
+            if (w > 1) printf "%s  [web] %d requests answered, after %.1f to %.1f s\n", at, w, least, most
+            else if (w) printf "%s  [web] a request answered after %.1f s\n", at, most
+            w = 0
+        }
+        /\[web\] request answered/ {
+            at = substr($0, 1, 6)
+            least = !w || $(NF - 1) < least ? $(NF - 1) : least
+            most = !w || $(NF - 1) > most ? $(NF - 1) : most
+            w++
+            next
+        }
+        $0 ~ keep { others(); web(); print; next }
+        !/\[web\]/ { n++ }
+        END { others(); web() }'
+}
+
 rig_open
 rig_postgres
 rig_start 1
@@ -72,7 +93,13 @@ commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :str
 told cap "$CAP_DB" script -qefc "$(declare -f capistrano); SITE='$SITE'; capistrano" /dev/null
 told crelease "$DB" "$CRELEASE" deploy production
 for name in cap crelease; do
-    printf '\n--- %s (%s) ---\n' "$name" "$([ "$name" = cap ] && echo 'cap production deploy' || echo 'crelease deploy production')"
-    sed "s|$TOP/||g; s|$SITE|/var/www/shop|g" "$SITE/$name.told"
+    printf '\n--- %s, all of it ---\n' "$name"
+    sed "s|$SITE/cap-host|/var/www/shop|g; s|$SITE|/home/ann|g" "$SITE/$name.told"
+done
+for name in cap crelease; do
+    printf '\n--- %s, shortened ---\n' "$name"
+    sed "s|$SITE/cap-host|/var/www/shop|g; s|$SITE|/home/ann|g" "$SITE/$name.told" | grep -v '\[web\].*held up' |
+        short 'git:wrapper|deploy:migrate|rake db:migrate$|\\[backup\\]|add_column|-> [0-9.]*s$|symlink:release|log_revision|revisions.log| -> production|backup-detect app1: [0-9]|backup app1|backup-clear app1: clear|rake db:migrate \\(|live on'
+    grep 'held up' "$SITE/$name.told"
 done
 printf '\n(load at the end %s)\n' "$(cut -d' ' -f1-3 /proc/loadavg)"

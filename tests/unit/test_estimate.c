@@ -60,8 +60,15 @@ static void by_time(void **state)
     assert_int_equal(e.eta_s, 600);
     assert_int_equal(e.percent, 40);
     assert_string_equal(e.from, "the last 5 backups");
-    assert_int_equal(e.low_s, 532); /* 932 at the tenth part, 1076 at the ninth */
-    assert_int_equal(e.high_s, 676);
+    assert_int_equal(e.low_s, 500); /* they differ by less than a tenth of the whole */
+    assert_int_equal(e.high_s, 700);
+    const struct sample wide[] = {
+        {3 * DAY, 1000, -1, -1}, {2 * DAY, 700, -1, -1}, {DAY, 1300, -1, -1}};
+    e = estimate_make(&arena, &(struct estimate_of){wide, 3, .running_s = 400, .bytes = -1,
+                                                    .db_bytes = -1, .still_s = -1});
+    assert_int_equal(e.eta_s, 600);
+    assert_int_equal(e.low_s, 360); /* 760 at the tenth part, 1240 at the ninth */
+    assert_int_equal(e.high_s, 840);
     e = make(6, 1720, -1);
     assert_int_equal(e.eta_s, 0);
     assert_int_equal(e.overdue_s, 720);
