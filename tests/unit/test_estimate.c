@@ -205,8 +205,13 @@ static void odd_numbers(void **state)
         struct sample past[] = {{DAY, odd[i % 6], odd[i / 6 % 6], odd[i / 36 % 6]},
                                 {odd[i % 6], odd[i / 216 % 6], odd[i % 6], 5}};
         struct estimate e =
-            estimate_make(&arena, &(struct estimate_of){past, 2, odd[i / 36 % 6], odd[i / 216 % 6],
-                                                        odd[i % 6], -1});
+            estimate_make(&arena, &(struct estimate_of){.past = past,
+                                                        .n = 2,
+                                                        .running_s = odd[i / 36 % 6],
+                                                        .bytes = odd[i / 216 % 6],
+                                                        .bytes_s = odd[i / 6 % 6],
+                                                        .db_bytes = odd[i % 6],
+                                                        .still_s = -1});
         assert_in_range(e.percent + 1, 0, 100);
         assert_true(e.eta_s >= -1 && e.low_s >= 0 && e.high_s >= e.low_s);
         assert_true(e.eta_s <= 0 || (e.low_s <= e.eta_s && e.eta_s <= e.high_s));
