@@ -147,7 +147,7 @@ static void host_of_a_backup(void **state)
 {
     (void)state;
     struct backup b = {.kind = "pg_dump", .database = "my shop"};
-    struct trace t = {0};
+    struct trace t = {.bytes = -1};
 
     trace_read(&a, &t, &b, "");
     assert_int_equal(t.bytes, -1);
