@@ -495,6 +495,11 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
         return NEXT_STOP;
     case POLICY_KILL:
         if (w->refusal) {
+            const char *env = r->recipe->environment;
+            if (r->begun)
+                strs_add(r->arena, &r->failure.next,
+                         arena_printf(r->arena, "'crelease resume %s' when it has ended, or 'crelease resume %s"
+                                      " --on-backup=wait' to wait for it", env, env));
             in_the_way(r, b, w->refusal, err);
             return NEXT_STOP;
         }

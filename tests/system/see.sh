@@ -142,6 +142,8 @@ case_s7_role_without_rights() {
     # Not stopped: the role may not, and the deploy knows before it tries.
     expect 4 deploy --on-backup=kill production
     says "is in the way: .*superuser"
+    says_not 'on-backup=kill. to stop it'
+    says 'on-backup=wait. to wait for it'
     same "the dump" "$(dumps true)" "$pid"
     cr_begin resume production
     wait_for 60 waits "backup app1: pg_dump of s7 by rig, pid $pid, expected end not known, waited"
