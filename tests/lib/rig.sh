@@ -381,10 +381,11 @@ rig_postgres() {
     fail "PostgreSQL does not start (tried $try times)"
 }
 
+# In a session of its own: it outlives the case that begins it anew.
 postgres_begin() {
     local bin
     bin=$(postgres_bin)
-    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$bin/postgres" -D "$RIG/data" -p "$PGPORT" \
+    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec setsid "${POSTGRES_AS[@]}" "$bin/postgres" -D "$RIG/data" -p "$PGPORT" \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c full_page_writes=off \
         -c synchronous_commit=off -c jit=off -c max_connections=60 -c shared_buffers=32MB \
         -c autovacuum=off) </dev/null >>"$RIG/postgres.log" 2>&1 9>&- &
