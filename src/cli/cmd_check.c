@@ -95,7 +95,7 @@ static void check_database(struct report *rep, const struct survey *sv)
     line(rep, s->recipe->hosts[db].name, "database", ok && !b.why,
          !ok     ? lost.msg
          : b.why ? b.why
-                 : arena_printf(s->arena, "PostgreSQL %ld", b.server_version / 10000));
+                 : server_text(&s->run));
 }
 
 /* No reason not to deploy, but one to know. */

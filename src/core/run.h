@@ -47,6 +47,7 @@ struct run {
     const char *skip_backup; /* why backups need not be looked for */
     const char *mark_to;     /* for run_put_mark */
     struct strs to_migrate;  /* the same: what was pending when this run first looked */
+    long server_version;     /* of the database, as it tells it; 0: not known yet */
     bool backup_seen;        /* backup-detect found one in the way */
     bool backup_stopped;     /* this command stopped one */
     bool nothing_pending;    /* found out by backup-detect, or before, or to be taken so */

@@ -56,8 +56,8 @@ static struct row cut_row(struct arena *a, const char *text, size_t len)
     return row;
 }
 
-/* Runs SQL on the database's host.  *ret_rows is NULL when the database did not answer, and
- * *ret_why says why; false only when the host itself was lost. */
+/* Runs SQL on the database's host.  *ret_why is NULL, or says why the database did not answer, and
+ * the rows are those from before; false only when the host itself was lost. */
 static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_rows, size_t *ret_n,
                 const char **ret_why, struct err *err)
 {
@@ -67,8 +67,6 @@ static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_ro
     *ret_n = 0;
     if (!db_ask(r, host, sql, &lines, ret_why, err))
         return false;
-    if (*ret_why)
-        return true;
     *ret_rows = arena_array(r->arena, lines.n + 1, sizeof **ret_rows);
     for (; *ret_n < lines.n; ++*ret_n)
         (*ret_rows)[*ret_n] = cut_row(r->arena, lines.v[*ret_n], strlen(lines.v[*ret_n]));
@@ -119,24 +117,47 @@ static void take_copied(struct backups *to, const struct row *row)
             to->v[i].copied = strtoll(row->field[2], NULL, 10);
 }
 
-/* version: of the server, 0 when it is not known yet. */
-static bool look(struct run *r, size_t host, long version, struct backups *ret,
-                 struct backups *ret_own, struct err *err)
+/* Asks in the words of the server's version, which is kept.  Who is too old for the first words
+ * has told it before the error, and is asked once more. */
+static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *ret_n,
+                     const char **ret_why, struct err *err)
+{
+    const struct server *server = server_of(r->recipe);
+
+    for (int asked = 1;; asked++) {
+        const char *sql = server->look(r->arena, server_own(r), r->server_version);
+        *ret_n = 0;
+        if (!sql) {
+            *ret_why = arena_printf(r->arena, "%s is too old for crelease", server_text(r));
+            return true;
+        }
+        if (!ask(r, host, sql, ret_rows, ret_n, ret_why, err))
+            return false;
+        long was = r->server_version;
+        for (size_t i = 0; i < *ret_n; i++)
+            if (strcmp((*ret_rows)[i].field[0], "version") == 0 &&
+                db_is_number((*ret_rows)[i].field[1]))
+                r->server_version = strtol((*ret_rows)[i].field[1], NULL, 10);
+        if (!*ret_why || r->server_version == was || asked == 2)
+            return true;
+    }
+}
+
+static bool look(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
+                 struct err *err)
 {
     struct row *rows;
     size_t n;
 
     *ret = (struct backups){0};
     *ret_own = (struct backups){0};
-    const char *sql = server_of(r->recipe)->look(r->arena, server_own(r), version);
-    if (!ask(r, host, sql, &rows, &n, &ret->why, err))
+    if (!ask_look(r, host, &rows, &n, &ret->why, err))
         return false;
+    n = ret->why ? 0 : n;
     ret->v = arena_array(r->arena, n + 1, sizeof *ret->v);
     ret_own->v = arena_array(r->arena, n + 1, sizeof *ret_own->v);
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(rows[i].field[0], "version") == 0) {
-            ret->server_version = strtol(rows[i].field[1], NULL, 10);
-        } else if (strcmp(rows[i].field[0], "session") == 0 && db_is_number(rows[i].field[2])) {
+        if (strcmp(rows[i].field[0], "session") == 0 && db_is_number(rows[i].field[2])) {
             struct backups *to = strcmp(rows[i].field[1], "own") == 0 ? ret_own : ret;
             to->v[to->n++] = backup_of(r, &rows[i]);
         } else if (strcmp(rows[i].field[0], "copied") == 0) {
@@ -150,7 +171,7 @@ bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *er
 {
     struct backups own;
 
-    return look(r, host, 0, ret, &own, err);
+    return look(r, host, ret, &own, err);
 }
 
 /* Cancels or ends exactly this session: pid, virtual transaction and start in one statement.
@@ -167,7 +188,7 @@ static bool signal_session(struct run *r, size_t host, const struct backup *b, e
     if (!b->identity || sscanf(b->identity, "%63s %31s", transaction, start) != 2)
         return true;
     struct session session = {b->pid, transaction, start};
-    const char *sql = server_of(r->recipe)->end(r->arena, &session, NULL, way);
+    const char *sql = server_of(r->recipe)->end(r->arena, r->server_version, &session, NULL, way);
     if (!sql)
         return true;
     if (!ask(r, host, sql, &rows, &n, &why, err))
@@ -183,7 +204,7 @@ bool backup_end_own(struct run *r, size_t host, struct err *err)
     struct backups others;
     struct backups own;
 
-    if (!look(r, host, 0, &others, &own, err))
+    if (!look(r, host, &others, &own, err))
         return false;
     for (size_t i = 0; i < own.n; i++) {
         run_warn(r, r->recipe->hosts[host].name,
@@ -362,7 +383,7 @@ struct wait {
     const char *why_stop;   /* word of the record: policy, option, limit, key */
     const char *refused_of; /* the identity of that for which `refusal` was found out */
     const char *refusal;    /* why it cannot be stopped; NULL: it can */
-    long version;           /* of the server */
+    bool seen;              /* the database has answered once */
     struct backup last;     /* the one that was in the way; kind NULL: none was */
     long long last_ms;      /* when it was seen last */
     bool
@@ -408,7 +429,7 @@ bool backup_unknown(struct run *r, size_t host, const char *what, const char *th
 static bool is_blind_too_long(struct run *r, size_t host, struct wait *w, const char *why,
                               struct err *err)
 {
-    bool at_once = w->only_wait && !w->version;
+    bool at_once = w->only_wait && !w->seen;
 
     if (!w->blind_since_ms) {
         w->blind_since_ms = loop_now();
@@ -550,9 +571,9 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
         struct backups now;
         size_t n;
         struct backups own;
-        if (!look(r, host, w->version, &now, &own, err))
+        if (!look(r, host, &now, &own, err))
             return false;
-        w->version = now.why ? w->version : now.server_version;
+        w->seen = w->seen || !now.why;
         struct backup *b = first_blocking(&now, &n);
         enum next next = NEXT_WAIT;
         if (now.why) {

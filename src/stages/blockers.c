@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "stages/db.h"
 #include "stages/server.h"
+#include "stages/stages.h"
 
 enum { SHOWN_MAX = 120, BLOCKERS_MAX = 50, WORD_MAX = 63 };
 
@@ -185,6 +186,13 @@ void blockers_take(struct run *r, const struct step *s, size_t host, struct bloc
         add(r, s, host, b, &one);
     } else if (strcmp(what, "behind") == 0 && db_is_number(pid)) {
         b->dump_behind = strtol(pid, NULL, 10);
+    } else if (strcmp(what, "helpless") == 0 && db_is_number(pid)) {
+        if (!b->helpless)
+            run_warn(r, r->recipe->hosts[host].name,
+                     "the migration (pid %s) has waited for a lock for lock_timeout, and the watch"
+                     " may not end that: on %s only a superuser may, which database.psql can be",
+                     pid, server_text(r));
+        b->helpless = true;
     } else if (strcmp(what, "cancelled") == 0) {
         b->cancelled = true;
         if (strcmp(db_field(r->arena, line, 2), "crowd") == 0 && db_is_number(behind)) {
@@ -208,7 +216,7 @@ bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct 
                        struct err *err)
 {
     const struct server *server = server_of(r->recipe);
-    const char *sql = server->lock_holders(r->arena, server_own(r));
+    const char *sql = server->lock_holders(r->arena, r->server_version, server_own(r));
     struct strs rows;
     const char *why;
 
@@ -236,7 +244,7 @@ bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *r
     *ret_there = true;
     for (size_t i = 0; i < b->n; i++)
         sessions[i] = session_of(&b->v[i]);
-    const char *sql = server_of(r->recipe)->there(r->arena, sessions, b->n);
+    const char *sql = server_of(r->recipe)->there(r->arena, r->server_version, sessions, b->n);
     if (!sql)
         return true;
     bool ok = db_ask(r, host, sql, &rows, &why, err);
@@ -256,7 +264,8 @@ bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *
         if (strcmp(one->kind, "session") != 0 || !one->may_stop ||
             strcmp(one->waits_for, "advisory") == 0)
             continue;
-        const char *sql = server_of(r->recipe)->end(r->arena, &session, NULL, WAY_END);
+        const char *sql =
+            server_of(r->recipe)->end(r->arena, r->server_version, &session, NULL, WAY_END);
         if (!sql)
             continue;
         if (!db_ask(r, host, sql, &rows, &why, err))

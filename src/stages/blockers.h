@@ -15,6 +15,7 @@ struct blockers {
     size_t n;
     size_t room;
     bool cancelled;   /* the watch ended a wait of ours */
+    bool helpless;    /* it should have, and may not */
     bool crowded;     /* because too many queued behind it */
     long crowd;       /* so many */
     long dump_behind; /* a pg_dump that waited for the migration; 0: none */

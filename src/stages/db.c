@@ -66,10 +66,8 @@ bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
     if (!run_judge(r, host, &reply, err))
         return false;
     const char *status = answer_value(r->arena, reply.out, "client");
-    if (!status || strcmp(status, "0") != 0) {
+    if (!status || strcmp(status, "0") != 0)
         *ret_why = db_why(r, &reply, status);
-        return true;
-    }
     for (const char *at = reply.out; *at;) {
         size_t len = strcspn(at, "\n");
         if (strncmp(at, "row ", 4) == 0)

@@ -5,7 +5,8 @@
 #include "core/run.h"
 
 /* Runs SQL.  Each row is a text, its fields divided by the unit separator (\037).  *ret_why is
- * NULL, or says why the database did not answer; false only when the host itself was lost. */
+ * NULL, or says why the database did not answer (further: rows from
+ * before an error are given all the same); false only when the host itself was lost. */
 bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
             const char **ret_why, struct err *err) MUST_CHECK;
 

@@ -30,8 +30,10 @@ const char *guard_text(struct run *r)
 
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "guard_sql",
-                 server->lock(r->arena, arena_printf(r->arena, HOLD_MIGRATION "%s", run), 0));
-    /* What the client said goes with the word, as far as one line of it: a person is to hear of it. */
+                 server->lock(r->arena, r->server_version,
+                              arena_printf(r->arena, HOLD_MIGRATION "%s", run), 0));
+    /* What the client said goes with the word, as far as one line of it: a person is to hear of it.
+     */
     buf_printf(&b,
                "separator=$(printf '\\037')\n"
                "gate() { printf '%%s\\n' \"$1\" >\"$crelease_job/gate.new\" && mv -f "
@@ -97,13 +99,14 @@ static const struct backup *holder(const struct backups *b)
 /* *ret_held is false, with *ret_why NULL, when somebody else was faster. */
 static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_why, struct err *err)
 {
-    struct call call = {
-        .host = host,
-        .script = db_script(r, host, server_of(r->recipe)->lock(r->arena, "crelease-hold", IDLE_S),
-                            script_hold),
-        .payload = -1,
-        .timeout_ms = TAKE_MS,
-        .hold = true};
+    struct call call = {.host = host,
+                        .script = db_script(r, host,
+                                            server_of(r->recipe)->lock(r->arena, r->server_version,
+                                                                       "crelease-hold", IDLE_S),
+                                            script_hold),
+                        .payload = -1,
+                        .timeout_ms = TAKE_MS,
+                        .hold = true};
     struct reply reply;
 
     *ret_held = false;

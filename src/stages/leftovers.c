@@ -136,7 +136,8 @@ static bool end_ghost(struct run *r, size_t host, const struct ghost *g, const c
                  g->session.pid);
         return true;
     }
-    const char *sql = server_of(r->recipe)->end(r->arena, &g->session, g->application, WAY_END);
+    const char *sql = server_of(r->recipe)->end(r->arena, r->server_version, &g->session,
+                                                g->application, WAY_END);
     if (!sql)
         return true;
     if (!db_ask(r, host, sql, &rows, &why, err))
@@ -162,7 +163,8 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
     struct strs rows;
     const char *why;
 
-    if (!db_ask(r, host, server_of(r->recipe)->named, &rows, &why, err))
+    const char *sql = server_of(r->recipe)->named(r->arena, r->server_version);
+    if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
     struct ghost *ghosts = arena_array(r->arena, rows.n + 1, sizeof *ghosts);
     size_t n = 0;

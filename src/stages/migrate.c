@@ -25,7 +25,6 @@ struct attempts {
     size_t host;
     long n;                      /* the one under way, from 1 */
     const struct server *server; /* NULL: the recipe names none */
-    long server_version;         /* 0: not known */
     bool without_options;        /* the way to the database does not take PGOPTIONS */
     struct leftovers before;
     struct blockers seen;   /* in this attempt */
@@ -127,7 +126,7 @@ static bool has_sign(const char *output, const char *const *signs)
  * tells whom the migration's own sessions wait for, and cancels exactly those that have waited for
  * a lock for so long; at the end it ends what the command left in the server.  It lives on the
  * host, without crelease. */
-static const char *watch_text(struct run *r, long server_version)
+static const char *watch_text(struct run *r)
 {
     const struct server *server = server_of(r->recipe);
     const char *own = server_own(r);
@@ -137,7 +136,7 @@ static const char *watch_text(struct run *r, long server_version)
     long long most = max_blocked ? 250 : 1000;
     long long look = limit / 3 < 150 ? 150 : limit / 3 > most ? most : limit / 3;
     const struct waits waits = {.own = own,
-                                .version = server_version,
+                                .version = r->server_version,
                                 .limit_ms = limit,
                                 .max_blocked = max_blocked ? max_blocked : -1};
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
@@ -163,7 +162,7 @@ static const char *watch_text(struct run *r, long server_version)
                  "separator=$(printf '\\037')\n");
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "look", look_sql);
-    quote_assign(&b, "last", server->end_own(r->arena, own));
+    quote_assign(&b, "last", server->end_own(r->arena, r->server_version, own));
     buf_puts(&b, script_adopt);
     buf_printf(&b, "ask() { %s%s; }\n", server_command(r->recipe), server->feed);
     buf_printf(&b,
@@ -277,7 +276,7 @@ static bool verify(struct run *r, struct attempts *t, struct err *err)
     const char *names;
     long left;
 
-    if (t->server && (!leftovers_look(r, host, t->server_version, &now, err) ||
+    if (t->server && (!leftovers_look(r, host, r->server_version, &now, err) ||
                       !verify_leftovers(r, t, &now, err)))
         return false;
     if (!migrate_pending(r, host, run_folder(r, host), &left, &names, err))
@@ -511,11 +510,15 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
         return true;
     if (!backup_look(r, t->host, &now, err))
         return false;
-    t->server_version = now.server_version;
     if (now.why)
         return true;
+    if (r->server_version < server_of(r->recipe)->watched_since)
+        run_warn(r, r->recipe->hosts[t->host].name,
+                 "%s does not tell which of its sessions are the migration's: if that waits for a"
+                 " lock, nothing ends the wait",
+                 server_text(r));
     if (!leftovers_end_ghosts(r, t->step, t->host, err) ||
-        !leftovers_before(r, t->step, t->host, t->server_version, &t->before, err))
+        !leftovers_before(r, t->step, t->host, r->server_version, &t->before, err))
         return false;
     t->deadlocks = t->before.deadlocks;
     return true;
@@ -561,7 +564,7 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
         t->n--;
         return true;
     }
-    if (t->server && !leftovers_look(r, t->host, t->server_version, &now, err))
+    if (t->server && !leftovers_look(r, t->host, r->server_version, &now, err))
         return false;
     struct strs left = leftovers_new(r->arena, &t->before, &now);
     /* Whatever the language of the message is. */
@@ -589,8 +592,7 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
 bool migrate_act(struct run *r, const struct step *s, struct err *err)
 {
     size_t host = s->hosts[0];
-    struct attempts t = {
-        .step = s, .host = host, .server = server_of(r->recipe), .deadlocks = -1};
+    struct attempts t = {.step = s, .host = host, .server = server_of(r->recipe), .deadlocks = -1};
     struct watching w = {r, &t};
     struct job_call c = {.step = s,
                          .job = &s->jobs->v[0],
@@ -617,7 +619,7 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
     }
     if (!prepare(r, &t, err))
         return false;
-    c.watch = watch_text(r, t.server_version);
+    c.watch = watch_text(r);
     c.gate = !c.watch                                       ? NULL
              : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go " NO_ANSWER
                                                             : HOLD_UNKNOWN " " NO_ANSWER;
@@ -625,7 +627,7 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
         t.n++;
         t.seen = (struct blockers){0};
         c.extra_env =
-            t.server ? t.server->environment(r->arena, server_own(r), t.server_version,
+            t.server ? t.server->environment(r->arena, server_own(r), r->server_version,
                                              r->recipe->migrate.lock_timeout_ms, !t.without_options)
                      : NULL;
         if (!jobs_run(r, &c, &ends, err))

@@ -1,5 +1,7 @@
 #include "stages/server.h"
 
+#include "stages/stages.h"
+
 const struct server *server_of(const struct recipe *recipe)
 {
     switch (recipe->database.adapter) {
@@ -19,6 +21,14 @@ const char *server_command(const struct recipe *recipe)
 const char *server_own(struct run *r)
 {
     return arena_printf(r->arena, "crelease-%s", *r->plan->what.run ? r->plan->what.run : "none");
+}
+
+const char *server_text(struct run *r)
+{
+    const struct server *server = server_of(r->recipe);
+
+    return arena_printf(r->arena, "%s %s", server->name,
+                        r->server_version ? server->version_text(r->arena, r->server_version) : "");
 }
 
 bool server_is_name(const char *application)

@@ -29,6 +29,7 @@ enum way { WAY_CANCEL, WAY_END };
 
 struct server {
     const char *name; /* for people */
+    const char *(*version_text)(struct arena *a, long version);
 
     /* Behind the recipe's command, in shell text: reads statements from standard input, gives out
      * rows; $database is the database's name or empty.  ask stops at the first error with a status
@@ -40,20 +41,21 @@ struct server {
      *   version NUMBER
      *   session KIND PID TRANSACTION START AGE DATABASE USER APPLICATION BLOCKS RIGHT QUERY PORT LOCKED TABLES
      *   copied PID BYTES
-     * version: what is known of the server, or 0. */
+     * version: what is known of the server (run.h), or 0: then it is asked in the words of the
+     * newest, and again once the first row has told.  NULL when it is too old. */
     const char *(*look)(struct arena *a, const char *own, long version);
 
     /* Cancels what exactly that session does, or ends it; nothing when it is another by now.  A row
      * "signalled" when it was told.  application: what it must be called besides, or NULL.  NULL
      * when it cannot be named exactly, or has no such way. */
-    const char *(*end)(struct arena *a, const struct session *s, const char *application,
-                       enum way way);
+    const char *(*end)(struct arena *a, long version, const struct session *s,
+                       const char *application, enum way way);
 
     /* A row "there" for each of those that are still there; NULL when one cannot be named. */
-    const char *(*there)(struct arena *a, const struct session *v, size_t n);
+    const char *(*there)(struct arena *a, long version, const struct session *v, size_t n);
 
     /* Sessions that runs have named: ghost APPLICATION PID START TRANSACTION. */
-    const char *named;
+    const char *(*named)(struct arena *a, long version);
 
     const char *size; /* of the database in bytes: size NUMBER */
 
@@ -64,16 +66,20 @@ struct server {
     /* At every look of the watch, first whom our sessions wait for, then those that wait for us,
      * and at the end the waits that have lasted too long are cancelled; NULL when that server has
      * no words for it: blocker PID KIND TRANSACTION START AGE USER APPLICATION STATE MAY_STOP
-     * BEHIND WAITS_FOR QUERY behind PID cancelled PID time|crowd BEHIND */
+     * BEHIND WAITS_FOR QUERY behind PID cancelled PID time|crowd BEHIND
+     * helpless PID: it should be cancelled, and this role may not */
     const char *(*waits)(struct arena *a, const struct waits *w);
-    const char *(*end_own)(struct arena *a, const char *own); /* all sessions of that name */
+    long watched_since; /* the first version that it has words for */
+
+    /* all sessions of that name */
+    const char *(*end_own)(struct arena *a, long version, const char *own);
 
     /* Whoever holds an advisory lock of the database, as rows "blocker". */
-    const char *(*lock_holders)(struct arena *a, const char *own);
+    const char *(*lock_holders)(struct arena *a, long version, const char *own);
 
     /* Tries the lock of migrations (hold.c), in a session of that name: a row "lock t" or "lock f".
      * The session may be idle for idle_s seconds, 0: for ever. */
-    const char *(*lock)(struct arena *a, const char *application, long idle_s);
+    const char *(*lock)(struct arena *a, long version, const char *application, long idle_s);
 
     /* Shell text: what a migration's command finds in its environment.  options: whether settings
      * of the session may be among it. */

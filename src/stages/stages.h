@@ -37,7 +37,6 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err);
 struct backups {
     struct backup *v;
     size_t n;
-    long server_version;
     const char *why;
 };
 bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *err) MUST_CHECK;
@@ -57,6 +56,9 @@ bool backup_wait(struct run *r, const struct step *s, size_t host, long long *re
  * BACKUP when the recipe says to stop. */
 bool backup_unknown(struct run *r, size_t host, const char *what, const char *then,
                     struct err *err) MUST_CHECK;
+
+/* server.c: "PostgreSQL 9.6", as far as its version is known. */
+const char *server_text(struct run *r);
 
 /* hold.c */
 

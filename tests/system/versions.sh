@@ -1,0 +1,246 @@
+#!/bin/bash
+# The servers of each version, as they have once answered: tests/recorded has what real ones said, and
+# tests/recorded/record records it anew, by these same cases with such a server.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# Of the one who records: RECORD is the folder for the answers, and RECORD_PORT where the server is,
+# RECORD_DUMP its pg_dump.
+recording() { [ -n "${RECORD-}" ]; }
+server() { PGHOST=127.0.0.1 PGPORT=$RECORD_PORT PGUSER=rig psql -XAtq -d "${2-rec}" -c "$1"; }
+server_count() { [ "$(server "$1")" != 0 ]; }
+
+phase() {
+    echo "$1" >"$SITE/answers/phase.new"
+    mv "$SITE/answers/phase.new" "$SITE/answers/phase"
+}
+
+# site_of VERSION NAME ROLE: a site whose database is such a server, asked as that role.  Standard
+# input: the section migrate, or nothing.
+site_of() {
+    local name=${1//./_}_$2 rows migrate
+    migrate=$(cat)
+    VERSION=$1 NAME=$2
+    site_new "$name" 1
+    mkdir -p "$SITE/answers"
+    cp "$TOP/tests/recorded/psql.pl" "$SITE/answers/psql.pl"
+    phase quiet
+    if recording; then
+        rows=/dev/null
+        : >"$SITE/answers/journal"
+        printf 'PGHOST=127.0.0.1\nPGPORT=%s\nPGUSER=%s\n' "$RECORD_PORT" "$3" >"$SITE/answers/server"
+        server "drop database if exists rec" postgres
+        server "create database rec" postgres
+        server "create table t1 as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, ${ROWS-1000}) g;
+                create table t2 (id int); create table t3 (id int); create table t4 (id int)"
+    else
+        rows=$(echo "$TOP/tests/recorded/postgresql-$VERSION".*"/$NAME.rows")
+        [ -f "$rows" ] || fail "there is no recording $rows"
+    fi
+    cp "$rows" "$SITE/answers/rows"
+    recipe_write <<END
+database: {adapter: postgresql, name: rec, psql: 'perl $SITE/answers/psql.pl $SITE/answers'}
+${migrate:-"migrate: {run: 'echo run >>$SITE/migrated', lock_timeout: 500ms}"}
+END
+}
+
+# What was asked was what had been recorded; of a recording, the last answer that each got in its phase.
+site_ends() {
+    if [ -s "$SITE/answers/unrecorded" ]; then
+        fail "not asked so when it was recorded (tests/recorded/record): $(head -c 300 "$SITE/answers/unrecorded")"
+    fi
+    recording || return 0
+    perl -e '
+        my (%answer, @order, $key);
+        while (<>) {
+            if (/^ask (\S+ \S+)/) { $key = $1; push @order, $key if !exists $answer{$key}; $answer{$key} = $_ }
+            else { $answer{$key} .= $_ }
+        }
+        print $answer{$_} for @order;
+    ' "$SITE/answers/journal" | cat "$RECORD/head" - >"$RECORD/$NAME.rows"
+}
+
+migrated() { same "times migrated" "$(cat "$SITE/migrated" 2>/dev/null | wc -l)" "$1"; }
+
+# dump_begin STATE: the server's own pg_dump, whose reader stands still; it is on no host of the site.
+# idle: all was sent by the server already.
+dump_begin() {
+    if recording; then
+        mkfifo "$SITE/gate"
+        exec 8<>"$SITE/gate"
+        { $RECORD_DUMP -h 127.0.0.1 -p "$RECORD_PORT" -U rig rec 2>"$SITE/dump.err" | { read -r _ <&8; cat >/dev/null; }; } &
+        disown
+        wait_for 60 server_count "select count(*) from pg_locks l join pg_class c on c.oid = l.relation where c.relname = 't4'
+            and l.mode = 'AccessShareLock'"
+        local last='' now
+        # Until no more goes through.
+        until now=$(server "select max(relation::oid::text) || count(*) from pg_locks") && [ "$now" = "$last" ]; do
+            last=$now
+            sleep 1
+        done
+    fi
+    phase dump
+}
+
+dump_end() {
+    phase ended
+    recording || return 0
+    echo go >&8
+    wait_for 60 dump_is_gone
+}
+dump_is_gone() { ! server_count "select count(*) from pg_locks l join pg_class c on c.oid = l.relation where c.relname = 't4'"; }
+
+waits() { grep -qE 'waiting for|is in the way|still runs' "$CR_OUT" "$CR_ERR" && kill -0 "$CR_PID"; }
+
+# As a superuser, while the dump is idle in its transaction: it is seen, and waited for.
+seen_idle() { # VERSION KIND
+    site_of "$1" idle rig </dev/null
+    dump_begin
+    expect 0 backups --json production
+    same "kind" "$(json '.backups[0].kind')" "$2"
+    same "blocks" "$(json '.backups[0].blocks_migrations')" true
+    same "age" "$(json '.backups[0].running_s | type')" number
+    cr_begin deploy production
+    wait_for 60 waits
+    migrated 0
+    dump_end
+    cr_end 0
+    migrated 1
+    site_ends
+}
+
+case_s6_8_4() {
+    seen_idle 8.4 dump-like
+    grep -q 'PostgreSQL 8.4 does not tell which of its sessions' "$CR_OUT" "$CR_ERR" || fail "does not tell that nothing is watched"
+}
+case_s6_9_0() { seen_idle 9.0 pg_dump; }
+case_s6_9_1() { seen_idle 9.1 pg_dump; }
+
+# Asked as a role without any grant, which sees no age and may stop nothing.
+seen_plain() { # VERSION KIND
+    ROWS=30000 site_of "$1" plain plain </dev/null
+    dump_begin
+    expect 0 backups --json production
+    same "kind" "$(json '.backups[0].kind')" "$2"
+    same "blocks" "$(json '.backups[0].blocks_migrations')" true
+    same "age" "$(json '.backups[0] | .running_s, .since, .query | tostring')" $'null\nnull\nnull'
+    expect 4 deploy --on-backup=kill production
+    says "$3"
+    migrated 0
+    cr_begin resume production
+    wait_for 60 waits
+    dump_end
+    cr_end 0
+    migrated 1
+    site_ends
+}
+SUPER="it is a superuser's"
+case_s7_8_4() { seen_plain 8.4 dump-like 'only looks like a backup|by hand|person'; }
+case_s7_9_0() { seen_plain 9.0 pg_dump "$SUPER"; }
+case_s7_9_1() { seen_plain 9.1 pg_dump "$SUPER"; }
+case_s7_9_2() { seen_plain 9.2 pg_dump "$SUPER"; }
+case_s7_9_3() { seen_plain 9.3 pg_dump "$SUPER"; }
+case_s7_9_4() { seen_plain 9.4 pg_dump "$SUPER"; }
+case_s7_9_5() { seen_plain 9.5 pg_dump "$SUPER"; }
+case_s7_9_6() { seen_plain 9.6 pg_dump "$SUPER"; }
+case_s7_10() { seen_plain 10 pg_dump "$SUPER"; }
+case_s7_12() { seen_plain 12 pg_dump "$SUPER"; }
+case_s7_14() { seen_plain 14 pg_dump "$SUPER"; }
+case_s7_17() { seen_plain 17 pg_dump "$SUPER"; }
+
+# To be cancelled it would have to be doing something: the server says yes, and it is there as before.
+ended() { # VERSION
+    site_of "$1" ended rig </dev/null
+    dump_begin
+    expect 0 deploy --on-backup=kill production
+    same "how" "$(cut -f 3 "$SITE/app1/.crelease/stopped")" terminate
+    migrated 1
+    dump_end
+    site_ends
+}
+case_s22_9_0() { ended 9.0; }
+case_s22_9_1() { ended 9.1; }
+case_s22_9_2() { ended 9.2; }
+case_s22_9_6() { ended 9.6; }
+
+# A statement of the migration waits for somebody's transaction, and a reader behind it.
+watched() { # VERSION NAME ROLE
+    site_of "$1" "$2" "$3" <<END
+migrate: {run: 'sh $RIG/sites/${1//./_}_$2/alter', lock_timeout: 2s, attempts: 2}
+END
+    if recording; then
+        server "alter table t2 owner to plain"
+        cat >"$SITE/alter" <<END
+cd $SITE_Q && export PGHOST=127.0.0.1 PGPORT=$RECORD_PORT PGUSER=$3 PGOPTIONS=
+psql -XAtq -d rec -c 'alter table t2 add column c int' &
+alter=\$!
+until [ "\$(psql -XAtq -d rec -c 'select 1 from pg_locks where not granted')" ] || ! kill -0 \$alter; do sleep 0.1; done
+[ -e reader ] || PGAPPNAME=web psql -XAtq -d rec -c 'select * from t2' &
+: >reader
+wait \$alter
+END
+        mkfifo "$SITE/hold"
+        PGHOST=127.0.0.1 PGPORT=$RECORD_PORT PGUSER=rig PGAPPNAME=console psql -XAtq -d rec <"$SITE/hold" >/dev/null 2>&1 &
+        HOLD=$!
+        exec 7>"$SITE/hold"
+        printf "begin;\nselect count(*) from t2;\nselect pg_advisory_lock(42);\n" >&7
+        wait_for 10 server_count "select count(*) from pg_locks where locktype = 'advisory' and objid = 42"
+    else
+        cat >"$SITE/alter" <<END
+cd $SITE_Q/answers
+until read -r phase <phase && [ "\$phase" = ended ]; do
+    case \$phase in *+) echo 'ERROR:  canceling statement due to user request'; exit 1 ;; esac
+    sleep 0.1
+done
+END
+    fi
+    phase held
+    cr_begin deploy production
+}
+hold_end() {
+    phase ended
+    recording || return 0
+    printf '\\q\n' >&7
+    exec 7>&-
+    wait "$HOLD" || true
+}
+told() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
+
+cancelled() { # VERSION ROLE BY
+    watched "$1" watch "$2" </dev/null
+    wait_for 60 told 'attempt 1 of 2'
+    told "waits for 'console' of rig, pid [0-9]+$3" || fail "the one that is waited for is not named"
+    # It came only after that had been told, but into what is recorded as the last answer.
+    recording || told '1 queues behind it' || fail "the reader is not told of"
+    hold_end
+    cr_end 0
+    site_ends
+}
+IDLE=', idle in transaction for'
+case_watch_9_0() { cancelled 9.0 rig "$IDLE"; }
+case_watch_9_1() { cancelled 9.1 rig "$IDLE"; }
+case_watch_9_2() { cancelled 9.2 plain ''; }
+case_watch_9_3() { cancelled 9.3 plain ''; }
+case_watch_9_4() { cancelled 9.4 plain ''; }
+case_watch_9_5() { cancelled 9.5 plain ''; }
+case_watch_9_6() { cancelled 9.6 plain ''; }
+case_watch_10() { cancelled 10 plain ''; }
+case_watch_12() { cancelled 12 plain ''; }
+case_watch_14() { cancelled 14 plain ''; }
+case_watch_17() { cancelled 17 plain ''; }
+
+# Where only superusers may, who is none says so, and the statement waits on.
+helpless() { # VERSION
+    watched "$1" helpless plain </dev/null
+    wait_for 60 told 'only a superuser may'
+    told "waits for 'console' of rig" || fail "the one that is waited for is not named"
+    hold_end
+    cr_end 0
+    site_ends
+}
+case_helpless_9_0() { helpless 9.0; }
+case_helpless_9_1() { helpless 9.1; }
+
+rig_open
+rig_start 1
+run_cases "$@"
