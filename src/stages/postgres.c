@@ -192,6 +192,26 @@ static const char *end(struct arena *a, long version, const struct session *s,
         application ? arena_printf(a, " AND a.application_name = '%s'", application) : "");
 }
 
+static const char *right_missing(struct arena *a, long version, bool super, const char *user)
+{
+    const char *of_super = "database.psql in the recipe must be a superuser's for that"
+                           " (sudo -n -u postgres psql)";
+
+    if (super)
+        return arena_printf(
+            a, "it is a superuser's%s; %s",
+            has(version, BLOCKING_PIDS) ? ", whose sessions pg_signal_backend does not reach" : "",
+            of_super);
+    if (!has(version, STATED))
+        return arena_printf(a, "on PostgreSQL %s only a superuser may stop it; %s",
+                            version_text(a, version), of_super);
+    return arena_printf(a,
+                        "this role of the database may not stop it; it needs the role %s%s%s, or"
+                        " database.psql in the recipe must be one that may",
+                        has(version, BLOCKING_PIDS) ? "pg_signal_backend, or " : "", user,
+                        has(version, BLOCKING_PIDS) ? " itself" : "");
+}
+
 static const char *there(struct arena *a, long version, const struct session *v, size_t n)
 {
     const char *text =
@@ -501,6 +521,7 @@ const struct server server_postgresql = {
     .feed = ARGS,
     .look = look,
     .end = end,
+    .right_missing = right_missing,
     .there = there,
     .named = named,
     .size = "SET statement_timeout = '5s';\n"

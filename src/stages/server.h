@@ -51,6 +51,9 @@ struct server {
     const char *(*end)(struct arena *a, long version, const struct session *s,
                        const char *application, enum way way);
 
+    /* Why such a session of `user`, or of a superuser, cannot be ended, and what would help. */
+    const char *(*right_missing)(struct arena *a, long version, bool super, const char *user);
+
     /* A row "there" for each of those that are still there; NULL when one cannot be named. */
     const char *(*there)(struct arena *a, long version, const struct session *v, size_t n);
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "edge/clock.h"
 #include "stages/scripts.h"
+#include "stages/server.h"
 
 enum { STOP_MS = 120000, FIND_MS = 30000, STOPS_MAX = 50, RECORD_FIELDS = 12 };
 
@@ -28,14 +29,8 @@ bool stop_may(const struct backup *b)
 
 static const char *right_missing(struct run *r, const struct backup *b)
 {
-    if (strcmp(last_word(b), "super") == 0)
-        return "it is a superuser's, whose sessions pg_signal_backend does not reach; "
-               "database.psql in the recipe"
-               " must be a superuser's for that (sudo -n -u postgres psql)";
-    return arena_printf(
-        r->arena,
-        "this role of the database may not stop it; it needs the role pg_signal_backend, or"
-        " %s itself, or database.psql in the recipe must be one that may",
+    return server_of(r->recipe)->right_missing(
+        r->arena, r->server_version, strcmp(last_word(b), "super") == 0,
         *b->user ? text_shown(r->arena, b->user) : "the dump's role");
 }
 
