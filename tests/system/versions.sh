@@ -209,12 +209,6 @@ if [ ! -e reader ]; then
 fi
 wait \$alter
 END
-        mkfifo "$SITE/hold"
-        PGHOST=127.0.0.1 PGPORT=$RECORD_PORT PGUSER=rig PGAPPNAME=console psql -XAtq -d rec <"$SITE/hold" >/dev/null 2>&1 &
-        HOLD=$!
-        exec 7>"$SITE/hold"
-        printf "begin;\nselect count(*) from t2;\nselect pg_advisory_lock(42);\n" >&7
-        wait_for 10 server_count "select count(*) from pg_locks where locktype = 'advisory' and objid = 42"
     else
         cat >"$SITE/alter" <<END
 cd $SITE_Q/answers
@@ -224,8 +218,21 @@ until read -r phase <phase && [ "\$phase" = ended ]; do
 done
 END
     fi
-    phase held
+    hold_begin
     cr_begin deploy production
+}
+
+# Somebody's transaction, with a share lock on t2 and an advisory lock, until hold_end.
+hold_begin() {
+    if recording; then
+        mkfifo "$SITE/hold"
+        PGHOST=127.0.0.1 PGPORT=$RECORD_PORT PGUSER=rig PGAPPNAME=console psql -XAtq -d rec <"$SITE/hold" >/dev/null 2>&1 &
+        HOLD=$!
+        exec 7>"$SITE/hold"
+        printf "begin;\nselect count(*) from t2;\nselect pg_advisory_lock(42);\n" >&7
+        wait_for 10 server_count "select count(*) from pg_locks where locktype = 'advisory' and objid = 42"
+    fi
+    phase held
 }
 hold_end() {
     phase ended
@@ -270,6 +277,23 @@ helpless() { # VERSION
 }
 case_helpless_9_0() { helpless 9.0; }
 case_helpless_9_1() { helpless 9.1; }
+
+# The migration tool found its own lock taken: who has it is told, and waited for.
+taken() { # VERSION
+    site_of "$1" taken rig <<END
+migrate: {run: 'grep -q ended $RIG/sites/${1//./_}_taken/answers/phase || { echo ConcurrentMigrationError; exit 1; }', attempts: 2}
+END
+    hold_begin
+    cr_begin deploy production
+    wait_for 60 told 'attempt 1 of 2'
+    told "waits for $2 of rig, pid [0-9]+, idle in transaction" || fail "the one that has it is not named"
+    hold_end
+    cr_end 0
+    site_ends
+}
+case_s33_8_4() { taken 8.4 'a session'; }
+case_s33_9_1() { taken 9.1 "'console'"; }
+case_s33_9_6() { taken 9.6 "'console'"; }
 
 rig_open
 rig_start 1
