@@ -60,7 +60,7 @@ site_ends() {
     ' "$SITE/answers/journal" | cat "$RECORD/head" - >"$RECORD/$NAME.rows"
 }
 
-migrated() { same "times migrated" "$(cat "$SITE/migrated" 2>/dev/null | wc -l)" "$1"; }
+migrated() { same "times migrated" "$({ cat "$SITE/migrated" || true; } 2>/dev/null | wc -l)" "$1"; }
 
 # dump_begin [ROLE]: the server's own pg_dump, whose reader stands still; it is on no host of the site.
 # Of the 1000 rows of site_of all was sent by the server already: it is idle in its transaction.
