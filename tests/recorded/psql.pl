@@ -55,6 +55,7 @@ sub phase_after {
 
 my ($to, $from);
 my $asked = 0;
+my $for_psql = '';
 
 # Its errors are read when its answer is: both come to their end with a row of our own.
 sub ask_server {
@@ -69,8 +70,9 @@ sub ask_server {
     my $was = -s $errors;
     my ($answer, $ended) = ('', 1);
     local $SIG{PIPE} = 'IGNORE';
-    print $to $sql, "SELECT 'the end of ' || 'answer ", ++$asked, "';\n";
+    print $to $for_psql, $sql, "SELECT 'the end of ' || 'answer ", ++$asked, "';\n";
     $to->flush;
+    $for_psql = '';
     while (my $line = <$from>) {
         if ($line eq "the end of answer $asked\n") { $ended = 0; last }
         die "a tab in: $line" if $line =~ /\t/;
@@ -140,6 +142,8 @@ sub answer {
 read_rows();
 my $sql = '';
 while (my $line = <STDIN>) {
+    # A variable of psql: what is asked with it is the same statement.
+    if ($sql eq '' && $line =~ /^\\/) { $for_psql .= $line; next }
     $sql .= $line;
     if ($line =~ /;\s*$/) { answer($sql); $sql = '' }
 }
