@@ -391,7 +391,7 @@ case_clearance_in_vain() {
     site_before clearance_in_vain 'clearance: 20s'
     recipe_write <<<"backup: {schedule: ['* * * * * pg_dump nightly'], clearance: 20s}"
     # Within it, on one of its sides.
-    wait_for 30 near_the_turn
+    wait_for 60 near_the_turn
     expect 0 deploy production
     says 'was to start at [0-9:]+, .* ago, and was not seen in the database: going on'
     finished "$(revision)" 2

@@ -119,13 +119,20 @@ static void test_view_of_old_ones(void **state)
     }
 }
 
+/* They mean another thing before 9.1, but between dollars. */
 static void test_backslashes(void **state)
 {
-    (void)state; /* they mean another thing before 9.1 */
+    (void)state;
     for (size_t i = 0; i < N(versions); i++) {
         struct strs v = texts(versions[i]);
-        for (size_t k = 0; k < v.n; k++)
-            assert_null(strchr(v.v[k], '\\'));
+        for (size_t k = 0; k < v.n; k++) {
+            bool quoted = false;
+            for (const char *at = v.v[k]; *at; at++) {
+                if (strncmp(at, "$x$", 3) == 0)
+                    quoted = !quoted;
+                assert_false(!quoted && *at == '\\');
+            }
+        }
     }
 }
 
