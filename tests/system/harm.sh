@@ -316,11 +316,12 @@ case_s52_german_messages() {
 
 # A PgBouncer in front of the database, that lets everybody in; $BOUNCER is its port.
 bouncer_begin() {
-    local program=/usr/sbin/pgbouncer dir=$SITE/bouncer
+    local program=/usr/sbin/pgbouncer dir=$SITE/bouncer try
     [ -x $program ] || program=$SERVERS/usr/sbin/pgbouncer
-    BOUNCER=$(free_port 127.0.0.1)
     mkdir "$dir"
-    cat >"$dir/ini" <<END
+    for try in 1 2 3; do
+        BOUNCER=$(free_port 127.0.0.1)
+        cat >"$dir/ini" <<END
 [databases]
 * = host=$PGHOST port=$PGPORT user=$PGUSER password=$(cut -d: -f5 "$PGPASSFILE")
 [pgbouncer]
@@ -329,11 +330,14 @@ listen_port = $BOUNCER
 auth_type = any
 unix_socket_dir =
 END
-    chmod 644 "$dir/ini"
-    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$program" "$dir/ini") </dev/null >"$dir/log" 2>&1 &
-    BOUNCER_PID=$!
-    disown
-    wait_for 10 port_answers 127.0.0.1 "$BOUNCER"
+        chmod 644 "$dir/ini"
+        (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$program" "$dir/ini") </dev/null >"$dir/log.$try" 2>&1 &
+        BOUNCER_PID=$!
+        disown
+        if (wait_for 10 port_answers 127.0.0.1 "$BOUNCER") 2>/dev/null; then return 0; fi
+        kill "$BOUNCER_PID" 2>/dev/null || true
+    done
+    fail "no PgBouncer: $(cat "$dir/log.$try")"
 }
 bouncer_end() { kill "$BOUNCER_PID"; }
 
