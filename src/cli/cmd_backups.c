@@ -230,10 +230,6 @@ static bool options_fit(struct session *s, struct err *err)
                        "--hold leaves standard output to the command and takes no --json");
     if (!o->wait && !o->hold && o->wait_limit_ms >= 0)
         return err_set(err, ERR_USAGE, "--wait-limit is for --wait or --hold");
-    if ((o->wait || o->hold) && s->recipe->database.adapter != ADAPTER_POSTGRESQL)
-        return err_set(err, ERR_USAGE,
-                       "%s is for PostgreSQL, and the recipe names no such database",
-                       o->wait ? "--wait" : "--hold");
     return true;
 }
 
@@ -289,8 +285,9 @@ bool cmd_backups(struct session *s, struct err *err)
     long host = recipe_primary(s->recipe, "db");
 
     if (s->recipe->database.adapter == ADAPTER_NONE)
-        return err_set(err, ERR_USAGE,
-                       "the recipe names no database (database: {adapter: postgresql, name: ...})");
+        return err_set(
+            err, ERR_USAGE,
+            "the recipe names no database (database: {adapter: postgresql or mysql, name: ...})");
     if (host < 0)
         return err_set(err, ERR_USAGE, "no host has the role db");
     if (!options_fit(s, err))

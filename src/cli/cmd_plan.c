@@ -29,7 +29,7 @@ static const char *warning_of(struct session *s, const struct plan *p, const str
     struct err lost = {.arena = s->arena};
     struct schedule next;
 
-    if (s->recipe->database.adapter != ADAPTER_POSTGRESQL)
+    if (s->recipe->database.adapter == ADAPTER_NONE)
         return NULL;
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct step *step = &p->steps[i];

@@ -37,9 +37,9 @@ extern const char *const event_state_words[EVENT_STATES]; /* [EVENT_NONE] is NUL
 
 /* A running backup, as the database told. */
 struct backup {
-    const char *kind;     /* pg_dump, pg_dumpall, dump-like, copy, hold, migration */
+    const char *kind;     /* pg_dump, pg_dumpall, mysqldump, dump-like, copy, hold, migration */
     long pid;             /* of the server's backend */
-    const char *identity; /* what names exactly this one: its virtual transaction */
+    const char *identity; /* what names exactly this one (server.h) */
     const char *database;
     const char *user;
     const char *application;

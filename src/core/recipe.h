@@ -61,7 +61,7 @@ enum unknown { UNKNOWN_PROCEED, UNKNOWN_ABORT };
 enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
 /* What is done about a session that is no backup and holds what the migration waits for. */
 enum blockers_policy { BLOCKERS_WAIT, BLOCKERS_REPORT, BLOCKERS_TERMINATE };
-enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL };
+enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL, ADAPTER_MYSQL };
 enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
 enum on_host_failure { HOST_FAILURE_STOP, HOST_FAILURE_CONTINUE };
 
@@ -111,8 +111,9 @@ struct recipe {
     struct jobs build;
     struct {
         enum adapter adapter;
-        const char *name; /* NULL: not given */
-        const char *psql; /* shell text */
+        const char *name;  /* NULL: not given */
+        const char *psql;  /* shell text */
+        const char *mysql; /* shell text */
     } database;
     struct {
         enum policy policy;

@@ -10,7 +10,9 @@ static const struct key_word transport_words[] = {{"libssh2", TRANSPORT_LIBSSH2,
                                                   {"openssh", -1, true},
                                                   {0}};
 static const struct key_word adapter_words[] = {{"postgresql", ADAPTER_POSTGRESQL, false},
-                                                {"mysql", -1, true},
+                                                {"mysql", ADAPTER_MYSQL, false},
+                                                {"mysql2", ADAPTER_MYSQL, false},
+                                                {"mariadb", ADAPTER_MYSQL, false},
                                                 {"none", ADAPTER_NONE, false},
                                                 {0}};
 static const struct key_word policy_words[] = {{"wait", POLICY_WAIT, false},
@@ -90,6 +92,11 @@ const struct recipe_key recipe_keys[] = {
      IN_RECIPE(database.psql),
      .about = "the command that reaches the database on the primary host of role db, such as "
               "sudo -n -u postgres psql"},
+    {"database.mysql", KEY_SHELL, .fallback = "mysql", .check = check_not_empty,
+     IN_RECIPE(database.mysql),
+     .about = "the same where that is a MySQL or MariaDB, such as sudo -n mariadb; a password "
+              "belongs into "
+              "that account's ~/.my.cnf"},
 
     {"backup", KEY_SECTION, NOWHERE, .about = "what to do about a backup that blocks migrations"},
     {"backup.policy", KEY_WORD, .fallback = "wait", .words = policy_words, IN_RECIPE(backup.policy),

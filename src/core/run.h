@@ -48,10 +48,12 @@ struct run {
     const char *mark_to;     /* for run_put_mark */
     struct strs to_migrate;  /* the same: what was pending when this run first looked */
     long server_version;     /* of the database, as it tells it; 0: not known yet */
-    bool backup_seen;        /* backup-detect found one in the way */
-    bool backup_stopped;     /* this command stopped one */
-    bool nothing_pending;    /* found out by backup-detect, or before, or to be taken so */
-    long pending;            /* number; -1: not known; LONG_MAX: some, number not known */
+    struct backup *dumps; /* sessions that were seen to be one; running_s: at the loop's time 0 */
+    size_t n_dumps;
+    bool backup_seen;     /* backup-detect found one in the way */
+    bool backup_stopped;  /* this command stopped one */
+    bool nothing_pending; /* found out by backup-detect, or before, or to be taken so */
+    long pending;         /* number; -1: not known; LONG_MAX: some, number not known */
     long long behind_backup_ms;
     struct strs untidy; /* what failed after the release was live */
     struct failure failure;

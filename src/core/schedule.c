@@ -62,6 +62,17 @@ static bool is_kind(const char *script, const char *kind)
     return script && strncmp(script, kind, len) == 0 && script[len] == ' ';
 }
 
+/* A script may be of several kinds. */
+static bool has_kind(const struct strs *scripts, const char *word, size_t len, const char *kind)
+{
+    for (size_t i = 0; i < scripts->n; i++) {
+        const char *name = scripts->v[i] + strlen(kind) + 1;
+        if (is_kind(scripts->v[i], kind) && strlen(name) == len && strncmp(name, word, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Programs of the distribution are what their text says, whatever they are called. */
 static bool is_of_distribution(const char *word)
 {
@@ -103,14 +114,30 @@ static void step(struct position *p, const char *word, size_t len, const char *n
         p->command = false;
 }
 
-bool schedule_is_backup(const char *command, const struct strs *scripts, enum blocks *ret)
+/* The kinds of words of which a script, too, may be. */
+static const char *const kinds[] = {"pg_dump", "mysqldump", "xtrabackup", "other", NULL};
+
+static const char *const programs[][6] = {
+    {"pg_dump", "pg_dumpall", NULL},
+    {"mysqldump", "mariadb-dump", "mydumper", "mysqlpump", NULL},
+    {"xtrabackup", "mariabackup", "mariadb-backup", NULL},
+    {"pg_basebackup", "pgbackrest", "barman", "wal-g", NULL},
+};
+
+/* A copy of MySQL's files holds up what changes tables at its end, or all the while. */
+static enum blocks blocks_of(enum adapter adapter, size_t kind)
 {
-    static const char *const dumps[] = {"pg_dump", "pg_dumpall", NULL};
-    static const char *const others[] = {
-        "pg_basebackup", "pgbackrest", "barman",     "wal-g",       "mysqldump",
-        "mariadb-dump",  "mydumper",   "xtrabackup", "mariabackup", NULL};
+    if (adapter == ADAPTER_MYSQL)
+        return kind == 1 ? BLOCKS_YES : kind == 2 ? BLOCKS_MAYBE : BLOCKS_NO;
+    return kind == 0 ? BLOCKS_YES : BLOCKS_NO;
+}
+
+bool schedule_is_backup(enum adapter adapter, const char *command, const struct strs *scripts,
+                        enum blocks *ret)
+{
     struct position at = {.command = true};
     bool other = false;
+    bool maybe = false;
     bool named = false;
 
     for (const char *s = command; *s;) {
@@ -127,11 +154,15 @@ bool schedule_is_backup(const char *command, const struct strs *scripts, enum bl
         const char *script = script_kind(scripts, s, len);
         bool is_assigned = s[len] == '='; /* NAME=value before a command */
         bool was_command = at.command && !at.pass && *s != '-' && !is_assigned;
-        if (is_one_of(name, name_len, dumps) || is_kind(script, "pg_dump")) {
-            *ret = BLOCKS_YES;
-            return true;
+        for (size_t i = 0; kinds[i]; i++) {
+            if (!is_one_of(name, name_len, programs[i]) && !has_kind(scripts, s, len, kinds[i]))
+                continue;
+            *ret = blocks_of(adapter, i);
+            if (*ret == BLOCKS_YES)
+                return true;
+            maybe = maybe || *ret == BLOCKS_MAYBE;
+            other = true;
         }
-        other = other || is_one_of(name, name_len, others) || is_kind(script, "other");
         named = named || is_kind(script, "named") ||
                 (has_backup_in_it(name, name_len) && (script || was_command) &&
                  !(is_kind(script, "none") && is_of_distribution(s)));
@@ -143,7 +174,7 @@ bool schedule_is_backup(const char *command, const struct strs *scripts, enum bl
         }
         s += len;
     }
-    *ret = other ? BLOCKS_NO : BLOCKS_MAYBE;
+    *ret = other && !maybe ? BLOCKS_NO : BLOCKS_MAYBE;
     return other || named;
 }
 
@@ -342,12 +373,13 @@ static void take_table_line(struct reading *rd, struct source *src, const char *
         set_zone(rd, src, &l);
         return;
     case CRON_WRONG:
-        if (schedule_is_backup(text, &rd->scripts, &blocks) || strstr(text, "pg_dump"))
+        if (schedule_is_backup(rd->of->adapter, text, &rd->scripts, &blocks) ||
+            strstr(text, rd->of->adapter == ADAPTER_MYSQL ? "dump" : "pg_dump"))
             note(rd, arena_printf(rd->a, "%s has a line that is not understood: %s",
                                   text_shown(rd->a, src->name), schedule_shown(rd->a, text)));
         return;
     case CRON_COMMAND:
-        if (!schedule_is_backup(l.command, &rd->scripts, &blocks))
+        if (!schedule_is_backup(rd->of->adapter, l.command, &rd->scripts, &blocks))
             return;
         if (src->zone_problem)
             note(rd, src->zone_problem);
@@ -378,7 +410,7 @@ static void take_timer_line(struct reading *rd, const struct source *src, const 
         const char *command = strchr(rd->units.v[i], '\037');
         size_t len = (size_t)(command - rd->units.v[i]);
         if (strlen(unit) != len || strncmp(unit, rd->units.v[i], len) != 0 ||
-            !schedule_is_backup(command + 1, &rd->scripts, &blocks))
+            !schedule_is_backup(rd->of->adapter, command + 1, &rd->scripts, &blocks))
             continue;
         add_start(rd, zone_days(v[0], v[1], v[2]) * DAY + v[3] * 3600 + v[4] * 60 + v[5],
                   command + 1, src->name, blocks);
@@ -477,7 +509,8 @@ static void read_given(struct reading *rd)
         if (cron_parse(rd->a, rd->of->given->v[i], false, &l) != CRON_COMMAND)
             continue;
         /* Who wrote it there says that it is one. */
-        if (!schedule_is_backup(l.command, &rd->scripts, &blocks) || blocks == BLOCKS_MAYBE)
+        if (!schedule_is_backup(rd->of->adapter, l.command, &rd->scripts, &blocks) ||
+            blocks == BLOCKS_MAYBE)
             blocks = BLOCKS_YES;
         if (add_start(rd, cron_next(&l, rd->to->zone, rd->to->now_unix - rd->of->back_s),
                       *l.command ? l.command : "a backup", "the recipe", blocks) &&

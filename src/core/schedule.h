@@ -8,9 +8,11 @@
 #define CRELEASE_SCHEDULE_H
 
 #include "base/err.h"
+#include "core/recipe.h"
 #include "core/zone.h"
 
-/* Whether it would hold up a migration of PostgreSQL: a copy of the files does not. */
+/* Whether it would hold up a migration: a copy of PostgreSQL's files does not, nor does what backs
+ * up another kind of server. */
 enum blocks { BLOCKS_NO, BLOCKS_MAYBE, BLOCKS_YES };
 
 struct start {
@@ -35,6 +37,7 @@ struct schedule {
 };
 
 struct schedule_of {
+    enum adapter adapter;
     const char *answer;
     const struct strs *given; /* cron lines of the recipe */
     bool read_all;            /* the host was asked for its crontabs and timers */
@@ -52,7 +55,8 @@ const struct start *schedule_soon(const struct schedule *s, long long within_s);
 const char *schedule_clock(struct arena *a, const struct schedule *s, long long unix_s);
 
 /* What a command is; `scripts` as "KIND WORD" (schedule.sh).  False when it is no backup. */
-bool schedule_is_backup(const char *command, const struct strs *scripts, enum blocks *ret);
+bool schedule_is_backup(enum adapter adapter, const char *command, const struct strs *scripts,
+                        enum blocks *ret);
 
 /* A command for people. */
 const char *schedule_shown(struct arena *a, const char *command);

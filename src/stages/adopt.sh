@@ -81,6 +81,12 @@ adopt_one() {
 	fi
 }
 
+# What goes before each look.
+tell_clients() {
+	adopt
+	printf '\\set asked %s\n\\set adopted %s\n' "$asked" "$adopted"
+}
+
 # What the command has left in the server.
 end_rest() {
 	{

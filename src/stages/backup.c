@@ -1,10 +1,10 @@
 /* backup.c -- backups that would hold up a migration: seen, waited for, or stopped.
  *
- * pg_dump holds a share lock on every table until it ends; ALTER TABLE waits for it, and every
- * other query on that table then waits behind the ALTER TABLE.  What a server answers to a signal
- * proves nothing, so the locks are looked at again after each step.  A dump whose transaction was
- * cancelled may stay connected until its client reads again: it has no virtual transaction, holds
- * no lock, and is in nobody's way. */
+ * Of PostgreSQL: pg_dump holds a share lock on every table until it ends; ALTER TABLE waits for it,
+ * and every other query on that table then waits behind the ALTER TABLE.  What a server answers to
+ * a signal proves nothing, so the locks are looked at again after each step.  A dump whose
+ * transaction was cancelled may stay connected until its client reads again: it has no virtual
+ * transaction, holds no lock, and is in nobody's way. */
 #include "stages/stages.h"
 
 #include "base/text.h"
@@ -17,7 +17,10 @@
 enum {
     /* From the end of the last backup to the migration it shall not take two seconds. */
     POLL_MS = 1000,
-    CLEAR_MS = 250,   /* between the two looks that must both see nothing */
+    CLEAR_MS = 250, /* between the two looks that must both see nothing */
+    DUMPS_MAX = 50,
+    MAYBE_LOOKS = 3,
+    MAYBE_MS = 150,
     TOLD_MS = 2000,   /* who waited less was not held up by a backup */
     CLIENT_MS = 3000, /* what its client may take to end, told to by TERM */
     CANCEL_MS = 2000, /* what a cancel may take before the session is ended */
@@ -29,7 +32,6 @@ enum {
 
 #define NO_DATABASE    "the recipe names no database to look at"
 #define COULD_NOT_LOOK "could not look"
-#define GOING_ON       "going on, since no statement waits longer than lock_timeout"
 
 /* One row, cut into its fields. */
 struct row {
@@ -143,8 +145,16 @@ static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *
     }
 }
 
-static bool look(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
-                 struct err *err)
+static void take_since(struct backups *to, const struct row *row)
+{
+    for (size_t i = 0; i < to->n; i++)
+        if (to->v[i].since_unix < 0 && db_is_number(row->field[1]) && db_is_number(row->field[2]) &&
+            to->v[i].pid == strtol(row->field[1], NULL, 10))
+            to->v[i].since_unix = strtoll(row->field[2], NULL, 10);
+}
+
+static bool look_once(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
+                      struct err *err)
 {
     struct row *rows;
     size_t n;
@@ -162,9 +172,129 @@ static bool look(struct run *r, size_t host, struct backups *ret, struct backups
             to->v[to->n++] = backup_of(r, &rows[i]);
         } else if (strcmp(rows[i].field[0], "copied") == 0) {
             take_copied(ret, &rows[i]);
+        } else if (strcmp(rows[i].field[0], "since") == 0) {
+            take_since(ret, &rows[i]);
         }
     }
     return true;
+}
+
+static bool is_same_backup(const struct backup *a, const struct backup *b)
+{
+    return a->pid == b->pid && a->identity && b->identity && strcmp(a->identity, b->identity) == 0;
+}
+
+static struct backup *find(struct backup *v, size_t n, const struct backup *one)
+{
+    for (size_t i = 0; i < n; i++)
+        if (is_same_backup(&v[i], one))
+            return &v[i];
+    return NULL;
+}
+
+static void remember(struct run *r, const struct backup *b)
+{
+    if (!r->dumps)
+        r->dumps = arena_array(r->arena, DUMPS_MAX, sizeof *r->dumps);
+    struct backup *was = find(r->dumps, r->n_dumps, b);
+    if (!was && (!b->identity || r->n_dumps == DUMPS_MAX))
+        return;
+    was = was ? was : &r->dumps[r->n_dumps++];
+    *was = *b;
+    was->kind = was->application = server_of(r->recipe)->dump;
+    was->blocks_migrations = true;
+    if (b->running_s >= 0)
+        was->running_s = b->running_s - loop_now() / 1000;
+}
+
+static struct backup remembered(const struct backup *was)
+{
+    struct backup b = *was;
+
+    b.running_s += loop_now() / 1000;
+    b.query = NULL;
+    return b;
+}
+
+/* Of those that may be a dump, the ones that were seen to be one; the others are left out, unless
+ * they still may be.  Returns how many these are. */
+static size_t settle(struct run *r, struct backups *b, bool keep)
+{
+    const struct server *server = server_of(r->recipe);
+    size_t n = 0;
+    size_t open = 0;
+
+    for (size_t i = 0; i < b->n; i++) {
+        struct backup one = b->v[i];
+        const struct backup *was = find(r->dumps, r->n_dumps, &one);
+        bool maybe = strcmp(one.kind, "maybe") == 0;
+        if (server->lasts && server_is_dump(server, one.kind))
+            remember(r, &one);
+        else if (was && (maybe || strcmp(one.kind, "dump-like") == 0))
+            one = remembered(was);
+        maybe = strcmp(one.kind, "maybe") == 0;
+        open += maybe;
+        if (!maybe || keep)
+            b->v[n++] = one;
+    }
+    b->n = n;
+    return open;
+}
+
+/* A dump that was seen, shows nothing of what it does, and is still connected. */
+static bool add_silent(struct run *r, size_t host, struct backups *b, struct err *err)
+{
+    struct session *sessions = arena_array(r->arena, r->n_dumps + 1, sizeof *sessions);
+    struct backup *silent = arena_array(r->arena, r->n_dumps + 1, sizeof *silent);
+    struct strs rows;
+    const char *why;
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->n_dumps; i++) {
+        const char *identity = r->dumps[i].identity;
+        if (find(b->v, b->n, &r->dumps[i]))
+            continue;
+        silent[n] = r->dumps[i];
+        sessions[n++] = (struct session){
+            r->dumps[i].pid, arena_strndup(r->arena, identity, strcspn(identity, " ")), ""};
+    }
+    const char *sql =
+        n ? server_of(r->recipe)->there(r->arena, r->server_version, sessions, n) : NULL;
+    if (!sql)
+        return true;
+    if (!db_ask(r, host, sql, &rows, &why, err))
+        return false;
+    struct backup *all = arena_array(r->arena, b->n + n, sizeof *all);
+    for (size_t i = 0; i < b->n; i++)
+        all[i] = b->v[i];
+    b->v = all;
+    for (size_t i = 0; i < rows.n; i++)
+        for (size_t k = 0; k < n; k++)
+            if (strtol(db_field(r->arena, rows.v[i], 1), NULL, 10) == silent[k].pid)
+                b->v[b->n++] = remembered(&silent[k]);
+    return true;
+}
+
+/* Between two tables a dump does nothing by which it could be told from somebody's transaction.  It
+ * is looked at a few times more; then its host is asked whether a dump runs there. */
+static bool look(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
+                 struct err *err)
+{
+    size_t open = 1;
+
+    for (int i = 0; open && i < MAYBE_LOOKS; i++) {
+        if (i)
+            loop_turn(r->loop, loop_now() + MAYBE_MS);
+        if (!look_once(r, host, ret, ret_own, err))
+            return false;
+        open = settle(r, ret, true);
+    }
+    bool dumps = open == 1 && trace_has_client(r, host, server_of(r->recipe)->dump);
+    for (size_t i = 0; dumps && i < ret->n; i++)
+        if (strcmp(ret->v[i].kind, "maybe") == 0)
+            remember(r, &ret->v[i]);
+    settle(r, ret, false);
+    return ret->why || !r->n_dumps || add_silent(r, host, ret, err);
 }
 
 bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *err)
@@ -232,10 +362,15 @@ long long backup_database_size(struct run *r, size_t host)
     return -1;
 }
 
+static bool is_lock(const struct backup *b)
+{
+    return strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0;
+}
+
 void backup_expect(struct run *r, size_t host, struct backups *b)
 {
     for (size_t i = 0; i < b->n; i++)
-        if (b->v[i].blocks_migrations && *b->v[i].kind != 'h' && *b->v[i].kind != 'm') {
+        if (b->v[i].blocks_migrations && !is_lock(&b->v[i])) {
             struct trace t = {0};
             trace_follow(r, host, &t, &b->v[i]);
             return;
@@ -261,7 +396,7 @@ const char *backup_text(struct run *r, const struct backup *b)
 {
     if (!b->pid)
         return "a backup that is to start";
-    bool lock = strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0;
+    bool lock = is_lock(b);
     const char *text =
         arena_printf(r->arena, "%s of %s by %s%s%s, pid %ld", b->kind, b->database, b->user,
                      lock ? " as " : "", lock ? b->application : "", b->pid);
@@ -301,11 +436,6 @@ static bool in_the_way(struct run *r, const struct backup *b, const char *why, s
     return err_set(err, ERR_BACKUP, "%s is in the way: %s", backup_text(r, b), why);
 }
 
-static bool is_same_backup(const struct backup *a, const struct backup *b)
-{
-    return a->pid == b->pid && a->identity && b->identity && strcmp(a->identity, b->identity) == 0;
-}
-
 /* One of those that blocked does so still. */
 static bool is_one_left(const struct backups *was, const struct backups *now)
 {
@@ -333,6 +463,13 @@ static bool gone_within(struct run *r, size_t host, const struct backups *was, l
     }
 }
 
+static bool is_of_all(struct run *r, const struct backup *b)
+{
+    const char *all = server_of(r->recipe)->dump_all;
+
+    return all && strcmp(b->kind, all) == 0;
+}
+
 /* The gentle way first: its client, so that what started it hears of it; then its sessions, every
  * member of a parallel dump, since workers keep their locks.  An idle pg_dumpall that lost its
  * session would begin the next dump all the same. */
@@ -357,8 +494,7 @@ static bool stop_all(struct run *r, const struct step *s, size_t host, const str
     for (size_t w = stop.n_termed ? 0 : 1; w < 3 && !gone; w++) {
         size_t signalled = w ? 0 : stop.n_termed;
         for (size_t i = 0; w && i < b->n; i++)
-            if (b->v[i].blocks_migrations && strcmp(b->v[i].kind, "pg_dumpall") != 0 &&
-                stop_may(&b->v[i]) &&
+            if (b->v[i].blocks_migrations && !is_of_all(r, &b->v[i]) && stop_may(&b->v[i]) &&
                 !signal_session(r, host, &b->v[i], ways[w].way, &signalled, err))
                 return false;
         how = signalled ? ways[w].how : how;
@@ -442,8 +578,10 @@ static bool is_blind_too_long(struct run *r, size_t host, struct wait *w, const 
     const char *what =
         w->last.kind ? arena_printf(r->arena, "cannot see whether a backup still runs: %s", why)
                      : arena_printf(r->arena, "could not look for backups: %s", why);
-    w->unseen = backup_unknown(
-        r, host, what, w->only_wait ? "taken as clear (backup.unknown: proceed)" : GOING_ON, err);
+    w->unseen = backup_unknown(r, host, what,
+                               w->only_wait ? "taken as clear (backup.unknown: proceed)"
+                                            : server_of(r->recipe)->unguarded,
+                               err);
     return true;
 }
 
@@ -518,9 +656,12 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
         if (w->refusal) {
             const char *env = r->recipe->environment;
             if (r->begun)
-                strs_add(r->arena, &r->failure.next,
-                         arena_printf(r->arena, "'crelease resume %s' when it has ended, or 'crelease resume %s"
-                                      " --on-backup=wait' to wait for it", env, env));
+                strs_add(
+                    r->arena, &r->failure.next,
+                    arena_printf(r->arena,
+                                 "'crelease resume %s' when it has ended, or 'crelease resume %s"
+                                 " --on-backup=wait' to wait for it",
+                                 env, env));
             in_the_way(r, b, w->refusal, err);
             return NEXT_STOP;
         }
@@ -553,7 +694,7 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
 static void record_last(struct run *r, const struct step *s, struct wait *w,
                         const struct backup *next)
 {
-    if (w->only_wait || !w->last.kind || strncmp(w->last.kind, "pg_dump", 7) != 0 ||
+    if (w->only_wait || !w->last.kind || !server_is_dump(server_of(r->recipe), w->last.kind) ||
         w->last.running_s < 0 || w->stopped || w->lost_sight ||
         (next && is_same_backup(&w->last, next)))
         return;
@@ -587,7 +728,7 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
         } else {
             w->blind_since_ms = 0;
             record_last(r, s, w, b);
-            if (*b->kind != 'h' && *b->kind != 'm') /* what a lock is held for is not known */
+            if (!is_lock(b)) /* what a lock is held for is not known */
                 trace_follow(r, host, &w->trace, b);
             w->last = *b;
             w->last_ms = loop_now();
@@ -847,7 +988,7 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
     if (now.why) {
         if (!backup_unknown(r, host,
                             arena_printf(r->arena, "could not look for backups: %s", now.why),
-                            GOING_ON, err))
+                            server_of(r->recipe)->unguarded, err))
             return false;
         r->skip_backup = COULD_NOT_LOOK;
     }

@@ -5,13 +5,9 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "stages/scripts.h"
+#include "stages/server.h"
 
 enum { ASK_EVERY_MS = 10000, LOOK_MS = 30000, EARLY_S = 10, PAST_MAX = 60 };
-
-static bool is_kind(const struct backup *b, const char *kind)
-{
-    return strcmp(b->kind, kind) == 0;
-}
 
 /* The text is a number, or not known. */
 static long long number(const char *s)
@@ -93,23 +89,22 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
     t->n_past = n;
 }
 
-static void values(struct buf *b, const char *verb, const struct backup *of)
+static void values(struct run *r, struct buf *b, const char *verb, const struct backup *of)
 {
-    bool named = is_kind(of, "pg_dump") || is_kind(of, "pg_dumpall");
-
     quote_assign(b, "verb", verb);
     quote_assign(b, "database", of->database);
-    quote_assign(b, "name", named ? of->kind : "");
+    quote_assign(b, "name", server_programs(server_of(r->recipe), of->kind));
 }
 
-static void ask_host(struct run *r, size_t host, struct trace *t, const struct backup *b)
+/* NULL when it does not answer. */
+static const char *ask_host(struct run *r, size_t host, const struct backup *b)
 {
     struct buf text = buf_make(SCRIPT_BYTES_MAX);
     struct reply reply;
 
     buf_puts(&text, "run='' epoch='' release='' step='' path='' record=''\n");
     quote_assign(&text, "deploy_to", r->recipe->hosts[host].deploy_to);
-    values(&text, "look", b);
+    values(r, &text, "look", b);
     buf_puts(&text, r->prelude);
     buf_puts(&text, script_backup_host);
     struct call call = {.host = host, .script = text.text, .payload = -1, .timeout_ms = LOOK_MS};
@@ -117,9 +112,27 @@ static void ask_host(struct run *r, size_t host, struct trace *t, const struct b
     fleet_run(r->fleet, r->arena, &call, 1, &reply);
     fleet_impatient(r->fleet, false);
     buf_free(&text);
-    if (reply.kind == REPLY_EXIT && reply.status == 0 && answer_value(r->arena, reply.out, "end"))
-        trace_read(r->arena, t, b, reply.out);
+    bool said = reply.kind == REPLY_EXIT && reply.status == 0;
+    return said && answer_value(r->arena, reply.out, "end") ? reply.out : NULL;
+}
+
+static void ask_about(struct run *r, size_t host, struct trace *t, const struct backup *b)
+{
+    const char *out = ask_host(r, host, b);
+
+    if (out)
+        trace_read(r->arena, t, b, out);
     t->asked_ms = loop_now();
+}
+
+bool trace_has_client(struct run *r, size_t host, const char *kind)
+{
+    const char *name = r->recipe->database.name;
+    const struct backup b = {.kind = kind, .database = name ? name : ""};
+    const char *out = ask_host(r, host, &b);
+    const char *n = out ? answer_value(r->arena, out, "clients") : NULL;
+
+    return n && number(n) > 0;
 }
 
 static bool is_same(const char *a, const char *b)
@@ -136,7 +149,7 @@ static void begin(struct run *r, size_t host, struct trace *t, const struct back
                         .query = b->query,
                         .moved_ms = loop_now(),
                         .db_bytes = backup_database_size(r, host)};
-    ask_host(r, host, t, b);
+    ask_about(r, host, t, b);
 }
 
 void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
@@ -148,7 +161,7 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
         /* Towards the end at every look: there the guess from an old size would run out first. */
         bool ends_soon = t->eta_s > 0 && t->eta_s * 1000 < ASK_EVERY_MS;
         if (ends_soon || loop_now() - t->asked_ms >= ASK_EVERY_MS)
-            ask_host(r, host, t, b);
+            ask_about(r, host, t, b);
         if (t->bytes != was || t->copied != b->copied || !is_same(t->query, b->query))
             t->moved_ms = loop_now();
         t->copied = b->copied;
@@ -207,7 +220,7 @@ void trace_record(struct run *r, const struct step *s, const struct trace *t,
     quote_assign(&text, "record",
                  arena_printf(r->arena, "%lld %s %s %s", seconds, known.len ? known.text : "-",
                               b->kind, b->database));
-    values(&text, "note", b);
+    values(r, &text, "note", b);
     buf_puts(&text, script_backup_host);
     struct trip trip = {.script = arena_strdup(r->arena, text.text),
                         .step = s->name,

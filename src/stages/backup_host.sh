@@ -1,9 +1,11 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2034,SC2003
 # What the host of the database knows of a running backup, and of earlier ones.
-# Values: verb, database, name (pg_dump, pg_dumpall or empty), path, record and least.
+# Values: verb, database, name (of the processes that make such a one: pg_dump, pg_dumpall, "mysqldump
+# mariadb-dump", or empty), path, record and least.
 #
 # verb look, read only:
-#   client PID TICKS BOOT   the process that makes it, when it is one of this host and the only one
+#   clients NUMBER          of processes of this host that make one of this database
+#   client PID TICKS BOOT   the process that makes it, when it is the only one
 #   output SIZE PATH        where its output goes, when that is a file that may be seen
 #   earlier SIZE BIRTH MTIME   of files beside it with the same name but for its digits (times in
 #                           unix seconds, - for what is not known), the newest first
@@ -30,13 +32,46 @@ is_at_most() {
 	[ "${#1}" -lt "${#2}" ] || { [ "${#1}" -eq "${#2}" ] && expr "$1" '<=' "$2" >/dev/null; }
 }
 
-# Whether its arguments name the database.
+# Whether its arguments name the database.  mysqldump has one as a bare word, or one as several.
 is_of_database() {
+	case $name in *mysqldump*)
+		is_mysqldump_of_database "$1"
+		return
+		;;
+	esac
 	tr '\000' '\n' <"/proc/$1/cmdline" 2>/dev/null | {
 		while IFS= read -r word; do
 			case $word in
 			"$database" | "-d$database" | "--dbname=$database" | */"$database" | */"$database"\?*) exit 0 ;;
 			*dbname="$database" | *dbname="$database "* | *dbname=\'"$database"\'*) exit 0 ;;
+			esac
+		done
+		exit 1
+	}
+}
+
+is_mysqldump_of_database() {
+	tr '\000' '\n' <"/proc/$1/cmdline" 2>/dev/null | {
+		before='' words=0 several=''
+		while IFS= read -r word; do
+			words=$((words + 1))
+			case $before in
+			-u | -h | -P | -S | -r | -w | --user | --host | --port | --socket | --result-file | --where | --protocol)
+				before=''
+				continue
+				;;
+			esac
+			before=$word
+			case $word in
+			-A | --all-databases) exit 0 ;;
+			-B | --databases) several=yes ;;
+			-*) ;;
+			*)
+				[ "$words" -gt 1 ] || continue
+				if [ "$word" = "$database" ]; then exit 0; fi
+				# What comes behind the first are tables.
+				[ -n "$several" ] || exit 1
+				;;
 			esac
 		done
 		exit 1
@@ -60,7 +95,7 @@ find_client() {
 	for entry in /proc/[0-9]*; do
 		comm=''
 		read -r comm 2>/dev/null <"$entry/comm" || continue
-		[ "$comm" = "$name" ] || continue
+		case " $name " in *" $comm "*) ;; *) continue ;; esac
 		pid=${entry#/proc/}
 		[ "$name" = pg_dumpall ] || is_of_database "$pid" || continue
 		parent=''
@@ -73,19 +108,21 @@ find_client() {
 	[ "$clients" -eq 1 ] || client=''
 }
 
-# The file that -f names.
+# The file that -f names, or of mysqldump -r.
 file_argument() {
+	comm_of "$client"
+	case $comm in mysqldump | mariadb-dump) short=-r long=--result-file ;; *) short=-f long=--file ;; esac
 	output=$(tr '\000' '\n' <"/proc/$client/cmdline" 2>/dev/null | {
 		before=''
 		while IFS= read -r word; do
-			case $before in -f | --file)
+			case $before in "$short" | "$long")
 				printf '%s\n' "$word"
 				exit
 				;;
 			esac
 			case $word in
-			--file=*) printf '%s\n' "${word#--file=}" && exit ;;
-			-f?*) printf '%s\n' "${word#-f}" && exit ;;
+			"$long"=*) printf '%s\n' "${word#*=}" && exit ;;
+			"$short"?*) printf '%s\n' "${word#??}" && exit ;;
 			esac
 			before=$word
 		done
@@ -155,6 +192,7 @@ look() {
 	fi
 	if [ -z "$name" ]; then return; fi
 	find_client
+	say clients "$clients"
 	if [ -z "$client" ]; then return; fi
 	identity_of "$client"
 	if [ -z "$ticks" ]; then return; fi

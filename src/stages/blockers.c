@@ -189,9 +189,11 @@ void blockers_take(struct run *r, const struct step *s, size_t host, struct bloc
     } else if (strcmp(what, "helpless") == 0 && db_is_number(pid)) {
         if (!b->helpless)
             run_warn(r, r->recipe->hosts[host].name,
-                     "the migration (pid %s) has waited for a lock for lock_timeout, and the watch"
-                     " may not end that: on %s only a superuser may, which database.psql can be",
-                     pid, server_text(r));
+                     "a statement of the migration (pid %s) waits for a lock, others queue behind"
+                     " it, and the watch could not cancel it: %s",
+                     pid,
+                     server_of(r->recipe)->right_missing(r->arena, r->server_version, false,
+                                                         "the migration's account"));
         b->helpless = true;
     } else if (strcmp(what, "cancelled") == 0) {
         b->cancelled = true;

@@ -31,18 +31,32 @@ const char *db_script(struct run *r, size_t host, const char *sql, const char *s
     return text;
 }
 
+static const char *first_line(struct arena *a, const char *text)
+{
+    return arena_strndup(a, text, strcspn(text, "\n"));
+}
+
 const char *db_why(struct run *r, const struct reply *reply, const char *status)
 {
     const char *said = reply->err_out;
+    const char *error = strstr(said, "\nERROR ");
 
+    /* Some clients repeat the statement first. */
+    if (error)
+        said = error;
     while (*said == '\n')
         said++;
     size_t len = strcspn(said, "\n");
     said = arena_strndup(r->arena, said, len < WHY_MAX ? len : WHY_MAX);
     if (!*said)
-        said = arena_printf(r->arena, "'%s' ended with exit status %s", r->recipe->database.psql,
+        said = arena_printf(r->arena, "'%s' ended with exit status %s", server_command(r->recipe),
                             status ? status : "?");
-    return text_shown(r->arena, passwords_hidden(r->arena, run_redact(r, said)));
+    const char *account = strstr(reply->out, "row account\037");
+    const char *mend = server_of(r->recipe)->mend(
+        r->arena, said,
+        account ? text_shown(r->arena, db_field(r->arena, first_line(r->arena, account), 1)) : "");
+    said = text_shown(r->arena, passwords_hidden(r->arena, run_redact(r, said)));
+    return mend ? arena_printf(r->arena, "%s; %s", said, mend) : said;
 }
 
 bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,

@@ -56,8 +56,11 @@ bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule 
         ret->why = "the host did not answer within a minute";
         return true;
     }
-    const struct schedule_of of = {
-        .answer = reply.out, .given = &given, .read_all = all, .back_s = back_s};
+    const struct schedule_of of = {.adapter = r->recipe->database.adapter,
+                                   .answer = reply.out,
+                                   .given = &given,
+                                   .read_all = all,
+                                   .back_s = back_s};
     struct err garbled = {.arena = r->arena};
     if (!run_judge(r, host, &reply, err))
         return false;

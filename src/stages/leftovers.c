@@ -7,7 +7,7 @@
 #include "stages/scripts.h"
 #include "stages/server.h"
 
-enum { ASK_MS = 60000, ROWS_MAX = 200, LINE_MAX_SHOWN = 300 };
+enum { ASK_MS = 60000, ROWS_MAX = 200, ROWS_OF_SCHEMA = 60000, LINE_MAX_SHOWN = 300 };
 
 bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
                     struct err *err)
@@ -15,6 +15,8 @@ bool leftovers_look(struct run *r, size_t host, long server_version, struct left
     const char *sql = server_of(r->recipe)->leftovers(r->arena, server_version);
     struct strs rows;
     const char *why;
+
+    const size_t most = server_of(r->recipe)->keeps ? ROWS_OF_SCHEMA : ROWS_MAX;
 
     *ret = (struct leftovers){.deadlocks = -1};
     if (!db_ask(r, host, sql, &rows, &why, err))
@@ -24,7 +26,7 @@ bool leftovers_look(struct run *r, size_t host, long server_version, struct left
         const char *n = db_field(r->arena, rows.v[i], 1);
         if (strncmp(rows.v[i], "deadlocks\037", 10) == 0)
             ret->deadlocks = db_is_number(n) ? strtoll(n, NULL, 10) : -1;
-        else if (ret->v.n < ROWS_MAX)
+        else if (ret->v.n < most)
             strs_add(r->arena, &ret->v, rows.v[i]);
     }
     return true;
@@ -64,21 +66,118 @@ bool leftovers_before(struct run *r, const struct step *s, size_t host, long ser
         return false;
     if (!ret->known)
         return true;
+    size_t len = 0;
     for (size_t i = 0; i < ret->v.n; i++)
-        text = arena_printf(r->arena, "%s%s\n", text, ret->v.v[i]);
+        len += strlen(ret->v.v[i]) + 1;
+    char *at = arena_alloc(r->arena, len + 1);
+    text = at;
+    for (size_t i = 0; i < ret->v.n; i++) {
+        len = strlen(ret->v.v[i]);
+        memcpy(at, ret->v.v[i], len);
+        at[len] = '\n';
+        at += len + 1;
+    }
+    *at = '\0';
     if (!ask_host(r, s, host, "keep", assignment(r, "leftovers", text), &reply, err))
         return false;
     ret->v = (struct strs){0};
-    for (const char *at = reply->out; *at;) {
-        size_t len = strcspn(at, "\n");
-        if (strncmp(at, "kept ", 5) == 0)
-            strs_add(r->arena, &ret->v, arena_strndup(r->arena, at + 5, len - 5));
-        at += len + (at[len] == '\n');
+    for (const char *line = reply->out; *line;) {
+        len = strcspn(line, "\n");
+        if (strncmp(line, "kept ", 5) == 0)
+            strs_add(r->arena, &ret->v, arena_strndup(r->arena, line + 5, len - 5));
+        line += len + (line[len] == '\n');
     }
-    for (size_t i = 0; i < ret->v.n; i++)
+    for (size_t i = 0; i < ret->v.n && !server_of(r->recipe)->keeps; i++)
         run_warn(r, r->recipe->hosts[host].name, "before the migration: %s",
                  leftover_text(r->arena, ret->v.v[i]));
     return true;
+}
+
+/* ---- a whole schema ---- */
+
+static bool has_digest(const struct strs *rows)
+{
+    return rows->n &&
+           (strncmp(rows->v[0], "table\037", 6) == 0 || strncmp(rows->v[0], "routine\037", 8) == 0);
+}
+
+/* Up to the digest. */
+static size_t name_len(const char *row)
+{
+    const char *last = strrchr(row, '\037');
+
+    return last ? (size_t)(last - row) : strlen(row);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static const char **sorted(struct arena *a, const struct strs *rows)
+{
+    const char **v = arena_array(a, rows->n + 1, sizeof *v);
+
+    for (size_t i = 0; i < rows->n; i++)
+        v[i] = rows->v[i];
+    if (rows->n)
+        qsort(v, rows->n, sizeof *v, by_name);
+    return v;
+}
+
+static void put(struct arena *a, struct strs *to, const char *row, const char *how)
+{
+    strs_add(a, to, arena_printf(a, "now\037%.*s\037%s", (int)name_len(row), row, how));
+}
+
+/* A table of which a column is named already says no more. */
+static struct strs without_said(struct arena *a, const struct strs *rows)
+{
+    struct strs ret = {0};
+
+    for (size_t i = 0; i < rows->n; i++) {
+        const char *name = arena_printf(a, "%s.", db_field(a, rows->v[i], 2));
+        const char *how = db_field(a, rows->v[i], 3);
+        bool table = strcmp(db_field(a, rows->v[i], 1), "table") == 0;
+        bool said = false;
+        for (size_t k = 0; k < rows->n && !said; k++) {
+            const char *other = db_field(a, rows->v[k], 2);
+            bool column = strcmp(db_field(a, rows->v[k], 1), "column") == 0;
+            if (table && strcmp(how, "was changed") == 0)
+                said = column && strncmp(other, name, strlen(name)) == 0;
+            else if (!table && strcmp(db_field(a, rows->v[i], 1), "column") == 0)
+                said = strcmp(db_field(a, rows->v[k], 1), "table") == 0 &&
+                       strcmp(db_field(a, rows->v[k], 3), how) == 0 &&
+                       strncmp(arena_printf(a, "%s.", other), db_field(a, rows->v[i], 2),
+                               strlen(other) + 1) == 0;
+        }
+        if (!said)
+            strs_add(a, &ret, rows->v[i]);
+    }
+    return ret;
+}
+
+/* Rows "KIND NAME DIGEST" of two moments. */
+static struct strs compare(struct arena *a, const struct strs *before, const struct strs *now)
+{
+    const char **was = sorted(a, before);
+    const char **is = sorted(a, now);
+    struct strs rows = {0};
+    size_t i = 0;
+    size_t k = 0;
+
+    while ((i < before->n || k < now->n) && rows.n < ROWS_MAX) {
+        int order = i == before->n ? 1 : k == now->n ? -1 : strcmp(was[i], is[k]);
+        bool same = i < before->n && k < now->n && name_len(was[i]) == name_len(is[k]) &&
+                    strncmp(was[i], is[k], name_len(is[k])) == 0;
+        if (order && same)
+            put(a, &rows, is[k], "was changed");
+        else if (order)
+            put(a, &rows, order < 0 ? was[i] : is[k], order < 0 ? "is gone" : "is new");
+        i += order < 0 || same;
+        k += order > 0 || same;
+    }
+    return without_said(a, &rows);
 }
 
 struct strs leftovers_new(struct arena *a, const struct leftovers *before,
@@ -86,7 +185,11 @@ struct strs leftovers_new(struct arena *a, const struct leftovers *before,
 {
     struct strs rows = {0};
 
-    for (size_t i = 0; before->known && now->known && i < now->v.n; i++)
+    if (!before->known || !now->known)
+        return rows;
+    if (has_digest(&before->v) || has_digest(&now->v))
+        return compare(a, &before->v, &now->v);
+    for (size_t i = 0; i < now->v.n; i++)
         if (!strs_has(&before->v, now->v.v[i]))
             strs_add(a, &rows, now->v.v[i]);
     return rows;
@@ -97,6 +200,8 @@ const char *leftover_text(struct arena *a, const char *row)
     const char *name = db_field(a, row, 1);
     const char *part = db_field(a, row, 2);
 
+    if (strcmp(db_field(a, row, 0), "now") == 0)
+        return arena_printf(a, "%s %s %s", name, text_shown(a, part), db_field(a, row, 3));
     if (strcmp(db_field(a, row, 0), "detach") == 0)
         return arena_printf(
             a,
@@ -163,6 +268,8 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
     struct strs rows;
     const char *why;
 
+    if (!server_of(r->recipe)->named)
+        return true;
     const char *sql = server_of(r->recipe)->named(r->arena, r->server_version);
     if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
@@ -195,21 +302,13 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
 }
 
 /* In any language the class or the code is there, where the tool prints one. */
-const char *leftovers_exists_line(struct arena *a, const char *output)
+const char *leftovers_exists_line(struct arena *a, const struct server *s, const char *output)
 {
-    static const char *const signs[] = {"already exists",
-                                        "PG::DuplicateTable",
-                                        "PG::DuplicateColumn",
-                                        "PG::DuplicateObject",
-                                        "42P07",
-                                        "42701",
-                                        "42710"};
-
     while (*output) {
         size_t len = strcspn(output, "\n");
         const char *line = arena_strndup(a, output, len);
-        for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-            if (strstr(line, signs[i]) && !strstr(line, "NOTICE"))
+        for (const char *const *sign = s->exists_signs; *sign; sign++)
+            if (strstr(line, *sign) && !strstr(line, "NOTICE"))
                 return arena_strndup(a, line, len < LINE_MAX_SHOWN ? len : LINE_MAX_SHOWN);
         output += len + (output[len] == '\n');
     }

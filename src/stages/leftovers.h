@@ -5,6 +5,7 @@
 #define CRELEASE_LEFTOVERS_H
 
 #include "core/run.h"
+#include "stages/server.h"
 
 struct leftovers {
     struct strs v;       /* rows: "index", name; "detach", parent, partition */
@@ -21,6 +22,7 @@ bool leftovers_before(struct run *r, const struct step *s, size_t host, long ser
                       struct leftovers *ret, struct err *err) MUST_CHECK;
 
 /* Those of now that were not there before; none when either is not known. */
+/* Of rows with a digest also those that are gone; as rows "now TABLE|COLUMN|ROUTINE NAME HOW". */
 struct strs leftovers_new(struct arena *a, const struct leftovers *before,
                           const struct leftovers *now);
 
@@ -34,6 +36,6 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host,
                           struct err *err) MUST_CHECK;
 
 /* The line of the output that says that what was to be made is there already; NULL: none does. */
-const char *leftovers_exists_line(struct arena *a, const char *output);
+const char *leftovers_exists_line(struct arena *a, const struct server *s, const char *output);
 
 #endif

@@ -96,22 +96,8 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
     return true;
 }
 
-/* What a lock that was not had in time leaves in the output of the usual drivers.  Messages are
- * translated, codes and class names are not. */
-static const char *const lock_signs[] = {"55P03", "lock timeout", "LockNotAvailable",
-                                         "LockWaitTimeout", NULL};
-static const char *const deadlock_signs[] = {"40P01", "Deadlocked", "deadlock detected",
-                                             "DeadlockDetected", NULL};
-
 /* SQLite has no translations, and no session to be asked who holds the file. */
 static const char *const sqlite_signs[] = {"database is locked", "SQLITE_BUSY", NULL};
-
-/* The tool found its own lock taken: somebody else migrates this database. */
-static const char *const taken_signs[] = {"ConcurrentMigrationError", NULL};
-
-/* What PgBouncer says of PGOPTIONS; psql and the drivers pass it on. */
-static const char *const options_signs[] = {"unsupported startup parameter: options",
-                                            "unsupported startup parameter in options", NULL};
 
 static bool has_sign(const char *output, const char *const *signs)
 {
@@ -144,6 +130,7 @@ static const char *watch_text(struct run *r)
     if (!server)
         return NULL;
     const char *guard = guard_text(r);
+    const char *last = server->end_own ? server->end_own(r->arena, r->server_version, own) : "";
     const char *look_sql = server->waits(r->arena, &waits);
     buf_puts(&b, guard ? guard : "gate go\n");
     if (!look_sql) {
@@ -162,14 +149,13 @@ static const char *watch_text(struct run *r)
                  "separator=$(printf '\\037')\n");
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "look", look_sql);
-    quote_assign(&b, "last", server->end_own(r->arena, r->server_version, own));
-    buf_puts(&b, script_adopt);
+    quote_assign(&b, "last", last);
+    buf_puts(&b, server->clients);
     buf_printf(&b, "ask() { %s%s; }\n", server_command(r->recipe), server->feed);
     buf_printf(&b,
                "feed() { exec 6<\"$crelease_job/watched\"; while [ -f \"$crelease_job/watching\" ] "
-               "&& job_lives; do adopt;"
-               " printf '\\\\set asked %%s\\n\\\\set adopted %%s\\n%%s\\n' \"$asked\" \"$adopted\" "
-               "\"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
+               "&& job_lives; do tell_clients;"
+               " printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
                look / 1000, look % 1000);
     /* psql ends when the feed does, also where sudo stands between us and it. */
     /* What was cancelled just now is still to be told: the feed stops, psql comes to its end. */
@@ -259,7 +245,7 @@ static bool verify_leftovers(struct run *r, struct attempts *t, const struct lef
     struct strs new = leftovers_new(r->arena, &t->before, now);
 
     tell_deadlock(r, t, now, false);
-    if (!new.n)
+    if (!new.n || t->server->keeps)
         return true;
     for (size_t i = 1; i < new.n; i++)
         run_warn(r, r->recipe->hosts[t->host].name, "the migration left this: %s",
@@ -490,15 +476,29 @@ static bool back_off(struct run *r, const struct attempts *t, struct err *err)
             r, t,
             arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
             err);
-    run_warn(r, r->recipe->hosts[t->host].name, "%s%s (attempt %ld of %ld)%s", lock_text(r, t),
-             t->server ? " and was rolled back" : "", t->n, r->recipe->migrate.attempts,
-             progress_text(r, t->host));
+    run_warn(r, r->recipe->hosts[t->host].name, "%s%s%s (attempt %ld of %ld)%s", lock_text(r, t),
+             t->server ? " and " : "", t->server ? t->server->undone : "", t->n,
+             r->recipe->migrate.attempts, progress_text(r, t->host));
     if (somebody && r->recipe->migrate.blockers == BLOCKERS_TERMINATE &&
         !blockers_end(r, t->host, &t->seen, &ended, err))
         return false;
     if (!ended && !pause_behind(r, t, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS, err))
         return false;
     return !t->server || backup_clear(r, t->step, t->host, err);
+}
+
+/* What can be told of an attempt besides what it left in the schema, as a row more. */
+static void note_applied(struct run *r, size_t host, const struct leftovers *before,
+                         const struct leftovers *now, struct strs *left)
+{
+    const char *applied = migrated_by_now(r, host);
+
+    for (size_t i = 0; i < left->n; i++)
+        left->v[i] = leftover_text(r->arena, left->v[i]);
+    if (applied && *applied)
+        strs_add(r->arena, left, arena_printf(r->arena, "applied: %s", applied));
+    if (!before->known || !now->known)
+        strs_add(r->arena, left, "what has changed in the schema could not be looked up");
 }
 
 /* What there is to know before the first attempt. */
@@ -525,12 +525,23 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
 }
 
 /* It failed, and not for want of a lock: with what can be said besides. */
-static bool fail(struct run *r, struct job_call *c, const struct job_end *end,
-                 const struct strs *left, struct err *err)
+static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
+                 const struct job_end *end, const struct strs *left, bool lock, struct err *err)
 {
-    const char *exists = leftovers_exists_line(r->arena, end->output);
+    const struct server *server = t->server ? t->server : &server_postgresql;
+    const char *exists = leftovers_exists_line(r->arena, server, end->output);
 
     jobs_fail(r, c, end, err);
+    if (server->keeps && lock) {
+        err->msg = arena_printf(
+            r->arena,
+            "%s: %s, and it is not tried again: %s does not take back what it has done already"
+            " (%s); look at the database, bring the migration to its end or take that back by hand,"
+            " then 'crelease resume %s'",
+            r->recipe->hosts[t->host].name, lock_text(r, t), server->name,
+            first_names(r->arena, left, NAMES_SHOWN), r->plan->what.environment);
+        return false;
+    }
     for (size_t i = 0; i < left->n; i++)
         err->msg = arena_printf(r->arena, "%s; it left this: %s", err->msg,
                                 leftover_text(r->arena, left->v[i]));
@@ -548,14 +559,15 @@ static bool fail(struct run *r, struct job_call *c, const struct job_end *end,
 static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
                           const struct job_end *end, struct err *err)
 {
-    bool taken = has_sign(end->output, taken_signs);
-    bool deadlock = has_sign(end->output, deadlock_signs);
+    const struct server *server = t->server ? t->server : &server_postgresql;
+    bool taken = has_sign(end->output, server->taken_signs);
+    bool deadlock = has_sign(end->output, server->deadlock_signs);
     bool sqlite = !t->server && has_sign(end->output, sqlite_signs);
-    bool lock =
-        t->seen.cancelled || taken || deadlock || sqlite || has_sign(end->output, lock_signs);
+    bool lock = t->seen.cancelled || taken || deadlock || sqlite ||
+                has_sign(end->output, server->lock_signs);
     struct leftovers now = {.deadlocks = -1};
 
-    if (t->server && !t->without_options && has_sign(end->output, options_signs)) {
+    if (t->server && !t->without_options && has_sign(end->output, server->options_signs)) {
         run_warn(
             r, r->recipe->hosts[t->host].name,
             "the way to the database does not take PGOPTIONS (PgBouncer?): trying"
@@ -573,8 +585,10 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
         lock = deadlock = true;
     tell_deadlock(r, t, &now, deadlock);
     t->lost_to = deadlock ? LOST_TO_DEADLOCK : sqlite ? LOST_TO_SQLITE : LOST_TO_LOCK;
+    if (lock && server->keeps)
+        note_applied(r, t->host, &t->before, &now, &left);
     if (!lock || left.n)
-        return fail(r, c, end, &left, err);
+        return fail(r, t, c, end, &left, lock, err);
     if (taken && t->server && !blockers_advisory(r, t->step, t->host, &t->seen, err))
         return false;
     t->locked_since = t->locked_since ? t->locked_since : loop_now();

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "stages/adopt.h"
 #include "stages/db.h"
+#include "stages/scripts.h"
 #include "stages/stages.h"
 
 enum { SQL_BYTES_MAX = 32 * 1024 };
@@ -66,10 +67,11 @@ static const char *may_end(long version)
                                    : "false"; /* superusers may */
 }
 
-static const char *version_text(struct arena *a, long version)
+static const char *product(struct arena *a, long version)
 {
-    return version < BACKEND_TYPE ? arena_printf(a, "%ld.%ld", version / 10000, version / 100 % 100)
-                                  : arena_printf(a, "%ld", version / 10000);
+    return version < BACKEND_TYPE
+               ? arena_printf(a, "PostgreSQL %ld.%ld", version / 10000, version / 100 % 100)
+               : arena_printf(a, "PostgreSQL %ld", version / 10000);
 }
 
 /* ---- backups ---- */
@@ -203,8 +205,8 @@ static const char *right_missing(struct arena *a, long version, bool super, cons
             has(version, BLOCKING_PIDS) ? ", whose sessions pg_signal_backend does not reach" : "",
             of_super);
     if (!has(version, STATED))
-        return arena_printf(a, "on PostgreSQL %s only a superuser may stop it; %s",
-                            version_text(a, version), of_super);
+        return arena_printf(a, "on %s only a superuser may stop it; %s", product(a, version),
+                            of_super);
     return arena_printf(a,
                         "this role of the database may not stop it; it needs the role %s%s%s, or"
                         " database.psql in the recipe must be one that may",
@@ -514,9 +516,49 @@ static const char *environment(struct arena *a, const char *own, long version,
         version >= DETACHES ? " -c client_connection_check_interval=2000" : "");
 }
 
+/* ---- for people ---- */
+
+static const char *mend(struct arena *a, const char *said, const char *account)
+{
+    (void)a;
+    (void)said;
+    (void)account;
+    return NULL;
+}
+
+static const char *const lock_signs[] = {"55P03", "lock timeout", "LockNotAvailable",
+                                         "LockWaitTimeout", NULL};
+static const char *const deadlock_signs[] = {"40P01", "Deadlocked", "deadlock detected",
+                                             "DeadlockDetected", NULL};
+static const char *const taken_signs[] = {"ConcurrentMigrationError", NULL};
+
+/* What PgBouncer says of PGOPTIONS; psql and the drivers pass it on. */
+static const char *const options_signs[] = {"unsupported startup parameter: options",
+                                            "unsupported startup parameter in options", NULL};
+static const char *const exists_signs[] = {"already exists",
+                                           "PG::DuplicateTable",
+                                           "PG::DuplicateColumn",
+                                           "PG::DuplicateObject",
+                                           "42P07",
+                                           "42701",
+                                           "42710",
+                                           NULL};
+
 const struct server server_postgresql = {
     .name = "PostgreSQL",
-    .version_text = version_text,
+    .product = product,
+    .dump = "pg_dump",
+    .dump_all = "pg_dumpall",
+    .programs = "pg_dump pg_dumpall",
+    .deceived = "gzip -t or pg_restore -l",
+    .unguarded = "going on, since no statement waits longer than lock_timeout",
+    .undone = "was rolled back",
+    .mend = mend,
+    .lock_signs = lock_signs,
+    .deadlock_signs = deadlock_signs,
+    .taken_signs = taken_signs,
+    .options_signs = options_signs,
+    .exists_signs = exists_signs,
     .ask = " -v ON_ERROR_STOP=1" ARGS,
     .feed = ARGS,
     .look = look,
@@ -528,6 +570,7 @@ const struct server server_postgresql = {
             "SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());\n",
     .leftovers = leftovers,
     .waits = waits,
+    .clients = script_adopt,
     .watched_since = NAMED,
     .end_own = end_own,
     .lock_holders = lock_holders,

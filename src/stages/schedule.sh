@@ -9,9 +9,10 @@
 #                              lines is own (without a column of users), system or timers
 #   line TEXT                  of a crontab, or of list-timers
 #   unit TEXT                  of systemctl show: Id=... and ExecStart=...
-#   script KIND WORD           what a word of a command names: a script with pg_dump in it, with
-#                              some "other" program for backups, "named" (a folder of run-parts
-#                              with a backup by its name), none or unreadable
+#   script KIND WORD           what a word of a command names: a script with pg_dump, mysqldump or
+#                              xtrabackup in it, or their like, with some "other" program for
+#                              backups, "named" (a folder of run-parts with a backup by its name),
+#                              none or unreadable; one with several has a line for each
 #   tz NAME HEX                a zone that a crontab asks for
 
 files_max=100 lines_max=500 line_max=1000 words_max=200 bytes_max=262144
@@ -28,45 +29,47 @@ source_is() { # STATE FORM NAME [WHY]
 	if [ -n "${4-}" ]; then say why "$(printf '%s\n' "$4" | head -n 1 | cut -c1-300)"; fi
 }
 
-# look_into FILE: in $kind what its text has.
+# look_into FILE: in $kind what its text has, one word for each.
 look_into() {
 	kind=none
-	if [ ! -r "$1" ]; then
+	if [ ! -r "$1" ] || [ "$(head -c 4 "$1" 2>/dev/null | tail -c 3)" = ELF ]; then
 		kind=unreadable
-	elif [ "$(head -c 4 "$1" 2>/dev/null | tail -c 3)" = ELF ]; then
-		kind=unreadable
-	elif head -c "$bytes_max" "$1" 2>/dev/null | grep -v '^[[:space:]]*#' |
-		grep -qE '(^|[^A-Za-z0-9_-])pg_dump(all)?([^A-Za-z0-9_]|$)'; then
-		kind=pg_dump
-	elif head -c "$bytes_max" "$1" 2>/dev/null | grep -v '^[[:space:]]*#' |
-		grep -qE '(^|[^A-Za-z0-9_-])(pg_basebackup|pgbackrest|barman|wal-g|mysqldump|mariadb-dump|mydumper|xtrabackup|mariabackup)([^A-Za-z0-9_]|$)'; then
-		kind=other
+		return
+	fi
+	has=''
+	has_program pg_dump 'pg_dump(all)?' "$1"
+	has_program mysqldump 'mysqldump|mariadb-dump|mydumper|mysqlpump' "$1"
+	has_program xtrabackup 'xtrabackup|mariabackup|mariadb-backup' "$1"
+	has_program other 'pg_basebackup|pgbackrest|barman|wal-g' "$1"
+	kind=${has:-none}
+}
+
+has_program() { # KIND PATTERN FILE: adds it to $has
+	if head -c "$bytes_max" "$3" 2>/dev/null | grep -v '^[[:space:]]*#' |
+		grep -qE "(^|[^A-Za-z0-9_-])($2)([^A-Za-z0-9_]|\$)"; then
+		has=${has:+$has }$1
 	fi
 }
 
-# For run-parts: the first of its scripts that is a backup.
+# For run-parts: what its scripts have, all together.
 look_into_folder() {
-	found=none files=0
+	found='' named='' files=0
 	for member in "$1"/*; do
 		[ -f "$member" ] && [ "$files" -lt "$files_max" ] || continue
 		files=$((files + 1))
 		look_into "$member"
 		case $kind in
-		pg_dump)
-			found=pg_dump
-			break
-			;;
-		other) found=other ;;
-		*)
+		none | unreadable)
 			case ${member##*/} in
-			*[Bb][Aa][Cc][Kk][Uu][Pp]* | *[Dd][Uu][Mm][Pp]*)
-				if [ "$found" = none ]; then found=named; fi
-				;;
+			*[Bb][Aa][Cc][Kk][Uu][Pp]* | *[Dd][Uu][Mm][Pp]*) named=named ;;
 			esac
 			;;
+		*) found="$found $kind" ;;
 		esac
 	done
-	kind=$found
+	# shellcheck disable=SC2086 # words
+	if [ -n "$found" ]; then found=$(printf '%s\n' $found | sort -u); fi
+	kind=${found:-${named:-none}}
 }
 
 # words_of TEXT FORM: what the words with a slash name.
@@ -91,7 +94,7 @@ words_of() {
 			else
 				continue
 			fi
-			say script "$kind $word"
+			for one in $kind; do say script "$one $word"; done
 		done
 }
 

@@ -1,5 +1,5 @@
-/* server.h -- the words in which each kind of database server is asked; postgres.c has one table of
- * them.
+/* server.h -- the words in which each kind of database server is asked; postgres.c and mysql.c have
+ * one table of them each.
  *
  * All that decides something is elsewhere and the same for every kind: these are texts.  Each is
  * answered in rows of one form, whatever the server, with the unit separator (\037) between fields;
@@ -12,9 +12,9 @@
 /* What goes into a server's language again must look exactly like what came from it. */
 struct session {
     long pid;
-    const char
-        *transaction;  /* of PostgreSQL the virtual one, "3/271"; "" when it may not be seen */
-    const char *start; /* microseconds of the epoch; "" when it may not be seen */
+    const char *transaction; /* of PostgreSQL the virtual one, "3/271"; "" when it may not be seen;
+                                of MySQL the server's start and a number of account and address */
+    const char *start;       /* microseconds of the epoch; "" when it may not be seen */
 };
 
 /* What the watch beside a migration looks for. */
@@ -28,8 +28,31 @@ struct waits {
 enum way { WAY_CANCEL, WAY_END };
 
 struct server {
-    const char *name; /* for people */
-    const char *(*version_text)(struct arena *a, long version);
+    const char *name;                                      /* for people */
+    const char *(*product)(struct arena *a, long version); /* "PostgreSQL 15" */
+
+    const char *dump; /* the kind of a backup of one database, and of all of them or NULL */
+    const char *dump_all;
+    const char *programs;  /* names of the processes that make these, with blanks between them */
+    const char *deceived;  /* what finds no fault with half a backup */
+    const char *unguarded; /* what it means that the database could not be asked */
+    const char *undone;    /* what was lost of an attempt that failed */
+    bool lasts; /* a dump shows itself now and then, and lasts as long as its connection */
+    bool keeps; /* statements of a migration that failed stay: the rows of leftovers are the whole
+                   schema, and only when it is as before an attempt is made again */
+
+    /* What mends that the client said this, or NULL.  account: "" when it did not tell. */
+    const char *(*mend)(struct arena *a, const char *said, const char *account);
+
+    /* Each ends with NULL.  What the usual drivers print of a lock that was not had in time
+     * (messages are translated, codes and class names are not), of a deadlock, of a tool that found
+     * its own lock taken, of a way to the database that takes no options, of something that was to
+     * be made and is there. */
+    const char *const *lock_signs;
+    const char *const *deadlock_signs;
+    const char *const *taken_signs;
+    const char *const *options_signs;
+    const char *const *exists_signs;
 
     /* Behind the recipe's command, in shell text: reads statements from standard input, gives out
      * rows; $database is the database's name or empty.  ask stops at the first error with a status
@@ -39,10 +62,11 @@ struct server {
 
     /* What would hold up a migration, and own sessions (those called `own`) of the run:
      *   version NUMBER
-     *   session KIND PID TRANSACTION START AGE DATABASE USER APPLICATION BLOCKS RIGHT QUERY PORT LOCKED TABLES
-     *   copied PID BYTES
-     * version: what is known of the server (run.h), or 0: then it is asked in the words of the
-     * newest, and again once the first row has told.  NULL when it is too old. */
+     *   session KIND PID TRANSACTION START AGE DATABASE USER APPLICATION BLOCKS RIGHT QUERY PORT
+     * LOCKED TABLES copied PID BYTES since PID UNIXTIME account NAME Of one whose kind is "maybe"
+     * only what it does later, or its host, can tell that it is a dump.  version: what is known of
+     * the server (run.h), or 0: then it is asked in the words of the newest, and again once the
+     * first row has told.  NULL when it is too old. */
     const char *(*look)(struct arena *a, const char *own, long version);
 
     /* Cancels what exactly that session does, or ends it; nothing when it is another by now.  A row
@@ -57,13 +81,14 @@ struct server {
     /* A row "there" for each of those that are still there; NULL when one cannot be named. */
     const char *(*there)(struct arena *a, long version, const struct session *v, size_t n);
 
-    /* Sessions that runs have named: ghost APPLICATION PID START TRANSACTION. */
+    /* Sessions that runs have named: ghost APPLICATION PID START TRANSACTION.  NULL: they cannot.
+     */
     const char *(*named)(struct arena *a, long version);
 
     const char *size; /* of the database in bytes: size NUMBER */
 
     /* What migrations leave when they end halfway (leftovers.h): index NAME, detach PARENT
-     * PARTITION, deadlocks NUMBER. */
+     * PARTITION, deadlocks NUMBER; of a whole schema table, column or routine NAME DIGEST. */
     const char *(*leftovers)(struct arena *a, long version);
 
     /* At every look of the watch, first whom our sessions wait for, then those that wait for us,
@@ -74,7 +99,12 @@ struct server {
     const char *(*waits)(struct arena *a, const struct waits *w);
     long watched_since; /* the first version that it has words for */
 
-    /* all sessions of that name */
+    /* Shell text for a job's watch (job.sh), with two functions: tell_clients puts out what goes
+     * before each look, and tells which connections are the command's; end_rest deals with what the
+     * command has left in the server, with $last, and the function ask. */
+    const char *clients;
+
+    /* All sessions of that name are ended; NULL: none is left behind. */
     const char *(*end_own)(struct arena *a, long version, const char *own);
 
     /* Whoever holds an advisory lock of the database, as rows "blocker". */
@@ -84,8 +114,8 @@ struct server {
      * The session may be idle for idle_s seconds, 0: for ever. */
     const char *(*lock)(struct arena *a, long version, const char *application, long idle_s);
 
-    /* Shell text: what a migration's command finds in its environment.  options: whether settings
-     * of the session may be among it. */
+    /* Shell text: what a migration's command finds in its environment; NULL: nothing.  options:
+     * whether settings of the session may be among it. */
     const char *(*environment)(struct arena *a, const char *own, long version,
                                long long lock_timeout_ms, bool options);
 };
@@ -102,6 +132,13 @@ const char *server_own(struct run *r);
 /* Whether it is a name that crelease gives. */
 bool server_is_name(const char *application);
 
+/* Whether a session of that kind is a dump, and not something that only looks like one. */
+bool server_is_dump(const struct server *s, const char *kind);
+
+/* The processes that make such a session, as in `programs`; "" for other kinds. */
+const char *server_programs(const struct server *s, const char *kind);
+
 extern const struct server server_postgresql;
+extern const struct server server_mysql;
 
 #endif

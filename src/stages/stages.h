@@ -62,8 +62,8 @@ const char *server_text(struct run *r);
 
 /* hold.c */
 
-/* The lock that a migration and a `backups --hold` exclude each other with: pg_advisory_lock,
- * "crel". */
+/* The lock that a migration and a `backups --hold` exclude each other with: in PostgreSQL
+ * pg_advisory_lock, "crel". */
 #define HOLD_KEYS "1668441452, 1"
 #define HOLD_MIGRATION                                                                             \
     "crelease-migration-" /* and the run: application_name of a migration's session */
@@ -175,6 +175,9 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
 
 /* Fills in what is expected of b; asks the host now and then.  Nothing known is no error. */
 void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b);
+
+/* Whether a process of the host makes a dump of the recipe's database. */
+bool trace_has_client(struct run *r, size_t host, const char *kind);
 
 /* Adds the backup, which has ended after so many seconds, to the record on its host. */
 void trace_record(struct run *r, const struct step *s, const struct trace *t,

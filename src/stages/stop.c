@@ -51,7 +51,7 @@ static const char *sessions_text(struct run *r, const struct backups *b)
 
     for (size_t i = 0; i < b->n; i++) {
         const struct backup *one = &b->v[i];
-        if (!one->blocks_migrations || (!is_kind(one, "pg_dump") && !is_kind(one, "pg_dumpall")))
+        if (!one->blocks_migrations || !server_is_dump(server_of(r->recipe), one->kind))
             continue;
         text = arena_printf(
             r->arena, "%s%s %s %s\n", text, one->kind,
@@ -73,6 +73,7 @@ static void values(struct run *r, struct buf *text, const struct backups *b,
                    const struct stop *stop)
 {
     quote_assign(text, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(text, "programs", server_of(r->recipe)->programs);
     quote_assign(text, "sessions", b ? sessions_text(r, b) : "");
     quote_assign(text, "record", stop ? stop->record : "");
     quote_assign(text, "outputs", stop && stop->outputs ? stop->outputs : "");
@@ -146,6 +147,7 @@ static const char *next_line(struct run *r, const char **at)
 bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person,
                   const char **ret, struct err *err)
 {
+    const struct server *server = server_of(r->recipe);
     const struct backup *without = NULL; /* the first that the database does not let us end */
     const struct backup *all = NULL;
     bool dump = false;
@@ -166,11 +168,10 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
                 "it is a '%s', and what runs in it is not stopped by crelease: wait for its end,"
                 " or end it where it runs",
                 one->kind);
-        else if (!is_kind(one, "dump-like") && !is_kind(one, "pg_dump") &&
-                 !is_kind(one, "pg_dumpall"))
+        else if (!is_kind(one, "dump-like") && !server_is_dump(server, one->kind))
             *ret = arena_printf(r->arena, "it is a '%s', and not stopped by crelease", one->kind);
-        dump = dump || is_kind(one, "pg_dump");
-        if (is_kind(one, "pg_dumpall"))
+        dump = dump || is_kind(one, server->dump);
+        if (server->dump_all && is_kind(one, server->dump_all))
             all = one;
         else if (!stop_may(one) && !without)
             without = one;
@@ -221,6 +222,7 @@ bool stop_begin(struct run *r, const struct step *s, size_t host, const struct b
 static const char *output_text(struct run *r, const char *v)
 {
     const char *moved = v + strcspn(v, " ") + 1;
+    const char *deceived = server_of(r->recipe)->deceived;
     const char *path = text_shown(r->arena, moved + strcspn(moved, " ") + 1);
 
     if (strncmp(v, "complete ", 9) == 0)
@@ -230,10 +232,10 @@ static const char *output_text(struct run *r, const char *v)
         return arena_printf(
             r->arena,
             "its output was %s, which is not there any more: wherever its script has moved"
-            " it, it is incomplete, whatever gzip -t or pg_restore -l says",
-            path);
-    const char *text = arena_printf(
-        r->arena, "its output %s is incomplete, whatever gzip -t or pg_restore -l says", path);
+            " it, it is incomplete, whatever %s says",
+            path, deceived);
+    const char *text =
+        arena_printf(r->arena, "its output %s is incomplete, whatever %s says", path, deceived);
     long at = strtol(moved, NULL, 10);
     if (strncmp(moved, "no ", 3) == 0)
         return arena_printf(r->arena, "%s, and could not be renamed", text);

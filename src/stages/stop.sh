@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2034,SC2030,SC2031,SC2012,SC2003
 # A backup that is stopped: its client process, its output, and the record of it.  Comes behind
 # backup_host.sh, whose functions it uses.
-# Values: verb, database, sessions, record, aside, how, outputs.
+# Values: verb, database, programs (names of the processes that make backups), sessions, record, aside,
+# how, outputs.
 #
 # sessions: the backup's sessions in the database, one a line: KIND PORT START.  PORT is its client's
 # (-1: through a socket file; - when it may not be seen), START in unix seconds.
@@ -31,14 +32,17 @@ uid_of() {
 	uid=$(stat -c %u "/proc/$1" 2>/dev/null) || uid=''
 }
 
+is_program() {
+	case " $programs " in *" $1 "*) ;; *) return 1 ;; esac
+}
+
 # Of another user's processes nothing can be told, and nothing is sent to them.
 is_ours() {
 	uid_of "$1"
 	[ -n "$uid" ] && { [ "$me" = 0 ] || [ "$uid" = "$me" ]; } || return 1
-	case $(readlink "/proc/$1/exe" 2>/dev/null) in
-	*/pg_dump | */pg_dumpall | */pg_dump\ \(deleted\) | */pg_dumpall\ \(deleted\)) ;;
-	*) return 1 ;;
-	esac
+	program=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
+	program=${program##*/}
+	is_program "${program%" (deleted)"}"
 }
 
 # Whether the process has a connection from that port.
@@ -67,6 +71,11 @@ began_with() { # PID NAME START
 	[ "$began" -le $(($3 + 1)) ] && [ "$began" -ge $(($3 - 10)) ]
 }
 
+# Both programs of MySQL make one kind.
+is_of_kind() { # KIND NAME
+	[ "$1" = "$2" ] || { [ "$1" = mysqldump ] && is_program "$2"; }
+}
+
 makes_a_session() { # PID NAME
 	printf '%s\n' "$sessions" | {
 		while read -r kind port start; do
@@ -75,7 +84,7 @@ makes_a_session() { # PID NAME
 			-) ;;
 			-1)
 				case $start in - | '') continue ;; esac
-				if [ "$kind" = "$2" ] && began_with "$1" "$2" "$start"; then exit 0; fi
+				if is_of_kind "$kind" "$2" && began_with "$1" "$2" "$start"; then exit 0; fi
 				;;
 			*) if has_port "$1" "$port"; then exit 0; fi ;;
 			esac
@@ -93,8 +102,11 @@ top_of() {
 		above=$parent
 		case $above in '' | 0 | 1) return ;; esac
 		comm_of "$above"
+		if is_program "$comm"; then
+			top=$above
+			continue
+		fi
 		case $comm in
-		pg_dump | pg_dumpall) top=$above ;;
 		sh | dash | bash | ash | busybox) ;;
 		*) return ;;
 		esac
@@ -103,11 +115,11 @@ top_of() {
 
 # In $clients lines "PID TICKS BOOT NAME", each pg_dumpall before its pg_dump, so that it begins no other.
 find_clients() {
-	clients='' tops='' all='' me=$(id -u)
+	clients='' tops='' all='' me=$(id -u) name=$programs
 	for entry in /proc/[0-9]*; do
 		comm=''
 		read -r comm 2>/dev/null <"$entry/comm" || continue
-		case $comm in pg_dump | pg_dumpall) ;; *) continue ;; esac
+		is_program "$comm" || continue
 		pid=${entry#/proc/} is=$comm
 		is_ours "$pid" || continue
 		top_of "$pid"
@@ -190,6 +202,7 @@ ends_well() {
 	while IFS= read -r line; do
 		case $line in
 		'-- PostgreSQL database dump complete' | '-- PostgreSQL database cluster dump complete') ended=yes ;;
+		'-- Dump completed' | '-- Dump completed on '*) ended=yes ;;
 		'' | -- | '\unrestrict '*) ;;
 		*) ended=no ;;
 		esac

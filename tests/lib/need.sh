@@ -127,6 +127,9 @@ has_postgres() {
     return 1
 }
 
+has_mariadb() { [ -x /usr/sbin/mariadbd ] || [ -x "$servers/usr/sbin/mariadbd" ]; }
+has_mariadb_clients() { has_command mariadb-dump || [ -x "$servers/usr/bin/mariadb-dump" ]; }
+
 has_pgbouncer() { [ -x /usr/sbin/pgbouncer ] || [ -x "$servers/usr/sbin/pgbouncer" ]; }
 
 has_cron() { [ -x /usr/sbin/cron ] || [ -x "$servers/usr/sbin/cron" ]; }
@@ -163,12 +166,14 @@ unpack() {
     rm -rf "$servers/packages"
 }
 
-# unpack_server PACKAGE PROGRAM-PATTERN
+# unpack_server PACKAGES PROGRAM-PATTERN
 unpack_server() {
     say "Unpacking $1 into build/servers; it is not installed, no service is started."
     has_command apt-get || die "There is no apt-get: install $1 yourself."
-    known "$1" || refresh
-    unpack "$1" || { refresh; unpack "$1"; }
+    # shellcheck disable=SC2086 # a list of words
+    known $1 || refresh
+    # shellcheck disable=SC2086
+    unpack $1 || { refresh; unpack $1; }
     todo=$1
     for _ in 1 2 3 4 5; do
         # shellcheck disable=SC2086 # a pattern
@@ -207,6 +212,9 @@ need_servers() {
     has_postgres || unpack_server postgresql-15 'usr/lib/postgresql/*/bin/postgres'
     has_pgbouncer || unpack_server pgbouncer usr/sbin/pgbouncer
     has_cron || unpack_server cron usr/sbin/cron
+    # The plugin that shows metadata locks is not in the core.
+    has_mariadb || unpack_server 'mariadb-server-core mariadb-server' 'usr/sbin/mariadbd'
+    has_mariadb_clients || unpack_server 'mariadb-client-core mariadb-client' 'usr/bin/mariadb-dump'
 }
 
 for what; do

@@ -55,13 +55,13 @@ pid_in() {
 # By their pid files, and by the files they were started with: the folder may have been removed.
 servers() {
     local file pid
-    for file in "$rig"/*/sshd.pid "$rig"/*/first.pid "$rig"/postgres.pid; do
+    for file in "$rig"/*/sshd.pid "$rig"/*/first.pid "$rig"/postgres.pid "$rig"/mariadb.pid; do
         pid_in "$file"
     done
     # shellcheck disable=SC2013 # numbers
     for pid in $(grep -alF -- "$rig/" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
         case $(readlink "/proc/$pid/exe") in
-        */sshd | */postgres) echo "$pid" ;;
+        */sshd | */postgres | */mariadbd) echo "$pid" ;;
         esac
     done
 }

@@ -4,6 +4,7 @@
 #     . tests/lib/rig.sh          re-executes the script once, marked as belonging to its rig
 #     rig_start 3                 three sshds: 127.0.1.1, 127.0.1.2, 127.0.1.3
 #     rig_postgres                a PostgreSQL on a free port of 127.0.0.1
+#     rig_mariadb                 a MariaDB there, and on a socket
 #     site_new shop 3             repository, database, folders and recipe of one application
 #     expect 0 deploy production  runs the program, wants that status
 #
@@ -31,7 +32,7 @@ HOST_PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
 # Nothing of the person who runs this: no keys, no configuration, no settings of theirs.
 for name in $(compgen -e); do
     case $name in
-    PG* | GIT_* | SSH_* | RUBY* | GEM_* | BUNDLE_* | RAILS_* | LC_* | LANGUAGE | CDPATH | NO_COLOR | CI) unset "$name" ;;
+    PG* | MYSQL_* | MARIADB_* | GIT_* | SSH_* | RUBY* | GEM_* | BUNDLE_* | RAILS_* | LC_* | LANGUAGE | CDPATH | NO_COLOR | CI) unset "$name" ;;
     esac
 done
 export LANG=C.UTF-8 PATH=$HOST_PATH HOME=$RIG/home USER="${USER-$(id -un)}" GIT_CONFIG_NOSYSTEM=1
@@ -403,6 +404,61 @@ postgres_crash() {
 
 # sql QUERY [DATABASE]: its bare answer.
 sql() { psql -XAtq -v ON_ERROR_STOP=1 -d "${2-$PGDATABASE}" -c "$1"; }
+
+# mariadb_program NAME
+mariadb_program() {
+    local dir
+    for dir in /usr/sbin /usr/bin "$SERVERS/usr/sbin" "$SERVERS/usr/bin"; do
+        [ -x "$dir/$1" ] && { echo "$dir/$1"; return; }
+    done
+    fail "there is no $1: sh tests/lib/need.sh servers"
+}
+
+# rig_mariadb: a MariaDB on a free port of 127.0.0.1 and on a socket, with the plugin that shows
+# metadata locks.  $MARIADB_TCP and $MARIADB_FILE are option files for the two ways to it.
+rig_mariadb() {
+    local server base log=$RIG/mariadb.log try password files as at
+    server=$(mariadb_program mariadbd)
+    base=${server%/sbin/mariadbd} files=$base/share/mysql
+    mkdir -p "$RIG/mariadb" "$RIG/mariadb.tmp"
+    chmod 700 "$RIG/mariadb"
+    as=()
+    root && as=(--user=root)
+    MARIADB=(env "LD_LIBRARY_PATH=$(library_path)" "$server" --no-defaults "${as[@]}" "--basedir=$base"
+        "--datadir=$RIG/mariadb" "--plugin-dir=$base/lib/mysql/plugin" "--lc-messages-dir=$files"
+        "--socket=$RIG/mariadb.s" "--pid-file=$RIG/mariadb/pid" "--tmpdir=$RIG/mariadb.tmp" --innodb-flush-log-at-trx-commit=0
+        --innodb-buffer-pool-size=32M --innodb-log-file-size=16M --skip-name-resolve)
+    password=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+    # What mariadb-install-db does, without its look around the machine: one statement a line.
+    {
+        printf 'create database mysql;\nuse mysql;\nset @auth_root_socket=NULL, @skip_auth_anonymous=1;\n'
+        cat "$files/mysql_system_tables.sql" "$files/mysql_performance_tables.sql" "$files/mysql_system_tables_data.sql"
+        printf 'flush privileges;\n'
+        for at in 127.0.0.1 localhost; do
+            printf "create user rig@'%s' identified by '%s';\ngrant all on *.* to rig@'%s' with grant option;\n" "$at" "$password" "$at"
+        done
+    } >"$RIG/mariadb.sql"
+    "${MARIADB[@]}" --bootstrap <"$RIG/mariadb.sql" >"$log" 2>&1 || { cat "$log" >&2; fail "mariadbd --bootstrap"; }
+    rm -f "$RIG/mariadb.sql"
+    MARIADB_TCP=$RIG/mariadb.tcp.cnf MARIADB_FILE=$RIG/mariadb.file.cnf
+    (umask 077; printf '[client]\nsocket=%s\nuser=rig\npassword=%s\n' "$RIG/mariadb.s" "$password" >"$MARIADB_FILE")
+    for try in 1 2 3 4 5; do
+        MARIADB_PORT=$(free_port 127.0.0.1)
+        (umask 077; printf '[client]\nhost=127.0.0.1\nport=%s\nuser=rig\npassword=%s\n' "$MARIADB_PORT" "$password" >"$MARIADB_TCP")
+        (cd "$RIG" && exec "${MARIADB[@]}" --bind-address=127.0.0.1 "--port=$MARIADB_PORT" --plugin-load-add=metadata_lock_info) \
+            </dev/null >>"$log" 2>&1 9>&- &
+        echo $! >"$RIG/mariadb.pid"
+        disown
+        if (wait_for 20 my 'select 1') 2>/dev/null; then
+            return 0
+        fi
+    done
+    cat "$log" >&2
+    fail "MariaDB does not start (tried $try times)"
+}
+
+# my QUERY [DATABASE]: its bare answer.
+my() { "$(mariadb_program mariadb)" --defaults-file="$MARIADB_TCP" -N -B -e "$1" ${2+"$2"}; }
 
 # --- repository --------------------------------------------------------------------------------
 

@@ -144,11 +144,41 @@ static void leftovers(void **state)
         strstr(leftover_text(&a, before.v.v[0]), "DROP INDEX CONCURRENTLY public.old;"));
     before.known = false;
     assert_int_equal(leftovers_new(&a, &before, &now).n, 0);
-    assert_null(
-        leftovers_exists_line(&a, "all well\nNOTICE:  relation \"x\" already exists, skipping\n"));
+    assert_null(leftovers_exists_line(
+        &a, &server_postgresql, "all well\nNOTICE:  relation \"x\" already exists, skipping\n"));
     assert_string_equal(
-        leftovers_exists_line(&a, "rake aborted!\nPG::DuplicateColumn: FEHLER: Spalte\n"),
+        leftovers_exists_line(&a, &server_postgresql,
+                              "rake aborted!\nPG::DuplicateColumn: FEHLER: Spalte\n"),
         "PG::DuplicateColumn: FEHLER: Spalte");
+    arena_free(&a);
+}
+
+/* Rows of a whole schema: what has changed is named once, as closely as it is known. */
+static void schemas(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    struct leftovers before = {.known = true};
+    struct leftovers now = {.known = true};
+    static const char *const was[] = {"table" SEP "a" SEP "1", "table" SEP "b" SEP "1",
+                                      "table" SEP "c" SEP "1", "column" SEP "a.id" SEP "1",
+                                      "column" SEP "b.id" SEP "1"};
+    static const char *const is[] = {"table" SEP "a" SEP "2",        "table" SEP "b" SEP "2",
+                                     "table" SEP "d" SEP "1",        "column" SEP "a.id" SEP "1",
+                                     "column" SEP "a.place" SEP "1", "column" SEP "b.id" SEP "1",
+                                     "column" SEP "d.id" SEP "1",    "routine" SEP "r" SEP "1"};
+    static const char *const told[] = {"column a.place is new", "routine r is new",
+                                       "table b was changed", "table c is gone", "table d is new"};
+
+    for (size_t i = 0; i < sizeof was / sizeof *was; i++)
+        strs_add(&a, &before.v, was[i]);
+    for (size_t i = 0; i < sizeof is / sizeof *is; i++)
+        strs_add(&a, &now.v, is[i]);
+    assert_int_equal(leftovers_new(&a, &before, &before).n, 0);
+    struct strs new = leftovers_new(&a, &before, &now);
+    assert_int_equal(new.n, sizeof told / sizeof *told);
+    for (size_t i = 0; i < new.n; i++)
+        assert_string_equal(leftover_text(&a, new.v[i]), told[i]);
     arena_free(&a);
 }
 
@@ -156,7 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(row),   cmocka_unit_test(hostile_rows), cmocka_unit_test(statement),
-        cmocka_unit_test(asked), cmocka_unit_test(leftovers),
+        cmocka_unit_test(asked), cmocka_unit_test(leftovers),    cmocka_unit_test(schemas),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

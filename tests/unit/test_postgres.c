@@ -208,13 +208,13 @@ static void test_rights(void **state)
             strstr(server_postgresql.look(arena, "crelease-abc", rows[i].version), rows[i].says));
 }
 
-static void test_version_text(void **state)
+static void test_product(void **state)
 {
     (void)state;
-    assert_string_equal(server_postgresql.version_text(arena, 80422), "8.4");
-    assert_string_equal(server_postgresql.version_text(arena, 90624), "9.6");
-    assert_string_equal(server_postgresql.version_text(arena, 100023), "10");
-    assert_string_equal(server_postgresql.version_text(arena, 170011), "17");
+    assert_string_equal(server_postgresql.product(arena, 80422), "PostgreSQL 8.4");
+    assert_string_equal(server_postgresql.product(arena, 90624), "PostgreSQL 9.6");
+    assert_string_equal(server_postgresql.product(arena, 100023), "PostgreSQL 10");
+    assert_string_equal(server_postgresql.product(arena, 170011), "PostgreSQL 17");
 }
 
 int main(void)
@@ -227,7 +227,7 @@ int main(void)
         cmocka_unit_test(test_too_old),
         cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_rights),
-        cmocka_unit_test(test_version_text),
+        cmocka_unit_test(test_product),
     };
 
     return cmocka_run_group_tests(tests, NULL, teardown);

@@ -37,7 +37,8 @@ static int teardown(void **state)
 
 static bool parse(const char *answer, const struct strs *given, bool all)
 {
-    const struct schedule_of of = {.answer = answer, .given = given, .read_all = all};
+    const struct schedule_of of = {
+        .adapter = ADAPTER_POSTGRESQL, .answer = answer, .given = given, .read_all = all};
 
     return schedule_parse(&arena, &of, &s, &err);
 }
@@ -95,11 +96,55 @@ static void commands(void **state)
         enum blocks blocks = BLOCKS_NO;
         if (rows[i].script)
             strs_add(&arena, &scripts, rows[i].script);
-        int is = schedule_is_backup(rows[i].command, &scripts, &blocks) ? (int)blocks : -1;
+        int is = schedule_is_backup(ADAPTER_POSTGRESQL, rows[i].command, &scripts, &blocks)
+                     ? (int)blocks
+                     : -1;
         if (is != rows[i].is)
             fail_msg("'%s' (%s) is %d instead of %d", rows[i].command, rows[i].script, is,
                      rows[i].is);
     }
+}
+
+static void of_mysql(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *command;
+        const char *script;
+        int is; /* -1: no backup */
+    } rows[] = {
+        {"mysqldump shop | gzip > /b/x", NULL, BLOCKS_YES},
+        {"/usr/bin/mariadb-dump shop > /b/x", NULL, BLOCKS_YES},
+        {"/opt/nightly.sh", "mysqldump /opt/nightly.sh", BLOCKS_YES},
+        {"pg_dump shop > /b/x", NULL, BLOCKS_NO},
+        {"/opt/nightly.sh", "pg_dump /opt/nightly.sh", BLOCKS_NO},
+        {"pg_dump a; mysqldump b", NULL, BLOCKS_YES},
+        {"mariabackup --backup", NULL, BLOCKS_MAYBE},
+        {"/opt/nightly.sh", "xtrabackup /opt/nightly.sh", BLOCKS_MAYBE},
+        {"/opt/nightly.sh", "none /opt/nightly.sh", -1},
+    };
+
+    for (size_t i = 0; i < N(rows); i++) {
+        struct strs scripts = {0};
+        enum blocks blocks = BLOCKS_NO;
+        if (rows[i].script)
+            strs_add(&arena, &scripts, rows[i].script);
+        int is = schedule_is_backup(ADAPTER_MYSQL, rows[i].command, &scripts, &blocks) ? (int)blocks
+                                                                                       : -1;
+        if (is != rows[i].is)
+            fail_msg("'%s' (%s) is %d instead of %d", rows[i].command, rows[i].script, is,
+                     rows[i].is);
+    }
+    /* One with both. */
+    struct strs both = {0};
+    enum blocks blocks = BLOCKS_NO;
+    strs_add(&arena, &both, "pg_dump /opt/nightly.sh");
+    strs_add(&arena, &both, "mysqldump /opt/nightly.sh");
+    assert_true(schedule_is_backup(ADAPTER_MYSQL, "/opt/nightly.sh", &both, &blocks));
+    assert_int_equal(blocks, BLOCKS_YES);
+    blocks = BLOCKS_NO;
+    assert_true(schedule_is_backup(ADAPTER_POSTGRESQL, "/opt/nightly.sh", &both, &blocks));
+    assert_int_equal(blocks, BLOCKS_YES);
 }
 
 static void passwords(void **state)
@@ -292,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(commands, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_mysql, setup, teardown),
         cmocka_unit_test_setup_teardown(passwords, setup, teardown),
         cmocka_unit_test_setup_teardown(sources, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_read, setup, teardown),
