@@ -190,7 +190,7 @@ void blockers_take(struct run *r, const struct step *s, size_t host, struct bloc
         if (!b->helpless)
             run_warn(r, r->recipe->hosts[host].name,
                      "a statement of the migration (pid %s) waits for a lock, others queue behind"
-                     " it, and the watch could not cancel it: %s",
+                     " it, and it could not be cancelled: %s",
                      pid,
                      server_of(r->recipe)->right_missing(r->arena, r->server_version, false,
                                                          "the migration's account"));
