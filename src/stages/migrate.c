@@ -524,25 +524,40 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
     return true;
 }
 
+/* What the statements before have done is done; never is it done twice. */
+static const char *changed_text(struct run *r, const struct attempts *t, const char *what,
+                                const struct strs *left, const char *then)
+{
+    return arena_printf(
+        r->arena,
+        "%s: %s, and it is not tried again: %s does not take back what it has done already"
+        " (%s); look at the database, bring the migration to its end or take that back by hand,"
+        " then %s",
+        r->recipe->hosts[t->host].name, what, t->server->name,
+        first_names(r->arena, left, NAMES_SHOWN), then);
+}
+
 /* It failed, and not for want of a lock: with what can be said besides. */
 static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
                  const struct job_end *end, const struct strs *left, bool lock, struct err *err)
 {
     const struct server *server = t->server ? t->server : &server_postgresql;
     const char *exists = leftovers_exists_line(r->arena, server, end->output);
+    const char *env = r->plan->what.environment;
 
     jobs_fail(r, c, end, err);
     if (server->keeps && lock) {
-        err->msg = arena_printf(
-            r->arena,
-            "%s: %s, and it is not tried again: %s does not take back what it has done already"
-            " (%s); look at the database, bring the migration to its end or take that back by hand,"
-            " then 'crelease resume %s'",
-            r->recipe->hosts[t->host].name, lock_text(r, t), server->name,
-            first_names(r->arena, left, NAMES_SHOWN), r->plan->what.environment);
+        const char *then = arena_printf(r->arena, "'crelease resume %s'", env);
+        err->msg = changed_text(r, t, lock_text(r, t), left, then);
         return false;
     }
-    for (size_t i = 0; i < left->n; i++)
+    struct strs done = {0};
+    for (size_t i = 0; server->keeps && i < left->n; i++)
+        strs_add(r->arena, &done, leftover_text(r->arena, left->v[i]));
+    if (done.n)
+        err->msg = arena_printf(r->arena, "%s; what it had done stays: %s", err->msg,
+                                first_names(r->arena, &done, NAMES_SHOWN));
+    for (size_t i = 0; !server->keeps && i < left->n; i++)
         err->msg = arena_printf(r->arena, "%s; it left this: %s", err->msg,
                                 leftover_text(r->arena, left->v[i]));
     if (exists && !left->n)
@@ -603,6 +618,29 @@ static bool after_failure(struct run *r, struct attempts *t, struct job_call *c,
     return back_off(r, t, err);
 }
 
+/* Where what was done stays, one whose end was not seen may have done half of it. */
+static bool is_as_before(struct run *r, const struct attempts *t, struct err *err)
+{
+    struct leftovers now = {0};
+
+    if (!t->server || !t->server->keeps)
+        return true;
+    if (!leftovers_look(r, t->host, t->server_version, &now, err))
+        return false;
+    struct strs left = leftovers_new(r->arena, &t->before, &now);
+    note_applied(r, t->host, &t->before, &now, &left);
+    if (!left.n)
+        return true;
+    const char *env = r->plan->what.environment;
+    const char *then =
+        arena_printf(r->arena,
+                     "'crelease resume --force %s' runs it again, 'crelease resume --no-migrate %s'"
+                     " takes it as done",
+                     env, env);
+    return err_set(err, ERR_FAILED, "%s",
+                   changed_text(r, t, "the end of the migration was not recorded", &left, then));
+}
+
 bool migrate_act(struct run *r, const struct step *s, struct err *err)
 {
     size_t host = s->hosts[0];
@@ -660,6 +698,8 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
                 return false;
             if (left == 0)
                 break;
+            if (!is_as_before(r, &t, err))
+                return false;
             /* Once: what is lost again is somebody's to look at. */
             if (was_lost || t.n >= r->recipe->migrate.attempts)
                 return jobs_fail(r, &c, &ends[0], err);

@@ -34,10 +34,11 @@ enum { SQL_BYTES_MAX = 64 * 1024, MARIADB = 10 * 1000 * 1000 };
 #define PROCESSES "information_schema.PROCESSLIST p"
 #define ME        "substring_index(user(), '@', 1)"
 
-/* Nothing of the account's own settings; what is not there at once is not waited for. */
+/* Nothing of the account's own settings; what is not there at once is not waited for.  Starts of
+ * transactions are told in the machine's time zone. */
 #define BEGIN                                                                                      \
     "SET NAMES utf8mb4;\n"                                                                         \
-    "SET SESSION sql_mode = '', autocommit = 1, lock_wait_timeout = 5,"                            \
+    "SET SESSION sql_mode = '', time_zone = 'SYSTEM', autocommit = 1, lock_wait_timeout = 5,"      \
     " group_concat_max_len = 1000000;\n"
 
 /* In one statement both are of the same second. */

@@ -459,6 +459,32 @@ case_applied_before() {
     same "rows" "$(my 'select count(*) from b' "$DB")" 2
 }
 
+# Whether it came to its end nobody knows, and half of it is done.
+case_s43_host_crashes_halfway() {
+    site_mysql s43_crash
+    todo 1 'alter table b add column early int; select sleep(600); alter table a add column place int;'
+    cr_begin deploy production
+    wait_for 30 has_column b early
+    host_crash app1
+    cr_end
+    host_again app1
+    expect 1 resume production
+    says 'the end of the migration was not recorded, and it is not tried again: MySQL does not take back what it has done already \(column b.early is new\)'
+    same "attempts" "$(attempts)" 1
+    todo 1 'alter table a add column place int;'
+    expect 0 resume --force production
+    has_column a place || fail "it did not migrate"
+}
+
+case_failed_halfway() {
+    site_mysql halfway
+    todo 1 'alter table b add column early int; alter table nowhere add column x int;'
+    expect 1 deploy production
+    same "attempts" "$(attempts)" 1
+    says 'what it had done stays: column b.early is new'
+    says_not 'DROP INDEX|it left this'
+}
+
 case_s40_error() {
     site_mysql s40_error
     todo 1 'alter table a add column id int;'
@@ -544,8 +570,6 @@ case_blocker_is_guessed() {
     sed -i 's/attempts: 3/attempts: 1, blockers: terminate/' "$RECIPE"
     without_locks
     person_begin 'start transaction; select * from a;'
-    local person
-    person=$(is_between; between_id)
     cr deploy production
     with_locks
     same "status" "$STATUS" 1
