@@ -97,7 +97,8 @@ person_begin() { # STATEMENTS
     printf '%s\n' "$1" >&7
     wait_for 10 person_is_there
 }
-person_is_there() { [ -n "$(my "select trx_id from information_schema.innodb_trx t join information_schema.processlist p on p.id = t.trx_mysql_thread_id where p.db = '$DB'")" ]; }
+# The server reads INNODB_TRX anew only when nobody has for a tenth of a second.
+person_is_there() { sleep 0.2; [ -n "$(my "select trx_id from information_schema.innodb_trx t join information_schema.processlist p on p.id = t.trx_mysql_thread_id where p.db = '$DB'")" ]; }
 person_end() {
     printf '\\q\n' >&7
     exec 7>&-
@@ -136,7 +137,7 @@ case_s53_flush_of_all_tables() { waited_for s53_flush --lock-all-tables; }
 # All of the table is in the client: nothing runs, and only the transaction is there.  Its process on
 # the host tells what it is.
 between_id() { in_database "command = 'Sleep' and time > 0 and id in (select trx_mysql_thread_id from information_schema.innodb_trx)"; }
-is_between() { [ -n "$(between_id)" ]; }
+is_between() { sleep 0.2; [ -n "$(between_id)" ]; }
 case_s53_between_two_tables() {
     site_mysql s53_between
     host_mysqldump "$MARIADB_FILE" --single-transaction --skip-quick s53_between
