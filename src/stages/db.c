@@ -36,6 +36,11 @@ static const char *first_line(struct arena *a, const char *text)
     return arena_strndup(a, text, strcspn(text, "\n"));
 }
 
+const char *db_shown(const struct run *r, const char *said)
+{
+    return text_shown(r->arena, passwords_hidden(r->arena, run_redact(r, said)));
+}
+
 const char *db_why(struct run *r, const struct reply *reply, const char *status)
 {
     const char *said = reply->err_out;
@@ -55,7 +60,7 @@ const char *db_why(struct run *r, const struct reply *reply, const char *status)
     const char *mend = server_of(r->recipe)->mend(
         r->arena, said,
         account ? text_shown(r->arena, db_field(r->arena, first_line(r->arena, account), 1)) : "");
-    said = text_shown(r->arena, passwords_hidden(r->arena, run_redact(r, said)));
+    said = db_shown(r, said);
     return mend ? arena_printf(r->arena, "%s; %s", said, mend) : said;
 }
 

@@ -28,7 +28,10 @@ long long db_seconds(const char *s);
 /* The script that asks the database, or another in its manner, with its values. */
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script);
 
-/* Why psql did not give an answer; status is what it ended with, or NULL. */
+/* What a client said, so that it can be shown: in one line, without secrets and passwords. */
+const char *db_shown(const struct run *r, const char *said);
+
+/* Why the client did not give an answer; status is what it ended with, or NULL. */
 const char *db_why(struct run *r, const struct reply *reply, const char *status);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/jobs.h"
 #include "stages/adopt.h"
 #include "stages/blockers.h"
+#include "stages/db.h"
 #include "stages/leftovers.h"
 #include "stages/scripts.h"
 #include "stages/server.h"
@@ -349,7 +350,7 @@ static bool stand_back(struct run *r, const struct step *s, size_t host, const c
                                                                         : strlen(why);
         const char *what = "could not ask the database for the lock of migrations";
         if (*why)
-            what = arena_printf(r->arena, "%s: %s", what, run_redact(r, text_shown(r->arena, why)));
+            what = arena_printf(r->arena, "%s: %s", what, db_shown(r, why));
         return backup_unknown(r, host, what, "trying again", err);
     }
     run_warn(
@@ -387,7 +388,7 @@ static void take_watched(void *arg, const char *line)
                  "the migration runs without the lock of migrations, so that a backup under "
                  "'backups --hold' or another"
                  " migration may begin beside it: %s (backup.unknown: proceed)",
-                 run_redact(w->r, text_shown(w->r->arena, line + 6)));
+                 db_shown(w->r, line + 6));
         return;
     }
     blockers_take(w->r, w->t->step, w->t->host, &w->t->seen, line);
@@ -625,7 +626,7 @@ static bool is_as_before(struct run *r, const struct attempts *t, struct err *er
 
     if (!t->server || !t->server->keeps)
         return true;
-    if (!leftovers_look(r, t->host, t->server_version, &now, err))
+    if (!leftovers_look(r, t->host, r->server_version, &now, err))
         return false;
     struct strs left = leftovers_new(r->arena, &t->before, &now);
     note_applied(r, t->host, &t->before, &now, &left);
