@@ -33,7 +33,7 @@ const char *guard_text(struct run *r)
                  server->lock(r->arena, r->server_version,
                               arena_printf(r->arena, HOLD_MIGRATION "%s", run), 0));
     /* What the client said goes with the word, as far as one line of it: a person is to hear of it.
-     */
+     * It lies on the host from then on, so passwords are left out there. */
     buf_printf(&b,
                "separator=$(printf '\\037')\n"
                "gate() { printf '%%s\\n' \"$1\" >\"$crelease_job/gate.new\" && mv -f "
@@ -47,7 +47,10 @@ const char *guard_text(struct run *r)
                "\t\tesac\n"
                "\tdone\n"
                "\t[ -f \"$crelease_job/gate\" ] ||"
-               " gate \"%s $(sed -n '/./{p;q;}' \"$crelease_job/guard.said\" | head -c 300)\"\n"
+               " gate \"%s $(sed -n '/./{s,://[^ @]*@,://...@,g;s/\\(pass[a-z]*[=:]\\)[^ "
+               "]*/\\1.../g;p;q;}'"
+               " \"$crelease_job/guard.said\" | head -c 300)\"\n"
+               "\trm -f \"$crelease_job/guard.said\"\n"
                "}\n",
                go ? "go" : HOLD_UNKNOWN);
     buf_printf(&b,
