@@ -394,7 +394,9 @@ static const char *waits(struct arena *a, const struct waits *w)
                        : " FROM w JOIN (SELECT DISTINCT g.waiter, g.pid FROM g WHERE g.granted) p"
                          " ON p.waiter = w.pid");
     put_joins(&b, a, w->version);
-    buf_puts(&b, ";\n");
+    /* Who holds the lock comes before those who only stand in front of us in the queue. */
+    buf_puts(&b, shown ? " ORDER BY b.wait_event_type IS NOT DISTINCT FROM 'Lock', b.xact_start;\n"
+                       : " ORDER BY b.xact_start;\n");
     if (shown)
         buf_printf(&b,
                    "SELECT 'behind', q.pid FROM pg_catalog.pg_stat_activity q WHERE"
