@@ -238,3 +238,13 @@ void trace_record(struct run *r, const struct step *s, const struct trace *t,
     run_warn(r, r->recipe->hosts[host].name, "how long the backup took was not recorded: %s",
              ignored.msg);
 }
+
+void backup_expect(struct run *r, size_t host, struct backups *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->v[i].blocks_migrations && !backup_is_lock(&b->v[i])) {
+            struct trace t = {0};
+            trace_follow(r, host, &t, &b->v[i]);
+            return;
+        }
+}

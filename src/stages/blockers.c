@@ -231,15 +231,15 @@ bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct 
     return ok;
 }
 
-static struct session session_of(const struct blocker *b)
+static struct db_session session_of(const struct blocker *b)
 {
-    return (struct session){b->pid, b->vxid, b->start};
+    return (struct db_session){b->pid, b->vxid, b->start};
 }
 
 bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *ret_there,
                    struct err *err)
 {
-    struct session *sessions = arena_array(r->arena, b->n + 1, sizeof *sessions);
+    struct db_session *sessions = arena_array(r->arena, b->n + 1, sizeof *sessions);
     struct strs rows;
     const char *why;
 
@@ -260,7 +260,7 @@ bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *
     *ret_n = 0;
     for (size_t i = 0; i < b->n; i++) {
         const struct blocker *one = &b->v[i];
-        struct session session = session_of(one);
+        struct db_session session = session_of(one);
         struct strs rows;
         const char *why;
         if (strcmp(one->kind, "session") != 0 || !one->may_stop ||

@@ -216,7 +216,7 @@ const char *leftover_text(struct arena *a, const char *row)
 struct ghost {
     const char *run;
     const char *application;
-    struct session session;
+    struct db_session session;
 };
 
 /* The session's run, when its name is one that crelease gives. */
@@ -281,8 +281,8 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
         struct ghost g = {.run = run_of(r->arena, application), .application = application};
         if (!g.run || strcmp(g.run, r->plan->what.run) == 0 || !db_is_number(pid))
             continue;
-        g.session = (struct session){strtol(pid, NULL, 10), db_field(r->arena, rows.v[i], 4),
-                                     db_field(r->arena, rows.v[i], 3)};
+        g.session = (struct db_session){strtol(pid, NULL, 10), db_field(r->arena, rows.v[i], 4),
+                                        db_field(r->arena, rows.v[i], 3)};
         ghosts[n++] = g;
         others = arena_printf(r->arena, "%s %s", others, g.run);
     }

@@ -182,7 +182,7 @@ static const char *look(struct arena *a, const char *own, long version)
 
 /* ---- one session ---- */
 
-static const char *is_session(struct arena *a, const struct session *s)
+static const char *is_session(struct arena *a, const struct db_session *s)
 {
     if (s->pid <= 0 || !db_is_vxid(s->transaction))
         return NULL;
@@ -191,7 +191,7 @@ static const char *is_session(struct arena *a, const struct session *s)
 }
 
 /* KILL takes no condition: the same session looks and kills.  In between only that one may end. */
-static const char *end(struct arena *a, long version, const struct session *s,
+static const char *end(struct arena *a, long version, const struct db_session *s,
                        const char *application, enum way way)
 {
     (void)version;
@@ -208,7 +208,7 @@ static const char *end(struct arena *a, long version, const struct session *s,
         is);
 }
 
-static const char *there(struct arena *a, long version, const struct session *v, size_t n)
+static const char *there(struct arena *a, long version, const struct db_session *v, size_t n)
 {
     (void)version;
     const char *text =

@@ -162,7 +162,7 @@ static const char *look(struct arena *a, const char *own, long version)
 
 /* A condition on the alias a that is true of exactly this session; NULL when too little of it could
  * be seen. */
-static const char *is_session(struct arena *a, const struct session *s)
+static const char *is_session(struct arena *a, const struct db_session *s)
 {
     const char *text = arena_printf(a, "a.pid = %ld AND a.pid <> pg_backend_pid()", s->pid);
 
@@ -181,7 +181,7 @@ static const char *is_session(struct arena *a, const struct session *s)
     return text;
 }
 
-static const char *end(struct arena *a, long version, const struct session *s,
+static const char *end(struct arena *a, long version, const struct db_session *s,
                        const char *application, enum way way)
 {
     const char *is = is_session(a, s);
@@ -214,7 +214,7 @@ static const char *right_missing(struct arena *a, long version, bool super, cons
                         has(version, BLOCKING_PIDS) ? " itself" : "");
 }
 
-static const char *there(struct arena *a, long version, const struct session *v, size_t n)
+static const char *there(struct arena *a, long version, const struct db_session *v, size_t n)
 {
     const char *text =
         arena_printf(a, "SELECT 'there', a.pid FROM %s a WHERE false", sessions(a, version));

@@ -10,7 +10,7 @@
 #include "core/run.h"
 
 /* What goes into a server's language again must look exactly like what came from it. */
-struct session {
+struct db_session {
     long pid;
     const char *transaction; /* of PostgreSQL the virtual one, "3/271"; "" when it may not be seen;
                                 of MySQL the server's start and a number of account and address */
@@ -72,14 +72,14 @@ struct server {
     /* Cancels what exactly that session does, or ends it; nothing when it is another by now.  A row
      * "signalled" when it was told.  application: what it must be called besides, or NULL.  NULL
      * when it cannot be named exactly, or has no such way. */
-    const char *(*end)(struct arena *a, long version, const struct session *s,
+    const char *(*end)(struct arena *a, long version, const struct db_session *s,
                        const char *application, enum way way);
 
     /* Why such a session of `user`, or of a superuser, cannot be ended, and what would help. */
     const char *(*right_missing)(struct arena *a, long version, bool super, const char *user);
 
     /* A row "there" for each of those that are still there; NULL when one cannot be named. */
-    const char *(*there)(struct arena *a, long version, const struct session *v, size_t n);
+    const char *(*there)(struct arena *a, long version, const struct db_session *v, size_t n);
 
     /* Sessions that runs have named: ghost APPLICATION PID START TRANSACTION.  NULL: they cannot.
      */

@@ -8,6 +8,7 @@
 #include "core/estimate.h"
 #include "core/run.h"
 #include "core/schedule.h"
+#include "stages/backups.h"
 #include "stages/pending.h"
 
 /* The rows in the order in which a deploy walks them; ends with one without a name. */
@@ -32,30 +33,22 @@ bool checkout_verify(struct run *r, size_t host, const char *release, bool *ret_
 /* backup.c */
 bool backup_detect_act(struct run *r, const struct step *s, struct err *err);
 bool backup_clear_act(struct run *r, const struct step *s, struct err *err);
+#define COULD_NOT_LOOK "could not look" /* of run.skip_backup */
 
-/* What runs in the database now; *ret_why is NULL, or why it could not be seen. */
-struct backups {
-    struct backup *v;
-    size_t n;
-    const char *why;
-};
-bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *err) MUST_CHECK;
+/* wait.c */
 
-/* Ends sessions that an earlier attempt of this run left in the database. */
-bool backup_end_own(struct run *r, size_t host, struct err *err) MUST_CHECK;
-
-/* Waits for, or stops, whatever backup would block a migration. */
-bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err) MUST_CHECK;
+/* Waits for, or stops, whatever would hold up a migration; foresee: with a backup that starts
+ * within backup.clearance. */
+bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool foresee,
+                      struct err *err) MUST_CHECK;
 
 /* The same for others than a deploy: nothing is stopped, nothing changed on a host.  BACKUP at the
  * limit.  *ret_waited_ms is 0 when none was in the way. */
 bool backup_wait(struct run *r, const struct step *s, size_t host, long long *ret_waited_ms,
                  struct err *err) MUST_CHECK;
 
-/* The database could not be asked, as `what` says: true with a warning, which ends with `then`, or
- * BACKUP when the recipe says to stop. */
-bool backup_unknown(struct run *r, size_t host, const char *what, const char *then,
-                    struct err *err) MUST_CHECK;
+/* For between two attempts to migrate. */
+bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err) MUST_CHECK;
 
 /* server.c: "PostgreSQL 9.6", as far as its version is known. */
 const char *server_text(struct run *r);
@@ -78,36 +71,19 @@ const char *guard_text(struct run *r);
  * migration, or another one that holds it: BACKUP after backup.wait_limit. */
 bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held,
                struct err *err) MUST_CHECK;
-/* "pg_dump of shop by ann, pid 123, for 1 h" (backup.c) */
-const char *backup_text(struct run *r, const struct backup *b);
-/* A dump that has all its locks, and holds few of the database's tables. */
-bool backup_is_partial(const struct backup *b);
 
-/* stop.c: a backup is stopped, in this order: stop_refusal, stop_begin, its sessions in the
- * database when its client did not end them, stop_end.  On the host: stop.sh. */
-struct stop {
-    const char *why;     /* policy, option, limit, key */
-    const char *record;  /* of the record's line */
-    const char *outputs; /* lines "INODE PATH" */
-    size_t n_termed;     /* so many of its processes were told to end */
-};
-
-/* Whether the database lets our role end that session. */
-bool stop_may(const struct backup *b);
+/* stop.c; on the host stop.sh. */
 
 /* *ret is NULL when all that blocks can be stopped, else why not and what to do.  by_person: one
  * has looked at it. */
 bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person,
                   const char **ret, struct err *err) MUST_CHECK;
 
-/* Writes down that it is about to be stopped, then tells its client, when that is ours, to end. */
-bool stop_begin(struct run *r, const struct step *s, size_t host, const struct backups *b,
-                struct stop *stop, struct err *err) MUST_CHECK;
-
-/* Judges what it wrote, sets it aside, writes down how it ended (how: client, cancel, terminate;
- * ended: by itself), and tells. */
-bool stop_end(struct run *r, const struct step *s, size_t host, const struct backup *b,
-              const struct stop *stop, const char *how, struct err *err) MUST_CHECK;
+/* Stops all that hold up a migration: first their clients, when these are ours, then their
+ * sessions. What they wrote is judged and set aside, and all of it is written down.  why: policy,
+ * option, limit, key. */
+bool stop_backups(struct run *r, const struct step *s, size_t host, const struct backups *b,
+                  const char *why, struct err *err) MUST_CHECK;
 
 /* One line of the record. */
 struct stopped {
@@ -183,10 +159,7 @@ bool trace_has_client(struct run *r, size_t host, const char *kind);
 void trace_record(struct run *r, const struct step *s, const struct trace *t,
                   const struct backup *b, long long seconds);
 
-/* Bytes of the recipe's database; -1 when it does not say (backup.c). */
-long long backup_database_size(struct run *r, size_t host);
-
-/* Fills in what is expected of those that block migrations, for one look (backup.c). */
+/* Fills in what is expected of those that block migrations, for one look (backup_host.c). */
 void backup_expect(struct run *r, size_t host, struct backups *b);
 
 /* foresee.c */

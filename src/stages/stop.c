@@ -8,6 +8,19 @@
 #include "stages/scripts.h"
 #include "stages/server.h"
 
+struct stop {
+    const char *why;     /* policy, option, limit, key */
+    const char *record;  /* of the record's line */
+    const char *outputs; /* lines "INODE PATH" */
+    size_t n_termed;     /* so many of its processes were told to end */
+};
+
+enum {
+    CLIENT_MS = 3000, /* what a client may take to end, told to by TERM */
+    CANCEL_MS = 2000, /* what a cancel may take before the session is ended */
+    END_MS = 10000,
+};
+
 enum { STOP_MS = 120000, FIND_MS = 30000, STOPS_MAX = 50, RECORD_FIELDS = 12 };
 
 static bool is_kind(const struct backup *b, const char *kind)
@@ -22,7 +35,8 @@ static const char *last_word(const struct backup *b)
     return blank ? blank + 1 : "no";
 }
 
-bool stop_may(const struct backup *b)
+/* Whether the database lets our role end that session. */
+static bool may_end(const struct backup *b)
 {
     return strcmp(last_word(b), "yes") == 0;
 }
@@ -173,7 +187,7 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
         dump = dump || is_kind(one, server->dump);
         if (server->dump_all && is_kind(one, server->dump_all))
             all = one;
-        else if (!stop_may(one) && !without)
+        else if (!may_end(one) && !without)
             without = one;
     }
     /* A pg_dumpall ends with its pg_dump; between two of them only its client can be told. */
@@ -198,8 +212,9 @@ static const char *record_of(struct run *r, const struct backup *b, const char *
                         one_field(a, r->plan->what.by));
 }
 
-bool stop_begin(struct run *r, const struct step *s, size_t host, const struct backups *b,
-                struct stop *stop, struct err *err)
+/* Writes down that it is about to be stopped, then tells its client, when that is ours, to end. */
+static bool begin(struct run *r, const struct step *s, size_t host, const struct backups *b,
+                  struct stop *stop, struct err *err)
 {
     const char *out;
 
@@ -245,8 +260,10 @@ static const char *output_text(struct run *r, const char *v)
                         at > 1 ? arena_printf(r->arena, ".%ld", at) : "");
 }
 
-bool stop_end(struct run *r, const struct step *s, size_t host, const struct backup *b,
-              const struct stop *stop, const char *how, struct err *err)
+/* Judges what it wrote, sets it aside, writes down how it ended (how: client, cancel, terminate;
+ * ended: by itself), and tells. */
+static bool finish(struct run *r, const struct step *s, size_t host, const struct backup *b,
+                   const struct stop *stop, const char *how, struct err *err)
 {
     const char *name = r->recipe->hosts[host].name;
     bool ended = strcmp(how, "ended") == 0;
@@ -283,6 +300,82 @@ bool stop_end(struct run *r, const struct step *s, size_t host, const struct bac
                  "true does it)");
     return true;
 }
+
+/* What a server answers to a signal proves nothing, so the locks are looked at after each step. */
+
+/* One of those that blocked does so still. */
+static bool is_one_left(const struct backups *was, const struct backups *now)
+{
+    for (size_t i = 0; i < was->n; i++)
+        for (size_t k = 0; was->v[i].blocks_migrations && k < now->n; k++)
+            if (now->v[k].blocks_migrations && backup_is_same(&was->v[i], &now->v[k]))
+                return true;
+    return false;
+}
+
+/* None of them is left, looked at until `ms` have passed. */
+static bool gone_within(struct run *r, size_t host, const struct backups *was, long long ms,
+                        bool *ret_gone, struct err *err)
+{
+    long long deadline = loop_now() + ms;
+    struct backups now;
+
+    for (;;) {
+        if (!backup_look(r, host, &now, err))
+            return false;
+        *ret_gone = !now.why && !is_one_left(was, &now);
+        if (*ret_gone || loop_now() >= deadline)
+            return true;
+        loop_turn(r->loop, loop_now() + 200);
+    }
+}
+
+static bool is_of_all(struct run *r, const struct backup *b)
+{
+    const char *all = server_of(r->recipe)->dump_all;
+
+    return all && strcmp(b->kind, all) == 0;
+}
+
+/* The gentle way first: its client, so that what started it hears of it; then its sessions, every
+ * member of a parallel dump, since workers keep their locks.  An idle pg_dumpall that lost its
+ * session would begin the next dump all the same. */
+bool stop_backups(struct run *r, const struct step *s, size_t host, const struct backups *b,
+                  const char *why, struct err *err)
+{
+    static const struct {
+        enum way way; /* of the first there is none: its client has been told already */
+        const char *how;
+        long long wait_ms;
+    } ways[] = {{WAY_CANCEL, "client", CLIENT_MS},
+                {WAY_CANCEL, "cancel", CANCEL_MS},
+                {WAY_END, "terminate", END_MS}};
+    struct stop stop = {.why = why};
+    size_t n;
+    const struct backup *first = backups_first(b, &n);
+    const char *how = "ended";
+    bool gone = false;
+
+    if (!begin(r, s, host, b, &stop, err))
+        return false;
+    for (size_t w = stop.n_termed ? 0 : 1; w < 3 && !gone; w++) {
+        size_t signalled = w ? 0 : stop.n_termed;
+        for (size_t i = 0; w && i < b->n; i++)
+            if (b->v[i].blocks_migrations && !is_of_all(r, &b->v[i]) && may_end(&b->v[i]) &&
+                !backup_signal(r, host, &b->v[i], ways[w].way, &signalled, err))
+                return false;
+        how = signalled ? ways[w].how : how;
+        if (!gone_within(r, host, b, signalled ? ways[w].wait_ms : 0, &gone, err))
+            return false;
+    }
+    if (!gone)
+        return backup_in_the_way(
+            r, first, "it was told to end and did not; it is left alone now, see after it by hand",
+            err);
+    return finish(r, s, host, first, &stop, how, err);
+}
+
+/* ---- the record ---- */
 
 static bool is_number(const char *s, size_t most)
 {

@@ -29,7 +29,7 @@ static int teardown(void **state)
 static struct strs texts(long version)
 {
     const struct server *s = &server_postgresql;
-    struct session one = {4711, "3/271", "1795398294493660"};
+    struct db_session one = {4711, "3/271", "1795398294493660"};
     struct waits w = {.own = "crelease-abc", .version = version, .limit_ms = 500, .max_blocked = 2};
     struct strs v = {0};
 
