@@ -428,7 +428,7 @@ static const char *waits(struct arena *a, const struct waits *w)
                    "interval '%lld ms' AND NOT %s",
                    w->limit_ms, super);
     }
-    buf_printf(&b, ";\n%s", shown ? adopt_look_sql : "");
+    buf_printf(&b, ";%s%s", shown ? "\n" : "", shown ? adopt_look_sql : "");
     const char *text = arena_strndup(a, b.text, b.len);
     buf_free(&b);
     return text;

@@ -144,6 +144,7 @@ my $sql = '';
 while (my $line = <STDIN>) {
     # A variable of psql: what is asked with it is the same statement.
     if ($sql eq '' && $line =~ /^\\/) { $for_psql .= $line; next }
+    next if $sql eq '' && $line eq "\n";
     $sql .= $line;
     if ($line =~ /;\s*$/) { answer($sql); $sql = '' }
 }

@@ -352,7 +352,7 @@ case_not_ours() {
     site_new not_ours 1
     cp "$(command -v sleep)" "$SITE/pg_dump"
     # shellcheck disable=SC2016 # for that shell
-    local script='is() { if is_ours "$1"; then echo ours; else echo not; fi; }
+    local script='programs="pg_dump pg_dumpall"; is() { if is_ours "$1"; then echo ours; else echo not; fi; }
         '"$SITE_Q"'/pg_dump 100 & one=$!; sleep 100 & other=$!
         until [ "$(cat /proc/$one/comm)" = pg_dump ]; do :; done
         me=$(id -u); is "$one"; is "$other"; me=99999; is "$one"; me=$(id -u); is 1000000000; kill "$one" "$other"'
