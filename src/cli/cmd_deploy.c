@@ -307,8 +307,8 @@ static void tell_database(struct session *s, const struct survey *sv, const char
     const struct site *site = &sv->sites[db];
     if (!site->migrated_release)
         run_warn(&s->run, NULL,
-                 "the database is not turned back: its migrations stay, and it may be ahead of"
-                 " the code of %s",
+                 "the database is not turned back: its migrations stay, "
+                 "and it may be ahead of the code of %s",
                  to);
     else if (strcmp(site->migrated_release, to) > 0)
         run_warn(&s->run, NULL,

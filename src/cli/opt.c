@@ -50,8 +50,8 @@ static const struct option_row {
      "leave the database alone; resume: take the migration as done", NULL},
     {0, "force", OPT_FLAG, AT(force),
      OPT_DEPLOY | OPT_PLAN | OPT_RESUME | OPT_ABORT | OPT_ROLLBACK | OPT_OTHER, NULL,
-     "deploy what is live already; ask the migration tool anyway; migrate again after an end that "
-     "is not known;"
+     "deploy what is live already; ask the migration tool anyway; migrate again after an end"
+     " that is not known;"
      " take over without asking",
      NULL},
     {0, "takeover", OPT_FLAG, AT(takeover), OPT_RESUME | OPT_ABORT, NULL,

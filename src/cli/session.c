@@ -448,8 +448,8 @@ bool session_end(struct session *s, const char *message, struct err *err)
             break;
         strs_add(s->arena, &f->next,
                  arena_printf(s->arena,
-                              "'crelease resume %s' when it has ended, or 'crelease resume %s"
-                              " --on-backup=kill' to stop it",
+                              "'crelease resume %s' when it has ended, "
+                              "or 'crelease resume %s --on-backup=kill' to stop it",
                               env, env));
         break;
     case ERR_UNCERTAIN:

@@ -369,8 +369,8 @@ static bool has_to_leave(void *arg)
         return signals > 0;
     if (!l->asked)
         run_warn(l->run, NULL,
-                 "stopping when the command of '%s' has ended; Ctrl-C again ends it now, l leaves"
-                 " it running and stops here",
+                 "stopping when the command of '%s' has ended; Ctrl-C again ends it now, "
+                 "l leaves it running and stops here",
                  l->call->step->name);
     l->asked = true;
     l->end = signals > 1;

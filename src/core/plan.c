@@ -307,8 +307,8 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
 
     if (strncmp(text, first, sizeof first - 1) != 0)
         return err_set(err, ERR_FAILED,
-                       "the plan of the run (the file plan in .crelease/runs) is damaged or of "
-                       "another version of"
+                       "the plan of the run (the file plan in .crelease/runs) is damaged or of"
+                       " another version of"
                        " crelease");
     for (const char *at = text; *at;) {
         size_t len = strcspn(at, "\n");

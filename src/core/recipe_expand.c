@@ -52,8 +52,8 @@ static bool expand_one(struct reader *rd, const struct recipe_key *key, const st
     if (!value) {
         if (rd->strict)
             mistake_add(rd->m, node,
-                        "${%s} is not in the environment, expected it to be set (or '$${%s}' for "
-                        "these letters themselves)",
+                        "${%s} is not in the environment, expected it to be set (or '$${%s}' for"
+                        " these letters themselves)",
                         value_shown(rd->a, name), value_shown(rd->a, name));
         return false;
     }

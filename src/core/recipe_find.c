@@ -56,11 +56,10 @@ bool recipe_find(struct arena *a, const char *given, const char **ret, struct er
         up = arena_printf(a, "../%s", up);
     }
     if (strcmp(first, dir) == 0)
-        return err_set(
-            err, ERR_USAGE,
-            "there is no recipe: looked for crelease.yml and config/crelease.yml in '%s' "
-            "('crelease init' writes one)",
-            text_shown(a, first));
+        return err_set(err, ERR_USAGE,
+                       "there is no recipe: looked for crelease.yml and config/crelease.yml in '%s'"
+                       " ('crelease init' writes one)",
+                       text_shown(a, first));
     return err_set(
         err, ERR_USAGE,
         "there is no recipe: looked for crelease.yml and config/crelease.yml in '%s' and "

@@ -97,13 +97,13 @@ static bool hosts_clash(struct reader *rd, const struct host *host, const struct
     if (same_name)
         mistake_add(
             rd->m, at,
-            "host '%s' a second time; the first is in line %u (give one of them a 'name' of "
-            "its own)",
+            "host '%s' a second time; the first is in line %u (give one of them a 'name' of its"
+            " own)",
             value_shown(rd->a, host->name), at_before->line);
     else
         mistake_add(rd->m, at,
-                    "host '%s' is the same site as '%s' in line %u, expected another address or "
-                    "deploy_to",
+                    "host '%s' is the same site as '%s' in line %u, "
+                    "expected another address or deploy_to",
                     value_shown(rd->a, host->name), value_shown(rd->a, before->name),
                     at_before->line);
     return true;

@@ -154,8 +154,8 @@ static void secret_check(struct reader *rd, const struct secret_item *item, cons
         secret_add(rd, value);
     else
         mistake_add(rd->m, item->node,
-                    "secret '%s' has fewer than %d characters, expected more: it would black out "
-                    "ordinary words",
+                    "secret '%s' has fewer than %d characters, "
+                    "expected more: it would black out ordinary words",
                     value_shown(rd->a, item->node->text), SECRET_BYTES_MIN);
 }
 
@@ -221,8 +221,8 @@ static void secrets_finish(struct reader *rd)
             continue;
         if (literal && looks_like_variable(item->text) && r->environment)
             mistake_add(rd->m, item->node,
-                        "secret '%s' is no name in 'env' (the value of that name in your own "
-                        "environment is '${%s}')",
+                        "secret '%s' is no name in 'env' (the value of that name in your own"
+                        " environment is '${%s}')",
                         item->text, item->text);
         else
             secret_check(rd, item, item->text);

@@ -355,8 +355,8 @@ static void set_zone(struct reading *rd, struct source *src, const struct cron_l
     src->zone = rd->to->zone;
     src->zone_problem =
         arena_printf(rd->a,
-                     "%s: CRON_TZ=%s is a zone that could not be read: its times are taken"
-                     " for the host's",
+                     "%s: CRON_TZ=%s is a zone that could not be read: its times are taken for"
+                     " the host's",
                      text_shown(rd->a, src->name), text_shown(rd->a, l->value));
 }
 

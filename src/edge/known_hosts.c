@@ -436,8 +436,8 @@ const char *known_hosts_refusal(const struct known_hosts *k, struct arena *a,
         return arena_printf(a, "%s is known from %s", what, where);
     case KNOWN_UNKNOWN:
         return arena_printf(a,
-                            "%s is not in %s%s: check the fingerprint, then: %s (or give it as "
-                            "host_key: in the recipe)",
+                            "%s is not in %s%s: check the fingerprint, "
+                            "then: %s (or give it as host_key: in the recipe)",
                             what, k->files.n ? k->files.v[0] : "any known_hosts file", trouble,
                             scan);
     case KNOWN_CHANGED:
@@ -456,8 +456,8 @@ const char *known_hosts_refusal(const struct known_hosts *k, struct arena *a,
     case KNOWN_CA_ONLY:
         return arena_printf(a,
                             "%s is not known: known_hosts has only a certificate authority for %s "
-                            "(%s), which this libssh2 cannot check: check the fingerprint, then: "
-                            "%s",
+                            "(%s), which this libssh2 cannot check: check the fingerprint, "
+                            "then: %s",
                             what, text_shown(a, host->name), where, scan);
     }
     return what;

@@ -70,8 +70,8 @@ bool repo_open_failed(const char *path, int rc, struct err *err)
         return err_set(err, ERR_USAGE, "no Git repository at '%s'", shown);
     if (rc == GIT_EOWNER)
         return err_set(err, ERR_USAGE,
-                       "repository '%s' belongs to another user; run: git config --global --add "
-                       "safe.directory '%s'",
+                       "repository '%s' belongs to another user; run: git config --global --add"
+                       " safe.directory '%s'",
                        shown, shown);
     if (strstr(why, "objectformat"))
         return err_set(err, ERR_USAGE,

@@ -210,8 +210,8 @@ static bool read_blob(struct walk *w, const git_oid *id, git_odb_object **ret, s
 
     if (rc == GIT_ENOTFOUND)
         return err_set(err, ERR_FAILED,
-                       "the content of '%s' (%.12s) is not in repository '%s': a partial clone? "
-                       "fetch it whole",
+                       "the content of '%s' (%.12s) is not in repository '%s': a partial clone?"
+                       " fetch it whole",
                        text_shown(err->arena, w->path), git_oid_tostr_s(id), w->repo->shown);
     return rc == 0 || err_set(err, ERR_FAILED,
                               "cannot read the content of '%s' (%.12s) in repository '%s': %s",

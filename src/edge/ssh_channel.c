@@ -71,11 +71,10 @@ static bool channel_open(struct link *link, struct channel *c)
             return true;
         }
         c->state = CHANNEL_GONE;
-        channel_fail(
-            c, arena_printf(&link->arena,
-                            "%s opens no session for a command (MaxSessions of its sshd, or not"
-                            " allowed to this user)",
-                            link_place(link)));
+        channel_fail(c, arena_printf(&link->arena,
+                                     "%s opens no session for a command (MaxSessions of its sshd, "
+                                     "or not allowed to this user)",
+                                     link_place(link)));
         return true;
     }
     if (!c->x) {

@@ -186,8 +186,8 @@ static bool count(struct parser *p, size_t nodes, yaml_mark_t mark)
         return true;
     return fatal_at(p, mark,
                     arena_printf(p->a,
-                                 "more than %d values when all aliases are followed, which is more "
-                                 "than a recipe may have",
+                                 "more than %d values when all aliases are followed, "
+                                 "which is more than a recipe may have",
                                  RECIPE_NODES_MAX));
 }
 
@@ -205,8 +205,8 @@ static bool deeper(struct parser *p, size_t height, yaml_mark_t mark)
         return true;
     return fatal_at(p, mark,
                     arena_printf(p->a,
-                                 "lists and maps nested deeper than %d, which is more than a "
-                                 "recipe may have",
+                                 "lists and maps nested deeper than %d, "
+                                 "which is more than a recipe may have",
                                  RECIPE_DEPTH_MAX));
 }
 

@@ -13,14 +13,15 @@ const char *adopt_tag(struct arena *a, const char *own)
 
 /* From where the watch itself comes: only there can the host tell whose it is. */
 #define SERVER_PORT "coalesce(inet_server_port(), current_setting('port')::int)"
-const char adopt_look_sql[] =
-    "SELECT 'maybe', a.pid, " START ", " HEX("a.client_addr") ", " PORT("a.client_port") ",\n"
-    "  coalesce(" HEX("inet_server_addr()") ", '-'), " PORT(SERVER_PORT) "\n"
-    " FROM pg_catalog.pg_stat_activity a WHERE a.datname = current_database()\n"
-    "  AND a.pid <> pg_backend_pid() AND a.wait_event_type = 'Lock' AND a.client_port > 0\n"
-    "  AND a.application_name NOT LIKE 'crelease-%'\n"
-    "  AND (inet_client_addr() IS NULL OR a.client_addr = inet_client_addr())\n"
-    "  AND (a.pid, " START ") NOT IN (VALUES :asked) LIMIT 20;";
+const char adopt_look_sql[] = "SELECT 'maybe', a.pid, " START ", " HEX("a.client_addr") ", " PORT(
+    "a.client_port") ",\n"
+                     "  coalesce(" HEX("inet_server_addr()") ", '-'), " PORT(
+                         SERVER_PORT) "\n"
+                                      " FROM pg_catalog.pg_stat_activity a WHERE a.datname = current_database()\n"
+                                      "  AND a.pid <> pg_backend_pid() AND a.wait_event_type = 'Lock' AND a.client_port > 0\n"
+                                      "  AND a.application_name NOT LIKE 'crelease-%'\n"
+                                      "  AND (inet_client_addr() IS NULL OR a.client_addr = inet_client_addr())\n"
+                                      "  AND (a.pid, " START ") NOT IN (VALUES :asked) LIMIT 20;";
 
 const char *adopt_last_sql(struct arena *a, const char *own)
 {

@@ -36,8 +36,8 @@ const char *guard_text(struct run *r)
      * It lies on the host from then on, so passwords are left out there. */
     buf_printf(&b,
                "separator=$(printf '\\037')\n"
-               "gate() { printf '%%s\\n' \"$1\" >\"$crelease_job/gate.new\" && mv -f "
-               "\"$crelease_job/gate.new\""
+               "gate() { printf '%%s\\n' \"$1\" >\"$crelease_job/gate.new\" && mv -f"
+               " \"$crelease_job/gate.new\""
                " \"$crelease_job/gate\"; }\n"
                "guard_answer() {\n"
                "\twhile read -r word what; do\n"
@@ -47,8 +47,8 @@ const char *guard_text(struct run *r)
                "\t\tesac\n"
                "\tdone\n"
                "\t[ -f \"$crelease_job/gate\" ] ||"
-               " gate \"%s $(sed -n '/./{s,://[^ @]*@,://...@,g;s/\\(pass[a-z]*[=:]\\)[^ "
-               "]*/\\1.../g;p;q;}'"
+               " gate \"%s $(sed -n '/./{s,://[^ @]*@,://...@,g;s/\\(pass[a-z]*[=:]\\)[^"
+               " ]*/\\1.../g;p;q;}'"
                " \"$crelease_job/guard.said\" | head -c 300)\"\n"
                "\trm -f \"$crelease_job/guard.said\"\n"
                "}\n",
@@ -57,8 +57,8 @@ const char *guard_text(struct run *r)
                "guard_ask() { PGAPPNAME=" HOLD_MIGRATION
                "%s PGCONNECT_TIMEOUT=5; export PGAPPNAME PGCONNECT_TIMEOUT;"
                " unset PGOPTIONS; { %s%s; status=$?;"
-               " [ -s \"$crelease_job/guard.said\" ] || echo \"the client ended with exit status "
-               "$status\" >&2; }"
+               " [ -s \"$crelease_job/guard.said\" ] || echo \"the client ended with exit status"
+               " $status\" >&2; }"
                " 2>\"$crelease_job/guard.said\"; }\n",
                run, server_command(r->recipe), server->feed);
     /* The session ends when the last who could write into the pipe has: this shell, however it
@@ -68,8 +68,8 @@ const char *guard_text(struct run *r)
     buf_puts(&b, "guarding=\n"
                  "if mkfifo \"$crelease_job/guard\"; then\n"
                  "\texec 5<>\"$crelease_job/guard\"\n"
-                 "\t(exec 5>&-; guard_ask) <\"$crelease_job/guard\" | (exec 5>&-; guard_answer) "
-                 ">/dev/null &\n"
+                 "\t(exec 5>&-; guard_ask) <\"$crelease_job/guard\" | (exec 5>&-; guard_answer)"
+                 " >/dev/null &\n"
                  "\tguarding=$!\n"
                  "\tprintf '%s\\n' \"$guard_sql\" >&5\n"
                  "else\n"

@@ -249,8 +249,8 @@ static bool end_ghost(struct run *r, size_t host, const struct ghost *g, const c
         return false;
     if (why)
         run_warn(r, name,
-                 "a statement of run %s, which has ended, is still in the database (pid %ld) and "
-                 "could not"
+                 "a statement of run %s, which has ended, "
+                 "is still in the database (pid %ld) and could not"
                  " be ended: %s",
                  g->run, g->session.pid, why);
     else if (rows.n)

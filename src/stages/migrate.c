@@ -154,15 +154,15 @@ static const char *watch_text(struct run *r)
     buf_puts(&b, server->clients);
     buf_printf(&b, "ask() { %s%s; }\n", server_command(r->recipe), server->feed);
     buf_printf(&b,
-               "feed() { exec 6<\"$crelease_job/watched\"; while [ -f \"$crelease_job/watching\" ] "
-               "&& job_lives; do tell_clients;"
+               "feed() { exec 6<\"$crelease_job/watched\"; while [ -f \"$crelease_job/watching\""
+               " ] && job_lives; do tell_clients;"
                " printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
                look / 1000, look % 1000);
     /* psql ends when the feed does, also where sudo stands between us and it. */
     /* What was cancelled just now is still to be told: the feed stops, psql comes to its end. */
     buf_puts(&b, "trap 'trap \"\" TERM; rm -f \"$crelease_job/watching\";"
-                 " (trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL "
-                 "$asking) 5>&- & limit=$!;"
+                 " (trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL"
+                 " $asking) 5>&- & limit=$!;"
                  " wait $asking; kill $limit;"
                  " end_rest; guard_end; exit 0' TERM\n"
                  ": >\"$crelease_job/watching\"\n"
@@ -233,8 +233,8 @@ static void tell_deadlock(struct run *r, struct attempts *t, const struct leftov
         t->deadlocks = now->deadlocks > was + own ? now->deadlocks : was + own;
     if (was >= 0 && now->deadlocks > was && !own && pid)
         run_warn(r, r->recipe->hosts[t->host].name,
-                 "a deadlock happened in the database meanwhile, and the migration did not lose "
-                 "it: the backup beside"
+                 "a deadlock happened in the database meanwhile, "
+                 "and the migration did not lose it: the backup beside"
                  " it (pid %ld) has probably failed: look after it, and run it again",
                  pid);
 }
@@ -292,15 +292,15 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
         *ret_left = -1;
     if (*ret_left == 0) {
         run_warn(r, r->recipe->hosts[end->host].name,
-                 "the migration does not run any more and its end was not recorded (was the host "
-                 "restarted?), but"
+                 "the migration does not run any more and its end was not recorded (was the host"
+                 " restarted?), but"
                  " nothing is pending any more: taken as done");
         return true;
     }
     if (*ret_left > 0) {
         run_warn(r, r->recipe->hosts[end->host].name,
-                 "the end of the migration was not recorded (was the host restarted?), it does not "
-                 "run any more,"
+                 "the end of the migration was not recorded (was the host restarted?), "
+                 "it does not run any more,"
                  " and %ld %s still pending: run again",
                  *ret_left, *ret_left == 1 ? "is" : "are");
         c->again = true;
@@ -385,8 +385,8 @@ static void take_watched(void *arg, const char *line)
 
     if (strncmp(line, "gated ", 6) == 0) {
         run_warn(w->r, w->r->recipe->hosts[w->t->host].name,
-                 "the migration runs without the lock of migrations, so that a backup under "
-                 "'backups --hold' or another"
+                 "the migration runs without the lock of migrations, "
+                 "so that a backup under 'backups --hold' or another"
                  " migration may begin beside it: %s (backup.unknown: proceed)",
                  db_shown(w->r, line + 6));
         return;
@@ -406,13 +406,13 @@ static const char *lock_text(struct run *r, const struct attempts *t)
         return arena_printf(r->arena, "the migration was the victim of a deadlock%s",
                             !b ? ""
                                : arena_printf(r->arena, " (with %s)", blocker_text(r->arena, b)));
-    const char *text =
-        t->seen.crowded ? arena_printf(r->arena,
-                                       "the migration gave way: %ld sessions queued behind it, and"
-                                       " migrate.max_blocked is %ld",
-                                       t->seen.crowd, r->recipe->migrate.max_blocked)
-                        : arena_printf(r->arena, "the migration did not get a lock within %s",
-                                       text_span(r->arena, r->recipe->migrate.lock_timeout_ms));
+    const char *text = t->seen.crowded
+                           ? arena_printf(r->arena,
+                                          "the migration gave way: %ld sessions queued behind it, "
+                                          "and migrate.max_blocked is %ld",
+                                          t->seen.crowd, r->recipe->migrate.max_blocked)
+                           : arena_printf(r->arena, "the migration did not get a lock within %s",
+                                          text_span(r->arena, r->recipe->migrate.lock_timeout_ms));
 
     return b ? arena_printf(r->arena, "%s (held by %s)", text, blocker_text(r->arena, b)) : text;
 }
@@ -515,8 +515,8 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
         return true;
     if (r->server_version < server_of(r->recipe)->watched_since)
         run_warn(r, r->recipe->hosts[t->host].name,
-                 "%s does not tell which of its sessions are the migration's: if that waits for a"
-                 " lock, nothing ends the wait",
+                 "%s does not tell which of its sessions are the migration's: if that waits for"
+                 " a lock, nothing ends the wait",
                  server_text(r));
     if (!leftovers_end_ghosts(r, t->step, t->host, err) ||
         !leftovers_before(r, t->step, t->host, r->server_version, &t->before, err))
@@ -532,8 +532,8 @@ static const char *changed_text(struct run *r, const struct attempts *t, const c
     return arena_printf(
         r->arena,
         "%s: %s, and it is not tried again: %s does not take back what it has done already"
-        " (%s); look at the database, bring the migration to its end or take that back by hand,"
-        " then %s",
+        " (%s); look at the database, bring the migration to its end or take that back by hand, "
+        "then %s",
         r->recipe->hosts[t->host].name, what, t->server->name,
         first_names(r->arena, left, NAMES_SHOWN), then);
 }
@@ -633,11 +633,10 @@ static bool is_as_before(struct run *r, const struct attempts *t, struct err *er
     if (!left.n)
         return true;
     const char *env = r->plan->what.environment;
-    const char *then =
-        arena_printf(r->arena,
-                     "'crelease resume --force %s' runs it again, 'crelease resume --no-migrate %s'"
-                     " takes it as done",
-                     env, env);
+    const char *then = arena_printf(r->arena,
+                                    "'crelease resume --force %s' runs it again, "
+                                    "'crelease resume --no-migrate %s' takes it as done",
+                                    env, env);
     return err_set(err, ERR_FAILED, "%s",
                    changed_text(r, t, "the end of the migration was not recorded", &left, then));
 }
@@ -723,8 +722,8 @@ bool migrate_undo(struct run *r, const struct step *s, struct err *err)
     const char *names = migrated_by_now(r, host);
     if (!names)
         run_warn(r, r->recipe->hosts[host].name,
-                 "the database is not turned back: what this run migrated stays (it may be ahead "
-                 "of the code)");
+                 "the database is not turned back: what this run migrated stays (it may be ahead"
+                 " of the code)");
     else if (*names)
         run_warn(r, r->recipe->hosts[host].name,
                  "the database is not turned back: it stays ahead of the code by %s", names);

@@ -107,8 +107,8 @@ static const char look_begin[] = BEGIN
 /* Locks on most tables: @crelease_like; on all of the server: @crelease_global; for how many
  * seconds one has been held: @crelease_held, as ",SESSION:SECONDS". */
 static const char look_locks[] =
-    "SET @crelease_like = '', @crelease_global = '', @crelease_held = '', @crelease_tables = "
-    "(SELECT count(*) FROM"
+    "SET @crelease_like = '', @crelease_global = '', @crelease_held = '', "
+    "@crelease_tables = (SELECT count(*) FROM"
     " information_schema.TABLES WHERE TABLE_SCHEMA = database() AND TABLE_TYPE = 'BASE TABLE'),"
     " @crelease_plugin = " HAS_PLUGIN ", @crelease_schema = " HAS_LOCKS ";\n"
     "SET @crelease_do = CASE WHEN @crelease_plugin THEN\n"
@@ -156,16 +156,16 @@ static const char look_sessions[] =
     " CASE WHEN p.kind IN ('hold', 'migration') OR " MAY_END " THEN 'yes' ELSE 'no' END,"
     " left(" TEXT ", 100), CASE WHEN locate(':', p.HOST) THEN substring_index(p.HOST, ':', -1) WHEN"
     " p.HOST IN ('localhost', '') THEN '-1' ELSE '' END)\n"
-    "FROM (SELECT p.*, CASE WHEN p.ID = @crelease_hold THEN if(@crelease_mark = p.ID, 'migration',"
-    "   'hold')\n"
+    "FROM (SELECT p.*, CASE WHEN p.ID = @crelease_hold"
+    " THEN if(@crelease_mark = p.ID, 'migration',   'hold')\n"
     "  WHEN find_in_set(p.ID, @crelease_global) THEN if(" IS_DUMP ", 'mysqldump', 'dump-like')\n"
     "  WHEN p.DB IS NULL OR p.DB <> database() THEN NULL\n"
     "  WHEN " IS_DUMP " THEN 'mysqldump'\n"
     "  WHEN find_in_set(p.ID, @crelease_like) THEN 'dump-like'\n"
     "  WHEN t.quiet AND (p.COMMAND = 'Sleep' OR p.INFO IS NULL OR p.INFO REGEXP"
     "   '^(SHOW |SAVEPOINT sp|ROLLBACK TO SAVEPOINT sp|SET |SELECT (engine|TRIGGER_NAME|column_name"
-    "|@@collation_database|LOGFILE_GROUP_NAME|DISTINCT TABLESPACE_NAME))') THEN 'maybe' END AS"
-    "   kind\n"
+    "|@@collation_database|LOGFILE_GROUP_NAME|DISTINCT TABLESPACE_NAME))')"
+    " THEN 'maybe' END AS   kind\n"
     " FROM " PROCESSES TRANSACTIONS " WHERE p.ID <> connection_id()) p" TRANSACTIONS
     " WHERE p.kind IS NOT NULL ORDER BY p.ID;\n"
     "SELECT concat_ws(" SEP ", 'since', p.ID, unix_timestamp() - " SECONDS
@@ -386,8 +386,8 @@ static const char *lock_holders(struct arena *a, long version, const char *own)
         "  ''User lock'' AND l.TABLE_SCHEMA NOT LIKE ''crelease%'''\n"
         "WHEN " HAS_LOCKS " THEN"
         " 'SELECT coalesce(group_concat(DISTINCT h.PROCESSLIST_ID), '''') INTO @crelease_holders"
-        "  FROM performance_schema.metadata_locks l JOIN performance_schema.threads h ON "
-        "h.THREAD_ID"
+        "  FROM performance_schema.metadata_locks l"
+        " JOIN performance_schema.threads h ON h.THREAD_ID"
         "  = l.OWNER_THREAD_ID WHERE l.OBJECT_TYPE = ''USER LEVEL LOCK'' AND l.LOCK_STATUS ="
         "  ''GRANTED'' AND l.OBJECT_NAME NOT LIKE ''crelease%'''\n"
         "ELSE 'DO 0' END;\n" DO,
@@ -411,8 +411,8 @@ static const char *lock_holders(struct arena *a, long version, const char *own)
 /* Each table, column and routine with a digest of all that a statement can change about it, without
  * what changes with every row.  Columns only while there are not too many to keep. */
 static const char tables_sql[] = BEGIN
-    "SET @crelease_columns = (SELECT count(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA ="
-    " database());\n"
+    "SET @crelease_columns = (SELECT count(*) FROM information_schema.COLUMNS"
+    " WHERE TABLE_SCHEMA = database());\n"
     "SELECT concat_ws(" SEP ", 'table', " TABLE ", md5(concat_ws('|',"
     " t.TABLE_TYPE, coalesce(t.ENGINE, ''), coalesce(t.ROW_FORMAT, ''), coalesce(t.TABLE_COLLATION,"
     " ''), coalesce(t.CREATE_OPTIONS, ''), if(t.TABLE_TYPE = 'VIEW', '', t.TABLE_COMMENT),"

@@ -48,8 +48,8 @@ static const char *sessions(struct arena *a, long version)
         a,
         "(SELECT s.datname, s.procpid AS pid, s.usesysid, s.usename, %s AS application_name,"
         " s.client_port, s.backend_start, s.xact_start, s.query_start,"
-        " CASE WHEN s.current_query LIKE '<IDLE>%%' THEN lower(translate(s.current_query, '<>', "
-        "''))"
+        " CASE WHEN s.current_query LIKE '<IDLE>%%'"
+        " THEN lower(translate(s.current_query, '<>', ''))"
         " WHEN s.current_query NOT LIKE '<%%' THEN 'active' END AS state,"
         " CASE WHEN s.current_query NOT LIKE '<%%' THEN s.current_query END AS query"
         " FROM pg_catalog.pg_stat_activity s)",
@@ -98,8 +98,8 @@ static const char *look(struct arena *a, const char *own, long version)
         "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace\n"
         "   AND s.nspname <> 'information_schema' AND s.nspname !~ '^pg_'\n"
         "  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()\n"
-        " WHERE l.locktype = 'relation' AND l.mode = 'AccessShareLock' AND l.granted GROUP BY "
-        "l.pid),\n"
+        " WHERE l.locktype = 'relation' AND l.mode = 'AccessShareLock'"
+        " AND l.granted GROUP BY l.pid),\n"
         "h AS (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l\n"
         "  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()\n"
         " WHERE l.locktype = 'advisory' AND (l.classid::bigint, l.objid::bigint) = (" HOLD_KEYS
@@ -107,8 +107,8 @@ static const char *look(struct arena *a, const char *own, long version)
         "  AND l.objsubid = 2 AND l.granted),\n"
         "t AS (SELECT count(*) AS n FROM pg_catalog.pg_class c\n"
         "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace\n"
-        " WHERE c.relkind IN ('r', 'p') AND s.nspname <> 'information_schema' AND s.nspname !~ "
-        "'^pg_'),\n"
+        " WHERE c.relkind IN ('r', 'p') AND s.nspname <> 'information_schema'"
+        " AND s.nspname !~ '^pg_'),\n"
         "x AS (SELECT a.*, coalesce(k.n, 0) AS locked, t.n AS tables, v.virtualxid AS vxid,\n"
         "  CASE WHEN a.application_name = '%s' THEN 'own'\n"
         "       WHEN h.pid IS NOT NULL THEN\n"
@@ -120,18 +120,18 @@ static const char *look(struct arena *a, const char *own, long version)
         "       WHEN coalesce(k.n, 0) >= 3 AND k.n >= 0.8 * t.n THEN 'dump-like'\n"
         "       WHEN " DB_COPY_OUT(
             "a.query") " THEN 'copy' END AS kind\n"
-                       " FROM %s a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid LEFT JOIN h ON "
-                       "h.pid = a.pid\n"
-                       " LEFT JOIN pg_catalog.pg_locks v ON v.pid = a.pid AND v.locktype = "
-                       "'virtualxid' AND "
+                       " FROM %s a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid LEFT"
+                       " JOIN h ON h.pid = a.pid\n"
+                       " LEFT JOIN pg_catalog.pg_locks v ON v.pid = a.pid"
+                       " AND v.locktype = 'virtualxid' AND "
                        "v.granted\n"
-                       "  AND v.virtualxid = v.virtualtransaction WHERE a.pid <> "
-                       "pg_catalog.pg_backend_pid())\n"
+                       "  AND v.virtualxid = v.virtualtransaction"
+                       " WHERE a.pid <> pg_catalog.pg_backend_pid())\n"
                        "SELECT 'session', x.kind, x.pid, coalesce(x.vxid, ''),\n"
-                       "  coalesce((extract(epoch FROM x.backend_start) * 1000000)::bigint::text, "
-                       "''),\n"
-                       "  coalesce(floor(extract(epoch FROM clock_timestamp() - "
-                       "coalesce(x.xact_start, "
+                       "  coalesce((extract(epoch FROM x.backend_start) *"
+                       " 1000000)::bigint::text, ''),\n"
+                       "  coalesce(floor(extract(epoch FROM clock_timestamp() -"
+                       " coalesce(x.xact_start, "
                        "x.backend_start)))::bigint::text, ''),\n"
                        "  translate(coalesce(x.datname::text, ''), chr(10) || chr(31), '  '),\n"
                        "  translate(coalesce(x.usename::text, ''), chr(10) || chr(31), '  '),\n"
@@ -140,15 +140,15 @@ static const char *look(struct arena *a, const char *own, long version)
                        "         CASE WHEN x.vxid IS NULL THEN 'no' ELSE 'yes' END\n"
                        "       WHEN x.kind IN ('hold', 'migration') THEN 'yes'\n"
                        "       WHEN x.kind = 'pg_dumpall' AND NOT EXISTS (SELECT 1 FROM %s o\n"
-                       "         WHERE o.application_name = 'pg_dump' AND o.datname > "
-                       "current_database()\n"
+                       "         WHERE o.application_name = 'pg_dump'"
+                       " AND o.datname > current_database()\n"
                        "         AND o.datname <> 'template1') THEN 'yes' ELSE 'no' END,\n"
-                       "  CASE WHEN me.rolsuper THEN 'yes' WHEN o.rolsuper IS NOT FALSE THEN "
-                       "'super'\n"
+                       "  CASE WHEN me.rolsuper THEN 'yes' WHEN o.rolsuper IS NOT FALSE"
+                       " THEN 'super'\n"
                        "       WHEN %s THEN 'yes' ELSE 'no' END,\n"
                        "  CASE WHEN x.query = '<insufficient privilege>' THEN '' ELSE\n"
-                       "   translate(substr(coalesce(x.query, ''), 1, 1000), chr(10) || chr(13) || "
-                       "chr(9) || "
+                       "   translate(substr(coalesce(x.query, ''), 1, 1000), "
+                       "chr(10) || chr(13) || chr(9) || "
                        "chr(31), "
                        "'    ') END,\n"
                        "  coalesce(x.client_port::text, ''), x.locked, x.tables\n"
@@ -174,8 +174,8 @@ static const char *is_session(struct arena *a, const struct db_session *s)
                          text, s->start);
     if (db_is_vxid(s->transaction))
         text = arena_printf(a,
-                            "%s AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = "
-                            "a.pid AND l.locktype ="
+                            "%s AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks l"
+                            " WHERE l.pid = a.pid AND l.locktype ="
                             " 'virtualxid' AND l.granted AND l.virtualxid = '%s')",
                             text, s->transaction);
     return text;
@@ -276,30 +276,30 @@ static void put_columns(struct buf *b, const char *own, long version)
         " WHEN b.application_name LIKE 'crelease-%%' THEN 'crelease'"
         " WHEN b.application_name IN ('pg_dump', 'pg_dumpall') OR " DB_COPY_OUT(
             "b.query") ""
-                       "  OR b.query ~* '_pg_dump_cursor' THEN 'backup'"
-                       " WHEN %s THEN 'server'"
+                       "  OR b.query ~* '_pg_dump_cursor' THEN 'backup' WHEN %s"
+                       " THEN 'server'"
                        " WHEN k.n >= 3 AND k.n >= 0.8 * (SELECT count(*) FROM pg_catalog.pg_class c"
-                       "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace WHERE c.relkind "
-                       "IN ('r', 'p')"
-                       "  AND s.nspname <> 'information_schema' AND s.nspname !~ '^pg_') THEN "
-                       "'backup'"
+                       "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace"
+                       " WHERE c.relkind IN ('r', 'p')"
+                       "  AND s.nspname <> 'information_schema'"
+                       " AND s.nspname !~ '^pg_') THEN 'backup'"
                        " ELSE 'session' END,",
         own,
         has(version, BACKEND_TYPE) ? "b.backend_type <> 'client backend'"
                                    : "b.query ~ '^autovacuum: '");
     buf_printf(
         b,
-        " coalesce((SELECT v.virtualxid FROM pg_catalog.pg_locks v WHERE v.pid = p.pid AND "
-        "v.locktype ="
+        " coalesce((SELECT v.virtualxid FROM pg_catalog.pg_locks v WHERE v.pid = p.pid"
+        " AND v.locktype ="
         "  'virtualxid' AND v.granted AND v.virtualxid = v.virtualtransaction LIMIT 1), ''),"
         " coalesce((extract(epoch FROM b.backend_start) * 1000000)::bigint::text, ''),"
         " coalesce(floor(extract(epoch FROM clock_timestamp() - b.xact_start))::bigint::text, ''),"
         " regexp_replace(coalesce(b.usename::text, ''), '[[:cntrl:]]', ' ', 'g'),"
-        " regexp_replace(coalesce(b.application_name, ''), '[[:cntrl:]]', ' ', 'g'),"
-        " coalesce(b.state, ''),"
+        " regexp_replace(coalesce(b.application_name, ''), '[[:cntrl:]]', ' ', 'g'), "
+        "coalesce(b.state, ''),"
         " CASE WHEN b.pid IS NULL OR b.pid = pg_backend_pid() THEN 'no' WHEN me.rolsuper THEN 'yes'"
-        "  WHEN o.rolsuper IS NOT FALSE THEN 'no' WHEN %s THEN 'yes' ELSE 'no' END,"
-        " w.behind, w.waits_for,"
+        "  WHEN o.rolsuper IS NOT FALSE THEN 'no' WHEN %s"
+        " THEN 'yes' ELSE 'no' END, w.behind, w.waits_for,"
         " CASE WHEN b.query = '<insufficient privilege>' THEN '' ELSE"
         "  regexp_replace(regexp_replace(substr(coalesce(b.query, ''), 1, 1000), " WITHOUT_LITERALS
         "), '[[:cntrl:]]', ' ', 'g') END",
@@ -319,8 +319,8 @@ static void put_joins(struct buf *b, struct arena *a, long version)
         "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace AND s.nspname <>"
         "   'information_schema' AND s.nspname !~ '^pg_'"
         "  WHERE l.mode = 'AccessShareLock' AND l.granted AND l.database = (SELECT d.oid FROM"
-        "   pg_catalog.pg_database d WHERE d.datname = current_database()) GROUP BY l.pid) k"
-        "  ON k.pid = p.pid",
+        "   pg_catalog.pg_database d WHERE d.datname = current_database()) GROUP BY l.pid) k  ON"
+        " k.pid = p.pid",
         sessions(a, version));
 }
 
@@ -414,8 +414,8 @@ static const char *waits(struct arena *a, const struct waits *w)
     put_waiters(&b, a, w);
     buf_printf(&b,
                "SELECT 'cancelled', w.pid, CASE WHEN %s THEN 'crowd' ELSE 'time' END, w.behind,"
-               " pg_cancel_backend(w.pid) FROM w WHERE (%s OR clock_timestamp() - w.since >= "
-               "interval '%lld ms')",
+               " pg_cancel_backend(w.pid) FROM w WHERE (%s"
+               " OR clock_timestamp() - w.since >= interval '%lld ms')",
                crowd, crowd, w->limit_ms);
     /* There only superusers may, and others do not try. */
     if (!has(w->version, STATED)) {
@@ -424,8 +424,8 @@ static const char *waits(struct arena *a, const struct waits *w)
         buf_printf(&b, " AND %s;\n", super);
         put_waiters(&b, a, w);
         buf_printf(&b,
-                   "SELECT 'helpless', w.pid FROM w WHERE clock_timestamp() - w.since >= "
-                   "interval '%lld ms' AND NOT %s",
+                   "SELECT 'helpless', w.pid FROM w WHERE clock_timestamp() - w.since >="
+                   " interval '%lld ms' AND NOT %s",
                    w->limit_ms, super);
     }
     buf_printf(&b, ";%s%s", shown ? "\n" : "", shown ? adopt_look_sql : "");
@@ -441,10 +441,10 @@ static const char *lock_holders(struct arena *a, long version, const char *own)
     put_columns(&b, own, version);
     buf_puts(&b, " FROM (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = "
                  "'advisory' AND l.granted"
-                 "  AND l.pid <> pg_backend_pid() AND l.database = (SELECT d.oid FROM "
-                 "pg_catalog.pg_database d"
-                 "  WHERE d.datname = current_database())) p CROSS JOIN (SELECT 0 AS behind, "
-                 "'advisory'::text AS"
+                 "  AND l.pid <> pg_backend_pid() AND l.database = (SELECT d.oid"
+                 " FROM pg_catalog.pg_database d"
+                 "  WHERE d.datname = current_database())) p CROSS"
+                 " JOIN (SELECT 0 AS behind, 'advisory'::text AS"
                  " waits_for) w");
     put_joins(&b, a, version);
     buf_puts(&b, ";\n");
@@ -456,22 +456,23 @@ static const char *lock_holders(struct arena *a, long version, const char *own)
 /* ---- what is left ---- */
 
 /* One that is being built at this moment is not valid either. */
-static const char indexes_sql[] = "SELECT 'index', regexp_replace(quote_ident(n.nspname) || '.' || "
-                                  "quote_ident(c.relname), '[[:cntrl:]]', ' ', 'g')\n"
-                                  " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid "
-                                  "= i.indexrelid AND c.relkind = 'i'\n"
-                                  " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-                                  "(NOT i.indisvalid OR NOT i.indisready)\n";
+static const char indexes_sql[] =
+    "SELECT 'index', regexp_replace(quote_ident(n.nspname) || '.' || quote_ident(c.relname),"
+    " '[[:cntrl:]]', ' ', 'g')\n"
+    " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+    " AND c.relkind = 'i'\n"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE (NOT i.indisvalid OR NOT i.indisready)\n";
 static const char built_now_sql[] =
-    " AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid "
-    "= c.oid)\n";
+    " AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p"
+    " WHERE p.index_relid = c.oid)\n";
 static const char detaches_sql[] =
     "SELECT 'detach', regexp_replace(h.inhparent::regclass::text, '[[:cntrl:]]', ' ', 'g'),\n"
     " regexp_replace(h.inhrelid::regclass::text, '[[:cntrl:]]', ' ', 'g')\n"
     " FROM pg_catalog.pg_inherits h WHERE h.inhdetachpending ORDER BY 2, 3;\n";
 static const char deadlocks_sql[] =
-    "SELECT 'deadlocks', d.deadlocks FROM pg_catalog.pg_stat_database d WHERE d.datname = "
-    "current_database();\n";
+    "SELECT 'deadlocks', d.deadlocks FROM pg_catalog.pg_stat_database d"
+    " WHERE d.datname = current_database();\n";
 
 static const char *leftovers(struct arena *a, long version)
 {

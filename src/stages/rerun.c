@@ -140,8 +140,8 @@ static bool rerun(struct run *r, size_t host, const char **ret_detail, struct er
         return false;
     if (!command && !s->again) {
         run_warn(r, name,
-                 "%s was stopped and is not started again: %s; start it by hand, and say in the "
-                 "recipe what"
+                 "%s was stopped and is not started again: %s; start it by hand, "
+                 "and say in the recipe what"
                  " does it (backup.command)",
                  what, why);
         *ret_detail = "not known how: start it by hand";

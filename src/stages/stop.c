@@ -179,8 +179,8 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
         else if (is_kind(one, "hold") || is_kind(one, "migration"))
             *ret = arena_printf(
                 r->arena,
-                "it is a '%s', and what runs in it is not stopped by crelease: wait for its end,"
-                " or end it where it runs",
+                "it is a '%s', and what runs in it is not stopped by crelease: wait for its end, "
+                "or end it where it runs",
                 one->kind);
         else if (!is_kind(one, "dump-like") && !server_is_dump(server, one->kind))
             *ret = arena_printf(r->arena, "it is a '%s', and not stopped by crelease", one->kind);
@@ -296,8 +296,8 @@ static bool finish(struct run *r, const struct step *s, size_t host, const struc
                  backup_text(r, b));
     if (!r->recipe->backup.rerun)
         run_warn(r, name,
-                 "the backup is not started again: do so when the deploy is over (backup.rerun: "
-                 "true does it)");
+                 "the backup is not started again: do so when the deploy is over (backup.rerun:"
+                 " true does it)");
     return true;
 }
 
