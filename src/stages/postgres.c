@@ -29,7 +29,9 @@ enum {
     DETACHES = 140000,     /* and pg_stat_progress_copy, waitstart, the check of the connection */
 };
 
-#define ARGS " -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -"
+#define A_COPIES_OUT DB_COPY_OUT("a.query")
+#define B_COPIES_OUT DB_COPY_OUT("b.query")
+#define ARGS         " -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -"
 
 /* ---- versions ---- */
 
@@ -118,43 +120,42 @@ static const char *look(struct arena *a, const char *own, long version)
         "       WHEN a.datname <> current_database() THEN NULL\n"
         "       WHEN a.application_name = 'pg_dump' THEN 'pg_dump'\n"
         "       WHEN coalesce(k.n, 0) >= 3 AND k.n >= 0.8 * t.n THEN 'dump-like'\n"
-        "       WHEN " DB_COPY_OUT(
-            "a.query") " THEN 'copy' END AS kind\n"
-                       " FROM %s a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid LEFT"
-                       " JOIN h ON h.pid = a.pid\n"
-                       " LEFT JOIN pg_catalog.pg_locks v ON v.pid = a.pid"
-                       " AND v.locktype = 'virtualxid' AND "
-                       "v.granted\n"
-                       "  AND v.virtualxid = v.virtualtransaction"
-                       " WHERE a.pid <> pg_catalog.pg_backend_pid())\n"
-                       "SELECT 'session', x.kind, x.pid, coalesce(x.vxid, ''),\n"
-                       "  coalesce((extract(epoch FROM x.backend_start) *"
-                       " 1000000)::bigint::text, ''),\n"
-                       "  coalesce(floor(extract(epoch FROM clock_timestamp() -"
-                       " coalesce(x.xact_start, "
-                       "x.backend_start)))::bigint::text, ''),\n"
-                       "  translate(coalesce(x.datname::text, ''), chr(10) || chr(31), '  '),\n"
-                       "  translate(coalesce(x.usename::text, ''), chr(10) || chr(31), '  '),\n"
-                       "  translate(coalesce(x.application_name, ''), chr(10) || chr(31), '  '),\n"
-                       "  CASE WHEN x.kind IN ('pg_dump', 'dump-like', 'own') THEN\n"
-                       "         CASE WHEN x.vxid IS NULL THEN 'no' ELSE 'yes' END\n"
-                       "       WHEN x.kind IN ('hold', 'migration') THEN 'yes'\n"
-                       "       WHEN x.kind = 'pg_dumpall' AND NOT EXISTS (SELECT 1 FROM %s o\n"
-                       "         WHERE o.application_name = 'pg_dump'"
-                       " AND o.datname > current_database()\n"
-                       "         AND o.datname <> 'template1') THEN 'yes' ELSE 'no' END,\n"
-                       "  CASE WHEN me.rolsuper THEN 'yes' WHEN o.rolsuper IS NOT FALSE"
-                       " THEN 'super'\n"
-                       "       WHEN %s THEN 'yes' ELSE 'no' END,\n"
-                       "  CASE WHEN x.query = '<insufficient privilege>' THEN '' ELSE\n"
-                       "   translate(substr(coalesce(x.query, ''), 1, 1000), "
-                       "chr(10) || chr(13) || chr(9) || "
-                       "chr(31), "
-                       "'    ') END,\n"
-                       "  coalesce(x.client_port::text, ''), x.locked, x.tables\n"
-                       "FROM x JOIN pg_catalog.pg_roles me ON me.rolname = current_user\n"
-                       "LEFT JOIN pg_catalog.pg_roles o ON o.oid = x.usesysid\n"
-                       "WHERE x.kind IS NOT NULL ORDER BY x.locked DESC, x.pid;\n%s",
+        "       WHEN " A_COPIES_OUT " THEN 'copy' END AS kind\n"
+        " FROM %s a CROSS JOIN t LEFT JOIN k ON k.pid = a.pid LEFT"
+        " JOIN h ON h.pid = a.pid\n"
+        " LEFT JOIN pg_catalog.pg_locks v ON v.pid = a.pid"
+        " AND v.locktype = 'virtualxid' AND "
+        "v.granted\n"
+        "  AND v.virtualxid = v.virtualtransaction"
+        " WHERE a.pid <> pg_catalog.pg_backend_pid())\n"
+        "SELECT 'session', x.kind, x.pid, coalesce(x.vxid, ''),\n"
+        "  coalesce((extract(epoch FROM x.backend_start) *"
+        " 1000000)::bigint::text, ''),\n"
+        "  coalesce(floor(extract(epoch FROM clock_timestamp() -"
+        " coalesce(x.xact_start, "
+        "x.backend_start)))::bigint::text, ''),\n"
+        "  translate(coalesce(x.datname::text, ''), chr(10) || chr(31), '  '),\n"
+        "  translate(coalesce(x.usename::text, ''), chr(10) || chr(31), '  '),\n"
+        "  translate(coalesce(x.application_name, ''), chr(10) || chr(31), '  '),\n"
+        "  CASE WHEN x.kind IN ('pg_dump', 'dump-like', 'own') THEN\n"
+        "         CASE WHEN x.vxid IS NULL THEN 'no' ELSE 'yes' END\n"
+        "       WHEN x.kind IN ('hold', 'migration') THEN 'yes'\n"
+        "       WHEN x.kind = 'pg_dumpall' AND NOT EXISTS (SELECT 1 FROM %s o\n"
+        "         WHERE o.application_name = 'pg_dump'"
+        " AND o.datname > current_database()\n"
+        "         AND o.datname <> 'template1') THEN 'yes' ELSE 'no' END,\n"
+        "  CASE WHEN me.rolsuper THEN 'yes' WHEN o.rolsuper IS NOT FALSE"
+        " THEN 'super'\n"
+        "       WHEN %s THEN 'yes' ELSE 'no' END,\n"
+        "  CASE WHEN x.query = '<insufficient privilege>' THEN '' ELSE\n"
+        "   translate(substr(coalesce(x.query, ''), 1, 1000), "
+        "chr(10) || chr(13) || chr(9) || "
+        "chr(31), "
+        "'    ') END,\n"
+        "  coalesce(x.client_port::text, ''), x.locked, x.tables\n"
+        "FROM x JOIN pg_catalog.pg_roles me ON me.rolname = current_user\n"
+        "LEFT JOIN pg_catalog.pg_roles o ON o.oid = x.usesysid\n"
+        "WHERE x.kind IS NOT NULL ORDER BY x.locked DESC, x.pid;\n%s",
         own, all, all, may_end(version), version >= DETACHES ? copied_sql : "");
 }
 
@@ -269,24 +270,22 @@ static const char *named(struct arena *a, long version)
  * session that holds share locks on most tables is a backup, whatever it calls itself. */
 static void put_columns(struct buf *b, const char *own, long version)
 {
-    buf_printf(
-        b,
-        "SELECT 'blocker', p.pid, CASE WHEN p.pid = 0 THEN 'prepared'"
-        " WHEN b.application_name = '%s' THEN 'own'"
-        " WHEN b.application_name LIKE 'crelease-%%' THEN 'crelease'"
-        " WHEN b.application_name IN ('pg_dump', 'pg_dumpall') OR " DB_COPY_OUT(
-            "b.query") ""
-                       "  OR b.query ~* '_pg_dump_cursor' THEN 'backup' WHEN %s"
-                       " THEN 'server'"
-                       " WHEN k.n >= 3 AND k.n >= 0.8 * (SELECT count(*) FROM pg_catalog.pg_class c"
-                       "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace"
-                       " WHERE c.relkind IN ('r', 'p')"
-                       "  AND s.nspname <> 'information_schema'"
-                       " AND s.nspname !~ '^pg_') THEN 'backup'"
-                       " ELSE 'session' END,",
-        own,
-        has(version, BACKEND_TYPE) ? "b.backend_type <> 'client backend'"
-                                   : "b.query ~ '^autovacuum: '");
+    buf_printf(b,
+               "SELECT 'blocker', p.pid, CASE WHEN p.pid = 0 THEN 'prepared'"
+               " WHEN b.application_name = '%s' THEN 'own'"
+               " WHEN b.application_name LIKE 'crelease-%%' THEN 'crelease'"
+               " WHEN b.application_name IN ('pg_dump', 'pg_dumpall') OR " B_COPIES_OUT
+               "  OR b.query ~* '_pg_dump_cursor' THEN 'backup' WHEN %s"
+               " THEN 'server'"
+               " WHEN k.n >= 3 AND k.n >= 0.8 * (SELECT count(*) FROM pg_catalog.pg_class c"
+               "  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace"
+               " WHERE c.relkind IN ('r', 'p')"
+               "  AND s.nspname <> 'information_schema'"
+               " AND s.nspname !~ '^pg_') THEN 'backup'"
+               " ELSE 'session' END,",
+               own,
+               has(version, BACKEND_TYPE) ? "b.backend_type <> 'client backend'"
+                                          : "b.query ~ '^autovacuum: '");
     buf_printf(
         b,
         " coalesce((SELECT v.virtualxid FROM pg_catalog.pg_locks v WHERE v.pid = p.pid"
