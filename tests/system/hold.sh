@@ -29,7 +29,7 @@ holds_no_transaction() {
 
 # hold_begin: a command that runs until hold_end, held against migrations; $HOLD.
 hold_begin() {
-    rm -f "$SITE/open"
+    rm -f "$SITE/open" "$SITE/held"
     mkfifo "$SITE/open"
     exec 7<>"$SITE/open"
     # shellcheck disable=SC2016 # for sh
