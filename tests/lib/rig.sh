@@ -157,10 +157,12 @@ sshd_ready() {
     apart || return 0
     # shellcheck disable=SC2013 # numbers
     for pid in $(grep -alF -- "$1/sshd_config" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
-        case $(readlink "/proc/$pid/exe") in */sshd) echo "$pid" >"$1/sshd.pid" ;; esac
+        # Not one that it has forked for a connection, such as the one that was made just now.
+        if is_sshd "$pid" && ! is_sshd "$(parent_of "$pid")"; then echo "$pid" >"$1/sshd.pid"; fi
     done
     [ -s "$1/sshd.pid" ]
 }
+is_sshd() { case $(readlink "/proc/$1/exe") in */sshd) ;; *) return 1 ;; esac; }
 
 # host_start NAME ADDRESS: sets PORT_NAME's value in $RIG/NAME/port.
 host_start() {
@@ -262,6 +264,17 @@ connections_cut() {
 host_again() {
     sshd_begin "$RIG/$1"
     sshd_ready "$RIG/$1" "$(host_address "$1")" "$(host_port "$1")" || fail "sshd of $1 does not come back"
+}
+
+# own_crontab: on the hosts crontab prints $RIG/crontab.
+own_crontab() {
+    mkdir -p "$RIG/bin"
+    cat >"$RIG/bin/crontab" <<END
+#!/bin/sh
+cat "$RIG/crontab" 2>/dev/null || { echo "no crontab for \$(id -un)" >&2; exit 1; }
+END
+    chmod +x "$RIG/bin/crontab"
+    HOST_PATH=$RIG/bin:$HOST_PATH
 }
 
 # --- links -------------------------------------------------------------------------------------------

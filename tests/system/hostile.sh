@@ -4,16 +4,6 @@
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 
-own_crontab() {
-    mkdir -p "$RIG/bin"
-    cat >"$RIG/bin/crontab" <<END
-#!/bin/sh
-cat "$RIG/crontab" 2>/dev/null || { echo "no crontab for \$(id -un)" >&2; exit 1; }
-END
-    chmod +x "$RIG/bin/crontab"
-    HOST_PATH=$RIG/bin:$HOST_PATH
-}
-
 # site_hostile NAME [RECIPE]: one revision live, a migration committed.
 site_hostile() {
     rm -f "$RIG/crontab"

@@ -3,16 +3,6 @@
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 
-own_crontab() {
-    mkdir -p "$RIG/bin"
-    cat >"$RIG/bin/crontab" <<END
-#!/bin/sh
-cat "$RIG/crontab" 2>/dev/null || { echo "no crontab for \$(id -un)" >&2; exit 1; }
-END
-    chmod +x "$RIG/bin/crontab"
-    HOST_PATH=$RIG/bin:$HOST_PATH
-}
-
 on_host() {
     ssh -n -F none -i "$RIG/home/.ssh/id_ed25519" -o BatchMode=yes -o "UserKnownHostsFile=$RIG/home/.ssh/known_hosts" \
         -p "$(host_port app1)" "$(id -un)@$(host_address app1)" "$1"
