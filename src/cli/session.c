@@ -209,19 +209,11 @@ static void run_prepare(struct session *s)
                       .interactive =
                           isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !s->options.json};
     run_init(r);
+    struct what none = what_none;
+    none.application = s->recipe->application;
+    none.environment = s->recipe->environment;
     /* Until there is a run: scripts that only look, and commands of the moment, have this one. */
-    r->plan = plan_make(s->arena, r->stages, s->recipe,
-                        &(struct what){.run = "",
-                                       .application = s->recipe->application,
-                                       .environment = s->recipe->environment,
-                                       .release = "",
-                                       .revision = "",
-                                       .ref = "",
-                                       .subject = "",
-                                       .by = "",
-                                       .user = "",
-                                       .recipe_digest = "",
-                                       .migrate_digest = ""});
+    r->plan = plan_make(s->arena, r->stages, s->recipe, &none);
     for (size_t i = 0; s->options.on_backup && i < sizeof policies / sizeof *policies; i++)
         if (strcmp(policies[i].word, s->options.on_backup) == 0)
             r->on_backup = policies[i].policy;

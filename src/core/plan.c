@@ -287,19 +287,21 @@ static bool is_hex(const char *s, size_t len)
     return strlen(s) == len && strspn(s, "0123456789abcdef") == len;
 }
 
+const struct what what_none = {.run = "",
+                               .application = "",
+                               .environment = "",
+                               .release = "",
+                               .revision = "",
+                               .ref = "",
+                               .subject = "",
+                               .by = "",
+                               .user = "",
+                               .recipe_digest = "",
+                               .migrate_digest = ""};
+
 bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *err)
 {
-    struct what w = {.run = "",
-                     .application = "",
-                     .environment = "",
-                     .release = "",
-                     .revision = "",
-                     .ref = "",
-                     .subject = "",
-                     .by = "",
-                     .user = "",
-                     .recipe_digest = "",
-                     .migrate_digest = ""};
+    struct what w = what_none;
     const char first[] = "crelease-plan 1\n";
     bool whole = false;
     bool good = true;

@@ -32,6 +32,9 @@ struct what {
     struct strs hosts; /* names of those that take part */
 };
 
+/* All texts empty: there is no run yet. */
+extern const struct what what_none;
+
 struct step {
     const struct stage *stage;
     const char *name;        /* of its marks: "build", "before-switch", "after-switch" */

@@ -15,8 +15,7 @@ const char *adopt_tag(struct arena *a, const char *own);
  * but for those in psql's variable `asked`. */
 extern const char adopt_look_sql[];
 
-/* Asked when the command has ended: sessions called `own` are ended, and of those that were found a
- * wait for a lock is cancelled. */
-const char *adopt_last_sql(struct arena *a, const char *own);
+/* Asked when the command has ended: of those that were found a wait for a lock is cancelled. */
+extern const char adopt_last_sql[];
 
 #endif

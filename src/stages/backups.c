@@ -65,6 +65,15 @@ static const char *identity_of(struct arena *a, const struct row *row)
                         db_is_number(row->field[4]) ? row->field[4] : "-", row->field[10]);
 }
 
+/* Only of one that has an identity. */
+static struct db_session session_of(struct arena *a, const struct backup *b)
+{
+    const char *start = b->identity + strcspn(b->identity, " ") + 1;
+
+    return (struct db_session){b->pid, arena_strndup(a, b->identity, strcspn(b->identity, " ")),
+                               arena_strndup(a, start, strcspn(start, " "))};
+}
+
 static struct backup backup_of(struct run *r, const struct row *row)
 {
     return (struct backup){
@@ -231,12 +240,10 @@ static bool add_silent(struct run *r, size_t host, struct backups *b, struct err
     size_t n = 0;
 
     for (size_t i = 0; i < r->n_dumps; i++) {
-        const char *identity = r->dumps[i].identity;
         if (find(b->v, b->n, &r->dumps[i]))
             continue;
         silent[n] = r->dumps[i];
-        sessions[n++] = (struct db_session){
-            r->dumps[i].pid, arena_strndup(r->arena, identity, strcspn(identity, " ")), ""};
+        sessions[n++] = session_of(r->arena, &r->dumps[i]);
     }
     const char *sql =
         n ? server_of(r->recipe)->there(r->arena, r->server_version, sessions, n) : NULL;
@@ -287,15 +294,13 @@ bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *er
 bool backup_signal(struct run *r, size_t host, const struct backup *b, enum way way,
                    size_t *ret_signalled, struct err *err)
 {
-    char transaction[64] = "-";
-    char start[32] = "-";
     struct row *rows;
     size_t n;
     const char *why;
 
-    if (!b->identity || sscanf(b->identity, "%63s %31s", transaction, start) != 2)
+    if (!b->identity)
         return true;
-    struct db_session session = {b->pid, transaction, start};
+    struct db_session session = session_of(r->arena, b);
     const char *sql = server_of(r->recipe)->end(r->arena, r->server_version, &session, NULL, way);
     if (!sql)
         return true;

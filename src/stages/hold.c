@@ -94,7 +94,7 @@ const char *guard_text(struct run *r)
 static const struct backup *holder(const struct backups *b)
 {
     for (size_t i = 0; i < b->n; i++)
-        if (strcmp(b->v[i].kind, "hold") == 0 || strcmp(b->v[i].kind, "migration") == 0)
+        if (backup_is_lock(&b->v[i]))
             return &b->v[i];
     return NULL;
 }

@@ -31,6 +31,7 @@ enum {
 
 #define A_COPIES_OUT DB_COPY_OUT("a.query")
 #define B_COPIES_OUT DB_COPY_OUT("b.query")
+#define NAMED_SO     "a.application_name = '%s' AND a.pid <> pg_backend_pid()"
 #define ARGS         " -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -"
 
 /* ---- versions ---- */
@@ -233,17 +234,16 @@ static const char *there(struct arena *a, long version, const struct db_session 
  * found to be its (adopt.h). */
 static const char *ours(struct arena *a, long version, const char *own)
 {
-    return has(version, BLOCKING_PIDS)
-               ? adopt_tag(a, own)
-               : arena_printf(a, "a.application_name = '%s' AND a.pid <> pg_backend_pid()", own);
+    return has(version, BLOCKING_PIDS) ? adopt_tag(a, own) : arena_printf(a, NAMED_SO, own);
 }
 
 static const char *end_own(struct arena *a, long version, const char *own)
 {
-    if (has(version, BLOCKING_PIDS))
-        return adopt_last_sql(a, own);
-    return arena_printf(a, "SELECT pg_terminate_backend(a.pid) FROM %s a WHERE %s;\n",
-                        sessions(a, version), ours(a, version, own));
+    return arena_printf(a,
+                        "SELECT pg_terminate_backend(a.pid) FROM %s a"
+                        " WHERE " NAMED_SO ";\n%s",
+                        sessions(a, version), own,
+                        has(version, BLOCKING_PIDS) ? adopt_last_sql : "");
 }
 
 static const char *named(struct arena *a, long version)
