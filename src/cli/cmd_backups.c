@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "edge/child.h"
 #include "edge/clock.h"
+#include "stages/partial.h"
 
 enum { NEXT_SHOWN = 10 };
 
@@ -83,9 +84,10 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
                lock ? text_shown(a, one->application) : "", one->pid,
                one->running_s < 0 ? "since when may not be seen"
                                   : arena_printf(a, "for %s", text_span(a, one->running_s * 1000)),
-               one->blocks_migrations ? "; a migration would wait for it"
-                                      : "; does not hold up a migration");
-        if (backup_is_partial(one))
+               !one->blocks_migrations ? "; does not hold up a migration"
+               : partial_is(one)       ? "; a migration of a table that it holds would wait for it"
+                                       : "; a migration would wait for it");
+        if (partial_is(one))
             printf("%*s  holds %ld of %ld tables\n", (int)strlen(host), "", one->locked,
                    one->tables);
         if (kind_about(one->kind))

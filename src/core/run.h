@@ -50,10 +50,13 @@ struct run {
     long server_version;     /* of the database, as it tells it; 0: not known yet */
     struct backup *dumps; /* sessions that were seen to be one; running_s: at the loop's time 0 */
     size_t n_dumps;
-    bool backup_seen;     /* backup-detect found one in the way */
-    bool backup_stopped;  /* this command stopped one */
-    bool nothing_pending; /* found out by backup-detect, or before, or to be taken so */
-    long pending;         /* number; -1: not known; LONG_MAX: some, number not known */
+    struct strs met; /* dumps of a few tables that the migration has waited for (partial.c) */
+    const char *concurrently; /* what they are not passed by for; */
+    bool concurrently_asked;  /* was it looked for? */
+    bool backup_seen;         /* backup-detect found one in the way */
+    bool backup_stopped;      /* this command stopped one */
+    bool nothing_pending;     /* found out by backup-detect, or before, or to be taken so */
+    long pending;             /* number; -1: not known; LONG_MAX: some, number not known */
     long long behind_backup_ms;
     struct strs untidy; /* what failed after the release was live */
     struct failure failure;

@@ -2,6 +2,7 @@
 #include "stages/stages.h"
 
 #include "base/text.h"
+#include "stages/partial.h"
 #include "stages/server.h"
 
 #define NO_DATABASE "the recipe names no database to look at"
@@ -76,6 +77,7 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
 {
     size_t host = s->hosts[0];
     const char *mark = site_mark(&r->sites[host], "migrate");
+    const struct backup *passed;
     struct backups now;
     size_t n;
 
@@ -98,7 +100,7 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
     }
     if (mark && !backup_end_own(r, host, err))
         return false;
-    if (!backup_look(r, host, &now, err))
+    if (!backup_look(r, host, &now, err) || !partial_pass(r, host, &now, &passed, err))
         return false;
     const struct backup *b = backups_first(&now, &n);
     if (now.why) {
@@ -110,8 +112,9 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
     }
     r->backup_seen = b != NULL;
     r->detail = arena_printf(r->arena, "%s; %s", r->detail,
-                             now.why ? "could not look for backups"
-                             : b     ? backup_text(r, b)
-                                     : "no backup in the way");
+                             now.why  ? "could not look for backups"
+                             : b      ? backup_text(r, b)
+                             : passed ? partial_passed(r, passed)
+                                      : "no backup in the way");
     return run_put_mark(r, s, "done", err);
 }

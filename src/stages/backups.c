@@ -378,14 +378,6 @@ const char *backup_text(struct run *r, const struct backup *b)
                                            text_span(r->arena, b->running_s * 1000));
 }
 
-/* It has taken all its locks when it reads; before, few of them say nothing. */
-bool backup_is_partial(const struct backup *b)
-{
-    return strcmp(b->kind, "pg_dump") == 0 && b->query &&
-           (strncmp(b->query, "COPY ", 5) == 0 || strncmp(b->query, "FETCH ", 6) == 0) &&
-           b->locked >= 0 && b->locked * 5 < b->tables * 4;
-}
-
 bool backup_in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err)
 {
     return err_set(err, ERR_BACKUP, "%s is in the way: %s", backup_text(r, b), why);

@@ -37,9 +37,6 @@ bool backup_is_same(const struct backup *a, const struct backup *b);
 /* No backup: the lock of a hold or of another migration. */
 bool backup_is_lock(const struct backup *b);
 
-/* A dump that has all its locks, and holds few of the database's tables. */
-bool backup_is_partial(const struct backup *b);
-
 /* "pg_dump of shop by ann, pid 123, for 1 h" */
 const char *backup_text(struct run *r, const struct backup *b);
 

@@ -10,6 +10,7 @@
 #include "stages/blockers.h"
 #include "stages/db.h"
 #include "stages/leftovers.h"
+#include "stages/partial.h"
 #include "stages/scripts.h"
 #include "stages/server.h"
 
@@ -466,6 +467,8 @@ static bool back_off(struct run *r, const struct attempts *t, struct err *err)
     long long pause = 1000LL << (t->n < 5 ? t->n : 5);
     long long limit = r->recipe->backup.wait_limit_ms;
     const struct blocker *b = blockers_first(&t->seen);
+
+    partial_meet(r, &t->seen);
     bool somebody = b && strcmp(b->kind, "backup") != 0;
     size_t ended = 0;
 

@@ -574,6 +574,7 @@ const struct server server_postgresql = {
     .waits = waits,
     .clients = script_adopt,
     .watched_since = NAMED,
+    .bounded_since = STATED,
     .end_own = end_own,
     .lock_holders = lock_holders,
     .lock = lock,

@@ -33,3 +33,4 @@ SCRIPT(pending);
 SCRIPT(leftovers);
 SCRIPT(history);
 SCRIPT(adopt);
+SCRIPT(concurrently);

@@ -24,5 +24,6 @@ extern const char script_pending[];
 extern const char script_leftovers[];
 extern const char script_history[];
 extern const char script_adopt[];
+extern const char script_concurrently[];
 
 #endif

@@ -98,6 +98,7 @@ struct server {
      * helpless PID: it should be cancelled, and this role may not */
     const char *(*waits)(struct arena *a, const struct waits *w);
     long watched_since; /* the first version that it has words for */
+    long bounded_since; /* and that in which any role may end the wait of its own session */
 
     /* Shell text for a job's watch (job.sh), with two functions: tell_clients puts out what goes
      * before each look, and tells which connections are the command's; end_rest deals with what the

@@ -2,6 +2,7 @@
 #include "stages/stages.h"
 
 #include "base/text.h"
+#include "stages/partial.h"
 #include "stages/server.h"
 
 enum {
@@ -55,12 +56,7 @@ static const char *note(struct run *r, const struct backup *b)
         return arena_printf(r->arena,
                             "it dumps one database after the other, and %s is still to come",
                             name ? name : "this one");
-    if (backup_is_partial(b))
-        return arena_printf(
-            r->arena,
-            "it holds %ld of %ld tables, and which of them the migration needs cannot be known",
-            b->locked, b->tables);
-    return NULL;
+    return partial_is(b) ? partial_note(r, b) : NULL;
 }
 
 /* Seen nothing for too long is an answer of its own: then it is told, and err says whether to stop.
@@ -215,7 +211,9 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
         struct backups now;
         size_t n;
         struct backups own;
-        if (!backup_look_all(r, host, &now, &own, err))
+        const struct backup *passed;
+        if (!backup_look_all(r, host, &now, &own, err) ||
+            (!w->only_wait && !partial_pass(r, host, &now, &passed, err)))
             return false;
         w->seen = w->seen || !now.why;
         struct backup *b = backups_first(&now, &n);
@@ -299,10 +297,11 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
     while (w->policy != POLICY_KILL) {
         struct backups now;
         size_t n;
+        const struct backup *passed;
         struct schedule then = *next;
         then.now_unix += (loop_now() - begun) / 1000;
         const char *what = foresee_text(r, &then, start);
-        if (!backup_look(r, host, &now, err))
+        if (!backup_look(r, host, &now, err) || !partial_pass(r, host, &now, &passed, err))
             return false;
         if (now.why ? is_blind_too_long(r, host, w, now.why, err) : backups_first(&now, &n) != NULL)
             return err->code == ERR_NONE;

@@ -291,19 +291,83 @@ END2
     backup_end dump
 }
 
-# Which tables a migration needs cannot be known before; what is wrongly tried may leave an invalid index
-# or half of a migration behind, what is wrongly waited for only takes time.  So it is waited for, and told.
-case_s14_dump_of_one_table() {
-    site_pending s14 </dev/null
+# site_one_table NAME TABLE: a dump of that table alone runs, held open; five others are there.
+site_one_table() {
+    site_pending "$1" </dev/null
     for i in 1 2 3 4; do sql "create table other_$i (id int)" "$DB"; done
     big_table
+    sql "insert into events (name) select repeat('x', 2000) from generate_series(1, 20000)" "$DB"
+    backup_begin dump pg_dump -t "$2" -d "$DB"
+    wait_for 60 dump_is "query like 'COPY public.$2 %'"
+    TABLES=$(sql "select count(*) from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace" "$DB")
+}
+
+# Of tables that the migration does not need: it begins beside it, whatever the policy is.
+case_s14_dump_of_other_tables() {
+    site_one_table s14 big
+    local pid
+    pid=$(dumps true)
+    expect 0 backups production
+    says "pid $pid, for .*; a migration of a table that it holds would wait for it"
+    says "holds 1 of $TABLES tables"
+    expect 0 deploy --on-backup kill production
+    says "1 pending: .*; pg_dump of s14 by rig, pid $pid, for .*, holds 1 of $TABLES tables: waited for only if"
+    says_not ', waited|: waiting|stopp'
+    migrated
+    same "the dump" "$(dumps true)" "$pid"
+    backup_end dump
+}
+
+# Of one that it needs: tried once, and then waited for like any other.
+case_s14_dump_of_its_table() {
+    site_one_table s14b events
+    local pid
+    pid=$(dumps true)
+    cr_begin deploy production
+    wait_for 60 waits "backup app1: pg_dump of s14b by rig, pid $pid, .*waited.*: it holds 1 of $TABLES tables, and the migration needs one"
+    said "attempt 1 of " || fail "it was not tried"
+    not_migrated
+    backup_end dump
+    cr_end 0
+    finished "$(revision)" 2
+    same migrations "$(migrations)" '20260101000000 20260102000000'
+    same attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 2
+}
+
+# One that it needs, and the policy says not to wait for any.
+case_s14_policy_abort() {
+    site_one_table s14c events
+    expect 4 deploy --on-backup abort production
+    says 'pg_dump of s14c by rig, .* is in the way: the policy says not to wait for it'
+    not_migrated
+    backup_end dump
+    wait_for 60 are_there 0 "application_name = 'pg_dump'"
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+
+# What is done CONCURRENTLY waits for every dump, and leaves an invalid index when it is cut short.
+case_s14_concurrently() {
+    site_one_table s14d big
+    commit_migration 20260103000000 AddIndexToEvents 'add_index :events, :place, algorithm: :concurrently'
+    sed -i 's/^class .*/&\n  disable_ddl_transaction!/' "$REPO"/db/migrate/20260103000000_*.rb
+    commit_all 'No transaction around it'
+    cr_begin deploy production
+    wait_for 60 waits "backup app1: pg_dump of s14d .*waited.*: it holds 1 of $TABLES tables, and .*add_index_to_events.rb does something CONCURRENTLY"
+    not_migrated
+    backup_end dump
+    cr_end 0
+    finished "$(revision)" 2
+    same "invalid indexes" "$(sql 'select count(*) from pg_index where not indisvalid' "$DB")" 0
+    # It is the live one's now, and no reason any more.
+    rm "$SITE/dump.go"
     backup_begin dump pg_dump -t big -d "$DB"
     wait_for 60 dump_is "query like 'COPY public.big %'"
-    local tables
-    tables=$(sql "select count(*) from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace" "$DB")
-    expect 0 backups production
-    says "holds 1 of $tables tables"
-    waited_for dump "$(dumps true)" ": it holds 1 of $tables tables, and which of them the migration needs cannot be known"
+    commit_migration 20260104000000 AddNoteToEvents 'add_column :events, :note, :string'
+    expect 0 deploy production
+    says_not ', waited|: waiting'
+    finished "$(revision)" 3
+    backup_end dump
 }
 
 # Other than that: it has its locks, and calls itself something else.
