@@ -3,11 +3,12 @@
  *     struct estimate e = estimate_make(arena, &(struct estimate_of){.past = ..., .running_s =
  * ...});
  *
- * Pure.  Of two answers, and never from table sizes, which are off by a factor of two:
+ * Pure.  Of two answers, and never from table sizes alone, which are off by a factor of two:
  *   the time that earlier ones took serves before there is much output to speak of;
  *   the size of its output against that of earlier ones follows how busy the machine is now.
  * Earlier numbers are scaled by how the database has grown, where that is known.  A backup that
- * takes longer than all of this is overdue, by how much: never "0 left". */
+ * takes longer than all of this is overdue, by how much: never "0 left".  Where there are no
+ * earlier ones, how much of its text is behind it serves, with a range as wide as that deserves. */
 #ifndef CRELEASE_ESTIMATE_H
 #define CRELEASE_ESTIMATE_H
 
@@ -30,7 +31,9 @@ struct estimate_of {
     long long bytes;     /* of the output so far; -1 */
     long long bytes_s;   /* for how long it had run when it had that size; 0: running_s */
     long long db_bytes;  /* -1 */
-    long long still_s;   /* for how long nothing about it has changed; -1: not known */
+    long long text;      /* of its text so much is written, of so much in all; 0: not known */
+    long long text_all;
+    long long still_s; /* for how long nothing about it has changed; -1: not known */
 };
 
 struct estimate {

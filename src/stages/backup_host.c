@@ -4,6 +4,8 @@
 
 #include "base/limits.h"
 #include "base/quote.h"
+#include "stages/partial.h"
+#include "stages/sampled.h"
 #include "stages/scripts.h"
 #include "stages/server.h"
 
@@ -152,6 +154,21 @@ static void begin(struct run *r, size_t host, struct trace *t, const struct back
     ask_about(r, host, t, b);
 }
 
+/* No earlier one tells anything: how much of it is behind it, by a sample of its tables. */
+static struct estimate by_sample(struct run *r, size_t host, struct trace *t,
+                                 const struct backup *b, struct estimate_of of)
+{
+    struct err ignored = {.arena = r->arena};
+    bool known = b->query && b->running_s >= 0 && strcmp(b->kind, "pg_dump") == 0 && !partial_is(b);
+
+    if (known && !t->sampled_asked && !sampled_look(r, host, &t->sampled, &ignored))
+        t->sampled = NULL; /* the next look finds out that the host is lost */
+    t->sampled_asked = t->sampled_asked || known;
+    of.text = known && t->sampled ? sampled_done(t->sampled, b->query, b->copied) : 0;
+    of.text_all = of.text > 0 ? t->sampled->all : 0;
+    return estimate_make(r->arena, &of);
+}
+
 void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
 {
     if (t->pid != b->pid || !is_same(t->identity, b->identity)) {
@@ -177,6 +194,8 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
                                    .db_bytes = t->db_bytes,
                                    .still_s = has_bytes ? (loop_now() - t->moved_ms) / 1000 : -1};
     struct estimate e = estimate_make(r->arena, &of);
+    if (!e.from && !e.stuck_s)
+        e = by_sample(r, host, t, b, of);
     b->percent = e.percent;
     b->eta_s = t->eta_s = e.eta_s;
     b->eta_low_s = e.low_s;

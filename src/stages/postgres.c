@@ -22,7 +22,7 @@ enum {
     NAMED = 90000,         /* application_name */
     STATED = 90200,        /* pid, state and query; a role may end its own sessions */
     LOCK_TIMEOUT = 90300,  /* lock_timeout */
-    MEMBERS = 90500,       /* a role may end sessions of those it is a member of */
+    MEMBERS = 90500,       /* a role may end sessions of those it is a member of; TABLESAMPLE */
     BLOCKING_PIDS = 90600, /* pg_blocking_pids, wait_event_type, pg_signal_backend */
     BACKEND_TYPE = 100000,
     BUILDS_SHOWN = 120000, /* pg_stat_progress_create_index */
@@ -158,6 +158,37 @@ static const char *look(struct arena *a, const char *own, long version)
         "LEFT JOIN pg_catalog.pg_roles o ON o.oid = x.usesysid\n"
         "WHERE x.kind IS NOT NULL ORDER BY x.locked DESC, x.pid;\n%s",
         own, all, all, may_end(version), version >= DETACHES ? copied_sql : "");
+}
+
+/* All tables in pg_dump's order; then a few pages of each of the largest, in a statement of its own
+ * that holds its lock for half a second at most.  What fails is left out.  By pages and not by
+ * reltuples, which only ANALYZE keeps. */
+static const char sample_sql[] =
+    "\\set ON_ERROR_STOP 0\n"
+    "SET search_path = pg_catalog;\nSET lock_timeout = '200ms';\n"
+    "SET statement_timeout = '5s';\n"
+    "SELECT 'table', translate(quote_ident(n.nspname) || '.' || quote_ident(c.relname),"
+    " chr(10) || chr(31), '  '), pg_table_size(c.oid)\n"
+    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+    " WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'\n"
+    " ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\" LIMIT 5000;\n"
+    "SET statement_timeout = '500ms';\n"
+    "SELECT format('SELECT ''text'', %L, (coalesce(sum(octet_length(crelease_row::text)), 0)"
+    " * %s / greatest(count(DISTINCT split_part(crelease_row.ctid::text, '','', 1)), 1))::bigint"
+    " FROM ONLY %s crelease_row TABLESAMPLE SYSTEM (%s)',\n"
+    "  translate(t.name, chr(10) || chr(31), '  '), t.pages, t.name,"
+    " least(100, 3000.0 / greatest(t.pages, 1)))\n"
+    " FROM (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,\n"
+    "   pg_relation_size(c.oid) / current_setting('block_size')::int AS pages\n"
+    "  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+    "  WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'\n"
+    "   AND has_table_privilege(c.oid, 'SELECT')\n"
+    "  ORDER BY pg_table_size(c.oid) DESC LIMIT 50) t\n\\gexec\n";
+
+static const char *sample(struct arena *a, long version)
+{
+    (void)a;
+    return version >= MEMBERS ? sample_sql : NULL;
 }
 
 /* ---- one session ---- */
@@ -570,6 +601,7 @@ const struct server server_postgresql = {
     .named = named,
     .size = "SET statement_timeout = '5s';\n"
             "SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());\n",
+    .sample = sample,
     .leftovers = leftovers,
     .waits = waits,
     .clients = script_adopt,

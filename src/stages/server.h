@@ -87,6 +87,9 @@ struct server {
 
     const char *size; /* of the database in bytes: size NUMBER */
 
+    /* How much text a dump writes (sampled.h), from a few pages of each table; or NULL. */
+    const char *(*sample)(struct arena *a, long version);
+
     /* What migrations leave when they end halfway (leftovers.h): index NAME, detach PARENT
      * PARTITION, deadlocks NUMBER; of a whole schema table, column or routine NAME DIGEST. */
     const char *(*leftovers)(struct arena *a, long version);

@@ -144,6 +144,8 @@ struct trace {
     long long eta_s;    /* as it was told last */
     struct sample *past;
     size_t n_past;
+    const struct sampled *sampled; /* NULL: not known */
+    bool sampled_asked;
 };
 
 /* Takes what backup_host.sh answered about b. */

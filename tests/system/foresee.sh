@@ -192,8 +192,8 @@ case_warning() {
     rm "$RIG/crontab"
 }
 
-# dump_to FILE: a real pg_dump of the site's database on its last host, whose output stands still after
-# its first megabyte.
+# dump_to FILE [MEGABYTES]: a real pg_dump of the site's database on its last host, whose output stands
+# still after its first megabyte, or after so many.
 dump_to() {
     DUMP_GATE=$SITE/gate.$RANDOM
     mkfifo "$DUMP_GATE"
@@ -201,18 +201,51 @@ dump_to() {
     mkdir -p "$(dirname "$1")"
     cat >"$SITE/halting.pl" <<'END'
 $| = 1;
-for (my $n = 0; $n < 1 << 20; $n += length $part) { sysread(STDIN, $part, 65536) or die; print $part }
+for (my $n = 0; $n < $ARGV[1] << 20; $n += length $part) { sysread(STDIN, $part, 65536) or die; print $part }
 open my $gate, "<", $ARGV[0] or die; <$gate>;
 print $part while sysread(STDIN, $part, 65536);
 END
-    on_host "${SITE_HOSTS[-1]}" "pg_dump -d '$DB' 2>'$SITE/dump.err' | perl '$SITE/halting.pl' '$DUMP_GATE' >'$1'" </dev/null 8>&- &
+    on_host "${SITE_HOSTS[-1]}" "pg_dump -d '$DB' 2>'$SITE/dump.err' | perl '$SITE/halting.pl' '$DUMP_GATE' ${2-1} >'$1'" </dev/null 8>&- &
     disown
     wait_for 60 dump_runs
-    wait_for 60 has_a_megabyte "$1"
+    wait_for 60 has_megabytes "$1" "${2-1}"
 }
-has_a_megabyte() { [ "$(stat -c %s "$1")" -ge 1048576 ]; }
+has_megabytes() { [ "$(stat -c %s "$1")" -ge "$(($2 * 1048576))" ]; }
 
 says_so_far() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
+
+# Of the first backup of a database, by a sample of its tables: aa of 20 MB as text is behind it, and
+# of big, which is compressed on disk, 16 of 64.
+case_first_backup() {
+    site_new first_backup 2
+    expect 0 deploy production
+    sql "create table aa as select g as id, md5(g::text) || md5((g+1)::text) || md5((g+2)::text) as body
+            from generate_series(1, 200000) g;
+        create table \"aa Never Read\" (id int);
+        create table big as select g as id, repeat(md5(g::text), 125) as body from generate_series(1, 16000) g" "$DB"
+    dump_to "$SITE/dumps/now.sql" 36
+    wait_for 20 percent_is_known
+    same "from" "$(json '.backups[0].eta_from')" "sampled rows of its tables, a guess"
+    same "percent" "$(json '.backups[0].percent | . >= 40 and . <= 80')" true
+    same "a range" "$(json '.backups[0] | .eta_low_s < .eta_s and .eta_s < .eta_high_s')" true
+    expect 0 backups production
+    says 'about .* left \(.*\), from sampled rows of its tables, a guess'
+    # Who may not read the tables learns nothing, and says so.
+    sql "create role reader login password '$(cut -d: -f5 "$PGPASSFILE")' in role pg_read_all_stats"
+    recipe_write <<<"database: {adapter: postgresql, name: $DB, psql: psql -U reader}"
+    expect 0 backups production
+    says 'expected end not known'
+    # Behind an ALTER TABLE that waits for the dump it does not queue for long.
+    psql -X -d "$DB" -c 'alter table big add column x int' >/dev/null 2>&1 &
+    local queued=$!
+    wait_for 10 is_queued
+    recipe_write </dev/null
+    expect 0 backups production
+    says 'expected end not known'
+    end_dump
+    wait "$queued" || fail "the ALTER TABLE has failed"
+}
+is_queued() { [ "$(sql "select count(*) from pg_locks where not granted and relation = 'big'::regclass" "$DB")" = 1 ]; }
 
 case_s48_estimate() {
     site_new estimate 2

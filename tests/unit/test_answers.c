@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "stages/db.h"
+#include "stages/sampled.h"
 #include "stages/stages.h"
 
 #define LINE                                                                                       \
@@ -183,6 +184,53 @@ static void host_of_a_backup(void **state)
     assert_true(t.n_past <= 100);
 }
 
+static void a_sample_of_tables(void **state)
+{
+    (void)state;
+    struct strs rows = {0};
+    static const char *const lines[] = {
+        "version\037150000",
+        "table\037public.\"A b\"\0371000000",
+        "table\037public.a\0373000000",
+        "table\037public.ab\0372000000",
+        "table\037public.z\0371000000",
+        "table\037public.bad\037-5",
+        "table",
+        "text\037public.a\0379000000",
+        "text\037public.\"A b\"\037500000",
+        "text\037public.a\0371",
+        "text\037public.nowhere\0371000000000",
+        "text\037public.ab\0374000000",
+        "text\037public.z\037",
+        "text",
+    };
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        strs_add(&a, &rows, lines[i]);
+    const struct sampled *s = sampled_read(&a, &rows);
+    assert_non_null(s);
+    assert_int_equal(s->n, 4);
+    assert_int_equal(s->all, 14500000); /* of z what it has on disk */
+    assert_int_equal(sampled_done(s, "COPY public.\"A b\" (id) TO stdout", 300), 300);
+    assert_int_equal(sampled_done(s, "COPY \"public\".\"a\" (id) TO stdout", 7), 500007);
+    assert_int_equal(sampled_done(s, "COPY public.a (id) TO stdout", -1), 5000000);
+    assert_int_equal(sampled_done(s, "COPY public.ab (id) TO stdout", 99999999), 13500000);
+    assert_int_equal(sampled_done(s, "COPY public.z (id, ...", 0), 13500000);
+    static const char *const none[] = {"COPY public.nowhere (id) TO stdout",
+                                       "COPY public.",
+                                       "COPY ",
+                                       "FETCH 100 FROM _pg_dump_cursor",
+                                       "",
+                                       NULL};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(sampled_done(s, none[i], 5), -1);
+    /* Of most of what there is nothing is known. */
+    rows.n = 8;
+    assert_null(sampled_read(&a, &rows));
+    rows.n = 0;
+    assert_null(sampled_read(&a, &rows));
+}
+
 static void numbers(void **state)
 {
     (void)state;
@@ -205,6 +253,7 @@ int main(void)
         cmocka_unit_test_teardown(started_again, teardown),
         cmocka_unit_test_teardown(line_of_the_crontab, teardown),
         cmocka_unit_test_teardown(host_of_a_backup, teardown),
+        cmocka_unit_test_teardown(a_sample_of_tables, teardown),
         cmocka_unit_test_teardown(numbers, teardown),
     };
 

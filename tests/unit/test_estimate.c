@@ -196,6 +196,42 @@ static void stuck(void **state)
     assert_null(e.from);
 }
 
+/* Without earlier ones, by its text. */
+static void by_text(void **state)
+{
+    (void)state;
+    struct estimate_of of = {.running_s = 100,
+                             .bytes = 7 * MB,
+                             .db_bytes = -1,
+                             .text = 100 * MB,
+                             .text_all = 400 * MB,
+                             .still_s = -1};
+    struct estimate e = estimate_make(&arena, &of);
+
+    assert_int_equal(e.eta_s, 300);
+    assert_int_equal(e.percent, 25);
+    assert_int_equal(e.low_s, 150);
+    assert_int_equal(e.high_s, 601);
+    assert_string_equal(e.from, "sampled rows of its tables, a guess");
+    of.text = of.text_all;
+    e = estimate_make(&arena, &of);
+    assert_int_equal(e.eta_s, 1); /* indexes and foreign keys are still to come */
+    /* What an earlier one tells goes first. */
+    of.past = nights;
+    of.n = 1;
+    assert_string_equal(estimate_make(&arena, &of).from, "the last backup and its size");
+    of.n = 0;
+    const long long too_little[][2] = {
+        {0, 0}, {-1, 0}, {15 * MB, 20 * MB}, {20 * MB, 500 * MB}, {401 * MB, 400 * MB}};
+    for (size_t i = 0; i < N(too_little); i++) {
+        of.text = too_little[i][0];
+        of.text_all = too_little[i][1];
+        e = estimate_make(&arena, &of);
+        assert_int_equal(e.eta_s, -1);
+        assert_null(e.from);
+    }
+}
+
 static void odd_numbers(void **state)
 {
     (void)state;
@@ -211,6 +247,8 @@ static void odd_numbers(void **state)
                                                         .bytes = odd[i / 216 % 6],
                                                         .bytes_s = odd[i / 6 % 6],
                                                         .db_bytes = odd[i % 6],
+                                                        .text = odd[i / 36 % 6],
+                                                        .text_all = odd[i / 216 % 6],
                                                         .still_s = -1});
         assert_in_range(e.percent + 1, 0, 100);
         assert_true(e.eta_s >= -1 && e.low_s >= 0 && e.high_s >= e.low_s);
@@ -231,6 +269,7 @@ int main(void)
         cmocka_unit_test_teardown(growth, teardown),
         cmocka_unit_test_teardown(a_backup_that_grew, teardown),
         cmocka_unit_test_teardown(stuck, teardown),
+        cmocka_unit_test_teardown(by_text, teardown),
         cmocka_unit_test_teardown(odd_numbers, teardown),
     };
 

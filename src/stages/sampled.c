@@ -1,0 +1,107 @@
+#include "stages/sampled.h"
+
+#include "stages/db.h"
+#include "stages/server.h"
+
+enum { TABLES_MAX = 5000, ENOUGH_PERCENT = 80 };
+
+/* Without its quotation marks: one pg_dump puts them around every name, another where it must. */
+static const char *plain(struct arena *a, const char *name)
+{
+    char *text = arena_alloc(a, strlen(name) + 1);
+    size_t n = 0;
+
+    for (; *name; name++)
+        if (*name != '"')
+            text[n++] = *name;
+    return text;
+}
+
+static bool is_row(const char *row, const char *kind)
+{
+    size_t n = strlen(kind);
+
+    return strncmp(row, kind, n) == 0 && row[n] == '\037';
+}
+
+static size_t find(const struct sampled *s, const char *name)
+{
+    size_t i = 0;
+
+    while (i < s->n && strcmp(s->names[i], name) != 0)
+        i++;
+    return i;
+}
+
+const struct sampled *sampled_read(struct arena *a, const struct strs *rows)
+{
+    struct sampled *s = arena_alloc(a, sizeof *s);
+    bool *known = arena_array(a, rows->n + 1, sizeof *known);
+    long long disk = 0;
+    long long sampled = 0;
+
+    s->names = arena_array(a, rows->n + 1, sizeof *s->names);
+    s->bytes = arena_array(a, rows->n + 1, sizeof *s->bytes);
+    for (size_t i = 0; i < rows->n && s->n < TABLES_MAX; i++) {
+        const char *bytes = db_field(a, rows->v[i], 2);
+        if (!is_row(rows->v[i], "table") || !db_is_number(bytes))
+            continue;
+        s->names[s->n] = plain(a, db_field(a, rows->v[i], 1));
+        s->bytes[s->n] = strtoll(bytes, NULL, 10);
+        disk += s->bytes[s->n++];
+    }
+    for (size_t i = 0; i < rows->n; i++) {
+        const char *bytes = db_field(a, rows->v[i], 2);
+        if (!is_row(rows->v[i], "text") || !db_is_number(bytes))
+            continue;
+        size_t at = find(s, plain(a, db_field(a, rows->v[i], 1)));
+        if (at == s->n || known[at])
+            continue;
+        sampled += s->bytes[at];
+        s->bytes[at] = strtoll(bytes, NULL, 10);
+        known[at] = true;
+    }
+    for (size_t i = 0; i < s->n; i++)
+        s->all += s->bytes[i];
+    return s->all > 0 && sampled >= disk / 100 * ENOUGH_PERCENT ? s : NULL;
+}
+
+bool sampled_look(struct run *r, size_t host, const struct sampled **ret, struct err *err)
+{
+    const struct server *server = server_of(r->recipe);
+    const char *sql = server->sample ? server->sample(r->arena, r->server_version) : NULL;
+    struct strs rows;
+    const char *why;
+
+    *ret = NULL;
+    if (!sql)
+        return true;
+    if (!db_ask(r, host, sql, &rows, &why, err))
+        return false;
+    *ret = why ? NULL : sampled_read(r->arena, &rows);
+    return true;
+}
+
+long long sampled_done(const struct sampled *s, const char *query, long long copied)
+{
+    long long done = 0;
+
+    if (!query || strncmp(query, "COPY ", 5) != 0)
+        return -1;
+    for (size_t i = 0; i < s->n; i++) {
+        const char *at = query + 5;
+        const char *name = s->names[i];
+        while (*name && (*at == *name || *at == '"')) {
+            name += *at == *name;
+            at++;
+        }
+        at += *at == '"';
+        if (*name || *at != ' ') {
+            done += s->bytes[i];
+            continue;
+        }
+        /* Where it is in its table is not seen: in the middle. */
+        return done + (copied < 0 ? s->bytes[i] / 2 : copied < s->bytes[i] ? copied : s->bytes[i]);
+    }
+    return -1;
+}
