@@ -9,7 +9,7 @@
 #include "stages/scripts.h"
 #include "stages/server.h"
 
-enum { ASK_EVERY_MS = 10000, LOOK_MS = 30000, EARLY_S = 10, PAST_MAX = 60 };
+enum { ASK_EVERY_MS = 10000, LOOK_MS = 30000, EARLY_S = 10, PAST_MAX = 60, BIRTH_S = 60 };
 
 /* The text is a number, or not known. */
 static long long number(const char *s)
@@ -66,10 +66,27 @@ static const char *value_of(const char *line, size_t len, const char *key)
     return len > n && strncmp(line, key, n) == 0 && line[n] == ' ' ? line + n + 1 : NULL;
 }
 
+/* Backups run one after the other.  A file that is written anew under its old name keeps its old
+ * birth, and so do all that are kept in that manner: then their births overlap, or that of the
+ * present one lies before its start. */
+static void doubt_births(struct sample *v, size_t n, bool rewritten)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; v[i].seconds > 0 && k < n && !rewritten; k++)
+            rewritten = k != i && v[k].ended_unix < v[i].ended_unix &&
+                        v[k].ended_unix > v[i].ended_unix - v[i].seconds;
+    for (size_t i = 0; i < n && rewritten; i++)
+        v[i].seconds = -1;
+}
+
 void trace_read(struct arena *a, struct trace *t, const struct backup *b, const char *out)
 {
     struct sample *past = arena_array(a, PAST_MAX, sizeof *past);
+    struct sample *files = arena_array(a, PAST_MAX, sizeof *files);
     size_t n = 0;
+    size_t n_files = 0;
+    bool rewritten = false;
+    long long running_s = b->running_s;
 
     /* Of one that has ended just now nothing is seen any more: what was seen last stays. */
     while (*out) {
@@ -78,15 +95,24 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
         const char *v;
         if ((v = value_of(line, len, "output"))) {
             t->bytes = number(v);
-            t->bytes_s = b->running_s;
+            t->bytes_s = running_s;
             t->path = next_word(v);
+        } else if ((v = value_of(line, len, "birth"))) {
+            rewritten = b->since_unix > 0 && number(v) < b->since_unix - BIRTH_S;
+        } else if ((v = value_of(line, len, "age"))) {
+            t->age_s = number(v);
+            t->age_ms = loop_now();
+            running_s = running_s < 0 ? t->age_s : running_s;
         } else if ((v = value_of(line, len, "past")) && n < PAST_MAX) {
             n += past_of_record(v, b, &past[n]);
-        } else if ((v = value_of(line, len, "earlier")) && n < PAST_MAX) {
-            n += past_of_file(v, &past[n]);
+        } else if ((v = value_of(line, len, "earlier")) && n_files < PAST_MAX) {
+            n_files += past_of_file(v, &files[n_files]);
         }
         out += len + (out[len] == '\n');
     }
+    doubt_births(files, n_files, rewritten);
+    for (size_t i = 0; i < n_files && n < PAST_MAX; i++)
+        past[n++] = files[i];
     t->past = past;
     t->n_past = n;
 }
@@ -147,6 +173,7 @@ static void begin(struct run *r, size_t host, struct trace *t, const struct back
     *t = (struct trace){.identity = b->identity,
                         .pid = b->pid,
                         .bytes = -1,
+                        .age_s = -1,
                         .copied = b->copied,
                         .query = b->query,
                         .moved_ms = loop_now(),
@@ -184,6 +211,9 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
         t->copied = b->copied;
         t->query = b->query;
     }
+    /* A role without rights does not see since when; the host does. */
+    if (b->running_s < 0 && t->age_s >= 0)
+        b->running_s = t->age_s + (loop_now() - t->age_ms) / 1000;
     /* One statement may run for hours: standing still is seen in bytes only. */
     bool has_bytes = t->bytes >= 0 || b->copied >= 0;
     const struct estimate_of of = {.past = t->past,

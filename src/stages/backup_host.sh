@@ -6,7 +6,9 @@
 # verb look, read only:
 #   clients NUMBER          of processes of this host that make one of this database
 #   client PID TICKS BOOT   the process that makes it, when it is the only one
+#   age SECONDS             for how long that has run
 #   output SIZE PATH        where its output goes, when that is a file that may be seen
+#   birth UNIXTIME          when that file was made
 #   earlier SIZE BIRTH MTIME   of files beside it with the same name but for its digits (times in
 #                           unix seconds, - for what is not known), the newest first
 #   past LINE               of the record below
@@ -186,6 +188,15 @@ tell_earlier() {
 	}
 }
 
+# Of a hundred ticks a second, as on every Linux for a terminal; not all shells count beyond 2^31.
+tell_age() {
+	[ "$(getconf CLK_TCK 2>/dev/null || echo 100)" = 100 ] || return 0
+	{ read -r up _ </proc/uptime; } 2>/dev/null || return 0
+	up=${up%%.*} born=${ticks%??}
+	case $up$born in '' | *[!0-9]*) return 0 ;; esac
+	if [ "$up" -ge "${born:-0}" ]; then say age "$((up - ${born:-0}))"; fi
+}
+
 look() {
 	if [ -f "$state/backups" ]; then
 		tail -n "$kept" "$state/backups" | while IFS= read -r line; do say past "$line"; done
@@ -197,6 +208,7 @@ look() {
 	identity_of "$client"
 	if [ -z "$ticks" ]; then return; fi
 	say client "$client $ticks $boot"
+	tell_age
 	output=''
 	file_argument
 	if [ -z "$output" ]; then follow_pipes; fi
@@ -204,6 +216,8 @@ look() {
 		case $output in *"$newline"*) return ;; esac
 		size_of "$output"
 		say output "$size $output"
+		birth=$(stat -c %W "$output" 2>/dev/null) || birth=0
+		case $birth in 0 | *[!0-9]*) ;; *) say birth "$birth" ;; esac
 		tell_earlier
 	fi
 }

@@ -136,6 +136,8 @@ struct trace {
     const char *path;  /* of its output; NULL: not seen */
     long long bytes;   /* of it; -1: not seen */
     long long bytes_s; /* for how long the backup had run then */
+    long long age_s;   /* of the process on the host that makes it, when it was told; -1 */
+    long long age_ms;
     long long copied;
     const char *query;
     long long moved_ms; /* when something about it changed last */

@@ -247,6 +247,22 @@ case_first_backup() {
 }
 is_queued() { [ "$(sql "select count(*) from pg_locks where not granted and relation = 'big'::regclass" "$DB")" = 1 ]; }
 
+# The role does not see since when it runs; the host, on which its client runs, does.
+case_age_by_its_process() {
+    site_new age_by_its_process 2
+    expect 0 deploy production
+    big_table
+    sql "create role blind login password '$(cut -d: -f5 "$PGPASSFILE")'"
+    recipe_write <<<"database: {adapter: postgresql, name: $DB, psql: psql -U blind}"
+    printf '%s\n' "1 $(($(date +%s) - 86400)) 1000 - - pg_dump $DB" >"$SITE/app2/.crelease/backups"
+    dump_to "$SITE/dumps/now.sql"
+    wait_for 20 percent_is_known
+    same "what is known" "$(json '.backups[0] | [.since, .eta_from, (.running_s > 0)] | tostring')" '[null,"the last backup",true]'
+    expect 0 backups production
+    says "pg_dump of .*, pid $(dump_pid), for [0-9.]+ s; a migration would wait for it"
+    end_dump
+}
+
 case_s48_estimate() {
     site_new estimate 2
     expect 0 deploy production

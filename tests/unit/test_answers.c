@@ -148,7 +148,7 @@ static void host_of_a_backup(void **state)
 {
     (void)state;
     struct backup b = {.kind = "pg_dump", .database = "my shop"};
-    struct trace t = {.bytes = -1};
+    struct trace t = {.bytes = -1, .age_s = -1};
 
     trace_read(&a, &t, &b, "");
     assert_int_equal(t.bytes, -1);
@@ -175,6 +175,23 @@ static void host_of_a_backup(void **state)
     assert_int_equal(t.past[1].seconds, 10);
     assert_int_equal(t.past[2].seconds, -1); /* changed before it was made */
     assert_int_equal(t.past[3].seconds, -1);
+    /* For how long it has run: the database does not tell everybody, its host does. */
+    assert_int_equal(t.age_s, -1);
+    b.running_s = -1;
+    trace_read(&a, &t, &b, "age 77\noutput 12345 /b/a\n");
+    assert_int_equal(t.age_s, 77);
+    assert_int_equal(t.bytes_s, 77);
+    trace_read(&a, &t, &b, "age -5\n");
+    assert_int_equal(t.age_s, -1);
+    /* Files that are written anew under their old names, night by night. */
+    trace_read(&a, &t, &b, "earlier 10 1000 700000\nearlier 11 86000 600000\n");
+    assert_int_equal(t.n_past, 2);
+    assert_int_equal(t.past[0].seconds + t.past[1].seconds, -2);
+    b.since_unix = 700000;
+    trace_read(&a, &t, &b, "output 5 /b/a\nbirth 1000\nearlier 11 86000 600000\n");
+    assert_int_equal(t.past[0].seconds, -1);
+    trace_read(&a, &t, &b, "output 5 /b/a\nbirth 700001\nearlier 11 599000 600000\n");
+    assert_int_equal(t.past[0].seconds, 1000);
     /* No end to them. */
     struct buf many = buf_make(1 << 20);
     for (int i = 0; i < 10000; i++)
