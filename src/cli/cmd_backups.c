@@ -23,6 +23,34 @@ static void put_texts(struct json *o, const char *key, const struct strs *list)
         json_put_text(at, NULL, list->v[i]);
 }
 
+static void put_process(struct json *o, const struct backup *b)
+{
+    if (!b->client_pid) {
+        json_put_null(o, "process");
+        return;
+    }
+    struct json *p = json_put_object(o, "process");
+    json_put_int(p, "pid", b->client_pid);
+    put_texts(p, "pipeline", &b->pipeline);
+    json_put_text(p, "output", b->output);
+    put_number(p, "output_bytes", b->output ? b->output_bytes : -1);
+}
+
+/* "process 812: pg_dump | gzip > /b/shop.gz, 1.2 MB so far" */
+static const char *process_text(struct arena *a, const struct backup *b)
+{
+    const char *text = arena_printf(a, "process %ld: ", b->client_pid);
+
+    for (size_t i = 0; i < b->pipeline.n; i++)
+        text = arena_printf(a, "%s%s%s", text, i ? " | " : "", text_shown(a, b->pipeline.v[i]));
+    if (!b->output)
+        return text;
+    text = arena_printf(a, "%s > %s", text, text_shown(a, b->output));
+    return b->output_bytes < 0 ? text
+                               : arena_printf(a, "%s, %s so far", text,
+                                              text_size(a, (unsigned long long)b->output_bytes));
+}
+
 void backups_put_json(struct json *at, const struct backups *b)
 {
     struct arena scratch = {0};
@@ -46,6 +74,7 @@ void backups_put_json(struct json *at, const struct backups *b)
         json_put_text(o, "eta_from", one->eta_from);
         json_put_bool(o, "blocks_migrations", one->blocks_migrations);
         json_put_text(o, "query", one->query);
+        put_process(o, one);
     }
     arena_free(&scratch);
 }
@@ -94,6 +123,8 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
             printf("%*s  %s\n", (int)strlen(host), "", kind_about(one->kind));
         if (one->query && !lock)
             printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, one->query));
+        if (one->client_pid)
+            printf("%*s  %s\n", (int)strlen(host), "", process_text(a, one));
         if (one->blocks_migrations && !lock)
             printf("%*s  %s\n", (int)strlen(host), "", ui_backup_expected(a, one));
     }

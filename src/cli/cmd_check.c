@@ -1,6 +1,7 @@
 #include "cli/cmd.h"
 
 #include "base/text.h"
+#include "stages/partial.h"
 
 struct report {
     struct session *s;
@@ -96,6 +97,13 @@ static void check_database(struct report *rep, const struct survey *sv)
          !ok     ? lost.msg
          : b.why ? b.why
                  : server_text(&s->run));
+    size_t n;
+    const struct backup *first = backups_first(&b, &n);
+    if (first && s->recipe->migrate.run)
+        line(rep, s->recipe->hosts[db].name, "backup", true,
+             arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
+                          partial_is(first) ? "a migration of a table that it holds"
+                                            : "a migration"));
 }
 
 /* No reason not to deploy, but one to know. */

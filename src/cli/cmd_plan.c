@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "edge/clock.h"
+#include "stages/partial.h"
 
 static const char *note_of(struct session *s, const struct plan *p, const struct step *step,
                            const struct survey *sv)
@@ -23,24 +24,43 @@ static const char *note_of(struct session *s, const struct plan *p, const struct
                : NULL;
 }
 
-/* A backup that the plan's migration would probably meet; NULL when none is known of. */
-static const char *warning_of(struct session *s, const struct plan *p, const struct survey *sv)
+/* The host on which the plan may migrate; -1: nowhere. */
+static long migrating_host(struct session *s, const struct plan *p, const struct survey *sv)
 {
-    struct err lost = {.arena = s->arena};
-    struct schedule next;
-
-    if (s->recipe->database.adapter == ADAPTER_NONE)
-        return NULL;
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct step *step = &p->steps[i];
-        if (step->stage->who == WHO_MIGRATE && !step->stage->until && step->jobs &&
-            run_hosts_left(&s->run, step, NULL) &&
-            (!note_of(s, p, step, sv) || strncmp(note_of(s, p, step, sv), "nothing", 7) != 0))
-            return foresee_look(&s->run, step->hosts[0], 0, &next, &lost)
-                       ? foresee_warning(&s->run, &next)
-                       : NULL;
+        if (step->stage->who != WHO_MIGRATE || step->stage->until || !step->jobs ||
+            !run_hosts_left(&s->run, step, NULL))
+            continue;
+        const char *note = note_of(s, p, step, sv);
+        return note && strncmp(note, "nothing", 7) == 0 ? -1 : (long)step->hosts[0];
     }
-    return NULL;
+    return -1;
+}
+
+/* Backups that the plan's migration would meet, or probably would. */
+static struct strs warnings_of(struct session *s, const struct plan *p, const struct survey *sv)
+{
+    struct strs list = {0};
+    struct err lost = {.arena = s->arena};
+    struct backups now;
+    struct schedule next;
+    size_t n;
+    long host = s->recipe->database.adapter == ADAPTER_NONE ? -1 : migrating_host(s, p, sv);
+
+    if (host < 0)
+        return list;
+    if (backup_look(&s->run, (size_t)host, &now, &lost)) {
+        const struct backup *first = backups_first(&now, &n);
+        if (first)
+            strs_add(s->arena, &list,
+                     arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
+                                  partial_is(first) ? "a migration of a table that it holds"
+                                                    : "a migration"));
+        if (foresee_look(&s->run, (size_t)host, 0, &next, &lost) && foresee_warning(&s->run, &next))
+            strs_add(s->arena, &list, foresee_warning(&s->run, &next));
+    }
+    return list;
 }
 
 static void print_json(struct session *s, const struct plan *p, const struct survey *sv)
@@ -69,10 +89,10 @@ static void print_json(struct session *s, const struct plan *p, const struct sur
         for (size_t k = 0; step->jobs && k < step->jobs->n; k++)
             json_put_text(jobs, NULL, run_redact(&s->run, step->jobs->v[k].run));
     }
-    const char *warning = warning_of(s, p, sv);
+    struct strs list = warnings_of(s, p, sv);
     struct json *warnings = json_put_array(o, "warnings");
-    if (warning)
-        json_put_text(warnings, NULL, warning);
+    for (size_t i = 0; i < list.n; i++)
+        json_put_text(warnings, NULL, list.v[i]);
     json_write(o, stdout, true);
     json_close(o);
 }
@@ -121,9 +141,9 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
                note ? "   (" : "", note ? note : "", note ? ")" : "");
         print_jobs(s, step);
     }
-    const char *warning = warning_of(s, p, sv);
-    if (warning)
-        printf("\nwarning: %s\n", warning);
+    struct strs list = warnings_of(s, p, sv);
+    for (size_t i = 0; i < list.n; i++)
+        printf("%swarning: %s\n", i ? "" : "\n", text_shown(s->arena, list.v[i]));
     printf("\nnothing was changed\n");
     return true;
 }

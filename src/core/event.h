@@ -58,6 +58,11 @@ struct backup {
     long locked;          /* of the database's tables; -1: not known */
     long tables;
     bool blocks_migrations;
+    /* of the process that makes it, where that may be seen on the database's host */
+    long client_pid;      /* 0: it was not seen */
+    struct strs pipeline; /* names: its own, then of those that its output goes through */
+    const char *output;   /* file; NULL: not seen */
+    long long output_bytes;
 };
 
 /* A session that holds what a statement of the migration waits for, as the database told. */

@@ -93,7 +93,12 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
         size_t len = strcspn(out, "\n");
         const char *line = arena_strndup(a, out, len);
         const char *v;
-        if ((v = value_of(line, len, "output"))) {
+        if ((v = value_of(line, len, "client"))) {
+            t->client_pid = number(v) > 0 ? (long)number(v) : 0;
+            t->pipeline = (struct strs){0};
+        } else if ((v = value_of(line, len, "through"))) {
+            strs_add(a, &t->pipeline, v);
+        } else if ((v = value_of(line, len, "output"))) {
             t->bytes = number(v);
             t->bytes_s = running_s;
             t->path = next_word(v);
@@ -233,6 +238,10 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
     b->overdue_s = e.overdue_s;
     b->stuck_s = e.stuck_s;
     b->eta_from = e.from;
+    b->client_pid = t->client_pid;
+    b->pipeline = t->pipeline;
+    b->output = t->path ? run_redact(r, t->path) : NULL;
+    b->output_bytes = t->bytes;
 }
 
 /* One that ended long before its time was probably stopped by somebody: then its output must have

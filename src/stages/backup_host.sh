@@ -7,6 +7,7 @@
 #   clients NUMBER          of processes of this host that make one of this database
 #   client PID TICKS BOOT   the process that makes it, when it is the only one
 #   age SECONDS             for how long that has run
+#   through NAME            of the process, and of each that its output goes through
 #   output SIZE PATH        where its output goes, when that is a file that may be seen
 #   birth UNIXTIME          when that file was made
 #   earlier SIZE BIRTH MTIME   of files beside it with the same name but for its digits (times in
@@ -160,6 +161,7 @@ follow_pipes() {
 			next=$(readlink "/proc/$reader/fd/1" 2>/dev/null) || next=''
 			[ -z "$next" ] || break
 		done
+		if [ -n "$next" ]; then say through "$comm"; fi
 		end=$next
 		at=$((at + 1))
 	done
@@ -209,6 +211,8 @@ look() {
 	if [ -z "$ticks" ]; then return; fi
 	say client "$client $ticks $boot"
 	tell_age
+	comm_of "$client"
+	say through "$comm"
 	output=''
 	file_argument
 	if [ -z "$output" ]; then follow_pipes; fi

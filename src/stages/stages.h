@@ -133,10 +133,12 @@ const char *rerun_line(const struct schedule *next, const char *database, const 
 struct trace {
     const char *identity; /* of which backup; NULL: none yet */
     long pid;
-    const char *path;  /* of its output; NULL: not seen */
-    long long bytes;   /* of it; -1: not seen */
-    long long bytes_s; /* for how long the backup had run then */
-    long long age_s;   /* of the process on the host that makes it, when it was told; -1 */
+    long client_pid;      /* 0: its process was not seen */
+    struct strs pipeline; /* event.h */
+    const char *path;     /* of its output; NULL: not seen */
+    long long bytes;      /* of it; -1: not seen */
+    long long bytes_s;    /* for how long the backup had run then */
+    long long age_s;      /* of the process on the host that makes it, when it was told; -1 */
     long long age_ms;
     long long copied;
     const char *query;

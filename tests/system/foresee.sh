@@ -273,7 +273,14 @@ case_s48_estimate() {
     expect 0 backups production
     says 'pg_dump .*for .*; a migration would wait'
     says 'expected end not known'
+    says "process [0-9]+: pg_dump \| perl > $SITE/dumps/shop-20261122.sql, 1\.[0-9] MB so far"
+    expect 0 plan production
+    says 'warning: pg_dump of .*: a migration would wait for it'
+    expect 0 check production
+    says 'backup .*pg_dump of .*: a migration would wait for it'
     expect 0 backups --json production
+    same "its process" "$(json '.backups[0].process | [.pipeline, .output, .output_bytes > 1000000] | tostring')" \
+        "[[\"pg_dump\",\"perl\"],\"$SITE/dumps/shop-20261122.sql\",true]"
     same "nothing known" "$(json '.backups[0] | [.percent, .eta_s, .eta_from, .overdue_s] | tostring')" '[null,null,null,null]'
     # Files beside it, that are older than their own birth.
     local file size
