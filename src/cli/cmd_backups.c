@@ -104,7 +104,7 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
         return;
     }
     if (!b->n)
-        printf("%s: no backup is running\n", host);
+        printf("%s: no backup is running that would hold up a migration\n", host);
     for (size_t i = 0; i < b->n; i++) {
         const struct backup *one = &b->v[i];
         bool lock = strcmp(one->kind, "hold") == 0 || strcmp(one->kind, "migration") == 0;

@@ -53,7 +53,7 @@ const struct recipe_key recipe_keys[] = {
      .about = "the name of what is deployed"},
     {"extends", KEY_TEXT, PLACE_TOP, NOWHERE,
      .about = "a built-in recipe whose keys are the defaults of this one: rails, django, laravel, "
-              "node or static"},
+              "node, static, alembic, flyway or sqitch"},
     {"repository", KEY_TEXT, .fallback = ".", .check = check_not_option, IN_RECIPE(repository),
      .about = "the Git repository: a path, relative to the recipe's folder, or a URL"},
     {"ref", KEY_TEXT, .fallback = "main", .check = check_ref, IN_RECIPE(ref),

@@ -13,7 +13,7 @@
     extern const char recipe_##name[] __attribute__((visibility("hidden")));                       \
     extern const char recipe_##name##_end[] __attribute__((visibility("hidden")));
 
-#define BUILT_INS(X) X(rails) X(django) X(laravel) X(node) X(static)
+#define BUILT_INS(X) X(rails) X(django) X(laravel) X(node) X(static) X(alembic) X(flyway) X(sqitch)
 
 #define X(name) BUILT_IN(name)
 BUILT_INS(X)

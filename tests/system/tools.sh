@@ -156,6 +156,34 @@ case_sqitch() {
     does_nothing 'ended well, but 1 is still pending: more'
 }
 
+# Of the built-in recipes, which bring their own words; the tools find their database by themselves.
+case_built_in_recipes() {
+    local tool
+    for tool in alembic sqitch; do
+        site_new "built_in_$tool" 1
+        git -C "$REPO" rm -rq .
+        cp -R "$TOP/tests/apps/$tool/." "$REPO"
+        [ "$tool" = alembic ] || git config -f "$REPO/sqitch.conf" engine.pg.target db:pg:
+        commit_all "The application"
+        recipe_write <<END
+extends: $tool
+linked_files: []
+linked_dirs: []
+env: {PGDATABASE: $DB, SQITCH_FULLNAME: Ann, SQITCH_EMAIL: ann@example.com}
+END
+        sed -i '/^migrate: /d' "$RECIPE"
+        expect 0 deploy production
+        says 'migrate .*: begun'
+        commit_file other.txt two
+        expect 0 deploy production
+        says 'nothing pending'
+        if [ "$tool" = alembic ]; then alembic_migration a2 a1 'add note'; else sqitch_change note; fi
+        expect 0 deploy production
+        says '1 pending: (a2 add note|note)'
+        state_of '0 none'
+    done
+}
+
 # A command of one's own: the lines say which, and the status whether.
 case_output_and_exit() {
     site_of plain output_and_exit "{exit: [3, 4], output: '^todo: (.*)'}" bin/pending bin/migrate
