@@ -60,6 +60,8 @@ wanted() {
 	python3-jsonschema has_jsonschema
 	python3-django has_python django
 	python3-psycopg2 has_python psycopg2
+	python3-asyncpg has_python asyncpg
+	nodejs has_command node
 	alembic has_command alembic
 	sqitch has_command sqitch
 	libdbd-pg-perl has_perl DBD::Pg
@@ -131,6 +133,8 @@ has_mariadb() { [ -x /usr/sbin/mariadbd ] || [ -x "$servers/usr/sbin/mariadbd" ]
 has_mariadb_clients() { has_command mariadb-dump || [ -x "$servers/usr/bin/mariadb-dump" ]; }
 
 has_pgbouncer() { [ -x /usr/sbin/pgbouncer ] || [ -x "$servers/usr/sbin/pgbouncer" ]; }
+
+has_node_pg() { NODE_PATH=/usr/share/nodejs:$servers/usr/share/nodejs node -e 'require("pg")' 2>/dev/null; }
 
 has_cron() { [ -x /usr/sbin/cron ] || [ -x "$servers/usr/sbin/cron" ]; }
 
@@ -212,6 +216,9 @@ need_servers() {
     has_postgres || unpack_server postgresql-15 'usr/lib/postgresql/*/bin/postgres'
     has_pgbouncer || unpack_server pgbouncer usr/sbin/pgbouncer
     has_cron || unpack_server cron usr/sbin/cron
+    # No server; but it brings libraries of Debian's nodejs, which cannot be installed beside another build of it.
+    has_node_pg || unpack_server 'node-pg node-split2' usr/share/nodejs/pg
+    has_node_pg || die "node-postgres, in build/servers, does not load."
     # The plugin that shows metadata locks is not in the core.
     has_mariadb || unpack_server 'mariadb-server-core mariadb-server' 'usr/sbin/mariadbd'
     has_mariadb_clients || unpack_server 'mariadb-client-core mariadb-client' 'usr/bin/mariadb-dump'

@@ -6,6 +6,7 @@
 
 ours() { sql "select count(*) from pg_stat_activity where application_name like 'crelease-%'" "$DB"; }
 none_of_ours() { [ "$(ours)" = 0 ]; }
+has_column() { sql "select count(*) from pg_attribute where attrelid = 'zz'::regclass and attname = 'c'" "$DB"; }
 
 migrates_with() { # SHELL TEXT
     recipe_write <<END
@@ -24,7 +25,7 @@ case_driver_without_lock_timeout() {
     wait_for 10 none_of_ours
     zz_end
     expect 0 resume production
-    same column "$(sql "select count(*) from pg_attribute where attrelid = 'zz'::regclass and attname = 'c'" "$DB")" 1
+    same column "$(has_column)" 1
     finished "$(revision)" 1
 }
 
@@ -55,6 +56,45 @@ case_driver_without_name() {
     finished "$(revision)" 1
 }
 
+# Real drivers.  driver_waits COMMAND: its ALTER stands behind somebody's transaction, and twice is told to end.
+driver_waits() {
+    sql 'create table zz (id int)' "$DB"
+    migrates_with "PGDATABASE=$DB $1 \"alter table zz add column c int\""
+    zz_begin
+    expect 1 deploy production
+    same attempts "$(wc -l <"$SITE/attempts")" 2
+    says 'attempt 1 of 2'
+    says 'tried 2 times'
+    same "what waits" "$(sql "select count(*) from pg_locks where not granted" "$DB")" 0
+}
+
+# Nothing of it was left to be applied when the lock came; tried again, it is.
+driver_goes_on() {
+    zz_end
+    same column "$(has_column)" 0
+    expect 0 resume production
+    same attempts "$(wc -l <"$SITE/attempts")" 3
+    same column "$(has_column)" 1
+    finished "$(revision)" 1
+}
+
+case_driver_asyncpg() {
+    site_new driver_asyncpg 1
+    driver_waits "python3 \"$TOP/tests/apps/drivers/migrate.py\""
+    says "asyncpg is '', lock_timeout 0"
+    says 'QueryCanceledError: canceling statement due to user request'
+    says "held by 'console'"
+    driver_goes_on
+}
+
+case_driver_node_postgres() {
+    site_new driver_node_postgres 1
+    driver_waits "NODE_PATH=\"/usr/share/nodejs:$SERVERS/usr/share/nodejs\" node \"$TOP/tests/apps/drivers/migrate.js\""
+    says "node-postgres is 'crelease-[a-z0-9]+', lock_timeout 500ms"
+    says 'error: canceling statement due to lock timeout'
+    driver_goes_on
+}
+
 case_client_without_name_that_dies() {
     site_new client_without_name_that_dies 1
     sql 'create table zz (id int)' "$DB"
@@ -65,7 +105,7 @@ END
     expect 1 deploy production
     same "what waits" "$(waiting shop)" 0
     zz_end
-    same column "$(sql "select count(*) from pg_attribute where attrelid = 'zz'::regclass and attname = 'c'" "$DB")" 0
+    same column "$(has_column)" 0
     expect 0 abort production
 }
 
@@ -118,7 +158,7 @@ case_client_that_dies() {
     expect 1 deploy production
     wait_for 10 none_of_ours
     zz_end
-    same column "$(sql "select count(*) from pg_attribute where attrelid = 'zz'::regclass and attname = 'c'" "$DB")" 0
+    same column "$(has_column)" 0
     expect 0 abort production
 }
 
