@@ -134,6 +134,8 @@ has_mariadb_clients() { has_command mariadb-dump || [ -x "$servers/usr/bin/maria
 
 has_pgbouncer() { [ -x /usr/sbin/pgbouncer ] || [ -x "$servers/usr/sbin/pgbouncer" ]; }
 
+has_pgbackrest() { [ -x /usr/bin/pgbackrest ] || [ -x "$servers/usr/bin/pgbackrest" ]; }
+
 has_node_pg() { NODE_PATH=/usr/share/nodejs:$servers/usr/share/nodejs node -e 'require("pg")' 2>/dev/null; }
 
 has_cron() { [ -x /usr/sbin/cron ] || [ -x "$servers/usr/sbin/cron" ]; }
@@ -215,6 +217,7 @@ need_servers() {
     fi
     has_postgres || unpack_server postgresql-15 'usr/lib/postgresql/*/bin/postgres'
     has_pgbouncer || unpack_server pgbouncer usr/sbin/pgbouncer
+    has_pgbackrest || unpack_server pgbackrest usr/bin/pgbackrest
     has_cron || unpack_server cron usr/sbin/cron
     # No server; but it brings libraries of Debian's nodejs, which cannot be installed beside another build of it.
     has_node_pg || unpack_server 'node-pg node-split2' usr/share/nodejs/pg

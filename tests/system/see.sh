@@ -271,6 +271,54 @@ pg_base_end() {
     backup_end base
 }
 
+# rest ARGUMENTS: pgBackRest, as whoever may read the files of the server.  It starts those who copy by its own
+# name: the one here has them wait until $SITE/rest.go is there.
+rest() {
+    local program=/usr/bin/pgbackrest
+    [ -x $program ] || program=$SERVERS/usr/bin/pgbackrest
+    printf '#!/bin/sh\ntouch %s\nuntil [ -e %s ]; do sleep 0.05; done\nexec %s "$@"\n' "$SITE_Q/rest.held" \
+        "$SITE_Q/rest.go" "$(printf %q "$program")" >"$SITE/rest"
+    chmod +x "$SITE/rest"
+    # shellcheck disable=SC2016 # for bash
+    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$BASH" -c 'exec -a "$@"' bash "$SITE/rest" \
+        "$program" --config="$SITE/rest.conf" --stanza=main "$@")
+}
+
+# Its session is in our database, as it need not be, and holds a lock there: an advisory one of its own.
+case_s12_pgbackrest() {
+    site_pending s12_pgbackrest </dev/null
+    mkdir "$SITE/repository"
+    cat >"$SITE/rest.conf" <<END2
+[global]
+repo1-path=$SITE/repository
+lock-path=$SITE/repository/lock
+log-level-console=info
+log-level-file=off
+archive-check=n
+start-fast=y
+[main]
+pg1-path=$RIG/data
+pg1-port=$PGPORT
+pg1-user=$PGUSER
+pg1-database=$DB
+END2
+    rest stanza-create
+    rest backup >"$SITE/rest.out" 2>&1 &
+    local backup=$!
+    wait_for 60 test -e "$SITE/rest.held"
+    rest_runs || fail "it has no session: $(tail -n 3 "$SITE/rest.out")"
+    expect 0 backups production
+    says_not 'would wait'
+    expect 0 deploy production
+    says_not ', waited|: waiting'
+    migrated
+    rest_runs || fail "it is gone: then this proves nothing"
+    touch "$SITE/rest.go"
+    wait "$backup" || fail "pgBackRest: $(tail -n 3 "$SITE/rest.out")"
+    same "its backups" "$(rest info --output=json | jq -r '.[0] | [.status.message, (.backup | length)] | tostring')" '["ok",1]'
+}
+rest_runs() { is_there "application_name = 'pgBackRest [backup]'"; }
+
 # CONCURRENTLY waits for every old snapshot of its database, and of no other.
 case_s13_another_database_and_concurrently() {
     site_pending s13 <<'END2'
