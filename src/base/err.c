@@ -12,7 +12,7 @@ static const struct {
 #undef X
 };
 
-bool err_set(struct err *err, enum err_code code, const char *fmt, ...)
+bool(err_set)(struct err *err, enum err_code code, const char *fmt, ...)
 {
     va_list ap;
 

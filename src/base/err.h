@@ -48,6 +48,15 @@ struct err {
 bool err_set(struct err *err, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* That it is false whoever reads one caller alone can see, too: a compiler that looks for paths on
+ * which a result was not set. */
+#define err_set(...) err_is_set(err_set(__VA_ARGS__))
+static inline bool err_is_set(bool set)
+{
+    (void)set;
+    return false;
+}
+
 /* Puts context in front of the cause: "context: cause".  Returns false. */
 bool err_in(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

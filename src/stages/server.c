@@ -2,6 +2,8 @@
 
 #include "stages/stages.h"
 
+#include <assert.h>
+
 const struct server *server_of(const struct recipe *recipe)
 {
     switch (recipe->database.adapter) {
@@ -30,6 +32,7 @@ const char *server_text(struct run *r)
 {
     const struct server *server = server_of(r->recipe);
 
+    assert(server);
     return r->server_version ? server->product(r->arena, r->server_version) : server->name;
 }
 
