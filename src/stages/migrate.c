@@ -508,14 +508,21 @@ static void note_applied(struct run *r, size_t host, const struct leftovers *bef
 /* What there is to know before the first attempt. */
 static bool prepare(struct run *r, struct attempts *t, struct err *err)
 {
+    const char *mark = site_mark(&r->sites[t->host], t->step->name);
+    bool may_run = mark && strcmp(mark, "begun") == 0;
+    const struct backup *passed;
     struct backups now = {0};
+    size_t n;
 
     if (!t->server)
         return true;
-    if (!backup_look(r, t->host, &now, err))
+    if (!backup_look(r, t->host, &now, err) || !partial_pass(r, t->host, &now, &passed, err))
         return false;
     if (now.why)
         return true;
+    /* One that has begun since it was clear; a migration that runs already is taken up. */
+    if (!may_run && backups_first(&now, &n) && !backup_clear(r, t->step, t->host, err))
+        return false;
     if (r->server_version < server_of(r->recipe)->watched_since)
         run_warn(r, r->recipe->hosts[t->host].name,
                  "%s does not tell which of its sessions are the migration's: if that waits for"

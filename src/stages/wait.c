@@ -8,6 +8,8 @@
 enum {
     /* From the end of the last backup to the migration it shall not take two seconds. */
     POLL_MS = 1000,
+    POLL_END_MS = 400, /* when its end is near, */
+    END_S = 5,         /* so near */
     CLEAR_MS = 250,    /* between the two looks that must both see nothing */
     TOLD_MS = 2000,    /* who waited less was not held up by a backup */
     BLIND_MS = 60000,  /* how long the database may be away while we wait */
@@ -201,6 +203,11 @@ static void record_last(struct run *r, const struct step *s, struct wait *w,
     trace_record(r, s, &w->trace, &w->last, seconds);
 }
 
+static bool ends_soon(const struct backup *b)
+{
+    return b->eta_s >= 0 && b->eta_s <= END_S && b->overdue_s <= END_S;
+}
+
 static bool wait_for(struct run *r, const struct step *s, size_t host, struct wait *w,
                      struct err *err)
 {
@@ -240,7 +247,8 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
                 return false;
             waited = true;
         }
-        if (next == NEXT_WAIT && !fleet_wait(r->fleet, seen_clear ? CLEAR_MS : POLL_MS)) {
+        long long pause = seen_clear ? CLEAR_MS : b && ends_soon(b) ? POLL_END_MS : POLL_MS;
+        if (next == NEXT_WAIT && !fleet_wait(r->fleet, pause)) {
             take_key(r, w);
             if (run_is_stopped(r, "while waiting for a backup", err))
                 return false;

@@ -218,6 +218,39 @@ case_s16_dump_begins_in_the_migration() {
 alter_waits() { [ "$(sql "select count(*) from pg_locks where relation = 'events'::regclass and not granted" "$DB")" -gt 0 ]; }
 said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 
+# One that begins between the wait and the migration is waited for, too, and nothing is tried before.
+case_s16_dump_begins_in_a_hook() {
+    site_new dump_begins_in_a_hook 1
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    big_table
+    recipe_write <<<"hooks: {before migrate: ['touch $SITE_Q/hook; until test -e $SITE_Q/go; do sleep 0.05; done']}"
+    cr_begin deploy production
+    wait_for 60 test -e "$SITE/hook"
+    start_dump
+    touch "$SITE/go"
+    wait_for 60 said "backup app1: pg_dump of $DB by rig, pid $(dump_pid), for .*, waited"
+    same "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 0
+    end_dump
+    cr_end 0
+    finished "$(revision)" 2
+    same "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
+    # Killed in the hook, and another one meanwhile: a resume looks anew.
+    rm "$SITE/hook" "$SITE/go"
+    commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+    cr_begin deploy production
+    wait_for 60 test -e "$SITE/hook"
+    cr_kill9
+    start_dump
+    touch "$SITE/go"
+    cr_begin resume production
+    wait_for 60 said "backup app1: pg_dump of $DB by rig, pid $(dump_pid), for .*, waited"
+    same "attempts" "$(grep -c '^20260103000000 ' "$SITE/app1/shared/log/migrations.log")" 0
+    end_dump
+    cr_end 0
+    finished "$(revision)" 3
+}
+
 case_failing_migration() {
     site_new failing_migration 2
     expect 0 deploy production
