@@ -333,6 +333,35 @@ static void mark_values(struct run *r, const struct step *s, size_t host, struct
     quote_assign(b, "pending", run_redact(r, pending));
 }
 
+struct reply run_ask(struct run *r, const struct call *call)
+{
+    struct reply reply;
+
+    fleet_impatient(r->fleet, true);
+    fleet_run(r->fleet, r->arena, call, 1, &reply);
+    fleet_impatient(r->fleet, false);
+    return reply;
+}
+
+struct reply run_look(struct run *r, size_t host, struct buf *values, const char *script,
+                      long long timeout_ms)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    buf_puts(&b, "verb=look\n");
+    buf_add(&b, values->text, values->len);
+    buf_puts(&b, "run='' epoch='' release='' step=''\n");
+    quote_assign(&b, "deploy_to", r->recipe->hosts[host].deploy_to);
+    buf_puts(&b, r->prelude);
+    buf_puts(&b, script);
+    const struct call call = {
+        .host = host, .script = b.text, .payload = -1, .timeout_ms = timeout_ms};
+    struct reply reply = run_ask(r, &call);
+    buf_free(&b);
+    buf_free(values);
+    return reply;
+}
+
 bool run_put_mark(struct run *r, const struct step *s, const char *state, struct err *err)
 {
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);

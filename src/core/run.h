@@ -124,6 +124,13 @@ bool run_scripts(struct run *r, const struct trip *trip, struct reply **ret,
 /* The script with its values, as it is sent to one host. */
 const char *run_script_text(struct run *r, const struct trip *trip, size_t host);
 
+/* One call that changes nothing: a first signal ends it. */
+struct reply run_ask(struct run *r, const struct call *call);
+
+/* A script that only looks, on one host, behind the prelude and these values, which are freed. */
+struct reply run_look(struct run *r, size_t host, struct buf *values, const char *script,
+                      long long timeout_ms);
+
 /* What one reply means: true, or err with the host in front. */
 bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err *err);
 

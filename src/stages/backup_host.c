@@ -133,18 +133,10 @@ static void values(struct run *r, struct buf *b, const char *verb, const struct 
 static const char *ask_host(struct run *r, size_t host, const struct backup *b)
 {
     struct buf text = buf_make(SCRIPT_BYTES_MAX);
-    struct reply reply;
 
-    buf_puts(&text, "run='' epoch='' release='' step='' path='' record=''\n");
-    quote_assign(&text, "deploy_to", r->recipe->hosts[host].deploy_to);
+    buf_puts(&text, "path='' record=''\n");
     values(r, &text, "look", b);
-    buf_puts(&text, r->prelude);
-    buf_puts(&text, script_backup_host);
-    struct call call = {.host = host, .script = text.text, .payload = -1, .timeout_ms = LOOK_MS};
-    fleet_impatient(r->fleet, true);
-    fleet_run(r->fleet, r->arena, &call, 1, &reply);
-    fleet_impatient(r->fleet, false);
-    buf_free(&text);
+    struct reply reply = run_look(r, host, &text, script_backup_host, LOOK_MS);
     bool said = reply.kind == REPLY_EXIT && reply.status == 0;
     return said && answer_value(r->arena, reply.out, "end") ? reply.out : NULL;
 }

@@ -71,13 +71,10 @@ bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
                         .script = db_script(r, host, sql, script_db),
                         .payload = -1,
                         .timeout_ms = SQL_MS};
-    struct reply reply;
 
     *ret_rows = (struct strs){0};
     *ret_why = NULL;
-    fleet_impatient(r->fleet, true);
-    fleet_run(r->fleet, r->arena, &call, 1, &reply);
-    fleet_impatient(r->fleet, false);
+    struct reply reply = run_ask(r, &call);
     if (reply.kind == REPLY_TIMEOUT) {
         *ret_why = "the database did not answer within a minute";
         return true;

@@ -33,7 +33,6 @@ bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule 
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     struct strs given;
-    struct reply reply;
     bool all = wants_all(r, &given);
 
     *ret = (struct schedule){.now_unix = -1, .migration_s = -1};
@@ -42,16 +41,8 @@ bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule 
         buf_free(&b);
         return true;
     }
-    buf_puts(&b, "run='' epoch='' release='' step='' verb=look\n");
-    quote_assign(&b, "deploy_to", r->recipe->hosts[host].deploy_to);
     quote_assign(&b, "read_all", all ? "yes" : "");
-    buf_puts(&b, r->prelude);
-    buf_puts(&b, script_schedule);
-    struct call call = {.host = host, .script = b.text, .payload = -1, .timeout_ms = LOOK_MS};
-    fleet_impatient(r->fleet, true);
-    fleet_run(r->fleet, r->arena, &call, 1, &reply);
-    fleet_impatient(r->fleet, false);
-    buf_free(&b);
+    struct reply reply = run_look(r, host, &b, script_schedule, LOOK_MS);
     if (reply.kind == REPLY_TIMEOUT) {
         ret->why = "the host did not answer within a minute";
         return true;

@@ -110,13 +110,10 @@ static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_wh
                         .payload = -1,
                         .timeout_ms = TAKE_MS,
                         .hold = true};
-    struct reply reply;
 
     *ret_held = false;
     *ret_why = NULL;
-    fleet_impatient(r->fleet, true);
-    fleet_run(r->fleet, r->arena, &call, 1, &reply);
-    fleet_impatient(r->fleet, false);
+    struct reply reply = run_ask(r, &call);
     bool said = reply.kind == REPLY_EXIT;
     *ret_held = said && answer_value(r->arena, reply.out, "held");
     if (*ret_held)

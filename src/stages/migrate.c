@@ -54,22 +54,16 @@ static bool ask_status(struct run *r, size_t host, const char *where, struct str
                        long *ret_n, struct err *err)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
-    struct reply reply;
 
     *ret_n = PENDING_UNKNOWN;
-    if (!r->recipe->migrate.status)
+    if (!r->recipe->migrate.status) {
+        buf_free(&b);
         return true;
+    }
     jobs_environment(r, host, &b);
     quote_assign(&b, "command", r->recipe->migrate.status);
     quote_assign(&b, "where", where);
-    buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
-    buf_puts(&b, r->prelude);
-    buf_puts(&b, script_pending);
-    struct call call = {.host = host, .script = b.text, .payload = -1, .timeout_ms = STATUS_MS};
-    fleet_impatient(r->fleet, true);
-    fleet_run(r->fleet, r->arena, &call, 1, &reply);
-    fleet_impatient(r->fleet, false);
-    buf_free(&b);
+    struct reply reply = run_look(r, host, &b, script_pending, STATUS_MS);
     if (reply.kind != REPLY_EXIT && reply.kind != REPLY_SIGNAL)
         return run_judge(r, host, &reply, err);
     const char *out =

@@ -38,21 +38,12 @@ static bool concurrently(struct run *r, size_t host, const char **ret, struct er
     const struct strs *paths = &r->recipe->migrate.paths;
     const char *list = paths->n ? "" : ".";
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
-    struct reply reply;
 
     for (size_t i = 0; i < paths->n; i++)
         list = arena_printf(r->arena, "%s%s%s", list, i ? "\n" : "", paths->v[i]);
-    buf_puts(&b, "run='' epoch='' release='' step='' verb=look\n");
-    quote_assign(&b, "deploy_to", r->recipe->hosts[host].deploy_to);
     quote_assign(&b, "where", run_folder(r, host));
     quote_assign(&b, "paths", list);
-    buf_puts(&b, r->prelude);
-    buf_puts(&b, script_concurrently);
-    struct call call = {.host = host, .script = b.text, .payload = -1, .timeout_ms = LOOK_MS};
-    fleet_impatient(r->fleet, true);
-    fleet_run(r->fleet, r->arena, &call, 1, &reply);
-    fleet_impatient(r->fleet, false);
-    buf_free(&b);
+    struct reply reply = run_look(r, host, &b, script_concurrently, LOOK_MS);
     *ret = NULL;
     if (reply.kind == REPLY_TIMEOUT)
         return true;

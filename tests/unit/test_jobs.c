@@ -63,6 +63,12 @@ static void send_pieces(const struct call *call, const struct stream *s)
     }
 }
 
+void fleet_impatient(struct fleet *fleet, bool on)
+{
+    (void)fleet;
+    (void)on;
+}
+
 void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
                struct reply *ret_replies)
 {
