@@ -34,6 +34,13 @@ enum {
 #define NAMED_SO     "a.application_name = '%s' AND a.pid <> pg_backend_pid()"
 #define ARGS         " -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -"
 
+/* What is asked stands between these two.  Names mean the server's own things then, whatever the
+ * owner of the database has put into its schemas and its settings: who asks may be a superuser, and
+ * runs nobody's operators, casts and functions.  In a transaction, so that nothing of it stays in a
+ * session that a pooler hands to somebody else. */
+#define BEGIN "BEGIN;\nSET LOCAL search_path = pg_catalog;\n"
+#define END   "COMMIT;\n"
+
 /* ---- versions ---- */
 
 static bool has(long version, long since)
@@ -94,7 +101,8 @@ static const char *look(struct arena *a, const char *own, long version)
         return NULL;
     return arena_printf(
         a,
-        "SET statement_timeout = '30s';\n"
+        BEGIN
+        "SET LOCAL statement_timeout = '30s';\n"
         "SELECT 'version', current_setting('server_version_num');\n"
         "WITH k AS (SELECT l.pid, count(DISTINCT l.relation) AS n FROM pg_catalog.pg_locks l\n"
         "  JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p')\n"
@@ -156,34 +164,38 @@ static const char *look(struct arena *a, const char *own, long version)
         "  coalesce(x.client_port::text, ''), x.locked, x.tables\n"
         "FROM x JOIN pg_catalog.pg_roles me ON me.rolname = current_user\n"
         "LEFT JOIN pg_catalog.pg_roles o ON o.oid = x.usesysid\n"
-        "WHERE x.kind IS NOT NULL ORDER BY x.locked DESC, x.pid;\n%s",
+        "WHERE x.kind IS NOT NULL ORDER BY x.locked DESC, x.pid;\n%s" END,
         own, all, all, may_end(version), version >= DETACHES ? copied_sql : "");
 }
 
-/* All tables in pg_dump's order; then a few pages of each of the largest, in a statement of its own
- * that holds its lock for half a second at most.  What fails is left out.  By pages and not by
- * reltuples, which only ANALYZE keeps. */
+/* All tables in pg_dump's order; then a few pages of each of the largest, each in a part of the
+ * transaction that is taken back, so that its lock is held for half a second at most.  What fails
+ * is left out, and so is what only the rules of somebody's row security could read.  By pages and
+ * not by reltuples, which only ANALYZE keeps; by format(), since a cast of the row to text may be
+ * the owner's. */
 static const char sample_sql[] =
-    "\\set ON_ERROR_STOP 0\n"
-    "SET search_path = pg_catalog;\nSET lock_timeout = '200ms';\n"
-    "SET statement_timeout = '5s';\n"
+    "\\set ON_ERROR_STOP 0\n" BEGIN
+    "SET LOCAL lock_timeout = '200ms';\nSET LOCAL row_security = off;\n"
+    "SET LOCAL statement_timeout = '5s';\n"
     "SELECT 'table', translate(quote_ident(n.nspname) || '.' || quote_ident(c.relname),"
     " chr(10) || chr(31), '  '), pg_table_size(c.oid)\n"
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
     " WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'\n"
     " ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\" LIMIT 5000;\n"
-    "SET statement_timeout = '500ms';\n"
-    "SELECT format('SELECT ''text'', %L, (coalesce(sum(octet_length(crelease_row::text)), 0)"
+    "SET LOCAL statement_timeout = '500ms';\n"
+    "SELECT 'SAVEPOINT one',"
+    " format('SELECT ''text'', %L, (coalesce(sum(octet_length(format(''%%s'', crelease_row.*))), 0)"
     " * %s / greatest(count(DISTINCT split_part(crelease_row.ctid::text, '','', 1)), 1))::bigint"
     " FROM ONLY %s crelease_row TABLESAMPLE SYSTEM (%s)',\n"
     "  translate(t.name, chr(10) || chr(31), '  '), t.pages, t.name,"
-    " least(100, 3000.0 / greatest(t.pages, 1)))\n"
+    " least(100, 3000.0 / greatest(t.pages, 1))),\n"
+    "  'ROLLBACK TO one'\n"
     " FROM (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,\n"
     "   pg_relation_size(c.oid) / current_setting('block_size')::int AS pages\n"
     "  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
     "  WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'\n"
     "   AND has_table_privilege(c.oid, 'SELECT')\n"
-    "  ORDER BY pg_table_size(c.oid) DESC LIMIT 50) t\n\\gexec\n";
+    "  ORDER BY pg_table_size(c.oid) DESC LIMIT 50) t\n\\gexec\n" END;
 
 static const char *sample(struct arena *a, long version)
 {
@@ -222,7 +234,7 @@ static const char *end(struct arena *a, long version, const struct db_session *s
     if (!is || (application && !server_is_name(application)))
         return NULL;
     return arena_printf(
-        a, "SELECT 'signalled', %s(a.pid) FROM %s a WHERE %s%s;\n",
+        a, BEGIN "SELECT 'signalled', %s(a.pid) FROM %s a WHERE %s%s;\n" END,
         way == WAY_CANCEL ? "pg_cancel_backend" : "pg_terminate_backend", sessions(a, version), is,
         application ? arena_printf(a, " AND a.application_name = '%s'", application) : "");
 }
@@ -250,7 +262,7 @@ static const char *right_missing(struct arena *a, long version, bool super, cons
 static const char *there(struct arena *a, long version, const struct db_session *v, size_t n)
 {
     const char *text =
-        arena_printf(a, "SELECT 'there', a.pid FROM %s a WHERE false", sessions(a, version));
+        arena_printf(a, BEGIN "SELECT 'there', a.pid FROM %s a WHERE false", sessions(a, version));
 
     for (size_t i = 0; i < n; i++) {
         const char *is = is_session(a, &v[i]);
@@ -258,7 +270,7 @@ static const char *there(struct arena *a, long version, const struct db_session 
             return NULL;
         text = arena_printf(a, "%s OR (%s)", text, is);
     }
-    return arena_printf(a, "%s;\n", text);
+    return arena_printf(a, "%s;\n" END, text);
 }
 
 /* A condition on the alias a: sessions of the run, since 9.6 also those of another name that were
@@ -270,22 +282,24 @@ static const char *ours(struct arena *a, long version, const char *own)
 
 static const char *end_own(struct arena *a, long version, const char *own)
 {
-    return arena_printf(a,
-                        "SELECT pg_terminate_backend(a.pid) FROM %s a"
-                        " WHERE " NAMED_SO ";\n%s",
-                        sessions(a, version), own,
-                        has(version, BLOCKING_PIDS) ? adopt_last_sql : "");
+    return arena_printf(
+        a,
+        BEGIN "SELECT pg_terminate_backend(a.pid) FROM %s a"
+              " WHERE " NAMED_SO ";\n" END "%s",
+        sessions(a, version), own,
+        has(version, BLOCKING_PIDS) ? arena_printf(a, BEGIN "%s\n" END, adopt_last_sql) : "");
 }
 
 static const char *named(struct arena *a, long version)
 {
     return arena_printf(
         a,
+        BEGIN
         "SELECT 'ghost', a.application_name, a.pid, coalesce((extract(epoch FROM a.backend_start) *"
         " 1000000)::bigint::text, ''), coalesce((SELECT l.virtualxid FROM pg_catalog.pg_locks l"
         " WHERE l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted AND l.virtualxid ="
         " l.virtualtransaction LIMIT 1), '') FROM %s a WHERE a.datname ="
-        " current_database() AND a.application_name LIKE 'crelease-%%';\n",
+        " current_database() AND a.application_name LIKE 'crelease-%%';\n" END,
         sessions(a, version));
 }
 
@@ -368,6 +382,7 @@ static const unsigned char excludes[] = {0x80, 0xc0, 0xf0, 0xf8, 0xec, 0xfc, 0xf
  * who only stands in front of us in the queue is not named, and counts as one behind us. */
 static void put_waiters(struct buf *b, struct arena *a, const struct waits *w)
 {
+    buf_puts(b, BEGIN);
     if (has(w->version, BLOCKING_PIDS)) {
         buf_printf(
             b,
@@ -427,18 +442,19 @@ static const char *waits(struct arena *a, const struct waits *w)
     /* Who holds the lock comes before those who only stand in front of us in the queue. */
     buf_puts(&b, shown ? " ORDER BY b.wait_event_type IS NOT DISTINCT FROM 'Lock', b.xact_start;\n"
                        : " ORDER BY b.xact_start;\n");
+    buf_puts(&b, END);
     if (shown)
         buf_printf(&b,
-                   "SELECT 'behind', q.pid FROM pg_catalog.pg_stat_activity q WHERE"
-                   " q.application_name = 'pg_dump' AND q.wait_event_type = 'Lock' AND EXISTS"
-                   " (SELECT 1 FROM pg_catalog.pg_stat_activity a WHERE %s"
-                   " AND a.pid = ANY (pg_blocking_pids(q.pid)));\n",
+                   BEGIN "SELECT 'behind', q.pid FROM pg_catalog.pg_stat_activity q WHERE"
+                         " q.application_name = 'pg_dump' AND q.wait_event_type = 'Lock' AND EXISTS"
+                         " (SELECT 1 FROM pg_catalog.pg_stat_activity a WHERE %s"
+                         " AND a.pid = ANY (pg_blocking_pids(q.pid)));\n" END,
                    ours(a, w->version, w->own));
     else {
         put_waiters(&b, a, w);
         buf_printf(&b,
                    "SELECT DISTINCT 'behind', q.pid FROM %s q JOIN g ON g.waiter = q.pid JOIN %s a"
-                   " ON a.pid = g.pid WHERE q.application_name = 'pg_dump' AND %s;\n",
+                   " ON a.pid = g.pid WHERE q.application_name = 'pg_dump' AND %s;\n" END,
                    sessions(a, w->version), sessions(a, w->version), ours(a, w->version, w->own));
     }
     put_waiters(&b, a, w);
@@ -451,14 +467,16 @@ static const char *waits(struct arena *a, const struct waits *w)
     if (!has(w->version, STATED)) {
         static const char super[] = "EXISTS (SELECT 1 FROM pg_catalog.pg_roles me"
                                     " WHERE me.rolname = current_user AND me.rolsuper)";
-        buf_printf(&b, " AND %s;\n", super);
+        buf_printf(&b, " AND %s;\n" END, super);
         put_waiters(&b, a, w);
         buf_printf(&b,
                    "SELECT 'helpless', w.pid FROM w WHERE clock_timestamp() - w.since >="
                    " interval '%lld ms' AND NOT %s",
                    w->limit_ms, super);
     }
-    buf_printf(&b, ";%s%s", shown ? "\n" : "", shown ? adopt_look_sql : "");
+    buf_puts(&b, ";\n" END);
+    if (shown)
+        buf_printf(&b, BEGIN "%s\n" END, adopt_look_sql);
     const char *text = arena_strndup(a, b.text, b.len);
     buf_free(&b);
     return text;
@@ -468,6 +486,7 @@ static const char *lock_holders(struct arena *a, long version, const char *own)
 {
     struct buf b = buf_make(SQL_BYTES_MAX);
 
+    buf_puts(&b, BEGIN);
     put_columns(&b, own, version);
     buf_puts(&b, " FROM (SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = "
                  "'advisory' AND l.granted"
@@ -477,7 +496,7 @@ static const char *lock_holders(struct arena *a, long version, const char *own)
                  " JOIN (SELECT 0 AS behind, 'advisory'::text AS"
                  " waits_for) w");
     put_joins(&b, a, version);
-    buf_puts(&b, ";\n");
+    buf_puts(&b, ";\n" END);
     const char *text = arena_strndup(a, b.text, b.len);
     buf_free(&b);
     return text;
@@ -506,7 +525,7 @@ static const char deadlocks_sql[] =
 
 static const char *leftovers(struct arena *a, long version)
 {
-    return arena_printf(a, "SET search_path = pg_catalog;\n%s%s ORDER BY 2;\n%s%s", indexes_sql,
+    return arena_printf(a, BEGIN "%s%s ORDER BY 2;\n%s%s" END, indexes_sql,
                         version >= BUILDS_SHOWN ? built_now_sql : "",
                         version >= DETACHES ? detaches_sql : "",
                         version >= STATED ? deadlocks_sql : "");
@@ -533,7 +552,7 @@ static const char *lock(struct arena *a, long version, const char *application, 
     const char *name =
         has(version, NAMED) ? arena_printf(a, "SET application_name = '%s';\n", application) : "";
 
-    return arena_printf(a, LOCK_SQL, name, idle_s);
+    return arena_printf(a, BEGIN LOCK_SQL END, name, idle_s);
 }
 
 /* PGOPTIONS reaches everything that uses libpq, and node-postgres.  A server that does not know
@@ -599,8 +618,9 @@ const struct server server_postgresql = {
     .right_missing = right_missing,
     .there = there,
     .named = named,
-    .size = "SET statement_timeout = '5s';\n"
-            "SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());\n",
+    .size =
+        BEGIN "SET LOCAL statement_timeout = '5s';\n"
+              "SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());\n" END,
     .sample = sample,
     .leftovers = leftovers,
     .waits = waits,

@@ -145,6 +145,8 @@ while (my $line = <STDIN>) {
     # A variable of psql: what is asked with it is the same statement.
     if ($sql eq '' && $line =~ /^\\/) { $for_psql .= $line; next }
     next if $sql eq '' && $line eq "\n";
+    # Around what is asked, and answered by nothing.
+    if ($sql eq '' && $line =~ /^(?:BEGIN|COMMIT|SET .*);$/) { $for_psql .= $line; next }
     $sql .= $line;
     if ($line =~ /;\s*$/) { answer($sql); $sql = '' }
 }

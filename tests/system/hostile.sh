@@ -217,6 +217,50 @@ case_password_in_a_statement() {
 }
 copies() { [ -n "$(sql "select pid from pg_stat_activity where datname = '$DB' and state = 'idle in transaction' and query ilike 'copy%'")" ]; }
 
+# --- an owner of the database who is no superuser -------------------------------------------------
+
+# What the application's role can put in the way of a superuser who looks at its database: operators that
+# fit better than the server's own or stand before them, and a cast of its table.  Each tells who ran it.
+snare() {
+    sql "create role owner_$DB" postgres
+    sql "alter database \"$DB\" owner to owner_$DB; alter schema public owner to owner_$DB;
+         create table public.caught (who text, as_whom text); alter table events owner to owner_$DB;
+         grant all on public.caught to public; alter database \"$DB\" set search_path = public, pg_catalog" "$DB"
+    psql -XAtq -v ON_ERROR_STOP=1 -v owner="owner_$DB" -d "$DB" <<'END'
+set session authorization :"owner";
+create function public.caught() returns void language sql as
+  $$ insert into public.caught values (pg_catalog.current_setting('application_name'), current_user) $$;
+create function public.snare(name, name) returns boolean language plpgsql as
+  $$ begin perform public.caught(); return $1 operator(pg_catalog.!~) $2::pg_catalog.text; end $$;
+create function public.snare(bigint, numeric) returns boolean language plpgsql as
+  $$ begin perform public.caught(); return $1::numeric operator(pg_catalog.>=) $2; end $$;
+create function public.snare(text, text) returns boolean language plpgsql as
+  $$ begin perform public.caught(); return $1 operator(pg_catalog.=) $2; end $$;
+create function public.snare(public.events) returns text language plpgsql as
+  $$ begin perform public.caught(); return ''; end $$;
+create operator public.!~ (leftarg = name, rightarg = name, procedure = public.snare);
+create operator public.>= (leftarg = bigint, rightarg = numeric, procedure = public.snare);
+create operator public.= (leftarg = text, rightarg = text, procedure = public.snare);
+create cast (public.events as text) with function public.snare(public.events) as implicit;
+END
+    sql "insert into public.events (name) values ('a')" "$DB"
+}
+
+case_owner_is_not_obeyed() {
+    site_hostile owner
+    big_table
+    snare
+    start_dump
+    expect 0 backups production
+    says 'pg_dump of owner'
+    cr_begin deploy production
+    wait_for 30 grep -q 'backup app1: pg_dump' "$CR_OUT" "$CR_ERR"
+    end_dump
+    cr_end 0
+    same caught "$(sql "select string_agg(distinct as_whom || ' as ' || who, ', ') from public.caught
+        where who operator(pg_catalog.~) '^crelease(-watch|-hold|-migration-.*)?\$'" "$DB")" ''
+}
+
 rig_open
 own_crontab
 rig_postgres
