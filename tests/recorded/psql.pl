@@ -148,7 +148,10 @@ while (my $line = <STDIN>) {
     # Around what is asked, and answered by nothing.
     if ($sql eq '' && $line =~ /^(?:BEGIN|COMMIT|SET .*);$/) { $for_psql .= $line; next }
     $sql .= $line;
-    if ($line =~ /;\s*$/) { answer($sql); $sql = '' }
+    # A sample of the tables is made of statements that are made of answers; a server that runs gives them
+    # (tests/system/foresee.sh), nobody here does.
+    if ($line eq "\\gexec\n") { $sql = ''; next }
+    if ($line =~ /;\s*$/) { answer($sql) if $sql !~ /^SELECT 'table', /; $sql = '' }
 }
 close $to if $to;
 unlink "$dir/errors.$$";
