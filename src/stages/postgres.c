@@ -181,7 +181,7 @@ static const char sample_sql[] =
     " chr(10) || chr(31), '  '), pg_table_size(c.oid)\n"
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
     " WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'\n"
-    " ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\" LIMIT 5000;\n"
+    " ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\" LIMIT 5000;\n"
     "SET LOCAL statement_timeout = '500ms';\n"
     "SELECT 'SAVEPOINT one',"
     " format('SELECT ''text'', %L, (coalesce(sum(octet_length(format(''%%s'', crelease_row.*))), 0)"
