@@ -3,7 +3,7 @@
  *
  * It is one of a session and of one database: it is gone with the session, however that ends, and
  * two environments in one database have the same.  A migration tries it on its host, beside the
- * command (guard_text); `backups --hold` on behalf of a command on this machine (hold_take).  Both
+ * command (guard.sh); `backups --hold` on behalf of a command on this machine (hold_take).  Both
  * only try, and wait outside of the database: a session that queues there would get the lock when
  * its client has long been gone. */
 #include "stages/stages.h"
@@ -23,68 +23,18 @@ enum { IDLE_S = 60 }; /* of its holder the heartbeats come every ten seconds */
 
 const char *guard_text(struct run *r)
 {
-    const char *run = r->plan->what.run;
     const struct server *server = server_of(r->recipe);
+    const char *name = arena_printf(r->arena, HOLD_MIGRATION "%s", r->plan->what.run);
     bool go = r->recipe->backup.unknown == UNKNOWN_PROCEED;
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
-    quote_assign(&b, "guard_sql",
-                 server->lock(r->arena, r->server_version,
-                              arena_printf(r->arena, HOLD_MIGRATION "%s", run), 0));
-    /* What the client said goes with the word, as far as one line of it: a person is to hear of it.
-     * It lies on the host from then on, so passwords are left out there. */
-    buf_printf(&b,
-               "separator=$(printf '\\037')\n"
-               "gate() { printf '%%s\\n' \"$1\" >\"$crelease_job/gate.new\" && mv -f"
-               " \"$crelease_job/gate.new\""
-               " \"$crelease_job/gate\"; }\n"
-               "guard_answer() {\n"
-               "\twhile read -r word what; do\n"
-               "\t\tcase $word:$what in\n"
-               "\t\tlock:t) gate go ;;\n"
-               "\t\tlock:f) gate " HOLD_BUSY " ;;\n"
-               "\t\tesac\n"
-               "\tdone\n"
-               "\t[ -f \"$crelease_job/gate\" ] ||"
-               " gate \"%s $(sed -n '/./{s,://[^ @]*@,://...@,g;s/\\(pass[a-z]*[=:]\\)[^"
-               " ]*/\\1.../g;p;q;}'"
-               " \"$crelease_job/guard.said\" | head -c 300)\"\n"
-               "\trm -f \"$crelease_job/guard.said\"\n"
-               "}\n",
-               go ? "go" : HOLD_UNKNOWN);
-    buf_printf(&b,
-               "guard_ask() { PGAPPNAME=" HOLD_MIGRATION
-               "%s PGCONNECT_TIMEOUT=5; export PGAPPNAME PGCONNECT_TIMEOUT;"
-               " unset PGOPTIONS; { %s%s; status=$?;"
-               " [ -s \"$crelease_job/guard.said\" ] || echo \"the client ended with exit status"
-               " $status\" >&2; }"
-               " 2>\"$crelease_job/guard.said\"; }\n",
-               run, server_command(r->recipe), server->feed);
-    /* The session ends when the last who could write into the pipe has: this shell, however it
-     * ends. exec: a redirection of a function is one that the shell takes back, and until then it
-     * keeps both. At its end it is told, since mksh may keep a copy of what exec closes, and what
-     * does not end then goes with this shell: mksh waits for all of a pipeline. */
-    buf_puts(&b, "guarding=\n"
-                 "if mkfifo \"$crelease_job/guard\"; then\n"
-                 "\texec 5<>\"$crelease_job/guard\"\n"
-                 "\t(exec 5>&-; guard_ask) <\"$crelease_job/guard\" | (exec 5>&-; guard_answer)"
-                 " >/dev/null &\n"
-                 "\tguarding=$!\n"
-                 "\tprintf '%s\\n' \"$guard_sql\" >&5\n"
-                 "else\n"
-                 "\techo 'cannot make a pipe' >\"$crelease_job/guard.said\"\n"
-                 "\techo | guard_answer\n"
-                 "fi\n"
-                 "guard_end() {\n"
-                 "\t[ -n \"$guarding\" ] || return 0\n"
-                 "\tprintf '%s\\n' '\\q' >&5\n"
-                 "\texec 5>&-\n"
-                 "\t(trap \"kill -s KILL \\$!; exit\" TERM; sleep 3 & wait $!; kill -s KILL "
-                 "\"$guarding\" $$) & guard_limit=$!\n"
-                 "\twait \"$guarding\"\n"
-                 "\tkill \"$guard_limit\"\n"
-                 "}\n");
+    quote_assign(&b, "guard_client",
+                 arena_printf(r->arena, "%s%s", server_command(r->recipe), server->feed));
+    quote_assign(&b, "guard_name", name);
+    quote_assign(&b, "guard_sql", server->lock(r->arena, r->server_version, name, 0));
+    quote_assign(&b, "guard_unknown", go ? "go" : HOLD_UNKNOWN);
+    buf_puts(&b, script_guard);
     const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;

@@ -34,3 +34,4 @@ SCRIPT(leftovers);
 SCRIPT(history);
 SCRIPT(adopt);
 SCRIPT(concurrently);
+SCRIPT(guard);

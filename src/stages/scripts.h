@@ -25,5 +25,6 @@ extern const char script_leftovers[];
 extern const char script_history[];
 extern const char script_adopt[];
 extern const char script_concurrently[];
+extern const char script_guard[];
 
 #endif
