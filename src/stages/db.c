@@ -18,7 +18,7 @@ const char *db_script(struct run *r, size_t host, const char *sql, const char *s
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
     quote_assign(&b, "client", server_command(r->recipe));
     quote_assign(&b, "ask", server->ask);
-    quote_assign(&b, "feed", server->feed);
+    quote_assign(&b, "hold", server->hold);
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "sql", sql);
     buf_puts(&b, "job_env() {\n:\n");

@@ -30,7 +30,7 @@ const char *guard_text(struct run *r)
 
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "guard_client",
-                 arena_printf(r->arena, "%s%s", server_command(r->recipe), server->feed));
+                 arena_printf(r->arena, "%s%s", server_command(r->recipe), server->hold));
     quote_assign(&b, "guard_name", name);
     quote_assign(&b, "guard_sql", server->lock(r->arena, r->server_version, name, 0));
     quote_assign(&b, "guard_unknown", go ? "go" : HOLD_UNKNOWN);

@@ -1,13 +1,13 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Keeps a session in the database that holds the lock of migrations, as long as standard input is
-# open.  Values: client (the recipe's shell text), feed (what comes behind it), database (or empty), sql (tries the lock; its answer
-# is a row "lock t" or "lock f"), and job_env.
+# open.  Values: client (the recipe's shell text), hold (what comes behind it), database (or empty), sql
+# (tries the lock; its answer is a row "lock t" or "lock f"), and job_env.
 # Answers "held" or "busy"; else the session has ended, and "client STATUS" tells how.
 job_env
 PGAPPNAME=crelease-hold PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=UTF8
 export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
 unset PGOPTIONS
-# shellcheck disable=SC2034 # used in $feed
+# shellcheck disable=SC2034 # used in $hold
 separator=$(printf '\037')
 
 # Each line that comes is a sign of life from the holder.  Its end is the end of the session.
@@ -19,7 +19,7 @@ statements() {
 }
 
 ask() {
-	eval "$client$feed"
+	eval "$client$hold"
 	say client "$?"
 }
 

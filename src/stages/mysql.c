@@ -562,6 +562,7 @@ const struct server server_mysql = {
     .exists_signs = exists_signs,
     .ask = ARGS,
     .feed = ARGS " --unbuffered --force",
+    .hold = ARGS " --unbuffered", /* --force goes on without a connection */
     .look = look,
     .end = end,
     .there = there,

@@ -613,6 +613,7 @@ const struct server server_postgresql = {
     .exists_signs = exists_signs,
     .ask = " -v ON_ERROR_STOP=1" ARGS,
     .feed = ARGS,
+    .hold = ARGS,
     .look = look,
     .end = end,
     .right_missing = right_missing,

@@ -56,9 +56,11 @@ struct server {
 
     /* Behind the recipe's command, in shell text: reads statements from standard input, gives out
      * rows; $database is the database's name or empty.  ask stops at the first error with a status
-     * other than 0; feed goes on after one, and gives out each answer at once. */
+     * other than 0; feed goes on after one, and gives out each answer at once; hold does that, too,
+     * and ends when its session has ended. */
     const char *ask;
     const char *feed;
+    const char *hold;
 
     /* What would hold up a migration, and own sessions (those called `own`) of the run:
      *   version NUMBER

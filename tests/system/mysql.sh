@@ -297,25 +297,44 @@ lock_id() { my "select coalesce(is_used_lock('crelease.$DB'), '')"; }
 is_locked() { [ -n "$(lock_id)" ]; }
 not_locked() { [ -z "$(lock_id)" ]; }
 
-case_hold_keeps_a_migration_back() {
-    site_mysql hold_first
+# hold_begin: a command that runs until hold_end, held against migrations; $HOLD.
+hold_begin() {
+    rm -f "$SITE/open" "$SITE/held"
     mkfifo "$SITE/open"
     exec 7<>"$SITE/open"
     # shellcheck disable=SC2016 # for sh
     "$CRELEASE" backups production --hold -- sh -c 'echo begun >"$0/held"; read -r x <"$0/open"; exit 3' "$SITE" \
         </dev/null >"$SITE/hold.out" 2>"$SITE/hold.err" 7>&- &
-    local hold=$! status=0
+    HOLD=$!
     wait_for 30 test -e "$SITE/held"
+}
+hold_end() {
+    local status=0
+    echo go >&7
+    wait "$HOLD" || status=$?
+    same "status of the hold" "$status" 3
+}
+
+case_hold_keeps_a_migration_back() {
+    site_mysql hold_first
+    hold_begin
     is_locked || fail "the lock is not held"
     cr_begin deploy production
     wait_for 30 bg_says "hold of $DB by rig as crelease-hold, pid $(lock_id)"
     same "attempts" "$(attempts)" 0
-    echo go >&7
-    wait "$hold" || status=$?
-    same "status of the hold" "$status" 3
+    hold_end
     cr_end 0
     has_column a place || fail "it did not migrate"
     wait_for 10 not_locked
+}
+
+case_hold_session_lost() {
+    site_mysql hold_lost
+    hold_begin
+    my "kill $(lock_id)"
+    wait_for 40 grep -q 'may begin while' "$SITE/hold.err"
+    hold_end
+    same "warnings" "$(grep -c 'may begin while' "$SITE/hold.err")" 1
 }
 
 case_hold_waits_for_a_migration() {
