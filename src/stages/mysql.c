@@ -105,7 +105,7 @@ static const char look_begin[] = BEGIN
     "SELECT concat_ws(" SEP ", 'transactions', count(*)) FROM information_schema.INNODB_TRX;\n";
 
 /* Locks on most tables: @crelease_like; on all of the server: @crelease_global; for how many
- * seconds one has been held: @crelease_held, as ",SESSION:SECONDS". */
+ * seconds one has been held, or the lock of migrations: @crelease_held, as ",SESSION:SECONDS". */
 static const char look_locks[] =
     "SET @crelease_like = '', @crelease_global = '', @crelease_held = '', "
     "@crelease_tables = (SELECT count(*) FROM"
@@ -136,21 +136,24 @@ static const char look_locks[] =
     "ELSE 'DO 0' END;\n" DO "SET @crelease_do = if(@crelease_plugin,\n"
     "'SELECT coalesce(group_concat(concat('','', k.id, '':'', k.s) SEPARATOR ''''), '''') INTO"
     "  @crelease_held FROM (SELECT l.THREAD_ID AS id, floor(max(l.LOCK_TIME_MS) / 1000) AS s FROM"
-    "  information_schema.METADATA_LOCK_INFO l WHERE l.LOCK_TYPE <> ''User lock'' GROUP BY"
-    "  l.THREAD_ID) k', 'DO 0');\n" DO;
+    "  information_schema.METADATA_LOCK_INFO l WHERE l.LOCK_TYPE <> ''User lock'' OR"
+    "  l.TABLE_SCHEMA LIKE ''crelease.%'' GROUP BY l.THREAD_ID) k', 'DO 0');\n" DO;
 
 /* The longest of its transaction, its locks and its statement. */
-#define SECONDS                                                                                    \
-    "greatest(" AGE ", if(locate(concat(',', p.ID, ':'), @crelease_held),"                         \
-    " cast(substring_index(substring_index(@crelease_held, concat(',', p.ID, ':'), -1), ',', 1)"   \
-    " AS signed), 0))"
+#define IS_HELD "locate(concat(',', p.ID, ':'), @crelease_held)"
+#define HELD                                                                                       \
+    "cast(substring_index(substring_index(@crelease_held, concat(',', p.ID, ':'), -1), ',', 1)"    \
+    " AS signed)"
+#define SECONDS "greatest(" AGE ", if(" IS_HELD ", " HELD ", 0))"
 
 /* A transaction that only reads, with nothing running or what a dump asks between two tables: it is
- * that of a dump, maybe. */
+ * that of a dump, maybe.  The last statement of who holds the lock of migrations was a sign of life
+ * only. */
 static const char look_sessions[] =
     "SET @crelease_hold = is_used_lock(" LOCK "), @crelease_mark = is_used_lock(" MARK ");\n"
-    "SELECT concat_ws(" SEP ", 'session', p.kind, p.ID, " IDENTITY ", '', " SECONDS ", " DB
-    ", " USER
+    "SELECT concat_ws(" SEP ", 'session', p.kind, p.ID, " IDENTITY
+    ", '', CASE WHEN p.kind NOT IN ('hold', 'migration') THEN " SECONDS " WHEN " IS_HELD
+    " THEN " HELD " ELSE '' END, " DB ", " USER
     ", CASE p.kind WHEN 'hold' THEN 'crelease-hold' WHEN 'migration' THEN 'crelease-migration' ELSE"
     " p.kind END, CASE WHEN p.kind = 'maybe' THEN 'maybe' ELSE 'yes' END,"
     " CASE WHEN p.kind IN ('hold', 'migration') OR " MAY_END " THEN 'yes' ELSE 'no' END,"
@@ -167,17 +170,18 @@ static const char look_sessions[] =
     "|@@collation_database|LOGFILE_GROUP_NAME|DISTINCT TABLESPACE_NAME))')"
     " THEN 'maybe' END AS   kind\n"
     " FROM " PROCESSES TRANSACTIONS " WHERE p.ID <> connection_id()) p" TRANSACTIONS
-    " WHERE p.kind IS NOT NULL ORDER BY p.ID;\n"
+    " WHERE p.kind IS NOT NULL ORDER BY p.ID;\n";
+static const char look_since[] =
     "SELECT concat_ws(" SEP ", 'since', p.ID, unix_timestamp() - " SECONDS
-    ") FROM " PROCESSES TRANSACTIONS
-    " WHERE p.DB = database() AND (t.id IS NOT NULL OR locate(concat(',', p.ID, ':'),"
-    " @crelease_held)) AND p.ID <> connection_id();\n";
+    ") FROM " PROCESSES TRANSACTIONS " WHERE p.DB = database() AND (t.id IS NOT NULL OR " IS_HELD
+    ") AND p.ID <> connection_id();\n";
 
 static const char *look(struct arena *a, const char *own, long version)
 {
     (void)own; /* a client that dies takes its waiting statement with it here */
     (void)version;
-    return arena_printf(a, "%s%s%s%s", look_begin, START NAMED, look_locks, look_sessions);
+    return arena_printf(a, "%s%s%s%s%s", look_begin, START NAMED, look_locks, look_sessions,
+                        look_since);
 }
 
 /* ---- one session ---- */

@@ -351,11 +351,18 @@ case_hold_waits_for_a_migration() {
     local hold=$!
     wait_for 30 grep -q "migration of $DB by rig as crelease-migration, pid $(lock_id)" "$SITE/hold.out"
     gone "$SITE/held"
+    # For how long is told by the lock, not by the session's last statement; else it is not known.
+    wait_for 20 held_for_seconds 3
+    without_locks
+    expect 0 backups --json production
+    same "for how long" "$(json '.backups[0].running_s')" null
+    with_locks
     my "kill $(my "select is_used_lock('stay')")"
     cr_end 0
     wait "$hold" || fail "the hold failed: $(cat "$SITE/hold.out")"
     there "$SITE/held"
 }
+held_for_seconds() { cr backups --json production && [ "$(json '.backups[0].running_s')" -ge "$1" ]; }
 stay_is_held() { [ "$(my "select is_used_lock('stay') is not null")" = 1 ]; }
 
 # --- a statement that waits ------------------------------------------------------------------------
