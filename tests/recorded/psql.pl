@@ -119,6 +119,8 @@ sub ask_record {
 
 sub answer {
     my $sql = shift;
+    # A sign of life, which every server gives alike, as often as it is asked.
+    if ($sql eq "SELECT 'alive';\n") { print "alive\n"; return }
     chomp(my $phase = text_of('phase'));
     my ($answer, $ended);
     if (-e "$dir/journal") {
