@@ -283,10 +283,11 @@ END
     same "by" "$(cat "$SITE/again")" night
     wait_for 20 grep -q 'dump complete' "$SITE/second.sql"
     # A schema that was not dumped from within the run's own: no name of ours.
-    expect 0 status --json production
-    same "again" "$(json '.stopped_backups[0].again.state')" ended
+    wait_for 20 again_has_ended
     same "status" "$(json '.stopped_backups[0].again.status')" 0
 }
+
+again_has_ended() { cr status --json production && [ "$(json '.stopped_backups[0].again.state')" = ended ]; }
 
 case_rerun_not_known() {
     site_stopping rerun_not_known <<<'backup: {policy: kill, rerun: true}'
