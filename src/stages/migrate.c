@@ -132,6 +132,7 @@ static const char *watch_text(struct run *r)
     if (!look_sql) {
         buf_puts(&b, "trap 'guard_end; exit 0' TERM\n"
                      "while job_lives; do\n"
+                     "\tguard_beat\n"
                      "\tsleep 1 5>&- &\n"
                      "\twait $!\n"
                      "done\n"
@@ -150,7 +151,7 @@ static const char *watch_text(struct run *r)
     buf_printf(&b, "ask() { %s%s; }\n", server_command(r->recipe), server->feed);
     buf_printf(&b,
                "feed() { exec 6<\"$crelease_job/watched\"; while [ -f \"$crelease_job/watching\""
-               " ] && job_lives; do tell_clients;"
+               " ] && job_lives; do guard_beat; tell_clients;"
                " printf '%%s\\n' \"$look\"; sleep %lld.%03lld 2>/dev/null || sleep 1; done; }\n",
                look / 1000, look % 1000);
     /* psql ends when the feed does, also where sudo stands between us and it. */
@@ -374,10 +375,34 @@ static const char *migrated_by_now(struct run *r, size_t host)
     return first_names(r->arena, &gone, PENDING_NAMES_MAX);
 }
 
+/* Of the session that holds the lock of migrations; what its client said is the last field. */
+static bool take_lock(const struct watching *w, const char *line)
+{
+    const char *host = w->r->recipe->hosts[w->t->host].name;
+    const char *what = db_field(w->r->arena, line, 1);
+
+    if (strcmp(db_field(w->r->arena, line, 0), "lock") != 0)
+        return false;
+    if (strcmp(what, "lost") == 0)
+        run_warn(w->r, host,
+                 "the session that holds the lock of migrations was lost (%s): taking it again",
+                 db_shown(w->r, db_field(w->r->arena, line, 2)));
+    else if (strcmp(what, "again") == 0)
+        run_warn(w->r, host, "the migration has the lock of migrations again");
+    else if (strcmp(what, "taken") == 0)
+        run_warn(w->r, host,
+                 "another session has the lock of migrations by now, so that a backup under"
+                 " 'backups --hold' or another migration may run beside this one: trying to take it"
+                 " again until this ends");
+    return true;
+}
+
 static void take_watched(void *arg, const char *line)
 {
     const struct watching *w = arg;
 
+    if (take_lock(w, line))
+        return;
     if (strncmp(line, "gated ", 6) == 0) {
         run_warn(w->r, w->r->recipe->hosts[w->t->host].name,
                  "the migration runs without the lock of migrations, "

@@ -63,8 +63,9 @@ const char *server_text(struct run *r);
 #define HOLD_BUSY    "busy"
 #define HOLD_UNKNOWN "unknown"
 
-/* Shell text for the beginning of a job's watch (job.sh), which then ends with guard_end: tries the
- * lock, holds it as long as the watch lives, and says at the gate whether the command may begin. */
+/* Shell text for the beginning of a job's watch (job.sh), which then calls guard_beat now and then
+ * and ends with guard_end: tries the lock, says at the gate whether the command may begin, and
+ * holds it as long as the watch lives, in another session when one is lost. */
 const char *guard_text(struct run *r);
 
 /* A session on the host holds the lock when *ret_held, until fleet_let_go.  It waits for a

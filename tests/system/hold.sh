@@ -23,9 +23,9 @@ has_ended() { ! kill -0 "$1" 2>/dev/null; }
 lock_pid() { sql "select l.pid from pg_locks l join pg_database d on d.oid = l.database where d.datname = '$DB' and l.locktype = 'advisory' and l.classid = 1668441452 and l.objid = 1 and l.granted"; }
 is_locked() { [ -n "$(lock_pid)" ]; }
 not_locked() { [ -z "$(lock_pid)" ]; }
-holds_no_transaction() {
-    same "state of the session" "$(sql "select state || ' ' || (xact_start is null) from pg_stat_activity where pid = $(lock_pid)")" 'idle true'
-}
+# Now and then it gives a sign of life.
+holds_no_transaction() { wait_for 5 is_idle "$(lock_pid)"; }
+is_idle() { [ "$(sql "select state || ' ' || (xact_start is null) from pg_stat_activity where pid = $1")" = 'idle true' ]; }
 
 # hold_begin: a command that runs until hold_end, held against migrations; $HOLD.
 hold_begin() {
@@ -250,6 +250,182 @@ case_hold_session_lost() {
     wait_for 40 grep -q 'may begin while' "$SITE/hold.err"
     wait_for 20 not_locked
     hold_end 3
+}
+
+# --- a migration's session is lost ---------------------------------------------------------------------
+
+LOST='session that holds the lock of migrations was lost'
+AGAIN='has the lock of migrations again'
+TAKEN='another session has the lock of migrations by now'
+
+bg_count() { cat "$CR_OUT" "$CR_ERR" | grep -cE -- "$1" || true; }
+bg_told() { [ "$(bg_count "$1")" -ge "$2" ]; } # TEXT TIMES
+told_so_often() { same "'$1'" "$(bg_count "$1")" "$2"; }
+end_lock_session() { sql "select pg_terminate_backend($(lock_pid))"; }
+has_another_than() { is_locked && [ "$(lock_pid)" != "$1" ]; }
+
+# Nothing runs on the host any more, but the server's own.
+host_is_quiet() {
+    local pid
+    for pid in $(host_processes app2); do
+        is_sshd "$pid" || return 1
+    done
+}
+nothing_is_left() {
+    wait_for 10 not_locked
+    wait_for 10 host_is_quiet
+    same "sessions" "$(sql "select count(*) from pg_stat_activity where application_name like 'crelease-%'")" 0
+}
+
+case_migration_session_lost() {
+    site_pending migration_session_lost
+    migrates_until_told
+    cr_begin deploy production
+    wait_for 60 migration_runs
+    local first second
+    first=$(lock_pid)
+    end_lock_session
+    wait_for 30 bg_told "$LOST \\(.*terminating connection.*\\): taking it again" 1
+    wait_for 30 bg_told "$AGAIN" 1
+    second=$(lock_pid)
+    [ "$second" != "$first" ] || fail "it is the same session"
+    holds_no_transaction
+    expect 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
+    says "migration of .* as crelease-migration-[a-z0-9]*, pid $second"
+    gone "$SITE/ran"
+    # That one as well; and the watch does it all by itself, too.
+    end_lock_session
+    wait_for 30 bg_told "$AGAIN" 2
+    told_so_often "$LOST" 2
+    second=$(lock_pid)
+    cr_kill9
+    end_lock_session
+    wait_for 30 has_another_than "$second"
+    cr_begin resume production
+    wait_for 60 bg_told "$AGAIN" 3
+    migration_end
+    cr_end 0
+    told_so_often "$LOST" 3
+    told_so_often "$AGAIN" 3
+    told_so_often "$TAKEN" 0
+    same "attempts" "$(wc -l <"$SITE/attempts")" 1
+    through
+    nothing_is_left
+}
+
+# A psql that does not connect for the migration's session while there is a file $SITE/apart, but once for
+# each $SITE/once; what it has to say of its end is not for everybody.
+slow_psql() {
+    cat >"$SITE/psql" <<END
+#!/bin/sh
+case \$PGAPPNAME in
+crelease-migration-*) ;;
+*) exec psql "\$@" ;;
+esac
+echo begun >>"$SITE/sessions"
+while [ -e "$SITE/apart" ] && ! rm "$SITE/once" 2>/dev/null; do sleep 0.05; done
+psql "\$@" 2>/dev/null || {
+    echo 'cannot go on with postgresql://rig:geheim@db/shop, password=geheim' >&2
+    exit 2
+}
+END
+    chmod +x "$SITE/psql"
+    migrates_until_told "database: {adapter: postgresql, name: $DB, psql: '$SITE/psql'}"
+}
+
+case_hold_begins_in_the_gap() {
+    site_pending hold_begins_in_the_gap
+    slow_psql
+    cr_begin deploy production
+    wait_for 60 migration_runs
+    : >"$SITE/apart"
+    end_lock_session
+    wait_for 30 bg_told "$LOST \\(cannot go on with " 1
+    hold_begin
+    rm "$SITE/apart"
+    wait_for 30 bg_told "$TAKEN" 1
+    same "holds" "$(sql "select application_name from pg_stat_activity where pid = $(lock_pid)")" crelease-hold
+    hold_end 3
+    wait_for 30 bg_told "$AGAIN" 1
+    # When it ends while somebody else has the lock, that one keeps it.
+    : >"$SITE/apart"
+    end_lock_session
+    wait_for 30 bg_told "$LOST" 2
+    hold_begin
+    rm "$SITE/apart"
+    wait_for 30 bg_told "$TAKEN" 2
+    migration_end
+    cr_end 0
+    told_so_often "$LOST" 2
+    told_so_often "$AGAIN" 1
+    told_so_often "$TAKEN" 2
+    through
+    wait_for 10 host_has_only_the_hold
+    hold_end 3
+    nothing_is_left
+    ! grep -r geheim "$SITE/app2/.crelease" || fail "a password lies on the host"
+    ! grep geheim "$CR_OUT" "$CR_ERR" || fail "a password is told"
+}
+host_has_only_the_hold() { [ "$(sql "select string_agg(distinct application_name, ' ') from pg_stat_activity where application_name like 'crelease-%'")" = crelease-hold ]; }
+
+# Who refuses once may be the session that was lost, which has not come to its end yet.
+case_gap_is_short() {
+    site_pending gap_is_short
+    slow_psql
+    cr_begin deploy production
+    wait_for 60 migration_runs
+    : >"$SITE/apart"
+    end_lock_session
+    wait_for 30 bg_told "$LOST" 1
+    hold_begin
+    wait_for 30 sessions_were 2
+    : >"$SITE/once"
+    wait_for 30 sessions_were 3
+    hold_end 3
+    wait_for 10 not_locked
+    rm "$SITE/apart"
+    wait_for 30 bg_told "$AGAIN" 1
+    migration_end
+    cr_end 0
+    told_so_often "$TAKEN" 0
+    through
+    nothing_is_left
+}
+sessions_were() { [ "$(wc -l <"$SITE/sessions")" = "$1" ]; }
+
+# The command ends while the next session is on its way to the server.
+case_migration_ends_in_the_gap() {
+    site_pending migration_ends_in_the_gap
+    slow_psql
+    cr_begin deploy production
+    wait_for 60 migration_runs
+    : >"$SITE/apart"
+    end_lock_session
+    wait_for 30 bg_told "$LOST" 1
+    migration_end
+    cr_end 0
+    told_so_often "$AGAIN" 0
+    through
+    nothing_is_left
+}
+
+case_migration_over_a_restart_of_the_server() {
+    site_pending migration_over_a_restart
+    migrates_until_told
+    cr_begin deploy production
+    wait_for 60 migration_runs
+    postgres_crash
+    wait_for 30 bg_told "$LOST" 1
+    postgres_begin
+    wait_for 60 bg_told "$AGAIN" 1
+    is_locked || fail "it has no lock"
+    migration_end
+    cr_end 0
+    told_so_often "$LOST" 1
+    told_so_often "$AGAIN" 1
+    told_so_often "$TAKEN" 0
+    through
+    nothing_is_left
 }
 
 # --- the database cannot be asked --------------------------------------------------------------------

@@ -365,6 +365,39 @@ case_hold_waits_for_a_migration() {
 held_for_seconds() { cr backups --json production && [ "$(json '.backups[0].running_s')" -ge "$1" ]; }
 stay_is_held() { [ "$(my "select is_used_lock('stay') is not null")" = 1 ]; }
 
+has_another_than() { is_locked && [ "$(lock_id)" != "$1" ]; }
+told_so_often() { same "'$1'" "$(cat "$CR_OUT" "$CR_ERR" | grep -c "$1" || true)" "$2"; }
+is_marked() { [ "$(my "select is_used_lock('crelease-migration.$DB') is not null")" = 1 ]; }
+
+case_migration_session_lost() {
+    site_mysql migration_lost
+    todo 1 "select if(is_used_lock('stay') is null, 0, get_lock('stay', 600)); alter table a add column place int;"
+    my "select get_lock('stay', 0), sleep(600)" >/dev/null 2>&1 &
+    disown
+    wait_for 10 stay_is_held
+    cr_begin deploy production
+    wait_for 30 test -s "$SITE/attempts"
+    wait_for 10 is_locked
+    local first
+    first=$(lock_id)
+    my "kill $first"
+    wait_for 30 bg_says 'session that holds the lock of migrations was lost \(ERROR .*\): taking it again'
+    wait_for 30 has_another_than "$first"
+    wait_for 30 bg_says 'has the lock of migrations again'
+    is_marked || fail "it is not seen to be a migration's"
+    expect 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
+    says "migration of $DB by rig as crelease-migration, pid $(lock_id)"
+    gone "$SITE/ran"
+    my "kill $(my "select is_used_lock('stay')")"
+    cr_end 0
+    told_so_often 'of migrations was lost' 1
+    told_so_often 'of migrations again' 1
+    told_so_often 'another session has the lock' 0
+    same "attempts" "$(attempts)" 1
+    has_column a place || fail "it did not migrate"
+    wait_for 10 not_locked
+}
+
 # --- a statement that waits ------------------------------------------------------------------------
 
 is_waiting() { [ -n "$(in_database "state like 'Waiting for table metadata lock'")" ]; }

@@ -74,7 +74,8 @@ backups_with() { # SHELL
     # Debian's busybox as a shell runs its own crontab, whatever is in the PATH.
     [ "$1" != busybox ] || crontab=
     for of in "stop s20_client_is_told s25_judged_by_its_end s23_another_process $crontab" \
-        'hold hold_waits_for_a_migration' 'harm s30_ghosts'; do
+        'hold hold_waits_for_a_migration migration_session_lost hold_begins_in_the_gap migration_ends_in_the_gap' \
+        'harm s30_ghosts'; do
         # shellcheck disable=SC2086 # words
         set -- "$1" $of
         env -u CRELEASE_RIG -u CRELEASE_RIG_OF CRELEASE="$CRELEASE" CRELEASE_RIG="$RIG" \
