@@ -45,23 +45,31 @@ is_ours() {
 	is_program "${program%" (deleted)"}"
 }
 
-# Whether the process has a connection from that port.
-has_port() {
+# The process's connections by TCP, as the kernel's table has them.
+tcp_of() {
 	inodes=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*-> socket:\[\([0-9]*\)\]$/\1/p' | tr '\n' '|')
 	inodes=${inodes%|}
-	[ -n "$inodes" ] || return 1
-	grep -hE " ($inodes) " "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null | {
-		while read -r _ local _ _ _ _ _ _ _ inode _; do
-			case "|$inodes|" in *"|$inode|"*) ;; *) continue ;; esac
-			if [ "$((0x${local##*:}))" -eq "$2" ]; then exit 0; fi
+	[ -n "$inodes" ] || return 0
+	grep -hE " ($inodes) " "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null | while read -r _ local _ _ _ _ _ _ _ inode _; do
+		case "|$inodes|" in *"|$inode|"*) printf '%s\n' "${local##*:}" ;; esac
+	done
+}
+
+# Whether the process has a connection from that port.
+has_port() {
+	tcp_of "$1" | {
+		while read -r port_is; do
+			if [ "$((0x$port_is))" -eq "$2" ]; then exit 0; fi
 		done
 		exit 1
 	}
 }
 
-# Through a socket file: one of this database that began just before its session did.
+# Through a socket file: one of this database that began just before its session did, and may have come
+# by one.  Whose session it is that does not prove.
 began_with() { # PID NAME START
 	[ "$2" = pg_dumpall ] || is_of_database "$1" || return 1
+	[ -z "$(tcp_of "$1")" ] || return 1
 	identity_of "$1"
 	case $ticks in '' | -) return 1 ;; esac
 	up=$(sed -n 's/^btime //p' /proc/stat)
@@ -76,6 +84,7 @@ is_of_kind() { # KIND NAME
 	[ "$1" = "$2" ] || { [ "$1" = mysqldump ] && is_program "$2"; }
 }
 
+# 0: yes, 3: it may have made one through a socket file, 1: no.
 makes_a_session() { # PID NAME
 	printf '%s\n' "$sessions" | {
 		while read -r kind port start; do
@@ -84,13 +93,32 @@ makes_a_session() { # PID NAME
 			-) ;;
 			-1)
 				case $start in - | '') continue ;; esac
-				if is_of_kind "$kind" "$2" && began_with "$1" "$2" "$start"; then exit 0; fi
+				if is_of_kind "$kind" "$2" && began_with "$1" "$2" "$start"; then exit 3; fi
 				;;
 			*) if has_port "$1" "$port"; then exit 0; fi ;;
 			esac
 		done
 		exit 1
 	}
+}
+
+# Through a socket file as many must have come as there are sessions, whosever they are: of more it cannot
+# be told which of them made one that is to be stopped.
+is_doubtful() { # PROGRAM
+	may=0
+	for entry in /proc/[0-9]*; do
+		comm=''
+		read -r comm 2>/dev/null <"$entry/comm" || continue
+		[ "$comm" = "$1" ] || continue
+		made=0
+		makes_a_session "${entry#/proc/}" "$comm" || made=$?
+		if [ "$made" = 3 ]; then may=$((may + 1)); fi
+	done
+	[ "$may" -gt "$(printf '%s\n' "$sessions" | {
+		while read -r kind port _; do
+			if [ "$port" = -1 ] && is_of_kind "$kind" "$1"; then echo; fi
+		done
+	} | wc -l)" ]
 }
 
 # In $top the pg_dump or pg_dumpall that all this is for; the shell between them is passed over.
@@ -115,7 +143,10 @@ top_of() {
 
 # In $clients lines "PID TICKS BOOT NAME", each pg_dumpall before its pg_dump, so that it begins no other.
 find_clients() {
-	clients='' tops='' all='' me=$(id -u) name=$programs
+	clients='' tops='' all='' me=$(id -u) name=$programs doubtful=''
+	for one in $programs; do
+		if is_doubtful "$one"; then doubtful="$doubtful $one"; fi
+	done
 	for entry in /proc/[0-9]*; do
 		comm=''
 		read -r comm 2>/dev/null <"$entry/comm" || continue
@@ -124,7 +155,12 @@ find_clients() {
 		is_ours "$pid" || continue
 		top_of "$pid"
 		all="$all $pid:$is:$top"
-		if makes_a_session "$pid" "$is" && is_ours "$top"; then
+		made=0
+		makes_a_session "$pid" "$is" || made=$?
+		if [ "$made" = 3 ]; then
+			case "$doubtful " in *" $is "*) ;; *) made=0 ;; esac
+		fi
+		if [ "$made" = 0 ] && is_ours "$top"; then
 			case " $tops " in *" $top "*) ;; *) tops="$tops $top" ;; esac
 		fi
 	done

@@ -400,7 +400,7 @@ postgres_begin() {
     local bin
     bin=$(postgres_bin)
     (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec setsid "${POSTGRES_AS[@]}" "$bin/postgres" -D "$RIG/data" -p "$PGPORT" \
-        -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c full_page_writes=off \
+        -c listen_addresses=127.0.0.1 -c "unix_socket_directories=${POSTGRES_SOCKETS-}" -c fsync=off -c full_page_writes=off \
         -c synchronous_commit=off -c jit=off -c max_connections=60 -c shared_buffers=32MB \
         -c autovacuum=off) </dev/null >>"$RIG/postgres.log" 2>&1 9>&- &
     echo $! >"$RIG/postgres.pid"

@@ -350,8 +350,50 @@ case_not_ours() {
     same "what is ours" "$(verdict "$script" | tr '\n' ' ')" 'ours not not not '
 }
 
+# Two backups that begin together: one of everything through the socket file, which is in the way, and one
+# of a table that nobody needs, which is not.
+two_begin() { # HOW the second one reaches the server
+    sql 'create table other as select 1 as id; create table third (id int); create table fourth (id int)' "$DB"
+    sql "create role second superuser login password '$(cut -d: -f5 "$PGPASSFILE")'" 2>/dev/null || true
+    big_table
+    for name in all one; do
+        printf 'export PGPASSFILE=%q\n{ pg_dump %s -d %s; echo "$?" >%s/%s.status; } | { sleep 60; cat; } >%s/%s.sql\n' \
+            "$PGPASSFILE" "$([ $name = all ] && echo "-U rig -h $RIG" || echo "-U second -t big -h $1") -p $PGPORT" "$DB" \
+            "$SITE_Q" $name "$SITE_Q" $name >"$SITE/$name.sh"
+    done
+    on_host "for name in all one; do setsid sh $SITE_Q/\$name.sh </dev/null >/dev/null 2>&1 & done"
+    wait_for 60 both_dump
+}
+both_dump() { [ "$(sql "select count(*) from pg_stat_activity where application_name = 'pg_dump' and datname = '$DB' and query like 'COPY public.big %'")" = 2 ]; }
+# The other one has not even heard of it.
+one_is_stopped() { # HOW
+    expect 0 deploy production
+    migrated
+    same "how" "$(record 3)" "$1"
+    gone "$SITE/one.status"
+    there "$SITE/one.sql"
+    same "what the other does" "$(sql "select left(query, 16) from pg_stat_activity where usename = 'second' and datname = '$DB'")" 'COPY public.big '
+}
+
+# Whose process reaches the server by TCP has no session of a socket file.
+case_socket_file_and_tcp() {
+    site_stopping socket_file_and_tcp <<<'backup: {policy: kill, set_aside: true}'
+    two_begin 127.0.0.1
+    one_is_stopped client
+    there "$SITE/all.sql.incomplete"
+}
+
+# Which of two processes made the session cannot be told: then neither is, and the session is stopped.
+case_socket_file_twice() {
+    site_stopping socket_file_twice <<<'backup: {policy: kill, set_aside: true}'
+    two_begin "$RIG"
+    one_is_stopped cancel
+    there "$SITE/all.sql"
+}
+
 rig_open
 own_crontab
+POSTGRES_SOCKETS=$RIG
 rig_postgres
 rig_start 1
 run_cases "$@"
