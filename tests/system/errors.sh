@@ -132,11 +132,9 @@ case_build_fails() {
     gone "$SITE/app1/.crelease/lock"
     # Nothing of the failed ones stays but the live one.
     same "releases" "$(releases app1)" "$live"
-    recipe_write <<<'build: ["sleep 100"]'
-    sed -i 's|build: .*|build: [{run: "sleep 100", timeout: 1s}]|' "$RECIPE"
-    before=$SECONDS
+    # Else it would outlast the case.
+    recipe_write <<<'build: [{run: "sleep 1000", timeout: 1s}]'
     expect 1 deploy production
-    [ $((SECONDS - before)) -lt 30 ] || fail "the timeout of a job does not end it"
     says 'time'
 }
 
