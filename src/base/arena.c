@@ -117,6 +117,15 @@ void strs_add(struct arena *a, struct strs *list, const char *s)
     list->v[list->n++] = s;
 }
 
+const char *strs_first(struct arena *a, const struct strs *list, size_t max)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < list->n && i < max; i++)
+        text = arena_printf(a, "%s%s%s", text, i ? ", " : "", list->v[i]);
+    return list->n > max ? arena_printf(a, "%s ...", text) : text;
+}
+
 bool strs_has(const struct strs *list, const char *s)
 {
     for (size_t i = 0; i < list->n; i++)

@@ -49,6 +49,9 @@ struct strs {
 
 /* Appends s itself, not a copy. */
 void strs_add(struct arena *a, struct strs *list, const char *s);
+
+/* "a, b, c ...": the first of them, as one text. */
+const char *strs_first(struct arena *a, const struct strs *list, size_t max);
 bool strs_has(const struct strs *list, const char *s);
 
 #endif

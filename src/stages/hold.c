@@ -17,6 +17,8 @@
 #include "stages/scripts.h"
 #include "stages/server.h"
 
+#include <assert.h>
+
 enum { POLL_MS = 2000, TAKE_MS = 60000 };
 
 enum { IDLE_S = 60 }; /* of its holder the heartbeats come every ten seconds */
@@ -35,7 +37,8 @@ const char *guard_text(struct run *r)
     quote_assign(&b, "guard_sql", server->lock(r->arena, r->server_version, name, 0));
     quote_assign(&b, "guard_unknown", go ? "go" : HOLD_UNKNOWN);
     buf_puts(&b, script_guard);
-    const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
+    assert(!b.full);
+    const char *text = arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
 }

@@ -35,3 +35,4 @@ SCRIPT(history);
 SCRIPT(adopt);
 SCRIPT(concurrently);
 SCRIPT(guard);
+SCRIPT(watch);

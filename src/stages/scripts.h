@@ -26,5 +26,6 @@ extern const char script_history[];
 extern const char script_adopt[];
 extern const char script_concurrently[];
 extern const char script_guard[];
+extern const char script_watch[];
 
 #endif

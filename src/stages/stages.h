@@ -192,6 +192,10 @@ bool migrate_undo(struct run *r, const struct step *s, struct err *err);
 bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
                      const char **ret_names, struct err *err) MUST_CHECK;
 
+/* Of what was pending when the run began, that which is not any more, as one text: NULL when it
+ * cannot be told. */
+const char *migrate_applied(struct run *r, size_t host);
+
 /* health.c, restart.c */
 bool switch_act(struct run *r, const struct step *s, struct err *err);
 bool switch_undo(struct run *r, const struct step *s, struct err *err);
