@@ -158,13 +158,13 @@ sum_of() {
 	cksum | { read -r sum _ && echo "$sum"; }
 }
 
-lock_sum() {
-	sed '/^end /d' "$1" | sum_of
-}
-
 # read_lock FILE: in keeper, keeper_ticks and keeper_boot who keeps that lock; in lock_run, lock_epoch
 # and lock_by whose it is.
 read_lock() {
+	parse_lock <"$1"
+}
+
+parse_lock() {
 	lock_run='' lock_epoch=0 lock_by=somebody keeper='' keeper_ticks=- keeper_boot=-
 	while read -r key value; do
 		case $key in
@@ -176,7 +176,7 @@ read_lock() {
 			keeper_ticks=${value#* } keeper_boot=${keeper_ticks#* } keeper_ticks=${keeper_ticks%% *}
 			;;
 		esac
-	done <"$1"
+	done
 }
 
 # claim EPOCH: of several who want that epoch of the run (to take it over, or to come to its end before

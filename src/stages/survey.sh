@@ -56,12 +56,23 @@ if [ -f "$state/migrated" ]; then
 fi
 
 # The lock, whether its holder lives, and the run that it holds.
-alive=no digest_was=''
-if [ -e "$state/lock" ] || [ -L "$state/lock" ]; then say lock_is there; fi
-if [ -f "$state/lock" ]; then
-	sed 's/^/lock /' "$state/lock"
-	read_lock "$state/lock"
-	say lock_sum "$(lock_sum "$state/lock")"
+# Read once, since another one may be put in its place at any moment; and again when it was taken away
+# between two looks at it.
+alive=no digest_was='' lock='' looks=0
+while [ -e "$state/lock" ] || [ -L "$state/lock" ]; do
+	if [ -f "$state/lock" ]; then lock=$(tr '\000' '?' <"$state/lock"); fi 2>/dev/null
+	looks=$((looks + 1))
+	if [ -n "$lock" ] || [ "$looks" -eq 3 ]; then
+		say lock_is there
+		break
+	fi
+done
+if [ -n "$lock" ]; then
+	printf '%s\n' "$lock" | sed 's/^/lock /'
+	parse_lock <<-END
+		$lock
+	END
+	say lock_sum "$(printf '%s\n' "$lock" | sed '/^end /d' | sum_of)"
 	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
 		alive=yes
 		# The keeper lives but nobody has written to it for long: its crelease is cut off or asleep.

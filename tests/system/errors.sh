@@ -110,7 +110,7 @@ case_login_refused() {
 case_build_fails() {
     site_new build_fails 2
     expect 0 deploy production
-    local live before
+    local live
     live=$(release)
     commit_file public/index.html two
     recipe_write <<<'build: ["echo first line; echo the last line; exit 7"]'
