@@ -50,7 +50,8 @@ struct run {
     long server_version;     /* of the database, as it tells it; 0: not known yet */
     struct backup *dumps; /* sessions that were seen to be one; running_s: at the loop's time 0 */
     size_t n_dumps;
-    struct strs met; /* dumps of a few tables that the migration has waited for (partial.c) */
+    struct strs met;    /* dumps of a few tables that the migration has waited for (partial.c) */
+    struct strs passed; /* and those that it was begun beside */
     const char *concurrently; /* what they are not passed by for; */
     bool concurrently_asked;  /* was it looked for? */
     bool backup_seen;         /* backup-detect found one in the way */

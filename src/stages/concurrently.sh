@@ -2,17 +2,27 @@
 # Looks for CONCURRENTLY in what is new in a release.  Values: where (its folder), paths (a line each:
 # where its migrations lie, or .).
 # Answers "file NAME" for the first one that mentions it and is not the same in the live release, then
-# "looked yes".
+# "looked yes", when all of them could be read.
 cd "$where" || fail "there is no folder $where"
 live=$(cd "$deploy_to/current" 2>/dev/null && pwd -P)
 IFS=$newline
 set -f
+# As the migration's tool goes along links there; but not along those to the shared folders.
+how=-Rli
+if [ "$paths" = . ]; then how=-rli; fi
 # shellcheck disable=SC2086 # a line each
-file=$(grep -rli -e concurrently -- $paths 2>/dev/null | while IFS= read -r one; do
+found=$(grep "$how" -e concurrently -- $paths 2>/dev/null)
+status=$?
+file=$(printf '%s\n' "$found" | while IFS= read -r one; do
+	[ -n "$one" ] || continue
 	[ -n "$live" ] && cmp -s -- "$one" "$live/$one" && continue
 	printf '%s\n' "$one"
 	break
 done)
-if [ -n "$file" ]; then say file "$file"; fi
+if [ -n "$file" ]; then
+	say file "$file"
+elif [ "$status" -gt 1 ]; then
+	exit 0 # of what could not be read nothing is known
+fi
 say looked yes
 exit 0

@@ -60,11 +60,14 @@ static const char *met_as(struct run *r, long pid, const char *transaction)
     return arena_printf(r->arena, "%ld %s", pid, transaction);
 }
 
+static const char *name_of(struct run *r, const struct backup *b)
+{
+    return met_as(r, b->pid, arena_strndup(r->arena, b->identity, strcspn(b->identity, " ")));
+}
+
 static bool is_met(struct run *r, const struct backup *b)
 {
-    const char *transaction = arena_strndup(r->arena, b->identity, strcspn(b->identity, " "));
-
-    return strs_has(&r->met, met_as(r, b->pid, transaction));
+    return strs_has(&r->met, name_of(r, b));
 }
 
 void partial_meet(struct run *r, const struct blockers *met)
@@ -72,6 +75,10 @@ void partial_meet(struct run *r, const struct blockers *met)
     for (size_t i = 0; i < met->n; i++)
         if (strcmp(met->v[i].kind, "backup") == 0)
             strs_add(r->arena, &r->met, met_as(r, met->v[i].pid, met->v[i].vxid));
+    /* A wait may be shorter than the time between two looks of the watch: any of them, then. */
+    for (size_t i = 0; !met->n && i < r->passed.n; i++)
+        if (!strs_has(&r->met, r->passed.v[i]))
+            strs_add(r->arena, &r->met, r->passed.v[i]);
 }
 
 /* A statement of it that waits is ended, whoever looks. */
@@ -95,6 +102,8 @@ bool partial_pass(struct run *r, size_t host, struct backups *b, const struct ba
         r->concurrently_asked = true;
         if (!r->concurrently || *r->concurrently)
             return true;
+        if (!strs_has(&r->passed, name_of(r, one)))
+            strs_add(r->arena, &r->passed, name_of(r, one));
         one->blocks_migrations = false;
         *ret_passed = *ret_passed ? *ret_passed : one;
     }

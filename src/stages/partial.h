@@ -19,7 +19,8 @@ bool partial_is(const struct backup *b);
 bool partial_pass(struct run *r, size_t host, struct backups *b, const struct backup **ret_passed,
                   struct err *err) MUST_CHECK;
 
-/* The migration has waited for these: they are not passed by again. */
+/* The migration has waited for these: they are not passed by again.  Where nobody was seen it may
+ * have been any of those that were. */
 void partial_meet(struct run *r, const struct blockers *met);
 
 /* For people: that it is not waited for. */

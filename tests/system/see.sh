@@ -419,6 +419,33 @@ case_s14_concurrently() {
     backup_end dump
 }
 
+# What cannot be read is not known to be without it, and a link leads to what is meant.
+case_s14_concurrently_not_seen() {
+    site_one_table s14e big
+    recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 500ms, paths: [db/migrate, db/gone]}'
+    expect 4 deploy --on-backup abort production
+    expect 0 abort production
+    commit_file engines/index.rb '# concurrently'
+    ln -s ../../engines "$REPO/db/migrate/engines"
+    commit_all 'A link'
+    recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 500ms, paths: [db/migrate]}'
+    expect 4 deploy --on-backup abort production
+    not_migrated
+    backup_end dump
+}
+
+# The wait was too short for the watch to see who it was for.
+case_s14_short_wait() {
+    site_one_table s14f events
+    recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 1ms, attempts: 2}'
+    cr_begin deploy production
+    wait_for 60 waits "backup app1: pg_dump of s14f by rig, .*waited.*: it holds 1 of $TABLES tables, and the migration needs one"
+    not_migrated
+    backup_end dump
+    cr_end 0
+    finished "$(revision)" 2
+}
+
 # Other than that: it has its locks, and calls itself something else.
 case_s15_long_query_is_no_backup() {
     site_pending s15_see </dev/null
