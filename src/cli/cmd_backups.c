@@ -114,9 +114,9 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
                one->running_s < 0 ? "since when may not be seen"
                                   : arena_printf(a, "for %s", text_span(a, one->running_s * 1000)),
                !one->blocks_migrations ? "; does not hold up a migration"
-               : partial_is(one)       ? "; a migration of a table that it holds would wait for it"
+               : one->partial          ? "; a migration of a table that it holds would wait for it"
                                        : "; a migration would wait for it");
-        if (partial_is(one))
+        if (one->partial)
             printf("%*s  holds %ld of %ld tables\n", (int)strlen(host), "", one->locked,
                    one->tables);
         if (kind_about(one->kind))

@@ -102,8 +102,7 @@ static void check_database(struct report *rep, const struct survey *sv)
     if (first && s->recipe->migrate.run)
         line(rep, s->recipe->hosts[db].name, "backup", true,
              arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
-                          partial_is(first) ? "a migration of a table that it holds"
-                                            : "a migration"));
+                          first->partial ? "a migration of a table that it holds" : "a migration"));
 }
 
 /* No reason not to deploy, but one to know. */

@@ -55,8 +55,8 @@ static struct strs warnings_of(struct session *s, const struct plan *p, const st
         if (first)
             strs_add(s->arena, &list,
                      arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
-                                  partial_is(first) ? "a migration of a table that it holds"
-                                                    : "a migration"));
+                                  first->partial ? "a migration of a table that it holds"
+                                                 : "a migration"));
         if (foresee_look(&s->run, (size_t)host, 0, &next, &lost) && foresee_warning(&s->run, &next))
             strs_add(s->arena, &list, foresee_warning(&s->run, &next));
     }

@@ -58,6 +58,7 @@ struct backup {
     long locked;          /* of the database's tables; -1: not known */
     long tables;
     bool blocks_migrations;
+    bool partial; /* a dump that has all its locks, and holds few of the tables (partial.h) */
     /* of the process that makes it, where that may be seen on the database's host */
     long client_pid;      /* 0: it was not seen */
     struct strs pipeline; /* names: its own, then of those that its output goes through */

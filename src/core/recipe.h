@@ -58,6 +58,7 @@ struct task {
 };
 
 enum unknown { UNKNOWN_PROCEED, UNKNOWN_ABORT };
+enum partial { PARTIAL_PROCEED, PARTIAL_WAIT };
 enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
 /* What is done about a session that is no backup and holds what the migration waits for. */
 enum blockers_policy { BLOCKERS_WAIT, BLOCKERS_REPORT, BLOCKERS_TERMINATE };
@@ -120,6 +121,7 @@ struct recipe {
         long long wait_limit_ms; /* 0: none */
         enum policy after_limit; /* ABORT or KILL */
         enum unknown unknown;    /* the database could not be asked */
+        enum partial partial;    /* a dump of a few tables runs */
         struct strs schedule;    /* "none", "crontab", cron lines; empty: crontab */
         long long clearance_ms;  /* 0: no backup to come is waited for */
         bool rerun;              /* what was stopped is started again */

@@ -24,6 +24,8 @@ static const struct key_word after_limit_words[] = {
     {"abort", POLICY_ABORT, false}, {"kill", POLICY_KILL, false}, {0}};
 static const struct key_word unknown_words[] = {
     {"proceed", UNKNOWN_PROCEED, false}, {"abort", UNKNOWN_ABORT, false}, {0}};
+static const struct key_word partial_words[] = {
+    {"proceed", PARTIAL_PROCEED, false}, {"wait", PARTIAL_WAIT, false}, {0}};
 static const struct key_word blockers_words[] = {{"wait", BLOCKERS_WAIT, false},
                                                  {"report", BLOCKERS_REPORT, false},
                                                  {"terminate", BLOCKERS_TERMINATE, false},
@@ -109,6 +111,10 @@ const struct recipe_key recipe_keys[] = {
      IN_RECIPE(backup.unknown),
      .about = "what to do when the database cannot be asked: migrate all the same, guarded by "
               "lock_timeout, or end the deploy so that it can be resumed"},
+    {"backup.partial", KEY_WORD, .fallback = "proceed", .words = partial_words,
+     IN_RECIPE(backup.partial),
+     .about = "a dump of a few tables (pg_dump -t) runs: begin beside it, and wait for it when the "
+              "migration turns out to need one of them; or wait for it as for any other"},
     {"backup.schedule", KEY_TEXTS, .fallback_shown = "crontab", .check = check_schedule,
      IN_RECIPE(backup.schedule),
      .about =

@@ -130,7 +130,8 @@ static void *place(const struct recipe_key *key, void *into)
 _Static_assert(sizeof(enum policy) == sizeof(int) && sizeof(enum transport) == sizeof(int) &&
                    sizeof(enum adapter) == sizeof(int) && sizeof(enum on_failure) == sizeof(int) &&
                    sizeof(enum on_host_failure) == sizeof(int) &&
-                   sizeof(enum unknown) == sizeof(int) && sizeof(enum pending_tool) == sizeof(int),
+                   sizeof(enum unknown) == sizeof(int) && sizeof(enum partial) == sizeof(int) &&
+                   sizeof(enum pending_tool) == sizeof(int),
                "words are kept as int");
 
 /* Text to its place; node is where it stands, for messages. */

@@ -183,7 +183,7 @@ static struct estimate by_sample(struct run *r, size_t host, struct trace *t,
                                  const struct backup *b, struct estimate_of of)
 {
     struct err ignored = {.arena = r->arena};
-    bool known = b->query && b->running_s >= 0 && strcmp(b->kind, "pg_dump") == 0 && !partial_is(b);
+    bool known = b->query && b->running_s >= 0 && strcmp(b->kind, "pg_dump") == 0 && !b->partial;
 
     if (known && !t->sampled_asked && !sampled_look(r, host, &t->sampled, &ignored))
         t->sampled = NULL; /* the next look finds out that the host is lost */

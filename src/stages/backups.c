@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "stages/blockers.h"
 #include "stages/db.h"
+#include "stages/partial.h"
 #include "stages/stages.h"
 
 enum { FIELDS = 15, DUMPS_MAX = 50, MAYBE_LOOKS = 3, MAYBE_MS = 150 };
@@ -281,6 +282,7 @@ bool backup_look_all(struct run *r, size_t host, struct backups *ret, struct bac
         if (strcmp(ret->v[i].kind, "maybe") == 0)
             remember(r, &ret->v[i]);
     settle(r, ret, false);
+    partial_mark(ret);
     return ret->why || !r->n_dumps || add_silent(r, host, ret, err);
 }
 

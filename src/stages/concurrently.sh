@@ -1,10 +1,14 @@
 # shellcheck shell=sh disable=SC2154
 # Looks for CONCURRENTLY in what is new in a release.  Values: where (its folder), paths (a line each:
 # where its migrations lie, or .).
-# Answers "file NAME" for the first one that mentions it and is not the same in the live release, then
-# "looked yes", when all of them could be read.
+# Answers "file NAME" for the first one that mentions it and is not the same in the release that the
+# database was last migrated for (or, where that is not known any more, in the live one), then "looked yes",
+# when all of them could be read.
 cd "$where" || fail "there is no folder $where"
-live=$(cd "$deploy_to/current" 2>/dev/null && pwd -P)
+was=$(sed -n 's/^release //p' "$state/migrated" 2>/dev/null)
+case $was in '' | *[!0-9]*) was=$deploy_to/current ;; *) was=$deploy_to/releases/$was ;; esac
+[ -d "$was" ] || was=$deploy_to/current
+live=$(cd "$was" 2>/dev/null && pwd -P)
 IFS=$newline
 set -f
 # As the migration's tool goes along links there; but not along those to the shared folders.

@@ -67,10 +67,13 @@ static void done_values(struct run *r, const struct step *s, size_t host, struct
     (void)s;
     (void)host;
     buf_printf(b, "to=%s error='' pending=''\n", r->nothing_pending ? "skipped" : "done");
+    /* Without a digest for partial.c alone: what it tells of an older release is not told of this.
+     */
     quote_assign(b, "migrated",
                  *w->migrate_digest ? arena_printf(r->arena, "digest %s\nrevision %s\nrelease %s",
                                                    w->migrate_digest, w->revision, w->release)
-                                    : "");
+                 : !r->nothing_pending ? arena_printf(r->arena, "release %s", w->release)
+                                       : "");
 }
 
 static bool put_done(struct run *r, const struct step *s, struct err *err)

@@ -6,29 +6,61 @@
 #include "stages/scripts.h"
 #include "stages/server.h"
 
-enum { LOOK_MS = 30000, TOGETHER_S = 10 };
+enum { LOOK_MS = 30000, TOGETHER_S = 10, OPEN_S = 10 };
 
-/* It has taken all its locks when it reads; before, few of them say nothing. */
-bool partial_is(const struct backup *b)
+static bool is_dump(const struct backup *b)
 {
-    return strcmp(b->kind, "pg_dump") == 0 && b->query &&
-           (strncmp(b->query, "COPY ", 5) == 0 || strncmp(b->query, "FETCH ", 6) == 0) &&
-           b->locked >= 0 && b->locked * 5 < b->tables * 4;
+    return strcmp(b->kind, "pg_dump") == 0 && b->query;
 }
 
-/* A worker of a parallel dump holds one table; its leader began when it did, and holds all. */
-static bool is_worker(const struct backups *all, const struct backup *b)
+static bool reads(const struct backup *b)
 {
+    return strncmp(b->query, "COPY ", 5) == 0 || strncmp(b->query, "FETCH ", 6) == 0;
+}
+
+static bool holds_few(const struct backup *b)
+{
+    return b->locked >= 0 && b->locked * 5 < b->tables * 4;
+}
+
+/* Of one parallel dump: the leader holds all of its tables and reads none, each worker holds the
+ * one that it reads. */
+static bool is_leader_of(const struct backup *leader, const struct backup *worker)
+{
+    if (!is_dump(leader) || reads(leader) || !reads(worker) || worker->locked > 1 ||
+        strcmp(leader->user, worker->user) != 0)
+        return false;
+    return leader->since_unix < 0 || worker->since_unix < 0 ||
+           llabs(leader->since_unix - worker->since_unix) <= TOGETHER_S;
+}
+
+/* It has taken all its locks when it reads; before, few of them say nothing. */
+static bool is_partial(const struct backups *all, const struct backup *b)
+{
+    if (!is_dump(b) || !holds_few(b))
+        return false;
+    bool with_workers = false;
     for (size_t i = 0; i < all->n; i++) {
         const struct backup *one = &all->v[i];
-        if (one == b || !one->blocks_migrations || partial_is(one) ||
-            strcmp(one->kind, b->kind) != 0 || strcmp(one->user, b->user) != 0)
+        if (one == b || !is_dump(one))
             continue;
-        if (one->since_unix < 0 || b->since_unix < 0 ||
-            llabs(one->since_unix - b->since_unix) <= TOGETHER_S)
-            return true;
+        if (is_leader_of(one, b) && !holds_few(one))
+            return false;
+        with_workers = with_workers || is_leader_of(b, one);
     }
-    return false;
+    return reads(b) || with_workers;
+}
+
+void partial_mark(struct backups *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        b->v[i].partial = is_partial(b, &b->v[i]);
+}
+
+bool partial_is_open(const struct backup *b)
+{
+    return is_dump(b) && !b->partial && !reads(b) && holds_few(b) && b->running_s >= 0 &&
+           b->running_s < OPEN_S;
 }
 
 /* Of what is new in the release a file that mentions CONCURRENTLY: "" for none, NULL when that
@@ -81,10 +113,10 @@ void partial_meet(struct run *r, const struct blockers *met)
             strs_add(r->arena, &r->met, r->passed.v[i]);
 }
 
-/* A statement of it that waits is ended, whoever looks. */
-static bool is_bounded(const struct run *r)
+/* A statement of it that waits is ended, whoever looks; and the recipe does not say otherwise. */
+static bool may_pass(const struct run *r)
 {
-    return r->recipe->migrate.lock_timeout_ms > 0 &&
+    return r->recipe->backup.partial == PARTIAL_PROCEED && r->recipe->migrate.lock_timeout_ms > 0 &&
            r->server_version >= server_of(r->recipe)->bounded_since;
 }
 
@@ -94,8 +126,8 @@ bool partial_pass(struct run *r, size_t host, struct backups *b, const struct ba
     *ret_passed = NULL;
     for (size_t i = 0; i < b->n; i++) {
         struct backup *one = &b->v[i];
-        if (!one->blocks_migrations || !partial_is(one) || !one->identity || !is_bounded(r) ||
-            is_met(r, one) || is_worker(b, one))
+        if (!one->blocks_migrations || !one->partial || !one->identity || !may_pass(r) ||
+            is_met(r, one))
             continue;
         if (!r->concurrently_asked && !concurrently(r, host, &r->concurrently, err))
             return false;
@@ -124,6 +156,8 @@ const char *partial_note(struct run *r, const struct backup *b)
 
     if (b->identity && is_met(r, b))
         why = "and the migration needs one of them";
+    else if (r->recipe->backup.partial == PARTIAL_WAIT)
+        why = "and the recipe says to wait for it (backup.partial)";
     else if (r->concurrently_asked && !r->concurrently)
         why = "and whether the migration does anything CONCURRENTLY could not be seen";
     else if (r->concurrently_asked && *r->concurrently)

@@ -11,8 +11,12 @@
 #include "stages/backups.h"
 #include "stages/blockers.h"
 
-/* A dump that has all its locks, and holds few of the database's tables. */
-bool partial_is(const struct backup *b);
+/* Fills in `partial` of what was seen at one look. */
+void partial_mark(struct backups *b);
+
+/* One that began a moment ago and has not all its locks yet: whether it will hold few is not known.
+ */
+bool partial_is_open(const struct backup *b);
 
 /* Of what was seen, dumps that the migration may begin beside do not block it any more; *ret_passed
  * is the first of them, or NULL. */

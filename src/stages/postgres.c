@@ -169,10 +169,10 @@ static const char *look(struct arena *a, const char *own, long version)
 }
 
 /* All tables in pg_dump's order; then a few pages of each of the largest, each in a part of the
- * transaction that is taken back, so that its lock is held for half a second at most.  What fails
- * is left out, and so is what only the rules of somebody's row security could read.  By pages and
- * not by reltuples, which only ANALYZE keeps; by format(), since a cast of the row to text may be
- * the owner's. */
+ * transaction that is taken back, so that its lock is held for a quarter of a second at most.  What
+ * fails is left out, and so is what only the rules of somebody's row security could read.  By pages
+ * and not by reltuples, which only ANALYZE keeps; by format(), since a cast of the row to text may
+ * be the owner's. */
 static const char sample_sql[] =
     "\\set ON_ERROR_STOP 0\n" BEGIN
     "SET LOCAL lock_timeout = '200ms';\nSET LOCAL row_security = off;\n"
@@ -182,7 +182,7 @@ static const char sample_sql[] =
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
     " WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'\n"
     " ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\" LIMIT 5000;\n"
-    "SET LOCAL statement_timeout = '500ms';\n"
+    "SET LOCAL statement_timeout = '250ms';\n"
     "SELECT 'SAVEPOINT one',"
     " format('SELECT ''text'', %L, (coalesce(sum(octet_length(format(''%%s'', crelease_row.*))), 0)"
     " * %s / greatest(count(DISTINCT split_part(crelease_row.ctid::text, '','', 1)), 1))::bigint"
@@ -195,7 +195,7 @@ static const char sample_sql[] =
     "  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
     "  WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'\n"
     "   AND has_table_privilege(c.oid, 'SELECT')\n"
-    "  ORDER BY pg_table_size(c.oid) DESC LIMIT 50) t\n\\gexec\n" END;
+    "  ORDER BY pg_table_size(c.oid) DESC LIMIT 20) t\n\\gexec\n" END;
 
 static const char *sample(struct arena *a, long version)
 {

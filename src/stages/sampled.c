@@ -91,12 +91,14 @@ long long sampled_done(const struct sampled *s, const char *query, long long cop
     for (size_t i = 0; i < s->n; i++) {
         const char *at = query + 5;
         const char *name = s->names[i];
+        bool quoted = false;
         while (*name && (*at == *name || *at == '"')) {
+            quoted = quoted != (*at == '"');
             name += *at == *name;
             at++;
         }
-        at += *at == '"';
-        if (*name || *at != ' ') {
+        at += quoted && *at == '"';
+        if (*name || *at != ' ' || (quoted && at[-1] != '"')) {
             done += s->bytes[i];
             continue;
         }

@@ -192,6 +192,9 @@ tell_outputs() {
 		if [ -z "$output" ]; then follow_pipes; fi
 		case $output in '' | *"$newline"* | *"$tab"*) continue ;; esac
 		while [ "$output" != "${output%/}" ]; do output=${output%/}; done
+		# A process of somebody else's may name any file, which root would rename for it.
+		uid_of "$top"
+		if [ "$uid" != 0 ] && [ "$uid" != "$(stat -L -c %u "$output" 2>/dev/null)" ]; then continue; fi
 		if [ -f "$output" ] || [ -d "$output" ]; then
 			say output "$(stat -L -c %i "$output" 2>/dev/null || echo 0) $output"
 		fi

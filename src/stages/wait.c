@@ -58,7 +58,7 @@ static const char *note(struct run *r, const struct backup *b)
         return arena_printf(r->arena,
                             "it dumps one database after the other, and %s is still to come",
                             name ? name : "this one");
-    return partial_is(b) ? partial_note(r, b) : NULL;
+    return b->partial ? partial_note(r, b) : NULL;
 }
 
 /* Seen nothing for too long is an answer of its own: then it is told, and err says whether to stop.
@@ -149,6 +149,8 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
 {
     if (limit_reached(r, w, b, err) || !may_be_stopped(r, host, w, now, b, err))
         return NEXT_STOP;
+    if (partial_is_open(b) && (w->policy == POLICY_ABORT || w->policy == POLICY_KILL))
+        return NEXT_WAIT;
     switch (w->policy) {
     case POLICY_ABORT:
         backup_in_the_way(r, b, "the policy says not to wait for it", err);

@@ -233,6 +233,7 @@ static void a_sample_of_tables(void **state)
     assert_int_equal(sampled_done(s, "COPY public.a (id) TO stdout", -1), 5000000);
     assert_int_equal(sampled_done(s, "COPY public.ab (id) TO stdout", 99999999), 13500000);
     assert_int_equal(sampled_done(s, "COPY public.z (id, ...", 0), 13500000);
+    assert_int_equal(sampled_done(s, "COPY public.\"a b\" (id) TO stdout", 7), -1);
     static const char *const none[] = {"COPY public.nowhere (id) TO stdout",
                                        "COPY public.",
                                        "COPY ",
