@@ -418,7 +418,7 @@ static void take_timer_line(struct reading *rd, const struct source *src, const 
     }
 }
 
-/* "ExecStart={ path=/x ; argv[]=/x --all ; ignore_errors=no ; ..." */
+/* "ExecStart={ path=/x ; argv[]=/x --all ; ignore_errors=no ; ..."; nothing is quoted there. */
 static void take_unit_line(struct reading *rd, const char *text, const char **id)
 {
     const char *argv = strstr(text, "argv[]=");
@@ -426,7 +426,7 @@ static void take_unit_line(struct reading *rd, const char *text, const char **id
     if (strncmp(text, "Id=", 3) == 0) {
         *id = text + 3;
     } else if (strncmp(text, "ExecStart=", 10) == 0 && argv && *id && rd->units.n < SCRIPTS_MAX) {
-        const char *end = strstr(argv, " ; ");
+        const char *end = strstr(argv, " ; ignore_errors=");
         argv += strlen("argv[]=");
         strs_add(rd->a, &rd->units,
                  arena_printf(rd->a, "%s\037%.*s", *id, end ? (int)(end - argv) : (int)strlen(argv),

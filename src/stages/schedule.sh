@@ -176,7 +176,7 @@ tables_of_others() {
 }
 
 # On standard input what systemctl show prints, of each unit the commands before its name and a blank
-# line behind: the name first.
+# line behind: the name first.  A command with line breaks in it becomes one line.
 names_first() {
 	id='' commands=''
 	while IFS= read -r line || [ -n "$line" ]; do
@@ -184,9 +184,11 @@ names_first() {
 		Id=*) id=$line ;;
 		ExecStart=*) commands=$commands$line$newline ;;
 		'')
-			if [ -n "$id" ]; then printf '%s\n%s' "$id" "$commands"; fi
+			[ -n "$id" ] || continue
+			printf '%s\n%s' "$id" "$commands"
 			id='' commands=''
 			;;
+		*) if [ -n "$commands" ]; then commands="${commands%"$newline"} ; $line$newline"; fi ;;
 		esac
 	done
 	if [ -n "$id" ]; then printf '%s\n%s' "$id" "$commands"; fi
@@ -199,7 +201,7 @@ timers() {
 		text=$(printf '%s\n' "$text" | grep '\.timer' | head -n "$files_max" | cut -c1-$line_max)
 		[ -n "$text" ] || return 0
 		printf '%s\n' "$text" | sed 's/^/line /'
-		units=$(printf '%s\n' "$text" | sed 's/.*[[:space:]]//' | grep '^[A-Za-z0-9@_.:-]*\.service$')
+		units=$(printf '%s\n' "$text" | sed 's/.*[[:space:]]//' | grep '^[A-Za-z0-9@_.:\-]*\.service$')
 		[ -n "$units" ] || return 0
 		# shellcheck disable=SC2086 # a list of words
 		text=$(systemctl ${2+"$2"} show -p Id -p ExecStart -- $units 2>/dev/null | cut -c1-$line_max | names_first)
@@ -239,6 +241,11 @@ if [ -n "$read_all" ]; then
 	folder_of_tables
 	tables_of_others
 	if command -v systemctl >/dev/null 2>&1; then
+		# What pam_systemd sets, where the login does not come through it.
+		if [ -z "${XDG_RUNTIME_DIR-}" ] && [ -d "/run/user/$(id -u)/systemd" ]; then
+			XDG_RUNTIME_DIR=/run/user/$(id -u)
+			export XDG_RUNTIME_DIR
+		fi
 		timers "systemd's timers"
 		timers "the user's systemd timers" --user
 	fi
