@@ -391,20 +391,54 @@ static void take_table_line(struct reading *rd, struct source *src, const char *
     }
 }
 
-/* "Mon 2026-11-23 00:00:00 UTC 5h 3min left ... backup.timer backup.service" */
-static void take_timer_line(struct reading *rd, const struct source *src, const char *text)
+/* "Mon 2026-11-23 00:00:00 UTC ..." */
+static bool read_time(const char *s, long long *ret)
 {
     int v[6];
     char day[4];
     char zone[8];
+
+    if (sscanf(s, "%3[A-Za-z] %4d-%2d-%2d %2d:%2d:%2d %7s", day, &v[0], &v[1], &v[2], &v[3], &v[4],
+               &v[5], zone) != 8 ||
+        strcmp(zone, "UTC") != 0 || v[1] < 1 || v[1] > 12)
+        return false;
+    *ret = zone_days(v[0], v[1], v[2]) * DAY + v[3] * 3600 + v[4] * 60 + v[5];
+    return true;
+}
+
+/* Of a line of list-timers: the last start if it was back_s ago at most, else the next one. */
+static bool timer_start(const struct reading *rd, const char *text, long long *ret)
+{
+    long long now = rd->to->now_unix;
+    long long last;
+
+    for (const char *s = strchr(text, ' '); s; s = strchr(s, ' ')) {
+        s += strspn(s, " ");
+        if (read_time(s, &last) && last <= now && now - last <= rd->of->back_s) {
+            *ret = last;
+            return rd->of->back_s > 0;
+        }
+    }
+    if (!read_time(text, ret))
+        return false;
+    /* Due, and not begun: its AccuracySec, by default a minute, has not run out. */
+    if (*ret <= now)
+        *ret = now + 1;
+    return true;
+}
+
+/* NEXT, LEFT, LAST, PASSED, UNIT, ACTIVATES; what there is not is "-", of older ones "n/a":
+ * "Mon 2026-11-23 00:00:00 UTC 5h 3min left Sun 2026-11-22 00:00:00 UTC 18h ago x.timer x.service"
+ */
+static void take_timer_line(struct reading *rd, const struct source *src, const char *text)
+{
     enum blocks blocks;
+    long long t;
     const char *unit = text + strlen(text);
 
     while (unit > text && !isspace((unsigned char)unit[-1]))
         unit--;
-    if (sscanf(text, "%3s %4d-%2d-%2d %2d:%2d:%2d %7s", day, &v[0], &v[1], &v[2], &v[3], &v[4],
-               &v[5], zone) != 8 ||
-        strcmp(zone, "UTC") != 0 || v[1] < 1 || v[1] > 12)
+    if (!timer_start(rd, text, &t))
         return;
     for (size_t i = 0; i < rd->units.n; i++) {
         const char *command = strchr(rd->units.v[i], '\037');
@@ -412,8 +446,7 @@ static void take_timer_line(struct reading *rd, const struct source *src, const 
         if (strlen(unit) != len || strncmp(unit, rd->units.v[i], len) != 0 ||
             !schedule_is_backup(rd->of->adapter, command + 1, &rd->scripts, &blocks))
             continue;
-        add_start(rd, zone_days(v[0], v[1], v[2]) * DAY + v[3] * 3600 + v[4] * 60 + v[5],
-                  command + 1, src->name, blocks);
+        add_start(rd, t, command + 1, src->name, blocks);
         return;
     }
 }

@@ -242,6 +242,51 @@ static void timers(void **state)
     assert_ptr_equal(schedule_soon(&s, 99999), &s.v[1]); /* not the one that blocks nothing */
 }
 
+static void timers_of_now(void **state)
+{
+    (void)state;
+    static const char unit[] =
+        "unit Id=x.service\n"
+        "unit ExecStart={ path=/bin/sh ; argv[]=/bin/sh -c cd / ; pg_dump x ; ignore_errors=no ; }\n";
+    static const struct {
+        const char *line;
+        long long back_s;
+        long long in_s; /* 0: none */
+    } rows[] = {
+        {"Sun 2026-11-22 02:56:00 UTC 1h left -", 20, 3600},
+        /* As of systemd 252 until AccuracySec has run out. */
+        {"Sun 2026-11-22 01:55:20 UTC 40s ago -", 20, 1},
+        {"Sun 2026-11-22 01:56:00 UTC 139ms ago -", 0, 1},
+        {"Sun 2026-11-22 01:55:20 UTC 40s ago Sat 2026-11-21 01:55:20 UTC 1 day ago", 20, 1},
+        /* While it runs there is no next one; the last one counts when that was a moment ago. */
+        {"- - Sun 2026-11-22 01:55:51 UTC 9s ago", 20, -9},
+        {"n/a n/a Sun 2026-11-22 01:55:40 UTC 20s ago", 20, -20},
+        {"- - Sun 2026-11-22 01:55:39 UTC 21s ago", 20, 0},
+        {"- - Sun 2026-11-22 01:56:00 UTC 0s ago", 0, 0},
+        {"- - Sun 2026-11-22 01:56:01 UTC 1s left", 20, 0},
+        {"Mon 2026-11-23 01:55:51 UTC 23h left Sun 2026-11-22 01:55:51 UTC 9s ago", 20, -9},
+        {"Mon 2026-11-23 01:55:51 UTC 23h left Sun 2026-11-22 01:55:51 UTC 9s ago", 0, 86391},
+        {"Mon 2026-11-23 01:55:51 CET 23h left Sun 2026-11-22 01:55:51 CET 9s ago", 20, 0},
+    };
+
+    for (size_t i = 0; i < N(rows); i++) {
+        const struct schedule_of of = {.adapter = ADAPTER_POSTGRESQL,
+                                       .answer =
+                                           arena_printf(&arena,
+                                                        HEAD "source read timers systemd's timers\n"
+                                                             "line %s x.timer x.service\n%s" TAIL,
+                                                        rows[i].line, unit),
+                                       .read_all = true,
+                                       .back_s = rows[i].back_s};
+        assert_true(schedule_parse(&arena, &of, &s, &err));
+        assert_int_equal(s.n, rows[i].in_s ? 1 : 0);
+        if (!rows[i].in_s)
+            continue;
+        assert_int_equal(s.v[0].unix_s - s.now_unix, rows[i].in_s);
+        assert_string_equal(s.v[0].command, "/bin/sh -c cd / ; pg_dump x");
+    }
+}
+
 static void given(void **state)
 {
     (void)state;
@@ -342,6 +387,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sources, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_read, setup, teardown),
         cmocka_unit_test_setup_teardown(timers, setup, teardown),
+        cmocka_unit_test_setup_teardown(timers_of_now, setup, teardown),
         cmocka_unit_test_setup_teardown(given, setup, teardown),
         cmocka_unit_test_setup_teardown(zones, setup, teardown),
         cmocka_unit_test_setup_teardown(odd_lines, setup, teardown),
