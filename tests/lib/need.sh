@@ -140,13 +140,20 @@ has_node_pg() { NODE_PATH=/usr/share/nodejs:$servers/usr/share/nodejs node -e 'r
 
 has_cron() { [ -x /usr/sbin/cron ] || [ -x "$servers/usr/sbin/cron" ]; }
 
+has_systemd() {
+    for systemd in /lib/systemd "$servers"/lib/systemd "$servers"/usr/lib/systemd; do
+        [ -x "$systemd/systemd" ] && return 0
+    done
+    return 1
+}
+
 installed() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | cut -c1-2)" = ii ]; }
 
 # Libraries the given packages depend on and that are not installed.  LLVM is for the JIT
 # compiler of PostgreSQL only, which the tests switch off.
 libraries_of() {
     apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$@" |
-        sed -n 's/^ *Depends: \(lib[^ ]*\)$/\1/p' | sort -u |
+        sed -n 's/^ *\(Pre\)\{0,1\}Depends: \(lib[^ ]*\)$/\2/p' | sort -u |
         while read -r package; do
             case $package in
             libllvm* | *-perl | libc6) ;;
@@ -160,7 +167,8 @@ unresolved() {
 }
 
 library_path() {
-    find "$servers/usr/lib" "$servers/lib" -maxdepth 1 -type d -name '*-linux-*' 2>/dev/null | paste -sd: -
+    # systemd finds its own library where it would be installed.
+    find "$servers/usr/lib" "$servers/lib" -maxdepth 2 -type d \( -name '*-linux-*' -o -path '*-linux-*/systemd' \) 2>/dev/null | paste -sd: -
 }
 
 unpack() {
@@ -219,6 +227,7 @@ need_servers() {
     has_pgbouncer || unpack_server pgbouncer usr/sbin/pgbouncer
     has_pgbackrest || unpack_server pgbackrest usr/bin/pgbackrest
     has_cron || unpack_server cron usr/sbin/cron
+    has_systemd || unpack_server systemd '*/systemd/systemd'
     # No server; but it brings libraries of Debian's nodejs, which cannot be installed beside another build of it.
     has_node_pg || unpack_server 'node-pg node-split2' usr/share/nodejs/pg
     has_node_pg || die "node-postgres, in build/servers, does not load."

@@ -98,7 +98,8 @@ wait_for() {
 port_answers() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 
 library_path() {
-    find "$SERVERS/usr/lib" "$SERVERS/lib" -maxdepth 1 -type d -name '*-linux-*' 2>/dev/null | paste -sd: -
+    # systemd finds its own library where it would be installed.
+    find "$SERVERS/usr/lib" "$SERVERS/lib" -maxdepth 2 -type d \( -name '*-linux-*' -o -path '*-linux-*/systemd' \) 2>/dev/null | paste -sd: -
 }
 
 # --- hosts -------------------------------------------------------------------------------------
