@@ -328,6 +328,17 @@ case_hold_keeps_a_migration_back() {
     wait_for 10 not_locked
 }
 
+case_hold_for_how_long_is_not_known() {
+    site_mysql hold_how_long
+    without_locks
+    hold_begin
+    expect 0 backups --json production
+    same "kind" "$(json '.backups[0].kind')" hold
+    same "for how long" "$(json '.backups[0].running_s')" null
+    hold_end
+    with_locks
+}
+
 case_hold_session_lost() {
     site_mysql hold_lost
     hold_begin
@@ -351,12 +362,8 @@ case_hold_waits_for_a_migration() {
     local hold=$!
     wait_for 30 grep -q "migration of $DB by rig as crelease-migration, pid $(lock_id)" "$SITE/hold.out"
     gone "$SITE/held"
-    # For how long is told by the lock, not by the session's last statement; else it is not known.
+    # That is told by the lock, not by the session's last statement.
     wait_for 20 held_for_seconds 3
-    without_locks
-    expect 0 backups --json production
-    same "for how long" "$(json '.backups[0].running_s')" null
-    with_locks
     my "kill $(my "select is_used_lock('stay')")"
     cr_end 0
     wait "$hold" || fail "the hold failed: $(cat "$SITE/hold.out")"
