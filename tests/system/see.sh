@@ -395,6 +395,76 @@ case_s14_policy_abort() {
     finished "$(revision)" 2
 }
 
+# A full one and one of other tables, begun together by the same role: what is in the way is stopped, and
+# nothing else.
+case_s14_beside_a_full_one() {
+    site_pending s14e </dev/null
+    for i in 1 2 3 4; do sql "create table other_$i (id int)" "$DB"; done
+    big_table
+    backup_begin few pg_dump -t big -d "$DB"
+    backup_begin full pg_dump -d "$DB"
+    wait_for 60 are_there 2 "query like 'COPY public.big %'"
+    expect 0 deploy --on-backup kill production
+    says 'stopped pg_dump of s14e'
+    finished "$(revision)" 2
+    same "locks of the one that is left" "$(sql "select count(distinct relation) from pg_locks l join pg_stat_activity a using (pid)
+        join pg_class c on c.oid = l.relation and c.relkind = 'r' and relnamespace = 'public'::regnamespace
+        where a.application_name = 'pg_dump'" "$DB")" 1
+    backup_end few
+    backup_end full
+}
+
+# One with several workers: its leader reads nothing.
+case_s14_parallel() {
+    local first dumps
+    site_pending s14f </dev/null
+    for i in 1 2 3 4 5 6; do sql "create table other_$i (id int)" "$DB"; done
+    # Slow to be packed.
+    sql "create table big as select g as id, (select string_agg(md5(random()::text || i || g), '') from generate_series(1, 32) i) as body
+            from generate_series(1, 60000) g; create table big2 as select * from big" "$DB"
+    pg_dump -j 2 -Z 9 -Fd -t big -t big2 -f "$SITE/dump.d" -d "$DB" 2>"$SITE/dump.err" &
+    first=$!
+    wait_for 60 workers_read "$first"
+    # shellcheck disable=SC2086 # a list of numbers
+    kill -STOP $WORKERS
+    dumps=$(dumps true | wc -l)
+    expect 0 deploy production
+    says 'holds [0-9] of [0-9]+ tables: waited for only if'
+    says_not ', waited|: waiting'
+    migrated
+    same "its sessions" "$(dumps true | wc -l)" "$dumps"
+    # shellcheck disable=SC2086
+    kill -CONT $WORKERS
+    wait "$first" || fail "the dump has failed: $(cat "$SITE/dump.err")"
+}
+workers_read() { # PID
+    WORKERS=$(children_of "$1")
+    [ "$(wc -w <<<"$WORKERS")" -eq 2 ] && [ "$(dumps "query like 'COPY %'" | wc -l)" -eq 2 ]
+}
+
+# The recipe may say that it is waited for all the same.
+case_s14_recipe_says_wait() {
+    site_one_table s14g big
+    recipe_write <<<'backup: {partial: wait}'
+    waited_for dump "$(dumps true)" ": it holds 1 of $TABLES tables, and the recipe says to wait for it"
+}
+
+# What an earlier deploy brought and did not migrate is still new.
+case_s14_concurrently_passed_over() {
+    site_one_table s14h big
+    commit_migration 20260103000000 AddIndexToEvents 'add_index :events, :place, algorithm: :concurrently'
+    sed -i 's/^class .*/&\n  disable_ddl_transaction!/' "$REPO"/db/migrate/20260103000000_*.rb
+    commit_all 'No transaction around it'
+    expect 0 deploy --no-migrate production
+    commit_file public/index.html two
+    cr_begin deploy production
+    wait_for 60 waits "backup app1: pg_dump of s14h .*waited.*add_index_to_events.rb does something CONCURRENTLY"
+    not_migrated
+    backup_end dump
+    cr_end 0
+    finished "$(revision)" 3
+}
+
 # What is done CONCURRENTLY waits for every dump, and leaves an invalid index when it is cut short.
 case_s14_concurrently() {
     site_one_table s14d big
