@@ -248,9 +248,12 @@ void session_open(struct session *s)
 
 void session_close(struct session *s)
 {
+    /* While connections are ended the loop turns, and draws: who is drawn goes last. */
+    if (s->loop)
+        loop_on_tick(s->loop, 0, NULL, NULL);
+    fleet_close(s->fleet);
     if (s->ui)
         ui_close(s->ui);
-    fleet_close(s->fleet);
     if (s->export_open)
         export_close(&s->export);
     repo_close(s->repo);

@@ -398,14 +398,14 @@ case_s14_policy_abort() {
 # A full one and one of other tables, begun together by the same role: what is in the way is stopped, and
 # nothing else.
 case_s14_beside_a_full_one() {
-    site_pending s14e </dev/null
+    site_pending s14i </dev/null
     for i in 1 2 3 4; do sql "create table other_$i (id int)" "$DB"; done
     big_table
     backup_begin few pg_dump -t big -d "$DB"
     backup_begin full pg_dump -d "$DB"
     wait_for 60 are_there 2 "query like 'COPY public.big %'"
     expect 0 deploy --on-backup kill production
-    says 'stopped pg_dump of s14e'
+    says 'stopped pg_dump of s14i'
     finished "$(revision)" 2
     same "locks of the one that is left" "$(sql "select count(distinct relation) from pg_locks l join pg_stat_activity a using (pid)
         join pg_class c on c.oid = l.relation and c.relkind = 'r' and relnamespace = 'public'::regnamespace
@@ -417,7 +417,7 @@ case_s14_beside_a_full_one() {
 # One with several workers: its leader reads nothing.
 case_s14_parallel() {
     local first dumps
-    site_pending s14f </dev/null
+    site_pending s14j </dev/null
     for i in 1 2 3 4 5 6; do sql "create table other_$i (id int)" "$DB"; done
     # Slow to be packed.
     sql "create table big as select g as id, (select string_agg(md5(random()::text || i || g), '') from generate_series(1, 32) i) as body
@@ -444,21 +444,21 @@ workers_read() { # PID
 
 # The recipe may say that it is waited for all the same.
 case_s14_recipe_says_wait() {
-    site_one_table s14g big
+    site_one_table s14k big
     recipe_write <<<'backup: {partial: wait}'
     waited_for dump "$(dumps true)" ": it holds 1 of $TABLES tables, and the recipe says to wait for it"
 }
 
 # What an earlier deploy brought and did not migrate is still new.
 case_s14_concurrently_passed_over() {
-    site_one_table s14h big
+    site_one_table s14l big
     commit_migration 20260103000000 AddIndexToEvents 'add_index :events, :place, algorithm: :concurrently'
     sed -i 's/^class .*/&\n  disable_ddl_transaction!/' "$REPO"/db/migrate/20260103000000_*.rb
     commit_all 'No transaction around it'
     expect 0 deploy --no-migrate production
     commit_file public/index.html two
     cr_begin deploy production
-    wait_for 60 waits "backup app1: pg_dump of s14h .*waited.*add_index_to_events.rb does something CONCURRENTLY"
+    wait_for 60 waits "backup app1: pg_dump of s14l .*waited.*add_index_to_events.rb does something CONCURRENTLY"
     not_migrated
     backup_end dump
     cr_end 0
