@@ -3,7 +3,6 @@
 #include "base/text.h"
 #include "edge/child.h"
 #include "edge/clock.h"
-#include "stages/partial.h"
 
 enum { NEXT_SHOWN = 10 };
 
@@ -113,9 +112,9 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
                lock ? text_shown(a, one->application) : "", one->pid,
                one->running_s < 0 ? "since when may not be seen"
                                   : arena_printf(a, "for %s", text_span(a, one->running_s * 1000)),
-               !one->blocks_migrations ? "; does not hold up a migration"
-               : one->partial          ? "; a migration of a table that it holds would wait for it"
-                                       : "; a migration would wait for it");
+               one->blocks_migrations
+                   ? arena_printf(a, "; %s would wait for it", backup_waiter(one))
+                   : "; does not hold up a migration");
         if (one->partial)
             printf("%*s  holds %ld of %ld tables\n", (int)strlen(host), "", one->locked,
                    one->tables);

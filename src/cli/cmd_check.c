@@ -1,7 +1,6 @@
 #include "cli/cmd.h"
 
 #include "base/text.h"
-#include "stages/partial.h"
 
 struct report {
     struct session *s;
@@ -102,7 +101,7 @@ static void check_database(struct report *rep, const struct survey *sv)
     if (first && s->recipe->migrate.run)
         line(rep, s->recipe->hosts[db].name, "backup", true,
              arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
-                          first->partial ? "a migration of a table that it holds" : "a migration"));
+                          backup_waiter(first)));
 }
 
 /* No reason not to deploy, but one to know. */

@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 #include "edge/clock.h"
-#include "stages/partial.h"
 
 static const char *note_of(struct session *s, const struct plan *p, const struct step *step,
                            const struct survey *sv)
@@ -55,8 +54,7 @@ static struct strs warnings_of(struct session *s, const struct plan *p, const st
         if (first)
             strs_add(s->arena, &list,
                      arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
-                                  first->partial ? "a migration of a table that it holds"
-                                                 : "a migration"));
+                                  backup_waiter(first)));
         if (foresee_look(&s->run, (size_t)host, 0, &next, &lost) && foresee_warning(&s->run, &next))
             strs_add(s->arena, &list, foresee_warning(&s->run, &next));
     }

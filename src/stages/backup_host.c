@@ -4,7 +4,6 @@
 
 #include "base/limits.h"
 #include "base/quote.h"
-#include "stages/partial.h"
 #include "stages/sampled.h"
 #include "stages/scripts.h"
 #include "stages/server.h"

@@ -366,6 +366,11 @@ struct backup *backups_first(const struct backups *b, size_t *ret_n)
     return first;
 }
 
+const char *backup_waiter(const struct backup *b)
+{
+    return b->partial ? "a migration of a table that it holds" : "a migration";
+}
+
 const char *backup_text(struct run *r, const struct backup *b)
 {
     if (!b->pid)

@@ -37,6 +37,9 @@ bool backup_is_same(const struct backup *a, const struct backup *b);
 /* No backup: the lock of a hold or of another migration. */
 bool backup_is_lock(const struct backup *b);
 
+/* What would wait for it: "a migration", or "a migration of a table that it holds". */
+const char *backup_waiter(const struct backup *b);
+
 /* "pg_dump of shop by ann, pid 123, for 1 h" */
 const char *backup_text(struct run *r, const struct backup *b);
 

@@ -3,7 +3,7 @@
 # database: RUNS=9 dumps, which end at different moments between two looks.  And where that time goes.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
-runs=${RUNS-9} poll_ms=2000
+runs=${RUNS-9} poll_ms=1000
 
 # The time of the first event that jq selects, in ms of the unix clock.
 event_ms() { jq -r "select($1) | .time" "$SITE/events" | head -n 1 | { read -r t && date -d "$t" +%s%3N; }; }

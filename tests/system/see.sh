@@ -383,6 +383,23 @@ case_s14_dump_of_its_table() {
     same attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 2
 }
 
+# Killed behind it: who resumes does not know that it was met, tries once more, and waits.
+case_s14_killed_in_the_wait() {
+    site_one_table s14m events
+    cr_begin deploy production
+    wait_for 60 waits "backup app1: pg_dump of s14m .*waited.*and the migration needs one"
+    cr_kill9
+    not_migrated
+    cr_begin resume production
+    wait_for 60 waits "backup app1: pg_dump of s14m .*waited.*and the migration needs one"
+    not_migrated
+    backup_end dump
+    cr_end 0
+    finished "$(revision)" 2
+    same migrations "$(migrations)" '20260101000000 20260102000000'
+    same attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 3
+}
+
 # One that it needs, and the policy says not to wait for any.
 case_s14_policy_abort() {
     site_one_table s14c events
