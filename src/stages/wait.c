@@ -61,6 +61,13 @@ static const char *note(struct run *r, const struct backup *b)
     return b->partial ? partial_note(r, b) : NULL;
 }
 
+static bool in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err)
+{
+    const char *is = note(r, b);
+
+    return backup_in_the_way(r, b, is ? arena_printf(r->arena, "%s; %s", is, why) : why, err);
+}
+
 /* Seen nothing for too long is an answer of its own: then it is told, and err says whether to stop.
  * Who only waits for others, and has seen nothing yet, has it at once. */
 static bool is_blind_too_long(struct run *r, size_t host, struct wait *w, const char *why,
@@ -97,7 +104,7 @@ static bool limit_reached(struct run *r, struct wait *w, const struct backup *b,
         w->why_stop = "limit";
         return false;
     }
-    backup_in_the_way(
+    in_the_way(
         r, b,
         arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
         err);
@@ -153,7 +160,7 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
         return NEXT_WAIT;
     switch (w->policy) {
     case POLICY_ABORT:
-        backup_in_the_way(r, b, "the policy says not to wait for it", err);
+        in_the_way(r, b, "the policy says not to wait for it", err);
         return NEXT_STOP;
     case POLICY_KILL:
         if (w->refusal) {
@@ -165,7 +172,7 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
                                  "'crelease resume %s' when it has ended, or 'crelease resume %s"
                                  " --on-backup=wait' to wait for it",
                                  env, env));
-            backup_in_the_way(r, b, w->refusal, err);
+            in_the_way(r, b, w->refusal, err);
             return NEXT_STOP;
         }
         tell_backup(r, s, host, w, b, EVENT_WAITING, "stopping it");
@@ -173,10 +180,10 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
         return stop_backups(r, s, host, now, w->why_stop, err) ? NEXT_AGAIN : NEXT_STOP;
     case POLICY_ASK:
         if (!r->interactive) {
-            backup_in_the_way(r, b,
-                              "the policy says to ask, and there is no terminal to ask on (say"
-                              " --on-backup=wait, kill or abort)",
-                              err);
+            in_the_way(r, b,
+                       "the policy says to ask, and there is no terminal to ask on (say"
+                       " --on-backup=wait, kill or abort)",
+                       err);
             return NEXT_STOP;
         }
         tell_backup(r, s, host, w, b, EVENT_WAITING,

