@@ -23,6 +23,8 @@ struct follower {
     struct buf control; /* the protocol's lines, for judging */
     struct buf tail;
     size_t raw_left; /* bytes of output still to come */
+    char place[32];  /* where these end, as the host said it: it is told when they were shown */
+    struct buf say;
 };
 
 /* All of the line but its last `keep` bytes, which may be the beginning of a secret. */
@@ -121,9 +123,11 @@ static void take_word(struct follower *f)
     const char *word = f->word.text;
     bool attached = strncmp(word, "attached ", 9) == 0;
 
-    if (strncmp(word, "out ", 4) == 0)
-        f->raw_left = (size_t)strtoul(word + 4, NULL, 10);
-    else if (strncmp(word, "cut ", 4) == 0)
+    if (strncmp(word, "out ", 4) == 0) {
+        char *end;
+        f->raw_left = (size_t)strtoul(word + 4, &end, 10);
+        snprintf(f->place, sizeof f->place, "%s", *end ? end + 1 : "");
+    } else if (strncmp(word, "cut ", 4) == 0)
         cut_line(f);
     else if (strncmp(word, "watch ", 6) == 0) {
         if (f->call->watched)
@@ -156,6 +160,10 @@ static void take(void *arg, const char *bytes, size_t len)
         if (f->raw_left) {
             take_output(f, bytes, n);
             f->raw_left -= n;
+            if (!f->raw_left) {
+                buf_clear(&f->say);
+                buf_printf(&f->say, "%s\n", f->place);
+            }
         } else {
             buf_add(&f->word, bytes, n);
             if (end) {
@@ -420,10 +428,12 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
                                          .line = buf_make(LINE_BYTES_MAX),
                                          .word = buf_make(LINE_BYTES_MAX),
                                          .control = buf_make(LINE_BYTES_MAX),
-                                         .tail = buf_make(TAIL_BYTES)};
+                                         .tail = buf_make(TAIL_BYTES),
+                                         .say = buf_make(LINE_BYTES_MAX)};
         calls[i] = (struct call){.host = c->hosts[i],
                                  .script = calls[i].script,
                                  .payload = -1,
+                                 .say = &followers[i].say,
                                  .output = take,
                                  .lost = lost,
                                  .arg = &followers[i]};
@@ -444,6 +454,7 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
         buf_free(&followers[i].word);
         buf_free(&followers[i].control);
         buf_free(&followers[i].tail);
+        buf_free(&followers[i].say);
         bool stopped = replies[i].kind == REPLY_STOPPED && left(r, &leave, &one);
         if (stopped)
             run_note(r, c->hosts[i], one.code, one.msg);

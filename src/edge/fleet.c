@@ -157,7 +157,16 @@ size_t exchange_input(struct exchange *x, const char **ret)
         *ret = "beat\n";
         return 5;
     }
-    if (!x->call->hold || x->let_go)
+    struct buf *say = x->call->say;
+    if (say && say->len) {
+        /* The caller may add to it while a carrier still reads. */
+        buf_clear(&x->chunk);
+        buf_add(&x->chunk, say->text, say->len < PAYLOAD_CHUNK ? say->len : PAYLOAD_CHUNK);
+        buf_drop(say, x->chunk.len);
+        *ret = x->chunk.text;
+        return x->chunk.len;
+    }
+    if (!say && (!x->call->hold || x->let_go))
         x->input_ended = true;
     return 0;
 }

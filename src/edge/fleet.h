@@ -9,11 +9,12 @@
  * A host is connected when its first script is to run, all hosts at once, and again when a
  * connection that was lost is wanted anew.  A script is POSIX shell: it is run by /bin/sh of the
  * host, reaches it through standard input (so its values are in no argument list), and has as its
- * own standard input the payload, then end of file.  Each answer is a value; nothing is retried
- * here. */
+ * own standard input the payload, then (but for `hold` and `say`) end of file.  Each answer is a
+ * value; nothing is retried here. */
 #ifndef CRELEASE_FLEET_H
 #define CRELEASE_FLEET_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "edge/loop.h"
 
@@ -70,6 +71,8 @@ struct call {
     long long timeout_ms; /* from the moment it is sent; 0 for none */
     bool hold;            /* stays: counts as answered (REPLY_EXIT 0) when it prints its first line
                              that begins with "held"; then lives until fleet_let_go */
+    struct buf *say; /* or NULL: what the caller, who may add to it at any time, has the script read
+                        behind the payload; then its input does not end before the call does */
     fleet_output *output; /* or NULL: collected in the reply, at most REPLY_BYTES_MAX */
     fleet_lost *lost;     /* or NULL: the reply tells */
     void *arg;

@@ -102,13 +102,17 @@ static void room_for(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(l->room, sizeof l->room);
 }
 
+static void feed(struct local *l);
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct local *l = stream->data;
     bool is_out = stream == (uv_stream_t *)&l->out;
 
-    if (n > 0 && l->x)
+    if (n > 0 && l->x) {
         exchange_output(l->x, is_out ? 1 : 2, buf->base, (size_t)n);
+        feed(l); /* there may be an answer to that */
+    }
     if (n >= 0)
         return;
     if (is_out)
@@ -118,8 +122,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     shut((uv_handle_t *)stream);
     end_if_over(l);
 }
-
-static void feed(struct local *l);
 
 static void on_written(uv_write_t *req, int status)
 {

@@ -15,7 +15,8 @@
 #   pid          the same of the command, linked into place before it begins; "void" when somebody
 #                saw that the supervisor had died, or stopped it, before it came to that
 #   beside       the same of the watch
-#   log          its output;  seen: so many bytes of it were shown;  cut: behind so many some are
+#   log          its output;  seen: so many bytes of it crelease says that it has shown;  shown: a later
+#                job of the step was begun, so it has shown them all;  cut: behind so many some are
 #                left out
 #   status       its exit status as the shell tells it, renamed into place; "timeout" after a limit
 #   watched      what the watch said
@@ -382,7 +383,32 @@ rest_lives() {
 	[ -n "$members" ]
 }
 
-# Sends what the log has beyond $offset, as "out N", newline, N bytes; "cut" where some were left out.
+# What was sent may be lost on its way, so crelease answers each "out" by its last two numbers.
+hear() {
+	if [ -n "$hearing" ]; then return 0; fi
+	hearing=yes
+	exec 5<&0 </dev/null
+	while read -r at to; do
+		case $at in '' | *[!0-9]*) continue ;; esac
+		case $to in '' | *[!0-9]* | 0?*) continue ;; esac
+		echo "$to" >"$dir/$at/seen.$$" && mv -f "$dir/$at/seen.$$" "$dir/$at/seen"
+	done <&5 5<&- >/dev/null 2>&1 &
+	exec 5<&-
+}
+
+# Of the jobs before this one in its step.
+all_shown() {
+	of=${job%.*} at=${job##*.}
+	case $at in '' | *[!0-9]*) return 0 ;; esac
+	while [ "$at" -gt 0 ]; do
+		at=$((at - 1)) latest=0
+		while [ -d "$run_dir/jobs/$of.$at/$((latest + 1))" ]; do latest=$((latest + 1)); done
+		if [ "$latest" -gt 0 ]; then : >"$run_dir/jobs/$of.$at/$latest/shown"; fi
+	done
+}
+
+# Sends what the log has beyond $offset, as "out N ATTEMPT OFFSET", newline, N bytes, which end at that
+# offset; "cut" where some were left out.
 show() {
 	size_of "$dir/$n/log"
 	[ "$size" -gt "$offset" ] || return 1
@@ -392,10 +418,9 @@ show() {
 		if [ "$offset" = "$cut" ]; then say cut "$cut"; fi
 		if [ "$offset" -lt "$cut" ] && [ "$part" -gt $((cut - offset)) ]; then part=$((cut - offset)); fi
 	fi
-	say out "$part"
+	say out "$part $n $((offset + part))"
 	tail -c "+$((offset + 1))" "$dir/$n/log" | head -c "$part"
 	offset=$((offset + part))
-	echo "$offset" >"$dir/$n/seen.new" && mv -f "$dir/$n/seen.new" "$dir/$n/seen"
 	return 0
 }
 
@@ -429,7 +454,7 @@ tell_gated() {
 	case $answer in "go "*) say watch "gated $(printf '%s' "${answer#go }" | tr -d '\000-\037\177')" ;; esac
 }
 
-pause=0.02
+pause=0.02 hearing=
 nap() {
 	sleep "$pause" 2>/dev/null || sleep 1
 	case $pause in
@@ -441,9 +466,10 @@ nap() {
 }
 
 follow() {
+	hear
 	read_seen
 	size_of "$dir/$n/log"
-	[ "$offset" -le "$size" ] 2>/dev/null || offset=$size
+	if [ -f "$dir/$n/shown" ] || [ "$offset" -gt "$size" ]; then offset=$size; fi
 	back_to_line
 	rounds=0 told_to=0 gate_told=
 	while :; do
@@ -476,6 +502,7 @@ clear_rest() {
 	if [ -n "$alone" ]; then
 		rest_lives || return 0
 		say attached "$n"
+		hear
 		read_seen
 		while rest_lives || show; do
 			while show; do :; done
@@ -533,6 +560,7 @@ case $verb in
 run)
 	started=
 	check_files
+	all_shown
 	if [ "$n" -gt 0 ]; then look; else is=none; fi
 	case $is in
 	none | void) started=yes ;;

@@ -261,6 +261,44 @@ case_line_across_a_kill() {
     same 'shown by resume' "$(jq -r 'select(.event == "output") | .data' "$CR_OUT")" twothree
 }
 
+is_seen() { test -e "$(attempt "$1")/seen"; }
+lines_are() { [ "$(wc -l <"$(attempt build.0/1/log)")" -ge "$1" ]; }
+lines_shown() { jq -r 'select(.event == "output") | .data' "$1"; }
+
+# What was sent and never shown, since who was to show it stood still and died, is shown by who goes on.
+case_output_on_its_way() {
+    site_new output_on_its_way 0
+    builds_with "echo 1; until test -e $SITE/go; do sleep 0.05; done; for i in \$(seq 2 40); do echo \$i; sleep 0.05; done; until test -e $SITE/end; do sleep 0.05; done"
+    cr_begin deploy --json production
+    wait_for 60 is_seen build.0/1
+    kill -STOP "$CR_PID"
+    touch "$SITE/go"
+    wait_for 60 lines_are 40
+    local before=$SITE/before
+    cp "$CR_OUT" "$before"
+    cr_kill9
+    cr_begin resume --json production
+    touch "$SITE/end"
+    cr_end 0
+    same 'shown before' "$(lines_shown "$before")" 1
+    same 'shown by resume' "$(lines_shown "$CR_OUT")" "$(seq 2 40)"
+}
+
+# A job whose step has gone on to the next was shown to its end.
+case_output_of_the_job_before() {
+    site_new output_of_the_job_before 0
+    recipe_write <<END
+build: ['seq 1 500', 'echo second; until test -e $SITE/end; do sleep 0.05; done']
+END
+    cr_begin deploy --json production
+    wait_for 60 is_seen build.1/1
+    cr_kill9
+    cr_begin resume --json production
+    touch "$SITE/end"
+    cr_end 0
+    same 'shown by resume' "$(lines_shown "$CR_OUT")" ''
+}
+
 # --- what is not as it was left ---------------------------------------------------------------------
 
 # A job whose supervisor and command were killed, in a run that is kept.
