@@ -46,9 +46,12 @@ damaged() {
     keep=$SITE/keep
     cp "$file" "$keep"
     size=$(stat -c %s "$keep")
-    for ((at = 0; at < size; at += $2)); do
-        head -c "$at" "$keep" >"$file"
-        refused "$1 cut at $at" "$1.*\.crelease|\.crelease.*$1"
+    for ((at = (size - 1) % $2; at < size; at += $2)); do
+        # Without the end of its last line it still says all.
+        if [ "$at" -lt $((size - 1)) ]; then
+            head -c "$at" "$keep" >"$file"
+            refused "$1 cut at $at" "$1.*\.crelease|\.crelease.*$1"
+        fi
         # One bit of the byte, so that it stays a text.
         perl -e 'undef $/; $_ = <STDIN>; substr($_, $ARGV[0], 1) ^= chr(1 << $ARGV[0] % 5); print' "$at" <"$keep" >"$file"
         refused "$1 with byte $at changed" "$1.*\.crelease|\.crelease.*$1"
