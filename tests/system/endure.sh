@@ -156,12 +156,19 @@ case_s27_connection_dies_while_an_alter_waits() {
     cr_end 0
     same attempts "$(attempts)" 1
     same columns "$(columns)" zz
-    jq -r 'select(.event == "output" and .stage == "migrate") | .data' "$SITE/first" "$CR_OUT" >"$SITE/shown"
-    cmp "$SITE/shown" "$(job)/log" || fail 'what was shown is not what was printed'
-    same last "$(tail -n 1 "$SITE/shown")" after
+    shown_of "$SITE/first" | cmp - <(head -n "$(shown_of "$SITE/first" | wc -l)" "$(job)/log") ||
+        fail 'what was shown at first is not what was printed'
+    shown_of "$CR_OUT" | cmp - <(tail -n "$(shown_of "$CR_OUT" | wc -l)" "$(job)/log") ||
+        fail 'what was shown by resume is not what was printed'
+    # A piece whose showing could not be told any more is shown again.
+    local all twice
+    all=$(wc -l <"$(job)/log")
+    twice=$(($(shown_of "$SITE/first" "$CR_OUT" | wc -l) - all))
+    if [ $twice -lt 0 ] || [ $twice -gt 40 ]; then fail "$all lines, and $twice shown twice"; fi
     finished "$(revision)" 1
     wait_for 10 none_of_ours
 }
+shown_of() { jq -r 'select(.event == "output" and .stage == "migrate") | .data' "$@"; }
 log_is_longer_than() { [ "$(stat -c %s "$(job)/log")" -gt "$1" ]; }
 
 # More than fits into any buffer on the way is printed while nobody reads.
