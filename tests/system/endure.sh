@@ -130,17 +130,18 @@ case_s18_dump_is_the_victim() {
 # --- connections and clients -------------------------------------------------------------------------
 
 # What it prints goes on while nobody listens, and is shown by the one who takes it up.
-case_s27_connection_dies_while_an_alter_waits() {
-    site_zz s27
+connection_ends() { # NAME HOW OF THE LINK
+    site_zz "$1"
     link_start app1
     # shellcheck disable=SC2317 # for recipe_hosts
     host_port() { link_port "$1"; }
     migrates_with "seq 1 50; $(alters_zz) & i=0; while kill -0 \$! 2>/dev/null; do i=\$((i + 1)); echo tick \$i; sleep 0.05; done; wait \$! && echo after" ', lock_timeout: 10m'
+    echo 'connection: {alive: 1s}' >>"$RECIPE"
     zz_begin
     cr_begin deploy --json production
     wait_for 60 waits zz
     wait_for 60 bg_says '"data":"tick 3"'
-    link_cut app1
+    link_cut app1 "$2"
     wait_for 150 cr_has_ended
     cr_end 7
     cp "$CR_OUT" "$SITE/first"
@@ -169,6 +170,9 @@ case_s27_connection_dies_while_an_alter_waits() {
     wait_for 10 none_of_ours
 }
 shown_of() { jq -r 'select(.event == "output" and .stage == "migrate") | .data' "$@"; }
+case_s27_connection_dies_while_an_alter_waits() { connection_ends s27 both; }
+# What was sent since was never shown.
+case_s27_connection_goes_silent() { connection_ends s27s mute; }
 log_is_longer_than() { [ "$(stat -c %s "$(job)/log")" -gt "$1" ]; }
 
 # More than fits into any buffer on the way is printed while nobody reads.
