@@ -257,10 +257,12 @@ process_gone() { [ ! -d "/proc/$1" ]; }
 
 # connections_cut NAME: every connection to the host ends; what runs there and was detached stays.
 connections_cut() {
-    local pid
-    pid=$(cat "$RIG/$1/sshd.pid")
-    # shellcheck disable=SC2046
-    kill -KILL $(children_of "$pid") 2>/dev/null || true
+    local pid pids=
+    for pid in $(descendants_of "$(cat "$RIG/$1/sshd.pid")"); do
+        if is_sshd "$pid"; then pids="$pids $pid"; fi
+    done
+    # shellcheck disable=SC2086
+    kill -KILL $pids 2>/dev/null || true
 }
 
 host_again() {

@@ -55,12 +55,14 @@ bg_says() { grep -qiE -- "$1" "$CR_OUT" "$CR_ERR"; }
 attempts() { { cat "$SITE/attempts" || true; } 2>/dev/null | wc -l; }
 state_is() { cr status --json production; [ "$(json .run.state)" = "$1" ]; }
 
-# A dump whose reader stands still, from elsewhere.
+# A dump whose reader stands still, from elsewhere: no host has a process of it, also where, without
+# namespaces, they have this machine's, since there it is called otherwise.
 start_mysqldump() { # OPTIONS
     DUMP_GATE=$SITE/gate.$RANDOM
     mkfifo "$DUMP_GATE"
     exec 8<>"$DUMP_GATE"
-    { "$(mariadb_program mariadb-dump)" --defaults-file="$MARIADB_FILE" "$@" 2>"$SITE/dump.err" 8>&- |
+    [ -e "$RIG/elsewhere" ] || cp "$(readlink -f "$(mariadb_program mariadb-dump)")" "$RIG/elsewhere"
+    { "$RIG/elsewhere" --defaults-file="$MARIADB_FILE" "$@" 2>"$SITE/dump.err" 8>&- |
         { read -r _ <&8; cat >"$SITE/dump.sql"; }; } &
     disown
 }
