@@ -54,6 +54,8 @@ wanted() {
 	tzdata test -d /usr/share/zoneinfo
 	postgresql-client-15 has_command psql
 	sqlite3 has_command sqlite3
+	xz-utils has_command xz
+	zstd has_command zstd
 	rake has_command rake
 	ruby-activerecord has_ruby
 	ruby-pg has_ruby
