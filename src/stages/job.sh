@@ -388,11 +388,15 @@ hear() {
 	if [ -n "$hearing" ]; then return 0; fi
 	hearing=yes
 	exec 5<&0 </dev/null
-	while read -r at to; do
-		case $at in '' | *[!0-9]*) continue ;; esac
-		case $to in '' | *[!0-9]* | 0?*) continue ;; esac
-		echo "$to" >"$dir/$at/seen.$$" && mv -f "$dir/$at/seen.$$" "$dir/$at/seen"
-	done <&5 5<&- >/dev/null 2>&1 &
+	(
+		# Behind a loop some shells keep what its output was before.
+		exec <&5 5<&- >/dev/null 2>&1
+		while read -r at to; do
+			case $at in '' | *[!0-9]*) continue ;; esac
+			case $to in '' | *[!0-9]* | 0?*) continue ;; esac
+			echo "$to" >"$dir/$at/seen.$$" && mv -f "$dir/$at/seen.$$" "$dir/$at/seen"
+		done
+	) &
 	exec 5<&-
 }
 

@@ -772,6 +772,9 @@ zz_end() {
 run_cases() {
     local name status failed=0 log limit
     exec 9>&1
+    for name; do
+        grep -q "^case_$name()" "$0" || { echo "not ok $name: there is no such case" && failed=1; }
+    done
     # shellcheck disable=SC2013 # names are words
     for name in $(grep -o '^case_[a-z0-9_]*' "$0"); do
         if [ $# -gt 0 ] && [[ " $* " != *" ${name#case_} "* ]]; then
