@@ -85,12 +85,14 @@ free_port() {
     perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => $ARGV[0])->sockport' "$1"
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds, or fails at the deadline.
+# wait_for SECONDS COMMAND...: until the command succeeds, or fails at the deadline; that is later by what
+# a loaded machine may hold up any of the processes, and the last look is never older than it.
 wait_for() {
-    local deadline=$((SECONDS + $1))
+    local deadline=$((SECONDS + $1 + 20)) last=
     shift
     until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $deadline ] || fail "waited in vain for: $*"
+        [ -z "$last" ] || fail "waited in vain for: $*"
+        [ $SECONDS -lt $deadline ] || last=yes
         sleep 0.05
     done
 }
@@ -152,10 +154,14 @@ sshd_begin() { # DIR: start the sshd that is configured there
     disown
 }
 
+# host_answers DIR ADDRESS PORT: with its own key, not somebody else's who was given the same port.  Its pid
+# file is there by then: it is written before the first connection is taken.
+host_answers() { [[ $(ssh-keyscan -t ed25519 -p "$3" "$2" 2>/dev/null) == *"$(cut -d' ' -f2 "$1/key.pub")"* ]]; }
+
 # sshd_ready DIR ADDRESS PORT: it answers, and its pid, as seen from here, is in its file.
 sshd_ready() {
     local pid
-    (wait_for 5 port_answers "$2" "$3") 2>/dev/null || return 1
+    (wait_for 10 host_answers "$1" "$2" "$3") 2>/dev/null || return 1
     apart || return 0
     # shellcheck disable=SC2013 # numbers
     for pid in $(grep -alF -- "$1/sshd_config" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
@@ -254,6 +260,14 @@ host_crash() {
 }
 
 process_gone() { [ ! -d "/proc/$1" ]; }
+
+# hosts_are_quiet NAME...: what ran beside a migration, say, takes a moment to end.
+hosts_are_quiet() {
+    local name
+    for name; do
+        [ -z "$(host_processes "$name")" ] || return 1
+    done
+}
 
 # connections_cut NAME: every connection to the host ends; what runs there and was detached stays.
 connections_cut() {
@@ -654,10 +668,29 @@ cr_end() {
         fail "crelease $CR_ARGS: status $STATUS instead of $1: $(tail -n 3 "$CR_ERR" "$CR_OUT" | tr '\n' ' ' | cut -c1-300)"
 }
 
-# Its own process only: what it started on the hosts lives on, as when a laptop dies.
+# keeper_lives HOST: has it not heard yet that the connection of who holds the lock is gone?
+keeper_lives() {
+    local pid first stat
+    pid=$(sed -n 's/^keeper \([0-9]*\) .*/\1/p' "$SITE/$1/.crelease/lock" 2>/dev/null)
+    [ -n "$pid" ] || return 1
+    if first=$(first_pid "$1"); then
+        stat=$(nsenter -t "$first" -m -p -- cat "/proc/$pid/stat" 2>/dev/null) || return 1
+    else
+        read -r stat 2>/dev/null <"/proc/$pid/stat" || return 1
+    fi
+    case ${stat##*) } in Z*) return 1 ;; esac
+}
+
+# Its own process only: what it started on the hosts lives on, as when a laptop dies.  That the connection
+# is gone reaches a loaded host late.
 cr_kill9() {
+    local host until
     kill -KILL "$CR_PID" 2>/dev/null || true
     wait "$CR_PID" 2>/dev/null || true
+    until=$((SECONDS + 20))
+    for host in "${SITE_HOSTS[@]}"; do
+        while keeper_lives "$host" && [ $SECONDS -lt $until ]; do sleep 0.05; done
+    done
     CR_PID=
     printf '! crelease %s was killed\n' "$CR_ARGS"
     sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
@@ -735,7 +768,7 @@ dump_has_gone() { ! dump_runs; }
 # start_dump: a real pg_dump whose reader does not read on before end_dump; it has come as far as the
 # function $DUMP_UNTIL says, or to its first table.
 start_dump() {
-    DUMP_GATE=$SITE/gate.$RANDOM
+    DUMP_GATE=$(mktemp -u "$SITE/gate.XXXXXX")
     mkfifo "$DUMP_GATE"
     # Both ends, so that neither opening it nor writing into it blocks.
     exec 8<>"$DUMP_GATE"
