@@ -18,6 +18,9 @@ migrate: {run: 'echo run >>"$SITE/attempts"; $1', lock_timeout: 600ms, attempts:
 END
 }
 
+# So long that the watch beside the migration has looked before an attempt is over.
+waits_longer() { sed -i 's/lock_timeout: 600ms/lock_timeout: 5s/' "$RECIPE"; }
+
 ALTER='alter table zz add column c int'
 psql_run() { printf 'psql -X -v ON_ERROR_STOP=1 -d %s -c "%s"' "$DB" "${1-$ALTER}"; }
 
@@ -29,6 +32,7 @@ site_zz() {
 case_s15_blocker_is_named() {
     site_zz s15
     migrates_with "$(psql_run)"
+    waits_longer
     zz_begin
     local pid
     pid=$(zz_pid)
@@ -73,6 +77,7 @@ case_s15_blocker_ends() {
 case_report() {
     site_zz report
     migrates_with "$(psql_run)" ', blockers: report'
+    waits_longer
     zz_begin
     expect 1 deploy production
     same attempts "$(begun_attempts)" 1
@@ -85,6 +90,7 @@ case_report() {
 case_terminate() {
     site_zz terminate
     migrates_with "$(psql_run)" ', blockers: terminate'
+    waits_longer
     zz_begin
     local pid
     pid=$(zz_pid)
@@ -162,11 +168,12 @@ case_s30_ghosts() {
     expect 0 deploy production
     says "a statement of run $run, which has ended, was still in the database"
     says 'run zzzz, which is not one of this site, has a session in the database'
-    same "left" "$(sql "select application_name from pg_stat_activity where application_name like 'crelease-%' and datname = '$DB'")" crelease-zzzz
+    wait_for 20 only_zzzz_is_left
     sql "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'crelease-zzzz'" >/dev/null
 }
 nothing_of() { ! grep -qzxF "CRELEASE_RUN=$1" /proc/[0-9]*/environ 2>/dev/null; }
 two_ghosts() { [ "$(ours)" = 2 ]; }
+only_zzzz_is_left() { [ "$(sql "select application_name from pg_stat_activity where application_name like 'crelease-%' and datname = '$DB'")" = crelease-zzzz ]; }
 
 case_s31_column_is_there_already() {
     site_zz s31
@@ -254,8 +261,11 @@ case_s33_advisory_lock() {
     exec 7>"$SITE/hold"
     printf 'select pg_advisory_lock(%s);\n' "$key" >&7
     wait_for 10 advisory_held
+    # The deploy has a lock of its own kind, too.
+    local pid
+    pid=$(sql "select pid from pg_locks where locktype = 'advisory' and granted")
     cr_begin deploy production
-    wait_for 60 said "held by 'rake' of rig, pid $(sql "select pid from pg_locks where locktype = 'advisory' and granted")"
+    wait_for 60 said "held by 'rake' of rig, pid $pid"
     printf '\\q\n' >&7
     cr_end 0
     finished "$(revision)" 1
@@ -334,11 +344,13 @@ END
         (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec "${POSTGRES_AS[@]}" "$program" "$dir/ini") </dev/null >"$dir/log.$try" 2>&1 &
         BOUNCER_PID=$!
         disown
-        if (wait_for 10 port_answers 127.0.0.1 "$BOUNCER") 2>/dev/null; then return 0; fi
+        if (wait_for 10 bouncer_answers) 2>/dev/null; then return 0; fi
         kill "$BOUNCER_PID" 2>/dev/null || true
     done
     fail "no PgBouncer: $(cat "$dir/log.$try")"
 }
+# Not somebody else's who was given the same port: a database of that name is there.
+bouncer_answers() { PGPORT=$BOUNCER sql 'select 1' "$DB"; }
 bouncer_end() { kill "$BOUNCER_PID"; }
 
 case_s36_pgbouncer_refuses_options() {

@@ -194,7 +194,7 @@ case_rights_9_5() { own_ended 9.5; }
 # A statement of the migration waits for somebody's transaction, and a reader behind it.
 watched() { # VERSION NAME ROLE
     site_of "$1" "$2" "$3" <<END
-migrate: {run: 'sh $RIG/sites/${1//./_}_$2/alter', lock_timeout: 2s, attempts: 2}
+migrate: {run: 'sh $RIG/sites/${1//./_}_$2/alter', lock_timeout: 2s}
 END
     if recording; then
         server "alter table t2 owner to plain"
@@ -245,7 +245,7 @@ told() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 
 cancelled() { # VERSION ROLE BY
     watched "$1" watch "$2" </dev/null
-    wait_for 60 told 'attempt 1 of 2'
+    wait_for 60 told 'attempt 1 of '
     told "waits for 'console' of rig, pid [0-9]+$3" || fail "the one that is waited for is not named"
     # It came only after that had been told, but into what is recorded as the last answer.
     recording || told '1 queues behind it' || fail "the reader is not told of"
@@ -281,11 +281,11 @@ case_helpless_9_1() { helpless 9.1; }
 # The migration tool found its own lock taken: who has it is told, and waited for.
 taken() { # VERSION
     site_of "$1" taken rig <<END
-migrate: {run: 'grep -q ended $RIG/sites/${1//./_}_taken/answers/phase || { echo ConcurrentMigrationError; exit 1; }', attempts: 2}
+migrate: {run: 'grep -q ended $RIG/sites/${1//./_}_taken/answers/phase || { echo ConcurrentMigrationError; exit 1; }'}
 END
     hold_begin
     cr_begin deploy production
-    wait_for 60 told 'attempt 1 of 2'
+    wait_for 60 told 'attempt 1 of '
     told "waits for $2 of rig, pid [0-9]+, idle in transaction" || fail "the one that has it is not named"
     hold_end
     cr_end 0
