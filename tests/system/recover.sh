@@ -12,7 +12,7 @@ site_stopped() {
     touch "$SITE/block"
     recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done']"
     cr_begin deploy production
-    wait_for 60 test -s "$SITE/begun"
+    wait_for 60 begun_on_all
     cr_kill9
     rm "$SITE/block"
     local host
@@ -20,6 +20,9 @@ site_stopped() {
         wait_for 60 test -e "$SITE/$host/.crelease/runs/$(run_of "$host")/jobs/build.0/1/status"
     done
 }
+
+# What was not begun when it was killed never ends.
+begun_on_all() { [ "$(wc -l <"$SITE/begun")" = "${#SITE_HOSTS[@]}" ]; }
 
 # Everything there is on the host but what may change by looking.
 state_of() { (cd "$SITE/$1" && find . -type f -not -name beat -exec sha256sum {} + -o -type l -printf '%p -> %l\n' | LC_ALL=C sort); }
@@ -205,13 +208,9 @@ case_asleep_for_a_minute() {
     cr_begin deploy production
     wait_for 60 test -s "$SITE/begun"
     kill -STOP "$CR_PID"
-    local host up
-    for host in app1 app2; do
-        read -r up <"$SITE/$host/.crelease/beat"
-        echo $((up - 40)) >"$SITE/$host/.crelease/beat"
-    done
+    beats_are 20
     expect 3 resume production
-    for host in app1 app2; do echo $((up - 60)) >"$SITE/$host/.crelease/beat"; done
+    beats_are 60
     cr status --json production
     same "state" "$(json .run.state)" interrupted
     rm "$SITE/block"
@@ -223,6 +222,12 @@ case_asleep_for_a_minute() {
     grep -q 'taken over' "$CR_ERR" || fail "it does not say why"
     finished "$(revision)" 1
     same "how often the job ran, on two hosts" "$(wc -l <"$SITE/begun")" 2
+}
+
+beats_are() { # SECONDS ago
+    local host up
+    read -r up _ </proc/uptime
+    for host in app1 app2; do echo $((${up%.*} - $1)) >"$SITE/$host/.crelease/beat"; done
 }
 
 # Killed while the last script frees the lock: who resumes at that moment is told to look again, and
@@ -249,8 +254,9 @@ END
     expect 0 resume production
     says 'nothing to do'
     finished "$(revision)" 2
-    same "what is left" "$(cd "$SITE/here/.crelease" && echo *)" 'history manifests runs'
+    wait_for 10 only_records_are_left
 }
+only_records_are_left() { [ "$(cd "$SITE/here/.crelease" && echo *)" = 'history manifests runs' ]; }
 lock_gone() { [ ! -e "$SITE/here/.crelease/lock" ]; }
 
 # Several who take up the same dead run at once: one does, the others say so.
@@ -317,10 +323,10 @@ race() { # NAME DEPLOYS ROUNDS
         : >"$SITE/begun"
         recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while test ! -e $SITE_Q/go.$round; do sleep 0.05; done']"
         pids=()
+        rm -f "$SITE"/status.*
         for ((i = 1; i <= $2; i++)); do
             { status=0; "$CRELEASE" deploy production </dev/null >"$SITE/out.$i" 2>&1 || status=$?; echo "$status" >"$SITE/status.$i"; } &
             pids+=($!)
-            rm -f "$SITE/status.$i"
         done
         # All but one have ended before that one may.
         wait_for 120 ended "$(($2 - 1))"
