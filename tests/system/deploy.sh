@@ -156,6 +156,7 @@ case_plan_changes_nothing() {
     expect 0 deploy production
     commit_file public/index.html two
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    wait_for 20 hosts_are_quiet app1 app2
     local before
     before=$(tree_of "$SITE/app1" && tree_of "$SITE/app2")
     expect 0 plan production

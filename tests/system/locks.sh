@@ -53,7 +53,7 @@ case_wait_lock() {
     wait_for 60 test -s "$SITE/begun"
     local first=$CR_PID first_out=$CR_OUT
     CR_OUT=
-    "$CRELEASE" deploy --wait-lock 30s production </dev/null >"$SITE/second" 2>&1 &
+    "$CRELEASE" deploy --wait-lock 3m production </dev/null >"$SITE/second" 2>&1 &
     CR_PID=$! CR_OUT=$SITE/second CR_ERR=/dev/null
     expect 3 deploy --wait-lock 1s production
     rm "$SITE/block"

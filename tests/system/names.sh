@@ -43,9 +43,9 @@ awkward_files() {
 
 # Names, kinds, the executable bit, targets, contents.
 exactly_exported() { # HOST
-    local want=$SITE/want.$RANDOM dir
+    local want dir
+    want=$(mktemp -d "$SITE/want.XXXXXX")
     dir=$(current "$1")
-    mkdir "$want"
     git -C "$REPO" archive HEAD | tar -C "$want" -xf -
     # What crelease itself adds to it.
     (cd "$dir" && find . -mindepth 1 \( -name REVISION -o -name REVISION_TIME \) -prune -o -printf '%p|%y|%l|%m\0') |

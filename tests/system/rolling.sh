@@ -228,6 +228,7 @@ case_build_fails_on_one() {
     expect 1 resume production
     says "stage 'build' on app2"
     rm "$SITE/fail.app2"
+    wait_for 20 hosts_are_quiet app1 app3
     local before1 before3
     before1=$(tree_of "$SITE/app1") before3=$(tree_of "$SITE/app3")
     expect 0 resume --json production
