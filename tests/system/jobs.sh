@@ -365,7 +365,8 @@ resume_waits() { cr status --json production; [ "$(json .run.state)" = running ]
 lost_migration() { # NAME [MORE]
     site_new "$1" 0
     touch "$SITE/block"
-    migrates_with "cd $SITE; echo \$\$ >>begun; (while test -e block; do sleep 0.05; done; echo end of the child; echo x >>ended) & wait" "${2-}"
+    # It says so when the child is there.
+    migrates_with "cd $SITE; (while test -e block; do sleep 0.05; done; echo end of the child; echo x >>ended) & echo \$\$ >>begun; wait" "${2-}"
     cr_begin deploy production
     wait_for 60 marked begun
     cr_kill9

@@ -4,6 +4,9 @@
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 
+# Whole scripts are run in some cases, each of whose own cases has its limit.
+CASE_SECONDS=1200
+
 deploys_with() { # SHELL
     site_new "shell_$1" 0
     # The namespace is around the program and, with that, around its "host".
