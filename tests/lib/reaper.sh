@@ -107,7 +107,8 @@ case $1 in
 watch)
     rig=$2 pids=$3 spare=0
     births=$(births_of)
-    while [ -d "$rig" ] && [ "$(births_of)" = "$births" ] && [[ $births != *gone* ]]; do
+    # Not until the folder is gone: who has removed it may still be on its way to its end, and be marked.
+    while [ "$(births_of)" = "$births" ] && [[ $births != *gone* ]]; do
         sleep 0.3
     done
     clean
