@@ -32,7 +32,7 @@ HOST_PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
 # Nothing of the person who runs this: no keys, no configuration, no settings of theirs.
 for name in $(compgen -e); do
     case $name in
-    PG* | MYSQL_* | MARIADB_* | GIT_* | SSH_* | RUBY* | GEM_* | BUNDLE_* | RAILS_* | LC_* | LANGUAGE | CDPATH | NO_COLOR | CI) unset "$name" ;;
+    PG* | MYSQL_* | MARIADB_* | GIT_* | SSH_* | RUBY* | GEM_* | BUNDLE_* | RAILS_* | LC_* | LANGUAGE | TZ | CDPATH | NO_COLOR | CI) unset "$name" ;;
     esac
 done
 export LANG=C.UTF-8 PATH=$HOST_PATH HOME=$RIG/home USER="${USER-$(id -un)}" GIT_CONFIG_NOSYSTEM=1
@@ -133,7 +133,7 @@ first_begin() { # DIR
     rm -f "$1/first.pid"
     setsid unshare -m -p -f --kill-child sh "$TOP/tests/lib/sshd-stage.sh" host "$1" </dev/null >>"$1/sshd.out" 2>&1 9>&- &
     disown
-    wait_for 5 test -e "$1/first.pid"
+    wait_for 30 test -e "$1/first.pid"
 }
 
 sshd_begin() { # DIR: start the sshd that is configured there
@@ -245,7 +245,7 @@ host_crash() {
     if pid=$(first_pid "$1"); then
         # Its death waits for that of all the others there.
         kill -KILL "$pid" 2>/dev/null || true
-        wait_for 10 process_gone "$pid"
+        wait_for 30 process_gone "$pid"
     else
         pid=$(cat "$RIG/$1/sshd.pid")
         # More than once: one may have forked in between.
@@ -303,7 +303,7 @@ link_start() {
     local dir=$RIG/$1
     perl "$TOP/tests/lib/link.pl" "$dir" "$(host_address "$1")" "$(host_port "$1")" </dev/null >>"$dir/link.out" 2>&1 9>&- &
     disown
-    wait_for 5 test -e "$dir/link.pid"
+    wait_for 30 test -e "$dir/link.pid"
     printf '[%s]:%s %s\n' "$(host_address "$1")" "$(link_port "$1")" "$(cut -d' ' -f1,2 "$dir/key.pub")" >>"$RIG/home/.ssh/known_hosts"
 }
 
@@ -314,7 +314,7 @@ link_be() { # NAME STATE
     rm -f "$dir/link.is"
     echo "$2" >"$dir/link.want"
     kill -USR1 "$(cat "$dir/link.pid")"
-    wait_for 5 test -e "$dir/link.is"
+    wait_for 30 test -e "$dir/link.is"
 }
 
 # link_cut NAME [both|deaf|mute]: both: connections are reset, new ones refused; deaf: what is sent to
@@ -423,7 +423,11 @@ postgres_begin() {
         -c autovacuum=off) </dev/null >>"$RIG/postgres.log" 2>&1 9>&- &
     echo $! >"$RIG/postgres.pid"
     disown
-    (wait_for 10 sql 'select 1') 2>/dev/null
+    # One that has found its port taken has ended; one that is slow is waited for, since it has the data.
+    (wait_for 60 answers_or_gone "$(cat "$RIG/postgres.pid")" sql 'select 1') 2>/dev/null && sql 'select 1' >/dev/null 2>&1
+}
+answers_or_gone() { # PID QUERY
+    "${@:2}" || process_gone "$1"
 }
 
 # As `pg_ctl stop -m immediate` does it: a crash, after which postgres_begin recovers.
@@ -480,7 +484,7 @@ rig_mariadb() {
             </dev/null >>"$log" 2>&1 9>&- &
         echo $! >"$RIG/mariadb.pid"
         disown
-        if (wait_for 20 my 'select 1') 2>/dev/null; then
+        if (wait_for 60 answers_or_gone "$(cat "$RIG/mariadb.pid")" my 'select 1') 2>/dev/null && my 'select 1' >/dev/null 2>&1; then
             return 0
         fi
     done
@@ -668,29 +672,13 @@ cr_end() {
         fail "crelease $CR_ARGS: status $STATUS instead of $1: $(tail -n 3 "$CR_ERR" "$CR_OUT" | tr '\n' ' ' | cut -c1-300)"
 }
 
-# keeper_lives HOST: has it not heard yet that the connection of who holds the lock is gone?
-keeper_lives() {
-    local pid first stat
-    pid=$(sed -n 's/^keeper \([0-9]*\) .*/\1/p' "$SITE/$1/.crelease/lock" 2>/dev/null)
-    [ -n "$pid" ] || return 1
-    if first=$(first_pid "$1"); then
-        stat=$(nsenter -t "$first" -m -p -- cat "/proc/$pid/stat" 2>/dev/null) || return 1
-    else
-        read -r stat 2>/dev/null <"/proc/$pid/stat" || return 1
-    fi
-    case ${stat##*) } in Z*) return 1 ;; esac
-}
-
 # Its own process only: what it started on the hosts lives on, as when a laptop dies.  That the connection
 # is gone reaches a loaded host late.
 cr_kill9() {
-    local host until
+    local limit=$((SECONDS + 20))
     kill -KILL "$CR_PID" 2>/dev/null || true
     wait "$CR_PID" 2>/dev/null || true
-    until=$((SECONDS + 20))
-    for host in "${SITE_HOSTS[@]}"; do
-        while keeper_lives "$host" && [ $SECONDS -lt $until ]; do sleep 0.05; done
-    done
+    until nobody_keeps || [ $SECONDS -ge $limit ]; do sleep 0.05; done
     CR_PID=
     printf '! crelease %s was killed\n' "$CR_ARGS"
     sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
@@ -712,6 +700,25 @@ typed_end() { # STATUS
     same "status" "$status" "$1"
 }
 typed_says() { grep -qE -- "$1" <<<"$(tr -d '\r' <"$SITE/typed")"; }
+
+# Whether the process lives that keeps the lock of the site there.
+keeps() { # HOST
+    local word='' pid='' ticks='' stat in=()
+    { while read -r word pid ticks _ && [ "$word" != keeper ]; do :; done <"$SITE/$1/.crelease/lock"; } 2>/dev/null || return 1
+    [ "$word" = keeper ] || return 1
+    [ "$1" = here ] || ! apart || in=(nsenter -t "$(first_pid "$1")" -m -p --)
+    stat=$("${in[@]}" cat "/proc/$pid/stat" 2>/dev/null || true)
+    [ -n "$stat" ] || return 1
+    read -r -a stat <<<"${stat##*) }"
+    case ${stat[0]} in Z | X) return 1 ;; esac
+    [ "${stat[19]}" = "$ticks" ]
+}
+nobody_keeps() {
+    local host
+    for host in "${SITE_HOSTS[@]}"; do
+        ! keeps "$host" || return 1
+    done
+}
 
 json() { jq -r "$@" "$OUT"; }
 
@@ -779,7 +786,7 @@ start_dump() {
 
 end_dump() {
     echo go >&8
-    wait_for 30 dump_has_gone
+    wait_for 60 dump_has_gone
 }
 
 # zz_begin: a share lock on the table zz of the site, as somebody's open transaction, until zz_end.
@@ -790,7 +797,7 @@ zz_begin() {
     exec 7>"$SITE/hold"
     # With a snapshot, for which what runs CONCURRENTLY waits.
     printf "begin isolation level repeatable read;\nselect *, 'private' from zz;\n" >&7
-    wait_for 10 zz_is_held
+    wait_for 30 zz_is_held
 }
 zz_is_held() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and granted" "$DB")" -gt 0 ]; }
 zz_end() {
