@@ -50,7 +50,7 @@ END2
         "LD_PRELOAD=$dir/no-cgroups.so" ${libraries:+"LD_LIBRARY_PATH=$libraries"} "$program" --user --unit=basic.target \
         </dev/null >"$dir/out" 2>&1 9>&- &
     disown
-    if ! (wait_for 20 on_host app1 systemctl --user is-active basic.target) 2>/dev/null; then
+    if ! (wait_for 60 on_host app1 systemctl --user is-active basic.target) 2>/dev/null; then
         cat "$dir/out" >&2
         fail "systemd does not start"
     fi
@@ -95,7 +95,7 @@ case_s46_timer_starts_a_dump() {
     service other '/bin/true'
     timer other 'OnCalendar=hourly'
     # Late enough to be foreseen on a slow machine.
-    AT=$(($(date +%s) + 20))
+    AT=$(($(date +%s) + 40))
     timer nightly "OnCalendar=$(TZ=Asia/Kolkata date -d "@$AT" '+*-*-* %T Asia/Kolkata')" AccuracySec=1s
     expect 0 backups --json production
     same "next" "$(of_timers)" "$(rfc3339 "$AT") /bin/sh -c $command"
@@ -103,9 +103,9 @@ case_s46_timer_starts_a_dump() {
     says "a backup \(/bin/sh -c pg_dump s46 .*\) starts at $(env -u TZ date -d "@$AT" +%H:%M), in .*, from the user's systemd timers"
     recipe_write <<<'backup: {clearance: 10m}'
     cr_begin deploy production
-    wait_for 30 said 'backup app1: a backup of s46, not begun yet, .*: it starts at [0-9:]+ \(/bin/sh -c pg_dump s46 .*is let pass first'
+    wait_for 60 said 'backup app1: a backup of s46, not begun yet, .*: it starts at [0-9:]+ \(/bin/sh -c pg_dump s46 .*is let pass first'
     same "it has not begun" "$(dump_of_timer)" ''
-    wait_for 60 said 'backup app1: pg_dump of s46 by rig, pid [0-9]+, .*, waited'
+    wait_for 100 said 'backup app1: pg_dump of s46 by rig, pid [0-9]+, .*, waited'
     [ -n "$(dump_of_timer)" ] || fail "the timer has started none"
     [ "$(date +%s)" -ge "$AT" ] || fail "it was there before its time"
     same migrations "$(migrations)" 20260101000000
@@ -114,7 +114,7 @@ case_s46_timer_starts_a_dump() {
     finished "$(revision)" 2
     same migrations "$(migrations)" '20260101000000 20260102000000'
     gzip -dc "$SITE/nightly.gz" | grep -q 'PostgreSQL database dump complete' || fail "the dump is not whole"
-    wait_for 10 nightly_has_ended
+    wait_for 60 nightly_has_ended
     expect 0 backups --json production
     same "and again" "$(of_timers)" "$(rfc3339 $((AT + 86400))) /bin/sh -c $command"
     on_host app1 systemctl --user stop nightly.timer other.timer
@@ -127,14 +127,20 @@ case_just_begun() {
     expect 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     service early "/bin/sh -c 'until [ -e begin ]; do sleep 0.1; done; pg_dump just_begun | (until [ -e go ]; do sleep 0.1; done; cat) >early.sql'"
-    recipe_write <<<'backup: {clearance: 10m}'
+    # It is a moment ago for twenty seconds only.
+    recipe_write <<END
+backup: {clearance: 10m}
+hooks: {before backup-clear: ['touch $SITE_Q/hook; until test -e $SITE_Q/look; do sleep 0.05; done']}
+END
     big_table
-    timer early OnActiveSec=0 AccuracySec=1s
-    wait_for 10 has_begun
     cr_begin deploy production
-    wait_for 30 said 'backup app1: a backup of just_begun, not begun yet, .*is let pass first'
+    wait_for 60 test -e "$SITE/hook"
+    timer early OnActiveSec=0 AccuracySec=1s
+    wait_for 60 has_begun
+    touch "$SITE/look"
+    wait_for 60 said 'backup app1: a backup of just_begun, not begun yet, .*is let pass first'
     touch "$SITE/begin"
-    wait_for 30 said 'backup app1: pg_dump of just_begun by rig, pid [0-9]+, .*, waited'
+    wait_for 60 said 'backup app1: pg_dump of just_begun by rig, pid [0-9]+, .*, waited'
     same migrations "$(migrations)" 20260101000000
     touch "$SITE/go"
     cr_end 0
