@@ -10,7 +10,7 @@ has_column() { sql "select count(*) from pg_attribute where attrelid = 'zz'::reg
 
 migrates_with() { # SHELL TEXT
     recipe_write <<END
-migrate: {run: 'echo run >>"$SITE/attempts"; $1', lock_timeout: 500ms, attempts: 2, timeout: 20s}
+migrate: {run: 'echo run >>"$SITE/attempts"; $1', lock_timeout: 500ms, attempts: 2, timeout: 200s}
 END
 }
 
@@ -22,7 +22,7 @@ case_driver_without_lock_timeout() {
     expect 1 deploy production
     same attempts "$(wc -l <"$SITE/attempts")" 2
     says 'attempt 1 of 2'
-    wait_for 10 none_of_ours
+    wait_for 30 none_of_ours
     zz_end
     expect 0 resume production
     same column "$(has_column)" 1
@@ -33,6 +33,7 @@ case_driver_without_lock_timeout() {
 # still known for the migration's.
 NAMELESS='PGOPTIONS= PGAPPNAME= psql -X -v ON_ERROR_STOP=1'
 waiting() { sql "select count(*) from pg_stat_activity where application_name = '$1' and wait_event_type = 'Lock' and datname = '$DB'"; }
+nobody_waits() { [ "$(waiting shop)" = 0 ]; }
 waits_as() { [ "$(waiting "$1")" = 1 ]; }
 
 case_driver_without_name() {
@@ -43,7 +44,7 @@ case_driver_without_name() {
     # The application's own, which calls itself the same, has the same role, and waits for the same.
     psql -X -d "dbname=$DB application_name=shop" -c 'alter table zz add column d int' >"$SITE/other" 2>&1 &
     OTHER=$!
-    wait_for 10 waits_as shop
+    wait_for 30 waits_as shop
     expect 1 deploy production
     same attempts "$(wc -l <"$SITE/attempts")" 2
     says 'canceling statement due to user request'
@@ -99,11 +100,12 @@ case_client_without_name_that_dies() {
     site_new client_without_name_that_dies 1
     sql 'create table zz (id int)' "$DB"
     recipe_write <<END
-migrate: {run: '$NAMELESS -d "dbname=$DB application_name=shop" -c "alter table zz add column c int" & until grep -qs . "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1/adopted; do sleep 0.1; done; kill -KILL \$!; exit 9', lock_timeout: 20s, attempts: 1, timeout: 60s}
+migrate: {run: '$NAMELESS -d "dbname=$DB application_name=shop" -c "alter table zz add column c int" & until grep -qs . "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1/adopted; do sleep 0.1; done; kill -KILL \$!; exit 9', lock_timeout: 100s, attempts: 1, timeout: 200s}
 END
     zz_begin
     expect 1 deploy production
-    same "what waits" "$(waiting shop)" 0
+    # Told to end, and with the lock still held.
+    wait_for 30 nobody_waits
     zz_end
     same column "$(has_column)" 0
     expect 0 abort production
@@ -114,15 +116,15 @@ case_adopted_in_each_shell() {
     local shell server client port mapped hex at=$RIG/adopt
     mkdir -p "$at"
     perl -MIO::Socket::INET -e '$| = 1; $l = IO::Socket::INET->new(Listen => 2, LocalAddr => "127.0.0.1"); print $l->sockport, "\n"; @_ = ($l->accept, $l->accept); sleep 600' >"$at/server" &
-    wait_for 10 test -s "$at/server"
+    wait_for 30 test -s "$at/server"
     server=$(cat "$at/server")
     perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $ARGV[0]); print $s->sockport, "\n"; sleep 600' "$server" >"$at/client" &
     client=$!
-    wait_for 10 test -s "$at/client"
+    wait_for 30 test -s "$at/client"
     # As Java does: a socket of IPv6 to an address that is none.
     perl -MSocket=:all -e '$| = 1; socket S, AF_INET6, SOCK_STREAM, 0 or die; connect S, pack_sockaddr_in6($ARGV[0], inet_pton(AF_INET6, "::ffff:127.0.0.1")) or die; print +(unpack_sockaddr_in6 getsockname S)[0], "\n"; sleep 600' "$server" >"$at/mapped" &
     client="$client $!"
-    wait_for 10 test -s "$at/mapped"
+    wait_for 30 test -s "$at/mapped"
     port=$(printf %04X "$(cat "$at/client")")
     mapped=$(printf %04X "$(cat "$at/mapped")")
     hex=$(printf %04X "$server")
@@ -153,10 +155,14 @@ case_adopted_in_each_shell() {
 case_client_that_dies() {
     site_new client_that_dies 1
     sql 'create table zz (id int)' "$DB"
-    migrates_with "PGOPTIONS= psql -X -d $DB -c \"alter table zz add column c int\" & until psql -XAtq -d $DB -c \"select 1 from pg_locks where not granted\" | grep -q 1; do :; done; kill -KILL \$!; exit 9"
+    # With a limit that does not come before its death.
+    recipe_write <<END
+migrate: {run: 'PGOPTIONS= psql -X -d $DB -c "alter table zz add column c int" & until psql -XAtq -d $DB -c "select 1 from pg_locks where not granted" | grep -q 1; do sleep 0.05; done; kill -KILL \$!; touch "$SITE/killed"; exit 9', lock_timeout: 100s, attempts: 1, timeout: 200s}
+END
     zz_begin
     expect 1 deploy production
-    wait_for 10 none_of_ours
+    there "$SITE/killed"
+    wait_for 30 none_of_ours
     zz_end
     same column "$(has_column)" 0
     expect 0 abort production
