@@ -113,8 +113,8 @@ case_s46_timer_starts_a_dump() {
     cr_end 0
     finished "$(revision)" 2
     same migrations "$(migrations)" '20260101000000 20260102000000'
-    gzip -dc "$SITE/nightly.gz" | grep -q 'PostgreSQL database dump complete' || fail "the dump is not whole"
     wait_for 60 nightly_has_ended
+    gzip -dc "$SITE/nightly.gz" | tail -n 5 | grep -q 'PostgreSQL database dump complete' || fail "the dump is not whole"
     expect 0 backups --json production
     same "and again" "$(of_timers)" "$(rfc3339 $((AT + 86400))) /bin/sh -c $command"
     on_host app1 systemctl --user stop nightly.timer other.timer
@@ -145,9 +145,10 @@ END
     touch "$SITE/go"
     cr_end 0
     finished "$(revision)" 2
-    tail -n 5 "$SITE/early.sql" | grep -q 'PostgreSQL database dump complete' || fail "the dump is not whole"
+    wait_for 60 early_is_whole
     on_host app1 systemctl --user stop early.timer
 }
+early_is_whole() { tail -n 5 "$SITE/early.sql" | grep -q 'PostgreSQL database dump complete'; }
 has_begun() { [ "$(on_host app1 systemctl --user show -P ActiveState early.service)" = activating ]; }
 
 timer_of() { # NAME SETTING COMMAND...
