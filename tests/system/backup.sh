@@ -58,7 +58,7 @@ case_shown() {
     expect 0 status production
     says pg_dump
     expect 0 plan production
-    says 'pg_dump|backup'
+    says "pg_dump of $DB by rig, pid $pid, .*: a migration would wait for it"
     same "the dump" "$(dump_pid)" "$pid"
     end_dump
 }
@@ -178,7 +178,7 @@ case_wait_limit_then_kill() {
 case_ask() {
     site_migrating ask 'backup: {policy: ask}'
     expect 4 deploy production
-    says 'on-backup|terminal|ask'
+    says 'no terminal to ask on .*on-backup=wait'
     still_as_before
     end_dump
     expect 0 resume production

@@ -426,7 +426,7 @@ case_s14_beside_a_full_one() {
     finished "$(revision)" 2
     same "locks of the one that is left" "$(sql "select count(distinct relation) from pg_locks l join pg_stat_activity a using (pid)
         join pg_class c on c.oid = l.relation and c.relkind = 'r' and relnamespace = 'public'::regnamespace
-        where a.application_name = 'pg_dump'" "$DB")" 1
+        where a.application_name = 'pg_dump' and a.datname = current_database()" "$DB")" 1
     backup_end few
     backup_end full
 }
