@@ -138,7 +138,7 @@ connection_ends() { # NAME HOW OF THE LINK
     # shellcheck disable=SC2317 # for recipe_hosts
     host_port() { link_port "$1"; }
     migrates_with "seq 1 50; $(alters_zz) & i=0; while kill -0 \$! 2>/dev/null; do i=\$((i + 1)); echo tick \$i; sleep 0.05; done; wait \$! && echo after" ', lock_timeout: 10m'
-    echo 'connection: {alive: 1s}' >>"$RECIPE"
+    echo 'connection: {alive: 4s}' >>"$RECIPE"
     zz_begin
     cr_begin deploy --json production
     wait_for 60 waits zz
