@@ -29,8 +29,9 @@ struct job_call {
     const char *gate;  /* it begins only when the watch has written "go" or "go WHY" into
                           $crelease_job/gate; when it writes nothing for long, this is taken for its
                           word; NULL: none */
-    void (*watched)(void *arg, const char *line); /* what that says, as it comes, and "gated WHY"
-                                                     when it began with that; or NULL */
+    void (*watched)(void *arg, const char *line); /* what that says, as it comes, "gated WHY" when
+                                                     it began with that, and "gone" when the watch
+                                                     has ended before it; or NULL */
     void *watched_arg;
     const char *extra_env; /* shell text of exports, or NULL */
     const size_t *hosts;

@@ -450,6 +450,19 @@ tell_watched() {
 	printf '%s\n' "$text" | sed 's/^/watch /'
 }
 
+# Sends "watch gone", once, when the watch has ended before the command.  It is told to after that has
+# ended, so its own end is looked at first.
+tell_unwatched() {
+	if [ -z "$watch" ] || [ -n "$unwatched" ] || [ ! -f "$dir/$n/beside" ]; then return 0; fi
+	read_id "$dir/$n/beside"
+	if is_alive "$pid" "$ticks_was" "$boot_was" || [ ! -f "$dir/$n/pid" ]; then return 0; fi
+	read_id "$dir/$n/pid"
+	if is_alive "$pid" "$ticks_was" "$boot_was"; then
+		unwatched=yes
+		say watch gone
+	fi
+}
+
 # Sends with what word it began, once, when there is something in that to be told.
 tell_gated() {
 	if [ -n "$gate_told" ] || ! [ -s "$dir/$n/gated" ]; then return 0; fi
@@ -475,12 +488,13 @@ follow() {
 	size_of "$dir/$n/log"
 	if [ -f "$dir/$n/shown" ] || [ "$offset" -gt "$size" ]; then offset=$size; fi
 	back_to_line
-	rounds=0 told_to=0 gate_told=
+	rounds=0 told_to=0 gate_told='' unwatched=
 	while :; do
 		look
 		tell_gated
 		if show; then continue; fi
 		tell_watched
+		tell_unwatched
 		case $is in
 		new)
 			# The supervisor has not come to its first line yet.

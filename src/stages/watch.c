@@ -86,6 +86,13 @@ void watch_take(void *arg, const char *line)
 
     if (take_lock(r, host, line))
         return;
+    if (strcmp(line, "gone") == 0) {
+        run_warn(r, host,
+                 "what watches the migration was ended by somebody: it runs on without the lock of"
+                 " migrations, and a statement of it that lock_timeout does not reach may wait, and"
+                 " have others wait, without limit");
+        return;
+    }
     if (strncmp(line, "gated ", 6) == 0) {
         run_warn(r, host,
                  "the migration runs without the lock of migrations, "

@@ -57,6 +57,27 @@ case_driver_without_name() {
     finished "$(revision)" 1
 }
 
+# The watch itself is killed: told, once, also by who takes the migration up, and that ends as it ends.
+case_watch_that_is_killed() {
+    site_new watch_that_is_killed 1
+    touch "$SITE/block"
+    migrates_with "while test -e \"$SITE/block\"; do sleep 0.05; done"
+    cr_begin deploy production
+    wait_for 60 test -s "$SITE/attempts"
+    local beside told='what watches the migration was ended by somebody'
+    read -r beside _ <"$(echo "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1/beside)"
+    on_host app1 "kill -KILL -- -$beside"
+    wait_for 60 grep -q "$told" "$CR_ERR" "$CR_OUT"
+    cr_kill9
+    cr_begin resume production
+    wait_for 60 grep -q "$told" "$CR_ERR" "$CR_OUT"
+    rm "$SITE/block"
+    cr_end 0
+    same "how often it was told" "$(cat "$CR_ERR" "$CR_OUT" | grep -c "$told")" 1
+    same attempts "$(wc -l <"$SITE/attempts")" 1
+    finished "$(revision)" 1
+}
+
 # Real drivers.  driver_waits COMMAND: its ALTER stands behind somebody's transaction, and twice is told to end.
 driver_waits() {
     sql 'create table zz (id int)' "$DB"
