@@ -48,6 +48,7 @@ struct run {
     const char *mark_to;     /* for run_put_mark */
     struct strs to_migrate;  /* the same: what was pending when this run first looked */
     long server_version;     /* of the database, as it tells it; 0: not known yet */
+    bool raw_text;           /* the database has text that is no UTF-8: asked without conversion */
     struct backup *dumps; /* sessions that were seen to be one; running_s: at the loop's time 0 */
     size_t n_dumps;
     struct strs met;    /* dumps of a few tables that the migration has waited for (partial.c) */

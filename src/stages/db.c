@@ -10,20 +10,32 @@
 
 enum { SQL_MS = 60000, WHY_MAX = 1000 };
 
+const char *db_encoding(const struct run *r)
+{
+    return r->raw_text ? "SQL_ASCII" : "UTF8";
+}
+
+/* The server could not make UTF-8 of a text, which is somebody's statement or name: in a database
+ * of SQL_ASCII any bytes may be in it.  The words around are in the server's language. */
+static bool is_no_utf8(const char *why)
+{
+    return why && strstr(why, "UTF8") && strstr(why, "0x");
+}
+
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script)
 {
     const struct server *server = server_of(r->recipe);
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
+    /* First: a variable of the recipe may be called like one of ours. */
+    jobs_environment(r, host, &b);
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
     quote_assign(&b, "client", server_command(r->recipe));
     quote_assign(&b, "ask", server->ask);
     quote_assign(&b, "hold", server->hold);
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(&b, "encoding", db_encoding(r));
     quote_assign(&b, "sql", sql);
-    buf_puts(&b, "job_env() {\n:\n");
-    jobs_environment(r, host, &b);
-    buf_puts(&b, "}\n");
     buf_puts(&b, r->prelude);
     buf_puts(&b, script);
     const char *text = arena_strndup(r->arena, b.text, b.len);
@@ -64,8 +76,8 @@ const char *db_why(struct run *r, const struct reply *reply, const char *status)
     return mend ? arena_printf(r->arena, "%s; %s", said, mend) : said;
 }
 
-bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
-            const char **ret_why, struct err *err)
+static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
+                const char **ret_why, struct err *err)
 {
     struct call call = {.host = host,
                         .script = db_script(r, host, sql, script_db),
@@ -91,6 +103,17 @@ bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
         at += len + (at[len] == '\n');
     }
     return true;
+}
+
+bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
+            const char **ret_why, struct err *err)
+{
+    if (!ask(r, host, sql, ret_rows, ret_why, err))
+        return false;
+    if (r->raw_text || !is_no_utf8(*ret_why))
+        return true;
+    r->raw_text = true;
+    return ask(r, host, sql, ret_rows, ret_why, err);
 }
 
 const char *db_field(struct arena *a, const char *row, size_t field)

@@ -25,6 +25,9 @@ bool db_is_vxid(const char *s);
 /* -1 when it is none, or no span of time. */
 long long db_seconds(const char *s);
 
+/* The encoding in which it answers. */
+const char *db_encoding(const struct run *r);
+
 /* The script that asks the database, or another in its manner, with its values. */
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script);
 

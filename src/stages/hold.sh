@@ -1,10 +1,9 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Keeps a session in the database that holds the lock of migrations, as long as standard input is
 # open.  Values: client (the recipe's shell text), hold (what comes behind it), database (or empty), sql
-# (tries the lock; its answer is a row "lock t" or "lock f"), and job_env.
+# (tries the lock; its answer is a row "lock t" or "lock f") and encoding.
 # Answers "held" or "busy"; else the session has ended, and "client STATUS" tells how.
-job_env
-PGAPPNAME=crelease-hold PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=UTF8
+PGAPPNAME=crelease-hold PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=$encoding
 export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
 unset PGOPTIONS
 # shellcheck disable=SC2034 # used in $hold

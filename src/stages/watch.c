@@ -43,6 +43,7 @@ const char *watch_text(struct run *r)
     long long pause = look_ms(r->recipe);
     buf_puts(&b, guard_text(r));
     quote_assign(&b, "database", name ? name : "");
+    quote_assign(&b, "encoding", db_encoding(r));
     quote_assign(&b, "watch_client",
                  arena_printf(r->arena, "%s%s", server_command(r->recipe), server->feed));
     quote_assign(&b, "look", look ? look : "");

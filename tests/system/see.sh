@@ -85,6 +85,43 @@ case_s3_in_copy() {
     waited_for dump "$pid"
 }
 
+# In a database of SQL_ASCII any bytes are a name; nothing makes UTF-8 of them.
+case_name_in_no_encoding() {
+    site_new no_encoding 1
+    sql 'drop database no_encoding'
+    sql "create database no_encoding template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'"
+    expect 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    big_table
+    PGCLIENTENCODING=SQL_ASCII sql $'alter table big rename to "b\xfcro"' "$DB"
+    backup_begin dump pg_dump -d "$DB"
+    wait_for 60 dump_is "state = 'active' and query like 'COPY public.%'"
+    local pid
+    pid=$(dumps true)
+    expect 0 backups production
+    says "pg_dump of no_encoding by rig, pid $pid, .*; a migration would wait for it"
+    says 'COPY public."b\\xfcro"'
+    expect 0 backups --json production
+    same "seen" "$(json '.backups[0] | [.pid, .blocks_migrations] | tostring')" "[$pid,true]"
+    waited_for dump "$pid"
+}
+
+# The recipe's variables are the application's: none of them says which database is asked, and what.
+case_variables_called_like_ours() {
+    sql 'create database elsewhere'
+    site_pending called_like_ours <<<"env: {RAILS_ENV: production, database: elsewhere, client: psql -d elsewhere, ask: x, hold: x, sql: select 1, encoding: LATIN1, separator: x}"
+    big_table
+    backup_begin dump pg_dump -d "$DB"
+    wait_for 60 dump_is "query like 'COPY public.big %'"
+    expect 0 backups production
+    says "pg_dump of called_like_ours by rig, pid $(dumps true), .*; a migration would wait for it"
+    expect 0 backups --hold production -- psql -XAtq -d "$DB" -c "select 'held ' || count(*) from pg_locks l join pg_database d on d.oid = l.database
+        where l.locktype = 'advisory' and l.classid = 1668441452 and l.objid = 1 and d.datname = current_database()"
+    says '^held 1$'
+    waited_for dump "$(dumps true)"
+    sql 'drop database elsewhere'
+}
+
 # Everything is sent, and its client writes slowly: the server waits for it, no COPY runs.
 case_s4_idle_in_transaction() {
     site_pending s4 </dev/null
