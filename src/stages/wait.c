@@ -199,6 +199,20 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
     return NEXT_STOP;
 }
 
+/* What to type after an end without it: to stop it is offered only when it would be stopped. */
+static void offer(struct run *r, size_t host, const struct backups *now)
+{
+    struct err ignored = {.arena = r->arena};
+    const char *env = r->recipe->environment;
+    const char *refusal;
+
+    if (r->begun && !r->failure.next.n && stop_refusal(r, host, now, false, &refusal, &ignored) &&
+        refusal)
+        strs_add(
+            r->arena, &r->failure.next,
+            arena_printf(r->arena, "'crelease resume %s' when it has ended; %s", env, refusal));
+}
+
 /* What was in the way has ended by itself, `next` may be there in its place.  For the estimates to
  * come. */
 static void record_last(struct run *r, const struct step *s, struct wait *w,
@@ -252,8 +266,11 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
             w->lost_sight = false;
             seen_clear = false;
             next = decide(r, s, host, w, &now, b, err);
-            if (next == NEXT_STOP)
+            if (next == NEXT_STOP) {
+                if (err->code == ERR_BACKUP)
+                    offer(r, host, &now);
                 return false;
+            }
             waited = true;
         }
         long long pause = seen_clear ? CLEAR_MS : b && ends_soon(b) ? POLL_END_MS : POLL_MS;

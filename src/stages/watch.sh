@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2154
 # The watch beside a migration's command.  Behind guard.sh, which holds the lock of migrations, and what
 # tells which sessions are the command's (adopt.sh); the functions of job.sh are before them.
-# Values: watch_client (the recipe's shell text and what comes behind it), database (or empty), encoding (of the
-# answers), look (what is asked again and again; empty where the server has no words for it), pause (between two looks, in
-# seconds), last (what is asked when the command has ended).
+# Values: watch_client (the recipe's shell text and what comes behind it), database (or empty), encoding (of
+# the answers), look (what is asked again and again; empty where the server has no words for it), pause
+# (between two looks, in seconds), last (what is asked when the command has ended).
 #
 # watching in the attempt's folder: there as long as looks are to be asked for.
 

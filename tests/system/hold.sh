@@ -168,6 +168,11 @@ case_hold_is_not_killed() {
     says "it is a 'hold'"
     is_locked || fail "the hold was ended"
     expect 4 resume production --on-backup abort
+    # What it would not do is not what it says to type.
+    says "next: 'crelease resume production' when it has ended; it is a 'hold'"
+    says_not 'on-backup=kill'
+    expect 4 resume production --on-backup wait --wait-limit 1s
+    says_not 'on-backup=kill'
     still_as_before
     hold_end 3
     expect 0 resume production
