@@ -578,8 +578,9 @@ static const char *mend(struct arena *a, const char *said, const char *account)
     return NULL;
 }
 
-static const char *const lock_signs[] = {"55P03", "lock timeout", "LockNotAvailable",
-                                         "LockWaitTimeout", NULL};
+/* The message as a whole: tools and scripts speak of a "lock timeout" also when none was met. */
+static const char *const lock_signs[] = {"55P03", "canceling statement due to lock timeout",
+                                         "LockNotAvailable", "LockWaitTimeout", NULL};
 static const char *const deadlock_signs[] = {"40P01", "Deadlocked", "deadlock detected",
                                              "DeadlockDetected", NULL};
 static const char *const taken_signs[] = {"ConcurrentMigrationError", NULL};
@@ -604,7 +605,7 @@ const struct server server_postgresql = {
     .programs = "pg_dump pg_dumpall",
     .deceived = "gzip -t or pg_restore -l",
     .unguarded = "going on, since no statement waits longer than lock_timeout",
-    .undone = "was rolled back",
+    .undone = "that transaction was rolled back",
     .mend = mend,
     .lock_signs = lock_signs,
     .deadlock_signs = deadlock_signs,

@@ -70,7 +70,7 @@ case_s17_migration_is_the_victim() {
     wait_for 60 test -e "$SITE/has-zz"
     DUMP_UNTIL=dump_waits PGOPTIONS='-c deadlock_timeout=1h' start_dump
     touch "$SITE/go"
-    wait_for 60 bg_says 'the migration was the victim of a deadlock.* and was rolled back \(attempt 1 of'
+    wait_for 60 bg_says 'the migration was the victim of a deadlock.* and that transaction was rolled back \(attempt 1 of'
     # Now the dump has got what it wants, and is waited for.
     wait_for 60 bg_says 'backup app1: pg_dump of s17 by rig, pid '
     wait_for 60 dump_runs

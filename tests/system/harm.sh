@@ -297,6 +297,11 @@ case_s40_genuine_error() {
     expect 1 deploy production
     same attempts "$(begun_attempts)" 1
     says 'relation "nowhere" does not exist'
+    # What it says of lock timeouts in passing is no lock timeout.
+    migrates_with "echo with a lock timeout of 5 s; $(psql_run 'alter table nowhere add column c int')"
+    expect 1 resume production --new-recipe
+    same attempts "$(begun_attempts)" 2
+    says_not 'did not get a lock'
 }
 
 case_s41_no_such_command() {
