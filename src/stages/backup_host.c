@@ -10,6 +10,8 @@
 
 enum { ASK_EVERY_MS = 10000, LOOK_MS = 30000, EARLY_S = 10, PAST_MAX = 60, BIRTH_S = 60 };
 
+enum { YOUNGER_S = 2, OLDER_S = 60 };
+
 /* The text is a number, or not known. */
 static long long number(const char *s)
 {
@@ -78,6 +80,15 @@ static void doubt_births(struct sample *v, size_t n, bool rewritten)
         v[i].seconds = -1;
 }
 
+/* The only process of this host that makes such a one need not make this one: a client on another
+ * machine may.  A client is older than its transaction, by what it takes to connect.  (MySQL tells
+ * only for how long the statement has run.) */
+static bool is_anothers(const struct backup *b, long long age_s)
+{
+    return strncmp(b->kind, "pg_", 3) == 0 && age_s >= 0 && b->running_s >= 0 &&
+           (age_s + YOUNGER_S < b->running_s || age_s > b->running_s + OLDER_S);
+}
+
 void trace_read(struct arena *a, struct trace *t, const struct backup *b, const char *out)
 {
     struct sample *past = arena_array(a, PAST_MAX, sizeof *past);
@@ -86,6 +97,7 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
     size_t n_files = 0;
     bool rewritten = false;
     long long running_s = b->running_s;
+    const struct trace was = *t;
 
     /* Of one that has ended just now nothing is seen any more: what was seen last stays. */
     while (*out) {
@@ -104,6 +116,11 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
         } else if ((v = value_of(line, len, "birth"))) {
             rewritten = b->since_unix > 0 && number(v) < b->since_unix - BIRTH_S;
         } else if ((v = value_of(line, len, "age"))) {
+            if (t->client_pid && is_anothers(b, number(v))) {
+                t->client_pid = was.client_pid;
+                t->pipeline = was.pipeline;
+                break; /* the rest is about that process */
+            }
             t->age_s = number(v);
             t->age_ms = loop_now();
             running_s = running_s < 0 ? t->age_s : running_s;

@@ -263,6 +263,22 @@ case_age_by_its_process() {
     end_dump
 }
 
+# A dump that another machine makes, and one that this host makes: each has its own process, or none.
+case_process_of_another_dump() {
+    site_new another_dump 2
+    big_table
+    pg_dump -d "$DB" 2>/dev/null | { until [ -e "$SITE/go" ]; do sleep 0.1; done; } &
+    wait_for 30 dump_runs
+    local first
+    first=$(dump_pid)
+    sleep 5
+    dump_to "$SITE/dumps/now.sql"
+    expect 0 backups --json production
+    same "process of the first" "$(json ".backups[] | select(.pid == $first) | .process | tostring")" null
+    touch "$SITE/go"
+    end_dump
+}
+
 case_s48_estimate() {
     site_new estimate 2
     expect 0 deploy production
