@@ -32,7 +32,7 @@ enum {
 #define A_COPIES_OUT DB_COPY_OUT("a.query")
 #define B_COPIES_OUT DB_COPY_OUT("b.query")
 #define NAMED_SO     "a.application_name = '%s' AND a.pid <> pg_backend_pid()"
-#define ARGS         " -XAtq -F \"$separator\" ${database:+-d \"$database\"} -f -"
+#define ARGS         " -XAtqw -F \"$separator\" ${database:+-d \"$database\"} -f -"
 
 /* What is asked stands between these two.  Names mean the server's own things then, whatever the
  * owner of the database has put into its schemas and its settings: who asks may be a superuser, and

@@ -450,10 +450,12 @@ warned_once() { same "warnings" "$(grep -c "warning: .*$1" "$OUT")" 1; }
 case_s51_no_psql_wrong_password_no_database() {
     site_pending s51
     local psql
-    for psql in no-such-psql 'PGPASSFILE=/dev/null psql -w'; do
+    for psql in no-such-psql 'PGPASSFILE=/nonexistent psql'; do
         unknown_with abort "$psql"
         expect 4 deploy production
         says 'could not look for backups: .*backup.unknown: abort'
+        # Asking for one would take what is to be asked for it, and be all that is told.
+        says_not 'Password for user'
         still_as_before
         expect 0 abort production
         expect 4 backups production --wait
