@@ -18,6 +18,12 @@ static bool reads(const struct backup *b)
     return strncmp(b->query, "COPY ", 5) == 0 || strncmp(b->query, "FETCH ", 6) == 0;
 }
 
+/* One after the other, the workers of a parallel dump too. */
+static bool takes_locks(const struct backup *b)
+{
+    return strncmp(b->query, "LOCK TABLE ", 11) == 0;
+}
+
 static bool holds_few(const struct backup *b)
 {
     return b->locked >= 0 && b->locked * 5 < b->tables * 4;
@@ -37,7 +43,7 @@ static bool is_leader_of(const struct backup *leader, const struct backup *worke
 /* It has taken all its locks when it reads; before, few of them say nothing. */
 static bool is_partial(const struct backups *all, const struct backup *b)
 {
-    if (!is_dump(b) || !holds_few(b))
+    if (!is_dump(b) || !holds_few(b) || takes_locks(b))
         return false;
     bool with_workers = false;
     for (size_t i = 0; i < all->n; i++) {

@@ -469,6 +469,35 @@ case_s14_beside_a_full_one() {
 }
 
 # One with several workers: its leader reads nothing.
+# Two of the same role that began together are not leader and worker while the one still takes its locks.
+case_s14_beside_one_that_still_locks() {
+    site_pending s14_still_locks </dev/null
+    local i full
+    big_table
+    for i in 1 2 3 4; do sql "create table held_$i (id int)" "$DB"; done
+    mkfifo "$SITE/hold"
+    PGAPPNAME=web psql -X -q -d "$DB" <"$SITE/hold" >/dev/null 2>&1 &
+    exec 7>"$SITE/hold"
+    printf 'begin; lock table held_1, held_2, held_3, held_4;\n' >&7
+    wait_for 10 is_there "application_name = 'web' and state = 'idle in transaction'"
+    backup_begin few pg_dump -t big -d "$DB"
+    wait_for 60 dump_is "query like 'COPY public.big %'"
+    backup_begin all pg_dump -d "$DB"
+    wait_for 60 dump_is "query like 'LOCK TABLE %' and wait_event_type = 'Lock'"
+    full=$(dumps "query like 'LOCK TABLE %'")
+    expect 0 backups production
+    says "pg_dump of $DB by rig, pid $full, .*; a migration would wait for it"
+    cr_begin deploy production
+    wait_for 60 waits "backup app1: pg_dump of $DB by rig, pid $full, .*waited"
+    not_migrated
+    printf '\\q\n' >&7
+    exec 7>&-
+    backup_end few
+    backup_end all
+    cr_end 0
+    migrated
+}
+
 case_s14_parallel() {
     local dumps
     site_pending s14j </dev/null
