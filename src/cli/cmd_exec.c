@@ -46,8 +46,7 @@ static const char *exec_script(struct session *s, size_t host, const char *comma
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    jobs_environment(&s->run, host, &b);
-    quote_assign(&b, "command", command);
+    jobs_command(&s->run, host, command, NULL, &b);
     quote_assign(&b, "where",
                  arena_printf(s->arena, "%s/current", s->recipe->hosts[host].deploy_to));
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\nexec 2>&1\n");

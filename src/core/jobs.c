@@ -190,9 +190,16 @@ static void lost(void *arg, const char *why)
              f->call->job->name);
 }
 
-void jobs_environment(const struct run *r, size_t host, struct buf *b)
+static void export_all(const struct variable *v, size_t n, struct buf *b)
 {
-    const struct host *h = &r->recipe->hosts[host];
+    for (size_t i = 0; i < n; i++) {
+        buf_puts(b, "export ");
+        quote_assign(b, v[i].name, v[i].value);
+    }
+}
+
+static void export_ours(const struct run *r, size_t host, struct buf *b)
+{
     const struct what *w = &r->plan->what;
     const struct variable ours[] = {
         {"CRELEASE_APPLICATION", w->application},
@@ -200,17 +207,35 @@ void jobs_environment(const struct run *r, size_t host, struct buf *b)
         {"CRELEASE_RELEASE", w->release},
         {"CRELEASE_REVISION", w->revision},
         {"CRELEASE_RUN", w->run},
-        {"CRELEASE_HOST", h->name},
+        {"CRELEASE_HOST", r->recipe->hosts[host].name},
     };
 
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        buf_puts(b, "export ");
-        quote_assign(b, ours[i].name, ours[i].value);
-    }
-    for (size_t i = 0; i < h->env.n; i++) {
-        buf_puts(b, "export ");
-        quote_assign(b, h->env.v[i].name, h->env.v[i].value);
-    }
+    export_all(ours, sizeof ours / sizeof *ours, b);
+}
+
+void jobs_environment(const struct run *r, size_t host, struct buf *b)
+{
+    const struct host *h = &r->recipe->hosts[host];
+
+    export_ours(r, host, b);
+    export_all(h->env.v, h->env.n, b);
+}
+
+void jobs_command(const struct run *r, size_t host, const char *command, const char *extra_env,
+                  struct buf *b)
+{
+    const struct host *h = &r->recipe->hosts[host];
+    struct buf env = buf_make(SCRIPT_BYTES_MAX);
+
+    export_all(h->env.v, h->env.n, &env);
+    buf_puts(&env, extra_env ? extra_env : "");
+    quote_assign(b, "command", command);
+    quote_assign(b, "environment", env.text);
+    buf_puts(b, "job_env() {\n");
+    export_ours(r, host, b);
+    buf_puts(b, "}\n");
+    b->full = b->full || env.full;
+    buf_free(&env);
 }
 
 /* The whole script for one of the call's hosts; NULL with err when it is too long. */
@@ -224,7 +249,6 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i,
     snprintf(timeout, sizeof timeout, "%lld", (c->job->timeout_ms + 999) / 1000);
     buf_puts(&b, "job_dir=''\n");
     quote_assign(&b, "job", c->name);
-    quote_assign(&b, "command", c->job->run);
     quote_assign(&b, "where",
                  c->where ? c->where
                  : c->in_current
@@ -237,11 +261,7 @@ static const char *job_script(struct run *r, const struct job_call *c, size_t i,
     quote_assign(&b, "again", c->again ? "yes" : "");
     quote_assign(&b, "watch", c->watch ? c->watch : "");
     quote_assign(&b, "gate", c->gate ? c->gate : "");
-    buf_puts(&b, "job_env() {\n");
-    jobs_environment(r, host, &b);
-    if (c->extra_env)
-        buf_puts(&b, c->extra_env);
-    buf_puts(&b, "}\n");
+    jobs_command(r, host, c->job->run, c->extra_env, &b);
     buf_puts(&b, r->job_script);
     struct trip t = {.script = b.text, .step = c->step->name, .verb = verb, .payload = -1};
     const char *text = b.full ? NULL : run_script_text(r, &t, host);

@@ -64,7 +64,14 @@ bool jobs_look(struct run *r, const struct job_call *call, bool *ret_runs,
 /* Ends what may still run of a step's jobs (TERM, then KILL); for `abort`. */
 bool jobs_stop(struct run *r, const struct step *s, struct err *err);
 
-/* "export NAME='value'" lines for a host, for scripts that run commands themselves. */
+/* "export NAME='value'" lines for a host: crelease's own names, and the recipe's, which may be any.
+ * What comes behind them gives its own values to what it uses. */
 void jobs_environment(const struct run *r, size_t host, struct buf *b);
+
+/* For scripts that run a command of the user's: the values command and environment, shell text of
+ * exports, which the command's own shell alone is to run; extra_env (or NULL) is the last of it.
+ * And the function job_env, which exports crelease's own names. */
+void jobs_command(const struct run *r, size_t host, const char *command, const char *extra_env,
+                  struct buf *b);
 
 #endif

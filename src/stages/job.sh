@@ -7,7 +7,9 @@
 # the command, in a session of its own, is told TERM when that ends, and whose output is
 # told as it comes; or empty), gate (the command begins only when the watch has written "go", or "go
 # WHY" with something to be told, into the file gate of the attempt; this is what holds when it writes
-# nothing for long; or empty), and the function job_env, which exports the environment of the command.
+# nothing for long; or empty), environment (shell text that exports the recipe's variables, which may be
+# called like ours: only the command's own shell, and the watch before all else, run it), and the function
+# job_env, which exports crelease's own.
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
 #   supervisor   PID TICKS BOOT, linked into place: who does that may start the command; "void" when
@@ -222,7 +224,7 @@ else
 	watcher=
 fi
 if [ -n "$crelease_watch" ]; then
-	$crelease_setsid sh -c "eval \"\$crelease_shared\"; note \"\$crelease_job/beside\"; eval \"\$crelease_watch\"" </dev/null >"$d/watched" 2>/dev/null &
+	$crelease_setsid sh -c "eval \"\$crelease_environment\"; eval \"\$crelease_shared\"; note \"\$crelease_job/beside\"; eval \"\$crelease_watch\"" </dev/null >"$d/watched" 2>/dev/null &
 	beside=$!
 else
 	beside=
@@ -271,7 +273,7 @@ eval "$crelease_shared"
 note "$crelease_job/pid" || exit 125
 cd "$crelease_where" || exit 125
 unset crelease_gate crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_shared crelease_run crelease_limit
-exec /bin/sh -c "eval \"unset crelease_command; \$crelease_command\""
+exec /bin/sh -c "eval \"\$crelease_environment\"; eval \"unset crelease_command crelease_environment; \$crelease_command\""
 '
 
 start() {
@@ -287,8 +289,9 @@ start() {
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_child=$child
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_supervisor=$supervisor
 		crelease_watch=$watch crelease_shared=$identity$shared crelease_limit=$log_limit crelease_gate=$gate
+		crelease_environment=$environment
 		export crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
-		export crelease_shared crelease_run crelease_limit crelease_gate
+		export crelease_shared crelease_run crelease_limit crelease_gate crelease_environment
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
 		job_env
 		exec $crelease_setsid sh -c "$crelease_supervisor"

@@ -27,8 +27,7 @@ static bool ask_status(struct run *r, size_t host, const char *where, struct str
         buf_free(&b);
         return true;
     }
-    jobs_environment(r, host, &b);
-    quote_assign(&b, "command", r->recipe->migrate.status);
+    jobs_command(r, host, r->recipe->migrate.status, NULL, &b);
     quote_assign(&b, "where", where);
     struct reply reply = run_look(r, host, &b, script_pending, STATUS_MS);
     if (reply.kind != REPLY_EXIT && reply.kind != REPLY_SIGNAL)

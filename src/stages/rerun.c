@@ -89,17 +89,14 @@ static bool start(struct run *r, size_t host, const char *command, bool *ret_att
     struct reply *replies = NULL;
 
     quote_assign(&b, "job", RERUN);
-    quote_assign(&b, "command", command);
+    jobs_command(r, host, command, NULL, &b);
     buf_puts(&b,
              "timeout=0 last='' alone='' again='' watch=''\n"
              "where=${HOME:-/} job_dir=$state/rerun/$run\n"
              "ls -1t \"$state/rerun\" 2>/dev/null | tail -n +11 | while read -r old; do\n"
              "case $old in '' | *[!0-9a-z]*) continue ;; esac\n"
              "if [ -f \"$state/rerun/$old/1/status\" ]; then rm -rf \"${state:?}/rerun/$old\"; fi\n"
-             "done\n"
-             "job_env() {\n");
-    jobs_environment(r, host, &b);
-    buf_puts(&b, "}\n");
+             "done\n");
     buf_puts(&b, r->job_script);
     struct trip trip = {.script = arena_strndup(r->arena, b.text, b.len),
                         .step = RERUN,

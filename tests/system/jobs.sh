@@ -299,6 +299,26 @@ END
     same 'shown by resume' "$(lines_shown "$CR_OUT")" ''
 }
 
+# Variables of the recipe may be called like what the scripts call theirs.
+case_variables_of_any_name() {
+    site_new variables_of_any_name 0
+    local name env='' of="n d p t b boot ticks stat ended watcher beside status size before full pid state path step run run_dir identity newline command where job dir"
+    for name in $of; do
+        env="$env, $name: \"own $name\""
+        echo "$name own $name"
+    done >"$SITE/own"
+    # shellcheck disable=SC2016 # for the hosts' shell
+    printf '%s\n' "for name in $of; do" 'eval "echo \$name \"\$$name\""' 'done' >"$SITE/show"
+    recipe_write <<END
+env: {${env#, }}
+build: ['. $SITE_Q/show >$SITE_Q/built']
+END
+    expect 0 deploy production
+    cmp "$SITE/own" "$SITE/built" || fail 'a job has other values'
+    expect 0 exec production -- ". $SITE_Q/show"
+    sed 's/^here: //' "$OUT" | cmp "$SITE/own" - || fail 'exec has other values'
+}
+
 # --- what is not as it was left ---------------------------------------------------------------------
 
 # A job whose supervisor and command were killed, in a run that is kept.

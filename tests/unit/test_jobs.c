@@ -524,12 +524,11 @@ static void test_script(void **state)
         "alone='yes'\n",
         "again=''\n",
         "where='/srv/shop/releases/20261122153012'\n",
+        "environment='export RAILS_ENV='\\''production'\\''\n"
+        "export ODD='\\''it'\\''\\'\\'''\\''s\n$(x)'\\''\nexport EXTRA='\\''1'\\''\n'\n",
         "job_env() {\nexport ",
         "export CRELEASE_APPLICATION='it'\\''s a shop'\n",
-        "export CRELEASE_HOST='app1'\n",
-        "export RAILS_ENV='production'\n",
-        "export ODD='it'\\''s\n$(x)'\n",
-        "export EXTRA='1'\n}\n# job\n",
+        "export CRELEASE_HOST='app1'\n}\n# job\n",
     };
     struct job_call c = call_of(0);
     struct job_end *ends;
