@@ -7,6 +7,7 @@
 enum {
     TAIL_BYTES = 64 * 1024,
     PARTIAL_MAX = LINE_BYTES_MAX / 2,
+    SHOWN_MAX = 1000, /* of a line that is repeated when the job has failed */
     LOOK_MS = 60000,
     STOP_MS = 5 * 60000, /* several attempts, each with its grace */
 };
@@ -489,6 +490,7 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
     return ok;
 }
 
+/* Of one that is very long the beginning. */
 static void last_lines(struct run *r, const char *text)
 {
     const char *at = text + strlen(text);
@@ -506,7 +508,9 @@ static void last_lines(struct run *r, const char *text)
         size_t n = strcspn(at, "\n");
         if (at + n > end)
             n = (size_t)(end - at);
-        strs_add(r->arena, &r->failure.lines, arena_strndup(r->arena, at, n));
+        strs_add(r->arena, &r->failure.lines,
+                 n > SHOWN_MAX ? arena_printf(r->arena, "%.*s...", SHOWN_MAX, at)
+                               : arena_strndup(r->arena, at, n));
         at += n + 1;
     }
 }

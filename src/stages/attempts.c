@@ -185,6 +185,20 @@ static const char *changed_text(struct run *r, const struct attempts *t, const c
         strs_first(r->arena, left, NAMES_SHOWN), then);
 }
 
+/* A limit of the role's or the tool's own that came before ours: what had waited is named.  It is
+ * not tried again, since the same limit ends what only takes long. */
+static const char *cut_short(struct run *r, const struct attempts *t, const char *output)
+{
+    const struct blocker *b = blockers_first(&t->seen);
+
+    return b && strstr(output, "canceling statement due to statement timeout")
+               ? arena_printf(r->arena,
+                              "; a statement_timeout ended it, and before that it waited for a lock"
+                              " (held by %s)",
+                              blocker_text(r->arena, b))
+               : "";
+}
+
 /* It failed, and not for want of a lock: with what can be said besides. */
 static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
                  const struct job_end *end, const struct strs *left, bool lock, struct err *err)
@@ -199,6 +213,7 @@ static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
         err->msg = changed_text(r, t, lock_text(r, t), left, then);
         return false;
     }
+    err->msg = arena_printf(r->arena, "%s%s", err->msg, cut_short(r, t, end->output));
     struct strs done = {0};
     for (size_t i = 0; server->keeps && i < left->n; i++)
         strs_add(r->arena, &done, leftover_text(r->arena, left->v[i]));

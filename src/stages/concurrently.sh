@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2154
 # Looks for CONCURRENTLY in what is new in a release.  Values: where (its folder), paths (a line each:
-# where its migrations lie, or .).
+# where its migrations lie, or .), command (what migrates).
 # Answers "file NAME" for the first one that mentions it and is not the same in the release that the
 # database was last migrated for (or, where that is not known any more, in the live one), or for the settings
-# with which strong_migrations adds the word to each new index by itself; then "looked yes", when all of them
+# with which strong_migrations adds the word to each new index by itself, or for the command; then "looked yes", when all of them
 # could be read.
 cd "$where" || fail "there is no folder $where"
 was=$(sed -n 's/^release //p' "$state/migrated" 2>/dev/null)
@@ -28,6 +28,7 @@ if [ -z "$file" ] && [ "$status" -le 1 ]; then
 	set +f
 	file=$(grep -lE -e '^[^#]*safe_by_default *= *true' -- config/initializers/*.rb 2>/dev/null | head -n 1)
 fi
+if [ -z "$file" ] && printf '%s\n' "$command" | grep -qi concurrently; then file=migrate.run; fi
 if [ -n "$file" ]; then
 	say file "$file"
 elif [ "$status" -gt 1 ]; then

@@ -63,6 +63,9 @@ const char *db_why(struct run *r, const struct reply *reply, const char *status)
         said = error;
     while (*said == '\n')
         said++;
+    /* A warning is not why: psql's of a password file, say. */
+    while (strncmp(said, "WARNING:", 8) == 0 && strchr(said, '\n') && strchr(said, '\n')[1])
+        said = strchr(said, '\n') + 1;
     size_t len = strcspn(said, "\n");
     said = arena_strndup(r->arena, said, len < WHY_MAX ? len : WHY_MAX);
     if (!*said)

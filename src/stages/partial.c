@@ -81,6 +81,7 @@ static bool concurrently(struct run *r, size_t host, const char **ret, struct er
         list = arena_printf(r->arena, "%s%s%s", list, i ? "\n" : "", paths->v[i]);
     quote_assign(&b, "where", run_folder(r, host));
     quote_assign(&b, "paths", list);
+    quote_assign(&b, "command", r->recipe->migrate.run ? r->recipe->migrate.run : "");
     struct reply reply = run_look(r, host, &b, script_concurrently, LOOK_MS);
     *ret = NULL;
     if (reply.kind == REPLY_TIMEOUT)

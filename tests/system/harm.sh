@@ -61,6 +61,20 @@ PY
     finished "$(revision)" 1
 }
 
+# A limit of its own that comes first: who had the lock is named, and it is not tried again.
+case_s15_statement_timeout() {
+    site_zz s15t
+    migrates_with "$(psql_run "set statement_timeout = 3000; $ALTER")"
+    waits_longer
+    zz_begin
+    expect 1 deploy production
+    same attempts "$(begun_attempts)" 1
+    says "a statement_timeout ended it, and before that it waited for a lock \(held by 'console' of rig, pid $(zz_pid)"
+    zz_end
+    expect 0 resume production
+    same column "$(has_column)" 1
+}
+
 # Somebody's transaction ends during the pause: it is gone on with.
 case_s15_blocker_ends() {
     site_zz s15b

@@ -471,6 +471,12 @@ case_s51_no_psql_wrong_password_no_database() {
     expect 4 deploy production
     says 'none_such'
     expect 0 abort production
+    # What it only warns of is not why.
+    unknown_with abort 'PGPASSFILE=/ psql'
+    expect 4 deploy production
+    says 'could not look for backups: psql: error: .*no password supplied'
+    says_not 'is not a plain file'
+    expect 0 abort production
     unknown_with proceed psql none_such
     expect 0 deploy production
     warned_once 'could not look for backups'

@@ -230,6 +230,15 @@ case_output_a_little_more() {
     same log "$(md5sum <"$(attempt build.0/1/log)")" "$({ seq 1 70000 | sed "s/\$/$(printf '%01000d' 0)/"; echo last words; } | md5sum)"
 }
 
+# Of a line that does not end a failure repeats the beginning.
+case_long_line() {
+    site_new long_line 0
+    builds_with "head -c 3000000 /dev/zero | tr \"\\\\0\" x; exit 3"
+    expect 1 deploy production
+    [ "$(wc -c <"$ERR")" -lt 5000 ] || fail "the block has $(wc -c <"$ERR") bytes"
+    says 'x{1000}\.\.\.$'
+}
+
 log_has_grown() { [ "$(stat -c %s "$LOG")" -gt $((SIZE + 20)) ]; }
 
 # What a job leaves behind holds nobody up, and can go on printing.

@@ -595,6 +595,17 @@ case_s14_concurrently_not_seen() {
     backup_end dump
 }
 
+# In the command itself.
+case_s14_concurrently_in_the_command() {
+    site_one_table s14i big
+    recipe_write <<<"migrate: {run: 'psql -X -d $DB -c \"create index concurrently on events (id)\"', status: rake db:migrate:status}"
+    expect 4 deploy --on-backup abort production
+    says 'and migrate.run does something CONCURRENTLY'
+    expect 0 abort production
+    backup_end dump
+    same "invalid indexes" "$(sql 'select count(*) from pg_index where not indisvalid' "$DB")" 0
+}
+
 # A setting that has each index added so.
 case_s14_concurrently_by_a_setting() {
     site_one_table s14h big
