@@ -301,6 +301,7 @@ END
 # the host's.
 link_start() {
     local dir=$RIG/$1
+    rm -f "$dir"/link.* # of a case before
     perl "$TOP/tests/lib/link.pl" "$dir" "$(host_address "$1")" "$(host_port "$1")" </dev/null >>"$dir/link.out" 2>&1 9>&- &
     disown
     wait_for 30 test -e "$dir/link.pid"
