@@ -81,11 +81,11 @@ static void doubt_births(struct sample *v, size_t n, bool rewritten)
 }
 
 /* The only process of this host that makes such a one need not make this one: a client on another
- * machine may.  A client is older than its transaction, by what it takes to connect.  (MySQL tells
- * only for how long the statement has run.) */
+ * machine may.  A client is older than its transaction, by what it takes to connect.  (A pg_dumpall
+ * begins one after the other, and MySQL tells only for how long the statement has run.) */
 static bool is_anothers(const struct backup *b, long long age_s)
 {
-    return strncmp(b->kind, "pg_", 3) == 0 && age_s >= 0 && b->running_s >= 0 &&
+    return strcmp(b->kind, "pg_dump") == 0 && age_s >= 0 && b->running_s >= 0 &&
            (age_s + YOUNGER_S < b->running_s || age_s > b->running_s + OLDER_S);
 }
 

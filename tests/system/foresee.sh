@@ -271,13 +271,15 @@ case_process_of_another_dump() {
     wait_for 30 dump_runs
     local first
     first=$(dump_pid)
-    sleep 5
+    wait_for 30 is_five_seconds_old "$first"
     dump_to "$SITE/dumps/now.sql"
     expect 0 backups --json production
     same "process of the first" "$(json ".backups[] | select(.pid == $first) | .process | tostring")" null
     touch "$SITE/go"
     end_dump
 }
+
+is_five_seconds_old() { [ "$(sql "select now() - xact_start > '5 s' from pg_stat_activity where pid = $1")" = t ]; }
 
 case_s48_estimate() {
     site_new estimate 2
