@@ -597,7 +597,7 @@ case_s14_concurrently_not_seen() {
 
 # In the command itself.
 case_s14_concurrently_in_the_command() {
-    site_one_table s14i big
+    site_one_table s14n big
     recipe_write <<<"migrate: {run: 'psql -X -d $DB -c \"create index concurrently on events (id)\"', status: rake db:migrate:status}"
     expect 4 deploy --on-backup abort production
     says 'and migrate.run does something CONCURRENTLY'
