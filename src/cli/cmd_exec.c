@@ -51,6 +51,7 @@ static const char *exec_script(struct session *s, size_t host, const char *comma
                  arena_printf(s->arena, "%s/current", s->recipe->hosts[host].deploy_to));
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\nexec 2>&1\n");
     buf_puts(&b, s->run.prelude);
+    buf_puts(&b, script_command);
     buf_puts(&b, script_exec);
     const char *text = arena_strndup(s->arena, b.text, b.len);
     buf_free(&b);

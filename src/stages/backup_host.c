@@ -97,7 +97,8 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
     size_t n_files = 0;
     bool rewritten = false;
     long long running_s = b->running_s;
-    const struct trace was = *t;
+    const char *age = answer_value(a, out, "age");
+    bool anothers = age && is_anothers(b, number(age));
 
     /* Of one that has ended just now nothing is seen any more: what was seen last stays. */
     while (*out) {
@@ -105,6 +106,8 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
         const char *line = arena_strndup(a, out, len);
         const char *v;
         if ((v = value_of(line, len, "client"))) {
+            if (anothers)
+                break; /* the rest is about that process */
             t->client_pid = number(v) > 0 ? (long)number(v) : 0;
             t->pipeline = (struct strs){0};
         } else if ((v = value_of(line, len, "through"))) {
@@ -116,11 +119,6 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
         } else if ((v = value_of(line, len, "birth"))) {
             rewritten = b->since_unix > 0 && number(v) < b->since_unix - BIRTH_S;
         } else if ((v = value_of(line, len, "age"))) {
-            if (t->client_pid && is_anothers(b, number(v))) {
-                t->client_pid = was.client_pid;
-                t->pipeline = was.pipeline;
-                break; /* the rest is about that process */
-            }
             t->age_s = number(v);
             t->age_ms = loop_now();
             running_s = running_s < 0 ? t->age_s : running_s;

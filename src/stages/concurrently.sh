@@ -2,9 +2,9 @@
 # Looks for CONCURRENTLY in what is new in a release.  Values: where (its folder), paths (a line each:
 # where its migrations lie, or .), command (what migrates).
 # Answers "file NAME" for the first one that mentions it and is not the same in the release that the
-# database was last migrated for (or, where that is not known any more, in the live one), or for the settings
-# with which strong_migrations adds the word to each new index by itself, or for the command; then "looked yes", when all of them
-# could be read.
+# database was last migrated for (or, where that is not known any more, in the live one); for the settings
+# with which strong_migrations adds the word to each new index by itself; or for the command.  Then "looked
+# yes", when all of them could be read.
 cd "$where" || fail "there is no folder $where"
 was=$(sed -n 's/^release //p' "$state/migrated" 2>/dev/null)
 case $was in '' | *[!0-9]*) was=$deploy_to/current ;; *) was=$deploy_to/releases/$was ;; esac

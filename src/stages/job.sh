@@ -403,14 +403,14 @@ hear() {
 	exec 5<&-
 }
 
-# Of the jobs before this one in its step.
+# Of the jobs before this one in its step.  A full disk is no reason to stop here.
 all_shown() {
 	of=${job%.*} at=${job##*.}
 	case $at in '' | *[!0-9]*) return 0 ;; esac
 	while [ "$at" -gt 0 ]; do
 		at=$((at - 1)) latest=0
 		while [ -d "$run_dir/jobs/$of.$at/$((latest + 1))" ]; do latest=$((latest + 1)); done
-		if [ "$latest" -gt 0 ]; then : >"$run_dir/jobs/$of.$at/$latest/shown"; fi
+		if [ "$latest" -gt 0 ]; then true >"$run_dir/jobs/$of.$at/$latest/shown"; fi
 	done
 }
 

@@ -28,6 +28,7 @@ static bool ask_status(struct run *r, size_t host, const char *where, struct str
         return true;
     }
     jobs_command(r, host, r->recipe->migrate.status, NULL, &b);
+    buf_puts(&b, script_command);
     quote_assign(&b, "where", where);
     struct reply reply = run_look(r, host, &b, script_pending, STATUS_MS);
     if (reply.kind != REPLY_EXIT && reply.kind != REPLY_SIGNAL)

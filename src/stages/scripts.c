@@ -28,6 +28,7 @@ SCRIPT(restart);
 SCRIPT(cleanup);
 SCRIPT(unlock);
 SCRIPT(mark);
+SCRIPT(command);
 SCRIPT(exec);
 SCRIPT(pending);
 SCRIPT(leftovers);

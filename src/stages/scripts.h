@@ -19,6 +19,7 @@ extern const char script_restart[];
 extern const char script_cleanup[];
 extern const char script_unlock[];
 extern const char script_mark[];
+extern const char script_command[];
 extern const char script_exec[];
 extern const char script_pending[];
 extern const char script_leftovers[];

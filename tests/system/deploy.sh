@@ -193,6 +193,8 @@ case_check_finds_what_is_missing() {
 case_exec_and_run() {
     site_new exec_and_run 2
     recipe_write <<<'tasks: {about: {run: bin/about, roles: [db]}}'
+    expect 1 exec production -- true
+    says '^app1 \| there is no live release at'
     expect 0 deploy production
     # shellcheck disable=SC2016 # for the host
     expect 0 exec production -- 'pwd; echo "$0 it'\''s"'

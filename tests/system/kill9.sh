@@ -110,6 +110,31 @@ case_any_instant() {
 # A script that was at work on a host may still have to come to its end.
 nobody_holds_it() { cr resume production; [ "$STATUS" != 3 ]; }
 
+# What a job prints is shown by one or the other, whenever they are killed, and little of it twice.
+case_output_at_any_instant() {
+    site_new output_at_any_instant 1
+    recipe_write <<END
+build: ['for i in \$(seq 1 300); do echo \$i; sleep 0.01; done; until test -e $SITE_Q/end; do sleep 0.05; done']
+END
+    : >"$SITE/shown"
+    cr_begin deploy --json production
+    wait_for 60 grep -q '"data":"1"' "$CR_OUT"
+    local i
+    for i in 1 2 3 4 5 6; do
+        # Not a wait for something: the instant is what is being tried.
+        sleep "0.$((i * 13))"
+        cr_kill9 >/dev/null
+        jq -R -r 'fromjson? | select(.event == "output" and .stage == "build") | .data' "$CR_OUT" >>"$SITE/shown"
+        cr_begin resume --json production
+        wait_for 60 grep -q 'taken up' "$CR_OUT"
+    done
+    touch "$SITE/end"
+    cr_end 0 >/dev/null
+    jq -r 'select(.event == "output" and .stage == "build") | .data' "$CR_OUT" >>"$SITE/shown"
+    same "all that was shown" "$(sort -n -u "$SITE/shown")" "$(seq 1 300)"
+    [ "$(wc -l <"$SITE/shown")" -lt 450 ] || fail "$(wc -l <"$SITE/shown") lines were shown"
+}
+
 # Given up after the migration: what the database is ahead by is named; and a rollback says it, too.
 case_abort_names_migrations() {
     site_new abort_names_migrations 1

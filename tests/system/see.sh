@@ -23,6 +23,20 @@ backup_end() {
     touch "$SITE/$1.go"
 }
 
+# web_begin STATEMENT: a transaction of the application's that stays open until web_end.
+web_begin() {
+    mkfifo "$SITE/hold"
+    PGAPPNAME=web psql -X -q -d "$DB" <"$SITE/hold" >/dev/null 2>&1 &
+    exec 7>"$SITE/hold"
+    printf 'begin; %s;\n' "$1" >&7
+    wait_for 30 is_there "application_name = 'web' and state = 'idle in transaction'"
+}
+# Others may have the descriptor, too.
+web_end() {
+    printf '\\q\n' >&7
+    exec 7>&-
+}
+
 # sessions CONDITION: of the site's database, without its own.
 sessions() { sql "select pid from pg_stat_activity where datname = '$DB' and pid <> pg_backend_pid() and ($1) order by pid"; }
 is_there() { [ -n "$(sessions "$1")" ]; }
@@ -468,18 +482,13 @@ case_s14_beside_a_full_one() {
     backup_end full
 }
 
-# One with several workers: its leader reads nothing.
 # Two of the same role that began together are not leader and worker while the one still takes its locks.
 case_s14_beside_one_that_still_locks() {
     site_pending s14_still_locks </dev/null
     local i full
     big_table
     for i in 1 2 3 4; do sql "create table held_$i (id int)" "$DB"; done
-    mkfifo "$SITE/hold"
-    PGAPPNAME=web psql -X -q -d "$DB" <"$SITE/hold" >/dev/null 2>&1 &
-    exec 7>"$SITE/hold"
-    printf 'begin; lock table held_1, held_2, held_3, held_4;\n' >&7
-    wait_for 10 is_there "application_name = 'web' and state = 'idle in transaction'"
+    web_begin 'lock table held_1, held_2, held_3, held_4'
     backup_begin few pg_dump -t big -d "$DB"
     wait_for 60 dump_is "query like 'COPY public.big %'"
     backup_begin all pg_dump -d "$DB"
@@ -490,14 +499,14 @@ case_s14_beside_one_that_still_locks() {
     cr_begin deploy production
     wait_for 60 waits "backup app1: pg_dump of $DB by rig, pid $full, .*waited"
     not_migrated
-    printf '\\q\n' >&7
-    exec 7>&-
+    web_end
     backup_end few
     backup_end all
     cr_end 0
     migrated
 }
 
+# One with several workers: its leader reads nothing.
 case_s14_parallel() {
     local dumps
     site_pending s14j </dev/null
@@ -636,17 +645,13 @@ case_s14_short_wait() {
 case_s15_long_query_is_no_backup() {
     site_pending s15_see </dev/null
     for i in 1 2 3 4; do sql "create table other_$i (id int)" "$DB"; done
-    mkfifo "$SITE/hold"
-    PGAPPNAME=web psql -X -q -d "$DB" <"$SITE/hold" >/dev/null 2>&1 &
-    exec 7>"$SITE/hold"
-    printf 'begin; select * from other_1, other_2;\n' >&7
-    wait_for 30 is_there "application_name = 'web' and state = 'idle in transaction'"
+    web_begin 'select * from other_1, other_2'
     expect 0 backups production
     says 'no backup is running'
     expect 0 deploy production
     says_not ', waited|: waiting'
     migrated
-    exec 7>&-
+    web_end
 }
 
 rig_open

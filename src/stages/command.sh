@@ -1,0 +1,13 @@
+# shellcheck shell=sh disable=SC2154
+# run_command: runs a command of the user's that ends with its connection; its status is the command's.
+# Values: command, where, environment (shell text that exports the recipe's variables: any names, so only
+# the command's own shell runs it) and the function job_env, which exports crelease's own.
+run_command() {
+	cd "$where" || fail "there is no folder $where"
+	# Not as arguments, which everybody on the host may see.
+	crelease_command=$command crelease_environment=$environment
+	export crelease_command crelease_environment
+	job_env
+	# shellcheck disable=SC2016 # expanded there
+	/bin/sh -c 'eval "$crelease_environment"; eval "unset crelease_command crelease_environment; $crelease_command"' </dev/null
+}
