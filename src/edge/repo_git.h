@@ -8,6 +8,10 @@
 #include "edge/url.h"
 
 #include <git2.h>
+/* Since libgit2 1.9, git_error_set_str is declared here. */
+#if __has_include(<git2/sys/errors.h>)
+#include <git2/sys/errors.h>
+#endif
 
 struct repo {
     struct arena arena;

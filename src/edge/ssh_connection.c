@@ -87,22 +87,40 @@ static LIBSSH2_DISCONNECT_FUNC(on_disconnect)
         link->goodbye = link_server_text(link, message, (size_t)message_len);
 }
 
+/* libssh2 1.11.1 deprecates the call that takes functions as object pointers. */
+#if LIBSSH2_VERSION_NUM >= 0x010b01
+static void set_callback(LIBSSH2_SESSION *ssh, int which, void (*function)(void))
+{
+    libssh2_session_callback_set2(ssh, which, function);
+}
+#else
+static void set_callback(LIBSSH2_SESSION *ssh, int which, void (*function)(void))
+{
+    union {
+        void (*function)(void);
+        void *object;
+    } u = {.function = function};
+
+    libssh2_session_callback_set(ssh, which, u.object);
+}
+#endif
+
 static void set_callbacks(LIBSSH2_SESSION *ssh)
 {
-    /* The library takes functions as object pointers. */
+    /* One type for all three; the library calls each as what it is. */
     union {
         LIBSSH2_SEND_FUNC((*send));
         LIBSSH2_RECV_FUNC((*recv));
         LIBSSH2_DISCONNECT_FUNC((*disconnect));
-        void *any;
+        void (*any)(void);
     } u;
 
     u.send = on_send;
-    libssh2_session_callback_set(ssh, LIBSSH2_CALLBACK_SEND, u.any);
+    set_callback(ssh, LIBSSH2_CALLBACK_SEND, u.any);
     u.recv = on_recv;
-    libssh2_session_callback_set(ssh, LIBSSH2_CALLBACK_RECV, u.any);
+    set_callback(ssh, LIBSSH2_CALLBACK_RECV, u.any);
     u.disconnect = on_disconnect;
-    libssh2_session_callback_set(ssh, LIBSSH2_CALLBACK_DISCONNECT, u.any);
+    set_callback(ssh, LIBSSH2_CALLBACK_DISCONNECT, u.any);
 }
 
 /* Appends one name if the library knows it: 1.10 takes names out of a preference that it does not
