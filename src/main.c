@@ -18,12 +18,13 @@ static void open_standard_streams(void)
 static bool find_command(struct session *s, struct err *err)
 {
     const char *names[64] = {NULL};
+    const char *help = hint(s->arena, &s->options.called, "help", NULL, NULL);
     size_t n = 0;
 
     if (!s->options.words.n) {
         s->command = command_find("help");
         if (!s->options.help)
-            return err_set(err, ERR_USAGE, "which command? 'crelease help' lists them");
+            return err_set(err, ERR_USAGE, "which command? '%s' lists them", help);
         return true;
     }
     s->command = command_find(s->options.words.v[0]);
@@ -33,9 +34,8 @@ static bool find_command(struct session *s, struct err *err)
         names[n++] = c->name;
     const char *word = s->options.words.v[0];
     const char *near = text_nearest(word, names);
-    return err_set(err, ERR_USAGE, "unknown command '%s'%s%s%s", text_shown(s->arena, word),
-                   near ? "; did you mean '" : "", near ? near : "; 'crelease help' lists them",
-                   near ? "'?" : "");
+    return err_set(err, ERR_USAGE, "unknown command '%s'; %s'%s'%s", text_shown(s->arena, word),
+                   near ? "did you mean " : "", near ? near : help, near ? "?" : " lists them");
 }
 
 static bool words_fit(struct session *s, struct err *err)

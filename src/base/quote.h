@@ -8,6 +8,11 @@
  * holds, a shell reads it back unchanged; s has no NUL since it is a C string. */
 void quote_word(struct buf *b, const char *s);
 
+/* Appends s as one word that a person pastes into a shell: bare where nothing in it means something
+ * to a shell, else in double quotes, since commands are shown in single quotes.  A word with "!",
+ * which bash expands inside double quotes too, gets backslashes instead. */
+void quote_typed(struct buf *b, const char *s);
+
 /* Appends "name='value'\n".  name is a constant of ours. */
 void quote_assign(struct buf *b, const char *name, const char *value);
 

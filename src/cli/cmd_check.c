@@ -153,8 +153,8 @@ bool cmd_check(struct session *s, struct err *err)
         json_write(o, stdout, true);
         json_close(o);
     } else if (!s->options.quiet && !rep.bad) {
-        printf("\nall is well: 'crelease plan %s' shows what a deploy would do\n",
-               s->recipe->environment);
+        printf("\nall is well: '%s' shows what a deploy would do\n",
+               run_hint(&s->run, "plan", NULL));
     }
     return rep.bad == 0 || err_set(err, rep.worst, "%s of %s not as a deploy needs it",
                                    text_count(s->arena, rep.bad, "thing"), s->recipe->environment);

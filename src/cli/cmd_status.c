@@ -118,13 +118,11 @@ static void put_hosts(struct session *s, struct json *o, const struct survey *sv
 static void print_lock(struct session *s, const struct site *site, const struct unfinished *u,
                        const char *name)
 {
-    const char *env = s->recipe->environment;
-
     if (site->lock.held && strcmp(site->lock.run, u->what.run) != 0)
-        printf("  %-16s held by run %s of %s, which is another one and %s: crelease resume %s "
-               "--hosts %s\n",
-               "", site->lock.run, text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
-               site->lock.alive ? "alive" : "unfinished", env, name);
+        printf("  %-16s held by run %s of %s, which is another one and %s: '%s'\n", "",
+               site->lock.run, text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
+               site->lock.alive ? "alive" : "unfinished",
+               hint_on(s->arena, &s->options.called, "resume", s->recipe->environment, name));
     else if (site->lock.held && u->what.hosts.n && !strs_has(&u->what.hosts, name))
         printf("  %-16s held by run %s, in which it has no part\n", "", site->lock.run);
     else if (!site->lock.held && u->there && u->what.hosts.n && !strs_has(&u->what.hosts, name))
@@ -184,8 +182,6 @@ static void print_host(struct session *s, const struct survey *sv, const struct 
 
 static void print_run(struct session *s, const struct unfinished *u)
 {
-    const char *env = s->recipe->environment;
-
     if (!u->there) {
         printf("\nno run is unfinished\n");
         return;
@@ -200,8 +196,8 @@ static void print_run(struct session *s, const struct unfinished *u)
     if (u->error)
         printf("  %s\n", text_shown(s->arena, u->error));
     if (strcmp(u->state, "running") != 0 && strcmp(u->state, "waiting") != 0)
-        printf("  next: 'crelease resume %s' to go on, or 'crelease abort %s' to give it up\n", env,
-               env);
+        printf("  next: '%s' to continue it, or '%s' to give it up\n",
+               run_hint(&s->run, "resume", NULL), run_hint(&s->run, "abort", NULL));
 }
 
 /* Paths below what the recipe links are not the release's own. */

@@ -198,9 +198,30 @@ static bool read_letters(struct options *o, char **argv, int *i, struct err *err
     return true;
 }
 
+/* What a hint must repeat to be about the same recipe, hosts and revision. */
+static void note_called(struct arena *a, struct options *o)
+{
+    struct called *c = &o->called;
+
+    c->recipe = o->recipe;
+    c->hosts = o->hosts;
+    c->roles = o->roles;
+    if (o->ref) {
+        strs_add(a, &c->deploy, "--ref");
+        strs_add(a, &c->deploy, o->ref);
+    }
+    if (o->no_migrate)
+        strs_add(a, &c->deploy, "--no-migrate");
+    if (o->force)
+        strs_add(a, &c->deploy, "--force");
+    if (o->new_recipe)
+        strs_add(a, &c->resume, "--new-recipe");
+}
+
 bool options_read(struct arena *a, int argc, char **argv, struct options *ret, struct err *err)
 {
     *ret = (struct options){.color = "auto", .wait_limit_ms = -1, .count = 20};
+    ret->called.program = argc > 0 && *argv[0] ? argv[0] : NULL;
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
         if (strcmp(arg, "--") == 0) {
@@ -218,6 +239,7 @@ bool options_read(struct arena *a, int argc, char **argv, struct options *ret, s
             strs_add(a, &ret->words, arg);
         }
     }
+    note_called(a, ret);
     return true;
 }
 

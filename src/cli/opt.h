@@ -3,6 +3,7 @@
 #define CRELEASE_OPT_H
 
 #include "base/err.h"
+#include "core/hint.h"
 #include "core/recipe.h"
 
 /* Which commands take it. */
@@ -40,11 +41,12 @@ struct options {
     bool new_recipe;
     const char *to;
     bool verify;
-    bool wait;         /* backups: until none is in the way */
-    bool hold;         /* backups: run a command while no migration runs */
-    long count;        /* history: how many */
-    struct strs words; /* what is no option: the command, ENV, ... */
-    struct strs rest;  /* behind -- */
+    bool wait;            /* backups: until none is in the way */
+    bool hold;            /* backups: run a command while no migration runs */
+    long count;           /* history: how many */
+    struct called called; /* as all of it was given, for hints */
+    struct strs words;    /* what is no option: the command, ENV, ... */
+    struct strs rest;     /* behind -- */
 };
 
 /* USAGE with the nearest option that exists.  words.v[0] is the command. */

@@ -203,6 +203,7 @@ static void run_prepare(struct session *s)
                       .loop = s->loop,
                       .fleet = s->fleet,
                       .watcher = &s->watcher,
+                      .called = &s->options.called,
                       .on_backup = s->recipe->backup.policy,
                       .force = s->options.force,
                       .no_migrate = s->options.no_migrate,
@@ -312,6 +313,19 @@ bool session_survey(struct session *s, bool tools, struct survey *ret, struct er
     return ok;
 }
 
+/* Resumes the run that holds this host, on all hosts that it holds. */
+static const char *resume_on(struct session *s, const struct survey *sv, long host)
+{
+    const char *names = "";
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (sv->reached[h] && sv->sites[h].lock.held &&
+            strcmp(sv->sites[h].lock.run, sv->sites[host].lock.run) == 0)
+            names = arena_printf(s->arena, "%s%s%s", names, *names ? "," : "",
+                                 s->recipe->hosts[h].name);
+    return hint_on(s->arena, &s->options.called, "resume", s->recipe->environment, names);
+}
+
 bool session_holder(struct session *s, const struct survey *sv, long *ret_host, struct err *err)
 {
     *ret_host = -1;
@@ -322,10 +336,10 @@ bool session_holder(struct session *s, const struct survey *sv, long *ret_host, 
         if (*ret_host >= 0 && strcmp(sv->sites[*ret_host].lock.run, site->lock.run) != 0)
             return err_set(
                 err, ERR_UNFINISHED,
-                "two runs are unfinished: %s on %s and %s on %s; resume or abort each with"
-                " --hosts",
+                "two runs are unfinished: %s on %s and %s on %s; resume or abort each by itself: '%s',"
+                " then '%s'",
                 sv->sites[*ret_host].lock.run, s->recipe->hosts[*ret_host].name, site->lock.run,
-                s->recipe->hosts[h].name);
+                s->recipe->hosts[h].name, resume_on(s, sv, *ret_host), resume_on(s, sv, (long)h));
         if (*ret_host < 0 || (site->lock.alive && !sv->sites[*ret_host].lock.alive))
             *ret_host = (long)h;
     }
@@ -398,68 +412,61 @@ bool session_export(struct session *s, const struct revision *rev, struct err *e
     return true;
 }
 
+/* One more thing to type; the commands in it come from run_hint. */
+static void __attribute__((format(printf, 2, 3))) next(struct session *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    strs_add(s->arena, &s->run.failure.next, arena_vprintf(s->arena, fmt, ap));
+    va_end(ap);
+}
+
 bool session_end(struct session *s, const char *message, struct err *err)
 {
-    const char *env = s->recipe->environment;
-    struct failure *f = &s->run.failure;
+    struct run *r = &s->run;
+    struct failure *f = &r->failure;
     bool noted = s->run.begun;
 
     switch (err->code) {
     case ERR_FAILED:
-        if (s->run.turned_back && s->run.n_out) {
-            strs_add(s->arena, &f->next,
-                     arena_printf(s->arena,
-                                  "'crelease abort %s' for %s that was left out; mend it and run"
-                                  " 'crelease deploy %s'",
-                                  env, text_count(s->arena, s->run.n_out, "host"), env));
+        if (r->turned_back && r->n_out) {
+            next(s, "run '%s' for %s that was left out; fix it, then run '%s'",
+                 run_hint(r, "abort", NULL), text_count(s->arena, r->n_out, "host"),
+                 run_hint(r, "deploy", NULL));
             break;
         }
-        if (s->run.turned_back) {
-            strs_add(s->arena, &f->next,
-                     arena_printf(s->arena, "mend it and run 'crelease deploy %s'", env));
+        if (r->turned_back) {
+            next(s, "fix it, then run '%s'", run_hint(r, "deploy", NULL));
             break;
         }
         if (noted)
-            strs_add(s->arena, &f->next,
-                     arena_printf(s->arena,
-                                  "mend it and run 'crelease resume %s', or 'crelease abort %s'",
-                                  env, env));
+            next(s, "fix it, then run '%s', or '%s' to give up the run",
+                 run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
         break;
     case ERR_UNFINISHED:
-        strs_add(s->arena, &f->next,
-                 arena_printf(s->arena,
-                              "'crelease status %s' to look, then 'crelease resume %s' to go on or"
-                              " 'crelease abort %s' to give it up",
-                              env, env, env));
+        next(s, "'%s' to look, then '%s' to continue it or '%s' to give it up",
+             run_hint(r, "status", NULL), run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
         break;
     case ERR_LOCKED:
-        strs_add(s->arena, &f->next,
-                 arena_printf(s->arena,
-                              "'crelease status %s' to look, or try again with --wait-lock 10m",
-                              env));
+        next(s, "'%s' to look, or try again with --wait-lock 10m", run_hint(r, "status", NULL));
         break;
     case ERR_BACKUP:
         if (!noted || f->next.n)
             break;
-        strs_add(s->arena, &f->next,
-                 arena_printf(s->arena,
-                              "'crelease resume %s' when it has ended, "
-                              "or 'crelease resume %s --on-backup=kill' to stop it",
-                              env, env));
+        next(s, "'%s' when it has ended, or '%s' to stop it", run_hint(r, "resume", NULL),
+             run_hint(r, "resume", "--on-backup=kill"));
         break;
     case ERR_UNCERTAIN:
     case ERR_INTERRUPTED:
     case ERR_TERMINATED:
         if (noted && !f->next.n)
-            strs_add(s->arena, &f->next,
-                     arena_printf(s->arena,
-                                  "'crelease resume %s' looks and goes on, or 'crelease abort %s'",
-                                  env, env));
+            next(s, "'%s' checks and continues, or '%s' to give up the run",
+                 run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
         break;
     case ERR_UNREACHABLE:
         strs_add(s->arena, &f->now, "nothing was changed");
-        strs_add(s->arena, &f->next,
-                 arena_printf(s->arena, "'crelease check %s' once it is mended", env));
+        next(s, "'%s' once it is fixed", run_hint(r, "check", NULL));
         break;
     default:
         break;

@@ -102,6 +102,11 @@ struct run_info run_info(const struct run *r)
                              .host_names = w->hosts.v};
 }
 
+const char *run_hint(const struct run *r, const char *command, const char *more)
+{
+    return hint(r->arena, r->called, command, r->recipe->environment, more);
+}
+
 const char *run_folder(struct run *r, size_t host)
 {
     return arena_printf(r->arena, "%s/releases/%s", r->recipe->hosts[host].deploy_to,

@@ -6,6 +6,7 @@
 #define CRELEASE_RUN_H
 
 #include "core/event.h"
+#include "core/hint.h"
 #include "core/plan.h"
 #include "core/site.h"
 #include "edge/fleet.h"
@@ -25,7 +26,8 @@ struct run {
     struct fleet *fleet;
     const struct watcher *watcher;
     const struct stage *stages;
-    const char *prelude; /* shell text in front of every script */
+    const struct called *called; /* for hints; NULL: without options */
+    const char *prelude;         /* shell text in front of every script */
     const char *mark_script;
     const char *job_script;
     const char *unlock_script;
@@ -99,6 +101,9 @@ const char *run_folder(struct run *r, size_t host);
 /* Text with every secret of the recipe replaced by [secret]. */
 const char *run_redact(const struct run *r, const char *text);
 const char *redact(struct arena *a, const struct strs *secrets, const char *text);
+
+/* "crelease resume production --force", as it is to be typed (hint.h); more may be NULL. */
+const char *run_hint(const struct run *r, const char *command, const char *more);
 
 /* One script on some hosts. */
 struct trip {

@@ -205,11 +205,10 @@ static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
 {
     const struct server *server = t->server ? t->server : &server_postgresql;
     const char *exists = leftovers_exists_line(r->arena, server, end->output);
-    const char *env = r->plan->what.environment;
 
     jobs_fail(r, c, end, err);
     if (server->keeps && lock) {
-        const char *then = arena_printf(r->arena, "'crelease resume %s'", env);
+        const char *then = arena_printf(r->arena, "'%s'", run_hint(r, "resume", NULL));
         err->msg = changed_text(r, t, lock_text(r, t), left, then);
         return false;
     }
@@ -292,11 +291,9 @@ bool attempts_are_undone(struct run *r, const struct attempts *t, struct err *er
     note_applied(r, t->host, &t->before, &now, &left);
     if (!left.n)
         return true;
-    const char *env = r->plan->what.environment;
-    const char *then = arena_printf(r->arena,
-                                    "'crelease resume --force %s' runs it again, "
-                                    "'crelease resume --no-migrate %s' takes it as done",
-                                    env, env);
+    const char *then =
+        arena_printf(r->arena, "'%s' runs it again, '%s' takes it as done",
+                     run_hint(r, "resume", "--force"), run_hint(r, "resume", "--no-migrate"));
     return err_set(err, ERR_FAILED, "%s",
                    changed_text(r, t, "the end of the migration was not recorded", &left, then));
 }

@@ -396,11 +396,9 @@ bool backup_unknown(struct run *r, size_t host, const char *what, const char *th
 
     if (r->recipe->backup.unknown == UNKNOWN_ABORT) {
         if (r->begun)
-            strs_add(
-                r->arena, &r->failure.next,
-                arena_printf(r->arena,
-                             "'crelease check %s' once it is mended, then 'crelease resume %s'",
-                             r->recipe->environment, r->recipe->environment));
+            strs_add(r->arena, &r->failure.next,
+                     arena_printf(r->arena, "'%s' once it is fixed, then '%s'",
+                                  run_hint(r, "check", NULL), run_hint(r, "resume", NULL)));
         return err_set(err, ERR_BACKUP,
                        "%s: %s, and the recipe says to stop then (backup.unknown: abort)", name,
                        what);

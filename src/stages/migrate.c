@@ -122,7 +122,6 @@ static bool verify(struct run *r, struct attempts *t, struct err *err)
 static bool after_lost_end(struct run *r, struct job_call *c, const struct job_end *end,
                            long *ret_left, struct err *err)
 {
-    const char *env = r->plan->what.environment;
     struct err ignored = {.arena = r->arena};
 
     if (!migrate_pending(r, end->host, run_folder(r, end->host), ret_left, NULL, &ignored))
@@ -147,15 +146,15 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
     err->msg = arena_printf(
         r->arena,
         "%s: whether the migration ended well is not known: its end was not recorded (was the"
-        " host restarted?), and %s; look at the database, then 'crelease resume --force %s'"
-        " runs it again, 'crelease resume --no-migrate %s' takes it as done",
+        " host restarted?), and %s; look at the database, then '%s' runs it again, '%s' takes it"
+        " as done",
         r->recipe->hosts[end->host].name,
         r->recipe->migrate.status ? "migrate.status could not tell what is pending"
                                   : "the recipe has no migrate.status to ask",
-        env, env);
+        run_hint(r, "resume", "--force"), run_hint(r, "resume", "--no-migrate"));
     strs_add(r->arena, &r->failure.next,
-             arena_printf(r->arena, "one of these two when you have looked, or 'crelease abort %s'",
-                          env));
+             arena_printf(r->arena, "one of these two when you have looked, or '%s'",
+                          run_hint(r, "abort", NULL)));
     return false;
 }
 

@@ -164,14 +164,11 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
         return NEXT_STOP;
     case POLICY_KILL:
         if (w->refusal) {
-            const char *env = r->recipe->environment;
             if (r->begun)
-                strs_add(
-                    r->arena, &r->failure.next,
-                    arena_printf(r->arena,
-                                 "'crelease resume %s' when it has ended, or 'crelease resume %s"
-                                 " --on-backup=wait' to wait for it",
-                                 env, env));
+                strs_add(r->arena, &r->failure.next,
+                         arena_printf(r->arena, "'%s' when it has ended, or '%s' to wait for it",
+                                      run_hint(r, "resume", NULL),
+                                      run_hint(r, "resume", "--on-backup=wait")));
             in_the_way(r, b, w->refusal, err);
             return NEXT_STOP;
         }
@@ -203,14 +200,13 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
 static void offer(struct run *r, size_t host, const struct backups *now)
 {
     struct err ignored = {.arena = r->arena};
-    const char *env = r->recipe->environment;
     const char *refusal;
 
     if (r->begun && !r->failure.next.n && stop_refusal(r, host, now, false, &refusal, &ignored) &&
         refusal)
-        strs_add(
-            r->arena, &r->failure.next,
-            arena_printf(r->arena, "'crelease resume %s' when it has ended; %s", env, refusal));
+        strs_add(r->arena, &r->failure.next,
+                 arena_printf(r->arena, "'%s' when it has ended; %s", run_hint(r, "resume", NULL),
+                              refusal));
 }
 
 /* What was in the way has ended by itself, `next` may be there in its place.  For the estimates to

@@ -152,6 +152,38 @@ case_build_fails_then_resume() {
     expect 0 resume production || true
 }
 
+# hinted COMMAND: what the last failure said to type, for that command, as a shell reads it.
+hinted() {
+    local said
+    said=$(cat "$OUT" "$ERR" | sed -n "s/.*'\([^']*crelease $1 [^']*\)'.*/\1/p" | head -n 1)
+    [ -n "$said" ] || fail "no hint names '$1': $(tail -n 3 "$ERR")"
+    printf '%s\n' "$said"
+}
+
+# A hint works as it stands: it names this program, and repeats what it was called with.
+case_hints_can_be_pasted() {
+    site_new hints_can_be_pasted 2
+    recipe_write <<<"build: ['test -e $SITE_Q/fixed']"
+    mv "$RECIPE" "$SITE/my \$HOME recipe.yml"
+    expect 1 deploy production -f "my \$HOME recipe.yml" --hosts app1
+    says "next: .*resume production -f .* --hosts app1"
+    local abort resume
+    same "abort" "$(hinted abort)" "$(sed 's/ resume / abort /' <<<"$(hinted resume)")"
+    resume=$(hinted resume)
+    touch "$SITE/fixed"
+    (eval "$resume") >"$OUT" 2>"$ERR" || fail "'$resume': $(tail -n 3 "$ERR")"
+    same "live" "$(live_revision app1)" "$(revision)"
+    gone "$SITE/app2/current"
+    # What looks at the hosts says the same.
+    rm "$SITE/fixed"
+    commit_file public/index.html two
+    expect 1 deploy production -f "my \$HOME recipe.yml" --hosts app1
+    expect 0 status production -f "my \$HOME recipe.yml"
+    abort=$(hinted abort)
+    (eval "$abort") >"$OUT" 2>"$ERR" || fail "'$abort': $(tail -n 3 "$ERR")"
+    gone "$SITE/app1/.crelease/lock"
+}
+
 case_missing_linked_file() {
     site_new missing_linked_file 2
     expect 0 deploy production

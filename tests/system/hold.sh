@@ -169,7 +169,7 @@ case_hold_is_not_killed() {
     is_locked || fail "the hold was ended"
     expect 4 resume production --on-backup abort
     # What it would not do is not what it says to type.
-    says "next: 'crelease resume production' when it has ended; it is a 'hold'"
+    says "next: '.*crelease resume production' when it has ended; it is a 'hold'"
     says_not 'on-backup=kill'
     expect 4 resume production --on-backup wait --wait-limit 1s
     says_not 'on-backup=kill'
@@ -496,7 +496,7 @@ END
     expect 4 deploy production
     says 'could not ask the database for the lock of migrations: psql: .*Connection refused.*backup.unknown: abort'
     says 'rake db:migrate: failed: has not begun'
-    says "next: 'crelease check production' once it is mended"
+    says "next: '.*crelease check production' once it is fixed"
     still_as_before
     expect 0 abort production
     unknown_with proceed "$SITE/psql"

@@ -209,7 +209,7 @@ case_s8_dump_like() {
     expect 4 deploy production
     says 'only looks like a dump'
     expect 4 resume --on-backup=wait --wait-limit=1s production
-    says "next: 'crelease resume production' when it has ended; it only looks like a dump"
+    says "next: '.*crelease resume production' when it has ended; it only looks like a dump"
     says_not 'on-backup=kill'
     named_runs || fail "the dump is gone"
     echo go >&8

@@ -427,6 +427,50 @@ static void test_quote_word(void **state)
     arena_free(&a);
 }
 
+/* As an interactive shell reads it, a word that was shown comes back; those with a newline are
+ * never shown as they are. */
+static void test_quote_typed(void **state)
+{
+    static const struct {
+        const char *in;
+        const char *out;
+    } rows[] = {
+        {"", "\"\""},
+        {"production", "production"},
+        {"conf/app-1_b.yml", "conf/app-1_b.yml"},
+        {"my recipe.yml", "\"my recipe.yml\""},
+        {"it's", "\"it's\""},
+        {"a$b`c\"d\\e", "\"a\\$b\\`c\\\"d\\\\e\""},
+        {"what now!", "what\\ now\\!"},
+        {"~ann/x", "\"~ann/x\""},
+        {"caf\xc3\xa9", "caf\xc3\xa9"},
+    };
+    struct arena a = {0};
+    struct buf script = buf_make(SHELL_BYTES_MAX);
+    const char *const *words = random_words(&a);
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct buf b = buf_make(100);
+        quote_typed(&b, rows[i].in);
+        assert_string_equal(b.text, rows[i].out);
+        buf_free(&b);
+    }
+    const char **shown = arena_array(&a, WORDS, sizeof *shown);
+    size_t n = 0;
+    for (size_t i = 0; i < WORDS; i++) {
+        if (strchr(words[i], '\n'))
+            continue;
+        shown[n++] = words[i];
+        buf_puts(&script, "printf '%s\\0' ");
+        quote_typed(&script, words[i]);
+        buf_puts(&script, "\n");
+    }
+    come_back(&script, shown, n);
+    buf_free(&script);
+    arena_free(&a);
+}
+
 static void test_quote_assign(void **state)
 {
     struct arena a = {0};
@@ -775,6 +819,7 @@ int main(void)
         cmocka_unit_test(test_buf_bounds),
         cmocka_unit_test(test_buf_drop_too_much),
         cmocka_unit_test(test_quote_word),
+        cmocka_unit_test(test_quote_typed),
         cmocka_unit_test(test_quote_assign),
         cmocka_unit_test(test_quote_text),
         cmocka_unit_test(test_utf8),

@@ -293,13 +293,61 @@ static int teardown(void **state)
     return 0;
 }
 
+/* What it says is what a person pastes: the same program, recipe, hosts and revision. */
+static void test_hint(void **state)
+{
+    static const struct {
+        const char *const args[ARGS_MAX + 1];
+        const char *command;
+        const char *more;
+        const char *said;
+    } rows[] = {
+        {{"deploy", "production", NULL}, "resume", NULL, "crelease resume production"},
+        {{"deploy", "production", NULL}, "resume", "--force", "crelease resume production --force"},
+        {{"deploy", "production", "-f", "other.yml", NULL},
+         "abort",
+         NULL,
+         "crelease abort production -f other.yml"},
+        {{"deploy", "production", "-f", "my file.yml", "--hosts", "a,b", "--roles=web", NULL},
+         "resume",
+         NULL,
+         "crelease resume production -f \"my file.yml\" --hosts a,b --roles web"},
+        {{"deploy", "production", "--ref", "v1 (old)", "--no-migrate", NULL},
+         "deploy",
+         NULL,
+         "crelease deploy production --ref \"v1 (old)\" --no-migrate"},
+        {{"deploy", "production", "--ref", "v1", NULL},
+         "resume",
+         NULL,
+         "crelease resume production"},
+        {{"resume", "--new-recipe", NULL}, "abort", NULL, "crelease abort production --new-recipe"},
+        {{"resume", "--new-recipe", NULL},
+         "resume",
+         "--new-recipe",
+         "crelease resume production --new-recipe"},
+        {{"deploy", "-f", "x", NULL}, "help", NULL, "crelease help production"},
+    };
+    struct options o;
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        assert_true(read_args(rows[i].args, &o));
+        assert_string_equal(hint(&arena, &o.called, rows[i].command, "production", rows[i].more),
+                            rows[i].said);
+    }
+    o.called.program = "/opt/my tools/crelease";
+    assert_string_equal(hint_on(&arena, &o.called, "resume", "pro duction", "a,b"),
+                        "\"/opt/my tools/crelease\" resume \"pro duction\" -f x --hosts a,b");
+    assert_string_equal(hint(&arena, NULL, "status", NULL, NULL), "crelease status");
+}
+
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_forms), TEST(test_mistakes),         TEST(test_check),
-        TEST(test_help),  TEST(test_help_of_commands),
+        TEST(test_hint),  TEST(test_forms), TEST(test_mistakes),
+        TEST(test_check), TEST(test_help),  TEST(test_help_of_commands),
     };
 
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);

@@ -164,7 +164,7 @@ static void deploy_badly(struct shown *s)
 {
     static const char *lines[] = {"Fetching gem metadata", "Could not find gem 'pg (~> 1.6)'"};
     static const char *now[] = {"users see no change: current is 20260822141503 on all 3 hosts"};
-    static const char *next[] = {"mend it and run 'crelease resume production'",
+    static const char *next[] = {"fix it, then run 'crelease resume production'",
                                  "or 'crelease abort production'"};
     static const struct failure failure = {.stage = "build",
                                            .host = "app2",
@@ -323,7 +323,7 @@ static const char *const block =
     "  | Fetching gem metadata\n"
     "  | Could not find gem 'pg (~> 1.6)'\n"
     "  users see no change: current is 20260822141503 on all 3 hosts\n"
-    "  next: mend it and run 'crelease resume production'\n"
+    "  next: fix it, then run 'crelease resume production'\n"
     "        or 'crelease abort production'\n";
 
 static void screen_of_a_failure(void **state)
