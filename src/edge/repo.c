@@ -61,6 +61,26 @@ int repo_open_as(git_repository **ret, const char *path, unsigned flags)
     return rc;
 }
 
+const char *repo_format(struct arena *a, const char *why)
+{
+    const char *extension = strstr(why, "extension name extensions.");
+
+    if (strstr(why, "objectformat") || strstr(why, "object format"))
+        return "has SHA-256 object names, which libgit2 cannot read: only repositories with SHA-1"
+               " names can be deployed";
+    if (!extension)
+        return NULL;
+    extension = strchr(extension, '.') + 1;
+    if (strcmp(extension, "refstorage") == 0)
+        return "keeps its refs in the reftable format, which libgit2 cannot read: convert it with"
+               " 'git refs migrate --ref-format=files', or use a clone made with"
+               " 'git clone --ref-format=files'";
+    return arena_printf(a,
+                        "uses the Git extension '%s', which libgit2 cannot read: use a clone of it"
+                        " without that",
+                        text_shown(a, extension));
+}
+
 bool repo_open_failed(const char *path, int rc, struct err *err)
 {
     const char *shown = text_shown(err->arena, path);
@@ -73,10 +93,9 @@ bool repo_open_failed(const char *path, int rc, struct err *err)
                        "repository '%s' belongs to another user; run: git config --global --add"
                        " safe.directory '%s'",
                        shown, shown);
-    if (strstr(why, "objectformat"))
-        return err_set(err, ERR_USAGE,
-                       "repository '%s' has SHA-256 object names, which libgit2 cannot read",
-                       shown);
+    const char *format = repo_format(err->arena, why);
+    if (format)
+        return err_set(err, ERR_USAGE, "repository '%s' %s", shown, format);
     return err_set(err, ERR_USAGE, "cannot open the repository '%s': %s", shown,
                    text_shown(err->arena, why));
 }
@@ -118,9 +137,12 @@ static bool open_path(struct repo *r, const char *text, const char *base, struct
 
 bool repo_open(struct repo **ret, const struct repo_options *options, struct err *err)
 {
-    /* Both change nothing in what is read here: settings of a work tree, and where a partial
-     * clone would get what it has not; what is missing in one is an error when it is met. */
-    static const char *extensions[] = {"worktreeconfig", "partialclone"};
+    /* None of these changes what is read here: settings of one work tree, relative links between
+     * work trees and repository (libgit2 follows them), what 'git gc' must keep, a second set of
+     * names for the same objects, and where a partial clone would fetch what it does not have (a
+     * missing object is an error when it is met). */
+    static const char *extensions[] = {"worktreeconfig", "relativeworktrees", "preciousobjects",
+                                       "compatobjectformat", "partialclone"};
     struct repo *r = xcalloc(1, sizeof *r);
     struct url url = {0};
 

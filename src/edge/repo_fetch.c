@@ -231,9 +231,15 @@ static bool fetch_failed(const struct fetching *f, const struct url *url, struct
         repo_stopped(err);
         return err_in(err, "fetching '%s'", url->shown);
     }
+    const char *format = repo_format(err->arena, repo_git_why());
+    if (format && !f->refusal)
+        return err_set(err, ERR_USAGE, "repository '%s' %s", url->shown, format);
     const char *why = f->refusal ? f->refusal : url_clean(&f->url, err->arena, repo_git_why());
-    return err_set(err, ERR_UNREACHABLE, "cannot fetch '%s': %s", url->shown,
-                   url_clean(url, err->arena, why));
+    return err_set(err, ERR_UNREACHABLE, "cannot fetch '%s': %s%s", url->shown,
+                   url_clean(url, err->arena, why),
+                   strstr(why, "REF pkt-line") ? " (libgit2 says so of a repository with SHA-256"
+                                                 " object names, which it cannot read)"
+                                               : "");
 }
 
 /* The anonymous remote keeps the URL, and the password in it, out of the mirror's files. */

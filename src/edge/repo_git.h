@@ -31,6 +31,10 @@ bool repo_stopped(struct err *err);
 /* Opens as git_repository_open_ext does, with libgit2's statuses. */
 int repo_open_as(git_repository **ret, const char *path, unsigned flags);
 
+/* What is wrong with the format of a repository, from what libgit2 says of it: "has SHA-256 object
+ * names, ..."; NULL when it is something else. */
+const char *repo_format(struct arena *a, const char *why);
+
 /* Says why that could not be opened; false. */
 bool repo_open_failed(const char *path, int rc, struct err *err);
 

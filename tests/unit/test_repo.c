@@ -434,6 +434,7 @@ static void test_open(void **state)
     open_fails(b, "-oProxyCommand=x:y", ERR_USAGE, "no host");
 }
 
+/* Git 2.39 knows neither relative work trees nor reftable, so both are made by hand. */
 static void test_formats(void **state)
 {
     struct bench *b = *state;
@@ -442,10 +443,27 @@ static void test_formats(void **state)
     sh("git init -q --object-format=sha256 new; git -C new commit -q --allow-empty -m x\n"
        "git -C work config uploadpack.allowFilter true\n"
        "git clone -q --no-checkout --filter=blob:none \"file://$PWD/work\" partial\n"
+       "git -C work worktree add -q --detach ../linked light\n"
        "git -C work config core.repositoryformatversion 1\n"
-       "git -C work config extensions.worktreeConfig true\n");
+       "for i in worktreeConfig relativeWorktrees preciousObjects; do\n"
+       "    git config --file work/.git/config extensions.$i true; done\n"
+       "git config --file work/.git/config extensions.compatObjectFormat sha256\n"
+       "echo 'gitdir: ../work/.git/worktrees/linked' >linked/.git\n"
+       "echo ../../../../linked/.git >work/.git/worktrees/linked/gitdir\n"
+       "git init -q table; git config --file table/.git/config core.repositoryformatversion 1\n"
+       "git config --file table/.git/config extensions.refStorage reftable\n"
+       "git init -q later; git config --file later/.git/config core.repositoryformatversion 1\n"
+       "git config --file later/.git/config extensions.fromTheFuture true\n");
     open_fails(b, "new", ERR_USAGE, "SHA-256");
+    open_fails(b, arena_printf(&b->a, "file://%s/new", b->dir), ERR_USAGE, "SHA-256");
+    open_fails(b, "table", ERR_USAGE, "git refs migrate --ref-format=files");
+    open_fails(b, arena_printf(&b->a, "file://%s/table", b->dir), ERR_USAGE, "git refs migrate");
+    open_fails(b, "later", ERR_USAGE, "uses the Git extension 'fromthefuture'");
     open_url(b, "work");
+    export(b, "HEAD");
+    open_url(b, "linked");
+    resolve(b, "HEAD");
+    assert_string_equal(b->rev.sha, line_of(&b->a, "git -C partial rev-parse light^{commit}"));
     export(b, "HEAD");
     open_url(b, "partial");
     export_fails(b, "HEAD", "partial clone");
