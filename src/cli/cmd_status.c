@@ -54,8 +54,10 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
     u->stage = session_stage(s, sv);
     bool in_clear = u->stage && strcmp(u->stage, "backup-clear") == 0;
     u->state = site->lock.alive ? (in_clear ? "waiting" : "running")
-               : !word || strcmp(word, err_word(ERR_INTERRUPTED)) == 0 ? "interrupted"
-                                                                       : "failed";
+               : !word || strcmp(word, err_word(ERR_INTERRUPTED)) == 0 ||
+                       strcmp(word, err_word(ERR_BACKUP)) == 0
+                   ? "interrupted" /* nothing failed: it stopped, and goes on when told to */
+                   : "failed";
     if (site->lock.alive)
         u->error = NULL;
     return true;

@@ -22,6 +22,7 @@ struct wait {
     long long blind_since_ms; /* 0: the last look saw something */
     enum policy policy;
     bool stopped;   /* by us */
+    bool quit;      /* a person said not to wait any longer (q) */
     bool only_wait; /* for others: nothing is stopped and nothing recorded */
     bool unseen; /* whether one still runs could not be seen, and that is to be no reason to stop */
     const char *why_stop;   /* word of the record: policy, option, limit, key */
@@ -111,9 +112,9 @@ static bool limit_reached(struct run *r, struct wait *w, const struct backup *b,
     return true;
 }
 
-static void take_key(struct run *r, struct wait *w)
+static void take_key(struct run *r, struct wait *w, int key)
 {
-    switch (loop_key(r->loop)) {
+    switch (key) {
     case 'w':
         w->policy = POLICY_WAIT;
         break;
@@ -126,11 +127,34 @@ static void take_key(struct run *r, struct wait *w)
         w->why_stop = "key";
         break;
     case 'q':
-        w->policy = POLICY_ABORT;
+        w->quit = true;
         break;
     default:
         break;
     }
+}
+
+/* Every key that was typed; whoever wants to stop has the last word. */
+static void take_keys(struct run *r, struct wait *w)
+{
+    for (int key = loop_key(r->loop); key && !w->quit; key = loop_key(r->loop))
+        take_key(r, w, key);
+}
+
+#define BY_PERSON "stopped by you (q) while waiting"
+
+/* Whether a signal or a key asks to stop; then err says which. */
+static bool is_told_to_stop(struct run *r, const struct wait *w, const char *where, struct err *err)
+{
+    if (run_is_stopped(r, where, err))
+        return true;
+    if (!w->quit)
+        return false;
+    if (w->last.kind)
+        backup_in_the_way(r, &w->last, BY_PERSON " for it", err);
+    else
+        err_set(err, ERR_BACKUP, BY_PERSON " for the database to answer");
+    return true;
 }
 
 enum next { NEXT_WAIT, NEXT_AGAIN, NEXT_STOP };
@@ -271,9 +295,12 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
         }
         long long pause = seen_clear ? CLEAR_MS : b && ends_soon(b) ? POLL_END_MS : POLL_MS;
         if (next == NEXT_WAIT && !fleet_wait(r->fleet, pause)) {
-            take_key(r, w);
-            if (run_is_stopped(r, "while waiting for a backup", err))
-                return false;
+            take_keys(r, w);
+            if (!is_told_to_stop(r, w, "while waiting for a backup", err))
+                continue;
+            if (w->quit && b)
+                offer(r, host, &now);
+            return false;
         }
     }
     return true;
@@ -350,7 +377,9 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
                                        "%s; wait for it, migrate before it (k), or stop here?",
                                        shown));
         if (!loop_wait(r->loop, POLL_MS)) {
-            take_key(r, w);
+            take_keys(r, w);
+            if (w->quit)
+                return err_set(err, ERR_BACKUP, "%s; " BY_PERSON " for it", what);
             if (run_is_stopped(r, "while waiting for a backup to come and go", err))
                 return false;
         }

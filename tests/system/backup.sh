@@ -46,6 +46,38 @@ case_s3_wait() {
     through
 }
 
+# It is the person who stops, whatever the policy is: nothing has failed, and a resume goes on.
+stopped_by_key() { # ARGS
+    typed deploy production "$@"
+    wait_for 60 typed_says 'q stop, resume later'
+    printf 'q' >&7
+    typed_end 4
+    typed_says 'pg_dump of .* is in the way: stopped by you \(q\) while waiting for it' || fail "not said who stopped it"
+    if typed_says 'policy'; then fail 'it is laid on the policy'; fi
+    typed_says "next: .*resume production' when it has ended" || fail "not said how to go on"
+    still_as_before
+    expect 0 status --json production
+    same "state" "$(json '[.run.state, .run.stage, (.run.error | contains("stopped by you"))] | join(" ")')" 'interrupted backup-clear true'
+}
+
+case_key_q() {
+    site_migrating key_q
+    stopped_by_key
+    stopped_resume --on-backup=ask
+    end_dump
+    expect 0 resume production
+    through
+}
+
+stopped_resume() {
+    typed resume production "$@"
+    wait_for 60 typed_says 'wait for it, kill it, or stop here'
+    printf 'xq' >&7
+    typed_end 4
+    typed_says 'stopped by you' || fail "not said who stopped it"
+    dump_runs || fail "the dump is gone"
+}
+
 case_shown() {
     site_migrating shown
     local pid
