@@ -1,18 +1,36 @@
 /* main.c -- argv to command to exit status; the only exit. */
+#include "base/die.h"
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "edge/clock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/* What a soft limit is in most places; programs that use select(2), which a job on this machine may
+ * be, cannot handle more. */
+enum { OPEN_FILES = 1024 };
 
 /* A closed standard stream would lend its number to the next file that is opened. */
 static void open_standard_streams(void)
 {
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
-            abort();
+            die_errno("cannot open '/dev/null' in place of a closed standard stream", errno);
+}
+
+/* A low soft limit is somebody's default, not a decision: each host takes a descriptor. */
+static void allow_open_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= OPEN_FILES)
+        return;
+    limit.rlim_cur = limit.rlim_max < OPEN_FILES ? limit.rlim_max : OPEN_FILES;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static bool find_command(struct session *s, struct err *err)
@@ -138,7 +156,9 @@ int main(int argc, char **argv)
     struct err err = {.arena = &arena};
     struct session s = {.arena = &arena, .export = {.tar = -1}, .status = -1};
 
+    die_on_abort();
     open_standard_streams();
+    allow_open_files();
     setlocale(LC_CTYPE, "");
     s.began_ms = loop_now();
     bool ok = options_read(&arena, argc, argv, &s.options, &err);

@@ -1,4 +1,5 @@
 #include "base/arena.h"
+#include "base/die.h"
 
 #include <stdalign.h>
 
@@ -11,10 +12,9 @@ struct arena_block {
 
 enum { BLOCK_SIZE = 8192 };
 
-static void out_of_memory(void)
+static _Noreturn void out_of_memory(void)
 {
-    fputs("crelease: out of memory\n", stderr);
-    abort();
+    die("out of memory");
 }
 
 void *xcalloc(size_t n, size_t size)

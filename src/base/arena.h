@@ -5,8 +5,8 @@
  *     ...
  *     arena_free(&a);            (everything, at once; the arena can be used again)
  *
- * Nothing here returns NULL: out of memory ends the process, which is one more
- * crash, and crashes are what the marks on the hosts are for. */
+ * Nothing here returns NULL: out of memory ends the process with a message and
+ * status 1 (die.h). */
 #ifndef CRELEASE_ARENA_H
 #define CRELEASE_ARENA_H
 

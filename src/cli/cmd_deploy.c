@@ -1,9 +1,11 @@
 #include "cli/cmd.h"
 
+#include "base/die.h"
 #include "base/text.h"
 #include "core/engine.h"
 #include "edge/clock.h"
 
+#include <errno.h>
 #include <sys/random.h>
 
 enum { RUN_ID = 6, LOCK_POLL_MS = 2000, DYING_LOOKS = 6, DYING_MS = 250 };
@@ -15,7 +17,7 @@ static const char *new_run_id(struct arena *a)
     char *id = arena_alloc(a, RUN_ID + 1);
 
     if (getrandom(bytes, sizeof bytes, 0) != RUN_ID)
-        abort();
+        die_errno("cannot get random bytes", errno);
     for (size_t i = 0; i < RUN_ID; i++)
         id[i] = letters[bytes[i] % 32];
     return id;

@@ -1,5 +1,7 @@
 #include "edge/digest.h"
 
+#include "base/die.h"
+
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -13,10 +15,8 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
  * no answer is better than a wrong one. */
 static void must(bool done)
 {
-    if (!done) {
-        fputs("crelease: libcrypto has no SHA-256, no SHA-1 or no memory left\n", stderr);
-        abort();
-    }
+    if (!done)
+        die("libcrypto has no SHA-256, no SHA-1 or no memory left");
 }
 
 struct digest *digest_open(void)

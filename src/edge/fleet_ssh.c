@@ -6,6 +6,7 @@
  * asking a person, and the agent, which is a local socket. */
 #include "edge/ssh_link.h"
 
+#include "base/die.h"
 #include "base/text.h"
 
 #include <assert.h>
@@ -358,7 +359,7 @@ static struct link *ssh_open(struct fleet *fleet, const struct fleet_host *host,
 
     (void)fleet;
     if (!links && libssh2_init(0) != 0)
-        abort();
+        die("cannot initialise libssh2 (out of memory?)");
     share_join();
     link->host = host;
     link->options = options;

@@ -1,5 +1,6 @@
 #include "edge/json.h"
 
+#include "base/die.h"
 #include "base/text.h"
 
 #include <assert.h>
@@ -19,10 +20,8 @@ static const json_t *look(const struct json *v)
 
 static json_t *made(json_t *v)
 {
-    if (!v) {
-        fputs("crelease: out of memory\n", stderr);
-        abort();
-    }
+    if (!v)
+        die("out of memory");
     return v;
 }
 

@@ -1,5 +1,7 @@
 #include "edge/loop.h"
 
+#include "base/die.h"
+
 #include <assert.h>
 #include <signal.h>
 #include <termios.h>
@@ -61,18 +63,23 @@ static void on_key(uv_poll_t *handle, int status, int events)
         loop->keys[loop->n_keys++] = bytes[i];
 }
 
+static void must(int r)
+{
+    if (r != 0)
+        die_errno("cannot start the event loop", -r); /* libuv's errors are those of errno */
+}
+
 struct loop *loop_open(void)
 {
     static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
     struct loop *loop = xcalloc(1, sizeof *loop);
 
-    if (uv_loop_init(&loop->uv) != 0)
-        abort();
+    must(uv_loop_init(&loop->uv));
     signal(SIGPIPE, SIG_IGN);
     for (int i = 0; i < SIGNALS; i++) {
-        uv_signal_init(&loop->uv, &loop->signals[i]);
+        must(uv_signal_init(&loop->uv, &loop->signals[i]));
         loop->signals[i].data = loop;
-        uv_signal_start(&loop->signals[i], on_signal, numbers[i]);
+        must(uv_signal_start(&loop->signals[i], on_signal, numbers[i]));
         uv_unref((uv_handle_t *)&loop->signals[i]);
     }
     uv_timer_init(&loop->uv, &loop->until);
