@@ -14,6 +14,7 @@
 #define REPLY_ERROR_BYTES_MAX (64 * 1024)       /* its standard error: the last of it */
 #define SCRIPT_BYTES_MAX      (4 * 1024 * 1024)
 #define LINE_BYTES_MAX        (64 * 1024)
-#define TAIL_LINES            12 /* of a failed job, in the closing block */
+#define SECRET_PIECE_BYTES    (8 * 1024) /* of a secret that is longer, each part is one */
+#define TAIL_LINES            12         /* of a failed job, in the closing block */
 
 #endif

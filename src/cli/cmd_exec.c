@@ -16,10 +16,8 @@ struct stream {
     struct json *lines; /* --json: collected */
 };
 
-static void flush_line(struct stream *st)
+static void show_line(struct stream *st, const char *text)
 {
-    const char *text = run_redact(&st->s->run, st->line.text);
-
     if (st->lines)
         json_put_text(st->lines, NULL, text);
     else if (st->s->recipe->n_hosts > 1)
@@ -27,7 +25,25 @@ static void flush_line(struct stream *st)
     else
         printf("%s\n", text_shown(st->s->arena, text));
     fflush(stdout);
+}
+
+static void flush_line(struct stream *st)
+{
+    show_line(st, run_redact(&st->s->run, st->line.text));
     buf_clear(&st->line);
+}
+
+/* A line that is too long is shown in parts; the end of one may be the beginning of a secret. */
+static void flush_part(struct stream *st)
+{
+    const char *text = run_redact(&st->s->run, st->line.text);
+    size_t len = strlen(text);
+    size_t carry = redact_carry(&st->s->recipe->secrets);
+
+    carry = carry < len ? carry : len;
+    show_line(st, arena_strndup(st->s->arena, text, len - carry));
+    buf_clear(&st->line);
+    buf_add(&st->line, text + len - carry, carry);
 }
 
 static void take(void *arg, const char *bytes, size_t len)
@@ -35,8 +51,10 @@ static void take(void *arg, const char *bytes, size_t len)
     struct stream *st = arg;
 
     for (size_t i = 0; i < len; i++) {
-        if (bytes[i] == '\n' || st->line.len >= LINE_BYTES_MAX - 1)
+        if (bytes[i] == '\n')
             flush_line(st);
+        else if (st->line.len >= LINE_BYTES_MAX - 1)
+            flush_part(st);
         if (bytes[i] != '\n' && bytes[i])
             buf_add(&st->line, bytes + i, 1);
     }

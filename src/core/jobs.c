@@ -23,8 +23,9 @@ struct follower {
     struct buf word;    /* line of the protocol, not yet ended */
     struct buf control; /* the protocol's lines, for judging */
     struct buf tail;
-    size_t raw_left; /* bytes of output still to come */
-    char place[32];  /* where these end, as the host said it: it is told when they were shown */
+    bool tail_is_cut; /* it begins in the middle of a line */
+    size_t raw_left;  /* bytes of output still to come */
+    char place[32];   /* where these end, as the host said it: it is told when they were shown */
     struct buf say;
 };
 
@@ -49,23 +50,14 @@ static void show(struct follower *f, size_t keep)
     arena_free(&scratch);
 }
 
-/* What at the end of a line that is not whole may be the beginning of a secret. */
-static size_t held_back(const struct recipe *r)
-{
-    size_t longest = 1;
-
-    for (size_t i = 0; i < r->secrets.n; i++)
-        if (strlen(r->secrets.v[i]) > longest)
-            longest = strlen(r->secrets.v[i]);
-    return longest - 1 < PARTIAL_MAX / 2 ? longest - 1 : PARTIAL_MAX / 2;
-}
-
 /* The last bytes. */
 static void keep_tail(struct follower *f, const char *bytes, size_t len)
 {
     while (len) {
-        if (f->tail.len == TAIL_BYTES)
+        if (f->tail.len == TAIL_BYTES) {
             buf_drop(&f->tail, TAIL_BYTES / 2);
+            f->tail_is_cut = true;
+        }
         size_t n = len < TAIL_BYTES - f->tail.len ? len : TAIL_BYTES - f->tail.len;
         buf_add(&f->tail, bytes, n);
         bytes += n;
@@ -87,7 +79,7 @@ static void take_text(struct follower *f, const char *bytes, size_t len)
         if (is_whole)
             show(f, 0);
         else if (f->line.len >= PARTIAL_MAX)
-            show(f, held_back(f->run->recipe));
+            show(f, redact_carry(&f->run->recipe->secrets));
         bytes += n;
         len -= n;
     }
@@ -109,7 +101,7 @@ static void take_output(struct follower *f, const char *bytes, size_t len)
 /* What follows is not what the line would have gone on with: its end may be half of a secret. */
 static void cut_line(struct follower *f)
 {
-    size_t keep = held_back(f->run->recipe);
+    size_t keep = redact_carry(&f->run->recipe->secrets);
     size_t drop = f->line.len < keep ? f->line.len : keep;
 
     show(f, keep);
@@ -318,10 +310,11 @@ static int status_of(struct run *r, const char *control)
 static const char *tail_of(struct run *r, const struct follower *f)
 {
     const char *text = f->tail.text;
+    size_t carry = redact_carry(&r->recipe->secrets);
     const char *newline = strchr(text, '\n');
 
-    if (f->tail.len > TAIL_BYTES / 2 && newline)
-        text = newline + 1;
+    if (f->tail_is_cut)
+        text = newline ? newline + 1 : text + (carry < f->tail.len ? carry : f->tail.len);
     return run_redact(r, arena_strdup(r->arena, text));
 }
 
@@ -411,7 +404,7 @@ static bool left(struct run *r, struct leave *l, struct err *err)
 {
     struct err ignored = {.arena = r->arena};
     const struct job_call *c = l->call;
-    const char *name = run_redact(r, text_shown(r->arena, c->job->name));
+    const char *name = text_shown(r->arena, run_redact(r, c->job->name));
 
     if (!run_is_stopped(r, "", err))
         return false;
@@ -524,7 +517,7 @@ static enum err_code code_of(const struct job_end *end)
 static const char *note_end(struct run *r, const struct job_call *c, const struct job_end *end)
 {
     const char *why =
-        arena_printf(r->arena, "'%s' %s", run_redact(r, text_shown(r->arena, c->job->name)),
+        arena_printf(r->arena, "'%s' %s", text_shown(r->arena, run_redact(r, c->job->name)),
                      how_it_ended(r, c, end->status));
 
     run_note(r, end->host, code_of(end), why);

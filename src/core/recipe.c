@@ -8,6 +8,7 @@
 #include "core/recipes.h"
 #include "core/run.h"
 #include "edge/digest.h"
+#include "edge/url.h"
 
 enum { KEPT_BYTES_MAX = 64 * 1024 };
 
@@ -314,6 +315,7 @@ struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, st
     if (!mistakes_told(&mistakes, file.name, errors, err))
         return NULL;
     bool may_lie = r->text && strlen(r->text) == file.len && file.len <= KEPT_BYTES_MAX &&
+                   !url_has_secret(a, r->repository) &&
                    strcmp(redact(a, &r->secrets, r->text), r->text) == 0;
     r->kept = may_lie ? r->text : NULL;
     return r;

@@ -1,6 +1,10 @@
 #include "core/recipe_reader.h"
 
-enum { SECRET_LINE_BYTES_MIN = 8 };
+#include "base/limits.h"
+#include "edge/url.h"
+
+/* Shorter ones of those that nobody has named as secrets would black out ordinary words. */
+enum { SECRET_LINE_BYTES_MIN = 8, SECRET_PASSWORD_BYTES_MIN = 8, SECRET_TOKEN_BYTES_MIN = 16 };
 
 struct linked {
     const char *path;
@@ -136,16 +140,34 @@ static void secret_add(struct reader *rd, const char *value)
     struct strs *list = &rd->recipe->secrets;
 
     strs_add(rd->a, list, value);
-    if (!strchr(value, '\n'))
-        return;
-    /* Output is looked at line by line, so the lines of a key count too. */
+    /* Output is looked at line by line, so the lines of a key count too, without the carriage
+     * return of some; and in parts, of which only so much is kept back for the next. */
     while (*value) {
         size_t len = strcspn(value, "\n");
-        const char *line = arena_strndup(rd->a, value, len);
-        if (len >= SECRET_LINE_BYTES_MIN)
-            strs_add(rd->a, list, line);
+        size_t end = len && value[len - 1] == '\r' ? len - 1 : len;
+        if (end >= SECRET_LINE_BYTES_MIN)
+            strs_add(rd->a, list, arena_strndup(rd->a, value, end));
+        for (size_t at = 0; end > SECRET_PIECE_BYTES && at < end; at += SECRET_PIECE_BYTES) {
+            size_t n = end - at < SECRET_PIECE_BYTES ? end - at : SECRET_PIECE_BYTES;
+            if (n >= SECRET_BYTES_MIN)
+                strs_add(rd->a, list, arena_strndup(rd->a, value + at, n));
+        }
         value += len + (value[len] == '\n');
     }
+}
+
+/* The password of the repository counts as well, and a user name that is a token by its length. */
+static void secrets_of_repository(struct reader *rd)
+{
+    struct err ignored = {.arena = rd->a};
+    struct url url = {0};
+
+    if (!rd->recipe->repository || !url_parse(&url, rd->a, rd->recipe->repository, &ignored))
+        return;
+    if (url.password && strlen(url.password) >= SECRET_PASSWORD_BYTES_MIN)
+        secret_add(rd, url.password);
+    if (!url.password && url.userinfo && strlen(url.userinfo) >= SECRET_TOKEN_BYTES_MIN)
+        secret_add(rd, url.userinfo);
 }
 
 static void secret_check(struct reader *rd, const struct secret_item *item, const char *value)
@@ -227,6 +249,7 @@ static void secrets_finish(struct reader *rd)
         else
             secret_check(rd, item, item->text);
     }
+    secrets_of_repository(rd);
     secrets_sort(&rd->recipe->secrets);
 }
 

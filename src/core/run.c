@@ -57,6 +57,16 @@ const char *redact(struct arena *a, const struct strs *secrets, const char *text
     return text;
 }
 
+size_t redact_carry(const struct strs *secrets)
+{
+    size_t longest = 1;
+
+    for (size_t i = 0; i < secrets->n; i++)
+        if (strlen(secrets->v[i]) > longest)
+            longest = strlen(secrets->v[i]);
+    return longest - 1 < SECRET_PIECE_BYTES ? longest - 1 : SECRET_PIECE_BYTES;
+}
+
 const char *run_redact(const struct run *r, const char *text)
 {
     return redact(r->arena, &r->recipe->secrets, text);

@@ -98,6 +98,10 @@ struct run_info run_info(const struct run *r);
 /* The folder of the run's release on that host. */
 const char *run_folder(struct run *r, size_t host);
 
+/* Of text that goes on, how many bytes at its end may be the beginning of a secret: whoever cuts
+ * it keeps as many back, for the next part. */
+size_t redact_carry(const struct strs *secrets);
+
 /* Text with every secret of the recipe replaced by [secret]. */
 const char *run_redact(const struct run *r, const char *text);
 const char *redact(struct arena *a, const struct strs *secrets, const char *text);

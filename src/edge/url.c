@@ -12,8 +12,46 @@ static const struct {
 } schemes[] = {{"file", URL_FILE}, {"https", URL_HTTP},  {"http", URL_HTTP},  {"git", URL_GIT},
                {"ssh", URL_SSH},   {"ssh+git", URL_SSH}, {"git+ssh", URL_SSH}};
 
-/* How many bytes at s are not to be shown. */
-static size_t secret_length(const struct url *u, const char *s)
+/* The bytes of a URL that end with the last @ of its authority, at s: the length before the @.  A
+ * password with a slash in it makes the authority end too early; what then stands for a port is no
+ * number. */
+static size_t userinfo_length(const char *s)
+{
+    size_t end = strcspn(s, "/ \t\r\n'\"<>");
+    size_t all = strcspn(s, " \t\r\n'\"<>");
+    const char *colon = memchr(s, ':', end);
+
+    if (!memchr(s, '@', end) && *s != '[' && colon && colon[1] != '/' &&
+        strspn(colon + 1, "0123456789") < (size_t)(s + end - colon - 1))
+        end = all;
+    while (end && s[end - 1] != '@')
+        end--;
+    return end ? end - 1 : 0;
+}
+
+/* How many bytes at s are not to be shown; skip: how many before them are. */
+static size_t secret_in_url(const char *text, const char *s, size_t *skip)
+{
+    size_t len = s - text >= 3 && strncmp(s - 3, "://", 3) == 0 ? userinfo_length(s) : 0;
+    const char *scheme = s - 3;
+    const char *colon = len ? memchr(s, ':', len) : NULL;
+
+    *skip = 0;
+    if (!len)
+        return 0;
+    while (scheme > text && (isalnum((unsigned char)scheme[-1]) || strchr("+-.", scheme[-1])))
+        scheme--;
+    size_t n = (size_t)(s - 3 - scheme);
+    bool is_ssh = n >= 3 && (strncmp(scheme, "ssh", 3) == 0 || strncmp(s - 6, "ssh", 3) == 0);
+    /* Over HTTP the name alone can be a token. */
+    if (!is_ssh)
+        return len;
+    *skip = colon ? (size_t)(colon - s) + 1 : len;
+    return len - *skip;
+}
+
+/* The same for what this URL has, wherever it stands. */
+static size_t secret_of(const struct url *u, const char *s)
 {
     size_t len = u->userinfo ? strlen(u->userinfo) : 0;
 
@@ -27,19 +65,33 @@ const char *url_clean(const struct url *u, struct arena *a, const char *message)
 {
     struct buf clean = buf_make(strlen(message) * 4 + 64);
 
-    while (*message) {
-        size_t len = secret_length(u, message);
+    for (const char *s = message; *s;) {
+        size_t skip;
+        size_t len = secret_in_url(message, s, &skip);
+        buf_add(&clean, s, skip);
+        s += skip;
+        if (!len && !skip)
+            len = secret_of(u, s);
         if (len)
             buf_puts(&clean, "***");
-        else
-            buf_add(&clean, message, 1);
-        message += len ? len : 1;
+        else if (!skip)
+            buf_add(&clean, s, 1);
+        s += len ? len : !skip;
     }
     while (clean.len && strchr(" \r\n", clean.text[clean.len - 1]))
         clean.text[--clean.len] = '\0';
     const char *shown = text_shown(a, clean.text);
     buf_free(&clean);
     return shown;
+}
+
+bool url_has_secret(struct arena *a, const char *text)
+{
+    struct err refused = {.arena = a};
+    struct url u = {0};
+
+    /* What is refused may be so because of its password. */
+    return text && (!url_parse(&u, a, text, &refused) || u.password || u.userinfo);
 }
 
 static const char *last_part(struct arena *a, const char *path)
@@ -98,7 +150,8 @@ static bool take_scheme(struct url *u, struct arena *a, const char *rest, struct
             known = true;
         }
     rest += 3;
-    size_t end = strcspn(rest, "/");
+    size_t user = userinfo_length(rest);
+    size_t end = user + strcspn(rest + user, "/");
     if (!known)
         u->kind = URL_HTTP; /* so that nothing secret is shown */
     if (u->kind != URL_FILE)
@@ -109,6 +162,22 @@ static bool take_scheme(struct url *u, struct arena *a, const char *rest, struct
                             "repository '%s': the address must be a path, file://, https://, "
                             "http://, git://, ssh:// or user@host:path",
                             u->shown);
+}
+
+/* "ann:secret@host:path" is no form that ssh knows, but people write it: the length of what is
+ * between the first colon and the @ before the host.  The path of "host:path" can have an @, too,
+ * but not a colon or a bracket behind it. */
+static size_t scp_password(const char *text, size_t colon)
+{
+    const char *rest = text + colon + 1;
+    size_t end = strcspn(rest, "/");
+    const char *at = memchr(rest, '@', end);
+
+    for (const char *next = at; next; next = memchr(next + 1, '@', (size_t)(rest + end - next - 1)))
+        at = next;
+    if (!at || !memchr(at, ':', (size_t)(rest + strlen(rest) - at)))
+        return 0;
+    return (size_t)(at - rest);
 }
 
 bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *err)
@@ -132,6 +201,12 @@ bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *e
     } else if (text[colon] && !memchr(text, '/', colon)) {
         /* host:path, where the host can be an address in brackets */
         const char *close = strchr(text, ']');
+        size_t password = scp_password(text, colon);
+        if (password)
+            return err_set(err, ERR_USAGE,
+                           "repository '%.*s:***%s': a password cannot be given here: ssh logs in"
+                           " with a key; leave it out",
+                           (int)colon, u.shown, text_shown(a, text + colon + 1 + password));
         if (close && close[1] == ':')
             colon = (size_t)(close - text) + 1;
         u.kind = URL_SSH;

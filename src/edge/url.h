@@ -22,7 +22,11 @@ struct url {
  */
 bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *err) MUST_CHECK;
 
-/* A message of somebody else's, made fit to be shown: without what is secret. */
+/* Whether something in the address must not be shown. */
+bool url_has_secret(struct arena *a, const char *text);
+
+/* A message of somebody else's, made fit to be shown: without what is secret in this URL, and in
+ * any other that it names, such as the one that a server redirects to. */
 const char *url_clean(const struct url *u, struct arena *a, const char *message);
 
 #endif

@@ -34,6 +34,12 @@ static const struct want wants[] = {
     {"ssh://git@[::1]:2222/x", URL_SSH, "git", "::1", 2222, NULL, "x"},
     {"git@github.com:me/my_app.git", URL_SSH, "git", "github.com", 22, NULL, "my_app"},
     {"host:x", URL_SSH, NULL, "host", 22, NULL, "x"},
+    {"host:a@b/c", URL_SSH, NULL, "host", 22, NULL, "c"},
+    {"git@host:a@b", URL_SSH, "git", "host", 22, NULL, "a-b"},
+    {"https://ann:pa/ss@h/x", URL_HTTP, "ann", "h", 22, "https://***@h/x", "x"},
+    {"ssh://git:p@ss@h/x", URL_SSH, "git", "h", 22, "ssh://git:***@h/x", "x"},
+    {"ssh+git://git:pw@h/x", URL_SSH, "git", "h", 22, "ssh+git://git:***@h/x", "x"},
+    {"https://h:8443/x@y", URL_HTTP, NULL, "h", 8443, NULL, "x-y"},
     {"git@[::1]:x/y", URL_SSH, "git", "::1", 22, NULL, "y"},
     {"https://h", URL_HTTP, NULL, "h", 22, NULL, "repository"},
     {"https://h/..", URL_HTTP, NULL, "h", 22, NULL, "-."},
@@ -62,9 +68,20 @@ static void test_parse(void **state)
 
 static void test_refused(void **state)
 {
-    static const char *const bad[] = {
-        "",         "ftp://a:pw@h/x", "ext::sh -c 'pw'", "-o:x", "a\nb",
-        "ssh:///x", "https://-h/x",   "ssh://u@/x",      ":x",   "x://"};
+    static const char *const bad[] = {"",
+                                      "ftp://a:pw@h/x",
+                                      "ext::sh -c 'pw'",
+                                      "-o:x",
+                                      "a\nb",
+                                      "u:pw@[::1]:x",
+                                      "u:pw@h:x",
+                                      "u:p:w@h:x/y",
+                                      "u:p@w@h:x",
+                                      "ssh:///x",
+                                      "https://-h/x",
+                                      "ssh://u@/x",
+                                      ":x",
+                                      "x://"};
     struct arena a = {0};
 
     (void)state;
@@ -75,8 +92,8 @@ static void test_refused(void **state)
             fail_msg("'%s' was taken for an address", bad[i]);
         assert_int_equal(err.code, ERR_USAGE);
         assert_null(u.text);
-        if (strstr(bad[i], "a:pw@"))
-            assert_null(strstr(err.msg, "pw"));
+        for (size_t k = 0; strstr(bad[i], ":p") && k < 3; k++)
+            assert_null(strstr(err.msg, (const char *[]){":pw", ":p:w", ":p@w"}[k]));
     }
     arena_free(&a);
 }
@@ -93,6 +110,11 @@ static void test_clean(void **state)
                         "GET https://***@h/x: *** \\x1b ann");
     assert_true(url_parse(&u, &a, "https://git@h/x", &err));
     assert_string_equal(url_clean(&u, &a, "git said: git@h"), "git said: ***@h");
+    /* Where a server sends us, with a password of its own. */
+    assert_string_equal(url_clean(&u, &a, "to 'http://bob:0ther@x:80/y', ssh://bob:0ther@x"),
+                        "to 'http://***@x:80/y', ssh://bob:***@x");
+    assert_string_equal(url_clean(&u, &a, "ssh://bob@x and http://x/y@z"),
+                        "ssh://bob@x and http://x/y@z");
     arena_free(&a);
 }
 
