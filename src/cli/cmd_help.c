@@ -147,6 +147,7 @@ bool cmd_init(struct session *s, struct err *err)
     if (fd < 0)
         return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(s->arena, path),
                        strerror(errno));
+    errno = ENOSPC; /* when only a part is written there is no error yet, and no room */
     bool ok = write(fd, starter, sizeof starter - 1) == (ssize_t)sizeof starter - 1;
     ok = close(fd) == 0 && ok;
     if (!ok)

@@ -2,10 +2,10 @@
 
 #include "base/text.h"
 #include "core/engine.h"
+#include "edge/known_hosts.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -16,12 +16,13 @@ enum { TICK_MS = 100 };
 const char *session_user(struct arena *a)
 {
     static const char *const names[] = {"USER", "LOGNAME", "USERNAME"};
-    const struct passwd *pw = getpwuid(getuid());
+    const char *name = login_user(a);
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (getenv(names[i]) && *getenv(names[i]))
             return text_shown(a, getenv(names[i]));
-    return pw ? arena_strdup(a, pw->pw_name) : "unknown";
+    /* Without an entry the number, as ps and ls show it. */
+    return name ? text_shown(a, name) : arena_printf(a, "%lld", (long long)getuid());
 }
 
 const char *session_by(struct arena *a)
@@ -29,9 +30,10 @@ const char *session_by(struct arena *a)
     char machine[256] = "";
 
     if (gethostname(machine, sizeof machine - 1) != 0)
-        return session_user(a);
+        machine[0] = '\0';
     machine[strcspn(machine, ".")] = '\0';
-    return arena_printf(a, "%s@%s", session_user(a), machine);
+    return *machine ? arena_printf(a, "%s@%s", session_user(a), text_shown(a, machine))
+                    : session_user(a);
 }
 
 /* One host stays when --hosts names it and --roles gives one of its roles. */
@@ -82,6 +84,25 @@ static bool choose_hosts(struct session *s, const struct strs *hosts, const stru
     return true;
 }
 
+/* Whom to log in as is in the recipe, or is the local user; it is never guessed. */
+static bool choose_logins(struct session *s, struct err *err)
+{
+    struct recipe *r = s->recipe;
+    const char *local = login_user(s->arena);
+
+    for (size_t h = 0; h < r->n_hosts && r->transport != TRANSPORT_LOCAL; h++) {
+        if (!r->hosts[h].user && !local)
+            return err_set(
+                err, ERR_USAGE,
+                "no user to log in as on host '%s': your user id %lld has no entry in"
+                " the user database (passwd); name one with 'user:' at the host in the recipe, or as 'user@host'",
+                text_shown(s->arena, r->hosts[h].name), (long long)getuid());
+        if (!r->hosts[h].user)
+            r->hosts[h].user = local;
+    }
+    return true;
+}
+
 /* On standard error, all of them: whoever mends one wants to see the next. */
 static void print_mistakes(const struct session *s, const struct strs *mistakes)
 {
@@ -111,7 +132,8 @@ static bool read_recipe(struct session *s, const char *environment, const char *
     if (s->options.wait_limit_ms >= 0)
         s->recipe->backup.wait_limit_ms = s->options.wait_limit_ms;
     /* A run's own hosts are those of its plan. */
-    return !environment || text || choose_hosts(s, &hosts, &roles, err);
+    return !environment ||
+           ((text || choose_hosts(s, &hosts, &roles, err)) && choose_logins(s, err));
 }
 
 bool session_recipe(struct session *s, const char *environment, struct err *err)
@@ -370,14 +392,15 @@ const char *session_stage(const struct session *s, const struct survey *sv)
     return stage;
 }
 
-static void fetch_progress(void *arg, unsigned received, unsigned total, size_t bytes)
+static void fetch_progress(void *arg, const char *shown, unsigned received, unsigned total,
+                           size_t bytes)
 {
     struct session *s = arg;
 
     if (s->options.quiet || s->options.json || !isatty(STDERR_FILENO))
         return;
-    fprintf(stderr, "\r\033[Kfetching %s: %u of %u objects, %s%s", s->recipe->repository, received,
-            total, text_size(s->arena, bytes), received == total && total ? "\r\033[K" : "");
+    fprintf(stderr, "\r\033[Kfetching %s: %u of %u objects, %s%s", shown, received, total,
+            text_size(s->arena, bytes), received == total && total ? "\r\033[K" : "");
 }
 
 static bool fetch_stop(void *arg)

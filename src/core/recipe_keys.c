@@ -216,7 +216,7 @@ const struct recipe_key recipe_keys[] = {
     {"hosts.name", KEY_TEXT, .check = check_host_name, IN_HOST(name),
      .fallback_shown = "hosts.host", .about = "what people see"},
     {"hosts.user", KEY_TEXT, .check = check_user, IN_HOST(user),
-     .fallback_shown = "your name on this machine", .about = "the user to log in as"},
+     .fallback_shown = "your login name on this machine", .about = "the user to log in as"},
     {"hosts.port", KEY_PORT, .min = 1, .fallback_shown = "22", IN_HOST(port),
      .about = "the port of its sshd"},
     {"hosts.roles", KEY_TEXTS, .check = check_role, IN_HOST(roles), .fallback_shown = "all of them",

@@ -28,7 +28,7 @@ enum transport { TRANSPORT_LIBSSH2, TRANSPORT_LOCAL };
 struct fleet_host {
     const char *name;    /* what people see */
     const char *address; /* name or IP address to connect to */
-    const char *user;    /* NULL: the local user's name */
+    const char *user;    /* whom to log in as; not needed with TRANSPORT_LOCAL */
     int port;            /* 0: 22 */
     const char
         *host_key; /* pinned: "SHA256:..." or a public key line; then known_hosts is not asked */

@@ -51,11 +51,25 @@ const char *home_dir(void)
     return pw && pw->pw_dir ? pw->pw_dir : "/";
 }
 
+const char *login_user(struct arena *a)
+{
+    const struct passwd *pw = getpwuid(getuid());
+
+    return pw && pw->pw_name && *pw->pw_name ? arena_strdup(a, pw->pw_name) : NULL;
+}
+
 const char *home_expand(struct arena *a, const char *path)
 {
-    if (path[0] == '~' && path[1] == '/')
-        return arena_printf(a, "%s%s", home_dir(), path + 1);
-    return arena_strdup(a, path);
+    size_t len = strcspn(path, "/");
+
+    if (path[0] != '~')
+        return arena_strdup(a, path);
+    const struct passwd *pw = len > 1 ? getpwnam(arena_strndup(a, path + 1, len - 1)) : NULL;
+    const char *home = len == 1 ? home_dir() : pw ? pw->pw_dir : NULL;
+    if (!home)
+        return arena_strdup(a, path);
+    /* The home directory can be the root directory itself. */
+    return arena_printf(a, "%s%s", path[len] && strcmp(home, "/") == 0 ? "" : home, path + len);
 }
 
 const char *home_shorten(struct arena *a, const char *path)
@@ -134,8 +148,9 @@ static void read_lines(struct known_hosts *k, char *text, size_t len, const char
 static ssize_t read_whole(struct known_hosts *k, const char *path, char **ret_text)
 {
     struct stat st;
-    ssize_t got = -1;
+    ssize_t got = 0;
     size_t len = 0;
+    bool ok = false;
 
     /* Not waiting for a writer, should somebody have put a pipe there. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -144,8 +159,8 @@ static ssize_t read_whole(struct known_hosts *k, const char *path, char **ret_te
     if (fstat(fd, &st) < 0)
         goto out;
     if (!S_ISREG(st.st_mode)) {
-        errno = S_ISDIR(st.st_mode) ? EISDIR : 0;
-        got = errno ? -1 : 0;
+        ok = !S_ISDIR(st.st_mode);
+        errno = EISDIR;
         goto out;
     }
     if (st.st_size > FILE_BYTES_MAX) {
@@ -153,18 +168,17 @@ static ssize_t read_whole(struct known_hosts *k, const char *path, char **ret_te
         goto out;
     }
     *ret_text = arena_alloc(&k->arena, (size_t)st.st_size + 1);
-    while (len < (size_t)st.st_size) {
-        got = read(fd, *ret_text + len, (size_t)st.st_size - len);
-        if (got <= 0)
-            break;
+    /* It may have become shorter since; and an empty one is not read at all. */
+    do {
         len += (size_t)got;
-    }
-    got = got < 0 ? -1 : (ssize_t)len;
+        got = len < (size_t)st.st_size ? read(fd, *ret_text + len, (size_t)st.st_size - len) : 0;
+    } while (got > 0);
+    ok = got == 0;
 out:;
     int keep = errno;
     close(fd);
     errno = keep;
-    return got;
+    return ok ? (ssize_t)len : -1;
 }
 
 static void read_file(struct known_hosts *k, const char *name)

@@ -80,7 +80,12 @@ const char *host_key_pin_type(struct arena *a, const char *pin);
 /* The home directory: $HOME when that is an absolute path, else that of the user database. */
 const char *home_dir(void);
 
-/* "~/x" becomes a path; and a path under the home directory becomes "~/x" again, for people. */
+/* Whom ssh would log in as when nobody names a user: the entry of the real user id in the user
+ * database, never a variable of the environment.  NULL when it has no entry, as in a container. */
+const char *login_user(struct arena *a);
+
+/* "~/x" and "~ann/x" become paths (the latter stays as it is when there is no such user); and a
+ * path under the home directory becomes "~/x" again, for people. */
 const char *home_expand(struct arena *a, const char *path);
 const char *home_shorten(struct arena *a, const char *path);
 

@@ -21,8 +21,9 @@ struct repo_options {
     const char *url;       /* a path, or file://, https://, git://, ssh://, user@host:path */
     const char *base_dir;  /* what a relative path is relative to: the recipe's folder */
     const char *cache_dir; /* mirrors of URLs; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
-    /* Told now and then while fetching: objects received of total, bytes; may be NULL. */
-    void (*progress)(void *arg, unsigned received, unsigned total, size_t bytes);
+    /* Told now and then while fetching: the address without its password, objects received of
+     * total, bytes; may be NULL. */
+    void (*progress)(void *arg, const char *shown, unsigned received, unsigned total, size_t bytes);
     /* Asked now and then while fetching and packing: true ends it with INTERRUPTED; may be NULL. */
     bool (*stop)(void *arg);
     /* For an encrypted key; may be NULL. */

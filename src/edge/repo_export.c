@@ -414,7 +414,7 @@ static bool read_info(struct walk *w, struct err *err)
 {
     const char *path =
         arena_printf(&w->scratch, "%s/info/attributes", git_repository_commondir(w->repo->git));
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     bool ok = true;
 

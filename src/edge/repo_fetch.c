@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -58,7 +57,7 @@ static int on_progress(const git_indexer_progress *p, void *arg)
     if (f->options->progress &&
         (now >= f->next_ms || (p->indexed_objects && p->indexed_objects == p->total_objects))) {
         f->next_ms = now + PROGRESS_MS;
-        f->options->progress(f->options->arg, p->received_objects, p->total_objects,
+        f->options->progress(f->options->arg, f->repo->shown, p->received_objects, p->total_objects,
                              p->received_bytes);
     }
     return check_stop(f);
@@ -96,7 +95,7 @@ static bool key_is_encrypted(const char *path)
     /* "openssh-key-v1", then the cipher "none", in base64 */
     static const char plain[] = "b3BlbnNzaC1rZXktdjEAAAAABG5vbm";
     char head[KEY_HEAD + 1] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t len = fd >= 0 ? read(fd, head, KEY_HEAD) : -1;
 
     if (fd >= 0)
@@ -125,7 +124,8 @@ static int ssh_credential(struct fetching *f, git_credential **out, const char *
                 return git_credential_ssh_key_from_agent(out, user);
             continue;
         }
-        const char *key = arena_printf(f->arena, "%s/.ssh/%s", home_dir(), files[way - 1]);
+        const char *key =
+            home_expand(f->arena, arena_printf(f->arena, "~/.ssh/%s", files[way - 1]));
         const char *pub = arena_printf(f->arena, "%s.pub", key);
         char phrase[1024] = "";
         if (access(key, R_OK) != 0)
@@ -172,15 +172,23 @@ static int on_credentials(git_credential **out, const char *url, const char *use
                           void *arg)
 {
     struct fetching *f = arg;
-    struct passwd *me = getpwuid(geteuid());
 
     (void)url;
     if (check_stop(f) < 0)
         return GIT_EUSER;
+    if (!user && allowed & (GIT_CREDENTIAL_USERNAME | GIT_CREDENTIAL_SSH_KEY))
+        user = login_user(f->arena);
+    if (!user && allowed & (GIT_CREDENTIAL_USERNAME | GIT_CREDENTIAL_SSH_KEY)) {
+        f->refusal = arena_printf(f->arena,
+                                  "no user to log in as: your user id %lld has no entry in the"
+                                  " user database (passwd); write 'user@' before the host",
+                                  (long long)getuid());
+        return GIT_EAUTH;
+    }
     if (allowed & GIT_CREDENTIAL_USERNAME)
-        return git_credential_username_new(out, user ? user : me ? me->pw_name : "git");
+        return git_credential_username_new(out, user);
     if (allowed & GIT_CREDENTIAL_SSH_KEY)
-        return ssh_credential(f, out, user ? user : "git");
+        return ssh_credential(f, out, user);
     if (allowed & GIT_CREDENTIAL_USERPASS_PLAINTEXT && f->url.kind == URL_HTTP)
         return http_credential(f, out, user);
     f->refusal = "the server offers no way to log in that is supported: a key or, over HTTP, a "
@@ -376,14 +384,43 @@ out:
     return ok;
 }
 
-static const char *cache_dir(struct arena *a, const char *asked)
+/* Where there is no home directory to write in, as for a user of a container that has only a
+ * number.  Others can write to the folder around it: it has to be ours alone. */
+static const char *temporary_cache(struct arena *a, struct err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    const char *dir =
+        arena_printf(a, "%s/crelease-%lld", tmp && *tmp == '/' ? tmp : "/tmp", (long long)getuid());
+    struct stat st;
+
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+        err_set(err, ERR_FAILED, "cannot make the folder '%s': %s", text_shown(a, dir),
+                strerror(errno));
+    else if (lstat(dir, &st) < 0)
+        err_set(err, ERR_FAILED, "cannot use the folder '%s': %s", text_shown(a, dir),
+                strerror(errno));
+    else if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || (st.st_mode & 077) != 0)
+        err_set(err, ERR_FAILED,
+                "cannot use the folder '%s': it is not a folder that only you can write; set"
+                " XDG_CACHE_HOME to another",
+                text_shown(a, dir));
+    else
+        return dir;
+    return NULL;
+}
+
+static const char *cache_dir(struct arena *a, const char *asked, struct err *err)
 {
     const char *xdg = getenv("XDG_CACHE_HOME");
+    struct err ignored = {.arena = a};
+    const char *dir = asked                ? asked
+                      : xdg && *xdg == '/' ? arena_printf(a, "%s/crelease", xdg)
+                                           : home_expand(a, "~/.cache/crelease");
 
-    if (asked)
-        return asked;
-    return xdg && *xdg == '/' ? arena_printf(a, "%s/crelease", xdg)
-                              : arena_printf(a, "%s/.cache/crelease", home_dir());
+    if (asked || (xdg && *xdg == '/'))
+        return make_dirs(a, dir, err) ? dir : NULL;
+    return make_dirs(a, dir, &ignored) && access(dir, W_OK | X_OK) == 0 ? dir
+                                                                        : temporary_cache(a, err);
 }
 
 /* Two URLs never share a folder; the same one with another password does not make a second. */
@@ -401,13 +438,13 @@ static const char *mirror_name(struct arena *a, const struct url *url)
 bool repo_open_mirror(struct repo *r, const struct url *url, const struct repo_options *options,
                       struct err *err)
 {
-    const char *dir = cache_dir(&r->arena, options->cache_dir);
-    const char *path = arena_printf(&r->arena, "%s/%s", dir, mirror_name(&r->arena, url));
+    const char *dir = cache_dir(&r->arena, options->cache_dir, err);
     const unsigned flags = GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE;
     bool ok = false;
 
-    if (!make_dirs(&r->arena, dir, err))
+    if (!dir)
         return false;
+    const char *path = arena_printf(&r->arena, "%s/%s", dir, mirror_name(&r->arena, url));
     int lock = lock_mirror(r, arena_printf(&r->arena, "%s.lock", path), err);
     if (lock < 0)
         return false;

@@ -4,23 +4,11 @@
 
 #include "base/text.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 enum { PASSPHRASE_TRIES = 3 };
 
 static bool library_is_1_11(void)
 {
     return libssh2_version(0x010b00) != NULL;
-}
-
-static const char *login_name(struct link *link)
-{
-    const struct passwd *pw = getpwuid(getuid());
-
-    if (link->host->user)
-        return link->host->user;
-    return pw ? arena_strdup(&link->arena, pw->pw_name) : "root";
 }
 
 /* The keys of the agent, in the arena; their ids are the library's until the agent is freed. */
@@ -56,7 +44,7 @@ void login_begin(struct link *link)
     size_t n;
     struct agent_key *agent = agent_keys(link, &n);
 
-    link->user = login_name(link);
+    link->user = link->host->user;
     link->list = login_list_make(&link->arena, link->host->identity, agent, n, &library);
     for (size_t i = 0; i < link->list.n; i++)
         if (link->list.key[i].file.text && link->list.key[i].file.loose)

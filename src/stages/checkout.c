@@ -58,6 +58,7 @@ static FILE *manifest_write(const struct export *x, const char *revision, off_t 
         err_set(err, ERR_FAILED, "cannot make a temporary file: %s", strerror(errno));
         return NULL;
     }
+    errno = 0; /* of the first write that fails; not every later call sets it */
     fprintf(f, "crelease-manifest 1\nrevision %s\n", revision);
     for (size_t i = 0; i < x->n; i++)
         put_entry(f, &x->entry[i]);
@@ -65,7 +66,8 @@ static FILE *manifest_write(const struct export *x, const char *revision, off_t 
     for (; size % BLOCK; size++)
         putc('\n', f);
     if (fflush(f) != 0 || ferror(f)) {
-        err_set(err, ERR_FAILED, "cannot write a temporary file: %s", strerror(errno));
+        err_set(err, ERR_FAILED, "cannot write a temporary file: %s",
+                strerror(errno ? errno : EIO));
         fclose(f);
         return NULL;
     }

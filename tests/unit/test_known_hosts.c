@@ -1,6 +1,7 @@
 #include "edge/known_hosts.h"
 #include "edge/digest.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -250,6 +251,12 @@ static void test_files(void **state)
         known_hosts_open((const char *const[]){"/nonexistent/file", "/dev/null", path, NULL});
     assert_null(known_hosts_trouble(k));
     assert_int_equal(known_hosts_check(k, &host, ED_A, sizeof ED_A - 1).known, KNOWN_YES);
+    known_hosts_close(k);
+    /* An empty one is no trouble, whatever errno was before. */
+    write_file("");
+    errno = EIO;
+    k = open_file();
+    assert_null(known_hosts_trouble(k));
     known_hosts_close(k);
     k = known_hosts_open((const char *const[]){dir, NULL});
     assert_non_null(known_hosts_trouble(k));

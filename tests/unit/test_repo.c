@@ -84,12 +84,14 @@ struct bench {
     unsigned stop_at;
 };
 
-static void on_progress(void *arg, unsigned received, unsigned total, size_t bytes)
+static void on_progress(void *arg, const char *shown, unsigned received, unsigned total,
+                        size_t bytes)
 {
     struct bench *b = arg;
 
     (void)bytes;
     assert_true(received <= total);
+    assert_null(strstr(shown, "s3cr3t"));
     b->progressed++;
 }
 
