@@ -61,6 +61,9 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 
 char *arena_strndup(struct arena *a, const char *s, size_t len)
 {
+    /* What came of a subtraction that went below zero: no text is as long. */
+    if (len >= SIZE_MAX / 2)
+        out_of_memory();
     char *p = arena_alloc(a, len + 1);
     if (len)
         memcpy(p, s, len);

@@ -1,7 +1,6 @@
 #include "base/text.h"
 
-#include <ctype.h>
-#include <errno.h>
+#include "base/number.h"
 
 /* Length of the UTF-8 sequence at s, 0 when there is none. */
 static size_t utf8_length(const unsigned char *s, size_t len)
@@ -151,19 +150,18 @@ bool text_duration(const char *s, long long *ret_ms)
     long long total = 0;
     const char *begin = s;
 
-    if (!isdigit((unsigned char)*s))
+    if (!*s)
         return false;
     while (*s) {
-        char *end;
-        if (!isdigit((unsigned char)*s))
+        long long n;
+        const char *end = s + strspn(s, "0123456789");
+        if (!number_part(s, (size_t)(end - s), limit, &n))
             return false;
-        errno = 0;
-        long long n = strtoll(s, &end, 10);
         size_t len = strspn(end, "dhms");
         long long ms = unit_ms(end, len);
         if (!len && !*end && s == begin)
             ms = 1000;
-        if (errno || !ms || n > limit / ms)
+        if (!ms || n > limit / ms)
             return false;
         total += n * ms;
         if (total > limit)

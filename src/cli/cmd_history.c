@@ -1,5 +1,6 @@
 #include "cli/cmd.h"
 
+#include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "edge/clock.h"
@@ -22,7 +23,10 @@ struct past {
 struct pasts {
     struct past *v;
     size_t n;
+    size_t room;
 };
+
+enum { LINES_MAX = 1000 }; /* of each of a host's two files, the newest */
 
 static const char *word(struct arena *a, const char **s)
 {
@@ -39,52 +43,104 @@ static const char *known(const char *s)
     return strcmp(s, "-") == 0 || !*s ? NULL : s;
 }
 
-static struct past own_line(struct arena *a, const char *line)
+/* A line that no crelease writes is passed over: history is a text file, and people edit it. */
+static bool own_line(struct arena *a, const char *line, struct past *ret)
 {
     struct past p = {0};
 
     p.run = word(a, &line);
-    p.ended = strtoll(word(a, &line), NULL, 10);
+    const char *ended = word(a, &line);
     p.outcome = word(a, &line);
     p.command = word(a, &line);
     p.release = word(a, &line);
     p.revision = known(word(a, &line));
     p.ref = known(word(a, &line));
-    p.since = strtoll(word(a, &line), NULL, 10);
+    const char *since = word(a, &line);
     p.by = line;
-    return p;
+    if (!is_run_id(p.run) || !number_read(ended, NUMBER_UNIX_MAX, &p.ended) ||
+        !number_read(since, NUMBER_UNIX_MAX, &p.since))
+        return false;
+    *ret = p;
+    return true;
 }
 
-/* "Branch main (at 3f2a...) deployed as release 2026... by ann"; anything else is passed over. */
+/* "Branch main (at 3f2a...) deployed as release 2026... by ann"; anything else is passed over.  A
+ * branch may have " (at " in its name: the last one counts. */
 static bool capistrano_line(struct arena *a, const char *line, struct past *ret)
 {
-    const char *at = strstr(line, " (at ");
-    const char *as = strstr(line, ") deployed as release ");
-    const char *by = as ? strstr(as, " by ") : NULL;
+    static const char begin[] = "Branch ";
+    static const char middle[] = " (at ";
+    static const char end[] = ") deployed as release ";
+    const char *ref = line + sizeof begin - 1;
 
-    if (strncmp(line, "Branch ", 7) != 0 || !at || !as || !by || as < at)
+    if (strncmp(line, begin, sizeof begin - 1) != 0)
+        return false;
+    const char *as = strstr(ref, end);
+    const char *at = as;
+    while (at && at > ref && strncmp(at, middle, sizeof middle - 1) != 0)
+        at--;
+    if (!at || at == ref)
+        return false;
+    const char *revision = at + sizeof middle - 1;
+    const char *release = as + sizeof end - 1;
+    const char *by = strstr(release, " by ");
+    if (!by || revision > as)
         return false;
     *ret = (struct past){.command = "deploy",
                          .outcome = "done",
-                         .ref = arena_strndup(a, line + 7, (size_t)(at - line) - 7),
-                         .revision = arena_strndup(a, at + 5, (size_t)(as - at) - 5),
-                         .release = arena_strndup(a, as + 22, (size_t)(by - as) - 22),
+                         .ref = arena_strndup(a, ref, (size_t)(at - ref)),
+                         .revision = arena_strndup(a, revision, (size_t)(as - revision)),
+                         .release = arena_strndup(a, release, (size_t)(by - release)),
                          .by = by + 4};
     long long t = clock_release_time(ret->release);
     ret->since = t > 0 ? t : 0;
     return true;
 }
 
-static bool has_run(const struct pasts *all, const struct past *p)
+/* Runs of one id together, lines of Capistrano's with the deploys of their release, and of each
+ * group the one that was read first in front. */
+static int by_identity(const void *x, const void *y)
 {
+    const struct past *p = x;
+    const struct past *q = y;
+    int order = strcmp(p->run ? p->run : "", q->run ? q->run : "");
+
+    if (!order && !p->run)
+        order = strcmp(p->release, q->release);
+    return order ? order : p->order < q->order ? -1 : p->order > q->order;
+}
+
+static int by_release(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* Every host tells of the same runs, and both files do. */
+static void drop_doubles(struct arena *a, struct pasts *all)
+{
+    const char **deployed = arena_array(a, all->n + 1, sizeof *deployed);
+    size_t n_deployed = 0;
+    size_t n = 0;
+
+    if (!all->n)
+        return;
+    for (size_t i = 0; i < all->n; i++)
+        if (all->v[i].run && strcmp(all->v[i].command, "deploy") == 0)
+            deployed[n_deployed++] = all->v[i].release;
+    if (n_deployed)
+        qsort(deployed, n_deployed, sizeof *deployed, by_release);
+    qsort(all->v, all->n, sizeof *all->v, by_identity);
     for (size_t i = 0; i < all->n; i++) {
-        const struct past *q = &all->v[i];
-        if (p->run && q->run && strcmp(p->run, q->run) == 0)
-            return true;
-        if (!p->run && strcmp(p->release, q->release) == 0 && strcmp(q->command, "deploy") == 0)
-            return true;
+        const struct past *p = &all->v[i];
+        const struct past *q = n ? &all->v[n - 1] : NULL;
+        bool twice = q && (p->run ? q->run && strcmp(p->run, q->run) == 0
+                                  : !q->run && strcmp(p->release, q->release) == 0);
+        bool own = !p->run && n_deployed &&
+                   bsearch(&p->release, deployed, n_deployed, sizeof *deployed, by_release);
+        if (!twice && !own)
+            all->v[n++] = *p;
     }
-    return false;
+    all->n = n;
 }
 
 static int by_time(const void *x, const void *y)
@@ -99,26 +155,43 @@ static int by_time(const void *x, const void *y)
     return p->order < q->order ? 1 : p->order > q->order ? -1 : 0;
 }
 
-static void collect(struct session *s, const char *answer, bool own, struct pasts *all)
+/* Room doubles: how many lines there are is up to the host. */
+static void add(struct arena *a, struct pasts *all, struct past p)
 {
-    const char *prefix = own ? "run " : "log ";
+    if (all->n == all->room) {
+        struct past *more = arena_array(a, all->room ? all->room * 2 : 64, sizeof *more);
+        if (all->n)
+            memcpy(more, all->v, all->n * sizeof *more);
+        all->v = more;
+        all->room = all->room ? all->room * 2 : 64;
+    }
+    p.order = all->n;
+    all->v[all->n++] = p;
+}
+
+/* False when the host told of more runs than it was asked for. */
+static bool collect(struct arena *a, const char *answer, struct pasts *all)
+{
+    size_t runs = 0;
+    size_t logs = 0;
 
     while (*answer) {
         size_t len = strcspn(answer, "\n");
+        bool own = strncmp(answer, "run ", 4) == 0;
+        bool log = !own && strncmp(answer, "log ", 4) == 0;
         struct past p;
-        if (strncmp(answer, prefix, 4) == 0) {
-            const char *line = arena_strndup(s->arena, answer + 4, len - 4);
-            bool good = true;
-            if (own)
-                p = own_line(s->arena, line);
-            else
-                good = capistrano_line(s->arena, line, &p);
-            p.order = all->n;
-            if (good && !has_run(all, &p))
-                all->v[all->n++] = p;
+        runs += own;
+        logs += log;
+        if (runs > LINES_MAX || logs > LINES_MAX)
+            return false;
+        if (own || log) {
+            const char *line = arena_strndup(a, answer + 4, len - 4);
+            if (own ? own_line(a, line, &p) : capistrano_line(a, line, &p))
+                add(a, all, p);
         }
         answer += len + (answer[len] == '\n');
     }
+    return true;
 }
 
 static void print_one(struct session *s, const struct past *p)
@@ -171,10 +244,9 @@ static void print_all(struct session *s, const struct pasts *all)
 
 static void history_values(struct run *r, const struct step *step, size_t host, struct buf *b)
 {
-    (void)r;
     (void)step;
     (void)host;
-    quote_assign(b, "count", "1000");
+    quote_assign(b, "count", arena_printf(r->arena, "%d", LINES_MAX));
 }
 
 bool cmd_history(struct session *s, struct err *err)
@@ -195,12 +267,17 @@ bool cmd_history(struct session *s, struct err *err)
     for (size_t h = 0; h < n; h++)
         hosts[h] = h;
     bool ok = run_scripts(&s->run, &t, &replies, err);
-    all.v = arena_array(s->arena, n * 2000 + 1, sizeof *all.v);
-    for (int own = 1; own >= 0; own--)
-        for (size_t h = 0; h < n; h++)
-            if (replies[h].kind == REPLY_EXIT)
-                collect(s, replies[h].out, own, &all);
-    qsort(all.v, all.n, sizeof *all.v, by_time);
+    for (size_t h = 0; h < n; h++) {
+        if (replies[h].kind == REPLY_EXIT && !collect(s->arena, replies[h].out, &all))
+            run_warn(&s->run, s->recipe->hosts[h].name,
+                     "it answered with more than %d runs; the rest of its history was not read",
+                     LINES_MAX);
+        if (!survey_goes_on(&s->run, err))
+            return false;
+    }
+    drop_doubles(s->arena, &all);
+    if (all.n)
+        qsort(all.v, all.n, sizeof *all.v, by_time);
     print_all(s, &all);
     return ok;
 }

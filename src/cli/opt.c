@@ -1,5 +1,6 @@
 #include "cli/opt.h"
 
+#include "base/number.h"
 #include "base/text.h"
 
 enum opt_kind { OPT_FLAG, OPT_COUNT_UP, OPT_TEXT, OPT_DURATION, OPT_WORD, OPT_NUMBER };
@@ -142,9 +143,8 @@ static bool set(struct options *o, const struct option_row *row, const char *val
                            text_shown(err->arena, value));
         return true;
     case OPT_NUMBER:
-        *(long *)(void *)at =
-            strspn(value, "0123456789") == strlen(value) ? strtol(value, NULL, 10) : 0;
-        if (*(long *)(void *)at < 1 || *(long *)(void *)at > 10000)
+        *(long *)(void *)at = (long)number_or(value, 10000, 0);
+        if (*(long *)(void *)at < 1)
             return err_set(err, ERR_USAGE, "--%s is '%s', expected a number from 1 to 10000",
                            row->word, text_shown(err->arena, value));
         return true;

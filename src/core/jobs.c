@@ -1,6 +1,7 @@
 #include "core/jobs.h"
 
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 
@@ -117,9 +118,12 @@ static void take_word(struct follower *f)
     bool attached = strncmp(word, "attached ", 9) == 0;
 
     if (strncmp(word, "out ", 4) == 0) {
-        char *end;
-        f->raw_left = (size_t)strtoul(word + 4, &end, 10);
-        snprintf(f->place, sizeof f->place, "%s", *end ? end + 1 : "");
+        size_t len = strcspn(word + 4, " ");
+        /* Behind a count that is none, nothing is taken for the protocol. */
+        long long bytes = NUMBER_BYTES_MAX;
+        number_part(word + 4, len, NUMBER_BYTES_MAX, &bytes);
+        f->raw_left = (size_t)bytes;
+        snprintf(f->place, sizeof f->place, "%s", word[4 + len] ? word + 4 + len + 1 : "");
     } else if (strncmp(word, "cut ", 4) == 0)
         cut_line(f);
     else if (strncmp(word, "watch ", 6) == 0) {
@@ -293,7 +297,6 @@ static const char *how_it_ended(struct run *r, const struct job_call *c, int sta
 static int status_of(struct run *r, const char *control)
 {
     const char *exit = answer_value(r->arena, control, "exit");
-    size_t len = exit ? strlen(exit) : 0;
 
     if (!exit)
         return JOB_UNKNOWN;
@@ -301,9 +304,7 @@ static int status_of(struct run *r, const char *control)
         return JOB_LOST;
     if (strcmp(exit, "timeout") == 0)
         return JOB_TIMEOUT;
-    if (len < 1 || len > 3 || strspn(exit, "0123456789") != len)
-        return JOB_UNKNOWN;
-    return (int)strtol(exit, NULL, 10);
+    return (int)number_or(exit, 255, JOB_UNKNOWN);
 }
 
 /* Of output that was cut the first line may begin inside a secret. */

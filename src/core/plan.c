@@ -1,5 +1,6 @@
 #include "core/plan.h"
 
+#include "base/number.h"
 #include "base/text.h"
 #include "core/run.h"
 #include "core/site.h"
@@ -272,9 +273,9 @@ static bool read_value(struct arena *a, struct what *w, const char *key, const c
         w->command = strcmp(value, "rollback") == 0 ? COMMAND_ROLLBACK : COMMAND_DEPLOY;
         return strcmp(value, command_word(w->command)) == 0;
     } else if (strcmp(key, "revision_time") == 0)
-        w->revision_unix = strtoll(value, NULL, 10);
+        return number_read(value, NUMBER_UNIX_MAX, &w->revision_unix);
     else if (strcmp(key, "since") == 0)
-        w->since_unix = strtoll(value, NULL, 10);
+        return number_read(value, NUMBER_UNIX_MAX, &w->since_unix);
     else if (strcmp(key, "migrate") == 0) {
         w->no_migrate = strcmp(value, "no") == 0;
         return w->no_migrate || strcmp(value, "yes") == 0;

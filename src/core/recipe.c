@@ -1,6 +1,7 @@
 #include "core/recipe.h"
 
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "core/recipe_check.h"
 #include "core/recipe_find.h"
@@ -38,8 +39,11 @@ long recipe_primary(const struct recipe *r, const char *role)
 size_t recipe_batch(const struct recipe *r)
 {
     const char *batch = r->rolling.batch;
-    size_t n = batch ? (size_t)strtoul(batch, NULL, 10) : r->n_hosts;
+    size_t n = r->n_hosts;
+    long long count;
 
+    if (batch && number_part(batch, strcspn(batch, "%"), HOSTS_MAX, &count))
+        n = (size_t)count;
     if (batch && strchr(batch, '%'))
         n = (r->n_hosts * n + 99) / 100;
     return n < 1 ? 1 : n < r->n_hosts ? n : r->n_hosts;

@@ -1,5 +1,6 @@
 #include "core/recipe_check.h"
 
+#include "base/number.h"
 #include "core/cron.h"
 #include "edge/digest.h"
 
@@ -224,9 +225,10 @@ const char *check_share(struct arena *a, const char **value)
     const char *expected = "a number of hosts from 1, or a share from 1% to 100%";
     size_t digits = strspn(*value, DIGITS);
     const char *rest = *value + digits;
-    long n = digits && digits <= 9 ? strtol(*value, NULL, 10) : 0;
+    long long n = 0;
 
     (void)a;
+    number_part(*value, digits, 999999999, &n);
     if (n < 1)
         return expected;
     if (strcmp(rest, "%") == 0)

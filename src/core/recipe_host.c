@@ -1,6 +1,7 @@
 #include "core/recipe_reader.h"
 
 #include "base/limits.h"
+#include "base/number.h"
 #include "core/recipe_check.h"
 
 static const char SHORT_FORM[] = "'user@host:port', 'host', '[v6]:port' or a map with 'host'";
@@ -31,9 +32,8 @@ static void short_form(struct reader *rd, const struct recipe_key *key, const st
             value_wrong(rd, key, node, SHORT_FORM);
     }
     if (colon) {
-        size_t digits = strspn(colon + 1, "0123456789");
-        long port = digits && digits < 6 && !colon[1 + digits] ? strtol(colon + 1, NULL, 10) : 0;
-        if (port < 1 || port > 65535)
+        long long port = number_or(colon + 1, 65535, 0);
+        if (port < 1)
             value_wrong(rd, key, node, "a port from 1 to 65535 behind the ':'");
         ret->port = (int)port;
     }

@@ -1,6 +1,7 @@
 #include "core/recipe_reader.h"
 
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "core/recipe_check.h"
 
@@ -75,12 +76,12 @@ static void unbuilt(struct reader *rd, const struct recipe_key *key, const struc
 
 bool value_count(const char *s, long min, long max, long *ret)
 {
-    size_t digits = strspn(s, "0123456789");
+    long long n;
 
-    if (!digits || s[digits] || digits > 9)
+    if (!number_read(s, max, &n) || n < min)
         return false;
-    *ret = strtol(s, NULL, 10);
-    return *ret >= min && *ret <= max;
+    *ret = (long)n;
+    return true;
 }
 
 static bool read_word(struct reader *rd, const struct recipe_key *key, const struct node *node,

@@ -1,6 +1,7 @@
 #include "core/schedule.h"
 
 #include "base/buf.h"
+#include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/cron.h"
@@ -231,12 +232,7 @@ static const char *value_of(const char *line, const char *key)
 
 static bool read_seconds(const char *s, long long *ret)
 {
-    size_t len = strspn(s, "0123456789");
-
-    if (!len || len > 12 || s[len])
-        return false;
-    *ret = strtoll(s, NULL, 10);
-    return true;
+    return number_read(s, NUMBER_UNIX_MAX, ret);
 }
 
 static void note(struct reading *rd, const char *text)
@@ -247,14 +243,16 @@ static void note(struct reading *rd, const char *text)
 
 static struct zone *read_zone(struct arena *a, const char *hex)
 {
+    static const char DIGITS[] = "0123456789abcdef";
     size_t n = strlen(hex) / 2;
     unsigned char *bytes = arena_alloc(a, n + 1);
 
     for (size_t i = 0; i < n; i++) {
-        char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]))
+        const char *high = strchr(DIGITS, tolower((unsigned char)hex[2 * i]));
+        const char *low = strchr(DIGITS, tolower((unsigned char)hex[2 * i + 1]));
+        if (!high || !low)
             return NULL;
-        bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
+        bytes[i] = (unsigned char)((high - DIGITS) * 16 + (low - DIGITS));
     }
     return zone_read(a, bytes, n);
 }
@@ -262,9 +260,10 @@ static struct zone *read_zone(struct arena *a, const char *hex)
 /* "+0530" */
 static bool read_offset(const char *s, long *ret)
 {
-    if ((*s != '+' && *s != '-') || strspn(s + 1, "0123456789") != 4 || s[5])
+    long long n;
+
+    if ((*s != '+' && *s != '-') || strlen(s) != 5 || !number_read(s + 1, 9999, &n))
         return false;
-    long n = strtol(s + 1, NULL, 10);
     *ret = (*s == '-' ? -1 : 1) * (n / 100 * 3600 + n % 100 * 60);
     return true;
 }
@@ -394,15 +393,25 @@ static void take_table_line(struct reading *rd, struct source *src, const char *
 /* "Mon 2026-11-23 00:00:00 UTC ..." */
 static bool read_time(const char *s, long long *ret)
 {
-    int v[6];
-    char day[4];
-    char zone[8];
+    static const struct {
+        size_t at;
+        size_t len;
+        long long max;
+    } parts[] = {{4, 4, 9999}, {9, 2, 12}, {12, 2, 31}, {15, 2, 23}, {18, 2, 59}, {21, 2, 59}};
+    static const char form[] = "aaa 0000-00-00 00:00:00 UTC";
+    long long v[6];
 
-    if (sscanf(s, "%3[A-Za-z] %4d-%2d-%2d %2d:%2d:%2d %7s", day, &v[0], &v[1], &v[2], &v[3], &v[4],
-               &v[5], zone) != 8 ||
-        strcmp(zone, "UTC") != 0 || v[1] < 1 || v[1] > 12)
+    for (size_t i = 0; form[i]; i++)
+        if (form[i] == 'a'   ? !isalpha((unsigned char)s[i])
+            : form[i] == '0' ? !isdigit((unsigned char)s[i])
+                             : s[i] != form[i])
+            return false;
+    for (size_t i = 0; i < 6; i++)
+        if (!number_part(s + parts[i].at, parts[i].len, parts[i].max, &v[i]))
+            return false;
+    if ((s[27] && s[27] != ' ') || v[0] < 1970 || v[1] < 1 || v[2] < 1)
         return false;
-    *ret = zone_days(v[0], v[1], v[2]) * DAY + v[3] * 3600 + v[4] * 60 + v[5];
+    *ret = zone_days(v[0], (int)v[1], (int)v[2]) * DAY + v[3] * 3600 + v[4] * 60 + v[5];
     return true;
 }
 

@@ -1,11 +1,12 @@
 #include "core/site.h"
 
 #include "base/buf.h"
+#include "base/number.h"
 #include "edge/clock.h"
 
 enum {
     RELEASES_MAX = 100000,
-    MARKS_MAX = 100000,
+    MARKS_MAX = RELEASES_MAX,
     PLAN_BYTES_MAX = 256 * 1024,
     OWN_RECIPE_MAX = 1024 * 1024,
     TO_MIGRATE_MAX = 100
@@ -32,13 +33,19 @@ static bool next_line(struct arena *a, const char **at, struct line *ret)
     return true;
 }
 
+/* Asked of long answers again and again: only what is found is copied. */
 const char *answer_value(struct arena *a, const char *answer, const char *key)
 {
-    struct line line;
+    size_t n = strlen(key);
 
-    while (next_line(a, &answer, &line))
-        if (strcmp(line.key, key) == 0)
-            return line.value;
+    for (size_t len; answer[len = strcspn(answer, "\n")]; answer += len + 1) {
+        if (strncmp(answer, key, n) != 0)
+            continue;
+        if (answer[n] == ' ')
+            return arena_strndup(a, answer + n + 1, len - n - 1);
+        if (len == n)
+            return "";
+    }
     return NULL;
 }
 
@@ -59,14 +66,16 @@ static const char *known(const char *s)
 }
 
 /* A name that is used in paths must be 14 digits, whatever the host says. */
-static void add_release(struct arena *a, struct site *s, const char *value)
+static bool add_release(struct arena *a, struct site *s, const char *value)
 {
     const char *name = word(a, &value);
     const char *revision = word(a, &value);
     const char *finished = word(a, &value);
 
-    if (clock_release_time(name) < 0 || s->n_releases == RELEASES_MAX)
-        return;
+    if (clock_release_time(name) < 0)
+        return true;
+    if (s->n_releases == RELEASES_MAX)
+        return false;
     if ((s->n_releases & (s->n_releases + 1)) == 0) {
         struct release *more = arena_array(a, (s->n_releases + 1) * 2, sizeof *more);
         if (s->n_releases)
@@ -79,6 +88,7 @@ static void add_release(struct arena *a, struct site *s, const char *value)
         .finished = strcmp(finished, "finished") == 0,
         .manifest = strcmp(value, "manifest") == 0,
     };
+    return true;
 }
 
 static void add_mark(struct arena *a, struct site *s, const char *step, const char *state,
@@ -102,17 +112,17 @@ static bool read_mark(struct arena *a, struct site *s, const char *value, bool i
     const char *line = value;
     const char *step = word(a, &value);
     const char *state = word(a, &value);
-    size_t digits = strspn(value, "0123456789");
+    long long unix_s;
     bool known = false;
 
     if (is_first)
         return strcmp(line, "crelease-marks 1") == 0;
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         known = known || strcmp(states[i], state) == 0;
-    if (!known || !digits || digits > 12 || value[digits] || !*step ||
+    if (!known || !number_read(value, NUMBER_UNIX_MAX, &unix_s) || !*step ||
         step[strspn(step, "abcdefghijklmnopqrstuvwxyz0123456789-")])
         return false;
-    add_mark(a, s, step, state, strtoll(value, NULL, 10));
+    add_mark(a, s, step, state, unix_s);
     return true;
 }
 
@@ -129,19 +139,17 @@ static void read_lock(struct arena *a, struct site *s, const char *value)
 
     s->lock.held = true;
     if (strcmp(key, "crelease-lock") == 0)
-        s->lock.version = strtol(value, NULL, 10);
+        s->lock.version = (long)number_or(value, 999, 0);
     else if (strcmp(key, "keeper") == 0)
         s->lock.kept = *value != '\0';
     else if (strcmp(key, "run") == 0 && is_run_id(value))
         s->lock.run = value;
     else if (strcmp(key, "epoch") == 0)
-        s->lock.epoch = strspn(value, "0123456789") == strlen(value) && strlen(value) < 10
-                            ? strtol(value, NULL, 10)
-                            : 0;
+        s->lock.epoch = (long)number_or(value, 999999999, 0);
     else if (strcmp(key, "by") == 0)
         s->lock.by = value;
     else if (strcmp(key, "since") == 0)
-        s->lock.since_unix = strtoll(value, NULL, 10);
+        s->lock.since_unix = number_or(value, NUMBER_UNIX_MAX, 0);
     else if (strcmp(key, "end") == 0)
         s->lock.sum = value;
 }
@@ -173,9 +181,7 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
     const char *k = l->key;
     const char *v = l->value;
 
-    if (strcmp(k, "release") == 0)
-        add_release(a, s, v);
-    else if (strcmp(k, "lock") == 0)
+    if (strcmp(k, "lock") == 0)
         read_lock(a, s, v);
     else if (strcmp(k, "lock_is") == 0)
         s->lock.held = true;
@@ -215,11 +221,11 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
     else if (strcmp(k, "user") == 0)
         s->user = v;
     else if (strcmp(k, "free_kb") == 0 && *v)
-        s->free_kb = strtoll(v, NULL, 10);
+        s->free_kb = number_or(v, NUMBER_BYTES_MAX, -1);
     else if (strcmp(k, "leftover") == 0)
         s->leftover = v;
     else if (strcmp(k, "now") == 0)
-        s->now_unix = strtoll(v, NULL, 10);
+        s->now_unix = number_or(v, NUMBER_UNIX_MAX, 0);
 }
 
 /* What a crash cannot have made is said before anything is done with the rest. */
@@ -257,6 +263,7 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
     struct buf plan = buf_make(PLAN_BYTES_MAX);
     struct buf recipe = buf_make(OWN_RECIPE_MAX);
     const char *lock_sum = NULL;
+    const char *too_many = NULL;
     bool whole = false;
     bool good_marks = true;
     size_t marks = 0;
@@ -270,13 +277,24 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
             good_marks = read_mark(a, &s, line.value, marks++ == 0) && good_marks;
         else if (strcmp(line.key, "lock_sum") == 0)
             lock_sum = line.value;
+        else if (strcmp(line.key, "release") == 0 && !add_release(a, &s, line.value))
+            too_many = "releases";
+        if (marks > MARKS_MAX)
+            too_many = "marks";
         read_line(a, &s, &line);
         whole = whole || strcmp(line.key, "end") == 0;
     }
+    bool long_plan = plan.full;
+    if (long_plan)
+        too_many = "bytes in the plan of its run";
     s.plan = kept(a, &plan);
     s.recipe = kept(a, &recipe);
     if (!whole)
         return err_set(err, ERR_FAILED, "the host's answer is not whole");
+    /* Without the rest of them the newest would be missing. */
+    if (too_many)
+        return err_set(err, ERR_FAILED, "there are more %s than can be: at most %d", too_many,
+                       long_plan ? PLAN_BYTES_MAX : RELEASES_MAX);
     if (!check(&s, lock_sum, good_marks, err))
         return false;
     *ret = s;

@@ -1,6 +1,7 @@
 /* repo_revision.c -- from a ref to a revision, and what differs between two. */
 #include "edge/repo_git.h"
 
+#include "base/number.h"
 #include "base/text.h"
 #include "edge/digest.h"
 
@@ -96,6 +97,14 @@ static const char *subject_of(struct arena *a, const char *message)
     return arena_strndup(a, message, len);
 }
 
+/* Anybody can date a commit in any year; what is written to hosts and read back is of this era. */
+static long long time_of(const git_commit *commit)
+{
+    long long t = git_commit_time(commit);
+
+    return t < 0 ? 0 : t > NUMBER_UNIX_MAX ? NUMBER_UNIX_MAX : t;
+}
+
 bool repo_resolve(struct repo *r, struct arena *a, const char *ref, struct revision *ret,
                   struct err *err)
 {
@@ -117,7 +126,7 @@ bool repo_resolve(struct repo *r, struct arena *a, const char *ref, struct revis
         .short_sha = arena_strndup(a, sha, SHORT_SHA),
         .subject = subject_of(a, git_commit_message(commit)),
         .ref = arena_strdup(a, ref),
-        .time = git_commit_time(commit),
+        .time = time_of(commit),
     };
     git_commit_free(commit);
     return true;

@@ -1,5 +1,6 @@
 #include "edge/url.h"
 
+#include "base/number.h"
 #include "base/text.h"
 
 #include <ctype.h>
@@ -114,6 +115,15 @@ static const char *last_part(struct arena *a, const char *path)
     return *name ? name : "repository";
 }
 
+/* 0 for what is no port. */
+static int port_of(const char *s, size_t len)
+{
+    long long n = len ? 0 : 22;
+
+    number_part(s, len, 65535, &n);
+    return (int)n;
+}
+
 /* "user:password@host:port" of len bytes, without the path. */
 static void take_authority(struct url *u, struct arena *a, const char *s, size_t len)
 {
@@ -135,7 +145,7 @@ static void take_authority(struct url *u, struct arena *a, const char *s, size_t
     const char *end = close ? close + 1 : memchr(s, ':', len);
     size_t host_len = end ? (size_t)(end - s) : len;
     if (end && end < s + len && *end == ':')
-        u->port = (int)strtol(end + 1, NULL, 10);
+        u->port = port_of(end + 1, (size_t)(s + len - (end + 1)));
     u->host = close ? arena_strndup(a, s + 1, host_len - 2) : arena_strndup(a, s, host_len);
 }
 
@@ -220,6 +230,9 @@ bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *e
     }
     if (u.host && (!*u.host || *u.host == '-'))
         return err_set(err, ERR_USAGE, "repository '%s': there is no host in it", u.shown);
+    if (u.port < 1)
+        return err_set(err, ERR_USAGE, "repository '%s': the port is not a number from 1 to 65535",
+                       u.shown);
     *ret = u;
     return true;
 }

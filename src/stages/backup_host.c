@@ -3,6 +3,7 @@
 #include "stages/stages.h"
 
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/quote.h"
 #include "stages/sampled.h"
 #include "stages/scripts.h"
@@ -12,12 +13,13 @@ enum { ASK_EVERY_MS = 10000, LOOK_MS = 30000, EARLY_S = 10, PAST_MAX = 60, BIRTH
 
 enum { YOUNGER_S = 2, OLDER_S = 60 };
 
-/* The text is a number, or not known. */
-static long long number(const char *s)
+/* The first word is a number, or it is not known: -1. */
+static long long number(const char *s, long long max)
 {
-    size_t digits = strspn(s, "0123456789");
+    long long n = -1;
 
-    return digits && digits < 18 && (!s[digits] || s[digits] == ' ') ? strtoll(s, NULL, 10) : -1;
+    number_part(s, strcspn(s, " "), max, &n);
+    return n;
 }
 
 static const char *next_word(const char *s)
@@ -34,22 +36,22 @@ static bool past_of_record(const char *line, const struct backup *b, struct samp
     for (size_t i = 1; i < 7; i++)
         word[i] = next_word(word[i - 1]);
     size_t kind = strlen(b->kind);
-    if (number(word[0]) != 1 || strncmp(word[5], b->kind, kind) != 0 || word[5][kind] != ' ' ||
+    if (number(word[0], 1) != 1 || strncmp(word[5], b->kind, kind) != 0 || word[5][kind] != ' ' ||
         strcmp(word[6], b->database) != 0)
         return false;
-    *ret = (struct sample){.ended_unix = number(word[1]),
-                           .seconds = number(word[2]),
-                           .bytes = number(word[3]),
-                           .db_bytes = number(word[4])};
+    *ret = (struct sample){.ended_unix = number(word[1], NUMBER_UNIX_MAX),
+                           .seconds = number(word[2], NUMBER_SPAN_MAX),
+                           .bytes = number(word[3], NUMBER_BYTES_MAX),
+                           .db_bytes = number(word[4], NUMBER_BYTES_MAX)};
     return ret->ended_unix >= 0;
 }
 
 /* "SIZE BIRTH MTIME" of a file: made in the time between, unless its birth is not its own. */
 static bool past_of_file(const char *line, struct sample *ret)
 {
-    long long size = number(line);
-    long long birth = number(next_word(line));
-    long long changed = number(next_word(next_word(line)));
+    long long size = number(line, NUMBER_BYTES_MAX);
+    long long birth = number(next_word(line), NUMBER_UNIX_MAX);
+    long long changed = number(next_word(next_word(line)), NUMBER_UNIX_MAX);
 
     if (size <= 0 || changed < 0)
         return false;
@@ -98,7 +100,7 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
     bool rewritten = false;
     long long running_s = b->running_s;
     const char *age = answer_value(a, out, "age");
-    bool anothers = age && is_anothers(b, number(age));
+    bool anothers = age && is_anothers(b, number(age, NUMBER_SPAN_MAX));
 
     /* Of one that has ended just now nothing is seen any more: what was seen last stays. */
     while (*out) {
@@ -108,18 +110,19 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
         if ((v = value_of(line, len, "client"))) {
             if (anothers)
                 break; /* the rest is about that process */
-            t->client_pid = number(v) > 0 ? (long)number(v) : 0;
+            long long pid = number(v, NUMBER_ID_MAX);
+            t->client_pid = pid > 0 ? (long)pid : 0;
             t->pipeline = (struct strs){0};
         } else if ((v = value_of(line, len, "through"))) {
             strs_add(a, &t->pipeline, v);
         } else if ((v = value_of(line, len, "output"))) {
-            t->bytes = number(v);
+            t->bytes = number(v, NUMBER_BYTES_MAX);
             t->bytes_s = running_s;
             t->path = next_word(v);
         } else if ((v = value_of(line, len, "birth"))) {
-            rewritten = b->since_unix > 0 && number(v) < b->since_unix - BIRTH_S;
+            rewritten = b->since_unix > 0 && number(v, NUMBER_UNIX_MAX) < b->since_unix - BIRTH_S;
         } else if ((v = value_of(line, len, "age"))) {
-            t->age_s = number(v);
+            t->age_s = number(v, NUMBER_SPAN_MAX);
             t->age_ms = loop_now();
             running_s = running_s < 0 ? t->age_s : running_s;
         } else if ((v = value_of(line, len, "past")) && n < PAST_MAX) {
@@ -171,7 +174,7 @@ bool trace_has_client(struct run *r, size_t host, const char *kind)
     const char *out = ask_host(r, host, &b);
     const char *n = out ? answer_value(r->arena, out, "clients") : NULL;
 
-    return n && number(n) > 0;
+    return n && number(n, NUMBER_ID_MAX) > 0;
 }
 
 static bool is_same(const char *a, const char *b)

@@ -6,13 +6,16 @@
  * holds no lock, and is in nobody's way. */
 #include "stages/backups.h"
 
+#include "base/number.h"
 #include "base/text.h"
 #include "stages/blockers.h"
 #include "stages/db.h"
 #include "stages/partial.h"
 #include "stages/stages.h"
 
-enum { FIELDS = 15, DUMPS_MAX = 50, MAYBE_LOOKS = 3, MAYBE_MS = 150 };
+enum { FIELDS = 15, DUMPS_MAX = 50, MAYBE_LOOKS = 3, MAYBE_MS = 150, TABLES_MAX = 100000000 };
+
+enum { VERSION_MAX = 99999999 };
 
 /* One row, cut into its fields. */
 struct row {
@@ -56,6 +59,12 @@ static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_ro
     return true;
 }
 
+/* -1 for what is none. */
+static long pid_of(const char *s)
+{
+    return (long)number_or(s, NUMBER_ID_MAX, -1);
+}
+
 /* Identity as it goes back into SQL: virtual transaction, start in microseconds (or nothing),
  * and whether this role may end it: yes, no, or super (not, since it is a superuser's). */
 static const char *identity_of(struct arena *a, const struct row *row)
@@ -77,11 +86,13 @@ static struct db_session session_of(struct arena *a, const struct backup *b)
 
 static struct backup backup_of(struct run *r, const struct row *row)
 {
+    long long since_us = number_or(row->field[4], NUMBER_UNIX_MAX * 1000000, -1);
+
     return (struct backup){
         .kind = row->field[1],
-        .pid = strtol(row->field[2], NULL, 10),
+        .pid = pid_of(row->field[2]),
         .identity = identity_of(r->arena, row),
-        .since_unix = db_is_number(row->field[4]) ? strtoll(row->field[4], NULL, 10) / 1000000 : -1,
+        .since_unix = since_us < 0 ? -1 : since_us / 1000000,
         .running_s = db_seconds(row->field[5]),
         .database = row->field[6],
         .user = run_redact(r, row->field[7]),
@@ -91,22 +102,57 @@ static struct backup backup_of(struct run *r, const struct row *row)
         .percent = -1,
         .eta_s = -1,
         .copied = -1,
-        .client_port = strcmp(row->field[12], "-1") == 0 ? -1
-                       : db_is_number(row->field[12])    ? strtol(row->field[12], NULL, 10)
-                                                         : 0,
-        .locked = db_is_number(row->field[13]) ? strtol(row->field[13], NULL, 10) : -1,
-        .tables = db_is_number(row->field[14]) ? strtol(row->field[14], NULL, 10) : -1,
+        .client_port =
+            strcmp(row->field[12], "-1") == 0 ? -1 : (long)number_or(row->field[12], 65535, 0),
+        .locked = (long)number_or(row->field[13], TABLES_MAX, -1),
+        .tables = (long)number_or(row->field[14], TABLES_MAX, -1),
         .blocks_migrations = strcmp(row->field[9], "yes") == 0,
     };
 }
 
-static void take_copied(struct backups *to, const struct row *row)
+static int by_pid(const void *x, const void *y)
 {
-    if (!db_is_number(row->field[1]) || !db_is_number(row->field[2]))
+    const struct backup *a = *(struct backup *const *)x;
+    const struct backup *b = *(struct backup *const *)y;
+
+    return a->pid != b->pid ? (a->pid < b->pid ? -1 : 1) : a < b ? -1 : a > b;
+}
+
+/* The sessions in the order of their pids, so that rows about them find them by halving. */
+static struct backup **ordered(struct arena *a, const struct backups *b)
+{
+    struct backup **v = arena_array(a, b->n + 1, sizeof *v);
+
+    for (size_t i = 0; i < b->n; i++)
+        v[i] = &b->v[i];
+    if (b->n)
+        qsort(v, b->n, sizeof *v, by_pid);
+    return v;
+}
+
+/* "copied PID BYTES" and "since PID SECONDS" */
+static void take_number(struct backup **v, size_t n, const struct row *row)
+{
+    bool copied = strcmp(row->field[0], "copied") == 0;
+    long long number = number_or(row->field[2], copied ? NUMBER_BYTES_MAX : NUMBER_UNIX_MAX, -1);
+    long pid = pid_of(row->field[1]);
+    size_t low = 0; /* the first that is not before it */
+
+    if (pid < 0 || number < 0)
         return;
-    for (size_t i = 0; i < to->n; i++)
-        if (to->v[i].pid == strtol(row->field[1], NULL, 10))
-            to->v[i].copied = strtoll(row->field[2], NULL, 10);
+    for (size_t high = n; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (v[middle]->pid < pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == n || v[low]->pid != pid)
+        return;
+    if (copied)
+        v[low]->copied = number;
+    else if (v[low]->since_unix < 0)
+        v[low]->since_unix = number;
 }
 
 /* Asks in the words of the server's version, which is kept.  Who is too old for the first words
@@ -126,21 +172,14 @@ static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *
         if (!ask(r, host, sql, ret_rows, ret_n, ret_why, err))
             return false;
         long was = r->server_version;
+        long long version;
         for (size_t i = 0; i < *ret_n; i++)
             if (strcmp((*ret_rows)[i].field[0], "version") == 0 &&
-                db_is_number((*ret_rows)[i].field[1]))
-                r->server_version = strtol((*ret_rows)[i].field[1], NULL, 10);
+                number_read((*ret_rows)[i].field[1], VERSION_MAX, &version))
+                r->server_version = (long)version;
         if (!*ret_why || r->server_version == was || asked == 2)
             return true;
     }
-}
-
-static void take_since(struct backups *to, const struct row *row)
-{
-    for (size_t i = 0; i < to->n; i++)
-        if (to->v[i].since_unix < 0 && db_is_number(row->field[1]) && db_is_number(row->field[2]) &&
-            to->v[i].pid == strtol(row->field[1], NULL, 10))
-            to->v[i].since_unix = strtoll(row->field[2], NULL, 10);
 }
 
 static bool look_once(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
@@ -160,12 +199,12 @@ static bool look_once(struct run *r, size_t host, struct backups *ret, struct ba
         if (strcmp(rows[i].field[0], "session") == 0 && db_is_number(rows[i].field[2])) {
             struct backups *to = strcmp(rows[i].field[1], "own") == 0 ? ret_own : ret;
             to->v[to->n++] = backup_of(r, &rows[i]);
-        } else if (strcmp(rows[i].field[0], "copied") == 0) {
-            take_copied(ret, &rows[i]);
-        } else if (strcmp(rows[i].field[0], "since") == 0) {
-            take_since(ret, &rows[i]);
         }
     }
+    struct backup **by = ordered(r->arena, ret);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].field[0], "copied") == 0 || strcmp(rows[i].field[0], "since") == 0)
+            take_number(by, ret->n, &rows[i]);
     return true;
 }
 
@@ -258,7 +297,7 @@ static bool add_silent(struct run *r, size_t host, struct backups *b, struct err
     b->v = all;
     for (size_t i = 0; i < rows.n; i++)
         for (size_t k = 0; k < n; k++)
-            if (strtol(db_field(r->arena, rows.v[i], 1), NULL, 10) == silent[k].pid)
+            if (pid_of(db_field(r->arena, rows.v[i], 1)) == silent[k].pid)
                 b->v[b->n++] = remembered(&silent[k]);
     return true;
 }
@@ -342,8 +381,8 @@ long long backup_database_size(struct run *r, size_t host)
     if (!ask(r, host, server_of(r->recipe)->size, &rows, &n, &why, &ignored) || why)
         return -1;
     for (size_t i = 0; i < n; i++)
-        if (strcmp(rows[i].field[0], "size") == 0 && db_is_number(rows[i].field[1]))
-            return strtoll(rows[i].field[1], NULL, 10);
+        if (strcmp(rows[i].field[0], "size") == 0)
+            return number_or(rows[i].field[1], NUMBER_BYTES_MAX, -1);
     return -1;
 }
 

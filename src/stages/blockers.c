@@ -1,5 +1,6 @@
 #include "stages/blockers.h"
 
+#include "base/number.h"
 #include "base/text.h"
 #include "stages/db.h"
 #include "stages/server.h"
@@ -23,11 +24,12 @@ bool blocker_read(struct arena *a, const char *line, struct blocker *ret)
 
     for (size_t i = 0; i < sizeof f / sizeof *f; i++)
         f[i] = db_field(a, line, i);
-    if (strcmp(f[0], "blocker") != 0 || !db_is_number(f[1]) || !*word(a, f[2]))
+    long long pid;
+    if (strcmp(f[0], "blocker") != 0 || !number_read(f[1], NUMBER_ID_MAX, &pid) || !*word(a, f[2]))
         return false;
     *ret = (struct blocker){
         .kind = word(a, f[2]),
-        .pid = strtol(f[1], NULL, 10),
+        .pid = (long)pid,
         .vxid = db_is_vxid(f[3]) ? f[3] : "",
         .start = db_is_number(f[4]) ? f[4] : "",
         .running_s = db_seconds(f[5]),
@@ -35,7 +37,7 @@ bool blocker_read(struct arena *a, const char *line, struct blocker *ret)
         .application = f[7],
         .state = word(a, f[8]),
         .may_stop = strcmp(f[9], "yes") == 0,
-        .behind = db_is_number(f[10]) ? strtol(f[10], NULL, 10) : 0,
+        .behind = (long)number_or(f[10], NUMBER_ID_MAX, 0),
         .waits_for = word(a, f[11]),
         .query = f[12],
     };
@@ -185,7 +187,7 @@ void blockers_take(struct run *r, const struct step *s, size_t host, struct bloc
     if (blocker_read(r->arena, line, &one)) {
         add(r, s, host, b, &one);
     } else if (strcmp(what, "behind") == 0 && db_is_number(pid)) {
-        b->dump_behind = strtol(pid, NULL, 10);
+        b->dump_behind = (long)number_or(pid, NUMBER_ID_MAX, 0);
     } else if (strcmp(what, "helpless") == 0 && db_is_number(pid)) {
         if (!b->helpless)
             run_warn(r, r->recipe->hosts[host].name,
@@ -199,7 +201,7 @@ void blockers_take(struct run *r, const struct step *s, size_t host, struct bloc
         b->cancelled = true;
         if (strcmp(db_field(r->arena, line, 2), "crowd") == 0 && db_is_number(behind)) {
             b->crowded = true;
-            b->crowd = strtol(behind, NULL, 10);
+            b->crowd = (long)number_or(behind, NUMBER_ID_MAX, 0);
         }
     }
 }

@@ -1,6 +1,7 @@
 #include "stages/db.h"
 
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/jobs.h"
@@ -146,5 +147,5 @@ bool db_is_vxid(const char *s)
 
 long long db_seconds(const char *s)
 {
-    return db_is_number(s) && strlen(s) <= 12 ? strtoll(s, NULL, 10) : -1;
+    return number_or(s, NUMBER_SPAN_MAX, -1);
 }

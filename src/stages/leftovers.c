@@ -1,6 +1,7 @@
 #include "stages/leftovers.h"
 
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "stages/db.h"
@@ -25,7 +26,7 @@ bool leftovers_look(struct run *r, size_t host, long server_version, struct left
     for (size_t i = 0; i < rows.n; i++) {
         const char *n = db_field(r->arena, rows.v[i], 1);
         if (strncmp(rows.v[i], "deadlocks\037", 10) == 0)
-            ret->deadlocks = db_is_number(n) ? strtoll(n, NULL, 10) : -1;
+            ret->deadlocks = number_or(n, NUMBER_ID_MAX, -1);
         else if (ret->v.n < most)
             strs_add(r->arena, &ret->v, rows.v[i]);
     }
@@ -279,9 +280,11 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
         const char *application = db_field(r->arena, rows.v[i], 1);
         const char *pid = db_field(r->arena, rows.v[i], 2);
         struct ghost g = {.run = run_of(r->arena, application), .application = application};
-        if (!g.run || strcmp(g.run, r->plan->what.run) == 0 || !db_is_number(pid))
+        long long number;
+        if (!g.run || strcmp(g.run, r->plan->what.run) == 0 ||
+            !number_read(pid, NUMBER_ID_MAX, &number))
             continue;
-        g.session = (struct db_session){strtol(pid, NULL, 10), db_field(r->arena, rows.v[i], 4),
+        g.session = (struct db_session){(long)number, db_field(r->arena, rows.v[i], 4),
                                         db_field(r->arena, rows.v[i], 3)};
         ghosts[n++] = g;
         others = arena_printf(r->arena, "%s %s", others, g.run);

@@ -1,5 +1,6 @@
 #include "stages/sampled.h"
 
+#include "base/number.h"
 #include "stages/db.h"
 #include "stages/server.h"
 
@@ -44,21 +45,23 @@ const struct sampled *sampled_read(struct arena *a, const struct strs *rows)
     s->bytes = arena_array(a, rows->n + 1, sizeof *s->bytes);
     for (size_t i = 0; i < rows->n && s->n < TABLES_MAX; i++) {
         const char *bytes = db_field(a, rows->v[i], 2);
-        if (!is_row(rows->v[i], "table") || !db_is_number(bytes))
+        long long size;
+        if (!is_row(rows->v[i], "table") || !number_read(bytes, NUMBER_BYTES_MAX, &size))
             continue;
         s->names[s->n] = plain(a, db_field(a, rows->v[i], 1));
-        s->bytes[s->n] = strtoll(bytes, NULL, 10);
+        s->bytes[s->n] = size;
         disk += s->bytes[s->n++];
     }
     for (size_t i = 0; i < rows->n; i++) {
         const char *bytes = db_field(a, rows->v[i], 2);
-        if (!is_row(rows->v[i], "text") || !db_is_number(bytes))
+        long long size;
+        if (!is_row(rows->v[i], "text") || !number_read(bytes, NUMBER_BYTES_MAX, &size))
             continue;
         size_t at = find(s, plain(a, db_field(a, rows->v[i], 1)));
         if (at == s->n || known[at])
             continue;
         sampled += s->bytes[at];
-        s->bytes[at] = strtoll(bytes, NULL, 10);
+        s->bytes[at] = size;
         known[at] = true;
     }
     for (size_t i = 0; i < s->n; i++)

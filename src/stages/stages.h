@@ -215,6 +215,10 @@ struct survey {
 };
 bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err) MUST_CHECK;
 
+/* Between the answers of two hosts: hears the signal that came while one was read.  False when it
+ * says to stop. */
+bool survey_goes_on(struct run *r, struct err *err) MUST_CHECK;
+
 /* A run with everything that scripts need, but for its plan. */
 void run_init(struct run *r);
 

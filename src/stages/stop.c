@@ -2,6 +2,7 @@
 #include "stages/stages.h"
 
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "edge/clock.h"
@@ -251,13 +252,14 @@ static const char *output_text(struct run *r, const char *v)
             path, deceived);
     const char *text =
         arena_printf(r->arena, "its output %s is incomplete, whatever %s says", path, deceived);
-    long at = strtol(moved, NULL, 10);
+    long long at = 0;
+    number_part(moved, strcspn(moved, " "), NUMBER_ID_MAX, &at);
     if (strncmp(moved, "no ", 3) == 0)
         return arena_printf(r->arena, "%s, and could not be renamed", text);
     if (at == 0)
         return text;
     return arena_printf(r->arena, "%s, and is %s.incomplete%s now", text, path,
-                        at > 1 ? arena_printf(r->arena, ".%ld", at) : "");
+                        at > 1 ? arena_printf(r->arena, ".%lld", at) : "");
 }
 
 /* Judges what it wrote, sets it aside, writes down how it ended (how: client, cancel, terminate;
@@ -377,13 +379,6 @@ bool stop_backups(struct run *r, const struct step *s, size_t host, const struct
 
 /* ---- the record ---- */
 
-static bool is_number(const char *s, size_t most)
-{
-    size_t n = strspn(s, "0123456789");
-
-    return n && n <= most && !s[n];
-}
-
 bool stop_read(struct arena *a, const char *line, struct stopped *ret)
 {
     const char *f[RECORD_FIELDS];
@@ -397,13 +392,16 @@ bool stop_read(struct arena *a, const char *line, struct stopped *ret)
             break;
         line += len + 1;
     }
-    if (n < RECORD_FIELDS || strcmp(f[0], "1") != 0 || !is_number(f[1], 12) || !is_number(f[5], 10))
+    long long unix_s;
+    long long pid;
+    if (n < RECORD_FIELDS || strcmp(f[0], "1") != 0 ||
+        !number_read(f[1], NUMBER_UNIX_MAX, &unix_s) || !number_read(f[5], NUMBER_PID_MAX, &pid))
         return false;
-    *ret = (struct stopped){.unix_s = strtoll(f[1], NULL, 10),
+    *ret = (struct stopped){.unix_s = unix_s,
                             .how = f[2],
                             .run = f[3],
                             .kind = f[4],
-                            .pid = strtol(f[5], NULL, 10),
+                            .pid = (long)pid,
                             .database = f[6],
                             .user = f[7],
                             .why = f[8],
@@ -416,21 +414,22 @@ bool stop_read(struct arena *a, const char *line, struct stopped *ret)
 
 void stop_read_rerun(struct arena *a, const char *text, struct stops *to)
 {
-    char run[64];
-    char state[16];
-    char status[16];
-    char since[16];
-    char more;
+    const char *word[4];
+    long long since;
 
-    if (sscanf(text, "%63s %15s %15s %15s %c", run, state, status, since, &more) != 4 ||
-        !is_number(since, 12))
+    for (size_t i = 0; i < 4; i++) {
+        size_t len = strcspn(text, " ");
+        word[i] = arena_strndup(a, text, len);
+        text += len + (text[len] == ' ');
+    }
+    if (*text || !number_read(word[3], NUMBER_UNIX_MAX, &since))
         return;
     for (size_t i = to->n; i-- > 0;) {
-        if (strcmp(to->v[i].run, run) != 0)
+        if (strcmp(to->v[i].run, word[0]) != 0)
             continue;
-        to->v[i].again = arena_strdup(a, state);
-        to->v[i].again_status = is_number(status, 3) ? (int)strtol(status, NULL, 10) : -1;
-        to->v[i].again_unix = strtoll(since, NULL, 10);
+        to->v[i].again = word[1];
+        to->v[i].again_status = (int)number_or(word[2], 999, -1);
+        to->v[i].again_unix = since;
         return;
     }
 }

@@ -24,6 +24,12 @@ static const char *survey_text(struct run *r, size_t host, bool tools)
     return text;
 }
 
+bool survey_goes_on(struct run *r, struct err *err)
+{
+    loop_turn(r->loop, loop_now());
+    return !run_is_stopped(r, "while reading the answers", err);
+}
+
 bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err)
 {
     size_t n = r->recipe->n_hosts;
@@ -42,7 +48,7 @@ bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err
     fleet_impatient(r->fleet, false);
     for (size_t h = 0; h < n; h++) {
         struct err one = {.arena = r->arena};
-        bool good = run_judge(r, h, &replies[h], &one) &&
+        bool good = survey_goes_on(r, &one) && run_judge(r, h, &replies[h], &one) &&
                     (site_parse(r->arena, replies[h].out, &ret->sites[h], &one) ||
                      err_in(&one, "%s", r->recipe->hosts[h].name));
         if (!good && one.code == ERR_UNCERTAIN)

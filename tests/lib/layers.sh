@@ -32,4 +32,9 @@ for library in libssh2 git2 yaml; do
     set -- $files
     [ $# -le 1 ] || wrong "$library.h is for one source only, but is included by: $*"
 done
+# Numbers have one reader (base/number.h); these take signs and trailing text, and tell nothing of a
+# value out of range.
+files=$(grep -nE '\b(strto(l|ll|ul|ull|imax|umax)|ato(i|l|ll)|sscanf)\(' src/*.c src/*/*.[ch] || true)
+[ -z "$files" ] || wrong "read numbers with base/number.h:
+$files"
 exit $status

@@ -265,4 +265,50 @@ rig_open
 own_crontab
 rig_postgres
 rig_start 1
+# --- history -------------------------------------------------------------------------------------
+
+# What a host says of its past is counted by who reads it, and each line is held against its form.
+case_history() {
+    site_new history 1
+    recipe_write
+    expect 0 deploy production
+    local release
+    release=$(release)
+    cat >>"$SITE/app1/revisions.log" <<'END'
+Branch (at  main (at 3f2a) deployed as release 20261122153012 by ann
+Branch x (at 3f2a) deployed as release 20261122153013 by
+Branch (at ) deployed as release 20261122153014 by ann
+Branch a (at b (at 5c1d) deployed as release 20261122153015 by bob
+deployed as release  by  (at
+END
+    printf '%s\n' "aaaa01 9223372036854775808 done deploy 20261122153016 - - 5 ann" \
+        "aaaa02 99999999999999 done deploy 20261122153017 - - 5 ann" \
+        "aaaa03 1795361412 done deploy 20261122153018 - - -62135596800 ann" \
+        "aaaa04 253402300799 done deploy 20261122153019 - - 1795361412 ann" \
+        "$(printf 'aaaa05 \377\376 done')" "aaaa06" "" >>"$SITE/app1/.crelease/history"
+    for command in history 'history --json'; do
+        # shellcheck disable=SC2086
+        clean $command production
+        same "$command: status" "$STATUS" 0
+    done
+    same "runs" "$(json ".runs[] | select(.release != \"$release\") | .release + \" of \" + (.ref // \"-\")")" \
+        $'20261122153019 of -\n20261122153015 of a (at b\n20261122153012 of (at  main'
+    same "ended" "$(json '.runs[0].ended')" 9999-12-31T23:59:59Z
+
+}
+
+case_history_without_end() {
+    site_new history_without_end 1
+    recipe_write
+    expect 0 deploy production
+    awk 'BEGIN { for (i = 0; i < 20000; i++) printf "r%05d 17953614%02d done deploy 20261122153019 - main 1795361412 ann\n", i, i % 100 }' >"$SITE/lies"
+    printf '#!/bin/sh\ncat "%s"\n' "$SITE/lies" >"$RIG/bin/tail"
+    chmod +x "$RIG/bin/tail"
+    cr history --json production
+    rm "$RIG/bin/tail"
+    same "status" "$STATUS" 0
+    says 'more than 1000 runs'
+    jq -e .runs "$OUT" >/dev/null || fail "no JSON"
+}
+
 run_cases "$@"

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 
@@ -124,6 +125,20 @@ static void array_wraps_to_small(void)
     arena_array(&a, (size_t)1 << 33, (size_t)1 << 31);
 }
 
+static void copy_of_less_than_nothing(void)
+{
+    struct arena a = {0};
+
+    arena_strndup(&a, "abc", (size_t)0 - 1);
+}
+
+static void copy_of_half_of_all(void)
+{
+    struct arena a = {0};
+
+    arena_strndup(&a, "abc", SIZE_MAX / 2);
+}
+
 static void test_arena_too_much(void **state)
 {
     struct arena a = {0};
@@ -132,6 +147,8 @@ static void test_arena_too_much(void **state)
     assert_true(dies(alloc_most));
     assert_true(dies(alloc_all));
     assert_true(dies(array_wraps));
+    assert_true(dies(copy_of_less_than_nothing));
+    assert_true(dies(copy_of_half_of_all));
     assert_true(dies(array_wraps_to_small));
     assert_non_null(arena_array(&a, 0, 8));
     assert_non_null(arena_array(&a, 8, 0));
@@ -806,6 +823,68 @@ static void test_count(void **state)
     arena_free(&a);
 }
 
+/* ---- numbers ---- */
+
+static void test_number(void **state)
+{
+    static const char *const none[] = {
+        "",
+        " ",
+        "-1",
+        "+1",
+        " 1",
+        "1 ",
+        "1\n",
+        "x",
+        "1x",
+        "0x",
+        ".5",
+        "1.",
+        "1e3",
+        "\xd9\xa1",
+        "1\t2",
+        "--",
+        "-0",
+        "9223372036854775808",
+        "18446744073709551616",
+        "18446744073709551617",
+        "-9223372036854775808",
+        "99999999999999999999999999999999999999999999999999999999999999"};
+    static const struct {
+        const char *text;
+        long long max;
+        long long is; /* -7: none */
+    } rows[] = {
+        {"0", 0, 0},
+        {"1", 0, -7},
+        {"8", 5, -7},
+        {"007", 7, 7},
+        {"253402300799", NUMBER_UNIX_MAX, 253402300799},
+        {"253402300800", NUMBER_UNIX_MAX, -7},
+        {"65535", 65535, 65535},
+        {"65536", 65535, -7},
+        {"9223372036854775807", INT64_MAX, INT64_MAX},
+        {"9223372036854775808", INT64_MAX, -7},
+        {"00000000000000000000000000000000000000001", 1, 1},
+    };
+    long long n = -7;
+
+    (void)state;
+    for (size_t i = 0; i < N(none); i++)
+        if (number_read(none[i], INT64_MAX, &n) || n != -7)
+            fail_msg("'%s' is taken for %lld", none[i], n);
+    for (size_t i = 0; i < N(rows); i++)
+        assert_int_equal(number_or(rows[i].text, rows[i].max, -7), rows[i].is);
+    assert_true(number_part("12:30", 2, 23, &n));
+    assert_int_equal(n, 12);
+    assert_false(number_part("12:30", 3, 1000, &n));
+    assert_false(number_part("12", 0, 1000, &n));
+    assert_false(number_part("1\0002", 3, 1000, &n));
+    assert_int_equal(n, 12);
+    /* What is read can be made milliseconds. */
+    assert_true(NUMBER_SPAN_MAX < INT64_MAX / 1000 && NUMBER_UNIX_MAX < INT64_MAX / 1000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -831,6 +910,7 @@ int main(void)
         cmocka_unit_test(test_span),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_count),
+        cmocka_unit_test(test_number),
     };
 
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -345,6 +345,9 @@ static void test_damaged_marks(void **state)
         "mark crelease-marks 1\nmark build begun 6 7\n",
         "mark crelease-marks 1\nmark build begun x\n",
         "mark crelease-marks 1\nmark build begum 6\n",
+        "mark crelease-marks 1\nmark build begun -6\n",
+        "mark crelease-marks 1\nmark build begun 253402300800\n",
+        "mark crelease-marks 1\nmark build begun 9223372036854775808\n",
         "mark crelease-marks 1\nmark bu\x01ld begun 6\n",
         "mark crelease-marks 1\nmark ../build begun 6\n",
         "mark crelease-marks 1\nmark build begun 6\nmark crelease-marks 1\n",
@@ -413,6 +416,48 @@ static void test_many(void **state)
         site_set_mark(&arena, &s, "more", "done");
     assert_true(s.n_marks <= 100000);
     buf_free(&b);
+}
+
+/* Text of `n` lines like this one, in front of what it takes to be whole. */
+static bool parse_lines(const char *first, const char *line, int n)
+{
+    struct buf b = buf_make(16 << 20);
+    struct site s;
+
+    buf_puts(&b, first);
+    for (int i = 0; i < n; i++)
+        buf_puts(&b, line);
+    buf_puts(&b, END);
+    assert_false(b.full);
+    bool ok = parse(b.text, &s);
+    buf_free(&b);
+    return ok;
+}
+
+/* Of more than there is room for the last ones count: without them nothing is known. */
+static void test_too_many(void **state)
+{
+    (void)state;
+    assert_true(parse_lines("", "release 20261122153012 1 - -\n", 100000));
+    assert_false(parse_lines("", "release 20261122153012 1 - -\n", 100001));
+    assert_non_null(strstr(err.msg, "more releases than"));
+    assert_false(parse_lines("mark crelease-marks 1\n", "mark build done 6\n", 100001));
+    assert_non_null(strstr(err.msg, "more marks than"));
+    assert_false(parse_lines("", "plan host 0123456789012345678901234567890123456789\n", 6000));
+    assert_non_null(strstr(err.msg, "more bytes in the plan of its run than"));
+}
+
+static void test_numbers(void **state)
+{
+    struct site s;
+
+    (void)state;
+    assert_true(parse("now 9223372036854775808\nfree_kb -5\n" END, &s));
+    assert_int_equal(s.now_unix, 0);
+    assert_int_equal(s.free_kb, -1);
+    assert_true(parse("now 253402300799\nfree_kb 99999999999999999999\n" END, &s));
+    assert_int_equal(s.now_unix, 253402300799);
+    assert_int_equal(s.free_kb, -1);
 }
 
 static void test_long_values(void **state)
@@ -524,12 +569,12 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole),        TEST(test_bare),          TEST(test_cut_off),
-        TEST(test_flipped),      TEST(test_release_names), TEST(test_live),
-        TEST(test_current),      TEST(test_lock),          TEST(test_lock_is_whole),
-        TEST(test_marks),        TEST(test_damaged_marks), TEST(test_many),
-        TEST(test_long_values),  TEST(test_has_ended),     TEST(test_outcome),
-        TEST(test_answer_value),
+        TEST(test_whole),     TEST(test_bare),          TEST(test_cut_off),
+        TEST(test_flipped),   TEST(test_release_names), TEST(test_live),
+        TEST(test_current),   TEST(test_lock),          TEST(test_lock_is_whole),
+        TEST(test_marks),     TEST(test_damaged_marks), TEST(test_many),
+        TEST(test_too_many),  TEST(test_numbers),       TEST(test_long_values),
+        TEST(test_has_ended), TEST(test_outcome),       TEST(test_answer_value),
     };
 
     return cmocka_run_group_tests_name("site", tests, NULL, NULL);
