@@ -63,7 +63,8 @@ struct export
 bool repo_open(struct repo **ret, const struct repo_options *options, struct err *err) MUST_CHECK;
 
 /* A branch, tag (annotated too), full or short hash, HEAD~1...  In a mirror a branch is the
- * remote's.  USAGE when there is none, naming the nearest branches and tags. */
+ * remote's.  USAGE when there is none, naming the nearest branches and tags, and when it is the
+ * name of more than one of these, with the full name of each. */
 bool repo_resolve(struct repo *repo, struct arena *a, const char *ref, struct revision *ret,
                   struct err *err) MUST_CHECK;
 

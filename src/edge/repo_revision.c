@@ -62,6 +62,104 @@ static bool ref_failed(struct repo *r, const char *ref, int rc, struct err *err)
     return false;
 }
 
+/* Where Git looks for a name, from the first to the last. */
+static const struct {
+    const char *before;
+    const char *after;
+    const char *what;
+} places[] = {
+    {"refs/", "", "a ref"},
+    {"refs/tags/", "", "a tag"},
+    {"refs/heads/", "", "a branch"},
+    {"refs/remotes/", "", "a branch of a remote"},
+    {"refs/remotes/", "/HEAD", "a remote"},
+};
+
+enum { PLACES = sizeof places / sizeof *places };
+
+static bool ref_is_there(struct repo *r, const char *full, git_oid *ret_commit)
+{
+    git_reference *ref = NULL;
+    git_object *object = NULL;
+    bool there = git_reference_lookup(&ref, r->git, full) == 0;
+
+    if (there && git_reference_peel(&object, ref, GIT_OBJECT_COMMIT) == 0)
+        git_oid_cpy(ret_commit, git_object_id(object));
+    git_object_free(object);
+    git_reference_free(ref);
+    return there;
+}
+
+/* "main" of "main~2", "main^{commit}" or "main@{1}". */
+static const char *base_name(struct arena *a, const char *ref)
+{
+    size_t len = strcspn(ref, "^~:");
+    const char *at = strstr(ref, "@{");
+
+    return arena_strndup(a, ref, at && (size_t)(at - ref) < len ? (size_t)(at - ref) : len);
+}
+
+static bool is_ambiguous(struct err *err, struct repo *r, const char *name, const char *what,
+                         const char *spellings)
+{
+    err_set(err, ERR_USAGE, "'%s' is ambiguous in repository '%s': it is %s; write %s",
+            text_shown(err->arena, name), r->shown, what, spellings);
+    return false;
+}
+
+/* A few hexadecimal digits may be a branch and the beginning of a commit's name as well.  All 40
+ * of them are always that commit, since nothing else can be meant by them. */
+static bool hex_is_clear(struct repo *r, struct arena *a, const char *name, const char *full,
+                         const git_oid *commit, struct err *err)
+{
+    git_object *object = NULL;
+    size_t len = strlen(name);
+    git_oid id;
+
+    if (len < GIT_OID_MINPREFIXLEN || len >= GIT_OID_HEXSZ ||
+        strspn(name, "0123456789abcdefABCDEF") != len || git_oid_fromstrn(&id, name, len) < 0 ||
+        git_object_lookup_prefix(&object, r->git, &id, len, GIT_OBJECT_COMMIT) < 0)
+        return true;
+    bool clear = git_oid_equal(git_object_id(object), commit);
+    if (!clear)
+        is_ambiguous(err, r, name, "a branch or tag, and the beginning of a commit's name",
+                     arena_printf(a, "'%s' or '%s'", text_shown(a, full),
+                                  git_oid_tostr_s(git_object_id(object))));
+    git_object_free(object);
+    return clear;
+}
+
+/* Git takes the first of several refs of one name, and says so in a warning.  Here that would bring
+ * another revision live than the one that was meant.  It is an error even while all of them are at
+ * the same commit, or a deploy that worked for months would fail on the day one of them moves. */
+static bool name_is_clear(struct repo *r, struct arena *a, const char *ref, struct err *err)
+{
+    const char *name = base_name(a, ref);
+    const char *what = "";
+    const char *spellings = "";
+    const char *full = NULL;
+    git_oid commit = {{0}};
+    git_oid ignored;
+    size_t n = 0;
+
+    if (!*name || strcmp(name, "@") == 0 || ref_is_there(r, name, &ignored))
+        return true;
+    for (size_t i = 0; i < PLACES; i++) {
+        const char *one = arena_printf(a, "%s%s%s", places[i].before, name, places[i].after);
+        if (!ref_is_there(r, one, &commit))
+            continue;
+        what = arena_printf(a, "%s%s%s", what, n ? " and " : "", places[i].what);
+        spellings = arena_printf(a, "%s%s'%s'", spellings, n ? " or " : "", text_shown(a, one));
+        full = one;
+        n++;
+    }
+    if (n > 1)
+        return is_ambiguous(err, r, name, what, spellings);
+    if (!full)
+        full = arena_printf(a, "refs/remotes/origin/%s", name);
+    return (!n && !ref_is_there(r, full, &commit)) || hex_is_clear(r, a, name, full, &commit, err);
+}
+
 /* As git understands it; and where only a remote's branch has that name (CI runners check out a
  * commit, not a branch), that one.  `origin` comes first, then a remote that is alone. */
 static int find_commit(struct repo *r, struct arena *a, const char *ref, git_commit **ret)
@@ -116,6 +214,8 @@ bool repo_resolve(struct repo *r, struct arena *a, const char *ref, struct revis
     if (!sane)
         return err_set(err, ERR_USAGE, "'%.*s' cannot be the name of a branch, tag or commit",
                        REF_LEN, text_shown(err->arena, ref));
+    if (!name_is_clear(r, a, ref, err))
+        return false;
     int rc = find_commit(r, a, ref, &commit);
     if (rc < 0)
         return ref_failed(r, ref, rc, err);

@@ -349,6 +349,83 @@ static void test_resolve_fails(void **state)
     resolve_fails(b, longest, "cannot be the name");
 }
 
+/* "refs/tags/x or refs/heads/x", for every pair of places where a name can be. */
+static void test_ambiguous(void **state)
+{
+    struct bench *b = *state;
+    static const char *const spelt[][2] = {
+        {"refs/tags/both", "first"},
+        {"tags/both", "first"},
+        {"refs/tags/both^{commit}", "first"},
+        {"refs/heads/both", "second"},
+        {"heads/both", "second"},
+        {"heads/both~1", "first"},
+        {"refs/heads/origin/x", "second"},
+        {"remotes/origin/x", "first"},
+        {"heads/up", "second"},
+        {"HEAD", "second"},
+    };
+
+    sh(two_commits);
+    sh("cd work; git tag both light; git branch both; git tag same; git branch same\n"
+       "git branch origin/x; git branch up; git branch HEAD 2>/dev/null || git update-ref "
+       "refs/heads/HEAD light\n"
+       "git update-ref refs/remotes/origin/x light\n"
+       "git symbolic-ref refs/remotes/up/HEAD refs/remotes/origin/x\n"
+       "git update-ref refs/tags/heads/deep light; git branch deep");
+    open_url(b, "work");
+    for (size_t i = 0; i < sizeof spelt / sizeof *spelt; i++) {
+        resolve(b, spelt[i][0]);
+        assert_string_equal(b->rev.sha,
+                            line_of(&b->a, strcmp(spelt[i][1], "first") == 0
+                                               ? "git -C work rev-parse refs/tags/light"
+                                               : "git -C work rev-parse refs/heads/main"));
+    }
+    resolve_fails(b, "both",
+                  "'both' is ambiguous in repository 'work': it is a tag and a branch; write "
+                  "'refs/tags/both' or 'refs/heads/both'");
+    resolve_fails(b, "both~1", "'refs/tags/both' or 'refs/heads/both'");
+    resolve_fails(b, "both@{0}", "'refs/tags/both' or 'refs/heads/both'");
+    resolve_fails(b, "same", "'refs/tags/same' or 'refs/heads/same'");
+    resolve_fails(b, "origin/x", "'refs/heads/origin/x' or 'refs/remotes/origin/x'");
+    resolve_fails(b, "up", "'refs/heads/up' or 'refs/remotes/up/HEAD'");
+    resolve_fails(b, "heads/deep", "'refs/heads/deep' or 'refs/tags/heads/deep'");
+    b->options.url = arena_printf(&b->a, "file://%s/work", b->dir);
+    open_url(b, b->options.url);
+    resolve_fails(b, "both", "'refs/tags/both' or 'refs/heads/both'");
+    resolve(b, "heads/both");
+}
+
+/* Digits that are a branch and begin a commit's name; all 40 of them are the commit. */
+static void test_ambiguous_hex(void **state)
+{
+    struct bench *b = *state;
+
+    sh(two_commits);
+    const char *first = line_of(&b->a, "git -C work rev-parse light");
+    const char *begin = arena_strndup(&b->a, first, 8);
+    sh(arena_printf(&b->a,
+                    "cd work; git branch %s 2>/dev/null || git update-ref refs/heads/%s main\n"
+                    "git update-ref refs/heads/%s main\n"
+                    "git update-ref refs/tags/%.6s light; git branch cafe main",
+                    begin, begin, first, first));
+    open_url(b, "work");
+    resolve_fails(b, begin, arena_printf(&b->a, "write 'refs/heads/%s' or '%s'", begin, first));
+    resolve(b, arena_printf(&b->a, "heads/%s", begin));
+    assert_string_not_equal(b->rev.sha, first);
+    resolve(b, first);
+    assert_string_equal(b->rev.sha, first);
+    resolve(b, arena_strndup(&b->a, first, 6)); /* a tag of that very commit */
+    assert_string_equal(b->rev.sha, first);
+    resolve(b, "cafe");
+    assert_string_not_equal(b->rev.sha, first);
+    sh("git clone -q work ci; git -C ci checkout -q --detach");
+    open_url(b, "ci");
+    resolve_fails(b, begin,
+                  arena_printf(&b->a, "write 'refs/remotes/origin/%s' or '%s'", begin, first));
+    resolve(b, "cafe");
+}
+
 static void test_empty(void **state)
 {
     struct bench *b = *state;
@@ -1021,6 +1098,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_resolve),
         T(test_resolve_fails),
+        T(test_ambiguous),
+        T(test_ambiguous_hex),
         T(test_empty),
         T(test_ci_checkout),
         T(test_subject_is_bounded),
