@@ -42,6 +42,7 @@ struct session {
     struct repo *repo;
     struct export export;
     bool export_open;
+    struct repo_notes notes; /* on the revision that was resolved */
     int status; /* of a command that was run in the place of this one; -1: none was */
     bool ended; /* EVENT_END was told: the failure has been shown */
     long long began_ms;
@@ -80,6 +81,12 @@ bool session_own_recipe(struct session *s, const char *text, const char *name, c
 bool session_resolve(struct session *s, const char *ref, struct revision *ret,
                      struct err *err) MUST_CHECK;
 bool session_export(struct session *s, const struct revision *rev, struct err *err) MUST_CHECK;
+
+/* Adds to s->notes what there is to say of the ref; and of what is in the revision, which reads its
+ * tree unless it was exported. */
+void session_note_ref(struct session *s, const struct revision *rev);
+bool session_note_contents(struct session *s, const struct revision *rev,
+                           struct err *err) MUST_CHECK;
 
 /* "ann@laptop"; and "ann". */
 const char *session_by(struct arena *a);

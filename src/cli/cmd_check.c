@@ -9,11 +9,11 @@ struct report {
     enum err_code worst;
 };
 
-/* One line: what was looked at, and whether it is well. */
-static void line(struct report *rep, const char *host, const char *what, bool ok,
-                 const char *detail)
+static void put_line(struct report *rep, const char *mark, const char *host, const char *what,
+                     const char *detail)
 {
     struct arena *a = rep->s->arena;
+    bool ok = strcmp(mark, "BAD") != 0;
 
     if (!ok)
         rep->bad++;
@@ -24,9 +24,16 @@ static void line(struct report *rep, const char *host, const char *what, bool ok
         json_put_bool(o, "ok", ok);
         json_put_text(o, "detail", detail);
     } else if (!rep->s->options.quiet) {
-        printf("  %-4s %-16s %-14s %s\n", ok ? "ok" : "BAD", host ? host : "", what,
+        printf("  %-4s %-16s %-14s %s\n", mark, host ? host : "", what,
                detail ? text_shown(a, detail) : "");
     }
+}
+
+/* One line: what was looked at, and whether it is well. */
+static void line(struct report *rep, const char *host, const char *what, bool ok,
+                 const char *detail)
+{
+    put_line(rep, ok ? "ok" : "BAD", host, what, detail);
 }
 
 static const char *join(struct arena *a, const struct strs *list)
@@ -121,6 +128,21 @@ static void check_next_backup(struct report *rep, const struct survey *sv)
              warning ? warning : foresee_text(&s->run, &next, &next.v[0]));
 }
 
+/* No reason not to deploy either. */
+static void check_revision(struct report *rep, const struct revision *rev)
+{
+    struct session *s = rep->s;
+    struct err lost = {.arena = s->arena};
+
+    if (!rev)
+        return;
+    session_note_ref(s, rev);
+    if (!session_note_contents(s, rev, &lost))
+        line(rep, NULL, "repository", false, lost.msg);
+    for (size_t i = 0; i < s->notes.n; i++)
+        put_line(rep, "note", NULL, s->notes.v[i].about, s->notes.v[i].text);
+}
+
 bool cmd_check(struct session *s, struct err *err)
 {
     struct json *o = s->options.json ? json_open_object() : NULL;
@@ -139,6 +161,7 @@ bool cmd_check(struct session *s, struct err *err)
                                 rev.subject, text_count(s->arena, s->export.n, "file"),
                                 text_size(s->arena, s->export.bytes))
                  : git.msg);
+    check_revision(&rep, has_rev ? &rev : NULL);
     s->watcher.tell = NULL;
     if (!session_survey(s, true, &sv, &lost))
         rep.worst = ERR_UNREACHABLE;

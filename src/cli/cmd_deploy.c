@@ -206,6 +206,12 @@ static bool go(struct session *s, bool fresh, struct err *err)
     return session_end(s, NULL, err) && ok;
 }
 
+static void tell_notes(struct session *s)
+{
+    for (size_t i = 0; i < s->notes.n; i++)
+        run_warn(&s->run, NULL, "%s", s->notes.v[i].text);
+}
+
 static bool deploy(struct session *s, struct err *err)
 {
     struct revision rev;
@@ -216,7 +222,11 @@ static bool deploy(struct session *s, struct err *err)
         !session_resolve(s, s->options.ref ? s->options.ref : s->recipe->ref, &rev, err) ||
         !survey_free(s, &sv, err))
         return false;
+    session_note_ref(s, &rev);
     if (!s->options.force && is_live_everywhere(s, &sv, rev.sha)) {
+        /* What was meant may be in a commit that is not here, or not made. */
+        if (session_streams(s) || !s->options.json)
+            tell_notes(s);
         return session_end(s,
                            arena_printf(s->arena,
                                         "nothing to do: %s is live on %s%s (--force deploys it"
@@ -228,10 +238,13 @@ static bool deploy(struct session *s, struct err *err)
     if (!hosts_are_fit(s, &sv, err) || !what_of_deploy(s, &rev, &sv, &what, err))
         return false;
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+    if (!s->options.dry_run && !session_export(s, &rev, err))
+        return false;
+    if (!session_note_contents(s, &rev, err))
+        return false;
     if (s->options.dry_run)
         return plan_print(s, s->run.plan, &sv, err);
-    if (!session_export(s, &rev, err))
-        return false;
+    tell_notes(s);
     return go(s, true, err);
 }
 

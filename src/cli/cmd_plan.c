@@ -37,7 +37,8 @@ static long migrating_host(struct session *s, const struct plan *p, const struct
     return -1;
 }
 
-/* Backups that the plan's migration would meet, or probably would. */
+/* What is to be said of the revision; backups that the plan's migration would meet, or probably
+ * would. */
 static struct strs warnings_of(struct session *s, const struct plan *p, const struct survey *sv)
 {
     struct strs list = {0};
@@ -45,6 +46,8 @@ static struct strs warnings_of(struct session *s, const struct plan *p, const st
     struct backups now;
     struct schedule next;
     size_t n;
+    for (size_t i = 0; i < s->notes.n; i++)
+        strs_add(s->arena, &list, s->notes.v[i].text);
     long host = s->recipe->database.adapter == ADAPTER_NONE ? -1 : migrating_host(s, p, sv);
 
     if (host < 0)

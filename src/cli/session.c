@@ -445,6 +445,21 @@ static void __attribute__((format(printf, 2, 3))) next(struct session *s, const 
     va_end(ap);
 }
 
+void session_note_ref(struct session *s, const struct revision *rev)
+{
+    repo_ref_notes(s->repo, s->arena, rev, s->recipe->file, &s->notes);
+}
+
+bool session_note_contents(struct session *s, const struct revision *rev, struct err *err)
+{
+    struct contents seen;
+
+    if (!s->export_open && !repo_look(s->repo, s->arena, rev, &seen, err))
+        return false;
+    repo_content_notes(s->arena, s->export_open ? &s->export.contents : &seen, &s->notes);
+    return true;
+}
+
 bool session_end(struct session *s, const char *message, struct err *err)
 {
     struct run *r = &s->run;

@@ -152,6 +152,7 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
     r->arg = options->arg;
     bool ok = url_parse(&url, &r->arena, options->url, err);
     r->shown = url.shown;
+    r->is_mirror = ok && url.kind != URL_PATH;
     if (ok)
         ok = url.kind == URL_PATH ? open_path(r, url.text, options->base_dir, err)
                                   : repo_open_mirror(r, &url, options, err);

@@ -49,12 +49,35 @@ struct entry {
     unsigned long long size;
 };
 
+/* What a revision holds that is worth a word; of each list the first few, and how many there are.
+ */
+struct contents {
+    struct strs submodules; /* paths: folders that arrive empty */
+    size_t n_submodules;
+    struct strs pointers; /* paths: what Git LFS left in place of the content */
+    size_t n_pointers;
+    size_t n_ignored; /* left out by export-ignore; a folder counts as one */
+    size_t files;
+};
+
+/* What a person should know before a revision goes live. */
+struct repo_note {
+    const char *about; /* branch, work tree, submodules, lfs, files */
+    const char *text;  /* with names out of the repository as they stand there: untrusted */
+};
+
+struct repo_notes {
+    struct repo_note *v;
+    size_t n;
+};
+
 /* One revision as it travels. */
 struct export
 {
     struct entry *entry; /* sorted by path, bytewise */
     size_t n;
     unsigned long long bytes;
+    struct contents contents;
     int tar; /* an unlinked file, read with pread from 0; -1 when closed */
     off_t tar_size;
 };
@@ -81,6 +104,20 @@ long repo_changes(struct repo *repo, const char *sha, const struct revision *rev
  * an absolute one, or one that would pass through a link of the same tree is refused. */
 bool repo_export(struct repo *repo, struct arena *a, const struct revision *rev, struct export *ret,
                  struct err *err) MUST_CHECK;
+
+/* What repo_export would find, without reading more of the files than their sizes. */
+bool repo_look(struct repo *repo, struct arena *a, const struct revision *rev, struct contents *ret,
+               struct err *err) MUST_CHECK;
+
+/* Adds what is to be said of the contents. */
+void repo_content_notes(struct arena *a, const struct contents *c, struct repo_notes *ret);
+
+/* The same of the ref that was resolved, where the repository is on this machine: a branch that is
+ * behind its upstream, commits that were not pushed, uncommitted changes.  recipe: a file that is
+ * used as it is in the work tree, so that it does not count.  Takes at most a few seconds, and
+ * says so when that was not enough. */
+void repo_ref_notes(struct repo *repo, struct arena *a, const struct revision *rev,
+                    const char *recipe, struct repo_notes *ret);
 
 void export_close(struct export *x); /* accepts one that was never opened with tar = -1 */
 void repo_close(struct repo *repo);  /* accepts NULL */

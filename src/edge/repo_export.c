@@ -20,6 +20,8 @@ enum {
     FILES_MAX = 2000000, /* a tree of a few bytes can describe more files than any disk holds */
     ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024,
     SUBST_BYTES_MAX = 16 * 1024 * 1024, /* what the placeholders of one file may add */
+    POINTER_BYTES_MAX = 1023,           /* a pointer of Git LFS has less than 1,024 */
+    NOTED_MAX = 3,                      /* names kept of what is counted */
 };
 
 /* ---- what export-subst needs to know ---- */
@@ -122,8 +124,9 @@ struct walk {
     git_odb *odb;
     struct attributes rules;
     struct subst_commit about; /* sha is NULL until a file needs it */
-    struct pack *pack;
+    struct pack *pack; /* NULL: nothing is written, and of the files only the sizes are read */
     struct digest *digest;
+    struct contents contents;
     struct entry *entry;
     size_t n;
     size_t room;
@@ -170,9 +173,29 @@ static void leave(struct walk *w, size_t len)
     w->path[len] = '\0';
 }
 
+static void keep_path(struct walk *w, struct strs *list, size_t *count)
+{
+    if (list->n < NOTED_MAX)
+        strs_add(w->arena, list, arena_strndup(w->arena, w->path, w->len));
+    ++*count;
+}
+
+/* By its first line, as the specification of Git LFS says.
+ * The attribute filter=lfs says less: it stays when a file is committed without Git LFS, and goes
+ * when somebody loses the .gitattributes. */
+static void note_pointer(struct walk *w, const void *bytes, size_t len)
+{
+    static const char *const begins[] = {"version https://git-lfs.github.com/spec/",
+                                         "version https://hawser.github.com/spec/"};
+
+    for (size_t i = 0; len <= POINTER_BYTES_MAX && i < sizeof begins / sizeof *begins; i++)
+        if (len > strlen(begins[i]) && memcmp(bytes, begins[i], strlen(begins[i])) == 0)
+            keep_path(w, &w->contents.pointers, &w->contents.n_pointers);
+}
+
 static bool write_folders(struct walk *w, struct folder *f, struct err *err)
 {
-    if (!f->up || f->written)
+    if (!f->up || f->written || !w->pack)
         return true;
     if (!write_folders(w, f->up, err))
         return false;
@@ -293,6 +316,7 @@ static bool add_file(struct walk *w, const git_oid *id, bool program, struct err
         return false;
     const void *bytes = git_odb_object_data(blob);
     size_t len = git_odb_object_size(blob);
+    note_pointer(w, bytes, len);
     if (attributes_has(&w->rules, w->path, false, EXPORT_SUBST)) {
         filled = buf_make(len + SUBST_BYTES_MAX);
         if (!w->about.sha)
@@ -315,6 +339,23 @@ out:
     buf_free(&filled);
     git_odb_object_free(blob);
     return ok;
+}
+
+/* Without the content, which only a small file needs to be looked into. */
+static bool look_at_file(struct walk *w, const git_oid *id, struct err *err)
+{
+    git_odb_object *blob = NULL;
+    git_object_t type;
+    size_t len = 0;
+
+    /* What cannot be read is an error when the file is. */
+    if (git_odb_read_header(&len, &type, w->odb, id) < 0 || len > POINTER_BYTES_MAX)
+        return true;
+    if (!read_blob(w, id, &blob, err))
+        return false;
+    note_pointer(w, git_odb_object_data(blob), git_odb_object_size(blob));
+    git_odb_object_free(blob);
+    return true;
 }
 
 static bool walk_tree(struct walk *w, const git_tree *tree, struct folder *folder, struct err *err);
@@ -341,19 +382,25 @@ static bool add_member(struct walk *w, const git_tree_entry *e, struct folder *u
 
     if (mode != GIT_FILEMODE_TREE && !write_folders(w, up, err))
         return false;
-    if (attributes_has(&w->rules, w->path, is_dir, EXPORT_IGNORE))
+    if (attributes_has(&w->rules, w->path, is_dir, EXPORT_IGNORE)) {
+        w->contents.n_ignored++;
         return true;
+    }
     if (is_dir && is_entry(w))
         return refuse_path(w, "a file and a folder", err);
+    w->contents.files += !is_dir;
     switch (mode) {
     case GIT_FILEMODE_TREE:
         return add_folder(w, id, up, err);
-    case GIT_FILEMODE_COMMIT: /* a submodule */
-        return pack_dir(w->pack, w->path, err);
+    case GIT_FILEMODE_COMMIT:
+        keep_path(w, &w->contents.submodules, &w->contents.n_submodules);
+        return !w->pack || pack_dir(w->pack, w->path, err);
     case GIT_FILEMODE_LINK:
-        return add_link(w, id, err);
+        return !w->pack || add_link(w, id, err);
     case GIT_FILEMODE_BLOB:
     case GIT_FILEMODE_BLOB_EXECUTABLE:
+        if (!w->pack)
+            return look_at_file(w, id, err);
         return add_file(w, id, mode != GIT_FILEMODE_BLOB, err);
     case GIT_FILEMODE_UNREADABLE:
         break;
@@ -438,47 +485,85 @@ static bool read_info(struct walk *w, struct err *err)
     return ok;
 }
 
-bool repo_export(struct repo *r, struct arena *a, const struct revision *rev, struct export *ret,
-                 struct err *err)
+/* ret NULL: only w->contents is wanted. */
+static bool walk_revision(struct walk *w, struct export *ret, struct err *err)
 {
-    struct walk *w = xcalloc(1, sizeof *w);
+    const struct revision *rev = w->rev;
     git_commit *commit = NULL;
     git_tree *tree = NULL;
     struct folder root = {0};
-    struct export x = {.tar = -1};
     bool ok = false;
+
+    if (!repo_tree(w->repo, rev->sha, &commit, &tree, err))
+        goto out;
+    w->commit = commit;
+    if (git_repository_odb(&w->odb, w->repo->git) < 0) {
+        err_set(err, ERR_FAILED, "cannot read repository '%s': %s", w->repo->shown,
+                text_shown(err->arena, repo_git_why()));
+        goto out;
+    }
+    if (!read_info(w, err) || (ret && !pack_open(&w->pack, rev->time > 0 ? rev->time : 0, err)) ||
+        !walk_tree(w, tree, &root, err) ||
+        (ret && !pack_finish(w->pack, &ret->tar, &ret->tar_size, err)))
+        goto out;
+    ok = true;
+out:
+    git_tree_free(tree);
+    git_commit_free(commit);
+    return ok;
+}
+
+static struct walk *walk_open(struct repo *r, struct arena *a, const struct revision *rev)
+{
+    struct walk *w = xcalloc(1, sizeof *w);
 
     w->repo = r;
     w->arena = a;
     w->rev = rev;
     w->digest = digest_open();
-    if (!repo_tree(r, rev->sha, &commit, &tree, err))
-        goto out;
-    w->commit = commit;
-    if (git_repository_odb(&w->odb, r->git) < 0) {
-        err_set(err, ERR_FAILED, "cannot read repository '%s': %s", r->shown,
-                text_shown(err->arena, repo_git_why()));
-        goto out;
-    }
-    if (!read_info(w, err) || !pack_open(&w->pack, rev->time > 0 ? rev->time : 0, err) ||
-        !walk_tree(w, tree, &root, err) || !pack_finish(w->pack, &x.tar, &x.tar_size, err))
-        goto out;
-    x.n = w->n;
-    x.bytes = w->bytes;
-    if (w->n)
-        x.entry = memcpy(arena_array(a, w->n, sizeof *x.entry), w->entry, w->n * sizeof *x.entry);
-    *ret = x;
-    ok = true;
-out:
+    return w;
+}
+
+static void walk_close(struct walk *w)
+{
     pack_close(w->pack);
     digest_close(w->digest);
     attributes_close(&w->rules);
     git_odb_free(w->odb);
-    git_tree_free(tree);
-    git_commit_free(commit);
     arena_free(&w->scratch);
     free(w->entry);
     free(w);
+}
+
+bool repo_export(struct repo *r, struct arena *a, const struct revision *rev, struct export *ret,
+                 struct err *err)
+{
+    struct walk *w = walk_open(r, a, rev);
+    struct export x = {.tar = -1};
+    bool ok = walk_revision(w, &x, err);
+
+    if (ok) {
+        x.n = w->n;
+        x.bytes = w->bytes;
+        x.contents = w->contents;
+        if (w->n)
+            x.entry =
+                memcpy(arena_array(a, w->n, sizeof *x.entry), w->entry, w->n * sizeof *x.entry);
+        *ret = x;
+    }
+    walk_close(w);
+    return ok;
+}
+
+bool repo_look(struct repo *r, struct arena *a, const struct revision *rev, struct contents *ret,
+               struct err *err)
+{
+    struct walk *w = walk_open(r, a, rev);
+    bool ok = walk_revision(w, NULL, err);
+
+    if (ok)
+        *ret = w->contents;
+    walk_close(w);
     return ok;
 }
 

@@ -1,6 +1,6 @@
 /* repo_git.h -- a repository of libgit2, for repo.c and the sources beside it, and nobody else:
  * repo_fetch.c (mirrors), repo_revision.c (refs and differences), repo_export.c (the bytes to
- * send). */
+ * send), repo_notes.c (what to say of them). */
 #ifndef CRELEASE_REPO_GIT_H
 #define CRELEASE_REPO_GIT_H
 
@@ -16,6 +16,7 @@
 struct repo {
     struct arena arena;
     git_repository *git;
+    bool is_mirror;    /* of a URL, made here */
     const char *shown; /* as it was asked for, without a password */
     bool (*stop)(void *arg);
     void *arg;

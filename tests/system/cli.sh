@@ -77,6 +77,63 @@ case_local() {
     same "colours without a terminal" "$(grep -c $'\033' "$OUT" "$ERR" | cut -d: -f2 | paste -sd' ')" '0 0'
 }
 
+# What check, plan and deploy say before a revision goes live that is not what it seems to be.
+notes_are_said() { # PART...
+    local part
+    expect 0 check production
+    for part; do says "note .*$part"; done
+    expect 0 check --json production
+    same "checks" "$(json '.ok, ([.checks[] | select(.host == null and .check != "repository" and .ok)] | length)' | paste -sd' ')" "true $#"
+    expect 0 plan production
+    for part; do says "warning: .*$part"; done
+    expect 0 plan --json production
+    same "warnings of the plan" "$(json '.warnings | length')" $#
+    expect 0 deploy --json production
+    for part; do [[ $(json 'select(.event == "warning").detail') =~ $part ]] || fail "no event '$part'"; done
+    expect 0 deploy --force production
+    for part; do says "warning: .*$part"; done
+}
+
+case_notes() {
+    site_new notes 0
+    git clone -q --bare "$REPO" "$SITE/origin.git"
+    git -C "$REPO" remote add origin "$SITE/origin.git"
+    git -C "$REPO" fetch -q
+    expect 0 deploy production
+    says_not warning
+    git -C "$REPO" checkout -q -b elsewhere
+    commit_file public/index.html two
+    git -C "$REPO" push -q origin elsewhere:main
+    git -C "$REPO" checkout -q main
+    expect 0 deploy production
+    says "branch 'main' is 1 commit behind 'origin/main'"
+    says 'nothing to do'
+    git -C "$REPO" merge -q --ff-only origin/main
+    printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 1\n' 0 >"$REPO/logo.png"
+    git -C "$REPO" update-index --add --cacheinfo "160000,$(revision),vendor/sub"
+    git -C "$REPO" add logo.png
+    git -C "$REPO" commit -qm assets
+    echo x >"$REPO/new"
+    echo x >>"$REPO/public/index.html"
+    notes_are_said "'main' is 1 commit ahead of 'origin/main'" 'uncommitted changes .1 changed file, 1 untracked file: .*public/index.html' \
+        '1 submodule .*vendor/sub' '1 file .*Git LFS pointer.*logo.png'
+}
+
+case_ambiguous_ref() {
+    site_new ambiguous_ref 0
+    git -C "$REPO" tag live
+    commit_file public/index.html two
+    git -C "$REPO" branch live
+    expect 2 deploy --ref live production
+    says "'refs/tags/live' or 'refs/heads/live'"
+    expect 2 plan --ref live production
+    gone "$SITE/here/current"
+    expect 0 deploy --ref heads/live production
+    same "revision" "$(cat "$SITE/here/current/REVISION")" "$(revision)"
+    expect 0 deploy --ref refs/tags/live production
+    same "revision" "$(cat "$SITE/here/current/REVISION")" "$(git -C "$REPO" rev-parse main~1)"
+}
+
 # It writes nothing into the home folder that other programs own, and nothing beside the recipe.
 case_leaves_nothing_here() {
     site_new leaves_nothing_here 0

@@ -923,6 +923,193 @@ static void test_changes(void **state)
         repo_changes(b->repo, line_of(&b->a, "git -C work rev-parse HEAD:lib"), &b->rev), -1);
 }
 
+/* ---- what is said ---- */
+
+/* "about: text" of each note on the ref, one line each. */
+static const char *ref_notes(struct bench *b, const char *ref)
+{
+    struct repo_notes notes = {0};
+    const char *text = "";
+
+    resolve(b, ref);
+    repo_ref_notes(b->repo, &b->a, &b->rev,
+                   arena_printf(&b->a, "%s/work/conf/crelease.yml", b->dir), &notes);
+    for (size_t i = 0; i < notes.n; i++)
+        text = arena_printf(&b->a, "%s%s: %s\n", text, notes.v[i].about, notes.v[i].text);
+    return text;
+}
+
+static void has_no_notes(struct bench *b, const char *ref)
+{
+    assert_string_equal(ref_notes(b, ref), "");
+}
+
+static void has_note(struct bench *b, const char *ref, const char *part)
+{
+    const char *notes = ref_notes(b, ref);
+
+    if (!strstr(notes, part))
+        fail_msg("no '%s' among: %s", part, notes);
+}
+
+static void test_uncommitted(void **state)
+{
+    struct bench *b = *state;
+
+    sh(two_commits);
+    sh("cd work; mkdir conf d; echo x >conf/crelease.yml; echo '*.log' >.gitignore; echo 1 >d/b\n"
+       "echo 1 >c; git add .gitignore c d; git commit -qm files; echo x >ignored.log; touch -d "
+       "2001-01-01 a c");
+    open_url(b, "work");
+    has_no_notes(b, "main");
+    sh("cd work; echo three >a; git rm -q c; echo n >staged; git add staged; mkdir new; echo 1 "
+       ">new/1; echo 2 >new/2\n"
+       "git add conf; git commit -qm recipe conf; echo y >>conf/crelease.yml");
+    has_note(b, "main",
+             arena_printf(&b->a,
+                          "work tree: '%s/work' has uncommitted changes (3 changed files, 1 "
+                          "untracked file: a, c, new/, ...); commit ",
+                          b->dir));
+    has_note(b, "light", "is deployed without them");
+    sh("git clone -q --bare work bare; git clone -q --no-checkout work none");
+    open_url(b, "bare");
+    has_no_notes(b, "main");
+    open_url(b, "none");
+    has_no_notes(b, "main");
+    open_url(b, arena_printf(&b->a, "file://%s/work", b->dir));
+    has_no_notes(b, "main");
+    sh("cd work; git worktree add -q --detach ../linked light; echo x >../linked/a");
+    open_url(b, "linked");
+    has_note(b, "HEAD", "1 changed file: a)");
+    sh("cd work; git reset -q --hard; rm -r new; git sparse-checkout set --no-cone /d /.gitignore");
+    open_url(b, "work");
+    has_no_notes(b, "main");
+}
+
+/* No program of the repository's runs, and what cannot be compared without one is no change. */
+static void test_uncommitted_runs_nothing(void **state)
+{
+    struct bench *b = *state;
+
+    sh(two_commits);
+    sh("cd work; printf '#!/bin/sh\\ntouch %s/ran\\nexec cat\\n' \"$PWD\" >../evil; chmod +x ../evil\n"
+       "echo '*.bin filter=evil' >.gitattributes; echo 1 >x.bin; echo 1 >y.bin; git add -A; git "
+       "commit -qm c\n"
+       "for i in filter.evil.clean filter.evil.process core.fsmonitor core.hooksPath core.pager; do "
+       "git config $i \"$PWD/../evil\"; done; git config filter.evil.required true\n"
+       "mkdir -p .git/hooks; cp ../evil .git/hooks/fsmonitor-watchman; cp ../evil "
+       ".git/hooks/post-index-change\n"
+       "echo 2 >x.bin; touch -d 2001-01-01 x.bin y.bin a; rm -f ran");
+    open_url(b, "work");
+    has_no_notes(b, "main");
+    sh("echo 22 >work/x.bin");
+    has_note(b, "main", "(1 changed file: x.bin)");
+    sh("test ! -e work/ran; rm work/a; mkfifo work/a");
+    has_note(b, "main", "(2 changed files: a, x.bin)");
+    sh("rm -f work/a; mkfifo work/.gitignore");
+    has_note(b, "main", "could not determine whether");
+}
+
+static void test_upstream(void **state)
+{
+    struct bench *b = *state;
+
+    sh(two_commits);
+    sh("git clone -q work ci; cd ci; git branch -q here; git tag mine; git checkout -q feature/x");
+    b->options.url = "ci";
+    open_url(b, "ci");
+    has_no_notes(b, "main");
+    has_no_notes(b, "here");
+    has_no_notes(b, "feature/x");
+    sh("cd work; for i in 1 2; do echo $i >a; git commit -qam $i; done; git branch -qD feature/x\n"
+       "cd ../ci; git fetch -q --prune");
+    has_note(b, "main",
+             "branch: branch 'main' is 2 commits behind 'origin/main', as last fetched; the local "
+             "branch is deployed");
+    has_note(
+        b, "HEAD",
+        "the upstream of branch 'feature/x', 'origin/feature/x', is gone, or was never pushed");
+    has_no_notes(b, "origin/main");
+    has_no_notes(b, "light");
+    has_no_notes(b, "main~1");
+    sh("cd ci; git checkout -q main; echo x >x; git add x; git commit -qm x; git tag mine2\n"
+       "git branch --no-track own; git checkout -q --detach");
+    has_note(b, "main",
+             "branch 'main' and 'origin/main' have diverged: it is 1 commit ahead and 2 behind");
+    has_note(b, "mine2", "is in no branch of a remote, as last fetched: what is not pushed");
+    has_note(b, "own", "is in no branch of a remote");
+    has_note(b, "HEAD", "is in no branch of a remote");
+    sh("cd ci; git checkout -q main; git branch --unset-upstream; git reset -q --hard "
+       "origin/main~1");
+    has_note(b, "main", "branch 'main' is 1 commit behind 'origin/main'");
+    sh("cd ci; git reset -q --hard origin/main; git commit -q --allow-empty -m y; git branch "
+       "--set-upstream-to=origin/main");
+    has_note(b, "main",
+             "branch 'main' is 1 commit ahead of 'origin/main': what is not pushed cannot be "
+             "resumed from another machine");
+    sh("git clone -q --depth 1 \"file://$PWD/work\" shallow; cd shallow; git commit -q "
+       "--allow-empty -m z");
+    open_url(b, "shallow");
+    has_note(b, "main", "branch: branch 'main' differs from 'origin/main' as last fetched");
+    sh("cd shallow; git branch --unset-upstream; git remote rename origin up 2>/dev/null");
+    has_no_notes(b, "main");
+}
+
+static const char *content_notes(struct bench *b, const struct contents *c)
+{
+    struct repo_notes notes = {0};
+    const char *text = "";
+
+    repo_content_notes(&b->a, c, &notes);
+    for (size_t i = 0; i < notes.n; i++)
+        text = arena_printf(&b->a, "%s%s: %s\n", text, notes.v[i].about, notes.v[i].text);
+    return text;
+}
+
+/* The same is said of what is looked at only and of what is exported. */
+static void contents_are(struct bench *b, const char *ref, const char *notes)
+{
+    struct contents c;
+
+    export(b, ref);
+    if (!repo_look(b->repo, &b->a, &b->rev, &c, &b->err))
+        fail_msg("%s", b->err.msg);
+    assert_string_equal(content_notes(b, &c), notes);
+    assert_string_equal(content_notes(b, &b->x.contents), notes);
+}
+
+static void test_contents(void **state)
+{
+    struct bench *b = *state;
+
+    sh(two_commits);
+    sh("cd work; p='version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1'\n"
+       "echo '*.png filter=lfs' >.gitattributes; echo real >real.png; echo \"$p\" >a.png\n"
+       "mkdir d; for i in 1 2 3; do echo \"$p\" >d/$i; done; ln -s a.png link; git add -A\n"
+       "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),vendor/sub; git commit -qm 2\n"
+       "for i in 1 2 3; do git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),sub$i; "
+       "done\n"
+       "{ echo \"$p\"; yes x | head -c 1000; } >a.png; echo ' version https://git-lfs.github.com/spec/v1'"
+       " >d/1; echo 'd export-ignore' >>.gitattributes\n"
+       "git add a.png d .gitattributes; git commit -qm 3\n"
+       "echo '* export-ignore' >.gitattributes; git add .gitattributes; git commit -qm 4\n"
+       "git tag none $(git commit-tree -m none $(git mktree </dev/null))\n");
+    open_url(b, "work");
+    contents_are(b, "light", "");
+    contents_are(b, "HEAD~2",
+                 "submodules: 1 submodule will be empty on the hosts: vendor/sub (submodules are "
+                 "not fetched)\n"
+                 "lfs: 4 files will be on the hosts as Git LFS pointers, without their content: "
+                 "a.png, d/1, d/2, ... (Git LFS is not fetched)\n");
+    contents_are(b, "HEAD~1",
+                 "submodules: 4 submodules will be empty on the hosts: sub1, sub2, sub3, ... "
+                 "(submodules are not fetched)\n");
+    contents_are(b, "HEAD",
+                 "files: the revision has no files but those that export-ignore leaves out: the "
+                 "release will be empty\n");
+    contents_are(b, "none", "files: the revision has no files: the release will be empty\n");
+}
+
 /* ---- mirrors ---- */
 
 static const char *file_url(struct bench *b)
@@ -1116,6 +1303,10 @@ int main(void)
         T(test_no_room),
         T(test_closing),
         T(test_changes),
+        T(test_uncommitted),
+        T(test_uncommitted_runs_nothing),
+        T(test_upstream),
+        T(test_contents),
         T(test_mirror),
         T(test_mirror_fails),
         T(test_mirror_of_empty),
