@@ -234,11 +234,10 @@ note() {
 		[ "$size" != - ] && is_at_most "$least" "$size" || return 0
 	fi
 	# SECONDS, then what comes after BYTES.
-	{
+	replace "$state/backups" "$(
 		tail -n "$((kept - 1))" "$state/backups" 2>/dev/null | grep '^1 .* .'
 		printf '1 %s %s %s %s\n' "$(date +%s)" "${record%% *}" "$size" "${record#* }"
-	} >"$state/backups.new" && flush "$state/backups.new" && mv -f "$state/backups.new" "$state/backups" ||
-		fail "cannot write $state/backups"
+	)"
 }
 
 case $verb in

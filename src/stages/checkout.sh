@@ -13,9 +13,20 @@
 
 incoming=$state/incoming/$run.$epoch
 
-# Two bytes at a time would be slow, and a tool that reads ahead would take of the tar.
+# take_blocks N FILE: two bytes at a time would be slow, and a tool that reads ahead would take of the tar.
 take_blocks() {
-	dd bs=512 count="$1" iflag=fullblock 2>/dev/null || dd bs=1 count=$(($1 * 512)) 2>/dev/null
+	if said=$( { dd bs=512 count="$1" iflag=fullblock >"$2"; } 2>&1); then return 0; fi
+	case $said in
+	*writing* | *'rite error'* | *"$2"*) ;;
+	*) if said=$( { dd bs=1 count=$(($1 * 512)) >"$2"; } 2>&1); then return 0; fi ;;
+	esac
+	cannot "write '$2'" "$said"
+}
+
+# What tar says may be as many lines as there are files: the first ones, and its exit status as the last.
+unpack() {
+	said=$( { tar -x -o -f - 2>&1; echo "status $?"; } | sed -n -e '1,200p' -e '$p')
+	[ "${said##*"$newline"}" = 'status 0' ]
 }
 
 # In $plain the text that an escaped one stands for.
@@ -25,24 +36,20 @@ unescape() {
 }
 
 # In the working folder: says what is not as the manifest wants it, one line "differs PATH" each.
-# $2 is the name of a temporary file.
+# Without a temporary file, for which there may be no room.
 #
 # The shell reads a file byte by byte, so the thousands of plain entries are left to tools that
 # take them all at once; line by line go only links and names that need escapes.
 verify_tree() {
-	sed -n 's/^[fx] \([0-9a-f]\{64\}\) /\1  .\//p' "$1" >"$2"
-	if [ -s "$2" ]; then
-		sha256sum -c "$2" 2>/dev/null | sed -n 's/^\.\/\(.*\): FAILED$/differs \1/p; s/^\.\/\(.*\): FAILED open or read$/differs \1/p'
-	fi
-	# Plain files that are programs, as they should be and as they are.
-	find . -type f -perm -100 -print | sed 's/^\.\//x /' >"$2"
-	find . -type f ! -perm -100 -print | sed 's/^\.\//f /' >>"$2"
-	# What is there counts twice, so that what is only wanted is the one that stands alone.
+	sed -n 's/^[fx] \([0-9a-f]\{64\}\) /\1  .\//p' "$1" | sha256sum -c - 2>/dev/null |
+		sed -n 's/^\.\/\(.*\): FAILED$/differs \1/p; s/^\.\/\(.*\): FAILED open or read$/differs \1/p'
+	# Plain files that are programs, as they should be and as they are.  What is there counts twice, so that
+	# what is only wanted is the one that stands alone.
 	{
 		sed -n 's/^x [0-9a-f]\{64\} /x /p; s/^f [0-9a-f]\{64\} /f /p' "$1"
-		cat "$2" "$2"
+		find . -type f -perm -100 -print | sed 's/^\.\//x /; p'
+		find . -type f ! -perm -100 -print | sed 's/^\.\//f /; p'
 	} | LC_ALL=C sort | LC_ALL=C uniq -u | sed 's/^[fx] /differs /'
-	rm -f "$2"
 	grep '^[FXl] ' "$1" | while IFS= read -r line; do
 		kind=${line%% *} rest=${line#* }
 		if [ "$kind" = l ]; then
@@ -83,17 +90,16 @@ act() {
 		fail "$path is there already and is not of this run"
 	fi
 	rm -rf "$state/incoming/$run".*
-	mkdir -p "$incoming/tree" || fail "cannot make $incoming"
-	take_blocks "$manifest_blocks" >"$incoming/manifest" || fail "cannot write in $incoming (is the disk full?)"
+	must "make '$incoming/tree'" mkdir -p "$incoming/tree"
+	take_blocks "$manifest_blocks" "$incoming/manifest"
 	cd "$incoming/tree" || fail "cannot enter $incoming/tree"
-	if ! tar -x -o -f - 2>"$incoming/errors"; then
-		said=$(tail -n 1 "$incoming/errors")
+	if ! unpack; then
 		cat >/dev/null
-		rm -rf "$incoming"
-		fail "tar could not unpack the revision: $said"
+		cd / && rm -rf "$incoming"
+		cannot "unpack the revision in '$incoming'" "$said"
 	fi
 	cat >/dev/null
-	wrong=$(verify_tree "$incoming/manifest" "$incoming/list" | sed -n '1,3p')
+	wrong=$(verify_tree "$incoming/manifest" | sed -n '1,3p')
 	if [ -n "$wrong" ] || [ "$(count_tree)" -ne "$entries" ]; then
 		cd / && rm -rf "$incoming"
 		fail "what arrived is not the revision: ${wrong:-the number of files differs}"
@@ -102,15 +108,15 @@ act() {
 	if [ -d REVISION ] && [ ! -L REVISION ] || [ -d REVISION_TIME ] && [ ! -L REVISION_TIME ]; then
 		fail "the repository has a folder named REVISION or REVISION_TIME, where these files go"
 	fi
-	rm -f REVISION REVISION_TIME
-	printf '%s\n' "$revision" >REVISION && printf '%s\n' "$revision_time" >REVISION_TIME ||
-		fail "cannot write REVISION (is the disk full?)"
+	must "remove '$incoming/tree/REVISION'" rm -f REVISION REVISION_TIME
+	put "$incoming/tree/REVISION" "$revision"
+	put "$incoming/tree/REVISION_TIME" "$revision_time"
 	cd / || exit 70
 	# On disk before it has its name: a host that loses its power keeps what it said it has.
 	flush -f "$incoming/tree"
 	fence
-	mv -f "$incoming/manifest" "$state/manifests/$release" && mv "$incoming/tree" "$path" ||
-		fail "cannot move the release to $path"
+	must "make '$state/manifests/$release'" mv -f "$incoming/manifest" "$state/manifests/$release"
+	must "make '$path'" mv "$incoming/tree" "$path"
 	rm -rf "$incoming"
 	rmdir "$state/incoming" 2>/dev/null
 	return 0
@@ -124,7 +130,7 @@ undo() {
 			return 0
 		fi
 	fi
-	rm -rf "$state/incoming/$run".* "$path" "$state/manifests/$release" || fail "cannot remove $path"
+	must "remove '$path'" rm -rf "$state/incoming/$run".* "$path" "$state/manifests/$release"
 	rmdir "$state/incoming" 2>/dev/null
 	return 0
 }
@@ -136,10 +142,8 @@ verify) # of any release, at any time: changes nothing
 		exit 0
 	fi
 	cd "$path" || cannot_see "cannot enter $path"
-	list=$(mktemp) || cannot_see "cannot make a temporary file"
 	say manifest there
-	verify_tree "$state/manifests/$release" "$list" | LC_ALL=C sort -u
-	rm -f "$list"
+	verify_tree "$state/manifests/$release" | LC_ALL=C sort -u
 	;;
 *) stage_main ;;
 esac

@@ -44,8 +44,8 @@ act() {
 			if [ -n "$counts" ]; then kept=$((kept + 1)); fi
 		elif [ "$name" != "$live" ] && [ "$name" != "$before" ] && [ "$name" != "$release" ]; then
 			# Out of releases by a rename: what is there is whole, at every instant.
-			mkdir -p "$state/trash" && mv "$deploy_to/releases/$name" "$state/trash/$name.$run" ||
-				fail "cannot remove $deploy_to/releases/$name"
+			if [ ! -d "$state/trash" ]; then must "make '$state/trash'" mkdir "$state/trash"; fi
+			must "remove '$deploy_to/releases/$name'" mv "$deploy_to/releases/$name" "$state/trash/$name.$run"
 			rm -f "$state/manifests/$name"
 			removed=$((removed + 1))
 		fi

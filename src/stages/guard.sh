@@ -148,7 +148,7 @@ guard_beat() {
 # redirection of a function is one that the shell takes back, and until then it keeps both.  Descriptor 7 is
 # opened while there is one who writes, or that would wait for one.
 guarding=
-if mkfifo "$crelease_job/guard"; then
+if said=$(mkfifo "$crelease_job/guard" 2>&1); then
 	echo wait >"$crelease_job/guard.turn"
 	exec 5<>"$crelease_job/guard"
 	(exec 5>&-; guard_ask) <"$crelease_job/guard" |
@@ -156,7 +156,7 @@ if mkfifo "$crelease_job/guard"; then
 	guarding=$!
 	printf '%s\n' "$guard_sql" >&5
 else
-	gate "$guard_unknown cannot make a pipe"
+	gate "$guard_unknown cannot make a pipe: ${said##*: }"
 fi
 
 # At its end it is told, since mksh may keep a copy of what exec closes, and what does not end then goes

@@ -107,7 +107,8 @@ finish() {
 # note FILE: who this process is, on disk and then linked into place; false when it is there already.
 note() {
 	identity_of $$
-	echo "$$ $ticks $boot" >"$1.$$" && { sync "$1.$$" 2>/dev/null || sync; } && ln "$1.$$" "$1" 2>/dev/null
+	echo "$$ $ticks $boot" >"$1.$$" && { sync "$1.$$" 2>/dev/null || sync; } &&
+		{ ln "$1.$$" "$1" 2>/dev/null || { [ ! -e "$1" ] && ln "$1.$$" "$1"; }; }
 	noted=$?
 	rm -f "$1.$$"
 	return "$noted"
@@ -145,20 +146,26 @@ leave_out() {
 	while [ "$left" -ge 1000000 ]; do left=$((left - 1000000)) lefts=$((lefts + 1)); done
 }
 
+# What dd said of the write that failed.
+is_full() {
+	full=$(printf "%s\n" "$words" | sed -n "s/^[^ ].*: //p" | head -n 1)
+	full=${full:-write error}
+}
+
 keep_log() {
 	trap "" TERM INT HUP
 	full= before=-1 lefts=0 left=0
 	size_of "$d/log"
 	while [ "$size" -lt "$crelease_limit" ]; do
 		before=$size
-		dd bs=65536 count=$(((crelease_limit - size) / 65536 + 16)) >>"$d/log" || full=yes
+		words=$(dd bs=65536 count=$(((crelease_limit - size) / 65536 + 16)) 2>&1 >>"$d/log") || is_full
 		size_of "$d/log"
 		[ -z "$full" ] || break
 		[ "$size" -gt "$before" ] || return
 	done
 	before=0
 	while [ -z "$full" ]; do
-		dd bs=65536 count=64 >>"$d/tail" || full=yes
+		words=$(dd bs=65536 count=64 2>&1 >>"$d/tail") || is_full
 		size_of "$d/tail"
 		[ "$size" -gt "$before" ] || break
 		before=$size
@@ -189,7 +196,7 @@ put_tail() {
 		[ -z "$(tail -c 1 "$d/log" | tr "\0" .)" ] || echo >>"$d/log"
 		if [ "$lefts" -gt 0 ]; then left=$(printf "%d%06d" "$lefts" "$left"); fi
 		if [ -n "$full" ]; then
-			echo "[crelease: the log could not be written (is the disk full?), output is left out here]"
+			echo "[crelease: the log could not be written ($full), output is left out here]"
 		else
 			echo "[crelease: $left bytes are left out here]"
 		fi >>"$d/log"
@@ -281,8 +288,12 @@ start() {
 	umask_was=$(umask)
 	umask 027
 	# The supervisor has nobody to tell that it could not write.
-	mkdir -p "$dir/$n" && : >>"$dir/$n/log" && printf '%4096s' '' >"$dir/$n/room" && rm "$dir/$n/room" ||
-		fail "cannot write in $dir/$n (is the disk full?)"
+	must "make '$dir/$n'" mkdir -p "$dir/$n"
+	{ true >>"$dir/$n/log"; } 2>/dev/null || cannot_write "$dir/$n/log"
+	# Of blocks, and of inodes: each note of a process takes two.
+	put "$dir/$n/room" "$(printf '%4096s.' '')"
+	for file in 1 2 3 4 5; do put "$dir/$n/room.$file" ''; done
+	must "remove '$dir/$n/room'" rm "$dir/$n/room" "$dir/$n"/room.[1-5]
 	umask "$umask_was"
 	setsid=$(command -v setsid || command -v nohup || true)
 	(
@@ -296,6 +307,15 @@ start() {
 		job_env
 		exec $crelease_setsid sh -c "$crelease_supervisor"
 	) &
+}
+
+# On a full disk the mark that comes next says why.
+told() {
+	{ true >"$dir/$n/told"; } 2>/dev/null
+}
+
+not_started() {
+	cannot_see "the job did not start within a minute: $(tail -n 1 "$dir/$n/log")"
 }
 
 damaged() {
@@ -338,10 +358,11 @@ check_files() {
 
 # make_void FILE: whoever would write it comes too late; false when it is there already.
 make_void() {
-	echo void >"$1.void" || { rm -f "$1.void"; fail "cannot write in ${1%/*} (is the disk full?)"; }
-	ln "$1.void" "$1" 2>/dev/null
+	put "$1.void" void
+	said=$(ln "$1.void" "$1" 2>&1)
 	made=$?
 	rm -f "$1.void"
+	if [ "$made" != 0 ] && [ ! -e "$1" ]; then cannot "make '$1'" "$said"; fi
 	return "$made"
 }
 
@@ -410,7 +431,7 @@ all_shown() {
 	while [ "$at" -gt 0 ]; do
 		at=$((at - 1)) latest=0
 		while [ -d "$run_dir/jobs/$of.$at/$((latest + 1))" ]; do latest=$((latest + 1)); done
-		if [ "$latest" -gt 0 ]; then true >"$run_dir/jobs/$of.$at/$latest/shown"; fi
+		if [ "$latest" -gt 0 ]; then { true >"$run_dir/jobs/$of.$at/$latest/shown"; } 2>/dev/null; fi
 	done
 }
 
@@ -502,7 +523,7 @@ follow() {
 		new)
 			# The supervisor has not come to its first line yet.
 			rounds=$((rounds + 1))
-			if [ "$rounds" -gt 200 ]; then cannot_see "the job did not start within a minute"; fi
+			if [ "$rounds" -gt 200 ]; then not_started; fi
 			;;
 		running) ;;
 		lost)
@@ -624,7 +645,7 @@ run)
 		fi
 		say exit "$status"
 		if [ "$status" != 0 ]; then
-			: >"$dir/$n/told"
+			told
 			put_mark "$step" failed
 		else
 			if [ -n "$last$alone" ]; then
@@ -641,7 +662,7 @@ run)
 		;;
 	*)
 		say exit lost
-		: >"$dir/$n/told"
+		told
 		put_mark "$step" failed
 		;;
 	esac
@@ -672,7 +693,7 @@ detach) # starts it, unless that was done before, and leaves it
 	rounds=0
 	while [ ! -f "$dir/$n/supervisor" ]; do
 		rounds=$((rounds + 1))
-		if [ "$rounds" -gt 200 ]; then cannot_see "the job did not start within a minute"; fi
+		if [ "$rounds" -gt 200 ]; then not_started; fi
 		nap
 	done
 	put_mark "$step" "done"
@@ -683,7 +704,7 @@ stop) # ends all that runs of it: TERM, then KILL; only what was identified as i
 		n=$((n + 1))
 		stop
 		# Who goes on with the run begins it anew.
-		if [ -d "$dir/$n" ]; then : >"$dir/$n/told"; fi
+		if [ -d "$dir/$n" ]; then told; fi
 	done
 	;;
 esac

@@ -5,8 +5,8 @@ case $verb in
 keep) # answers "kept ROW" for each that was there before the first attempt of the run
 	begin_change
 	if [ ! -f "$run_dir/leftovers" ]; then
-		printf '%s' "$leftovers" >"$run_dir/leftovers.new" && mv -f "$run_dir/leftovers.new" "$run_dir/leftovers" ||
-			fail "cannot write in $run_dir (is the disk full?)"
+		{ printf '%s' "$leftovers" >"$run_dir/leftovers.new"; } 2>/dev/null || cannot_write "$run_dir/leftovers.new"
+		must "replace '$run_dir/leftovers'" mv -f "$run_dir/leftovers.new" "$run_dir/leftovers"
 	fi
 	sed 's/^/kept /' "$run_dir/leftovers"
 	;;

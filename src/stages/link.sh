@@ -25,12 +25,12 @@ link_one() {
 		if [ "$target" = "$want" ]; then return 0; fi
 	fi
 	case $1 in
-	*/*) mkdir -p "${link%/*}" || fail "cannot make ${link%/*}" ;;
+	*/*) must "make '${link%/*}'" mkdir -p "${link%/*}" ;;
 	esac
 	if [ -e "$link" ] || [ -L "$link" ]; then
-		rm -rf "$link" || fail "cannot remove $link"
+		must "remove '$link'" rm -rf "$link"
 	fi
-	ln -s "$want" "$link" || fail "cannot link $link"
+	must "make '$link'" ln -s "$want" "$link"
 }
 
 each_linked() {
@@ -60,7 +60,7 @@ $linked_files
 END
 	while read -r name; do
 		if [ -n "$name" ] && [ ! -d "$deploy_to/shared/$name" ]; then
-			mkdir -p "$deploy_to/shared/$name" || fail "cannot make $deploy_to/shared/$name"
+			must "make '$deploy_to/shared/$name'" mkdir -p "$deploy_to/shared/$name"
 		fi
 	done <<END
 $linked_dirs

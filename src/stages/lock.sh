@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154,SC2015
+# shellcheck shell=sh disable=SC2154,SC2015,SC2317
 # Takes the lock, writes the plan of the run, and stays as the lock's keeper: while this process
 # lives and is written to, the holder lives.  Values: by, since, plan, recipe ("" when the run keeps
 # none), takeover.
@@ -17,7 +17,8 @@
 # beat holds the seconds since the host's boot at which the keeper last heard from its crelease: a
 # clock that nobody sets.  A run whose beat is older than 45 s is dead (survey.sh).
 #
-# reserve is some room on the disk, so that a run can be taken over and given up when it is full.
+# reserve, reserve.1 and so on are some room on the disk, blocks and inodes, so that a run can be taken over and
+# given up when it is full.
 
 own=$state/lock.$run.$epoch.$$
 
@@ -25,7 +26,7 @@ own=$state/lock.$run.$epoch.$$
 fail() {
 	rm -f "$own"
 	if [ -z "$takeover" ]; then
-		if [ -n "$taken" ]; then rm -f "$state/beat" "$state/reserve" "$state/lock"; fi
+		if [ -n "$taken" ]; then rm -f "$state/beat" "$state"/reserve* "$state/lock"; fi
 		rm -rf "$run_dir"
 	fi
 	say error "$1"
@@ -37,14 +38,13 @@ write_lock() {
 	identity_of $$
 	text=$(printf 'crelease-lock 1\nrun %s\nepoch %s\nby %s\nsince %s\nkeeper %s %s %s' \
 		"$run" "$epoch" "$by" "$since" $$ "$ticks" "$boot")
-	printf '%s\nend %s\n' "$text" "$(printf '%s\n' "$text" | sum_of)" >"$own" && flush "$own"
+	put "$own" "$text${newline}end $(printf '%s\n' "$text" | sum_of)"
+	flush "$own"
 }
 
 # keep FILE TEXT: into the run's folder, whole or not at all.
 keep() {
-	if [ -f "$run_dir/$1" ]; then return 0; fi
-	printf '%s\n' "$2" >"$run_dir/$1.new" && flush "$run_dir/$1.new" &&
-		mv -f "$run_dir/$1.new" "$run_dir/$1" || fail "cannot write $run_dir/$1 (is the disk full?)"
+	if [ ! -f "$run_dir/$1" ]; then replace "$run_dir/$1" "$2"; fi
 }
 
 # What the old holder left at work on this host: its keeper, and a script in the middle of a
@@ -85,21 +85,24 @@ refused() {
 
 taken=
 if [ -n "$takeover" ]; then
-	rm -f "$state/reserve"
+	rm -f "$state"/reserve*
 	if grep -q "^$run " "$state/history" 2>/dev/null && [ ! -f "$state/lock" ]; then
 		say error "the run has come to its end at this moment: look again"
 		exit 73
 	fi
 fi
-mkdir -p "$deploy_to/releases" "$deploy_to/shared" "$run_dir/jobs" "$state/manifests" ||
-	fail "cannot make $deploy_to/releases, $deploy_to/shared and $state"
+for folder in "$deploy_to/releases" "$deploy_to/shared" "$run_dir/jobs" "$state/manifests"; do
+	if [ ! -d "$folder" ]; then must "make '$folder'" mkdir -p "$folder"; fi
+done
 chmod o-rwx "$state" 2>/dev/null
 keep plan "$plan"
 if [ -n "$recipe" ]; then keep recipe "$recipe"; fi
-write_lock || fail "cannot write $state/lock (is the disk full?)"
+write_lock
 
-if ln "$own" "$state/lock" 2>/dev/null; then
+if said=$(ln "$own" "$state/lock" 2>&1); then
 	taken=yes # nobody had it
+elif [ ! -e "$state/lock" ] && [ ! -L "$state/lock" ] && [ "${said##*: }" != 'File exists' ]; then
+	cannot "make '$state/lock'" "$said"
 elif [ -n "$takeover" ]; then
 	if ! take_over; then
 		rm -f "$own"
@@ -107,7 +110,7 @@ elif [ -n "$takeover" ]; then
 		exit 73
 	fi
 	# From here on the old holder's scripts are refused; what it has at work is ended.
-	mv -f "$claimed" "$state/lock" || fail "cannot replace $state/lock"
+	must "replace '$state/lock'" mv -f "$claimed" "$state/lock"
 	flush "$state"
 	end_old_holder
 else
@@ -118,7 +121,12 @@ fi
 rm -f "$own"
 flush "$state"
 rm -f "$run_dir/error"
-if [ -z "$takeover" ]; then printf '%65536s' '' >"$state/reserve" 2>/dev/null; fi
+if [ -z "$takeover" ]; then
+	{
+		printf '%65536s' '' >"$state/reserve"
+		for room in 1 2 3 4 5 6; do true >"$state/reserve.$room"; done
+	} 2>/dev/null
+fi
 
 beat() {
 	if [ -r /proc/uptime ]; then

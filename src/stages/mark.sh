@@ -15,14 +15,13 @@ if [ "$verb" = run ]; then
 		if [ "$mark" != "$to" ]; then put_mark "$step" "$to"; fi
 	fi
 	if [ -n "$error" ]; then
-		printf '%s\n' "$error" >"$run_dir/error"
+		{ printf '%s\n' "$error" >"$run_dir/error"; } 2>/dev/null
 	fi
 	if [ -n "$pending" ] && [ ! -f "$run_dir/pending" ]; then
-		printf '%s\n' "$pending" >"$run_dir/pending"
+		{ printf '%s\n' "$pending" >"$run_dir/pending"; } 2>/dev/null
 	fi
 	if [ -n "$migrated" ]; then
-		printf '%s\n' "$migrated" >"$state/migrated.new" && flush "$state/migrated.new" &&
-			mv -f "$state/migrated.new" "$state/migrated"
+		replace "$state/migrated" "$migrated"
 	fi
 fi
 exit 0

@@ -42,9 +42,75 @@ cannot_see() {
 	exit 71
 }
 
+# reason_of TEXT: in $reason the system's own words in what tools wrote to standard error: the end of the first
+# line that ends with some, since tar begins with remarks and ends with a line that names no cause.  Where no
+# line has them, the first line.
+reason_of() {
+	reason=''
+	set -f
+	IFS=$newline
+	# shellcheck disable=SC2086 # lines
+	set -- $1
+	unset IFS
+	set +f
+	for said; do
+		case ${said##*: } in
+		"$said" | *[0-9]* | Exiting*) ;;
+		[A-Z]*)
+			reason=${said##*: }
+			return
+			;;
+		esac
+	done
+	reason=${1:-it did not say why}
+}
+
+# must WHAT COMMAND...: runs a tool; when it fails, says that it cannot do WHAT, and why.  What the tool
+# says is held in a variable: there may be no room for a file.
+must() {
+	doing=$1
+	shift
+	said=$("$@" 2>&1 >/dev/null) || cannot "$doing" "$said"
+}
+
+cannot() { # WHAT SAID
+	reason_of "$2"
+	fail "cannot $1: $reason"
+}
+
+# put FILE TEXT and add FILE TEXT: lines into a file, without a process.  The reason of a failure is asked
+# for afterwards, of a tool that tells it: dash calls whatever fails in a write an "I/O error".
+put() {
+	{ printf '%s\n' "$2" >"$1"; } 2>/dev/null || cannot_write "$1"
+}
+
+add() {
+	{ printf '%s\n' "$2" >>"$1"; } 2>/dev/null || cannot_write "$1"
+}
+
+# replace FILE TEXT: the whole of it or nothing, on disk.
+replace() {
+	put "$1.new" "$2"
+	flush "$1.new"
+	must "replace '$1'" mv -f "$1.new" "$1"
+}
+
+cannot_write() {
+	said='the reason is gone again'
+	if [ ! -e "$1" ] || said=$( (exec >>"$1") 2>&1); then
+		said=$( { printf '%8192s' '' | cat >"$1.probe"; } 2>&1) && said='it can be written now'
+		rm -f "$1.probe"
+	fi
+	cannot "write '$1'" "$said"
+}
+
 # To disk before anything that depends on it; a sync that takes no file names flushes all.
 flush() {
-	sync "$@" 2>/dev/null || sync
+	said=$(sync "$@" 2>&1) && return
+	case $said in
+	*'No space left'* | *uota\ exceeded* | *'nput/output error'* | *'I/O error'*) cannot "write '$*' to the disk" "$said" ;;
+	esac
+	sync
 }
 
 # end_group PID TICKS BOOT: ends a process that is known, and what it started.
@@ -77,7 +143,7 @@ begin_change() {
 	trap 'fence; exit 143' TERM
 	identity_of $$
 	if [ -d "$run_dir" ]; then
-		echo "$$ $ticks $boot" >"$run_dir/acting.$epoch" || fail "cannot write in $run_dir (is the disk full?)"
+		put "$run_dir/acting.$epoch" "$$ $ticks $boot"
 	fi
 	fence
 }
@@ -109,15 +175,12 @@ last_mark() {
 put_mark() {
 	fence
 	if [ ! -f "$run_dir/marks" ]; then
-		echo "crelease-marks 1" >"$run_dir/marks.new"
+		replace "$run_dir/marks" "crelease-marks 1"
 	elif [ -n "$torn" ]; then
-		sed '$d' "$run_dir/marks" >"$run_dir/marks.new"
-	fi && if [ -f "$run_dir/marks.new" ]; then
-		flush "$run_dir/marks.new" && mv -f "$run_dir/marks.new" "$run_dir/marks"
-	fi || fail "cannot write $run_dir/marks (is the disk full?)"
+		replace "$run_dir/marks" "$(sed '$d' "$run_dir/marks")"
+	fi
 	torn=''
-	printf '%s %s %s\n' "$1" "$2" "$(date +%s)" >>"$run_dir/marks" ||
-		fail "cannot write $run_dir/marks (is the disk full?)"
+	add "$run_dir/marks" "$1 $2 $(date +%s)"
 	flush "$run_dir/marks"
 }
 
@@ -184,8 +247,11 @@ parse_lock() {
 # nobody's.  False when another one has it.  In $claimed its name.
 claim() {
 	claimed=$state/lock.$run.$1
-	until ln "$own" "$claimed" 2>/dev/null; do
-		[ -f "$claimed" ] || return 1
+	until said=$(ln "$own" "$claimed" 2>&1); do
+		if [ ! -f "$claimed" ]; then
+			case $said in *'File exists'*) return 1 ;; esac
+			cannot "make '$claimed'" "$said"
+		fi
 		read_lock "$claimed"
 		if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then return 1; fi
 		rm -f "$claimed"
@@ -196,12 +262,19 @@ claim() {
 # (not in POSIX) mv would move the new link into the folder that the old one points at.
 point() {
 	new=$state/link.$run.$epoch
-	rm -f "$new" && ln -s "$2" "$new" || return 1
-	mv -fT "$new" "$1" 2>/dev/null || mv -fh "$new" "$1" 2>/dev/null || {
+	must "remove '$new'" rm -f "$new"
+	must "make '$new'" ln -s "$2" "$new"
+	if ! said=$(mv -fT "$new" "$1" 2>&1) && ! other=$(mv -fh "$new" "$1" 2>&1); then
 		rm -f "$new"
-		return 1
-	}
+		cannot "point '$1' at '$2'" "$said$newline$other"
+	fi
 	flush "$deploy_to"
+}
+
+# The restart file, and its folder.
+touch_file() {
+	if [ ! -d "${1%/*}" ]; then must "make '${1%/*}'" mkdir -p "${1%/*}"; fi
+	must "touch '$1'" touch "$1"
 }
 
 # link_target FILE: in $target where the link points, a newline at its end included.

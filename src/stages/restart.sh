@@ -7,7 +7,7 @@ begin_change
 last_mark "$step"
 if [ "$mark" != "done" ]; then
 	if [ "$mark" != begun ]; then put_mark "$step" begun; fi
-	mkdir -p "$(dirname "$path/$touch")" && touch "$path/$touch" || fail "cannot touch $path/$touch"
+	touch_file "$path/$touch"
 	if [ -n "$last" ]; then put_mark "$step" "done"; fi
 fi
 exit 0

@@ -215,7 +215,7 @@ term_clients() {
 put_record() {
 	pid_of=${record#*"$tab"}
 	pid_of=${pid_of%%"$tab"*}
-	{
+	replace "$state/stopped" "$({
 		tail -n "$stops_kept" "$state/stopped" 2>/dev/null | grep "^1$tab.*$tab.*$tab" |
 			while IFS= read -r line; do
 				rest=${line#1"$tab"*"$tab"}
@@ -230,9 +230,8 @@ put_record() {
 				if [ "${rest%%"$tab"*}" != "$pid_of" ]; then printf '%s\n' "$line"; fi
 			done
 		printf '%s\n' "$1"
-	} | tail -n "$stops_kept" >"$state/stopped.new" && flush "$state/stopped.new" &&
-		mv -f "$state/stopped.new" "$state/stopped" && flush "$state" ||
-		fail "cannot write $state/stopped (is the disk full?)"
+	} | tail -n "$stops_kept")"
+	flush "$state"
 }
 
 # Behind the last line of a dump only what newer versions put there.

@@ -126,7 +126,7 @@ $linked_files
 END
 
 if [ -n "$tools" ]; then
-	for tool in tar sed grep find sort uniq tail head wc tr dd sha256sum readlink mktemp; do
+	for tool in tar sed grep find sort uniq tail head wc tr dd sha256sum readlink; do
 		command -v "$tool" >/dev/null 2>&1 || say no_tool "$tool"
 	done
 	command -v setsid >/dev/null 2>&1 || say no_tool setsid

@@ -19,7 +19,7 @@ forget() {
 		last_mark "$name"
 		case $mark in '' | undone) continue ;; esac
 		for attempt in "$run_dir/jobs/$name".[0-9]*/[0-9]*; do
-			if [ -d "$attempt" ]; then : >"$attempt/forgotten"; fi
+			if [ -d "$attempt" ]; then put "$attempt/forgotten" yes; fi
 		done
 		put_mark "$name" undone
 	done
@@ -46,14 +46,13 @@ act() {
 		esac
 		# Somebody has switched by hand meanwhile: the way back is not to where it is now.
 		if [ "$target" = "$path" ] && [ -f "$run_dir/found" ]; then read -r target <"$run_dir/found"; fi
-		printf '%s\n' "$target" >"$run_dir/previous.new" && flush "$run_dir/previous.new" &&
-			mv -f "$run_dir/previous.new" "$run_dir/previous" || fail "cannot write $run_dir/previous"
+		replace "$run_dir/previous" "$target"
 	fi
 	# All of the release is on disk before it is live.
 	flush -f "$path"
 	if seen; then return 0; fi
 	fence
-	point "$live" "$path" || fail "cannot point $live at $path"
+	point "$live" "$path"
 }
 
 undo() {
@@ -70,7 +69,7 @@ undo() {
 		return 0
 	fi
 	if [ -z "$previous" ]; then
-		rm -f "$live" || fail "cannot remove $live"
+		must "remove '$live'" rm -f "$live"
 		say nowhere yes
 		return 0
 	fi
@@ -79,11 +78,8 @@ undo() {
 		return 0
 	fi
 	fence
-	point "$live" "$previous" || fail "cannot point $live back at $previous"
-	if [ -n "$touch" ]; then
-		mkdir -p "$(dirname "$previous/$touch")" && touch "$previous/$touch" ||
-			fail "cannot touch $previous/$touch"
-	fi
+	point "$live" "$previous"
+	if [ -n "$touch" ]; then touch_file "$previous/$touch"; fi
 }
 
 stage_main

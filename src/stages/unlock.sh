@@ -7,10 +7,8 @@
 
 # Ends a torn last line and adds one.
 add_line() {
-	if [ -s "$1" ] && [ "$(tail -c 1 "$1" | wc -l)" -eq 0 ]; then
-		echo >>"$1"
-	fi
-	printf '%s\n' "$2" >>"$1" || fail "cannot write $1"
+	if [ -s "$1" ] && [ "$(tail -c 1 "$1" | wc -l)" -eq 0 ]; then add "$1" ''; fi
+	add "$1" "$2"
 	flush "$1"
 }
 
@@ -35,7 +33,7 @@ fi
 # this script stops, or it is refused until the lock is gone.
 own=$state/lock.$run.$epoch.$$
 identity_of $$
-echo "keeper $$ $ticks $boot" >"$own"
+{ echo "keeper $$ $ticks $boot" >"$own"; } 2>/dev/null
 if [ -f "$own" ] && ! claim "$((epoch + 1))"; then
 	rm -f "$own"
 	say fenced "$lock_by"
@@ -45,7 +43,7 @@ fence
 rm -rf "$state/incoming/$run".* "$state/link.$run".*
 rmdir "$state/incoming" 2>/dev/null
 rm -f "$run_dir"/acting.*
-rm -f "$state/lock" "$state/lock.$run".* "$state/beat" "$state/reserve" || fail "cannot remove $state/lock"
+must "remove '$state/lock'" rm -f "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve*
 flush "$state"
 # What a clean-up left because its host went down.
 if [ -d "$state/trash" ]; then

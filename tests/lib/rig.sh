@@ -538,6 +538,24 @@ END
 
 revision() { git -C "$REPO" rev-parse HEAD; }
 
+# own_disk OPTIONS FOLDER COMMAND...: with a disk of its own (a tmpfs with these options) in the place of the
+# folder, which only the command sees: as root, else in a user namespace, else with the help of sudo.
+own_disk() {
+    # shellcheck disable=SC2016 # for bash
+    local options=$1,mode=777 mounted='mount -t tmpfs -o "$1" none "$2"; shift 2; exec "$@"'
+    shift
+    if root; then
+        unshare -m -- "$BASH" -ec "$mounted" bash "$options" "$@"
+    elif unshare -r -m true 2>/dev/null; then
+        unshare -r -m -- "$BASH" -ec "$mounted" bash "$options" "$@"
+    else
+        # sudo keeps neither the environment nor the user.
+        mapfile -d '' -t environment </proc/self/environ
+        sudo -n unshare -m -- "$BASH" -ec "$mounted" bash "$options" "$1" \
+            setpriv --reuid "$(id -u)" --regid "$(id -g)" --init-groups -- env -i "${environment[@]}" "${@:2}"
+    fi
+}
+
 # --- site --------------------------------------------------------------------------------------
 
 # site_new NAME HOSTS: $SITE with repo/, one folder a host, crelease.yml; a database when there is

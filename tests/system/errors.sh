@@ -184,6 +184,45 @@ case_hints_can_be_pasted() {
     gone "$SITE/app1/.crelease/lock"
 }
 
+# Whatever step meets the full disk, of blocks or of inodes, says in the system's own words why it failed; and
+# the run can be given up all the same.
+full_disk() { # OPTIONS ROOM...
+    local options=$1
+    shift
+    cat >"$SITE/full.sh" <<'END'
+set -eu
+room() { df -P"$1" "$SITE/here" | awk 'NR == 2 { print $4 }'; }
+fill() { # ROOM
+    mkdir "$SITE/here/fill"
+    case $OPTIONS in
+    *nr_inodes*) for i in $(seq $(($(room i) - $1))); do : >"$SITE/here/fill/$i"; done ;;
+    *) head -c $((($(room k) - $1) * 1024)) /dev/zero >"$SITE/here/fill/1" ;;
+    esac
+}
+mkdir "$SITE/here/shared"
+"$CRELEASE" deploy production
+for room; do
+    fill "$room"
+    echo "== $room: $OPTIONS"
+    if "$CRELEASE" deploy --force production >"$SITE/said" 2>&1; then cat "$SITE/said"; exit 1; fi
+    cat "$SITE/said"
+    grep '^crelease: .*No space left on device' "$SITE/said" || { echo "no reason with room $room, $OPTIONS" >"$RIG/why"; exit 1; }
+    "$CRELEASE" abort production
+    rm -r "$SITE/here/fill"
+done
+END
+    export SITE RIG CRELEASE OPTIONS=$options
+    own_disk "$options" "$SITE/here" "$BASH" "$SITE/full.sh" "$@"
+}
+
+case_full_disk() {
+    site_new full_disk 0
+    commit_file big "$(head -c 30000 /dev/urandom | base64)"
+    recipe_write <<<$'linked_files: []\nbuild: [ls, "true"]\nhooks: {after switch: [ls]}'
+    full_disk size=3m 0 8 32 60
+    full_disk size=3m,nr_inodes=600 0 4 9 12 15 18 20 26 40
+}
+
 case_missing_linked_file() {
     site_new missing_linked_file 2
     expect 0 deploy production
