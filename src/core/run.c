@@ -187,16 +187,26 @@ static const char *last_line(struct arena *a, const char *text)
     return text_shown(a, arena_strndup(a, text + begin, len - begin));
 }
 
+/* 0 is also what a channel reads as that closes without a status, and what a forced command may end
+ * with that does something more: then what the script itself says counts (prelude.sh). */
+static int status_of(struct run *r, const struct reply *reply)
+{
+    const char *ended = reply->status ? NULL : answer_value(r->arena, reply->out, "ended");
+    size_t len = ended ? strlen(ended) : 0;
+
+    return len > 0 && len <= 3 && strspn(ended, "0123456789") == len ? (int)strtol(ended, NULL, 10)
+                                                                     : reply->status;
+}
+
 static bool judge_exit(struct run *r, const struct reply *reply, struct err *err)
 {
     const char *said = answer_value(r->arena, reply->out, "error");
     const char *fenced = answer_value(r->arena, reply->out, "fenced");
+    int status = status_of(r, reply);
 
     said = said ? text_shown(r->arena, said) : NULL;
-    switch (reply->status) {
+    switch (status) {
     case 0:
-        /* Over ssh a channel that closes without a status reads as 0: the script's own word that
-         * it came to its end is what counts. */
         if (answer_value(r->arena, reply->out, "ended") ||
             answer_value(r->arena, reply->out, "held"))
             return true;
@@ -217,7 +227,7 @@ static bool judge_exit(struct run *r, const struct reply *reply, struct err *err
     case SCRIPT_UNFINISHED:
         return err_set(err, ERR_UNFINISHED, "%s", said ? said : "an earlier run is unfinished");
     default:
-        return err_set(err, ERR_FAILED, "the script ended with exit status %d%s%s", reply->status,
+        return err_set(err, ERR_FAILED, "the script ended with exit status %d%s%s", status,
                        *reply->err_out ? ": " : "", last_line(r->arena, reply->err_out));
     }
 }

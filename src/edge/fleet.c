@@ -9,19 +9,20 @@
 #include <unistd.h>
 
 enum {
-    PAYLOAD_CHUNK = 256 * 1024,
     BEAT_INTERVAL_MS = 10000,
     TURN_MS = 500,
     WAIT_SLICE_MS = 1000, /* deadlines and heartbeats are looked at this often */
     LET_GO_MS = 3000,
     CLOSE_MS = 2000,
+    LOGIN_SHELL_MS = 20000, /* from the request for a script to its first line */
 };
 
 struct fleet_member {
     const struct carrier *carrier;
     struct link *link;
-    struct exchange *held;
+    struct exchange *held; /* its own, also when it has ended meanwhile; NULL: none */
     bool hold_lost;
+    bool noise_told;
 };
 
 struct fleet {
@@ -62,268 +63,74 @@ void fleet_impatient(struct fleet *fleet, bool on)
     fleet->impatient = on;
 }
 
-/* The script is padded to whole blocks, so that dd can read exactly it and nothing of what is
- * behind it in standard input, which is the script's own.  A shell that reads its script from
- * standard input, or head -c of busybox, would read ahead and swallow some of that.  The
- * second dd is for one that does not know iflag (it refuses before it reads). */
-enum { SCRIPT_BLOCK = 512 };
-
-static void script_pad(struct buf *script)
-{
-    while (script->len % SCRIPT_BLOCK)
-        buf_add(script, "\n", 1);
-}
-
-/* What the login shell gets: constant but for two numbers, and of words that every shell
- * (also csh and fish) reads alike. */
-static char *command_for(size_t script_len)
-{
-    struct buf b = buf_make(256);
-
-    buf_printf(&b,
-               "exec /bin/sh -c 'eval \"$(dd bs=%d count=%zu iflag=fullblock 2>/dev/null ||"
-               " dd bs=1 count=%zu 2>/dev/null)\"'",
-               SCRIPT_BLOCK, script_len / SCRIPT_BLOCK, script_len);
-    return b.text;
-}
-
-static struct exchange *exchange_make(struct fleet *f, const struct call *call)
-{
-    struct exchange *x = xcalloc(1, sizeof *x);
-
-    x->fleet = f;
-    x->call = call;
-    x->script = buf_make(SCRIPT_BYTES_MAX);
-    buf_puts(&x->script, call->script);
-    script_pad(&x->script);
-    assert(!x->script.full);
-    x->command = command_for(x->script.len);
-    x->chunk = buf_make(PAYLOAD_CHUNK);
-    x->out = buf_make(REPLY_BYTES_MAX);
-    x->err_out = buf_make((size_t)REPLY_ERROR_BYTES_MAX * 2);
-    x->last_beat_ms = loop_now();
-    return x;
-}
-
-static void exchange_free(struct exchange *x)
-{
-    char *command = (char *)(uintptr_t)x->command;
-
-    free(command);
-    buf_free(&x->script);
-    buf_free(&x->chunk);
-    buf_free(&x->out);
-    buf_free(&x->err_out);
-    free(x);
-}
-
-static off_t payload_total(const struct call *c)
-{
-    return c->head_size + (c->payload >= 0 ? c->payload_size : 0);
-}
-
-/* Fills the chunk from the payload; false when the payload cannot be read to its end. */
-static bool payload_read(struct exchange *x)
-{
-    static char block[PAYLOAD_CHUNK];
-    const struct call *c = x->call;
-    bool in_head = x->payload_sent < c->head_size;
-    off_t left = in_head ? c->head_size - x->payload_sent : payload_total(c) - x->payload_sent;
-
-    size_t want = left > PAYLOAD_CHUNK ? PAYLOAD_CHUNK : (size_t)left;
-    ssize_t n = in_head ? pread(c->head, block, want, x->payload_sent)
-                        : pread(c->payload, block, want, x->payload_sent - c->head_size);
-    if (n <= 0)
-        return false;
-    buf_clear(&x->chunk);
-    buf_add(&x->chunk, block, (size_t)n);
-    x->payload_sent += n;
-    return true;
-}
-
-size_t exchange_input(struct exchange *x, const char **ret)
-{
-    if (x->script_sent < x->script.len) {
-        *ret = x->script.text + x->script_sent;
-        return x->script.len - x->script_sent;
-    }
-    if (!x->chunk.len && x->payload_sent < payload_total(x->call) && !payload_read(x))
-        x->payload_sent = payload_total(x->call); /* the host sees a short tar and says so */
-    if (x->chunk.len) {
-        *ret = x->chunk.text;
-        return x->chunk.len;
-    }
-    if (x->beats > 0) {
-        *ret = "beat\n";
-        return 5;
-    }
-    struct buf *say = x->call->say;
-    if (say && say->len) {
-        /* The caller may add to it while a carrier still reads. */
-        buf_clear(&x->chunk);
-        buf_add(&x->chunk, say->text, say->len < PAYLOAD_CHUNK ? say->len : PAYLOAD_CHUNK);
-        buf_drop(say, x->chunk.len);
-        *ret = x->chunk.text;
-        return x->chunk.len;
-    }
-    if (!say && (!x->call->hold || x->let_go))
-        x->input_ended = true;
-    return 0;
-}
-
-void exchange_sent(struct exchange *x, size_t n)
-{
-    if (x->script_sent < x->script.len) {
-        x->script_sent += n;
-    } else if (x->chunk.len) {
-        buf_drop(&x->chunk, n);
-    } else {
-        /* Five bytes are taken whole or, by a carrier in distress, in part: then the line is
-         * longer by some letters, which the reader of heartbeats does not mind. */
-        x->beats = x->beats > 0 ? x->beats - 1 : 0;
-    }
-}
-
-bool exchange_input_is_over(const struct exchange *x)
-{
-    return x->input_ended;
-}
-
-static void hold_if_told(struct exchange *x)
-{
-    struct fleet *f = x->fleet;
-    const char *line = x->out.text;
-
-    if (!x->call->hold || x->held)
-        return;
-    while (line && strncmp(line, "held", 4) != 0) {
-        line = strchr(line, '\n');
-        line = line ? line + 1 : NULL;
-    }
-    if (!line || !strchr(line, '\n'))
-        return;
-    x->held = true;
-    x->done = true;
-    x->reply.kind = REPLY_EXIT;
-    x->reply.status = 0;
-    f->members[x->call->host].held = x;
-    f->members[x->call->host].hold_lost = false;
-}
-
-void exchange_output(struct exchange *x, int stream, const char *bytes, size_t len)
-{
-    if (stream == 1 && x->held)
-        return;
-    if (stream == 1 && x->call->output) {
-        x->call->output(x->call->arg, bytes, len);
-    } else if (stream == 1) {
-        buf_add(&x->out, bytes, len);
-        hold_if_told(x);
-    } else {
-        if (len > REPLY_ERROR_BYTES_MAX) {
-            bytes += len - REPLY_ERROR_BYTES_MAX;
-            len = REPLY_ERROR_BYTES_MAX;
-        }
-        if (x->err_out.len + len > REPLY_ERROR_BYTES_MAX)
-            buf_drop(&x->err_out, x->err_out.len + len - REPLY_ERROR_BYTES_MAX);
-        buf_add(&x->err_out, bytes, len);
-    }
-}
-
-static void exchange_over(struct exchange *x)
-{
-    if (x->held) {
-        struct fleet_member *m = &x->fleet->members[x->call->host];
-        m->held = NULL;
-        m->hold_lost = !x->let_go;
-        free((void *)(uintptr_t)x->call);
-        exchange_free(x);
-        return;
-    }
-    x->done = true;
-}
-
-void exchange_exit(struct exchange *x, int status, const char *signal)
-{
-    x->reply.kind = signal ? REPLY_SIGNAL : REPLY_EXIT;
-    x->reply.status = status;
-    if (!x->held) {
-        free((void *)(uintptr_t)x->reply.signal);
-        x->reply.signal = NULL;
-        if (signal) {
-            size_t len = strlen(signal);
-            char *copy = xcalloc(1, len + 1);
-            memcpy(copy, signal, len);
-            x->reply.signal = copy;
-        }
-    }
-    exchange_over(x);
-}
-
-void exchange_fail(struct exchange *x, const char *why)
-{
-    if (!x->held) {
-        size_t len = strlen(why);
-        char *copy = xcalloc(1, len + 1);
-        memcpy(copy, why, len);
-        x->reply.kind = x->sent ? REPLY_LOST : REPLY_UNREACHED;
-        x->reply.why = copy;
-        if (x->call->lost)
-            x->call->lost(x->call->arg, copy);
-    }
-    exchange_over(x);
-}
-
-/* Moves what the reply says into the arena; the exchange is freed unless it is held. */
-static struct reply reply_take(struct arena *a, struct exchange *x)
-{
-    struct reply r = x->reply;
-
-    r.out_len = x->out.len;
-    r.out = arena_strndup(a, x->out.text, x->out.len);
-    r.err_out = arena_strndup(a, x->err_out.text, x->err_out.len);
-    if (x->out.full && r.kind == REPLY_EXIT) {
-        r.kind = REPLY_LOST;
-        r.why = "the host's answer was larger than 8 MB";
-    } else if (r.why) {
-        r.why = arena_strdup(a, x->reply.why);
-        free((void *)(uintptr_t)x->reply.why);
-    }
-    if (r.signal) {
-        r.signal = arena_strdup(a, x->reply.signal);
-        free((void *)(uintptr_t)x->reply.signal);
-    }
-    x->reply.why = NULL;
-    x->reply.signal = NULL;
-    if (!x->held)
-        exchange_free(x);
-    return r;
-}
-
 static void exchange_cut(struct fleet *f, struct exchange *x, enum reply_kind kind, const char *why)
 {
-    struct fleet_member *m = &f->members[x->call->host];
-    size_t len = strlen(why);
-    char *copy = xcalloc(1, len + 1);
+    struct fleet_member *m = &f->members[x->call.host];
 
-    memcpy(copy, why, len);
     m->carrier->cut(m->link, x);
-    x->done = true;
-    x->reply.kind = x->sent ? kind : REPLY_UNREACHED;
-    x->reply.why = copy;
+    exchange_over(x, x->sent ? kind : REPLY_UNREACHED, why);
+}
+
+static void tell_noise(struct fleet *f, const struct exchange *x)
+{
+    struct fleet_member *m = &f->members[x->call.host];
+    const struct fleet_options *o = &f->options;
+    unsigned long long size = x->greeting.heard[0].size;
+    struct arena a = {0};
+
+    if (size && o->log && !m->noise_told) {
+        m->noise_told = true;
+        o->log(o->log_arg, x->host->name,
+               arena_printf(&a, "its login prints %s before each script, ignored: %s",
+                            text_size(&a, size), greeting_words(&x->greeting, &a)));
+    }
+    arena_free(&a);
+}
+
+static void exchange_beat(struct fleet *f, struct exchange *x)
+{
+    struct fleet_member *m = &f->members[x->call.host];
+    long long now = loop_now();
+
+    if (!x->held || x->over || now - x->last_beat_ms < BEAT_INTERVAL_MS)
+        return;
+    x->last_beat_ms = now;
+    x->beats = 1;
+    m->carrier->wake(m->link, x);
+}
+
+/* Ends what the member holds; it is told nothing. */
+static void member_drop(struct fleet_member *m)
+{
+    if (!m->held)
+        return;
+    if (!m->held->over)
+        m->carrier->cut(m->link, m->held);
+    exchange_free(m->held);
+    m->held = NULL;
+}
+
+static void member_look(struct fleet_member *m)
+{
+    if (!m->held || !m->held->over)
+        return;
+    m->hold_lost = !m->held->let_go;
+    member_drop(m);
+}
+
+static void member_keep(struct fleet_member *m, struct exchange *x)
+{
+    member_drop(m); /* whoever holds anew does so in its place */
+    m->held = x;
+    m->hold_lost = false;
 }
 
 void fleet_beat(struct fleet *f)
 {
-    long long now = loop_now();
-
     for (size_t i = 0; i < f->n; i++) {
-        struct exchange *x = f->members[i].held;
-        if (!x || now - x->last_beat_ms < BEAT_INTERVAL_MS)
-            continue;
-        x->last_beat_ms = now;
-        x->beats = 1;
-        f->members[i].carrier->wake(f->members[i].link, x);
+        member_look(&f->members[i]);
+        if (f->members[i].held)
+            exchange_beat(f, f->members[i].held);
     }
 }
 
@@ -334,6 +141,19 @@ static bool has_to_stop(const struct fleet *f, int signals_before)
     return f->stop ? f->stop(f->stop_arg) : loop_signal_count(f->loop) >= enough;
 }
 
+static void look_at_login(struct fleet *f, struct exchange *x, long long now)
+{
+    struct arena a = {0};
+
+    if (greeting_is_over(&x->greeting) || now - x->sent_ms < LOGIN_SHELL_MS)
+        return;
+    const char *why = exchange_no_script(
+        x, &a,
+        arena_printf(&a, "did not begin with the script within %s", text_span(&a, LOGIN_SHELL_MS)));
+    exchange_cut(f, x, REPLY_UNREACHED, why);
+    arena_free(&a);
+}
+
 static void look_at_deadlines(struct fleet *f, struct exchange **xs, size_t n, int signals_before)
 {
     bool stop = has_to_stop(f, signals_before);
@@ -341,14 +161,15 @@ static void look_at_deadlines(struct fleet *f, struct exchange **xs, size_t n, i
 
     for (size_t i = 0; i < n; i++) {
         struct exchange *x = xs[i];
-        if (x->done)
-            continue;
-        if (x->sent && x->call->timeout_ms && !x->deadline_ms)
-            x->deadline_ms = now + x->call->timeout_ms;
-        if (stop)
+        long long limit = x->call.timeout_ms;
+        if (!x->done && x->sent && !x->sent_ms)
+            x->sent_ms = now;
+        if (!x->done && stop)
             exchange_cut(f, x, REPLY_STOPPED, "stopped by a signal");
-        else if (x->deadline_ms && now >= x->deadline_ms)
+        if (!x->done && x->sent_ms && limit && now - x->sent_ms >= limit)
             exchange_cut(f, x, REPLY_TIMEOUT, "no end within its time limit");
+        if (!x->done && x->sent_ms)
+            look_at_login(f, x, now);
     }
 }
 
@@ -367,33 +188,28 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
     int signals_before = loop_signal_count(fleet->loop);
 
     for (size_t i = 0; i < n; i++) {
-        struct fleet_member *m = &fleet->members[calls[i].host];
-        const struct call *call = &calls[i];
         assert(calls[i].host < fleet->n);
-        if (calls[i].hold) {
-            /* A held call lives longer than the caller's array. */
-            struct call *copy = xcalloc(1, sizeof *copy);
-            *copy = calls[i];
-            call = copy;
-        }
-        xs[i] = exchange_make(fleet, call);
+        struct fleet_member *m = &fleet->members[calls[i].host];
+        xs[i] = exchange_make(&fleet->hosts[calls[i].host], &calls[i]);
         if (!m->link)
             m->link =
-                m->carrier->open(fleet, &fleet->hosts[call->host], &fleet->options, fleet->loop);
+                m->carrier->open(fleet, &fleet->hosts[calls[i].host], &fleet->options, fleet->loop);
         m->carrier->start(m->link, xs[i]);
     }
     while (!all_done(xs, n)) {
         loop_turn(fleet->loop, loop_now() + TURN_MS);
         look_at_deadlines(fleet, xs, n, signals_before);
+        for (size_t i = 0; i < n; i++)
+            exchange_beat(fleet, xs[i]);
         fleet_beat(fleet);
     }
-    fleet_beat(fleet);
     for (size_t i = 0; i < n; i++) {
-        const struct call *call = xs[i]->call;
-        bool held = xs[i]->held;
-        ret_replies[i] = reply_take(a, xs[i]);
-        if (calls[i].hold && !held)
-            free((void *)(uintptr_t)call);
+        ret_replies[i] = exchange_reply(a, xs[i]);
+        tell_noise(fleet, xs[i]);
+        if (xs[i]->held && !xs[i]->over)
+            member_keep(&fleet->members[calls[i].host], xs[i]);
+        else
+            exchange_free(xs[i]);
     }
     free(xs);
 }
@@ -412,7 +228,9 @@ bool fleet_wait(struct fleet *fleet, long long ms)
 
 bool fleet_hold_is_lost(const struct fleet *fleet, size_t host)
 {
-    return fleet->members[host].hold_lost;
+    const struct fleet_member *m = &fleet->members[host];
+
+    return m->hold_lost || (m->held && m->held->over && !m->held->let_go);
 }
 
 void fleet_let_go(struct fleet *fleet)
@@ -422,6 +240,7 @@ void fleet_let_go(struct fleet *fleet)
 
     for (size_t i = 0; i < fleet->n; i++) {
         struct fleet_member *m = &fleet->members[i];
+        member_look(m);
         if (!m->held)
             continue;
         m->held->let_go = true;
@@ -430,18 +249,15 @@ void fleet_let_go(struct fleet *fleet)
     }
     while (waiting && loop_now() < deadline) {
         waiting = false;
-        for (size_t i = 0; i < fleet->n; i++)
+        for (size_t i = 0; i < fleet->n; i++) {
+            member_look(&fleet->members[i]);
             waiting = waiting || fleet->members[i].held;
+        }
         if (waiting)
             loop_turn(fleet->loop, loop_now() + 20);
     }
-    for (size_t i = 0; i < fleet->n; i++) {
-        struct fleet_member *m = &fleet->members[i];
-        if (!m->held)
-            continue;
-        m->carrier->cut(m->link, m->held);
-        exchange_over(m->held);
-    }
+    for (size_t i = 0; i < fleet->n; i++)
+        member_drop(&fleet->members[i]);
 }
 
 void fleet_close(struct fleet *fleet)

@@ -174,6 +174,7 @@ static void test_judge(void **state)
         {{REPLY_EXIT, 0, .out = ""}, ERR_UNCERTAIN, SILENT},
         {{REPLY_EXIT, 0, .out = "x y\n"}, ERR_UNCERTAIN, SILENT},
         {{REPLY_EXIT, 0, .out = "x ended 0\nended 0"}, ERR_UNCERTAIN, SILENT},
+        {{REPLY_EXIT, 0, .out = "error cannot write\nended 70\n"}, ERR_FAILED, "cannot write"},
         {{REPLY_EXIT, 70, .out = "x y\nerror cannot write\n"}, ERR_FAILED, "cannot write"},
         {{REPLY_EXIT, 70, .out = "error one\nerror two\n"}, ERR_FAILED, "one"},
         {{REPLY_EXIT, 70, .out = "error \x1b[2Jbad\n"}, ERR_FAILED, "\\x1b[2Jbad"},

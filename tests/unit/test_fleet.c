@@ -1,0 +1,161 @@
+/* Scripts on several hosts at once: here each of them is a shell of this machine. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "edge/fleet.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { HOSTS = 3, MOST_MS = 60000 };
+
+static struct loop *loop;
+static struct fleet *fleet;
+static struct arena arena;
+static struct reply replies[HOSTS];
+
+static int open_fleet(void **state)
+{
+    static const struct fleet_host hosts[HOSTS] = {
+        {.name = "one", .transport = TRANSPORT_LOCAL},
+        {.name = "two", .transport = TRANSPORT_LOCAL},
+        {.name = "three", .transport = TRANSPORT_LOCAL},
+    };
+    static const struct fleet_options options;
+
+    (void)state;
+    loop = loop_open();
+    fleet = fleet_open(loop, hosts, HOSTS, &options);
+    return 0;
+}
+
+static int close_fleet(void **state)
+{
+    (void)state;
+    fleet_close(fleet);
+    loop_close(loop);
+    arena_free(&arena);
+    return 0;
+}
+
+static void run(const char *const *scripts, bool hold)
+{
+    struct call calls[HOSTS] = {0};
+
+    for (size_t i = 0; i < HOSTS; i++)
+        calls[i] = (struct call){
+            .host = i, .script = scripts[i], .payload = -1, .timeout_ms = MOST_MS, .hold = hold};
+    fleet_run(fleet, &arena, calls, HOSTS, replies);
+}
+
+/* Until the file that its last word names is there. */
+#define WAITS(file) "until [ -e " file " ]; do sleep 0.01 2>/dev/null || sleep 1; done\n"
+#define STAYS       "while read -r line; do :; done\n"
+
+static void answers(void **state)
+{
+    static const char *const scripts[HOSTS] = {
+        "echo out; echo err >&2; exit 3\n",
+        "kill -s KILL $$\n",
+        "cat\n",
+    };
+
+    (void)state;
+    run(scripts, false);
+    assert_int_equal(replies[0].kind, REPLY_EXIT);
+    assert_int_equal(replies[0].status, 3);
+    assert_string_equal(replies[0].out, "out\n");
+    assert_string_equal(replies[0].err_out, "err\n");
+    assert_int_equal(replies[1].kind, REPLY_SIGNAL);
+    assert_string_equal(replies[1].signal, "KILL");
+    assert_int_equal(replies[2].kind, REPLY_EXIT);
+    assert_string_equal(replies[2].out, "");
+}
+
+/* A keeper that is lost while another host has not answered yet: its reply is read later. */
+static void keeper_lost_while_others_lock(void **state)
+{
+    char dir[] = "/tmp/crelease-fleet-XXXXXX";
+    struct {
+        const char *end;
+        const char *why;
+    } const rows[] = {
+        {"exit 0", "what was to stay there ended with exit status 0"},
+        {"exit 72", "what was to stay there ended with exit status 72"},
+        {"kill -s KILL $$", "what was to stay there was ended by signal KILL"},
+    };
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *gone = arena_printf(&arena, "%s/%zu", dir, i);
+        const char *const scripts[HOSTS] = {
+            "echo held one\n" STAYS,
+            arena_printf(&arena,
+                         "(while kill -0 $$; do sleep 0.01 || sleep 1; done; : >%s) 2>/dev/null "
+                         ">/dev/null </dev/null &\necho held two\n%s\n",
+                         gone, rows[i].end),
+            arena_printf(&arena, WAITS("%s") "echo held three\n" STAYS, gone),
+        };
+        run(scripts, true);
+        assert_int_equal(replies[0].kind, REPLY_EXIT);
+        assert_int_equal(replies[0].status, 0);
+        assert_int_equal(replies[2].kind, REPLY_EXIT);
+        assert_int_equal(replies[1].kind, REPLY_LOST);
+        assert_string_equal(replies[1].why, rows[i].why);
+        assert_string_equal(replies[1].out, "held two\n");
+        assert_false(fleet_hold_is_lost(fleet, 0));
+        assert_false(fleet_hold_is_lost(fleet, 2));
+        /* Those that stay do so until they are let go of; the next round is in their place. */
+        if (i != 1)
+            fleet_let_go(fleet);
+        unlink(gone);
+    }
+    rmdir(dir);
+}
+
+/* One that is lost later is noticed, and its place can be taken. */
+static void keeper_lost_later(void **state)
+{
+    static const char *const scripts[HOSTS] = {
+        "echo held one\n" STAYS,
+        "echo held two\nsleep 0.1 2>/dev/null || sleep 1\n",
+        "echo held three\n" STAYS,
+    };
+    long long deadline = loop_now() + MOST_MS;
+
+    (void)state;
+    run(scripts, true);
+    while (!fleet_hold_is_lost(fleet, 1) && loop_now() < deadline)
+        fleet_wait(fleet, 10);
+    assert_true(fleet_hold_is_lost(fleet, 1));
+    assert_false(fleet_hold_is_lost(fleet, 0));
+    static const char *const again[HOSTS] = {
+        "echo held one\n" STAYS,
+        "echo held two\n" STAYS,
+        "echo busy\nexit 1\n",
+    };
+    run(again, true);
+    assert_int_equal(replies[1].kind, REPLY_EXIT);
+    assert_int_equal(replies[2].kind, REPLY_EXIT);
+    assert_int_equal(replies[2].status, 1);
+    assert_false(fleet_hold_is_lost(fleet, 1));
+    fleet_let_go(fleet);
+    assert_false(fleet_hold_is_lost(fleet, 0));
+    assert_false(fleet_hold_is_lost(fleet, 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(answers, open_fleet, close_fleet),
+        cmocka_unit_test_setup_teardown(keeper_lost_while_others_lock, open_fleet, close_fleet),
+        cmocka_unit_test_setup_teardown(keeper_lost_later, open_fleet, close_fleet),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
