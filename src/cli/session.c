@@ -509,6 +509,8 @@ bool session_end(struct session *s, const char *message, struct err *err)
     default:
         break;
     }
+    if (f->log)
+        next(s, "all of its output: '%s'", f->log);
     bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
     engine_end(&s->run, err, message, noted && mine && !s->run.turned_back, s->began_ms);
     s->ended = true;

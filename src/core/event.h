@@ -104,9 +104,10 @@ struct failure {
     const char *host;    /* NULL: not one host's */
     const char *command; /* NULL: none of the user's */
     const char *how;     /* "ended with exit status 7", "was ended by signal KILL" */
-    struct strs lines;   /* the last lines it printed */
+    struct strs lines;   /* what it printed: the error and the last lines */
+    const char *log;     /* what to type to read all that it printed; NULL: there is none */
     struct strs now;     /* what users see: "current is 2026... on app1, app2" */
-    struct strs next;    /* what to type: "mend it and run 'crelease resume production'" */
+    struct strs next;    /* what to type: "fix it, then run 'crelease resume production'" */
 };
 
 struct event {

@@ -4,10 +4,14 @@
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "core/excerpt.h"
 
 enum {
     TAIL_BYTES = 64 * 1024,
+    WHY_BYTES = 512 * 1024,
     PARTIAL_MAX = LINE_BYTES_MAX / 2,
+    SECRET_LINE_MIN = 8,
+    ATTEMPTS_MAX = 1000000,
     SHOWN_MAX = 1000, /* of a line that is repeated when the job has failed */
     LOOK_MS = 60000,
     STOP_MS = 5 * 60000, /* several attempts, each with its grace */
@@ -27,6 +31,7 @@ struct follower {
     bool tail_is_cut; /* it begins in the middle of a line */
     size_t raw_left;  /* bytes of output still to come */
     char place[32];   /* where these end, as the host said it: it is told when they were shown */
+    struct buf why;   /* of the whole log: what excerpt.h reads */
     struct buf say;
 };
 
@@ -129,7 +134,9 @@ static void take_word(struct follower *f)
     else if (strncmp(word, "watch ", 6) == 0) {
         if (f->call->watched)
             f->call->watched(f->call->watched_arg, word + 6);
-    } else
+    } else if (strncmp(word, "why ", 4) == 0)
+        buf_printf(&f->why, "%s\n", word + 4);
+    else
         buf_printf(&f->control, "%s\n", word);
     if (attached || strncmp(word, "attempt ", 8) == 0)
         run_tell(f->run, (struct event){.kind = EVENT_JOB,
@@ -319,6 +326,16 @@ static const char *tail_of(struct run *r, const struct follower *f)
     return run_redact(r, arena_strdup(r->arena, text));
 }
 
+/* Which one it was that ended, 0 when the host did not say. */
+static long attempt_of(struct run *r, const char *control)
+{
+    const char *n = answer_value(r->arena, control, "attempt");
+
+    if (!n)
+        n = answer_value(r->arena, control, "attached");
+    return n ? (long)number_or(n, ATTEMPTS_MAX, 0) : 0;
+}
+
 static void end_of(struct run *r, struct follower *f, size_t host, const struct reply *reply,
                    struct job_end *end)
 {
@@ -329,6 +346,8 @@ static void end_of(struct run *r, struct follower *f, size_t host, const struct 
         .host = host,
         .status = status_of(r, f->control.text),
         .output = tail_of(r, f),
+        .why = arena_strndup(r->arena, f->why.text, f->why.len),
+        .attempt = attempt_of(r, f->control.text),
         .refused = answer_value(r->arena, f->control.text, "refused"),
         .attached = answer_value(r->arena, f->control.text, "attached") != NULL,
     };
@@ -444,6 +463,7 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
                                          .word = buf_make(LINE_BYTES_MAX),
                                          .control = buf_make(LINE_BYTES_MAX),
                                          .tail = buf_make(TAIL_BYTES),
+                                         .why = buf_make(WHY_BYTES),
                                          .say = buf_make(LINE_BYTES_MAX)};
         calls[i] = (struct call){.host = c->hosts[i],
                                  .script = calls[i].script,
@@ -469,6 +489,7 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
         buf_free(&followers[i].word);
         buf_free(&followers[i].control);
         buf_free(&followers[i].tail);
+        buf_free(&followers[i].why);
         buf_free(&followers[i].say);
         bool stopped = replies[i].kind == REPLY_STOPPED && left(r, &leave, &one);
         if (stopped)
@@ -484,7 +505,26 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
     return ok;
 }
 
-/* Of one that is very long the beginning. */
+/* Lines are shown without their neighbours, so each line of a secret is one of its own. */
+static struct strs secrets_by_line(struct run *r)
+{
+    const struct strs *secrets = &r->recipe->secrets;
+    struct strs all = {0};
+
+    for (size_t i = 0; i < secrets->n; i++) {
+        const char *at = secrets->v[i];
+        strs_add(r->arena, &all, at);
+        while (strchr(secrets->v[i], '\n') && *at) {
+            size_t len = strcspn(at, "\n");
+            if (len >= SECRET_LINE_MIN)
+                strs_add(r->arena, &all, arena_strndup(r->arena, at, len));
+            at += len + (at[len] == '\n');
+        }
+    }
+    return all;
+}
+
+/* Without the log the last of what was seen of it.  Of a line that is very long the beginning. */
 static void last_lines(struct run *r, const char *text)
 {
     const char *at = text + strlen(text);
@@ -507,6 +547,58 @@ static void last_lines(struct run *r, const char *text)
                                : arena_strndup(r->arena, at, n));
         at += n + 1;
     }
+}
+
+/* What the log says of the reason. */
+static void tell_lines(struct run *r, const struct job_end *end)
+{
+    struct strs lines = excerpt(r->arena, end->why ? end->why : "");
+    struct strs secrets = secrets_by_line(r);
+
+    if (!lines.n)
+        last_lines(r, end->output);
+    for (size_t i = 0; i < lines.n; i++) {
+        const char *text = redact(r->arena, &secrets, lines.v[i]);
+        strs_add(r->arena, &r->failure.lines,
+                 strlen(text) > SHOWN_MAX ? arena_printf(r->arena, "%.*s...", SHOWN_MAX, text)
+                                          : text);
+    }
+}
+
+/* The command that shows the whole log, as it is to be typed here. */
+static const char *log_command(struct run *r, const struct job_call *c, const struct job_end *end)
+{
+    const struct host *h = &r->recipe->hosts[end->host];
+    struct buf cat = buf_make(LINE_BYTES_MAX);
+    struct buf b = buf_make(LINE_BYTES_MAX);
+
+    buf_puts(&cat, "cat ");
+    quote_typed(&cat, arena_printf(r->arena, "%s/.crelease/runs/%s/jobs/%s/%ld/log", h->deploy_to,
+                                   r->plan->what.run, c->name, end->attempt));
+    if (r->recipe->transport == TRANSPORT_LOCAL) {
+        buf_puts(&b, cat.text);
+    } else {
+        buf_puts(&b, "ssh ");
+        if (h->port && h->port != 22)
+            buf_printf(&b, "-p %d ", h->port);
+        if (h->identity) {
+            buf_puts(&b, "-i ");
+            quote_typed(&b, h->identity);
+            buf_puts(&b, " ");
+        }
+        quote_typed(&b,
+                    h->user ? arena_printf(r->arena, "%s@%s", h->user, h->address) : h->address);
+        buf_puts(&b, " ");
+        /* ssh joins its words, and the host's shell reads them again. */
+        if (strchr(cat.text, '"') || strchr(cat.text, '\\'))
+            quote_typed(&b, cat.text);
+        else
+            buf_puts(&b, cat.text);
+    }
+    const char *text = text_shown(r->arena, b.text);
+    buf_free(&cat);
+    buf_free(&b);
+    return text;
 }
 
 static enum err_code code_of(const struct job_end *end)
@@ -532,7 +624,8 @@ bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *en
     r->failure.host = host;
     r->failure.command = run_redact(r, c->job->run);
     r->failure.how = how_it_ended(r, c, end->status);
-    last_lines(r, end->output);
+    tell_lines(r, end);
+    r->failure.log = end->attempt ? log_command(r, c, end) : NULL;
     return err_set(err, code_of(end), "%s: %s", host, note_end(r, c, end));
 }
 

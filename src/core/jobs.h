@@ -15,6 +15,8 @@ struct job_end {
     size_t host;
     int status;          /* as the shell tells it; or one of the above */
     const char *output;  /* the last of what it printed, at most 64 KiB; terminated */
+    const char *why;     /* of its log, what excerpt.h reads; "" when it was not sent */
+    long attempt;        /* its number, which the folder of the log has; 0: not known */
     const char *refused; /* the watch said why the command was not to begin (gate); else NULL */
     bool attached;       /* it ran already, or had ended, when we came */
 };

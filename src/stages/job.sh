@@ -594,6 +594,48 @@ stop() {
 	if [ -n "$stopped" ]; then say stopped "$stopped"; fi
 }
 
+# How an error begins in the output of the tools that a deploy runs.
+signs='(rails|rake|cap) aborted!
+^ *Traceback \(most recent call last\)
+(^|[[:space:](])([A-Za-z_][A-Za-z0-9_]*(::|\.|\\))*[A-Z][A-Za-z0-9_]*(Error|Exception)(:| \[| \()
+^[[:space:]]*([A-Za-z_][A-Za-z0-9_]*(::|\.|\\))+[A-Z][A-Za-z0-9_]*(Error|Exception)[[:space:]]*$
+^[A-Z][A-Za-z0-9]*(::[A-Z][A-Za-z0-9]*)+: 
+(^|[^A-Za-z0-9_-])([Ee]rror|ERROR|[Ff]atal|FATAL|PANIC|CRITICAL|FAILED)(\[[A-Za-z0-9]+\])?[:!]([[:space:]]|$)
+(Fatal|Parse) error:
+(^|[[:space:]])(npm|pnpm|yarn) (ERR!|error)|ERR_PNPM
+^error |^ERROR in |^ERROR [0-9]+ |\[(ERROR|error|CRITICAL|FATAL)\]
+Exception in thread |Uncaught |Unhandled ?[Pp]romise ?[Rr]ejection|Unhandled exception
+make(\[[0-9]+\])?: \*\*\* 
+An error occurred|^Could not find |Module not found|Failed to compile|Compilation failed
+SQLSTATE\[|^[[:space:]]*In [A-Za-z]+\.php line [0-9]+
+^panic: |panicked at |^\*\* \('
+# Where none of these is: words that are found in harmless lines, too, so the last one counts.
+hints='error|exception|fatal|failed|failure|cannot|could not|unable to|denied|not found|no such|not permitted|undefined|out of memory|no space left|refused|timed out|killed|segmentation'
+
+# Sends what of the log probably says why the command failed, as "why FIRST LAST TOTAL" (the first and
+# the last line that look like an error, 0 for none, and how many there are) and "why N:LINE": what is
+# around these two, and the end.  What colours a terminal, and what a progress bar has painted over, is
+# left out.
+plain_log() {
+	LC_ALL=C sed "s/$esc\[[0-9;?]*[A-Za-z]//g; s/$cr\$//; s/.*$cr//" "$dir/$n/log" 2>/dev/null | tr -d '\000'
+}
+
+tell_why() {
+	esc=$(printf '\033') cr=$(printf '\r')
+	total=$(plain_log | LC_ALL=C grep -a -c '')
+	first=$(plain_log | LC_ALL=C grep -a -n -E -e "$signs" | cut -d: -f1 | sed -n '1p;$p')
+	[ -n "$first" ] || first=$(plain_log | LC_ALL=C grep -a -n -i -E -e "$hints" | cut -d: -f1 | tail -n 1)
+	last=${first##*"$newline"} first=${first%%"$newline"*}
+	first=${first:-0} last=${last:-0} total=${total:-0}
+	say why "$first $last $total"
+	{
+		plain_log | LC_ALL=C grep -a -n '' | LC_ALL=C sed -n \
+			-e "$((first > 2 ? first - 2 : 1)),$((first + 120))p" -e "$((last > 1 ? last - 1 : 1)),$((last + 8))p" \
+			-e "$((total > 12 ? total - 11 : 1)),\$p" | LC_ALL=C cut -b 1-4000 | head -c 200000
+		echo
+	} | sed 's/^/why /'
+}
+
 begin_change
 last_mark "$step"
 n=0
@@ -637,12 +679,14 @@ run)
 	case $is in
 	ended)
 		read_status
+		refused=
 		# A gate that is there and not open, and a command that never came to its first line.
 		if [ "$status" = 75 ] && [ -n "$gate" ] && [ ! -f "$dir/$n/pid" ]; then
 			refused=$gate
 			{ read -r refused <"$dir/$n/gated"; } 2>/dev/null
 			say refused "$refused"
 		fi
+		if [ "$status" != 0 ] && [ -z "$refused" ]; then tell_why; fi
 		say exit "$status"
 		if [ "$status" != 0 ]; then
 			told
@@ -661,6 +705,7 @@ run)
 		fail "the job was killed before it began"
 		;;
 	*)
+		tell_why
 		say exit lost
 		told
 		put_mark "$step" failed

@@ -482,5 +482,112 @@ case_failed_migration_with_a_rest() {
     same 'how often it began' "$(wc -l <"$SITE/begun")" 2
 }
 
+# --- which lines of a failed job are shown -----------------------------------------------------
+
+# fails_with NAME WANT: a job prints what is on standard input between 300 lines that are harmless and 200
+# of a backtrace; the failure shows a line that matches WANT, and the last line.
+fails_with() {
+    local log=$SITE/log.$1
+    {
+        # shellcheck disable=SC2030
+        seq -f 'task %g: 0 errors, nothing failed' 1 300
+        cat
+        seq -f "/app/vendor/bundle/ruby/3.1.0/gems/railties-7.0.4/lib/rails/task.rb:%g:in 'block in run'" 1 200
+        echo "the last line of $1"
+    } >"$log"
+    recipe_write <<<"build: [{run: 'cat $log; exit 1', name: job of $1}]"
+    expect 1 deploy production
+    sed -n '/^crelease: stage/,$p' "$ERR" | sed -n 's/^  | //p' >"$SITE/shown"
+    grep -qE -- "$2" "$SITE/shown" || fail "$1: not shown: $2: $(cat "$SITE/shown")"
+    grep -qxF "the last line of $1" "$SITE/shown" || fail "$1: the last line is not shown"
+    [ "$(wc -l <"$SITE/shown")" -le 30 ] || fail "$1: $(wc -l <"$SITE/shown") lines"
+    # Where all of it is, to be pasted.
+    (eval "$(sed -n "s/.*all of its output: '\(.*\)'$/\1/p" "$ERR")") | cmp - "$log" || fail "$1: the log cannot be read as it says"
+    expect 0 abort production
+}
+
+case_error_is_shown() {
+    site_new error_is_shown 0
+    fails_with rails '^PG::UndefinedTable: ERROR:  relation "events" does not exist$' <<'END'
+bin/rails aborted!
+StandardError: An error has occurred, this and all later migrations canceled:
+
+PG::UndefinedTable: ERROR:  relation "events" does not exist
+END
+    fails_with ruby '^ActiveRecord::ConnectionNotEstablished: connection to server' <<'END'
+ActiveRecord::ConnectionNotEstablished: connection to server at "10.0.0.1" failed
+END
+    {
+        echo 'Traceback (most recent call last):'
+        for i in $(seq 1 60); do printf '  File "/srv/app/m%d.py", line %d, in call\n    run(x)\n' "$i" "$i"; done
+        echo 'django.db.utils.ProgrammingError: column "place" already exists'
+    } | fails_with python '^django.db.utils.ProgrammingError: column "place" already exists$'
+    fails_with node "^Error: Cannot find module 'webpack'" <<'END'
+node:internal/modules/cjs/loader:988
+  throw err;
+  ^
+
+Error: Cannot find module 'webpack'
+    at Function.Module._resolveFilename (node:internal/modules/cjs/loader:985:15)
+END
+    fails_with npm '^npm ERR! code ENOENT' <<<'npm ERR! code ENOENT'
+    fails_with npm_10 '^npm error code E404' <<<'npm error code E404'
+    fails_with webpack "^Module not found: Error: Can't resolve './x'" <<'END'
+ERROR in ./src/index.js 1:0-20
+Module not found: Error: Can't resolve './x' in '/app/src'
+END
+    fails_with gcc 'main.c:7:5: error: unknown type name' <<<"main.c:7:5: error: unknown type name 'in'"
+    fails_with rust '^error\[E0308\]: mismatched types' <<<'error[E0308]: mismatched types'
+    fails_with php 'PHP Fatal error:  Uncaught' <<<'PHP Fatal error:  Uncaught PDOException: SQLSTATE[HY000] [2002] refused in /a.php:3'
+    fails_with laravel '^   Illuminate.Database.QueryException' <<'END'
+
+   Illuminate\Database\QueryException
+
+  SQLSTATE[42S01]: Base table or view already exists
+END
+    fails_with java 'java.lang.IllegalStateException: no' <<'END'
+Exception in thread "main" java.lang.IllegalStateException: no
+	at com.example.Main.main(Main.java:5)
+END
+    fails_with psql 'ERROR:  syntax error at or near' <<<'psql:a.sql:3: ERROR:  syntax error at or near "tabel"'
+    fails_with git '^fatal: not a git repository' <<<'fatal: not a git repository (or any of the parent directories): .git'
+    fails_with bundler '^An error occurred while installing pg' <<<'An error occurred while installing pg (1.5.4), and Bundler cannot continue.'
+    fails_with go '^panic: runtime error' <<<'panic: runtime error: index out of range [3] with length 3'
+    # In colours, behind what a progress bar has painted, in capitals that a cloud uses.
+    printf '10%%\r50%%\r\033[1m\033[31mrake aborted!\033[0m\r\nNameError: undefined local variable\n' | fails_with colours '^NameError: undefined local variable'
+    # Nothing but a word.
+    fails_with plain '^bin/assets: sassc: command not found' <<<'bin/assets: sassc: command not found'
+}
+
+# Also when nobody saw the beginning: it failed while no crelease was there.
+case_error_is_shown_by_resume() {
+    site_new error_is_shown_by_resume 0
+    cat >"$SITE/job" <<END
+#!/bin/sh
+echo 'rake aborted!'
+seq -f "a.rb:%g:in 'x'" 1 5000
+: >'$SITE/printed'
+while [ ! -e '$SITE/go' ]; do sleep 0.05; done
+echo done
+exit 3
+END
+    chmod +x "$SITE/job"
+    recipe_write <<<"build: [$SITE_Q/job]"
+    cr_begin deploy production
+    wait_for 60 test -e "$SITE/printed"
+    wait_for 60 grep -q 'a.rb:5000:in' "$CR_OUT"
+    cr_kill9
+    touch "$SITE/go"
+    expect 1 resume production
+    sed -n 's/^  | //p' "$ERR" >"$SITE/shown"
+    same "first" "$(head -n 1 "$SITE/shown")" 'rake aborted!'
+    same "last" "$(tail -n 1 "$SITE/shown")" 'done'
+    says '^  \| \[[0-9]+ lines left out\]'
+    expect 1 resume --json production
+    tail -n 1 "$OUT" >"$OUT.last"
+    same "first" "$(jq -r '.error.lines[0]' "$OUT.last")" 'rake aborted!'
+    jq -e '.error.next | any(contains("/jobs/build.0/2/log"))' "$OUT.last" >/dev/null || fail "no log named"
+}
+
 rig_open
 run_cases "$@"

@@ -20,9 +20,10 @@ static struct arena arena;
 static struct err err;
 static struct run run;
 static struct recipe recipe;
-static struct host hosts[] = {{.name = "app1", .deploy_to = "/srv/shop"},
-                              {.name = "app2", .deploy_to = "/srv/shop"},
-                              {.name = "db1", .deploy_to = "/srv/shop"}};
+static struct host hosts[] = {
+    {.name = "app1", .address = "app1.example.com", .deploy_to = "/srv/shop"},
+    {.name = "app2", .address = "app2.example.com", .deploy_to = "/srv/shop"},
+    {.name = "db1", .deploy_to = "/srv/shop"}};
 static struct site sites[3];
 static struct plan plan = {.what = {.run = "k7f2ab",
                                     .application = "it's a shop",
@@ -632,6 +633,51 @@ static void test_last_lines(void **state)
     }
 }
 
+/* The lines that the host picked are shown, without its secrets, each of which may have several
+ * lines; and how all of the log is read. */
+static void test_picked_lines(void **state)
+{
+    static const char *const secrets[] = {"s3cret", "-----BEGIN\nabcdefghijkl\n-----END"};
+    struct job_call c = call_of(0);
+    struct job_end end = {.host = 0,
+                          .status = 1,
+                          .output = "not these\n",
+                          .attempt = 2,
+                          .why = "2 2 40\n1:start\n2:Error: with s3cret\n3:abcdefghijkl\n40:end\n"};
+
+    (void)state;
+    const struct host was = hosts[0];
+    begin(1);
+    recipe.secrets = (struct strs){.v = (const char **)(uintptr_t)secrets, .n = N(secrets)};
+    assert_false(jobs_fail(&run, &c, &end, &err));
+    const struct strs *lines = &run.failure.lines;
+    assert_int_equal(lines->n, 5);
+    assert_string_equal(lines->v[0], "start");
+    assert_string_equal(lines->v[1], "Error: with [secret]");
+    assert_string_equal(lines->v[2], "[secret]");
+    assert_string_equal(lines->v[3], "[36 lines left out]");
+    assert_string_equal(lines->v[4], "end");
+    assert_string_equal(
+        run.failure.log,
+        "ssh app1.example.com cat /srv/shop/.crelease/runs/k7f2ab/jobs/build.0/2/log");
+    hosts[0] = (struct host){.name = "app1",
+                             .address = "::1",
+                             .user = "ann",
+                             .port = 2222,
+                             .identity = "/home/ann/my key",
+                             .deploy_to = "/srv/my shop"};
+    begin(1);
+    assert_false(jobs_fail(&run, &c, &end, &err));
+    hosts[0] = was;
+    assert_string_equal(run.failure.log,
+                        "ssh -p 2222 -i \"/home/ann/my key\" ann@::1 \"cat \\\"/srv/my "
+                        "shop/.crelease/runs/k7f2ab/jobs/build.0/2/log\\\"\"");
+    begin(1);
+    recipe.transport = TRANSPORT_LOCAL;
+    assert_false(jobs_fail(&run, &c, &end, &err));
+    assert_string_equal(run.failure.log, "cat /srv/shop/.crelease/runs/k7f2ab/jobs/build.0/2/log");
+}
+
 /* ---- all jobs of a step ---- */
 
 static void test_act(void **state)
@@ -800,6 +846,7 @@ int main(void)
         TEST(test_script),
         TEST(test_fail),
         TEST(test_last_lines),
+        TEST(test_picked_lines),
         TEST(test_act),
         TEST(test_act_fails),
         TEST(test_act_stopped),

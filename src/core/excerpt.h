@@ -1,0 +1,17 @@
+/* excerpt.h -- of the log of a job that failed: the lines that probably say why, and the last ones.
+ *
+ * stages/job.sh looks through the whole log on the host and sends a part of it, numbered:
+ *
+ *     3 3 240                          first and last line that look like an error, and how many
+ * lines 2:== 20260102 AddNote: migrating 3:rails aborted!
+ *     ... */
+#ifndef CRELEASE_EXCERPT_H
+#define CRELEASE_EXCERPT_H
+
+#include "base/arena.h"
+
+/* At most 30 lines; where some are left out, one of them says how many.  Empty when nothing was
+ * sent. */
+struct strs excerpt(struct arena *a, const char *sent);
+
+#endif
