@@ -2,7 +2,6 @@
 #include "base/die.h"
 #include "base/text.h"
 #include "cli/cmd.h"
-#include "edge/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -110,17 +109,20 @@ static bool wants_json(const struct session *s, char **argv)
     return json;
 }
 
-static void print_end(struct session *s, const struct err *err)
+/* The same object as the end of a run, so that whoever reads it needs to know one form only. */
+static void tell_end(struct session *s, const struct err *err)
 {
-    struct json *o = json_open_object();
+    const struct ui_options o = {.mode = UI_JSON, .quiet = true, .out = stdout, .err = stderr};
+    const struct failure nothing = {0};
+    struct ui *ui = ui_open(&o);
+    struct watcher w = ui_watcher(ui);
 
-    json_put_text(o, "event", "end");
-    json_put_int(o, "status", err_status(err->code));
-    json_put_text(o, "word", err_word(err->code));
-    json_put_text(o, "time", clock_rfc3339(s->arena, clock_now_ms(), true));
-    json_put_text(o, "message", err->msg);
-    json_write(o, stdout, false);
-    json_close(o);
+    w.tell(w.self, &(struct event){.kind = EVENT_END,
+                                   .code = err->code,
+                                   .message = err->msg,
+                                   .failure = &nothing,
+                                   .took_ms = loop_now() - s->began_ms});
+    ui_close(ui);
 }
 
 /* One line, unless the end of a run has been told with all that belongs to it. */
@@ -132,8 +134,10 @@ static void complain(struct session *s, char **argv, struct err *err)
         session_end(s, NULL, err);
         return;
     }
-    if (wants_json(s, argv))
-        print_end(s, err);
+    if (wants_json(s, argv) && !s->answered) {
+        tell_end(s, err);
+        return;
+    }
     fflush(stdout);
     fprintf(stderr, "crelease: %s\n", err->msg);
 }

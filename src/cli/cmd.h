@@ -43,8 +43,9 @@ struct session {
     struct export export;
     bool export_open;
     struct repo_notes notes; /* on the revision that was resolved */
-    int status; /* of a command that was run in the place of this one; -1: none was */
-    bool ended; /* EVENT_END was told: the failure has been shown */
+    int status;    /* of a command that was run in the place of this one; -1: none was */
+    bool answered; /* --json: the one document of a command that tells no events was written */
+    bool ended;    /* EVENT_END was told: the failure has been shown */
     long long began_ms;
 };
 
@@ -54,6 +55,9 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
 /* The loop, the user interface and the fleet (no connection yet). */
 void session_open(struct session *s);
 void session_close(struct session *s);
+
+/* --json, for a command that tells no events: writes the one document it has. */
+void session_answer(struct session *s, const struct json *o);
 
 /* Whether the command tells events. */
 bool session_streams(const struct session *s);

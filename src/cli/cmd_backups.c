@@ -349,7 +349,7 @@ bool cmd_backups(struct session *s, struct err *err)
         json_put_text(o, "could_not_foresee", next.why);
         put_texts(o, "could_not_read", &next.unread);
         put_texts(o, "notes", &next.notes);
-        json_write(o, stdout, true);
+        session_answer(s, o);
         json_close(o);
     } else if (!s->options.quiet) {
         backups_print(s, name, &found);

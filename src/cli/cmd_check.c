@@ -173,7 +173,7 @@ bool cmd_check(struct session *s, struct err *err)
         json_put_text(o, "application", s->recipe->application);
         json_put_text(o, "environment", s->recipe->environment);
         json_put_bool(o, "ok", rep.bad == 0);
-        json_write(o, stdout, true);
+        session_answer(s, o);
         json_close(o);
     } else if (!s->options.quiet && !rep.bad) {
         printf("\nall is well: '%s' shows what a deploy would do\n",

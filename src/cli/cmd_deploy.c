@@ -555,6 +555,7 @@ static bool no_run(struct session *s, struct err *err)
 static bool find_environment(struct session *s, const char **ret, struct err *err)
 {
     struct strs all = s->recipe->environments;
+    struct err unseen = {.arena = s->arena};
 
     *ret = NULL;
     for (size_t i = 0; i < all.n; i++) {
@@ -575,6 +576,8 @@ static bool find_environment(struct session *s, const char **ret, struct err *er
         if (!session_survey(s, false, &sv, &one) || !session_holder(s, &sv, &holder, &one)) {
             if (!s->options.quiet)
                 fprintf(stderr, "crelease: %s: %s\n", all.v[i], one.msg);
+            if (unseen.code == ERR_NONE)
+                err_set(&unseen, one.code, "%s: %s", all.v[i], one.msg);
             continue;
         }
         if (holder < 0)
@@ -584,7 +587,9 @@ static bool find_environment(struct session *s, const char **ret, struct err *er
                            *ret, all.v[i]);
         *ret = all.v[i];
     }
-    return true;
+    if (!*ret && unseen.code != ERR_NONE)
+        *err = unseen;
+    return err->code == ERR_NONE;
 }
 
 bool cmd_resume(struct session *s, struct err *err)

@@ -147,7 +147,7 @@ static bool on_hosts(struct session *s, const struct job *job, const size_t *hos
         ok = ok && good;
     }
     if (o)
-        json_write(o, stdout, true);
+        session_answer(s, o);
     json_close(o);
     return ok;
 }

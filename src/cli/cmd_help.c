@@ -46,7 +46,7 @@ static void put_command(struct json *o, const struct command *c)
 }
 
 /* For programs: all commands, one of them, the exit statuses, or a key of the recipe. */
-static bool print_json(const char *topic, const char *text)
+static bool print_json(struct session *s, const char *topic, const char *text)
 {
     struct json *o = json_open_object();
     const struct command *one = topic ? command_find(topic) : NULL;
@@ -72,7 +72,7 @@ static bool print_json(const char *topic, const char *text)
     }
     bool known = one || !topic || is_exit || text;
     if (known)
-        json_write(o, stdout, true);
+        session_answer(s, o);
     json_close(o);
     return known;
 }
@@ -83,13 +83,14 @@ bool cmd_help(struct session *s, struct err *err)
     const char *text;
 
     if (s->options.json && !(topic && strcmp(topic, "recipe") == 0) &&
-        print_json(topic, topic ? recipe_help(s->arena, topic) : NULL))
+        print_json(s, topic, topic ? recipe_help(s->arena, topic) : NULL))
         return true;
     if (!topic) {
         print_usage(s->arena);
     } else if (command_find(topic) && strcmp(topic, "help") != 0) {
         print_command(s->arena, command_find(topic));
     } else if (strcmp(topic, "recipe") == 0) {
+        s->answered = s->options.json;
         if (s->options.json)
             printf("%s\n", recipe_schema(s->arena));
         else

@@ -232,7 +232,7 @@ static void print_all(struct session *s, const struct pasts *all)
         struct json *runs = json_put_array(o, "runs");
         for (size_t i = 0; i < n; i++)
             put_one(s, runs, &all->v[i]);
-        json_write(o, stdout, true);
+        session_answer(s, o);
         json_close(o);
         return;
     }

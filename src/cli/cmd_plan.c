@@ -94,7 +94,7 @@ static void print_json(struct session *s, const struct plan *p, const struct sur
     struct json *warnings = json_put_array(o, "warnings");
     for (size_t i = 0; i < list.n; i++)
         json_put_text(warnings, NULL, list.v[i]);
-    json_write(o, stdout, true);
+    session_answer(s, o);
     json_close(o);
 }
 

@@ -54,10 +54,8 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
     u->stage = session_stage(s, sv);
     bool in_clear = u->stage && strcmp(u->stage, "backup-clear") == 0;
     u->state = site->lock.alive ? (in_clear ? "waiting" : "running")
-               : !word || strcmp(word, err_word(ERR_INTERRUPTED)) == 0 ||
-                       strcmp(word, err_word(ERR_BACKUP)) == 0
-                   ? "interrupted" /* nothing failed: it stopped, and goes on when told to */
-                   : "failed";
+               : !word || strcmp(word, err_word(ERR_INTERRUPTED)) == 0 ? "interrupted"
+                                                                       : "failed";
     if (site->lock.alive)
         u->error = NULL;
     return true;
@@ -216,7 +214,15 @@ static bool is_linked(const struct recipe *r, const char *path)
     return false;
 }
 
-static bool verify_host(struct session *s, const struct survey *sv, size_t h, struct json *at,
+/* What a look at all files found; bad: so many hosts are not as they were deployed, or it cannot be
+ * said. */
+struct verified {
+    struct json *at; /* NULL: printed */
+    size_t bad;
+    const char *first; /* of them, with the reason */
+};
+
+static bool verify_host(struct session *s, const struct survey *sv, size_t h, struct verified *v,
                         struct err *err)
 {
     const char *name = s->recipe->hosts[h].name;
@@ -231,8 +237,13 @@ static bool verify_host(struct session *s, const struct survey *sv, size_t h, st
     for (size_t i = 0; i < differs.n; i++)
         if (!is_linked(s->recipe, differs.v[i]))
             strs_add(s->arena, &own, differs.v[i]);
-    if (at) {
-        struct json *j = json_put_object(at, NULL);
+    if ((!known || own.n) && v->bad++ == 0)
+        v->first =
+            !known ? arena_printf(s->arena, "%s: cannot be verified, there is no manifest", name)
+                   : arena_printf(s->arena, "%s: changed since it was deployed: %s", name,
+                                  text_shown(s->arena, strs_first(s->arena, &own, 3)));
+    if (v->at) {
+        struct json *j = json_put_object(v->at, NULL);
         json_put_text(j, "host", name);
         json_put_bool(j, "manifest", known);
         struct json *list = json_put_array(j, "differs");
@@ -240,6 +251,8 @@ static bool verify_host(struct session *s, const struct survey *sv, size_t h, st
             json_put_text(list, NULL, own.v[i]);
         return true;
     }
+    if (s->options.quiet)
+        return true;
     if (!known)
         printf("  %-16s has no manifest: it cannot be verified\n", name);
     else if (!own.n)
@@ -249,14 +262,19 @@ static bool verify_host(struct session *s, const struct survey *sv, size_t h, st
     return true;
 }
 
+/* Any difference is a failure: scripts look at the status. */
 static bool verify_all(struct session *s, const struct survey *sv, struct json *at, struct err *err)
 {
-    if (!at)
+    struct verified v = {.at = at};
+
+    if (!at && !s->options.quiet)
         printf("\n");
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        if (!verify_host(s, sv, h, at, err))
+        if (!verify_host(s, sv, h, &v, err))
             return false;
-    return true;
+    return !v.bad ||
+           err_set(err, ERR_FAILED, "%s%s", v.first,
+                   v.bad > 1 ? arena_printf(s->arena, " (and %zu more hosts)", v.bad - 1) : "");
 }
 
 static bool print_json(struct session *s, const struct survey *sv, const struct unfinished *u,
@@ -278,7 +296,7 @@ static bool print_json(struct session *s, const struct survey *sv, const struct 
         json_put_int(m, "pending", t->pending);
     json_put_text(m, "state", t->pending < 0 ? "unknown" : t->pending == 0 ? "none" : "pending");
     bool ok = !s->options.verify || verify_all(s, sv, json_put_array(o, "verify"), err);
-    json_write(o, stdout, true);
+    session_answer(s, o);
     json_close(o);
     return ok;
 }
@@ -289,7 +307,7 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
     const char *of = u->there ? "release of the run" : "live release";
 
     if (s->options.quiet)
-        return true;
+        return !s->options.verify || verify_all(s, sv, NULL, err);
     printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         print_host(s, sv, u, h);

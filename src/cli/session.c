@@ -244,7 +244,15 @@ static void run_prepare(struct session *s)
 
 bool session_streams(const struct session *s)
 {
-    return s->command->streams || s->options.wait || s->options.hold;
+    bool plans = s->options.dry_run; /* then it prints a plan, and nothing happens */
+
+    return (s->command->streams && !plans) || s->options.wait || s->options.hold;
+}
+
+void session_answer(struct session *s, const struct json *o)
+{
+    json_write(o, stdout, true);
+    s->answered = true;
 }
 
 void session_open(struct session *s)
@@ -256,6 +264,7 @@ void session_open(struct session *s)
                                                               : UI_PLAIN,
                             .color = use_color(&s->options, tty),
                             .quiet = s->options.quiet,
+                            .document = !session_streams(s),
                             .verbose = s->options.verbose,
                             .out = s->options.hold ? stderr : stdout, /* a command's own */
                             .err = stderr};

@@ -19,8 +19,9 @@ enum ui_mode { UI_TTY, UI_PLAIN, UI_JSON };
 struct ui_options {
     enum ui_mode mode;
     bool color;
-    bool quiet;  /* -q: nothing but the one line of an error, on err */
-    int verbose; /* -v: keep job output, say more */
+    bool document; /* UI_JSON: the command has one document to write, and tells no events */
+    bool quiet;    /* -q: nothing but the one line of an error, on err */
+    int verbose;   /* -v: keep job output, say more */
     FILE *out;
     FILE *err;
     int columns; /* 0: ask the terminal, 80 when it does not say */

@@ -225,12 +225,15 @@ static void json_line(struct ui *ui, const struct event *e, const char *line, si
 
 static void json_tell(struct ui *ui, const struct event *e)
 {
-    if (e->kind == EVENT_OUTPUT) {
+    if (e->kind == EVENT_OUTPUT && !ui->o.document) {
         ui_take_output(ui, e, json_line);
         return;
     }
-    ui_end_output(ui, e, json_line);
-    write_event(ui, e);
+    /* The end is told only where there is nothing else to answer. */
+    if (!ui->o.document || e->kind == EVENT_END) {
+        ui_end_output(ui, e, json_line);
+        write_event(ui, e);
+    }
     if (e->kind == EVENT_WARNING && !ui->o.quiet) {
         struct arena a = {0};
         fprintf(ui->o.err, "crelease: warning: %s%s%s\n", e->host ? ui_shown(&a, e->host) : "",

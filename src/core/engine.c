@@ -475,7 +475,8 @@ void engine_end(struct run *r, const struct err *err, const char *message, bool 
 
     /* A usage error touches no host, and one that nobody has looked at yet is left alone. */
     if (r->sites && err->code != ERR_NONE && err->code != ERR_UNREACHABLE && err->code != ERR_USAGE)
-        look_now(r, note ? arena_printf(r->arena, "%s %s", err_word(err->code),
+        look_now(r, note ? arena_printf(r->arena, "%s %s",
+                                        err_word(r->quit ? ERR_INTERRUPTED : err->code),
                                         text_shown(r->arena, run_redact(r, err->msg)))
                          : NULL);
     run_tell(r, (struct event){.kind = EVENT_END,

@@ -32,15 +32,16 @@ const char *hint(struct arena *a, const struct called *called, const char *comma
     static const struct called plainly;
     const struct called *c = called ? called : &plainly;
     bool resumes = strcmp(command, "resume") == 0 || strcmp(command, "abort") == 0;
+    bool has_value = more && strchr(more, '=');
     struct buf b = buf_make(HINT_BYTES_MAX);
 
     quote_typed(&b, c->program ? c->program : "crelease");
     add_option(&b, " ", command);
+    if (more && !has_value)
+        buf_printf(&b, " %s", more);
     add_option(&b, " ", environment);
-    if (more) {
-        buf_puts(&b, " ");
-        buf_puts(&b, more);
-    }
+    if (more && has_value)
+        buf_printf(&b, " %s", more);
     if (strcmp(command, "deploy") == 0)
         add_words(&b, &c->deploy);
     if (resumes && !is_said(more, &c->resume))

@@ -17,7 +17,7 @@ struct called {
     struct strs resume; /* and another resume or abort */
 };
 
-/* "crelease resume production --force -f other.yml": command, environment (NULL: none), the options
+/* "crelease resume --force production -f other.yml": command, environment (NULL: none), the options
  * in `more` (as they are to be typed, or NULL), and those of `called` that apply.  Every word is
  * quoted for the shell. */
 const char *hint(struct arena *a, const struct called *called, const char *command,

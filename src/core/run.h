@@ -45,6 +45,7 @@ struct run {
     const char *skipped;     /* why there was nothing to do; else NULL */
     const char *outcome;     /* for history: "done", "aborted" */
     bool turned_back;        /* after a failure, to the end: the run is over */
+    bool quit;               /* a person did not want to wait any longer: nothing has failed */
     bool interactive;        /* a person can be asked, by keys */
     const char *skip_backup; /* why backups need not be looked for */
     const char *mark_to;     /* for run_put_mark */
@@ -106,7 +107,7 @@ size_t redact_carry(const struct strs *secrets);
 const char *run_redact(const struct run *r, const char *text);
 const char *redact(struct arena *a, const struct strs *secrets, const char *text);
 
-/* "crelease resume production --force", as it is to be typed (hint.h); more may be NULL. */
+/* "crelease resume --force production", as it is to be typed (hint.h); more may be NULL. */
 const char *run_hint(const struct run *r, const char *command, const char *more);
 
 /* One script on some hosts. */

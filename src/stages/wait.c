@@ -127,7 +127,7 @@ static void take_key(struct run *r, struct wait *w, int key)
         w->why_stop = "key";
         break;
     case 'q':
-        w->quit = true;
+        w->quit = r->quit = true;
         break;
     default:
         break;

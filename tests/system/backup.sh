@@ -47,8 +47,8 @@ case_s3_wait() {
 }
 
 # It is the person who stops, whatever the policy is: nothing has failed, and a resume goes on.
-stopped_by_key() { # ARGS
-    typed deploy production "$@"
+stopped_by_key() {
+    typed deploy production
     wait_for 60 typed_says 'q stop, resume later'
     printf 'q' >&7
     typed_end 4
@@ -63,14 +63,14 @@ stopped_by_key() { # ARGS
 case_key_q() {
     site_migrating key_q
     stopped_by_key
-    stopped_resume --on-backup=ask
+    stopped_resume
     end_dump
     expect 0 resume production
     through
 }
 
 stopped_resume() {
-    typed resume production "$@"
+    typed resume production --on-backup=ask
     wait_for 60 typed_says 'wait for it, kill it, or stop here'
     printf 'xq' >&7
     typed_end 4

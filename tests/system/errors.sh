@@ -168,8 +168,8 @@ case_hints_can_be_pasted() {
     expect 1 deploy production -f "my \$HOME recipe.yml" --hosts app1
     says "next: .*resume production -f .* --hosts app1"
     local abort resume
-    same "abort" "$(hinted abort)" "$(sed 's/ resume / abort /' <<<"$(hinted resume)")"
     resume=$(hinted resume)
+    same "abort" "$(hinted abort)" "${resume/ resume / abort }"
     touch "$SITE/fixed"
     (eval "$resume") >"$OUT" 2>"$ERR" || fail "'$resume': $(tail -n 3 "$ERR")"
     same "live" "$(live_revision app1)" "$(revision)"

@@ -71,6 +71,75 @@ case_failures() {
     same "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 2 usage"
 }
 
+# one_document STATUS ARGS: whatever happens, standard output is one document.
+one_document() {
+    expect "$1" "${@:2}"
+    same "documents of '${*:2}'" "$(jq -cs length "$OUT")" 1
+}
+
+# With hosts that cannot be reached there are warnings, and an end; none of them is a second document.
+case_one_document() {
+    site_new one_document 1
+    expect 0 deploy production
+    sed -n '/^  production:/,$p' "$RECIPE" | sed "s/^  production:/  gone:/; s/port: [0-9]*, name: app1/port: 9, name: lost1/p; s/port: 9, name: lost1/port: 10, name: lost2/" >"$SITE/gone"
+    cat "$SITE/gone" >>"$RECIPE"
+    one_document 5 status --json gone
+    fits status
+    one_document 5 check --json gone
+    fits check
+    one_document 5 history --json gone
+    fits history
+    one_document 5 backups --json gone
+    one_document 5 plan --json gone
+    one_document 5 exec --json gone -- pwd
+    fits exec
+    one_document 5 deploy --json --dry-run gone
+    one_document 0 deploy --json --dry-run production
+    one_document 0 plan --json --force production
+    fits plan
+    local command
+    for command in status plan check backups history; do
+        one_document 2 "$command" --json
+        one_document 2 "$command" --json nowhere
+        one_document 2 "$command" --json --bogus production
+        one_document 2 "$command" --json -f nowhere.yml production
+        fits event
+        same "word" "$(json '[.event, .word] | join(" ")')" 'end usage'
+    done
+    # What tells events ends with one.
+    for command in deploy resume abort rollback; do
+        expect 2 "$command" --json --bogus production
+        fits event lines
+        same "end of $command" "$(tail -n 1 "$OUT" | jq -r '[.event, .status] | join(" ")')" 'end 2'
+        cr "$command" --json gone
+        fits event lines
+        same "end of $command" "$(tail -n 1 "$OUT" | jq -r '[.event, .status] | join(" ")')" 'end 5'
+    done
+    # It is not known whether there is a run to resume where nobody could look.
+    expect 5 resume --json
+    same "end" "$(tail -n 1 "$OUT" | jq -r '[.event, .status] | join(" ")')" 'end 5'
+}
+
+# A file that was changed by hand is a failure of the look, for whoever reads the status only.
+case_verify_finds() {
+    site_new verify_finds 2
+    expect 0 deploy production
+    expect 0 status --verify production
+    expect 0 status --verify --json production
+    echo changed >>"$SITE/app2/current/public/index.html"
+    expect 1 status --verify production
+    says 'app2 +was changed by hand: public/index.html'
+    says '^crelease: app2: changed since it was deployed: public/index.html'
+    expect 1 status --verify --json production
+    fits status
+    same "documents" "$(jq -cs length "$OUT")" 1
+    same "differs" "$(json '[.verify[] | .differs | length] | join(" ")')" '0 1'
+    expect 0 status production
+    rm "$SITE/app2/.crelease/manifests/"*
+    expect 1 status --verify production
+    says 'app2: cannot be verified'
+}
+
 rig_open
 rig_postgres
 rig_start 2

@@ -303,7 +303,7 @@ static void test_hint(void **state)
         const char *said;
     } rows[] = {
         {{"deploy", "production", NULL}, "resume", NULL, "crelease resume production"},
-        {{"deploy", "production", NULL}, "resume", "--force", "crelease resume production --force"},
+        {{"deploy", "production", NULL}, "resume", "--force", "crelease resume --force production"},
         {{"deploy", "production", "-f", "other.yml", NULL},
          "abort",
          NULL,
@@ -324,7 +324,7 @@ static void test_hint(void **state)
         {{"resume", "--new-recipe", NULL},
          "resume",
          "--new-recipe",
-         "crelease resume production --new-recipe"},
+         "crelease resume --new-recipe production"},
         {{"deploy", "-f", "x", NULL}, "help", NULL, "crelease help production"},
     };
     struct options o;
