@@ -911,7 +911,7 @@ static void fill(struct texts *t, const char *text)
                                 .eta_s = 1,
                                 .eta_from = text,
                                 .blocks_migrations = true};
-    t->failure = (struct failure){text, text, text, text, {list, 2}, {list, 2}, {list, 2}};
+    t->failure = (struct failure){text, text, text, text, {list, 2}, text, {list, 2}, {list, 2}};
     t->event = (struct event){.unix_ms = 1,
                               .run_id = text,
                               .stage = text,
