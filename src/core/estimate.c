@@ -4,15 +4,20 @@
 
 enum {
     SAME_S = 120,        /* two ends so near are one backup, seen by us and by its file */
-    BEGUN_PERCENT = 5,   /* of the output, before which its size tells nothing */
     SPREAD_SAMPLES = 3,  /* fewer do not show how much backups differ */
     MARGIN_PERCENT = 10, /* of the whole time, also when three agree to the second */
     FEW_PERCENT = 20,
-    APART_PERCENT = 25, /* so far apart, the time of earlier ones tells nothing of this one */
     SAMPLES_MAX = 100,
-    TEXT_FACTOR = 2,               /* by which the share of text may be off */
     TEXT_LEAST = 16 * 1000 * 1000, /* less may lie in buffers between server and client */
 };
+
+/* Before this share of the output its size tells nothing. */
+static const double begun_percent = 5;
+/* An end by size and one by time that lie this far apart: the time of earlier dumps tells nothing
+ * of this one. */
+static const double apart_percent = 25;
+/* The share of text in a database may be off by this factor. */
+static const double text_factor = 2;
 
 /* What the newest samples say, each scaled to the database of today, in order. */
 struct values {
@@ -99,7 +104,7 @@ static double left_by_both(const struct estimate_of *of, double by_size, double 
     double run = (double)of->running_s;
     double done = run / (run + by_size);
     double apart = done - run / (run + by_time);
-    double weight = (apart < 0 ? -apart : apart) * 100 / APART_PERCENT;
+    double weight = (apart < 0 ? -apart : apart) * 100 / apart_percent;
 
     weight = weight < done ? done : weight > 1 ? 1 : weight;
     return weight * by_size + (1 - weight) * (by_time > 0 ? by_time : 0);
@@ -149,14 +154,14 @@ static void by_text(struct estimate *e, const struct estimate_of *of)
     double run = (double)of->running_s;
 
     if (of->text < TEXT_LEAST || !of->running_s || of->text > of->text_all ||
-        (double)of->text * 100 < (double)of->text_all * BEGUN_PERCENT)
+        (double)of->text * 100 < (double)of->text_all * begun_percent)
         return;
     double eta = run * (double)(of->text_all - of->text) / (double)of->text;
     e->from = "sampled rows of its tables, a guess";
     e->eta_s = whole(eta) ? whole(eta) : 1;
     e->percent = (int)(run * 100 / (run + eta));
-    e->low_s = whole(eta / TEXT_FACTOR);
-    e->high_s = whole(eta * TEXT_FACTOR) + 1;
+    e->low_s = whole(eta / text_factor);
+    e->high_s = whole(eta * text_factor) + 1;
 }
 
 struct estimate estimate_make(struct arena *a, const struct estimate_of *of)
@@ -180,7 +185,7 @@ struct estimate estimate_make(struct arena *a, const struct estimate_of *of)
     qsort(times.v, times.n, sizeof *times.v, by_value);
     qsort(sizes.v, sizes.n, sizeof *sizes.v, by_value);
     if (of->bytes <= 0 || !of->running_s || !sizes.n ||
-        (double)of->bytes * 100 < quantile(&sizes, 0.5) * BEGUN_PERCENT)
+        (double)of->bytes * 100 < quantile(&sizes, 0.5) * begun_percent)
         sizes.n = 0;
     if (!times.n && !sizes.n) {
         by_text(&e, of);
