@@ -4,12 +4,15 @@
 # What is missing is named, then installed with apt-get (through sudo when not root).
 # Elsewhere, or without the right to, the list is printed and this fails.
 #
+# What apt-get and dpkg say is kept in build/packages.log, and its end shown when they fail.
+#
 # The servers that the tests start are never installed when they are missing, since
 # their packages would start services: they are unpacked beside, into build/servers.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 servers=$root/build/servers
+log=$root/build/packages.log
 
 # The programs that count are the distribution's: what the hosts of the tests see as well.
 PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
@@ -52,7 +55,7 @@ wanted() {
 	dash has_command dash
 	jq has_command jq
 	tzdata test -d /usr/share/zoneinfo
-	postgresql-client-15 has_command psql
+	postgresql-client has_command psql
 	sqlite3 has_command sqlite3
 	xz-utils has_command xz
 	zstd has_command zstd
@@ -89,14 +92,25 @@ as_root() {
 
 may_be_root() { [ "$(id -u)" -eq 0 ] || has_command sudo; }
 
-apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" >&2 </dev/null; }
+# logged COMMAND...
+logged() {
+    mkdir -p "$root/build"
+    "$@" >>"$log" 2>&1 </dev/null
+}
+
+log_end() {
+    say "The end of build/packages.log:"
+    tail -n 20 "$log" | sed 's/^/    /' >&2
+}
+
+apt() { logged as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@"; }
 
 # The lists of a fresh image are empty, those of an old one name files that are gone.
 refresh() {
     [ -z "${refreshed-}" ] || return 0
     refreshed=1
     may_be_root || die "The lists of packages cannot be fetched without root or sudo."
-    apt update
+    apt update || { log_end; die "apt-get update failed."; }
 }
 
 known() { apt-cache show -- "$@" >/dev/null 2>&1; }
@@ -105,19 +119,19 @@ install_packages() {
     # shellcheck disable=SC2086 # a list of words
     known $1 || refresh
     # shellcheck disable=SC2086
-    apt install -y --no-install-recommends $1 || { refresh; apt install -y --no-install-recommends $1; }
+    apt install -y --no-install-recommends $1 || { refresh; apt install -y --no-install-recommends $1; } ||
+        { log_end; die "apt-get could not install them."; }
 }
 
 need() {
     list=$(missing "$1")
     [ -n "$list" ] || return 0
-    say "make needs these packages, which are missing here: $list"
-    has_command apt-get || die "There is no apt-get: install them (or what your system calls them) yourself."
-    may_be_root || die "Neither root nor sudo: ask somebody to run   apt-get install $list"
-    say "Installing them with apt-get."
+    has_command apt-get || die "make needs these Debian packages, or what your system calls them: $list"
+    may_be_root || die "make needs packages, and there is neither root nor sudo: ask somebody to run   apt-get install $list"
+    say "installing with apt-get: $list"
     install_packages "$list"
     list=$(missing "$1")
-    [ -z "$list" ] || die "Still missing: $list"
+    [ -z "$list" ] || { log_end; die "Still missing: $list"; }
 }
 
 # --- servers -----------------------------------------------------------------------------------
@@ -129,6 +143,12 @@ has_postgres() {
         [ -x "$postgres" ] && return 0
     done
     return 1
+}
+
+# The server of the release; the package without a version in its name holds none.
+postgres_package() {
+    known postgresql || refresh
+    apt-cache depends --important postgresql | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p'
 }
 
 has_mariadb() { [ -x /usr/sbin/mariadbd ] || [ -x "$servers/usr/sbin/mariadbd" ]; }
@@ -175,7 +195,7 @@ library_path() {
 
 unpack() {
     mkdir -p "$servers/packages"
-    (cd "$servers/packages" && rm -f ./*.deb && apt-get -q -o APT::Sandbox::User=root download "$@" >&2) || return 1
+    (cd "$servers/packages" && rm -f ./*.deb && logged apt-get -q -o APT::Sandbox::User=root download "$@") || return 1
     for deb in "$servers"/packages/*.deb; do
         dpkg-deb -x "$deb" "$servers"
     done
@@ -184,12 +204,12 @@ unpack() {
 
 # unpack_server PACKAGES PROGRAM-PATTERN
 unpack_server() {
-    say "Unpacking $1 into build/servers; it is not installed, no service is started."
+    say "unpacking into build/servers, not installed, so no service starts: $1"
     has_command apt-get || die "There is no apt-get: install $1 yourself."
     # shellcheck disable=SC2086 # a list of words
     known $1 || refresh
     # shellcheck disable=SC2086
-    unpack $1 || { refresh; unpack $1; }
+    unpack $1 || { refresh; unpack $1; } || { log_end; die "$1 could not be fetched."; }
     todo=$1
     for _ in 1 2 3 4 5; do
         # shellcheck disable=SC2086 # a pattern
@@ -208,7 +228,7 @@ unpack_server() {
 # containers) the rig cannot show it both, so there the package is installed, but kept from starting.
 install_sshd_without_starting() {
     policy=/usr/sbin/policy-rc.d
-    say "Installing openssh-server (mount namespaces are forbidden here), without starting it."
+    say "installing openssh-server without starting it, since mount namespaces are forbidden here"
     if [ ! -e $policy ]; then
         trap 'as_root rm -f $policy' EXIT INT TERM
         printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
@@ -225,7 +245,11 @@ need_servers() {
             unpack_server openssh-server usr/sbin/sshd
         fi
     fi
-    has_postgres || unpack_server postgresql-15 'usr/lib/postgresql/*/bin/postgres'
+    if ! has_postgres; then
+        package=$(postgres_package)
+        [ -n "$package" ] || die "apt-cache does not know which PostgreSQL this release has."
+        unpack_server "$package" 'usr/lib/postgresql/*/bin/postgres'
+    fi
     has_pgbouncer || unpack_server pgbouncer usr/sbin/pgbouncer
     has_pgbackrest || unpack_server pgbackrest usr/bin/pgbackrest
     has_cron || unpack_server cron usr/sbin/cron
