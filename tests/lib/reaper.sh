@@ -61,7 +61,7 @@ servers() {
     # shellcheck disable=SC2013 # numbers
     for pid in $(grep -alF -- "$rig/" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
         case $(readlink "/proc/$pid/exe") in
-        */sshd | */postgres | */mariadbd) echo "$pid" ;;
+        */sshd | */sshd-session | */sshd-auth | */postgres | */mariadbd) echo "$pid" ;;
         esac
     done
 }

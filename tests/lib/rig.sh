@@ -170,7 +170,16 @@ sshd_ready() {
     done
     [ -s "$1/sshd.pid" ]
 }
-is_sshd() { case $(readlink "/proc/$1/exe") in */sshd) ;; *) return 1 ;; esac; }
+# Since OpenSSH 9.8 a connection is a program of its own.
+is_sshd() { case $(readlink "/proc/$1/exe") in */sshd | */sshd-session | */sshd-auth) ;; *) return 1 ;; esac; }
+
+# Where an unpacked sshd finds these programs.
+sshd_parts() {
+    local lib=$SERVERS/usr/lib/openssh
+    case $(sshd_program) in "$SERVERS"/*) ;; *) return 0 ;; esac
+    [ ! -e "$lib/sshd-session" ] || printf 'SshdSessionPath "%s"\n' "$lib/sshd-session"
+    [ ! -e "$lib/sshd-auth" ] || printf 'SshdAuthPath "%s"\n' "$lib/sshd-auth"
+}
 
 # host_start NAME ADDRESS: sets PORT_NAME's value in $RIG/NAME/port.
 host_start() {
@@ -195,6 +204,7 @@ PrintLastLog no
 MaxStartups 100
 LogLevel VERBOSE
 PermitUserRC no
+$(sshd_parts)
 SetEnv "HOME=$RIG/login" "PATH=$RIG/bin:${HOST_TOOLS:+$HOST_TOOLS:}$HOST_PATH" "CRELEASE_RIG=$RIG" "CRELEASE_RIG_HOST=$dir" LANG=C.UTF-8 $(host_env)
 END
         sshd_begin "$dir"
@@ -230,7 +240,7 @@ host_stop() {
     local pid child
     pid=$(cat "$RIG/$1/sshd.pid")
     for child in $(descendants_of "$pid"); do
-        case $(readlink "/proc/$child/exe") in */sshd) kill -KILL "$child" 2>/dev/null || true ;; esac
+        ! is_sshd "$child" || kill -KILL "$child" 2>/dev/null || true
     done
     kill -KILL "$pid" 2>/dev/null || true
     rm -f "$RIG/$1/sshd.pid"
