@@ -173,12 +173,14 @@ sshd_ready() {
 # Since OpenSSH 9.8 a connection is a program of its own.
 is_sshd() { case $(readlink "/proc/$1/exe") in */sshd | */sshd-session | */sshd-auth) ;; *) return 1 ;; esac; }
 
-# Where an unpacked sshd finds these programs.
+# What such a version needs besides.  It would soon refuse an address from which connections come that do not
+# log in, such as those that look whether it answers; and unpacked, it is told where its programs lie.
 sshd_parts() {
-    local lib=$SERVERS/usr/lib/openssh
-    case $(sshd_program) in "$SERVERS"/*) ;; *) return 0 ;; esac
-    [ ! -e "$lib/sshd-session" ] || printf 'SshdSessionPath "%s"\n' "$lib/sshd-session"
-    [ ! -e "$lib/sshd-auth" ] || printf 'SshdAuthPath "%s"\n' "$lib/sshd-auth"
+    local lib=/usr/lib/openssh
+    case $(sshd_program) in "$SERVERS"/*) lib=$SERVERS$lib ;; esac
+    [ -e "$lib/sshd-session" ] || return 0
+    printf '%s\n' 'PerSourcePenalties no' "SshdSessionPath \"$lib/sshd-session\""
+    [ ! -e "$lib/sshd-auth" ] || printf '%s\n' "SshdAuthPath \"$lib/sshd-auth\""
 }
 
 # host_start NAME ADDRESS: sets PORT_NAME's value in $RIG/NAME/port.
