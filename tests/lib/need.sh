@@ -184,8 +184,9 @@ libraries_of() {
         done
 }
 
-unresolved() {
-    LD_LIBRARY_PATH=$(library_path) ldd "$@" 2>/dev/null | grep 'not found' || true
+unresolved() { # PATTERNS of the programs in build/servers
+    # shellcheck disable=SC2086 # patterns
+    (cd "$servers" && LD_LIBRARY_PATH=$(library_path) ldd $1 2>/dev/null) | grep 'not found' || true
 }
 
 library_path() {
@@ -202,7 +203,7 @@ unpack() {
     rm -rf "$servers/packages"
 }
 
-# unpack_server PACKAGES PROGRAM-PATTERN
+# unpack_server PACKAGES PROGRAM-PATTERNS
 unpack_server() {
     say "unpacking into build/servers, not installed, so no service starts: $1"
     has_command apt-get || die "There is no apt-get: install $1 yourself."
@@ -212,16 +213,14 @@ unpack_server() {
     unpack $1 || { refresh; unpack $1; } || { log_end; die "$1 could not be fetched."; }
     todo=$1
     for _ in 1 2 3 4 5; do
-        # shellcheck disable=SC2086 # a pattern
-        [ -n "$(unresolved "$servers"/$2)" ] || return 0
+        [ -n "$(unresolved "$2")" ] || return 0
         # shellcheck disable=SC2086
         todo=$(libraries_of $todo)
         [ -n "$todo" ] || break
         # shellcheck disable=SC2086
         unpack $todo
     done
-    # shellcheck disable=SC2086
-    die "$1 needs libraries that were not found: $(unresolved "$servers"/$2)"
+    die "$1 needs libraries that were not found: $(unresolved "$2")"
 }
 
 # As root, sshd wants an account and a folder of its own; without mount namespaces (in many
@@ -242,7 +241,7 @@ need_servers() {
         if [ "$(id -u)" -eq 0 ] && ! unshare -m true 2>/dev/null; then
             install_sshd_without_starting
         else
-            unpack_server openssh-server usr/sbin/sshd
+            unpack_server openssh-server 'usr/sbin/sshd usr/lib/openssh/sshd-*'
         fi
     fi
     if ! has_postgres; then
