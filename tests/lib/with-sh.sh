@@ -15,8 +15,11 @@ stage='mount --bind "$1" "$(readlink -f /bin/sh)"; shift; exec "$@"'
 if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
     exec unshare -m -- "$BASH" -ec "$stage" bash "$shell" "$@"
 fi
+# Root there only for the mount, then the same user again: as root sshd would call setgroups, which a
+# user namespace forbids.
 if unshare -r -m true 2>/dev/null; then
-    exec unshare -r -m -- "$BASH" -ec "$stage" bash "$shell" "$@"
+    exec unshare -r -m -- "$BASH" -ec "$stage" bash "$shell" \
+        unshare --user --map-user="$(id -u)" --map-group="$(id -g)" -- "$@"
 fi
 if [ "$(id -u)" -ne 0 ] && sudo -n unshare -m true 2>/dev/null; then
     # sudo keeps neither the environment nor the user: both are handed on.
