@@ -411,15 +411,20 @@ rest_lives() {
 hear() {
 	if [ -n "$hearing" ]; then return 0; fi
 	hearing=yes
+	identity_of $$
 	exec 5<&0 </dev/null
 	(
 		# Behind a loop some shells keep what its output was before.
 		exec <&5 5<&- >/dev/null 2>&1
+		own_ticks=$ticks own_boot=$boot
 		while read -r at to; do
 			case $at in '' | *[!0-9]*) continue ;; esac
 			case $to in '' | *[!0-9]* | 0?*) continue ;; esac
 			echo "$to" >"$dir/$at/seen.$$" && mv -f "$dir/$at/seen.$$" "$dir/$at/seen"
 		done
+		# crelease is gone.  Were the end of the job marked now, a resume would not show the output that was lost
+		# on its way.
+		if [ "$own_ticks" != - ] && is_alive $$ "$own_ticks" "$own_boot"; then kill -s TERM $$; fi
 	) &
 	exec 5<&-
 }
