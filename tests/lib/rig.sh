@@ -838,13 +838,32 @@ zz_end() {
 }
 # --- cases -------------------------------------------------------------------------------------
 
+# case_event KIND NAME: to tests/run, when that has started the script.
+case_event() {
+    [ -z "$EVENTS" ] || printf '%.1000s\n' "$1 $SCRIPT_NAME $2" >"$EVENTS"
+}
+
+# case_failed NAME LOG WHY
+case_failed() {
+    if [ -n "$EVENTS" ]; then
+        cp "$2" "$KEPT_LOGS/$SCRIPT_NAME.$1.log"
+        case_event not "$1: $3"
+    else
+        sed 's/^/    /' "$2" >&9
+    fi
+    echo "not ok $1: $3" >&9
+}
+
 # run_cases: every function named case_NAME of the script, in its order, or those asked for, each in
 # a process group of its own; "ok NAME" or "not ok NAME: why" for each, on the real standard output.
 run_cases() {
     local name status failed=0 log limit
     exec 9>&1
+    # Scripts that a case runs tell their results to it.
+    EVENTS=${CRELEASE_EVENTS-} KEPT_LOGS=${CRELEASE_KEPT-} SCRIPT_NAME=$(basename "$0" .sh)
+    unset CRELEASE_EVENTS CRELEASE_KEPT
     for name; do
-        grep -q "^case_$name()" "$0" || { echo "not ok $name: there is no such case" && failed=1; }
+        grep -q "^case_$name()" "$0" || { case_failed "$name" /dev/null "there is no such case" && failed=1; }
     done
     # shellcheck disable=SC2013 # names are words
     for name in $(grep -o '^case_[a-z0-9_]*' "$0"); do
@@ -852,6 +871,7 @@ run_cases() {
             continue
         fi
         log=$RIG/case.log
+        case_event case "${name#case_}"
         rm -f "$RIG/why"
         status=0
         set -m
@@ -872,11 +892,11 @@ run_cases() {
         kill -KILL -- "-$CASE_PID" 2>/dev/null || true
         CASE_PID=
         if [ "$status" -eq 0 ]; then
+            case_event ok "${name#case_}"
             echo "ok ${name#case_}" >&9
         else
             failed=1
-            sed 's/^/    /' "$log" >&9
-            echo "not ok ${name#case_}: $(head -n 1 "$RIG/why" 2>/dev/null || echo "status $status")" >&9
+            case_failed "${name#case_}" "$log" "$(head -n 1 "$RIG/why" 2>/dev/null || echo "status $status")"
         fi
     done
     return $failed
