@@ -179,6 +179,8 @@ bool cmd_check(struct session *s, struct err *err)
         printf("\nall is well: '%s' shows what a deploy would do\n",
                run_hint(&s->run, "plan", NULL));
     }
+    if (rep.bad && run_is_stopped(&s->run, "while checking", err))
+        return false;
     return rep.bad == 0 || err_set(err, rep.worst, "%s of %s not as a deploy needs it",
                                    text_count(s->arena, rep.bad, "thing"), s->recipe->environment);
 }

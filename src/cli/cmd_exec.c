@@ -87,7 +87,8 @@ static bool judge(struct session *s, size_t host, const struct reply *r, struct 
     case REPLY_SIGNAL:
         return err_set(err, ERR_FAILED, "%s: was ended by signal %s", name, r->signal);
     case REPLY_UNREACHED:
-        return err_set(err, ERR_UNREACHABLE, "%s: %s", name, r->why);
+        return !run_is_stopped(&s->run, "before a host was reached", err) &&
+               err_set(err, ERR_UNREACHABLE, "%s: %s", name, r->why);
     case REPLY_STOPPED:
         if (run_is_stopped(&s->run, "while a command ran", err))
             return false;

@@ -4,9 +4,6 @@
 #include "core/engine.h"
 #include "edge/known_hosts.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <termios.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -141,33 +138,56 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
     return read_recipe(s, environment, NULL, NULL, err);
 }
 
+static bool can_ask(void *arg)
+{
+    struct session *s = arg;
+
+    if (!isatty(STDIN_FILENO))
+        return false;
+    if (s->ui)
+        ui_pause(s->ui);
+    return true;
+}
+
+/* What a question of somebody who waits for it has come to. */
+struct asked {
+    char *ret;
+    size_t size;
+    bool over;
+    bool given;
+};
+
+static void on_answer(void *arg, const char *answer)
+{
+    struct asked *asked = arg;
+
+    asked->over = true;
+    asked->given = answer != NULL;
+    snprintf(asked->ret, asked->size, "%s", answer ? answer : "");
+}
+
 /* A secret asked on the terminal itself, without echo. */
 static bool ask_secret(void *arg, const char *prompt, char *ret, size_t size)
 {
     struct session *s = arg;
-    struct termios was;
-    struct termios quiet;
-    int tty = isatty(STDIN_FILENO) ? open("/dev/tty", O_RDWR | O_CLOEXEC) : -1;
+    struct asked asked = {ret, size, false, false};
 
-    if (tty < 0 || tcgetattr(tty, &was) != 0) {
-        if (tty >= 0)
-            close(tty);
+    if (!can_ask(s) || !loop_ask(s->loop, prompt, on_answer, &asked))
         return false;
-    }
+    while (!asked.over)
+        loop_turn(s->loop, loop_now() + TICK_MS);
+    return asked.given;
+}
+
+static void tell_line(void *arg, const char *line)
+{
+    struct session *s = arg;
+
+    if (s->options.quiet)
+        return;
     if (s->ui)
         ui_pause(s->ui);
-    quiet = was;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
-    tcsetattr(tty, TCSAFLUSH, &quiet);
-    const char *shown = text_shown(s->arena, prompt);
-    bool ok = write(tty, shown, strlen(shown)) >= 0;
-    ssize_t n = ok ? read(tty, ret, size - 1) : -1;
-    tcsetattr(tty, TCSAFLUSH, &was);
-    ok = write(tty, "\n", 1) == 1 && n > 0;
-    close(tty);
-    ret[n > 0 ? n : 0] = '\0';
-    ret[strcspn(ret, "\r\n")] = '\0';
-    return ok;
+    fprintf(stderr, "crelease: %s\n", text_shown(s->arena, line));
 }
 
 static void log_line(void *arg, const char *host, const char *line)
@@ -182,8 +202,11 @@ static void fleet_begin(struct session *s)
 {
     struct recipe *r = s->recipe;
     struct fleet_host *hosts = arena_array(s->arena, r->n_hosts, sizeof *hosts);
-    struct fleet_options options = {
-        .ask = ask_secret, .ask_arg = s, .alive_interval_ms = (long)r->connection.alive_ms};
+    struct fleet_options options = {.ask = isatty(STDIN_FILENO) ? can_ask : NULL,
+                                    .ask_arg = s,
+                                    .tell = tell_line,
+                                    .tell_arg = s,
+                                    .alive_interval_ms = (long)r->connection.alive_ms};
 
     for (size_t h = 0; h < r->n_hosts; h++)
         hosts[h] = (struct fleet_host){.name = r->hosts[h].name,

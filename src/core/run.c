@@ -274,7 +274,9 @@ bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err
         err_set(err, ERR_UNCERTAIN, "%s; what it was told to do may have happened", reply->why);
         break;
     case REPLY_UNREACHED:
-        err_set(err, r->begun ? ERR_UNCERTAIN : ERR_UNREACHABLE, "%s", reply->why);
+        /* A connection that was being made is given up at a signal. */
+        if (!run_is_stopped(r, "before a host was reached", err))
+            err_set(err, r->begun ? ERR_UNCERTAIN : ERR_UNREACHABLE, "%s", reply->why);
         break;
     }
     if (!ok)

@@ -78,17 +78,19 @@ struct call {
     void *arg;
 };
 
-/* Asks a person for a secret: true with the answer in ret (terminated), false when nobody is
- * there to ask.  Called while the loop stands still. */
-typedef bool fleet_ask(void *arg, const char *prompt, char *ret, size_t size);
+/* Whether a person is there who can be asked for a secret; called right before the question, to
+ * make room for it on the screen. */
+typedef bool fleet_ask(void *arg);
 
 struct fleet_options {
     const char *const *known_hosts; /* files, NULL-terminated; NULL: ~/.ssh/known_hosts,
                                        ~/.ssh/known_hosts2 and the two in /etc/ssh */
     long connect_ms;                /* name, TCP, banner, keys and login together; 0: 15 s */
     long alive_interval_ms;         /* 0: 15 s; three without a byte end the connection */
-    fleet_ask *ask;
+    fleet_ask *ask;                 /* NULL: nobody is */
     void *ask_arg;
+    void (*tell)(void *arg, const char *line); /* for the person, always; may be NULL */
+    void *tell_arg;
     void (*log)(void *arg, const char *host, const char *line); /* -v: what happens; may be NULL */
     void *log_arg;
 };

@@ -2,14 +2,15 @@
  *
  * One struct link per host (ssh_link.h).  It goes through its states, driven by pump(), which is
  * called whenever something may have changed (bytes, a timer, a new script) and does all that can
- * be done until the library answers EAGAIN everywhere.  Everything is non-blocking but two things:
- * asking a person, and the agent, which is a local socket. */
+ * be done until the library answers EAGAIN everywhere.  Nothing here blocks: a person and the agent
+ * are asked through the loop, too. */
 #include "edge/ssh_link.h"
 
 #include "base/die.h"
 #include "base/text.h"
 
 #include <assert.h>
+#include <unistd.h>
 
 enum {
     CONNECT_MS = 15000,
@@ -21,14 +22,40 @@ enum {
 /* All links of the process, for the slots and for the clocks. */
 static struct link *links;
 
-/* Nobody's time runs while a person types. */
-void links_forward(long long ms)
+/* While it waits for the agent or a person its own time does not run. */
+void link_waits(struct link *link, bool on)
 {
-    for (struct link *l = links; l; l = l->next) {
-        l->deadline_ms += ms;
-        l->queued_ms += ms;
-        l->asked_ms += l->asked_ms ? ms : 0;
+    long long now = loop_now();
+
+    if (on && !link->wait_ms)
+        link->wait_ms = now;
+    if (!on && link->wait_ms) {
+        link->deadline_ms += now - link->wait_ms;
+        link->wait_ms = 0;
     }
+}
+
+/* What several of them may wait for has come. */
+static void links_wake(void)
+{
+    for (struct link *l = links; l; l = l->next)
+        if (l->state == LINK_LOGIN)
+            link_poke(l);
+}
+
+static void links_tell(const char *line)
+{
+    if (links && links->options->tell)
+        links->options->tell(links->options->tell_arg, line);
+}
+
+/* A connection that is being made is given up at a signal: nothing was sent yet. */
+static void links_look(void *arg)
+{
+    (void)arg;
+    for (struct link *l = links; l; l = l->next)
+        if (l->state != LINK_IDLE && l->state < LINK_READY)
+            link_poke(l);
 }
 
 /* Slots: how many may log in at one address at a time. */
@@ -53,13 +80,9 @@ void link_leave_slot(struct link *link)
             link_poke(l);
 }
 
-struct secret *link_ask(struct link *link, const char *name, const char *prompt)
+struct secret *link_ask(struct link *link, const char *name, const char *what)
 {
-    long long before = loop_now();
-    struct secret *s = share_secret(name, prompt, link->options->ask, link->options->ask_arg);
-
-    links_forward(loop_now() - before);
-    return s;
+    return share_secret(link->loop, name, what, link->options->ask, link->options->ask_arg);
 }
 
 static void pump(struct link *link);
@@ -87,7 +110,10 @@ static void step_idle(struct link *link)
         return;
     link->deadline_ms = loop_now() + link->connect_ms;
     link->retries = 0;
+    link->signals = loop_signal_count(link->loop);
     link->state = LINK_DIALING;
+    /* Its answer may be there by the time somebody wants to log in. */
+    agent_begin(link->loop, &(struct agent_hooks){links_wake, links_tell}, isatty(STDIN_FILENO));
     link->dial = dial_open(link->uv, link->id.name, link->id.port, link_on_change, link);
 }
 
@@ -215,14 +241,16 @@ static void look_at_clocks(struct link *link)
     case LINK_PAUSED:
     case LINK_HANDSHAKE:
     case LINK_LOGIN:
-        if (now >= link->deadline_ms)
+    case LINK_QUEUED:
+        if (loop_signal_count(link->loop) > link->signals)
+            link_die(link, "cannot connect to %s: interrupted", link_place(link));
+        else if (now >= link->deadline_ms && link->state != LINK_QUEUED && !link->wait_ms)
             connecting_is_late(link);
         return;
     case LINK_READY:
         look_alive(link, now);
         return;
     case LINK_IDLE:
-    case LINK_QUEUED:
     case LINK_DEAD:
         return;
     }
@@ -247,9 +275,12 @@ static void arm_timer(struct link *link, bool at_once)
     case LINK_READY:
         next = now + link->alive_ms / 2 + 1;
         break;
+    case LINK_LOGIN:
+        if (link->wait_ms && !at_once)
+            return;
+        break;
     case LINK_DIALING:
     case LINK_HANDSHAKE:
-    case LINK_LOGIN:
         break;
     }
     uv_update_time(link->uv);
@@ -304,10 +335,13 @@ static void link_free(struct link *link)
     *at = link->next;
     uv_close((uv_handle_t *)link->timer, free_handle);
     arena_free(&link->arena);
+    if (!links) {
+        loop_on_signal(link->loop, NULL);
+        agent_end();
+        libssh2_exit();
+    }
     free(link);
     share_leave();
-    if (!links)
-        libssh2_exit();
 }
 
 /* Nobody reads for the library when there is no channel. */
@@ -360,7 +394,9 @@ static struct link *ssh_open(struct fleet *fleet, const struct fleet_host *host,
     (void)fleet;
     if (!links && libssh2_init(0) != 0)
         die("cannot initialise libssh2 (out of memory?)");
-    share_join();
+    share_join(links_wake);
+    loop_on_signal(loop, links_look);
+    link->loop = loop;
     link->host = host;
     link->options = options;
     link->uv = loop_uv(loop);

@@ -3,11 +3,24 @@
 #include "base/die.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
-enum { SIGNALS = 3, KEYS_MAX = 16 };
+enum { SIGNALS = 3, KEYS_MAX = 16, ANSWER_MAX = 1024 };
+
+/* A question to the person at the terminal. */
+struct question {
+    int tty;
+    uv_poll_t poll;
+    struct loop *loop;
+    char answer[ANSWER_MAX];
+    size_t len;
+    loop_answer *answered;
+    void *arg;
+};
 
 struct loop {
     uv_loop_t uv;
@@ -19,11 +32,86 @@ struct loop {
     void *tick_arg;
     int signal;
     int signal_count;
+    loop_tick *on_signal;
     bool keys_on;
-    struct termios terminal; /* as it was before keys_on */
+    struct question *question;
     char keys[KEYS_MAX];
     size_t n_keys;
 };
+
+/* ---- the terminal ---- */
+
+/* How the terminal was set before the first change, for handlers of signals; a question can be
+ * asked while keys are read, which nests. */
+enum { CHANGES_MAX = 2 };
+static struct {
+    int fd;
+    struct termios before[CHANGES_MAX];
+    struct termios now;
+    volatile sig_atomic_t depth;
+    const char *prompt; /* to show again after a stop */
+    struct sigaction quit;
+    struct sigaction stop;
+} terminal;
+
+static void terminal_restore(void)
+{
+    if (terminal.depth)
+        tcsetattr(terminal.fd, TCSANOW, &terminal.before[0]);
+}
+
+/* Ctrl-\\ and Ctrl-Z act at once, but not before the terminal is as it was. */
+static void on_terminal_signal(int number)
+{
+    int keep = errno;
+
+    terminal_restore();
+    if (number == SIGQUIT) {
+        signal(SIGQUIT, SIG_DFL);
+        raise(SIGQUIT);
+    } else {
+        raise(SIGSTOP);
+        if (terminal.depth)
+            tcsetattr(terminal.fd, TCSANOW, &terminal.now);
+        if (terminal.prompt && write(terminal.fd, terminal.prompt, strlen(terminal.prompt)) < 0)
+            keep = errno;
+    }
+    errno = keep;
+}
+
+/* To be taken back also when it fails. */
+static bool terminal_change(int fd, const struct termios *now, int when)
+{
+    struct sigaction action = {.sa_handler = on_terminal_signal, .sa_flags = SA_RESTART};
+
+    assert(terminal.depth < CHANGES_MAX);
+    if (tcgetattr(fd, &terminal.before[terminal.depth]) != 0)
+        terminal.before[terminal.depth] = *now;
+    if (!terminal.depth) {
+        sigemptyset(&action.sa_mask);
+        sigaction(SIGQUIT, &action, &terminal.quit);
+        sigaction(SIGTSTP, &action, &terminal.stop);
+        die_first(terminal_restore);
+    }
+    terminal.fd = fd;
+    terminal.now = *now;
+    terminal.depth++;
+    return tcsetattr(fd, when, now) == 0;
+}
+
+static void terminal_change_back(int fd)
+{
+    terminal.depth--;
+    tcsetattr(fd, TCSANOW, &terminal.before[terminal.depth]);
+    terminal.now = terminal.before[terminal.depth];
+    terminal.fd = STDIN_FILENO; /* of the keys, the first change when there are two */
+    if (!terminal.depth) {
+        sigaction(SIGQUIT, &terminal.quit, NULL);
+        sigaction(SIGTSTP, &terminal.stop, NULL);
+    }
+}
+
+static void question_end(struct loop *loop, bool answered);
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -32,6 +120,10 @@ static void on_signal(uv_signal_t *handle, int number)
     if (!loop->signal)
         loop->signal = number;
     loop->signal_count++;
+    if (loop->question)
+        question_end(loop, false);
+    if (loop->on_signal)
+        loop->on_signal(NULL);
 }
 
 static void on_until(uv_timer_t *handle)
@@ -43,7 +135,8 @@ static void on_tick(uv_timer_t *handle)
 {
     struct loop *loop = handle->data;
 
-    if (loop->tick)
+    /* A question stands where the live line would be drawn. */
+    if (loop->tick && !loop->question)
         loop->tick(loop->tick_arg);
 }
 
@@ -97,6 +190,8 @@ void loop_close(struct loop *loop)
 {
     if (!loop)
         return;
+    if (loop->question)
+        question_end(loop, false);
     loop_keys(loop, false);
     for (int i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&loop->signals[i], NULL);
@@ -167,25 +262,24 @@ static void keys_begin(struct loop *loop)
 {
     struct termios raw;
 
-    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &loop->terminal) != 0)
+    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &raw) != 0)
         return;
     /* A job in the background must not be stopped for touching the terminal. */
     if (tcgetpgrp(STDIN_FILENO) != getpgrp())
         return;
-    raw = loop->terminal;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
-    if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) != 0)
+    if (uv_poll_init(&loop->uv, &loop->keyboard, STDIN_FILENO) != 0)
         return;
-    if (uv_poll_init(&loop->uv, &loop->keyboard, STDIN_FILENO) != 0) {
-        tcsetattr(STDIN_FILENO, TCSANOW, &loop->terminal);
+    loop->keyboard.data = loop;
+    loop->keys_on = true;
+    if (!terminal_change(STDIN_FILENO, &raw, TCSANOW)) {
+        loop_keys(loop, false);
         return;
     }
-    loop->keyboard.data = loop;
     uv_poll_start(&loop->keyboard, UV_READABLE, on_key);
     uv_unref((uv_handle_t *)&loop->keyboard);
-    loop->keys_on = true;
 }
 
 void loop_keys(struct loop *loop, bool on)
@@ -201,7 +295,7 @@ void loop_keys(struct loop *loop, bool on)
     uv_close((uv_handle_t *)&loop->keyboard, NULL);
     /* One turn, so that the handle is free to be used again. */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
-    tcsetattr(STDIN_FILENO, TCSANOW, &loop->terminal);
+    terminal_change_back(STDIN_FILENO);
 }
 
 int loop_key(struct loop *loop)
@@ -212,4 +306,102 @@ int loop_key(struct loop *loop)
     loop->n_keys--;
     memmove(loop->keys, loop->keys + 1, loop->n_keys);
     return key;
+}
+
+/* ---- questions ---- */
+
+static void free_question(uv_handle_t *handle)
+{
+    struct question *q = handle->data;
+
+    close(q->tty);
+    explicit_bzero(q->answer, sizeof q->answer);
+    free(q);
+}
+
+static void answer_to_nobody(void *arg, const char *answer)
+{
+    (void)arg;
+    (void)answer;
+}
+
+/* Gives the terminal back, then the answer: NULL when there is none. */
+static void question_end(struct loop *loop, bool answered)
+{
+    struct question *q = loop->question;
+    ssize_t n = write(q->tty, "\n", 1);
+
+    (void)n; /* the terminal may be gone, which is an end of the question, too */
+    loop->question = NULL;
+    terminal.prompt = NULL;
+    terminal_change_back(q->tty);
+    if (loop->keys_on)
+        uv_poll_start(&loop->keyboard, UV_READABLE, on_key);
+    q->answer[q->len] = '\0';
+    q->answered(q->arg, answered && q->len ? q->answer : NULL);
+    uv_close((uv_handle_t *)&q->poll, free_question);
+}
+
+static void on_typed(uv_poll_t *poll, int status, int events)
+{
+    struct question *q = poll->data;
+    char bytes[ANSWER_MAX];
+    ssize_t n = status < 0 ? 0 : read(q->tty, bytes, sizeof bytes);
+
+    (void)events;
+    if (q->loop->question != q || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return;
+    bool whole = false;
+    for (ssize_t i = 0; i < n && !whole; i++) {
+        whole = bytes[i] == '\n' || bytes[i] == '\r';
+        if (!whole && q->len < ANSWER_MAX - 1)
+            q->answer[q->len++] = bytes[i];
+    }
+    explicit_bzero(bytes, sizeof bytes);
+    if (whole || n <= 0)
+        question_end(q->loop, whole);
+}
+
+bool loop_is_asking(const struct loop *loop)
+{
+    return loop->question != NULL;
+}
+
+bool loop_ask(struct loop *loop, const char *prompt, loop_answer *answered, void *arg)
+{
+    struct termios quiet;
+
+    if (loop->question || loop->signal || !isatty(STDIN_FILENO))
+        return false;
+    struct question *q = xcalloc(1, sizeof *q);
+    q->tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (q->tty < 0 || tcgetattr(q->tty, &quiet) != 0 ||
+        uv_poll_init(&loop->uv, &q->poll, q->tty) != 0) {
+        if (q->tty >= 0)
+            close(q->tty);
+        free(q);
+        return false;
+    }
+    q->poll.data = q;
+    q->loop = loop;
+    q->answered = answered;
+    q->arg = arg;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    quiet.c_lflag |= ICANON | ISIG;
+    if (loop->keys_on)
+        uv_poll_stop(&loop->keyboard);
+    loop->question = q;
+    terminal.prompt = prompt;
+    if (!terminal_change(q->tty, &quiet, TCSAFLUSH) || write(q->tty, prompt, strlen(prompt)) < 0 ||
+        uv_poll_start(&q->poll, UV_READABLE, on_typed) != 0) {
+        q->answered = answer_to_nobody;
+        question_end(loop, false);
+        return false;
+    }
+    return true;
+}
+
+void loop_on_signal(struct loop *loop, loop_tick *noticed)
+{
+    loop->on_signal = noticed;
 }

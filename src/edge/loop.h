@@ -46,4 +46,15 @@ void loop_keys(struct loop *loop, bool on);
 /* The next key, or 0. */
 int loop_key(struct loop *loop);
 
+/* Asks the person at the terminal for a secret, without echo; the loop goes on meanwhile, but for
+ * the tick.  The answer comes later, NULL when there was none: an empty line, the end of the input,
+ * or a signal.  The prompt must live as long.  False when nobody is there, another question is
+ * open, or a signal has come. */
+typedef void loop_answer(void *arg, const char *answer);
+bool loop_is_asking(const struct loop *loop);
+bool loop_ask(struct loop *loop, const char *prompt, loop_answer *answered, void *arg);
+
+/* Called at each signal, from the loop, with NULL. */
+void loop_on_signal(struct loop *loop, loop_tick *noticed);
+
 #endif

@@ -5,48 +5,19 @@
 #include "edge/ssh_offer.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 enum {
-    AGENT_SECONDS = 60, /* somebody may have to touch or confirm something */
     BEFORE_LOGIN_BYTES_MAX = 1024 * 1024,
     RETRY_FIRST_MS = 150,
     RETRY_MOST_MS = 2000,
 };
 
-/* The library talks to the agent, too, through the callbacks of the session.  That socket blocks:
- * the agent is on this machine, and may ask its owner (ssh-add -c). */
-
-static ssize_t agent_send(int fd, const void *bytes, size_t len)
-{
-    ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-
-    return n < 0 ? -errno : n;
-}
-
-static ssize_t agent_recv(int fd, void *bytes, size_t len)
-{
-    const struct timeval most = {.tv_sec = AGENT_SECONDS};
-    long long before = loop_now();
-    ssize_t n;
-
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
-    do
-        n = recv(fd, bytes, len, 0);
-    while (n < 0 && errno == EINTR);
-    int error = errno == EAGAIN ? ETIMEDOUT : errno; /* "again" is for what does not block */
-    links_forward(loop_now() - before);
-    return n < 0 ? -error : n;
-}
-
 static LIBSSH2_SEND_FUNC(on_send)
 {
     struct link *link = *abstract;
 
+    (void)socket;
     (void)flags;
-    if (socket != wire_fd(link->wire))
-        return agent_send(socket, buffer, length);
     return wire_send(link->wire, buffer, length);
 }
 
@@ -54,9 +25,8 @@ static LIBSSH2_RECV_FUNC(on_recv)
 {
     struct link *link = *abstract;
 
+    (void)socket;
     (void)flags;
-    if (socket != wire_fd(link->wire))
-        return agent_recv(socket, buffer, length);
     if (link->deaf)
         return 0;
     /* The library reads on while there is anything; a host that never stops sending must not
@@ -360,11 +330,9 @@ void connection_end(struct link *link, bool politely)
             c->state = CHANNEL_GONE;
     }
     link->turn = NULL;
-    if (link->agent) {
-        libssh2_agent_disconnect(link->agent);
-        libssh2_agent_free(link->agent);
-        link->agent = NULL;
-    }
+    agent_sign_free(link->sign);
+    link->sign = NULL;
+    link_waits(link, false);
     if (link->ssh) {
         for (int i = 0; i < 10000 && libssh2_session_free(link->ssh) == LIBSSH2_ERROR_EAGAIN; i++)
             continue;

@@ -291,7 +291,8 @@ static void add_agent_key(struct arena *a, struct login_list *list, const struct
     const char *type = host_key_type(a, key->blob, key->blob_len);
     const char *comment =
         text_shown(a, arena_strndup(a, key->comment, strnlen(key->comment, COMMENT_SHOWN_MAX)));
-    struct login_key k = {.agent_id = key->id};
+    struct login_key k = {.agent_id = key->id,
+                          .file = {.blob = key->blob, .blob_len = key->blob_len}};
 
     k.label =
         arena_printf(a, "agent key '%s' (%s)", comment, type ? host_key_kind(a, type) : "unknown");
@@ -306,6 +307,23 @@ static void add_file(struct arena *a, struct login_list *list, const struct ssh_
     add_key(list, &k, file_trouble(a, file, lib));
 }
 
+/* A file whose key is on the list from the agent is a spare one. */
+static void add_spare(struct arena *a, struct login_list *list, const struct ssh_key *file,
+                      const struct ssh_library *lib)
+{
+    add_file(a, list, file, lib);
+    list->key[list->n - 1].fate = KEY_SPARE;
+}
+
+static bool has_from_agent(const struct login_list *list, const struct ssh_key *file)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->key[i].agent_id && same_blob(file->blob, file->blob_len, list->key[i].file.blob,
+                                               list->key[i].file.blob_len))
+            return true;
+    return false;
+}
+
 /* Only this one: IdentitiesOnly in the words of ssh. */
 static void list_identity(struct arena *a, struct login_list *list, const struct agent_key *agent,
                           size_t n_agent, const struct ssh_library *lib)
@@ -315,8 +333,10 @@ static void list_identity(struct arena *a, struct login_list *list, const struct
     for (size_t i = 0; i < n_agent; i++)
         if (same_blob(file.blob, file.blob_len, agent[i].blob, agent[i].blob_len))
             add_agent_key(a, list, &agent[i], lib);
-    if (!list->n || file.form == KEY_PRIVATE)
+    if (!list->n)
         add_file(a, list, &file, lib);
+    else if (file.form == KEY_PRIVATE)
+        add_spare(a, list, &file, lib);
     list->identity = file.label;
 }
 
@@ -331,9 +351,10 @@ static void list_usual(struct arena *a, struct login_list *list, const struct ag
         add_agent_key(a, list, &agent[i], lib);
     for (size_t i = 0; i < USUAL; i++) {
         file[i] = ssh_key_read(a, usual[i]);
-        for (size_t k = 0; k < n_agent; k++)
-            if (same_blob(file[i].blob, file[i].blob_len, agent[k].blob, agent[k].blob_len))
-                file[i].form = KEY_ABSENT;
+        if (!has_from_agent(list, &file[i]))
+            continue;
+        add_spare(a, list, &file[i], lib);
+        file[i].form = KEY_ABSENT;
     }
     /* Those that need nobody's passphrase first. */
     for (int encrypted = 0; encrypted < 2; encrypted++)
@@ -360,6 +381,17 @@ void login_list_wipe(struct login_list *list)
 {
     for (size_t i = 0; i < list->n; i++)
         ssh_key_wipe(&list->key[i].file);
+}
+
+void login_list_unsigned(struct login_list *list, struct login_key *key, const char *why)
+{
+    key->fate = KEY_PASSED_OVER;
+    key->why = why;
+    for (size_t i = 0; i < list->n; i++)
+        if (list->key[i].fate == KEY_SPARE &&
+            same_blob(key->file.blob, key->file.blob_len, list->key[i].file.blob,
+                      list->key[i].file.blob_len))
+            list->key[i].fate = list->key[i].why ? KEY_PASSED_OVER : KEY_TO_TRY;
 }
 
 size_t login_list_tried(const struct login_list *list)

@@ -39,7 +39,7 @@ struct agent_key {
     const void *blob;
     size_t blob_len;
     const char *comment;
-    void *id; /* the library's */
+    const void *id; /* of what is to be signed with: the key itself */
 };
 
 /* What the library that we run with can do. */
@@ -48,12 +48,18 @@ struct ssh_library {
     bool is_1_11;        /* or later: RSA with SHA-2, FIDO keys, aes-gcm key files */
 };
 
-enum key_fate { KEY_TO_TRY, KEY_PASSED_OVER, KEY_REFUSED, KEY_ACCEPTED };
+enum key_fate {
+    KEY_TO_TRY,
+    KEY_SPARE, /* a file whose key the agent has, too: for when that does not sign */
+    KEY_PASSED_OVER,
+    KEY_REFUSED,
+    KEY_ACCEPTED
+};
 
 /* One key on the list of a login. */
 struct login_key {
-    const char *label; /* "agent key 'ann@laptop' (ED25519)", "~/.ssh/id_ed25519" */
-    void *agent_id;    /* NULL for a file */
+    const char *label;    /* "agent key 'ann@laptop' (ED25519)", "~/.ssh/id_ed25519" */
+    const void *agent_id; /* NULL for a file */
     struct ssh_key file;
     enum key_fate fate;
     const char *why; /* of a key that was passed over or refused */
@@ -68,8 +74,8 @@ struct login_list {
 enum { LOGIN_TRIES_MAX = 5 }; /* sshd hangs up after six (MaxAuthTries) */
 
 /* The keys in the order in which to try them: with an identity only that, from the agent if it
- * has it, else its file; without one the agent's, then the usual files, encrypted ones last.
- * What cannot be used is on the list too, passed over, with the reason. */
+ * has it, else its file (a spare one otherwise); without one the agent's, then the usual files,
+ * encrypted ones last. What cannot be used is on the list too, passed over, with the reason. */
 struct login_list login_list_make(struct arena *a, const char *identity,
                                   const struct agent_key *agent, size_t n_agent,
                                   const struct ssh_library *library);
@@ -77,6 +83,9 @@ void login_list_wipe(struct login_list *list);
 
 /* The next one to try, or NULL; at most LOGIN_TRIES_MAX in all, the rest is passed over. */
 struct login_key *login_list_next(struct login_list *list);
+
+/* The agent does not sign with that key: its file, when there is one, is tried then. */
+void login_list_unsigned(struct login_list *list, struct login_key *key, const char *why);
 
 /* How many the server has refused. */
 size_t login_list_tried(const struct login_list *list);

@@ -13,6 +13,7 @@
 
 #include "edge/known_hosts.h"
 #include "edge/link.h"
+#include "edge/ssh_agent.h"
 #include "edge/ssh_dial.h"
 #include "edge/ssh_keys.h"
 #include "edge/ssh_share.h"
@@ -38,7 +39,7 @@ enum link_state {
     LINK_DEAD, /* and will not be tried again */
 };
 
-enum login_stage { LOGIN_KEYS, LOGIN_METHODS, LOGIN_PASSWORD, LOGIN_DIALOGUE };
+enum login_stage { LOGIN_AGENT, LOGIN_KEYS, LOGIN_METHODS, LOGIN_PASSWORD, LOGIN_DIALOGUE };
 
 enum channel_state {
     CHANNEL_WAITING,
@@ -63,6 +64,7 @@ struct link {
     struct link *next;
     const struct fleet_host *host;
     const struct fleet_options *options;
+    struct loop *loop;
     uv_loop_t *uv;
     struct arena arena; /* for this attempt; emptied before the next */
     struct known_host id;
@@ -76,6 +78,8 @@ struct link {
     long long deadline_ms; /* of connecting, all of it */
     long long retry_ms;
     long long queued_ms;
+    long long wait_ms;  /* since when it waits for the agent or a person; 0: it does not */
+    int signals;        /* that had come before it began to connect */
     long long asked_ms; /* when the unanswered "are you there" was sent; 0: none was */
     long long pinged_ms;
     int retries;
@@ -86,18 +90,17 @@ struct link {
     bool taken_all;  /* there is probably more */
     bool deaf;
     bool pumping;
-    bool closing;        /* as soon as pump() is over */
-    const char *why;     /* it is dead */
-    const char *goodbye; /* the text of the server's disconnect message */
-    struct strs seen;    /* types of host keys that were not the pinned one */
-    LIBSSH2_AGENT *agent;
+    bool closing;            /* as soon as pump() is over */
+    const char *why;         /* it is dead */
+    const char *goodbye;     /* the text of the server's disconnect message */
+    struct strs seen;        /* types of host keys that were not the pinned one */
+    struct agent_sign *sign; /* by the agent, for the key being tried */
     const char *user;
     enum login_stage step;
     struct login_list list;
     struct login_key *key; /* being tried */
     struct secret *secret; /* for it, or the password */
-    int passphrases;
-    const char *methods; /* that the server offers, when it was asked */
+    const char *methods;   /* that the server offers, when it was asked */
     struct channel *channels;
     struct channel *turn; /* the one whose request waits for an answer: one at a time */
     long long turn_ms;    /* since when */
@@ -134,11 +137,11 @@ void link_on_change(void *arg);
 /* The same, as soon as the loop turns. */
 void link_poke(struct link *link);
 
-/* Nobody's time runs while a person types. */
-void links_forward(long long ms);
+/* While it waits for the agent or a person its own time does not run. */
+void link_waits(struct link *link, bool on);
 
-/* NULL when no answer was given.  Blocks. */
-struct secret *link_ask(struct link *link, const char *name, const char *prompt);
+/* The secret, which may not be there yet; see share_secret. */
+struct secret *link_ask(struct link *link, const char *name, const char *what);
 
 /* Others may log in at that address. */
 void link_leave_slot(struct link *link);

@@ -11,6 +11,7 @@ static struct {
     struct strs files;
     bool files_given;
     struct secret *secrets;
+    void (*wake)(void);
 } share;
 
 static void forget_known_hosts(void)
@@ -21,8 +22,9 @@ static void forget_known_hosts(void)
     share.files = (struct strs){0};
 }
 
-void share_join(void)
+void share_join(void (*wake)(void))
 {
+    share.wake = wake;
     share.users++;
 }
 
@@ -32,8 +34,13 @@ void share_leave(void)
     if (--share.users)
         return;
     forget_known_hosts();
-    while (share.secrets)
-        share_forget(share.secrets);
+    while (share.secrets) {
+        struct secret *s = share.secrets;
+        share.secrets = s->next;
+        explicit_bzero(s->text, sizeof s->text);
+        free(s->name);
+        free(s);
+    }
 }
 
 static bool same_files(const char *const *files)
@@ -60,37 +67,57 @@ const struct known_hosts *share_known_hosts(const char *const *files)
     return share.known;
 }
 
-struct secret *share_secret(const char *name, const char *prompt, fleet_ask *ask, void *ask_arg)
+static struct secret *secret_find(const char *name)
 {
     struct secret *s = share.secrets;
+    size_t len = strlen(name);
 
     while (s && strcmp(s->name, name) != 0)
         s = s->next;
     if (s)
-        return s->refused ? NULL : s;
-    if (!ask)
-        return NULL;
-    size_t len = strlen(name);
+        return s;
     s = xcalloc(1, sizeof *s);
     s->name = xcalloc(1, len + 1);
     memcpy(s->name, name, len);
     s->next = share.secrets;
     share.secrets = s;
-    s->refused = !ask(ask_arg, prompt, s->text, sizeof s->text) || !s->text[0];
-    s->text[sizeof s->text - 1] = '\0';
-    return s->refused ? NULL : s;
+    return s;
 }
 
-void share_forget(struct secret *secret)
+static void on_answer(void *arg, const char *answer)
 {
-    struct secret **at = &share.secrets;
+    struct secret *s = NULL;
 
-    while (*at && *at != secret)
-        at = &(*at)->next;
-    if (!*at)
+    /* It may have been forgotten meanwhile. */
+    for (struct secret *one = share.secrets; one && !s; one = one->next)
+        s = one == arg ? one : NULL;
+    if (!s)
         return;
-    *at = secret->next;
+    s->state = answer ? SECRET_GIVEN : SECRET_REFUSED;
+    snprintf(s->text, sizeof s->text, "%s", answer ? answer : "");
+    share.wake();
+}
+
+struct secret *share_secret(struct loop *loop, const char *name, const char *what, fleet_ask *ask,
+                            void *ask_arg)
+{
+    struct secret *s = secret_find(name);
+    char again[SECRET_BYTES_MAX / 2] = "";
+
+    if (s->state != SECRET_UNKNOWN || loop_is_asking(loop))
+        return s;
+    if (s->wrong)
+        snprintf(again, sizeof again, "wrong %s, try again (%d of %d)\n", what, s->wrong + 1,
+                 PASSPHRASE_TRIES);
+    snprintf(s->prompt, sizeof s->prompt, "%s%s: ", again, what);
+    s->state = ask && ask(ask_arg) && loop_ask(loop, s->prompt, on_answer, s) ? SECRET_ASKED
+                                                                              : SECRET_REFUSED;
+    return s;
+}
+
+void share_wrong(struct secret *secret)
+{
     explicit_bzero(secret->text, sizeof secret->text);
-    free(secret->name);
-    free(secret);
+    secret->state = ++secret->wrong < PASSPHRASE_TRIES ? SECRET_UNKNOWN : SECRET_REFUSED;
+    share.wake();
 }

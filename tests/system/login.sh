@@ -117,6 +117,163 @@ case_password_of_the_repository() {
     done
 }
 
+# --- the agent ---------------------------------------------------------------------------------
+
+# agent_fake WORD: at $SSH_AUTH_SOCK. mute: takes what comes and says nothing; full: does not even take
+# connections; lists: has the rig's key, and never signs; the others say what no agent says.
+agent_fake() {
+    export SSH_AUTH_SOCK=$SITE/agent.$1
+    perl "$TOP/tests/lib/agent.pl" "$SSH_AUTH_SOCK" "$1" "$RIG/home/.ssh/id_ed25519.pub" 9>&- &
+    disown
+    wait_for 10 test -e "$SSH_AUTH_SOCK.ready"
+}
+# took_at_most SECONDS COMMAND...
+took_at_most() {
+    local began=$SECONDS limit=$1
+    shift
+    "$@"
+    [ $((SECONDS - began)) -le "$limit" ] || fail "took $((SECONDS - began)) s: $*"
+}
+
+# Asked once for all hosts, and the key file is tried then.
+case_agent_that_is_mute() {
+    site_new agent_that_is_mute 2
+    agent_fake mute
+    took_at_most 25 expect 0 check production
+    says 'the agent at .* did not answer within 5 s; going on without it'
+    same "connections" "$(cat "$SSH_AUTH_SOCK.connections")" 1
+    # When there is nothing else, it is the agent that is named.
+    mkdir -p "$SITE/home/.ssh"
+    cp "$HOME/.ssh/known_hosts" "$SITE/home/.ssh"
+    HOME=$SITE/home expect 5 check production
+    says 'cannot log in .*the agent at .* did not answer within 5 s.*restart the agent'
+    # The signals are heard meanwhile.
+    local signal began
+    for signal in INT:130 TERM:143; do
+        rm -f "$SSH_AUTH_SOCK.connections"
+        cr_begin deploy production
+        wait_for 20 test -e "$SSH_AUTH_SOCK.connections"
+        began=$SECONDS
+        kill "-${signal%:*}" "$CR_PID"
+        cr_end "${signal#*:}"
+        [ $((SECONDS - began)) -le 4 ] || fail "$signal was heard after $((SECONDS - began)) s"
+        gone "$SITE/app1/revisions.log"
+    done
+}
+
+case_agent_that_is_full() {
+    site_new agent_that_is_full 1
+    agent_fake full
+    took_at_most 25 expect 0 check production
+}
+
+case_agent_that_never_signs() {
+    site_new agent_that_never_signs 2
+    agent_fake lists
+    took_at_most 40 expect 0 check production
+    says 'waiting for the agent to sign: confirm it, or touch the key'
+    says 'did not sign within 15 s; going on without it'
+    cr_begin deploy production
+    wait_for 30 grep -q 'waiting for the agent' "$CR_ERR"
+    kill -TERM "$CR_PID"
+    took_at_most 4 cr_end 143
+}
+
+# Whatever comes out of the socket, the login goes on with the file.
+case_agent_that_is_hostile() {
+    site_new agent_that_is_hostile 1
+    local word
+    for word in huge zero short many lies wrong refuses hangs_up talks; do
+        agent_fake "$word"
+        took_at_most 25 expect 0 status production
+    done
+    export SSH_AUTH_SOCK=$SITE/nothing
+    expect 0 status production
+    says_not agent
+    SSH_AUTH_SOCK=$SITE/$(printf 'x%.0s' {1..120}) expect 0 status production
+}
+
+case_agent_keys() {
+    site_new agent_keys 2
+    local kind
+    mkdir -p "$SITE/home/.ssh"
+    cp "$HOME/.ssh/known_hosts" "$SITE/home/.ssh"
+    eval "$(ssh-agent -a "$SITE/real" 9>&-)" >/dev/null
+    cp "$RIG/authorized_keys" "$SITE/authorized_keys"
+    for kind in ed25519 ecdsa; do
+        ssh-keygen -q -t "$kind" -N '' -f "$SITE/$kind"
+        cat "$SITE/$kind.pub" >>"$RIG/authorized_keys"
+        ssh-add -q -D
+        ssh-add -q "$SITE/$kind"
+        HOME=$SITE/home expect 0 status -v production
+        says "logged in as $(id -un) with agent key"
+    done
+    # A key that needs a confirmation which nobody gives.
+    ssh-add -q -D
+    ssh-add -q -c "$SITE/ed25519"
+    HOME=$SITE/home expect 5 status production
+    says 'the agent refused to sign'
+    kill "$SSH_AGENT_PID"
+    cp "$SITE/authorized_keys" "$RIG/authorized_keys"
+}
+
+# --- passphrases -------------------------------------------------------------------------------
+
+site_with_passphrase() {
+    site_new "$1" 2
+    mkdir -p "$SITE/home/.ssh"
+    cp "$HOME/.ssh/known_hosts" "$SITE/home/.ssh"
+    ssh-keygen -q -t ed25519 -N 'right one' -a 1 -f "$SITE/home/.ssh/id_ed25519"
+    cp "$RIG/authorized_keys" "$SITE/authorized_keys"
+    cat "$SITE/home/.ssh/id_ed25519.pub" >>"$RIG/authorized_keys"
+    export HOME=$SITE/home
+}
+typed_so_far() { [ "$(tr -d '\r' <"$SITE/typed" | grep -cE -- "$2")" -ge "$1" ]; } # TIMES TEXT
+
+case_passphrase() {
+    site_with_passphrase passphrase
+    typed check production
+    wait_for 30 typed_so_far 1 "^passphrase for '~/.ssh/id_ed25519': "
+    echo wrong >&7
+    wait_for 30 typed_so_far 1 "^wrong passphrase for '~/.ssh/id_ed25519', try again \(2 of 3\)"
+    wait_for 30 typed_so_far 2 "^passphrase for "
+    echo 'right one' >&7
+    typed_end 0
+    # Asked once for both hosts.
+    same "questions" "$(grep -c 'passphrase for .*: ' "$SITE/typed")" 2
+    typed check production
+    for try in 1 2 3; do
+        wait_for 30 typed_so_far "$try" "^passphrase for "
+        echo wrong >&7
+    done
+    typed_end 5
+    typed_says 'try again \(3 of 3\)'
+    typed_says 'the passphrase was wrong'
+    ! typed_says '4 of 3' || fail "asked a fourth time"
+    ! typed_says '^wrong$' || fail "what was typed is on the screen"
+    # Nobody is there.
+    expect 5 check production
+    says 'encrypted'
+    cp "$SITE/authorized_keys" "$RIG/authorized_keys"
+}
+
+# A signal ends the question, and the terminal is as it was.
+case_passphrase_and_a_signal() {
+    site_with_passphrase passphrase_and_a_signal
+    local signal
+    printf '#!/bin/sh\n%q "$@"\necho "status $?"\nstty -a | tr ";" "\\n" | grep -wo "[-]*echo"\n' "$CRELEASE" >"$SITE/then_stty"
+    chmod +x "$SITE/then_stty"
+    for signal in INT:130 TERM:143; do
+        CRELEASE=$SITE/then_stty typed check production
+        wait_for 30 typed_so_far 1 "^passphrase for "
+        pkill "-${signal%:*}" -f "^$PROGRAM check production" || kill "-${signal%:*}" "$(pgrep -f "^$PROGRAM check")"
+        typed_end 0
+        typed_says "^status ${signal#*:}"
+        typed_says '^echo$'
+    done
+    cp "$SITE/authorized_keys" "$RIG/authorized_keys"
+}
+
 rig_open
 rig_start 2
 run_cases "$@"

@@ -160,7 +160,12 @@ static void test_order(void **state)
     assert_ptr_equal(list.key[0].agent_id, &id[1]);
     /* and is then not tried a second time from its file */
     list = login_list_make(&a, NULL, agent, 3, &old);
-    assert_int_equal(list.n, 4);
+    assert_int_equal(list.n, 5);
+    assert_ptr_equal(login_list_next(&list)->agent_id, &id[1]);
+    assert_int_equal(list.key[3].fate, KEY_SPARE);
+    /* but when the agent does not sign with it */
+    login_list_unsigned(&list, &list.key[1], "refused");
+    assert_string_equal(login_list_next(&list)->label, "~/.ssh/id_ed25519");
     unlink(ecdsa);
     unlink(arena_printf(&a, "%s/.ssh/id_ed25519", dir));
     arena_free(&a);
