@@ -415,8 +415,8 @@ case_s42_lost_migration_forced() {
     there "$SITE/ended"
     grep -q 'end of the child' "$CR_OUT" "$CR_ERR" || fail 'what it printed was not shown'
     expect 7 resume production
-    says 'resume production --force'
-    says 'resume production --no-migrate'
+    says 'resume --force production'
+    says 'resume --no-migrate production'
     expect 7 resume production
     same 'how often it began' "$(wc -l <"$SITE/begun")" 1
     expect 0 resume --force production
