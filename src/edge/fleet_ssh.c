@@ -322,6 +322,8 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
+static void ssh_close(struct link *link);
+
 static void link_free(struct link *link)
 {
     struct link **at = &links;
@@ -330,6 +332,8 @@ static void link_free(struct link *link)
     link_leave_slot(link);
     dial_close(link->dial);
     channels_end(link, NULL);
+    if (link->more)
+        ssh_close(link->more);
     while (*at != link)
         at = &(*at)->next;
     *at = link->next;
@@ -386,12 +390,11 @@ static void pump(struct link *link)
 
 /* The carrier */
 
-static struct link *ssh_open(struct fleet *fleet, const struct fleet_host *host,
-                             const struct fleet_options *options, struct loop *loop)
+static struct link *link_open(const struct fleet_host *host, const struct fleet_options *options,
+                              struct loop *loop)
 {
     struct link *link = xcalloc(1, sizeof *link);
 
-    (void)fleet;
     if (!links && libssh2_init(0) != 0)
         die("cannot initialise libssh2 (out of memory?)");
     share_join(links_wake);
@@ -411,6 +414,20 @@ static struct link *ssh_open(struct fleet *fleet, const struct fleet_host *host,
     return link;
 }
 
+struct link *link_more(struct link *link)
+{
+    if (!link->more)
+        link->more = link_open(link->host, link->options, link->loop);
+    return link->more;
+}
+
+static struct link *ssh_open(struct fleet *fleet, const struct fleet_host *host,
+                             const struct fleet_options *options, struct loop *loop)
+{
+    (void)fleet;
+    return link_open(host, options, loop);
+}
+
 static void ssh_start(struct link *link, struct exchange *x)
 {
     channel_start(link, x);
@@ -419,20 +436,23 @@ static void ssh_start(struct link *link, struct exchange *x)
 
 static void ssh_wake(struct link *link, struct exchange *x)
 {
-    (void)x;
-    if (link->state == LINK_READY)
-        link_poke(link);
+    struct channel *c = x->own;
+
+    (void)link;
+    if (c && c->link->state == LINK_READY)
+        link_poke(c->link);
 }
 
 static void ssh_cut(struct link *link, struct exchange *x)
 {
     struct channel *c = x->own;
 
+    (void)link;
     if (!c)
         return;
     channel_cut(c);
-    if (!link->pumping)
-        link_poke(link);
+    if (!c->link->pumping)
+        link_poke(c->link);
 }
 
 static void ssh_close(struct link *link)

@@ -36,19 +36,27 @@ static void channel_fail(struct channel *c, const char *why)
         exchange_fail(x, why);
 }
 
+static void channel_add(struct link *link, struct channel *c)
+{
+    struct channel **at = &link->channels;
+
+    c->link = link;
+    c->next = NULL;
+    while (*at)
+        at = &(*at)->next;
+    *at = c;
+}
+
 void channel_start(struct link *link, struct exchange *x)
 {
     struct channel *c = xcalloc(1, sizeof *c);
-    struct channel **at = &link->channels;
     size_t len = strlen(x->command);
 
     c->x = x;
     c->command = xcalloc(1, len + 1);
     memcpy(c->command, x->command, len);
     x->own = c;
-    while (*at)
-        at = &(*at)->next;
-    *at = c;
+    channel_add(link, c);
 }
 
 void channel_cut(struct channel *c)
@@ -56,6 +64,55 @@ void channel_cut(struct channel *c)
     channel_let_go(c);
     if (c->state == CHANNEL_RUNNING)
         c->state = CHANNEL_ENDING;
+}
+
+/* How many others have a session now; one that is being closed does not count. */
+static size_t sessions_beside(const struct link *link, const struct channel *c)
+{
+    size_t n = 0;
+
+    for (const struct channel *o = link->channels; o; o = o->next)
+        n += o != c && (o->state == CHANNEL_EXEC || o->state == CHANNEL_RUNNING);
+    return n;
+}
+
+/* The channel's exchange is carried by another connection; nothing of it has been sent. */
+static void channel_move(struct link *link, struct channel *c)
+{
+    struct exchange *x = channel_let_go(c);
+    struct link *more = link_more(link);
+
+    c->state = CHANNEL_GONE;
+    if (!x)
+        return;
+    channel_start(more, x);
+    link_poke(more);
+}
+
+/* The server gives no session.  It may still count the one before: sshd does until it has handled
+ * our close, of which it tells nothing.  What is asked behind its refusal comes after that, so a
+ * second refusal is meant.  Whoever has a session here (the lock's keeper, a job that is followed)
+ * may keep it for hours: the exchange goes to another connection. */
+static void channel_refused(struct link *link, struct channel *c)
+{
+    size_t beside = sessions_beside(link, c);
+
+    if (!c->x) {
+        c->state = CHANNEL_GONE;
+    } else if (!c->refusals++) {
+        c->state = CHANNEL_WAITING;
+    } else if (link->sessions) {
+        link_say(link, "%s gives no more sessions in this connection: connecting once more",
+                 link_place(link));
+        link->sessions_max = beside;
+        channel_move(link, c);
+    } else {
+        c->state = CHANNEL_GONE;
+        channel_fail(c, arena_printf(&link->arena,
+                                     "%s opens no session for a command (MaxSessions of its sshd, "
+                                     "or not allowed to this user)",
+                                     link_place(link)));
+    }
 }
 
 static bool channel_open(struct link *link, struct channel *c)
@@ -70,13 +127,10 @@ static bool channel_open(struct link *link, struct channel *c)
             link_lost(link); /* bury() tells the exchange, as all others */
             return true;
         }
-        c->state = CHANNEL_GONE;
-        channel_fail(c, arena_printf(&link->arena,
-                                     "%s opens no session for a command (MaxSessions of its sshd, "
-                                     "or not allowed to this user)",
-                                     link_place(link)));
+        channel_refused(link, c);
         return true;
     }
+    link->sessions++;
     if (!c->x) {
         link->turn = NULL;
         c->state = CHANNEL_ENDING;
@@ -241,6 +295,10 @@ static bool step_channel(struct link *link, struct channel *c)
         }
         if (link->turn)
             return false;
+        if (link->sessions_max && sessions_beside(link, c) >= link->sessions_max) {
+            channel_move(link, c);
+            return true;
+        }
         link->turn = c;
         link->turn_ms = loop_now();
         c->state = CHANNEL_OPENING;

@@ -330,6 +330,7 @@ void connection_end(struct link *link, bool politely)
             c->state = CHANNEL_GONE;
     }
     link->turn = NULL;
+    link->sessions = 0;
     agent_sign_free(link->sign);
     link->sign = NULL;
     link_waits(link, false);

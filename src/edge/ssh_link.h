@@ -52,12 +52,14 @@ enum channel_state {
 
 struct channel {
     struct channel *next;
+    struct link *link;  /* the connection it is on */
     struct exchange *x; /* NULL when it was told its end, or cut */
     enum channel_state state;
     LIBSSH2_CHANNEL *ssh;
     char *command; /* a copy: the request may outlive the exchange */
     bool input_over;
     bool ahead; /* what could be sent before the answer to exec was sent */
+    int refusals;
 };
 
 struct link {
@@ -104,6 +106,9 @@ struct link {
     struct channel *channels;
     struct channel *turn; /* the one whose request waits for an answer: one at a time */
     long long turn_ms;    /* since when */
+    size_t sessions;      /* opened on this connection so far */
+    size_t sessions_max;  /* so many are as many as the server allows here; 0: not known */
+    struct link *more;    /* another connection to the host, for those above; NULL: none yet */
 };
 
 /* ssh_link.c */
@@ -130,6 +135,9 @@ const char *link_error_text(struct link *link);
 const char *link_server_text(struct link *link, const char *text, size_t len);
 
 /* fleet_ssh.c */
+
+/* Another connection to the same host: opened when there is none yet, closed with this one. */
+struct link *link_more(struct link *link);
 
 /* Something may have changed: goes on with it.  The callback of what belongs to a link. */
 void link_on_change(void *arg);

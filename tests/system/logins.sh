@@ -198,6 +198,56 @@ case_later() {
     finished "$(revision)" 1
 }
 
+# with_sessions N: whole deploys with a sshd that gives so many sessions in a connection.
+with_sessions() {
+    local try
+    plain_login
+    sshd_with "MaxSessions $1"
+    site_new "sessions_$1" 1
+    recipe_write <<END
+build: ['echo one; echo two >&2', 'until [ -e $SITE_Q/go ]; do sleep 0.05; done; echo three']
+hooks: {before switch: [echo four], after restart: [echo five]}
+END
+    expect 0 check production
+    touch "$SITE/go"
+    for try in 1 2 3; do
+        expect 0 deploy --force production
+        finished "$(revision)"
+        same "output $try" "$(sed -n 's/.* app1 | //p' "$OUT" | sort | tr '\n' ' ')" 'five four one three two '
+    done
+    # One that is killed in a job, and taken up again.
+    rm "$SITE/go"
+    commit_file public/index.html two
+    cr_begin deploy production
+    wait_for 60 grep -q '| two' "$CR_OUT"
+    cr_kill9
+    touch "$SITE/go"
+    expect 0 resume production
+    finished "$(revision)"
+    expect 0 rollback production
+    expect 0 exec production -- 'echo six'
+    says six
+    sshd_with ''
+}
+
+case_one_session() {
+    with_sessions 1
+    # The lock is kept in a connection of its own.
+    sshd_with 'MaxSessions 1'
+    expect 0 deploy -v --force production
+    says 'gives no more sessions in this connection: connecting once more'
+    sshd_with ''
+}
+case_two_sessions() { with_sessions 2; }
+
+case_no_session() {
+    plain_login
+    sshd_with 'MaxSessions 0'
+    site_new no_session 1
+    refused 'opens no session for a command \(MaxSessions'
+    sshd_with ''
+}
+
 rig_open
 rig_start 1
 cp "$RIG/app1/sshd_config" "$RIG/app1/sshd_config.kept"
