@@ -76,10 +76,37 @@ bool session_holder(struct session *s, const struct survey *sv, long *ret_host,
 /* The step of the unfinished run that was begun last: of all hosts the newest mark; NULL: none. */
 const char *session_stage(const struct session *s, const struct survey *sv);
 
-/* Goes on with that text as the recipe; its digest must be the one given.  Connections are made
- * anew, and what was seen of the hosts is void. */
-bool session_own_recipe(struct session *s, const char *text, const char *name, const char *digest,
-                        struct err *err) MUST_CHECK;
+/* The last finished release before the live one that every host has; NULL: there is none. */
+const char *release_before(struct session *s, const struct survey *sv);
+
+/* unfinished.c: the run that the hosts hold. */
+
+/* Its plan: FAILED when the hosts do not agree on it. */
+bool unfinished_plan(struct session *s, const struct survey *sv, struct what *ret,
+                     struct err *err) MUST_CHECK;
+
+/* USAGE, with what differs and the ways on, when it was started with another recipe than the one at
+ * hand, unless --new-recipe says to continue with that. */
+bool unfinished_recipe(struct session *s, const struct survey *sv, const struct what *w,
+                       struct err *err) MUST_CHECK;
+
+/* Names of its hosts.  back: to give it up, which with --new-recipe is possible without those that
+ * the recipe does not have any more. */
+bool unfinished_hosts(struct session *s, const struct survey *sv, const struct what *w, bool back,
+                      struct strs *ret, struct err *err) MUST_CHECK;
+
+/* The next number of the lock: more than any host has, and none is far ahead of the others. */
+bool unfinished_epoch(struct session *s, const struct survey *sv, const char *run, long *ret,
+                      struct err *err) MUST_CHECK;
+
+/* Once the plan of the run is the session's: whether to continue with its revision.  needed: some
+ * host has not got it yet. */
+bool unfinished_revision(struct session *s, const struct survey *sv, bool needed,
+                         struct err *err) MUST_CHECK;
+
+/* "crelease abort production && crelease deploy production": another run like the session's in its
+ * place, of that ref. */
+const char *unfinished_instead(struct session *s, const char *ref);
 
 /* The repository and the revision of a ref; nothing is sent yet. */
 bool session_resolve(struct session *s, const char *ref, struct revision *ret,

@@ -259,8 +259,7 @@ bool cmd_plan(struct session *s, struct err *err)
     return deploy(s, err);
 }
 
-/* The last finished release before the live one that every host has. */
-static const char *release_before(struct session *s, const struct survey *sv)
+const char *release_before(struct session *s, const struct survey *sv)
 {
     const struct site *first = &sv->sites[0];
 
@@ -403,81 +402,31 @@ static bool needs_export(const struct session *s)
     return false;
 }
 
-static bool plan_of_run(struct session *s, const struct survey *sv, struct what *ret,
-                        struct err *err)
+/* The migration's own mark says so for all that belongs to it; only its host is asked. */
+static bool migration_was_skipped(const struct run *r)
 {
-    const char *text = NULL;
-
-    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
-        const struct site *site = &sv->sites[h];
-        if (!site->lock.held || !site->plan)
-            continue;
-        if (text && strcmp(text, site->plan) != 0)
-            return err_set(err, ERR_FAILED, "the hosts do not agree on the plan of run %s",
-                           site->lock.run);
-        text = site->plan;
+    for (size_t i = 0; i < r->plan->n_steps; i++) {
+        const struct step *s = &r->plan->steps[i];
+        if (strcmp(s->name, "migrate") == 0)
+            return site_is_marked(&r->sites[s->hosts[0]], s->name, "skipped");
     }
-    if (!text)
-        return err_set(err, ERR_FAILED,
-                       "no host has the plan of the unfinished run (the file plan in"
-                       " .crelease/runs): put the site right by hand and remove .crelease/lock");
-    return plan_read(s->arena, text, ret, err);
+    return false;
 }
 
-enum { CHANGES_SHOWN = 8 };
-
-static const char *changes_told(struct session *s, const char *own)
+/* What is told and written of a commit comes from the repository, not from the plan. */
+static bool fetch_revision(struct session *s, struct err *err)
 {
-    struct strs keys = {0};
-    size_t n = recipe_changes(s->arena, own, s->recipe->text, CHANGES_SHOWN, &keys);
-    const char *list = "";
+    struct what *w = &s->run.plan->what;
+    struct revision rev;
 
-    for (size_t i = 0; i < keys.n; i++)
-        list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "", keys.v[i]);
-    if (!n)
-        return "in its layout, or in the recipe that it extends";
-    return n > keys.n
-               ? arena_printf(s->arena, "%s and %zu more", text_shown(s->arena, list), n - keys.n)
-               : text_shown(s->arena, list);
-}
-
-/* The recipe has changed since the run began: the run's own is taken from here on, unless the
- * command line says otherwise or there is none. */
-static bool own_recipe(struct session *s, const struct survey *sv, const struct what *what,
-                       struct err *err)
-{
-    const char *own = NULL;
-
-    for (size_t h = 0; h < s->recipe->n_hosts && !own; h++)
-        if (sv->sites[h].lock.held)
-            own = sv->sites[h].recipe;
-    if (!own || s->options.new_recipe) {
-        run_warn(&s->run, NULL,
-                 "the recipe has changed since run %s began%s; going on with the run's release"
-                 " and the recipe as it is now",
-                 what->run,
-                 own ? arena_printf(s->arena, " (%s)", changes_told(s, own))
-                     : ", and the run keeps none of its own (it holds a secret as it stands, or is "
-                       "large)");
-        return true;
-    }
-    run_warn(&s->run, NULL,
-             "the recipe has changed since run %s began (%s); going on with the run's own"
-             " (--new-recipe takes the one that is here now)",
-             what->run, changes_told(s, own));
-    /* What keeps it on the host adds a line end. */
-    return session_own_recipe(s, arena_strndup(s->arena, own, strlen(own) - 1),
-                              arena_printf(s->arena, "recipe of run %s", what->run),
-                              what->recipe_digest, err);
-}
-
-static bool has_the_hosts(const struct session *s, const struct what *what)
-{
-    bool same = what->hosts.n == s->recipe->n_hosts;
-
-    for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        same = same && strs_has(&what->hosts, s->recipe->hosts[h].name);
-    return same;
+    if (!session_resolve(s, w->revision, &rev, err))
+        return err_in(err, "the revision of run %s is needed again", w->run);
+    if (strcmp(rev.sha, w->revision) != 0)
+        return err_set(err, ERR_FAILED, "the revision of run %s is %.7s, which is no commit",
+                       w->run, w->revision);
+    w->subject = rev.subject;
+    w->revision_unix = rev.time;
+    return session_export(s, &rev, err);
 }
 
 /* Takes up the unfinished run of this environment.  *ret_none: there is none. */
@@ -485,6 +434,7 @@ static bool take_up(struct session *s, bool back, bool *ret_none, struct err *er
 {
     struct survey sv;
     struct what what;
+    struct strs hosts = {0};
     long holder;
 
     *ret_none = false;
@@ -494,37 +444,30 @@ static bool take_up(struct session *s, bool back, bool *ret_none, struct err *er
         *ret_none = true;
         return true;
     }
-    if (!may_take_over(s, &sv, holder, err) || !plan_of_run(s, &sv, &what, err))
+    if (!may_take_over(s, &sv, holder, err) || !unfinished_plan(s, &sv, &what, err) ||
+        !unfinished_recipe(s, &sv, &what, err) ||
+        !unfinished_hosts(s, &sv, &what, back, &hosts, err))
         return false;
-    bool changed = strcmp(what.recipe_digest, s->recipe->digest) != 0;
-    if (changed && !own_recipe(s, &sv, &what, err))
+    if (hosts.n != s->recipe->n_hosts &&
+        (!session_narrow(s, &hosts, err) || !session_survey(s, false, &sv, err)))
         return false;
-    bool narrowed = !has_the_hosts(s, &what);
-    if (narrowed && !session_narrow(s, &what.hosts, err))
+    if (!unfinished_epoch(s, &sv, what.run, &s->run.epoch, err))
         return false;
-    if ((changed || narrowed) && !session_survey(s, false, &sv, err))
-        return false;
-    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
-        if (sv.sites[h].lock.held && sv.sites[h].lock.epoch >= s->run.epoch)
-            s->run.epoch = sv.sites[h].lock.epoch + 1;
-        /* Whoever goes on takes the lock anew: the old holder is fenced out by that. */
-        site_set_mark(s->arena, &sv.sites[h], "lock", "begun");
-    }
-    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
-    /* The migration's own mark says so for all that belongs to it. */
-    s->run.nothing_pending = s->run.no_migrate;
+    /* Whoever goes on takes the lock anew: the old holder is fenced out by that. */
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        s->run.nothing_pending |= site_is_marked(&sv.sites[h], "migrate", "skipped");
+        site_set_mark(s->arena, &sv.sites[h], "lock", "begun");
+    const char *text = plan_text(s->arena, &what, &s->recipe->secrets);
+    what.application = s->recipe->application;
+    what.environment = s->recipe->environment;
+    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+    s->run.plan->text = text;
+    s->run.nothing_pending = s->run.no_migrate || migration_was_skipped(&s->run);
     s->run.resumed = true;
     s->run.takeover = true;
     if (back || engine_is_turning_back(&s->run))
         return true;
-    struct revision rev;
-    if (!needs_export(s))
-        return true;
-    if (!session_resolve(s, what.revision, &rev, err))
-        return err_in(err, "the revision of run %s is needed again", what.run);
-    return session_export(s, &rev, err);
+    bool needed = needs_export(s);
+    return unfinished_revision(s, &sv, needed, err) && (!needed || fetch_revision(s, err));
 }
 
 static bool turn_back(struct session *s, struct err *err)

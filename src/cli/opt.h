@@ -39,6 +39,7 @@ struct options {
     bool force;
     bool takeover;
     bool new_recipe;
+    bool same_revision;
     const char *to;
     bool verify;
     bool wait;            /* backups: until none is in the way */

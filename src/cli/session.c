@@ -109,15 +109,12 @@ static void print_mistakes(const struct session *s, const struct strs *mistakes)
         fprintf(stderr, "%s\n", text_shown(s->arena, mistakes->v[i]));
 }
 
-static bool read_recipe(struct session *s, const char *environment, const char *text,
-                        const char *name, struct err *err)
+bool session_recipe(struct session *s, const char *environment, struct err *err)
 {
     struct strs mistakes = {0};
     struct recipe_where where = {.file = s->options.recipe,
                                  .environment = environment,
-                                 .environ = (const char *const *)environ,
-                                 .text = text,
-                                 .name = name};
+                                 .environ = (const char *const *)environ};
     struct strs hosts = split(s->arena, s->options.hosts);
     struct strs roles = split(s->arena, s->options.roles);
 
@@ -128,14 +125,7 @@ static bool read_recipe(struct session *s, const char *environment, const char *
     }
     if (s->options.wait_limit_ms >= 0)
         s->recipe->backup.wait_limit_ms = s->options.wait_limit_ms;
-    /* A run's own hosts are those of its plan. */
-    return !environment ||
-           ((text || choose_hosts(s, &hosts, &roles, err)) && choose_logins(s, err));
-}
-
-bool session_recipe(struct session *s, const char *environment, struct err *err)
-{
-    return read_recipe(s, environment, NULL, NULL, err);
+    return !environment || (choose_hosts(s, &hosts, &roles, err) && choose_logins(s, err));
 }
 
 static bool can_ask(void *arg)
@@ -315,43 +305,12 @@ void session_close(struct session *s)
     loop_close(s->loop);
 }
 
-bool session_own_recipe(struct session *s, const char *text, const char *name, const char *digest,
-                        struct err *err)
-{
-    bool begun = s->run.begun;
-
-    if (!read_recipe(s, s->recipe->environment, text, name, err))
-        return err_in(err, "--new-recipe goes on with the one that is here now");
-    if (strcmp(s->recipe->digest, digest) != 0)
-        return err_set(
-            err, ERR_FAILED,
-            "the %s (in .crelease/runs) is damaged, or extends another one in this version of"
-            " crelease: --new-recipe goes on with the one that is here now",
-            name);
-    fleet_close(s->fleet);
-    run_prepare(s);
-    s->run.begun = begun;
-    fleet_begin(s);
-    return true;
-}
-
 bool session_narrow(struct session *s, const struct strs *names, struct err *err)
 {
     struct strs none = {0};
 
-    for (size_t i = 0; i < names->n; i++) {
-        bool found = false;
-        for (size_t h = 0; h < s->recipe->n_hosts; h++)
-            found = found || strcmp(s->recipe->hosts[h].name, names->v[i]) == 0;
-        if (!found)
-            return err_set(
-                err, ERR_FAILED,
-                "host '%s' takes part in the run and is not in the recipe any more: put it back"
-                " (or leave out --hosts) to go on",
-                text_shown(s->arena, names->v[i]));
-    }
-    if (names->n == s->recipe->n_hosts)
-        return true;
+    if (!names->n)
+        return err_set(err, ERR_FAILED, "the recipe has none of the hosts of the run");
     if (!choose_hosts(s, names, &none, err))
         return false;
     fleet_close(s->fleet);
@@ -492,6 +451,22 @@ bool session_note_contents(struct session *s, const struct revision *rev, struct
     return true;
 }
 
+/* What a command of the recipe finds wrong is in the commit as a rule, and no resume brings another
+ * one. */
+static void next_after_failure(struct session *s)
+{
+    struct run *r = &s->run;
+
+    if (!r->failure.command || r->plan->what.command == COMMAND_ROLLBACK) {
+        next(s, "fix it, then run '%s', or '%s' to give up the run", run_hint(r, "resume", NULL),
+             run_hint(r, "abort", NULL));
+        return;
+    }
+    next(s, "commit a fix, then run '%s'", unfinished_instead(s, r->plan->what.ref));
+    next(s, "or, if the cause is not in the commit, fix it, then run '%s'",
+         run_hint(r, "resume", NULL));
+}
+
 bool session_end(struct session *s, const char *message, struct err *err)
 {
     struct run *r = &s->run;
@@ -511,10 +486,11 @@ bool session_end(struct session *s, const char *message, struct err *err)
             break;
         }
         if (noted)
-            next(s, "fix it, then run '%s', or '%s' to give up the run",
-                 run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
+            next_after_failure(s);
         break;
     case ERR_UNFINISHED:
+        if (f->next.n)
+            break;
         next(s, "'%s' to look, then '%s' to continue it or '%s' to give it up",
              run_hint(r, "status", NULL), run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
         break;

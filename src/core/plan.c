@@ -4,10 +4,11 @@
 #include "base/text.h"
 #include "core/run.h"
 #include "core/site.h"
+#include "edge/clock.h"
 #include "edge/digest.h"
 
 /* Lines of a plan with one host, its first and last included: fewer means that some are gone. */
-enum { PLAN_KEYS = 18 };
+enum { PLAN_KEYS = 18, LINE_SHOWN = 100 };
 
 const char *command_word(enum run_command c)
 {
@@ -288,6 +289,36 @@ static bool is_hex(const char *s, size_t len)
     return strlen(s) == len && strspn(s, "0123456789abcdef") == len;
 }
 
+static bool is_digest(const char *s)
+{
+    size_t len = strlen(s);
+
+    return len <= 64 && is_hex(s, len);
+}
+
+static const char *line_shown(struct arena *a, const char *s, size_t len)
+{
+    return text_shown(a, len > LINE_SHOWN ? arena_printf(a, "%.*s...", LINE_SHOWN, s)
+                                          : arena_strndup(a, s, len));
+}
+
+bool plan_differs(struct arena *a, const char *x, const char *y, const char **ret_x,
+                  const char **ret_y)
+{
+    while (*x || *y) {
+        size_t x_len = strcspn(x, "\n");
+        size_t y_len = strcspn(y, "\n");
+        if (x_len != y_len || memcmp(x, y, x_len) != 0) {
+            *ret_x = line_shown(a, x, x_len);
+            *ret_y = line_shown(a, y, y_len);
+            return true;
+        }
+        x += x_len + (x[x_len] == '\n');
+        y += y_len + (y[y_len] == '\n');
+    }
+    return false;
+}
+
 const struct what what_none = {.run = "",
                                .application = "",
                                .environment = "",
@@ -328,8 +359,9 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
         }
     }
     if (!whole || !good || keys < PLAN_KEYS || !is_run_id(w.run) || !*w.application ||
-        !*w.environment || strlen(w.release) != 14 || strspn(w.release, "0123456789") != 14 ||
-        (*w.revision && !is_hex(w.revision, 40)) || !w.hosts.n)
+        !*w.environment || clock_release_time(w.release) < 0 ||
+        (*w.revision && !is_hex(w.revision, 40)) || !is_digest(w.recipe_digest) ||
+        !is_digest(w.migrate_digest) || !w.hosts.n)
         return err_set(
             err, ERR_FAILED,
             "the plan of the run (the file plan in .crelease/runs) is damaged: nothing is guessed"

@@ -48,6 +48,7 @@ struct step {
 
 struct plan {
     struct what what;
+    const char *text; /* as the run's hosts have it; NULL: none has it yet */
     struct step *steps;
     size_t n_steps;
 };
@@ -67,6 +68,11 @@ const char *plan_rolling(struct arena *a, const struct recipe *r);
 /* Lines "key value", without the last newline, from "crelease-plan 1" to "end plan SHA256": the
  * checksum of all lines before it.  Secrets in it are replaced. */
 const char *plan_text(struct arena *a, const struct what *what, const struct strs *secrets);
+
+/* The first lines in which two such texts differ, without control characters and not longer than a
+ * screen's line; "" for one that has ended.  False: the texts are the same. */
+bool plan_differs(struct arena *a, const char *x, const char *y, const char **ret_x,
+                  const char **ret_y);
 
 /* FAILED when the text is damaged or of another version. */
 bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *err) MUST_CHECK;

@@ -238,6 +238,19 @@ static const char *digest_of(struct arena *a, const struct yaml_file *file,
     return arena_strdup(a, hex);
 }
 
+const char *recipe_digest(struct arena *a, const char *text, size_t len)
+{
+    struct mistakes ignored = {.arena = a};
+    struct yaml_file file = {.name = "recipe", .bytes = text, .len = len};
+    const struct node *root = yaml_parse(a, &file, &ignored);
+    const struct node *name = root && root->kind == NODE_MAP ? node_get(root, "extends") : NULL;
+    struct built_in base = {0};
+
+    if (name && name->kind == NODE_SCALAR)
+        built_in_find(name->text, &base);
+    return digest_of(a, &file, &base);
+}
+
 /* Every layer alone, then all of them merged; mistakes are noted. */
 static bool tree_read(struct reader *rd, struct node *root, const struct yaml_file *file,
                       const char *environment, struct err *err)
@@ -306,9 +319,7 @@ struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, st
 
     if (!recipe_find(a, where->file, &path, err) || !recipe_absolute(a, path, &r->file, err))
         return NULL;
-    if (where->text)
-        file = (struct yaml_file){where->name, where->text, strlen(where->text)};
-    else if (!yaml_read(a, path, &file, err))
+    if (!yaml_read(a, path, &file, err))
         return NULL;
     r->dir = arena_strndup(a, r->file, (size_t)(strrchr(r->file, '/') - r->file));
     if (!*r->dir)

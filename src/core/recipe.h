@@ -174,9 +174,6 @@ struct recipe_where {
     const char *environment;    /* NULL: only the names of the environments are filled, and the keys
                                    that all share */
     const char *const *environ; /* for ${NAME}; NULL-terminated "NAME=value" */
-    const char *text;           /* not NULL: this is read instead of the file, */
-    const char
-        *name; /* and called so in messages; relative paths still belong to the file's folder */
 };
 
 /* NULL with err (USAGE) set; its message counts the mistakes, and errors holds one line each:
@@ -184,10 +181,14 @@ struct recipe_where {
 struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, struct strs *errors,
                            struct err *err);
 
-/* Which keys two recipes say something else for ("migrate.run", "environments.production.hosts"),
- * as they stand there; at most `max`, and how many there are. */
-size_t recipe_changes(struct arena *a, const char *text, const char *other, size_t max,
+/* The lines in which another recipe's text differs from this one's, as diff shows them: "-" in
+ * front of what only the other has, "+" of what only this one has.  Without secrets and control
+ * characters; at most `max` of them, and how many there are. */
+size_t recipe_changes(struct arena *a, const char *text, const struct recipe *r, size_t max,
                       struct strs *ret);
+
+/* The digest that a recipe with this text has. */
+const char *recipe_digest(struct arena *a, const char *text, size_t len);
 
 /* Whether the host has the role (a host without roles has all). */
 bool host_has_role(const struct host *h, const char *role);

@@ -8,7 +8,7 @@ enum {
     RELEASES_MAX = 100000,
     MARKS_MAX = RELEASES_MAX,
     PLAN_BYTES_MAX = 256 * 1024,
-    OWN_RECIPE_MAX = 1024 * 1024,
+    OWN_RECIPE_MAX = 128 * 1024,
     TO_MIGRATE_MAX = 100
 };
 
@@ -348,4 +348,18 @@ const char *site_outcome(struct arena *a, const struct site *s, const char *run)
     word(a, &line);
     word(a, &line);
     return word(a, &line);
+}
+
+const char *site_record(struct arena *a, const struct site *s, const char *run)
+{
+    const char *line = s->last_run;
+    const char *text = NULL;
+
+    if (!site_has_ended(s, run))
+        return NULL;
+    for (size_t i = 0; i < 3; i++)
+        word(a, &line); /* the run, when it ended, its outcome */
+    for (size_t i = 0; i < 3; i++)
+        text = arena_printf(a, "%s%s%s", text ? text : "", text ? " " : "", word(a, &line));
+    return text;
 }

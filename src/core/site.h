@@ -47,7 +47,8 @@ struct site {
         const char *sum; /* as it says itself */
     } lock;
     const char *plan;       /* of the run that holds the lock, as written; NULL: none */
-    const char *recipe;     /* that run's own, when it is another than the one at hand; else NULL */
+    const char *recipe;     /* a copy of that run's own, for people, when it is another than the one
+                               at hand; else NULL */
     struct strs to_migrate; /* what was pending when that run looked */
     struct mark *marks;
     size_t n_marks;
@@ -85,6 +86,9 @@ bool site_has_ended(const struct site *s, const char *run);
 
 /* How it ended there: "done", "aborted"; NULL when it has not. */
 const char *site_outcome(struct arena *a, const struct site *s, const char *run);
+
+/* Of the run that ended there last, if it is this one: "COMMAND RELEASE REVISION"; else NULL. */
+const char *site_record(struct arena *a, const struct site *s, const char *run);
 
 /* The value of the first line "key value" of an answer, NULL when there is none. */
 const char *answer_value(struct arena *a, const char *answer, const char *key);

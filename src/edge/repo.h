@@ -99,6 +99,12 @@ bool repo_digest(struct repo *repo, struct arena *a, const struct revision *rev,
 /* How many files differ between two revisions; -1 when the other one is not in this repository. */
 long repo_changes(struct repo *repo, const char *sha, const struct revision *rev);
 
+/* Looks for that file of the work tree in its history, the newest commits first, from HEAD and from
+ * the commit `also` (when there is such a one), for content of which is_it says yes:
+ * "COMMIT:PATH" as git show takes it, or NULL. */
+const char *repo_find_file(struct repo *repo, struct arena *a, const char *file, const char *also,
+                           bool (*is_it)(void *arg, const char *bytes, size_t len), void *arg);
+
 /* The whole tree: export-ignore and export-subst done, modes 644 and 755, symbolic links,
  * times of the commit, an empty folder for a submodule.  A path with a ".." or ".git" member,
  * an absolute one, or one that would pass through a link of the same tree is refused. */

@@ -5,7 +5,14 @@
 #include "base/text.h"
 #include "edge/digest.h"
 
-enum { SHORT_SHA = 7, SUBJECT_LEN = 200, REF_LEN = 1024 };
+enum {
+    SHORT_SHA = 7,
+    SUBJECT_LEN = 200,
+    REF_LEN = 1024,
+    COMMIT_SHOWN = 12,
+    COMMITS_MAX = 1000,       /* that are searched for a file */
+    CONTENT_MAX = 1024 * 1024 /* of one that is looked at */
+};
 
 /* Names that could have been meant, for the nearest one. */
 static const char *nearest_ref(struct repo *r, struct arena *a, const char *ref)
@@ -322,4 +329,69 @@ long repo_changes(struct repo *r, const char *sha, const struct revision *rev)
         git_commit_free(commits[i]);
     }
     return n;
+}
+
+/* The file's path from the root of the work tree; NULL when it does not lie in it. */
+static const char *path_within(struct repo *r, struct arena *a, const char *file)
+{
+    const char *workdir = git_repository_workdir(r->git);
+    char *root = workdir ? realpath(workdir, NULL) : NULL;
+    char *full = realpath(file, NULL);
+    size_t len = root ? strlen(root) : 0;
+    const char *path = NULL;
+
+    if (root && full && strncmp(full, root, len) == 0 && full[len] == '/')
+        path = arena_strdup(a, full + len + 1);
+    free(root);
+    free(full);
+    return path;
+}
+
+/* Whether the commit has the file with such content; *last: the content that was looked at before.
+ */
+static bool has_content(struct repo *r, const git_oid *commit_id, const char *path, git_oid *last,
+                        bool (*is_it)(void *arg, const char *bytes, size_t len), void *arg)
+{
+    git_commit *commit = NULL;
+    git_tree *tree = NULL;
+    git_tree_entry *entry = NULL;
+    git_blob *blob = NULL;
+    bool is = false;
+
+    if (git_commit_lookup(&commit, r->git, commit_id) == 0 && git_commit_tree(&tree, commit) == 0 &&
+        git_tree_entry_bypath(&entry, tree, path) == 0 &&
+        git_oid_cmp(git_tree_entry_id(entry), last) != 0) {
+        git_oid_cpy(last, git_tree_entry_id(entry));
+        if (git_blob_lookup(&blob, r->git, last) == 0 && git_blob_rawsize(blob) <= CONTENT_MAX)
+            is = is_it(arg, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+    }
+    git_blob_free(blob);
+    git_tree_entry_free(entry);
+    git_tree_free(tree);
+    git_commit_free(commit);
+    return is;
+}
+
+const char *repo_find_file(struct repo *r, struct arena *a, const char *file, const char *also,
+                           bool (*is_it)(void *arg, const char *bytes, size_t len), void *arg)
+{
+    const char *path = path_within(r, a, file);
+    const char *found = NULL;
+    git_commit *commit = NULL;
+    git_revwalk *walk = NULL;
+    git_oid last = {0};
+    git_oid id;
+
+    if (!path || git_revwalk_new(&walk, r->git) < 0)
+        return NULL;
+    git_revwalk_sorting(walk, GIT_SORT_TIME);
+    bool any = git_revwalk_push_head(walk) == 0;
+    if (repo_commit(r, also, &commit) == 0)
+        any = git_revwalk_push(walk, git_commit_id(commit)) == 0 || any;
+    for (size_t n = 0; any && !found && n < COMMITS_MAX && git_revwalk_next(&id, walk) == 0; n++)
+        if (has_content(r, &id, path, &last, is_it, arg))
+            found = arena_printf(a, "%.*s:%s", COMMIT_SHOWN, git_oid_tostr_s(&id), path);
+    git_commit_free(commit);
+    git_revwalk_free(walk);
+    return found;
 }

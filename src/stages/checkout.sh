@@ -80,15 +80,19 @@ seen() {
 		read -r is <"$path/REVISION" && [ "$is" = "$revision" ]
 }
 
+refuse_what_is_there() {
+	if [ -e "$path" ] || [ -L "$path" ]; then
+		fail "$path is there already and is not of this run"
+	fi
+}
+
 act() {
 	# Its mark was lost, or an earlier script of this run came to its end unheard.
 	if seen; then
 		cat >/dev/null
 		return 0
 	fi
-	if [ -e "$path" ] || [ -L "$path" ]; then
-		fail "$path is there already and is not of this run"
-	fi
+	refuse_what_is_there
 	rm -rf "$state/incoming/$run".*
 	must "make '$incoming/tree'" mkdir -p "$incoming/tree"
 	take_blocks "$manifest_blocks" "$incoming/manifest"
@@ -145,5 +149,10 @@ verify) # of any release, at any time: changes nothing
 	say manifest there
 	verify_tree "$state/manifests/$release" | LC_ALL=C sort -u
 	;;
-*) stage_main ;;
+*)
+	# Before the mark of this stage, or an abort would remove what is there.
+	last_mark "$step"
+	case $verb$mark in run | runundone) seen || refuse_what_is_there ;; esac
+	stage_main
+	;;
 esac

@@ -17,8 +17,10 @@ static void lock_values(struct run *r, const struct step *s, size_t host, struct
     snprintf(since, sizeof since, "%lld", w->since_unix);
     quote_assign(b, "by", w->by);
     quote_assign(b, "since", since);
-    quote_assign(b, "plan", plan_text(r->arena, w, &r->recipe->secrets));
-    quote_assign(b, "recipe", r->recipe->kept ? r->recipe->kept : "");
+    bool own = strcmp(w->recipe_digest, r->recipe->digest) == 0; /* not with --new-recipe */
+    quote_assign(b, "plan",
+                 r->plan->text ? r->plan->text : plan_text(r->arena, w, &r->recipe->secrets));
+    quote_assign(b, "recipe", own && r->recipe->kept ? r->recipe->kept : "");
     quote_assign(b, "takeover", r->takeover ? "yes" : "");
 }
 

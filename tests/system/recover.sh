@@ -102,39 +102,109 @@ case_changed_marks() {
 
 # --- the recipe --------------------------------------------------------------------------------
 
-# What the run began with is what it ends with, unless the command line says otherwise.
-case_own_recipe() {
-    site_stopped own_recipe
+# Every other recipe than the run's is refused, by resume and by abort, and changes nothing; what differs is
+# said, and how to continue.
+other_recipe_is_refused() {
+    local before command
+    before=$(state_of "${1-here}")
+    for command in resume abort; do
+        expect 2 $command production
+        says 'started with another recipe'
+        says "crelease $command --new-recipe production' continues with this one"
+        says "crelease abort --new-recipe production'"
+        same "what lies on the host" "$(state_of "${1-here}")" "$before"
+    done
+}
+
+case_other_recipe() {
+    site_stopped other_recipe
+    cp "$RECIPE" "$SITE/was.yml"
     sed -i 's/^build:.*/build: ["echo new >>made"]/; s/^keep_releases: .*/keep_releases: 7/' "$RECIPE"
-    echo "restart: {touch: tmp/other.txt}" >"$SITE/more"
-    sed -i '/^restart:/d' "$RECIPE"
-    cat "$SITE/more" >>"$RECIPE"
-    expect 0 resume production
-    says 'recipe has changed since run .*build.*keep_releases.*restart'
-    says 'own'
+    other_recipe_is_refused
+    says '^  \| -keep_releases: 3'
+    says '^  \| \+keep_releases: 7'
+    says '^  \| \+build: \["echo new >>made"\]'
+    says_not 'linked_files'
+    says "crelease abort .*-f FILE.*' continues with the run's own"
+    expect 0 resume production -f was.yml
     finished "$(revision)" 2
     gone "$SITE/here/current/made"
     there "$SITE/here/current/tmp/restart.txt"
-    gone "$SITE/here/current/tmp/other.txt"
 }
 
 case_new_recipe() {
     site_stopped new_recipe
     sed -i 's/^restart:.*/restart: {touch: tmp\/other.txt}/' "$RECIPE"
     expect 0 resume --new-recipe production
-    says 'recipe as it is now'
+    says 'continuing with this one'
     there "$SITE/here/current/tmp/other.txt"
 }
 
-case_damaged_recipe() {
-    site_stopped damaged_recipe
-    sed -i 's/^keep_releases: .*/keep_releases: 7/' "$RECIPE"
+case_new_recipe_gives_up() {
+    site_stopped new_recipe_gives_up
+    sed -i 's/^restart:.*/restart: {touch: tmp\/other.txt}/' "$RECIPE"
+    expect 0 abort --new-recipe production
+    gone "$SITE/here/.crelease/lock"
+    same 'what is live' "$(live_revision)" "$(git -C "$REPO" rev-parse HEAD~1)"
+}
+
+# The command that is named gets the run's recipe out of Git, whichever commit has it.
+case_recipe_out_of_git() {
+    site_new recipe_out_of_git 0
+    rm "$RECIPE"
+    RECIPE=$REPO/config/crelease.yml
+    recipe_write <<<"extends: rails
+repository: .
+build: ['false']"
+    cd "$REPO"
+    commit_all 'A recipe'
+    expect 1 deploy production
+    local of
+    of=$(revision)
+    sed -i 's/false/true/' "$RECIPE"
+    commit_all 'Another recipe'
+    commit_file config/more.yml more
+    expect 2 resume production
+    says "next: 'git show ${of:0:12}:config/crelease.yml >$REPO/config/crelease\.[a-z0-9]*\.yml && .*/crelease resume .*-f $REPO/config/crelease\.[a-z0-9]*\.yml.*'"
+    # As it is named it is taken.
+    local command
+    command=$(sed -n "s/^  next: '\(.* && \).*crelease resume \(.*\)' continues.*/\1'$(sed 's/[&/]/\\&/g' <<<"$CRELEASE")' resume \2/p" "$ERR")
+    cp "$ERR" "$SITE/said"
+    STATUS=0
+    bash -c "$command" >"$SITE/again" 2>&1 || STATUS=$?
+    cat "$SITE/again"
+    same 'status with the old recipe, of which the build fails' "$STATUS" 6
+    grep -q "'main' has moved" "$SITE/again" || fail "nothing is said of the newer commit"
+}
+
+# Every byte of the host's copy is shown, none acts; it is bounded, and passwords are left out.
+case_copy_is_shown() {
+    site_new copy_is_shown 0
+    recipe_write <<<"build: ['false']
+secrets: [correct-horse]
+env: {A: correct-horse}"
+    expect 1 deploy production
     RUN=$(run_of)
-    sed -i 's/^keep_releases: 3/keep_releases: 4/' "$(state_file recipe)"
-    expect 1 resume production
-    says 'recipe of run .*damaged'
+    {
+        printf 'build: \033]0;owned\007 \302\233 correct-horse\n'
+        printf 'repository: https://ann:s3cr3t@example.com/x\n'
+        for i in $(seq 3000); do printf 'line %s \033[31m\n' "$i"; done
+    } >"$(state_file recipe)"
+    sed -i 's/false/true/' "$RECIPE"
+    expect 2 resume production
+    says '^  \| -build: \\x1b\]0;owned\\x07 \\xc2\\x9b \[secret\]'
+    says_not 'correct-horse'
+    says_not s3cr3t
+    says 'and [0-9]+ more lines'
+    [ "$(wc -l <"$ERR")" -lt 30 ] || fail "$(wc -l <"$ERR") lines are shown"
+    ! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$OUT" "$ERR" || fail "a control character is shown"
+    cr resume --json production
+    same 'lines of JSON' "$(json -s 'length > 0')" true
+    head -c 1000000 /dev/zero | tr '\0' '-' >"$(state_file recipe)"
+    echo >>"$(state_file recipe)"
+    expect 2 resume production
+    says 'no host has a copy of it'
     expect 0 resume --new-recipe production
-    finished "$(revision)" 2
 }
 
 # A secret that stands in the recipe as it is never comes to lie on a host.
@@ -145,18 +215,36 @@ build: ['echo correct-horse >/dev/null; false']"
     expect 1 deploy production
     ! grep -rq correct-horse "$SITE/here/.crelease" || fail "the secret lies on the host"
     sed -i 's/false/true/' "$RECIPE"
-    expect 0 resume production
-    says 'keeps none of its own'
+    expect 2 resume production
+    says 'no host has a copy of it'
+    expect 0 resume --new-recipe production
 }
 
-# A host that was taken out of the recipe meanwhile still has its part of the run.
+# A host that was taken out of the recipe meanwhile still has its part of the run; but the run can be given
+# up on those that are left.
 case_host_removed() {
     site_stopped host_removed 2
+    cp "$RECIPE" "$SITE/was.yml"
     sed -i '/name: app2/d' "$RECIPE"
     sed -i 's/roles: \[app, web\]/roles: [app, web, db]/' "$RECIPE"
-    expect 0 resume production
-    says 'environments.production.hosts'
+    other_recipe_is_refused app1
+    says '^  \| - .*name: app2'
+    expect 1 resume --new-recipe production
+    says "host 'app2' takes part in run .* and is not in the recipe"
+    expect 0 resume -f "$SITE/was.yml" production
     finished "$(revision)" 2
+}
+
+case_host_is_lost_for_good() {
+    site_stopped host_is_lost_for_good 2
+    host_stop app2
+    expect 5 abort production
+    sed -i '/name: app2/d' "$RECIPE"
+    expect 0 abort --new-recipe production
+    says "host 'app2' takes part in run .* it is left as it is"
+    gone "$SITE/app1/.crelease/lock"
+    host_again app2
+    there "$SITE/app2/.crelease/lock"
 }
 
 # One that was added has none, and is not touched.
@@ -166,7 +254,8 @@ case_host_added() {
     mkdir -p "$SITE/app2"
     expect 0 status production
     says 'app2 .*(no part|nothing is live)'
-    expect 0 resume production
+    other_recipe_is_refused app1
+    expect 0 resume --new-recipe production
     finished "$(revision)" 2
     gone "$SITE/app2/releases"
     mkdir -p "$SITE/app2/shared/config"
@@ -174,6 +263,273 @@ case_host_added() {
     SITE_HOSTS=(app1 app2)
     expect 0 deploy production
     finished "$(revision)"
+}
+
+# --- a host that lies --------------------------------------------------------------------------
+
+# plant HOST RUN [KEY=VALUE...]: a lock and a plan with valid checksums, of a deploy that nobody works on; the
+# values replace those of an honest one.  What is on standard input is the run's recipe there.
+plant() {
+    local host=$1 run=$2 dir=$SITE/$1/.crelease text key
+    shift 2
+    mkdir -p "$dir/runs/$run"
+    local -A value=([run]=$run [command]=deploy [application]=shop [environment]=production [release]=20991231000000
+        [revision]=$(revision) [revision_time]=1763825412 [ref]=main [subject]=Innocent [by]=ann@laptop [user]=ann
+        [since]=1763825412 [recipe]=$(recipe_digest) [migrate_digest]='' [migrate]=yes [hosts]="${SITE_HOSTS[*]}" [epoch]=1)
+    for key; do value[${key%%=*}]=${key#*=}; done
+    text=$(
+        echo 'crelease-plan 1'
+        for key in run command application environment release revision revision_time ref subject by user since recipe migrate_digest migrate; do
+            printf '%s %s\n' "$key" "${value[$key]}"
+        done
+        # shellcheck disable=SC2086 # words
+        printf 'host %s\n' ${value[hosts]}
+    )
+    printf '%s\nend plan %s\n' "$text" "$(printf '%s\n' "$text" | sha256sum | cut -d' ' -f1)" >"$dir/runs/$run/plan"
+    cat >"$dir/runs/$run/recipe"
+    text=$(printf 'crelease-lock 1\nrun %s\nepoch %s\nby ann@laptop\nsince 1763825412\nkeeper 4194303 1 none' "$run" "${value[epoch]}")
+    printf '%s\nend %s\n' "$text" "$(printf '%s\n' "$text" | cksum | cut -d' ' -f1)" >"$dir/lock"
+}
+# As core/recipe.c makes it, of one that extends nothing.
+recipe_digest() { printf '\0' | cat "$RECIPE" - | sha256sum | cut -d' ' -f1; }
+
+# site_trusted NAME: two hosts, one revision live on both.
+site_trusted() {
+    site_new "$1" 2
+    expect 0 deploy production
+    LIVE=$(release app1)
+    SHA=$(revision)
+}
+# untouched: the other host has what it had, and this machine no file that an evil recipe makes.
+untouched() {
+    gone "$SITE/stolen"
+    same "app2: what is live" "$(release app2)" "$LIVE"
+    same "app2: releases" "$(releases app2)" "$LIVE"
+    gone "$SITE/app2/.crelease/lock"
+}
+
+# What a host says is the run's recipe runs nothing on this machine, and reads nothing of its environment.
+case_evil_recipe() {
+    site_trusted evil_recipe
+    local evil="application: shop
+repository: '$SITE/repo'
+transport: local
+env: {STOLEN: '\${OPERATORS_SECRET}'}
+hooks: {before checkout: ['echo \"\$STOLEN\" >$SITE_Q/stolen']}
+build: ['echo \"\$STOLEN\" >$SITE_Q/stolen']
+environments: {production: {hosts: [{host: app1, deploy_to: '$SITE/app2'}]}}"
+    plant app1 evil "recipe=$(printf '%s\0' "$evil" | sha256sum | cut -d' ' -f1)" hosts=app1 <<<"$evil"
+    export OPERATORS_SECRET=k3ys
+    local command
+    for command in 'resume' 'abort' 'resume -n' 'resume --takeover --force' 'resume --json'; do
+        # shellcheck disable=SC2086 # words
+        expect 2 $command production
+        says_not k3ys
+    done
+    expect 2 abort production
+    says '^  \| -transport: local'
+    cr status production
+    cr plan production
+    untouched
+    # What is done at last is what the recipe at hand says, on the host that said it.
+    expect 0 resume --new-recipe production
+    untouched
+}
+
+# Two hosts with a run of one id: where their plans differ, both are named, and what differs.
+case_evil_plan() {
+    site_trusted evil_plan
+    commit_file public/index.html two
+    local row
+    for row in "revision=$SHA" release=20260101000000 command=rollback "ref=evil'\$(x)" hosts=app1 user=mallory migrate=no \
+        recipe=0000000000000000000000000000000000000000000000000000000000000000 migrate_digest=11 subject=$'\e[31mx'; do
+        plant app1 evil "$row" </dev/null
+        plant app2 evil </dev/null
+        expect 1 resume production
+        says 'do not agree on the plan of run evil: app1 has .*, app2 has '
+        expect 1 abort production
+        says 'do not agree on the plan of run evil: app1 has .*, app2 has '
+        ! LC_ALL=C grep -qP '\x1b' "$OUT" "$ERR" || fail "a control character is shown"
+        rm "$SITE/app2/.crelease/lock"
+        untouched
+    done
+    # The way out that is named: without the one that lies.
+    plant app1 evil revision="$SHA" </dev/null
+    plant app2 evil </dev/null
+    sed -i '/name: app1/d' "$RECIPE"
+    expect 0 abort --new-recipe production
+    untouched
+}
+
+# One host has a run of which the other knows nothing: that one gets nothing that a deploy would not bring.
+case_evil_revision() {
+    site_trusted evil_revision
+    commit_file public/index.html two
+    git -C "$REPO" branch evil "$SHA"
+    local row
+    for row in "revision=$SHA" "revision=$SHA ref=evil" "revision=$SHA ref=$SHA" "command=rollback release=$LIVE" \
+        "command=rollback release=$LIVE revision=$SHA ref=" "release=20000101000000" "release=20991231000000" "migrate_digest=11"; do
+        # shellcheck disable=SC2086 # words
+        plant app1 evil release="$(date -u +%Y%m%d%H%M%S)" $row </dev/null
+        expect 6 resume production
+        says 'app2 knows nothing of run evil'
+        says "crelease abort production && .*crelease (deploy|rollback) .*production"
+        untouched
+    done
+    for row in "revision=$(printf %040d 0)" "ref=no-such-branch" "ref=-x" "ref=" "ref=HEAD:public" "ref=@{-1}" "ref=../../x"; do
+        plant app1 evil release="$(date -u +%Y%m%d%H%M%S)" "$row" </dev/null
+        cr resume production
+        [ "$STATUS" -ne 0 ] || fail "resume with $row ends well"
+        untouched
+    done
+    # Such a run is given up wherever it is, without a trace on the other host but its history.
+    expect 0 abort production
+    untouched
+    gone "$SITE/app1/.crelease/lock"
+    # One that is what a deploy does now goes on: a first lock was taken, and the second one not.
+    plant app1 true release="$(date -u +%Y%m%d%H%M%S)" </dev/null
+    expect 0 resume production
+    finished "$(revision)" 2
+}
+
+case_evil_names() {
+    site_trusted evil_names
+    local row
+    # shellcheck disable=SC2016 # not for this shell
+    for row in release=../../../x release=../x "release=20260101000000/../.." release=2026010100000a release= release=20269999999999 \
+        revision=../../../../../../etc/passwd "revision=$(printf %040d 0 | tr 0 G)" revision=3f2a 'recipe=$(x)' 'migrate_digest=; x' run=../x run= \
+        environment= application= hosts= "hosts=ghost" "hosts=app2" "environment=staging"; do
+        plant app1 evil "$row" </dev/null
+        cr resume production
+        case $STATUS in 1 | 2) ;; *) fail "$row: resume ends with $STATUS" ;; esac
+        says 'app1|host'
+        cr abort production
+        case $STATUS in 1 | 2) ;; *) fail "$row: abort ends with $STATUS" ;; esac
+        untouched
+    done
+    # A lock that would make the other host's lock one that nobody reads.
+    plant app1 evil epoch=999999999 </dev/null
+    expect 1 resume production
+    says 'app1 says that run evil was taken over 999999999 times'
+    untouched
+}
+
+# Names that another run of the other host has: neither its release nor its record is taken for this one's.
+case_evil_run_of_the_past() {
+    site_trusted evil_run_of_the_past
+    commit_file public/index.html two
+    local past
+    past=$(cut -d' ' -f1 "$SITE/app2/.crelease/history")
+    plant app1 "$past" </dev/null
+    expect 1 resume production
+    says "do not agree on the plan of run $past: app1 has 'deploy 20991231000000 .*', app2 has 'deploy $LIVE "
+    untouched
+    # What lies there under the name of the new release is not of this run, and abort leaves it alone.
+    rm "$SITE/app1/.crelease/lock"
+    mkdir "$SITE/app2/releases/20991231000000"
+    plant app1 evil </dev/null
+    plant app2 evil </dev/null
+    expect 1 resume production
+    says 'app2.*20991231000000 is there already and is not of this run'
+    expect 0 abort production
+    there "$SITE/app2/releases/20991231000000"
+}
+
+# What one host says of the migration, of the database or of a backup is not believed of the host that has it.
+case_evil_marks() {
+    site_new evil_marks 2
+    recipe_write <<<"migrate: {run: 'echo x >>$SITE_Q/migrated', status: \"echo '  down  2026 One'\"}
+hooks: {before switch: ['false']}"
+    sed -i "s|status: .*|status: \"test -s $SITE/migrated \&\& echo '  up  2026 One' \|\| echo '  down  2026 One'\"}|" "$RECIPE"
+    # Fails before the migration on its own host.
+    sed -i "s|^hooks:.*|hooks: {before migrate: ['test -e $SITE_Q/go']}|" "$RECIPE"
+    expect 1 deploy production
+    gone "$SITE/migrated"
+    printf 'migrate skipped 1763825412\nbackup-rerun begun 1763825412\n' >>"$SITE/app1/.crelease/runs/$(run_of app1)/marks"
+    mkdir -p "$SITE/app1/.crelease/rerun"
+    printf 'evil\n\033[31m; touch %s\n' "$SITE_Q/stolen" >"$SITE/app1/.crelease/runs/$(run_of app1)/pending"
+    touch "$SITE/go"
+    expect 0 resume production
+    same 'how often it migrated' "$(wc -l <"$SITE/migrated")" 1
+    gone "$SITE/stolen"
+}
+
+# --- the ref has moved -------------------------------------------------------------------------
+
+# A broken commit is mended by another commit, so that is what resume says, as soon as there is one.
+case_ref_has_moved() {
+    site_new ref_has_moved 0
+    recipe_write <<<"build: ['test ! -e broken']"
+    expect 0 deploy production
+    commit_file broken yes
+    expect 1 deploy production
+    says "next: commit a fix, then run '.*crelease abort production && .*crelease deploy production'"
+    says "if the cause is not in the commit, fix it, then run '.*crelease resume production'"
+    # Nothing has moved: it is tried again.
+    expect 1 resume production
+    says_not 'has moved'
+    local old
+    old=$(revision)
+    git -C "$REPO" rm -q broken
+    commit_all 'Mend it'
+    local new before
+    new=$(revision)
+    before=$(state_of here)
+    expect 6 resume production
+    says "'main' has moved since run .* failed in stage 'build': the run is of ${old:0:7}, and 'main' is ${new:0:7} now"
+    says "next: '.*crelease abort production && .*crelease deploy production' deploys ${new:0:7}"
+    says "'.*crelease resume --same-revision production' tries ${old:0:7} again"
+    same "what lies on the host" "$(state_of here)" "$before"
+    expect 1 resume production --same-revision
+    says "stage 'build'"
+    expect 0 abort production
+    expect 0 deploy production
+    finished "$new" 2
+}
+
+# What did not fail by its commit goes on with it, and says what there is besides.
+case_ref_has_moved_meanwhile() {
+    site_stopped ref_has_moved_meanwhile
+    local old
+    old=$(revision)
+    commit_file public/index.html three
+    expect 0 resume production
+    says "'main' has moved since run .* was started, from ${old:0:7} to $(git -C "$REPO" rev-parse --short=7 HEAD); continuing with ${old:0:7}"
+    says 'abort production && .*deploy production'
+    finished "$old" 2
+}
+
+# A run of another ref is not compared with the recipe's, and is named where it is started again.
+case_other_ref_has_moved() {
+    site_new other_ref_has_moved 0
+    recipe_write <<<"build: ['test ! -e broken']"
+    git -C "$REPO" checkout -qb 'odd"one'
+    commit_file broken yes
+    expect 1 deploy --ref 'odd"one' production
+    says "abort production && .*crelease deploy --ref .*odd.*one"
+    git -C "$REPO" checkout -q main
+    commit_file public/index.html two
+    expect 1 resume production
+    says_not 'has moved'
+    git -C "$REPO" checkout -q 'odd"one'
+    commit_file broken still
+    expect 6 resume production
+    says 'has moved since run'
+    # What is not there any more cannot have moved.
+    git -C "$REPO" checkout -q main
+    git -C "$REPO" branch -qD 'odd"one'
+    expect 1 resume production
+    says 'is not known: no branch, tag or commit'
+}
+
+# What is missing on a host needs no new commit.
+case_hint_for_a_host() {
+    site_new hint_for_a_host 0
+    mkdir -p "$SITE/here/shared"
+    echo "in the way of a folder" >"$SITE/here/shared/tmp"
+    expect 1 deploy production
+    says_not 'commit a fix'
+    says "next: fix it, then run '.*crelease resume production', or '.*crelease abort production'"
 }
 
 # --- the holder --------------------------------------------------------------------------------

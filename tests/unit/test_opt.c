@@ -46,10 +46,19 @@ static const char *shown(const struct options *o)
     const struct {
         const char *word;
         bool on;
-    } flags[] = {{"quiet", o->quiet},   {"json", o->json},         {"version", o->version},
-                 {"help", o->help},     {"dry-run", o->dry_run},   {"no-migrate", o->no_migrate},
-                 {"force", o->force},   {"takeover", o->takeover}, {"new-recipe", o->new_recipe},
-                 {"verify", o->verify}, {"wait", o->wait},         {"hold", o->hold}};
+    } flags[] = {{"quiet", o->quiet},
+                 {"json", o->json},
+                 {"version", o->version},
+                 {"help", o->help},
+                 {"dry-run", o->dry_run},
+                 {"no-migrate", o->no_migrate},
+                 {"force", o->force},
+                 {"takeover", o->takeover},
+                 {"new-recipe", o->new_recipe},
+                 {"verify", o->verify},
+                 {"wait", o->wait},
+                 {"hold", o->hold},
+                 {"same-revision", o->same_revision}};
     const char *s = "";
 
     for (size_t i = 0; i < N(texts); i++)

@@ -1,0 +1,457 @@
+/* unfinished.c -- the run that the hosts hold, and how far resume and abort believe them.
+ *
+ * Whoever has one host can write there whatever a run writes: lock, plan, marks, a recipe.  So a
+ * host is believed about itself alone.  What a run does comes from the recipe at hand; the copy
+ * that a host keeps is shown to people and never read as a recipe.  Of the plan only what all hosts
+ * of the run say alike counts, and a host that knows nothing of the run gets nothing that the
+ * repository does not confirm. */
+#include "cli/cmd.h"
+
+#include "base/quote.h"
+#include "base/text.h"
+#include "core/engine.h"
+#include "edge/clock.h"
+#include "edge/url.h"
+
+#include <limits.h>
+
+enum { CHANGES_SHOWN = 12, FUTURE_MAX_S = 24 * 3600, AHEAD_MAX = 1000 };
+
+static void __attribute__((format(printf, 2, 3))) next(struct session *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    strs_add(s->arena, &s->run.failure.next, arena_vprintf(s->arena, fmt, ap));
+    va_end(ap);
+}
+
+static bool is_hash(const char *ref)
+{
+    size_t len = strlen(ref);
+
+    return len >= 7 && len <= 40 && strspn(ref, "0123456789abcdef") == len;
+}
+
+const char *unfinished_instead(struct session *s, const char *ref)
+{
+    const struct what *w = &s->run.plan->what;
+    bool back = w->command == COMMAND_ROLLBACK;
+    struct called called = s->options.called;
+    struct buf more = buf_make(8192);
+
+    called.deploy = (struct strs){0}; /* the run's own, whichever command this is */
+    if (!back && !is_hash(ref) && strcmp(ref, s->recipe->ref) != 0) {
+        buf_puts(&more, "--ref ");
+        quote_typed(&more, ref);
+    }
+    if (!back && w->no_migrate)
+        buf_puts(&more, more.len ? " --no-migrate" : "--no-migrate");
+    const char *text = arena_printf(s->arena, "%s && %s", run_hint(&s->run, "abort", NULL),
+                                    hint(s->arena, &called, command_word(w->command),
+                                         s->recipe->environment, more.len ? more.text : NULL));
+    buf_free(&more);
+    return text;
+}
+
+/* ---- the plan ---- */
+
+static bool disagree(struct session *s, const char *run, const char *host, const char *says,
+                     const char *other, const char *other_says, struct err *err)
+{
+    next(s,
+         "find out which of them is right; on the other one remove .crelease/lock by hand, or take"
+         " it out of the recipe and run '%s'",
+         run_hint(&s->run, "abort", "--new-recipe"));
+    return err_set(err, ERR_FAILED,
+                   "the hosts do not agree on the plan of run %s: %s has '%s', %s has '%s'", run,
+                   host, says, other, other_says);
+}
+
+/* What a host where the run has ended already wrote into its history is the same run. */
+static bool ended_alike(struct session *s, const struct site *site, const char *host,
+                        const struct what *w, const char *holder, struct err *err)
+{
+    const char *plan = arena_printf(s->arena, "%s %s %s", command_word(w->command), w->release,
+                                    *w->revision ? w->revision : "-");
+    const char *record = site_record(s->arena, site, w->run);
+
+    return strcmp(plan, record) == 0 ||
+           disagree(s, w->run, holder, plan, host, text_shown(s->arena, record), err);
+}
+
+bool unfinished_plan(struct session *s, const struct survey *sv, struct what *ret, struct err *err)
+{
+    const struct recipe *r = s->recipe;
+    const char *holder = NULL;
+    const struct site *first = NULL;
+    const char *x;
+    const char *y;
+
+    for (size_t h = 0; h < r->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        if (!site->lock.held || !site->plan)
+            continue;
+        if (first && plan_differs(s->arena, first->plan, site->plan, &x, &y))
+            return disagree(s, site->lock.run, holder, x, r->hosts[h].name, y, err);
+        if (!first) {
+            first = site;
+            holder = r->hosts[h].name;
+        }
+    }
+    if (!first)
+        return err_set(err, ERR_FAILED,
+                       "no host has the plan of the unfinished run (the file plan in"
+                       " .crelease/runs): put the site right by hand and remove .crelease/lock");
+    if (!plan_read(s->arena, first->plan, ret, err))
+        return err_in(err, "%s", holder);
+    if (strcmp(ret->run, first->lock.run) != 0)
+        return err_set(err, ERR_FAILED,
+                       "%s: the lock is of run %s, but the plan there is of run %s: put the site"
+                       " right by hand and remove .crelease/lock",
+                       holder, first->lock.run, ret->run);
+    if (strcmp(ret->environment, r->environment) != 0 && !s->options.new_recipe)
+        return err_set(err, ERR_USAGE, "%s: run %s is of environment '%s', not of '%s'", holder,
+                       ret->run, text_shown(s->arena, ret->environment), r->environment);
+    for (size_t h = 0; h < r->n_hosts; h++)
+        if (site_has_ended(&sv->sites[h], ret->run) &&
+            !ended_alike(s, &sv->sites[h], r->hosts[h].name, ret, holder, err))
+            return false;
+    return true;
+}
+
+/* ---- the recipe ---- */
+
+static bool is_wanted(void *arg, const char *bytes, size_t len)
+{
+    const char *digest = arg;
+    struct arena scratch = {0};
+    bool is = strcmp(recipe_digest(&scratch, bytes, len), digest) == 0;
+
+    arena_free(&scratch);
+    return is;
+}
+
+/* "git show 3f2a1b7:crelease.yml >crelease.k7f2ab.yml", when the repository that the recipe lies in
+ * has the run's; *ret_file: what it writes.  NULL: it has not. */
+static const char *out_of_git(struct session *s, const struct what *w, const char **ret_file)
+{
+    struct repo_options options = {.url = ".", .base_dir = s->recipe->dir};
+    struct err ignored = {.arena = s->arena};
+    struct repo *repo = NULL;
+    const char *spec = NULL;
+    char *here = realpath(".", NULL);
+    struct buf b = buf_make(8192);
+
+    if (repo_open(&repo, &options, &ignored))
+        spec = repo_find_file(repo, s->arena, s->recipe->file, w->revision, is_wanted,
+                              (void *)(uintptr_t)w->recipe_digest);
+    repo_close(repo);
+    if (spec) {
+        bool is_here = here && strcmp(here, s->recipe->dir) == 0;
+        *ret_file = arena_printf(s->arena, "%s%screlease.%s.yml", is_here ? "" : s->recipe->dir,
+                                 is_here ? "" : "/", w->run);
+        buf_puts(&b, "git show ");
+        quote_typed(&b, spec);
+        buf_puts(&b, " >");
+        quote_typed(&b, *ret_file);
+        spec = text_shown(s->arena, b.text);
+    }
+    buf_free(&b);
+    free(here);
+    return spec;
+}
+
+static void tell_changes(struct session *s, const struct survey *sv)
+{
+    struct strs *lines = &s->run.failure.lines;
+    const char *name = strrchr(s->recipe->file, '/');
+    const char *copy = NULL;
+    const char *host = NULL;
+
+    for (size_t h = 0; h < s->recipe->n_hosts && !copy; h++)
+        if (sv->sites[h].lock.held && sv->sites[h].recipe) {
+            /* What keeps it on the host has added a line end. */
+            copy = arena_strndup(s->arena, sv->sites[h].recipe, strlen(sv->sites[h].recipe) - 1);
+            host = s->recipe->hosts[h].name;
+        }
+    if (!copy) {
+        strs_add(s->arena, lines, "no host has a copy of it that could be shown");
+        return;
+    }
+    strs_add(s->arena, lines, arena_printf(s->arena, "--- the run's, as %s says", host));
+    strs_add(s->arena, lines,
+             arena_printf(s->arena, "+++ %s", text_shown(s->arena, name ? name + 1 : "")));
+    size_t before = lines->n;
+    size_t n = recipe_changes(s->arena, copy, s->recipe, CHANGES_SHOWN, lines);
+    if (!n)
+        strs_add(s->arena, lines,
+                 "the same text: the copy is not what the run was started with, or what it extends"
+                 " has changed with the version of crelease");
+    else if (n > lines->n - before)
+        strs_add(s->arena, lines,
+                 arena_printf(s->arena, "and %zu more lines", n - (lines->n - before)));
+}
+
+bool unfinished_recipe(struct session *s, const struct survey *sv, const struct what *w,
+                       struct err *err)
+{
+    const char *command = s->command->name;
+
+    if (strcmp(w->recipe_digest, s->recipe->digest) == 0)
+        return true;
+    if (s->options.new_recipe) {
+        run_warn(&s->run, NULL,
+                 "run %s was started with another recipe; continuing with this one, and with the"
+                 " run's release and revision",
+                 w->run);
+        return true;
+    }
+    tell_changes(s, sv);
+    const char *file = NULL;
+    const char *show = out_of_git(s, w, &file);
+    struct called called = s->options.called;
+    called.recipe = show ? file : "FILE";
+    const char *with_it = hint(s->arena, &called, command, s->recipe->environment, NULL);
+    if (show)
+        next(s, "'%s && %s' continues with the run's own recipe", show, with_it);
+    else
+        next(s, "'%s' continues with the run's own recipe, out of Git or a backup, as FILE",
+             with_it);
+    next(s, "'%s' continues with this one", run_hint(&s->run, command, "--new-recipe"));
+    if (strcmp(command, "abort") != 0)
+        next(s, "'%s' gives up the run", run_hint(&s->run, "abort", "--new-recipe"));
+    return err_set(err, ERR_USAGE, "run %s was started with another recipe than %s", w->run,
+                   text_shown(s->arena, s->recipe->file));
+}
+
+/* ---- the hosts ---- */
+
+static bool is_holder(const struct site *site, const char *run)
+{
+    return site->lock.held && strcmp(site->lock.run, run) == 0;
+}
+
+static bool is_of_recipe(const struct recipe *r, const char *name)
+{
+    for (size_t h = 0; h < r->n_hosts; h++)
+        if (strcmp(r->hosts[h].name, name) == 0)
+            return true;
+    return false;
+}
+
+bool unfinished_hosts(struct session *s, const struct survey *sv, const struct what *w, bool back,
+                      struct strs *ret, struct err *err)
+{
+    const struct recipe *r = s->recipe;
+    /* A run can be given up on the hosts that are left, whatever has become of the others. */
+    bool leave = back && s->options.new_recipe;
+
+    for (size_t i = 0; i < w->hosts.n; i++) {
+        const char *name = w->hosts.v[i];
+        if (is_of_recipe(r, name))
+            continue;
+        if (!leave)
+            return err_set(err, ERR_FAILED,
+                           "host '%s' takes part in run %s and is not in the recipe: put it back"
+                           " (or leave out --hosts) to continue",
+                           text_shown(s->arena, name), w->run);
+        run_warn(&s->run, NULL,
+                 "host '%s' takes part in run %s and is not in the recipe: it is left as it is",
+                 text_shown(s->arena, name), w->run);
+    }
+    for (size_t h = 0; h < r->n_hosts; h++) {
+        const char *name = r->hosts[h].name;
+        bool holds = is_holder(&sv->sites[h], w->run);
+        if (holds && !leave && !strs_has(&w->hosts, name))
+            return err_set(err, ERR_FAILED,
+                           "%s holds the lock of run %s, in which it has no part according to the"
+                           " run's plan: look at it, and remove .crelease/lock there by hand",
+                           name, w->run);
+        if (strs_has(&w->hosts, name) || holds)
+            strs_add(s->arena, ret, name);
+    }
+    return true;
+}
+
+/* A host that is left behind lags by one with each resume that did not reach it.  One that names a
+ * large number would have all others refuse it, and every one after it, as damaged. */
+bool unfinished_epoch(struct session *s, const struct survey *sv, const char *run, long *ret,
+                      struct err *err)
+{
+    size_t n = s->recipe->n_hosts;
+    size_t last = 0;
+    long least = LONG_MAX;
+    long most = 0;
+
+    for (size_t h = 0; h < n; h++) {
+        const struct site *site = &sv->sites[h];
+        long epoch = is_holder(site, run) ? site->lock.epoch : 0;
+        if (site_has_ended(site, run))
+            continue;
+        if (epoch > most)
+            last = h;
+        most = epoch > most ? epoch : most;
+        least = epoch < least ? epoch : least;
+    }
+    if (n > 1 && most - least > AHEAD_MAX)
+        return err_set(err, ERR_FAILED,
+                       "%s says that run %s was taken over %ld times, another host only %ld times:"
+                       " look at .crelease/lock on both",
+                       s->recipe->hosts[last].name, run, most, least);
+    *ret = most + 1;
+    return true;
+}
+
+/* ---- the revision ---- */
+
+/* Hosts of the run that know nothing of it: "app2, app3"; NULL: there are none. */
+static const char *unaware(struct session *s, const struct what *w)
+{
+    const char *names = NULL;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &s->run.sites[h];
+        if ((is_holder(site, w->run) && site->plan) || site_has_ended(site, w->run))
+            continue;
+        names = arena_printf(s->arena, "%s%s%s", names ? names : "", names ? ", " : "",
+                             s->recipe->hosts[h].name);
+    }
+    return names;
+}
+
+/* Whether a deploy that began now could have given its release that name. */
+static bool may_be_new(const struct session *s, const struct what *w)
+{
+    if (clock_release_time(w->release) > clock_now_ms() / 1000 + FUTURE_MAX_S)
+        return false;
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &s->run.sites[h];
+        for (size_t i = 0; i < site->n_releases && !is_holder(site, w->run); i++)
+            if (strcmp(site->releases[i].name, w->release) > 0)
+                return false;
+    }
+    return true;
+}
+
+/* *ret: whether a deploy that began now would be this one, or would be if it was told this commit.
+ */
+static bool is_what_a_deploy_does(struct session *s, const struct what *w,
+                                  const struct revision *now, bool *ret, struct err *err)
+{
+    struct revision rev = *now;
+    const char *digest = "";
+
+    if (s->options.same_revision && !session_resolve(s, w->revision, &rev, err))
+        return false;
+    if (s->recipe->migrate.paths.n &&
+        !repo_digest(s->repo, s->arena, &rev, &s->recipe->migrate.paths, &digest, err))
+        return false;
+    *ret = (s->options.same_revision || strcmp(w->ref, s->recipe->ref) == 0) &&
+           strcmp(rev.sha, w->revision) == 0 && strcmp(digest, w->migrate_digest) == 0 &&
+           may_be_new(s, w);
+    return true;
+}
+
+static bool refuse_unaware(struct session *s, const struct what *w, const char *names,
+                           struct err *err)
+{
+    const char *brings = w->command == COMMAND_ROLLBACK
+                             ? arena_printf(s->arena, "a rollback to release %s", w->release)
+                             : arena_printf(s->arena, "'%s', %.7s, as release %s",
+                                            text_shown(s->arena, w->ref), w->revision, w->release);
+
+    next(s, "'%s' starts again", unfinished_instead(s, w->ref));
+    if (w->command == COMMAND_DEPLOY && !s->options.same_revision)
+        next(s, "'%s' if %.7s is what you want on all of them",
+             run_hint(&s->run, "resume", "--same-revision"), w->revision);
+    return err_set(err, ERR_UNFINISHED,
+                   "%s know%s nothing of run %s, and what the other hosts say of it (%s) is not"
+                   " what a %s would do now",
+                   names, strchr(names, ',') ? "" : "s", w->run, brings, command_word(w->command));
+}
+
+/* The stage in which a command of the run failed; NULL: none did, or something else came later. */
+static const char *failed_stage(const struct session *s)
+{
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &s->run.sites[h];
+        if (!site->last_error || strncmp(site->last_error, "failed ", 7) != 0)
+            continue;
+        for (size_t i = 0; i < s->run.plan->n_steps; i++)
+            if (site_is_marked(site, s->run.plan->steps[i].name, "failed"))
+                return s->run.plan->steps[i].name;
+    }
+    return NULL;
+}
+
+/* The ref names another commit than the run's. */
+static bool tell_moved(struct session *s, const struct what *w, const struct revision *now,
+                       struct err *err)
+{
+    const char *ref = text_shown(s->arena, w->ref);
+    const char *stage = s->options.same_revision ? NULL : failed_stage(s);
+
+    if (!stage) {
+        run_warn(&s->run, NULL,
+                 "'%s' has moved since run %s was started, from %.7s to %s; continuing with %.7s"
+                 " ('%s' deploys %s instead)",
+                 ref, w->run, w->revision, now->short_sha, w->revision,
+                 unfinished_instead(s, w->ref), now->short_sha);
+        return true;
+    }
+    next(s, "'%s' deploys %s", unfinished_instead(s, w->ref), now->short_sha);
+    next(s, "'%s' tries %.7s again", run_hint(&s->run, "resume", "--same-revision"), w->revision);
+    return err_set(err, ERR_UNFINISHED,
+                   "'%s' has moved since run %s failed in stage '%s': the run is of %.7s, and '%s'"
+                   " is %s now",
+                   ref, w->run, stage, w->revision, ref, now->short_sha);
+}
+
+/* Whether the repository is another machine's, which may not answer. */
+static bool is_far(struct session *s)
+{
+    struct err ignored = {.arena = s->arena};
+    struct url url;
+
+    return !url_parse(&url, s->arena, s->recipe->repository, &ignored) || url.kind != URL_PATH;
+}
+
+static bool confirm_rollback(struct session *s, const struct survey *sv, const struct what *w,
+                             struct err *err)
+{
+    const char *names = unaware(s, w);
+    const char *to = names ? release_before(s, sv) : NULL;
+
+    return !names || (to && strcmp(to, w->release) == 0) || refuse_unaware(s, w, names, err);
+}
+
+bool unfinished_revision(struct session *s, const struct survey *sv, bool needed, struct err *err)
+{
+    const struct what *w = &s->run.plan->what;
+    struct err why = {.arena = s->arena};
+    struct revision now;
+    bool confirmed = true;
+
+    if (w->command == COMMAND_ROLLBACK)
+        return confirm_rollback(s, sv, w, err);
+    const char *names = unaware(s, w);
+    /* What only serves to say that the ref has moved is not worth a wait for another machine. */
+    if (!names && !needed && !failed_stage(s) && is_far(s))
+        return true;
+    if (!session_resolve(s, w->ref, &now, &why)) {
+        if (names || loop_signal(s->loop)) {
+            *err = why;
+            return err_in(err, "run %s", w->run);
+        }
+        /* What the hosts have is enough to continue. */
+        run_warn(&s->run, NULL, "whether '%s' has moved since run %s was started is not known: %s",
+                 text_shown(s->arena, w->ref), w->run, why.msg);
+        return true;
+    }
+    if (names && !is_what_a_deploy_does(s, w, &now, &confirmed, err))
+        return false;
+    if (!confirmed)
+        return refuse_unaware(s, w, names, err);
+    return strcmp(now.sha, w->revision) == 0 || tell_moved(s, w, &now, err);
+}
