@@ -34,9 +34,7 @@ static void allow_open_files(void)
 
 static bool find_command(struct session *s, struct err *err)
 {
-    const char *names[64] = {NULL};
     const char *help = hint(s->arena, &s->options.called, "help", NULL, NULL);
-    size_t n = 0;
 
     if (!s->options.words.n) {
         s->command = command_find("help");
@@ -47,10 +45,8 @@ static bool find_command(struct session *s, struct err *err)
     s->command = command_find(s->options.words.v[0]);
     if (s->command)
         return true;
-    for (const struct command *c = commands; c->name && n < 63; c++)
-        names[n++] = c->name;
     const char *word = s->options.words.v[0];
-    const char *near = text_nearest(word, names);
+    const char *near = command_nearest(s->arena, word);
     return err_set(err, ERR_USAGE, "unknown command '%s'; %s'%s'%s", text_shown(s->arena, word),
                    near ? "did you mean " : "", near ? near : help, near ? "?" : " lists them");
 }

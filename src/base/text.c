@@ -2,6 +2,8 @@
 
 #include "base/number.h"
 
+#include <ctype.h>
+
 /* Length of the UTF-8 sequence at s, 0 when there is none. */
 static size_t utf8_length(const unsigned char *s, size_t len)
 {
@@ -81,7 +83,7 @@ const char *text_shown(struct arena *a, const char *s)
     return copy;
 }
 
-enum { WORD_MAX = 64 };
+enum { WORD_MAX = 64, PART_MIN = 4, FAR = 1000 };
 
 static size_t least(size_t a, size_t b)
 {
@@ -113,22 +115,73 @@ static size_t edits(const char *a, const char *b)
     return row[la % 3][lb];
 }
 
+/* Case and the kind of dash are no mistake that anybody means.  False for what is too long. */
+static bool plain_word(const char *s, char *ret)
+{
+    size_t len = strlen(s);
+
+    if (len > WORD_MAX)
+        return false;
+    for (size_t i = 0; i <= len; i++)
+        ret[i] = s[i] == '_' ? '-' : (char)tolower((unsigned char)s[i]);
+    return true;
+}
+
+/* Whether `end` is the last part of `whole`, behind a dash. */
+static bool ends_with_part(const char *whole, const char *end)
+{
+    size_t len = strlen(whole);
+    size_t part = strlen(end);
+
+    return part >= PART_MIN && len > part && whole[len - part - 1] == '-' &&
+           strcmp(whole + len - part, end) == 0;
+}
+
+/* The lower, the nearer: two for an edit.  One edit (a plural, most often) is nearer than a
+ * beginning, and that is nearer than two edits. */
+static size_t distance(const char *word, const char *name)
+{
+    size_t len = strlen(word);
+    size_t e = edits(word, name);
+    size_t d = e < len / 3 + 2 && e < strlen(name) ? 2 * e : FAR;
+
+    if (d > 3 && ((len >= 3 && strncmp(word, name, len) == 0) ||
+                  (strlen(name) >= PART_MIN && strncmp(word, name, strlen(name)) == 0)))
+        d = 3;
+    if (d > 5 && (ends_with_part(name, word) || ends_with_part(word, name)))
+        d = 5;
+    return d;
+}
+
 const char *text_nearest(const char *word, const char *const *names)
 {
     const char *best = NULL;
-    size_t len = strlen(word);
-    size_t best_edits = len / 3 + 2;
+    size_t best_distance = FAR;
+    char a[WORD_MAX + 1];
+    char b[WORD_MAX + 1];
 
+    if (!plain_word(word, a))
+        return NULL;
     for (; *names; names++) {
-        size_t e = edits(word, *names);
-        if (len >= 3 && strncmp(word, *names, len) == 0)
-            e = 1;
-        if (e < best_edits && e < strlen(*names)) {
+        size_t d = plain_word(*names, b) ? distance(a, b) : FAR;
+        if (d < best_distance) {
             best = *names;
-            best_edits = e;
+            best_distance = d;
         }
     }
     return best;
+}
+
+const char *text_meant(const char *word, const char *const *names, const struct synonym *synonyms)
+{
+    char a[WORD_MAX + 1];
+    char b[WORD_MAX + 1];
+
+    for (; plain_word(word, a) && synonyms->word; synonyms++)
+        for (size_t i = 0; plain_word(synonyms->word, b) && strcmp(a, b) == 0 && names[i]; i++)
+            if (strcmp(names[i], synonyms->means) == 0)
+                return names[i];
+    return text_nearest(word, names);
 }
 
 static long long unit_ms(const char *s, size_t len)

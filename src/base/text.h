@@ -15,10 +15,19 @@ const char *text_shown(struct arena *a, const char *s);
 /* Whether the bytes are valid UTF-8 (no surrogates, no overlong forms). */
 bool text_is_utf8(const char *s, size_t len);
 
-/* The member of names (NULL-terminated) that `word` was probably meant to be, or NULL:
- * the nearest by edits (a swap counts one), at most a third of the word's length and one, or
- * a name of which it is the beginning. */
+/* The member of names (NULL-terminated) that `word` was probably meant to be, or NULL: the nearest
+ * by edits (a swap counts one, case and '_' for '-' nothing), at most a third of the word's length
+ * and one; or one that begins or ends with the word, or that the word begins or ends with. */
 const char *text_nearest(const char *word, const char *const *names);
+
+/* What other programs call it, ends with a row of NULL.  A word may have several rows. */
+struct synonym {
+    const char *word;
+    const char *means;
+};
+
+/* The same, but first what the word means in another program, when that is among the names. */
+const char *text_meant(const char *word, const char *const *names, const struct synonym *synonyms);
 
 /* "90s", "5m", "6h", "1d", "500ms", "1h30m", or a bare number of seconds, in
  * milliseconds.  False when it is none or larger than ten years. */

@@ -28,6 +28,9 @@ struct command {
 extern const struct command commands[];
 const struct command *command_find(const char *name);
 
+/* The command that was probably meant, NULL: none. */
+const char *command_nearest(struct arena *a, const char *word);
+
 /* One run of the program: options, and what was opened for the command. */
 struct session {
     struct arena *arena;
@@ -43,7 +46,7 @@ struct session {
     struct export export;
     bool export_open;
     struct repo_notes notes; /* on the revision that was resolved */
-    int status;    /* of a command that was run in the place of this one; -1: none was */
+    int status;              /* of a command that was run in the place of this one; -1: none was */
     bool answered; /* --json: the one document of a command that tells no events was written */
     bool ended;    /* EVENT_END was told: the failure has been shown */
     long long began_ms;

@@ -100,11 +100,9 @@ bool cmd_help(struct session *s, struct err *err)
     } else if ((text = recipe_help(s->arena, topic))) {
         printf("%s\n", text);
     } else {
-        const char *names[64] = {"recipe", "exit"};
-        size_t n = 2;
-        for (const struct command *c = commands; c->name && n < 62; c++)
-            names[n++] = c->name;
-        const char *near = text_nearest(topic, names);
+        const char *near = text_nearest(topic, (const char *const[]){"recipe", "exit", NULL});
+        if (!near)
+            near = command_nearest(s->arena, topic);
         if (!near)
             near = recipe_nearest_key(s->arena, topic);
         return err_set(err, ERR_USAGE, "there is no help on '%s'%s%s%s",

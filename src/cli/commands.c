@@ -1,5 +1,7 @@
 #include "cli/cmd.h"
 
+#include "base/text.h"
+
 const struct command commands[] = {
     {"deploy", cmd_deploy, ENV_NEEDED, OPT_DEPLOY, 1, true, "ENV", "bring a revision live"},
     {"resume", cmd_resume, ENV_OPTIONAL, OPT_RESUME, 1, true, "[ENV]",
@@ -21,7 +23,7 @@ const struct command commands[] = {
     {"exec", cmd_exec, ENV_NEEDED, OPT_OTHER, 1, false, "ENV -- CMD",
      "run a command on the hosts, in the live release"},
     {"run", cmd_run, ENV_NEEDED, OPT_OTHER, 2, false, "ENV TASK", "run a task of the recipe"},
-    {"init", cmd_init, ENV_NONE, OPT_OTHER, 0, false, "", "write a starter recipe, asking nothing"},
+    {"init", cmd_init, ENV_NONE, OPT_INIT, 0, false, "", "write a starter recipe, asking nothing"},
     {"help", cmd_help, ENV_NONE, OPT_OTHER, 1, false, "[TOPIC]",
      "a command, 'recipe', a key of the recipe, or 'exit'"},
     {.name = NULL},
@@ -33,4 +35,50 @@ const struct command *command_find(const char *name)
         if (strcmp(c->name, name) == 0)
             return c;
     return NULL;
+}
+
+const char *command_nearest(struct arena *a, const char *word)
+{
+    static const struct synonym synonyms[] = {
+        {"deploy:rollback", "rollback"},
+        {"deploy:check", "check"},
+        {"deploy:revert", "rollback"},
+        {"revert", "rollback"},
+        {"undo", "rollback"},
+        {"back", "rollback"},
+        {"push", "deploy"},
+        {"release", "deploy"},
+        {"ship", "deploy"},
+        {"up", "deploy"},
+        {"continue", "resume"},
+        {"retry", "resume"},
+        {"unlock", "abort"},
+        {"cancel", "abort"},
+        {"deploy:unlock", "abort"},
+        {"preview", "plan"},
+        {"diff", "plan"},
+        {"dry-run", "plan"},
+        {"doctor", "check"},
+        {"validate", "check"},
+        {"test", "check"},
+        {"info", "status"},
+        {"details", "status"},
+        {"releases", "history"},
+        {"audit", "history"},
+        {"ssh", "exec"},
+        {"invoke", "run"},
+        {"task", "run"},
+        {"install", "init"},
+        {"setup", "init"},
+        {"new", "init"},
+        {"tasks", "help"},
+        {"commands", "help"},
+        {NULL, NULL},
+    };
+    struct strs names = {0};
+
+    for (const struct command *c = commands; c->name; c++)
+        strs_add(a, &names, c->name);
+    strs_add(a, &names, NULL);
+    return text_meant(word, names.v, synonyms);
 }

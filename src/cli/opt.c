@@ -1,4 +1,4 @@
-#include "cli/opt.h"
+#include "cli/cmd.h"
 
 #include "base/number.h"
 #include "base/text.h"
@@ -49,12 +49,13 @@ static const struct option_row {
      "the branch, tag or commit to deploy", NULL},
     {0, "no-migrate", OPT_FLAG, AT(no_migrate), OPT_DEPLOY | OPT_RESUME | OPT_PLAN, NULL,
      "leave the database alone; resume: take the migration as done", NULL},
-    {0, "force", OPT_FLAG, AT(force),
-     OPT_DEPLOY | OPT_PLAN | OPT_RESUME | OPT_ABORT | OPT_ROLLBACK | OPT_OTHER, NULL,
-     "deploy what is live already; ask the migration tool anyway; migrate again after an end"
-     " that is not known;"
-     " take over without asking",
-     NULL},
+    /* One word with a row for each thing that it does. */
+    {0, "force", OPT_FLAG, AT(force), OPT_DEPLOY | OPT_PLAN, NULL,
+     "deploy what is live already; ask the migration tool anyway", NULL},
+    {0, "force", OPT_FLAG, AT(force), OPT_RESUME, NULL,
+     "migrate again after an end that is not known; take over without asking", NULL},
+    {0, "force", OPT_FLAG, AT(force), OPT_ABORT, NULL, "take over without asking", NULL},
+    {0, "force", OPT_FLAG, AT(force), OPT_INIT, NULL, "overwrite a recipe that is there", NULL},
     {0, "takeover", OPT_FLAG, AT(takeover), OPT_RESUME | OPT_ABORT, NULL,
      "take the run over although its holder is alive", NULL},
     {0, "new-recipe", OPT_FLAG, AT(new_recipe), OPT_RESUME | OPT_ABORT, NULL,
@@ -86,14 +87,61 @@ static const struct option_row *row_by_letter(char letter)
     return NULL;
 }
 
-static bool unknown(const char *word, struct err *err)
+/* What other programs call them. */
+static const struct synonym synonyms[] = {
+    {"branch", "ref"},
+    {"tag", "ref"},
+    {"rev", "ref"},
+    {"revision", "ref"},
+    {"commit", "ref"},
+    {"sha", "ref"},
+    {"config", "recipe"},
+    {"file", "recipe"},
+    {"server", "hosts"},
+    {"servers", "hosts"},
+    {"limit", "hosts"},
+    {"only", "hosts"},
+    {"role-filter", "roles"},
+    {"host-filter", "hosts"},
+    {"release", "to"},
+    {"debug", "verbose"},
+    {"trace", "verbose"},
+    {"silent", "quiet"},
+    {"colour", "color"},
+    {"no-color", "color"},
+    {"no-colour", "color"},
+    {"pretend", "dry-run"},
+    {"check", "dry-run"},
+    {"simulate", "dry-run"},
+    {"plan", "dry-run"},
+    {"skip-migrations", "no-migrate"},
+    {"lines", "count"},
+    {"last", "count"},
+    {"number", "count"},
+    {"timeout", "wait-limit"},
+    {NULL, NULL},
+};
+
+/* The options of the command on this command line, or of all when it is not known yet which. */
+static unsigned taken_by(char **argv)
 {
-    const char *names[N_ROWS + 1] = {NULL};
+    for (size_t i = 1; argv[i] && strcmp(argv[i], "--") != 0; i++)
+        if (command_find(argv[i]))
+            return command_find(argv[i])->takes;
+    return OPT_ALL;
+}
+
+static bool unknown(const char *word, char **argv, struct err *err)
+{
+    const unsigned taken = taken_by(argv);
+    struct strs names = {0};
 
     for (size_t i = 0; i < N_ROWS; i++)
-        names[i] = rows[i].word;
+        if (rows[i].takes & taken)
+            strs_add(err->arena, &names, rows[i].word);
+    strs_add(err->arena, &names, NULL);
     const char *bare = arena_strndup(err->arena, word, strcspn(word, "="));
-    const char *near = text_nearest(bare, names);
+    const char *near = text_meant(bare, names.v, synonyms);
     return err_set(err, ERR_USAGE, "unknown option '--%s'%s%s%s", text_shown(err->arena, bare),
                    near ? "; did you mean '--" : "", near ? near : "", near ? "'?" : "");
 }
@@ -167,7 +215,7 @@ static bool read_long(struct options *o, char **argv, int *i, struct err *err)
     const struct option_row *row = row_by_word(word, len);
 
     if (!row)
-        return unknown(word, err);
+        return unknown(word, argv, err);
     if (!takes_value(row))
         return word[len] ? err_set(err, ERR_USAGE, "--%s takes no value", row->word)
                          : set(o, row, "", err);
@@ -266,11 +314,45 @@ static bool is_given(const struct options *o, const struct option_row *row)
     return false;
 }
 
+/* Of all rows of that word. */
+static unsigned word_takes(const char *word)
+{
+    unsigned takes = 0;
+
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (strcmp(rows[i].word, word) == 0)
+            takes |= rows[i].takes;
+    return takes;
+}
+
+/* "rollback", "resume and abort": the commands that take it. */
+static const char *takers(struct arena *a, const char *word)
+{
+    const char *list = "";
+    const char *last = NULL;
+
+    for (const struct command *c = commands; c->name; c++) {
+        if (!(word_takes(word) & c->takes))
+            continue;
+        if (last)
+            list = arena_printf(a, "%s%s%s", list, *list ? ", " : "", last);
+        last = c->name;
+    }
+    return *list ? arena_printf(a, "%s and %s", list, last) : last;
+}
+
 bool options_check(const struct options *o, const char *command, unsigned takes, struct err *err)
 {
     for (size_t i = 0; i < N_ROWS; i++)
-        if (rows[i].takes != OPT_ALL && !(rows[i].takes & takes) && is_given(o, &rows[i]))
-            return err_set(err, ERR_USAGE, "'%s' takes no option --%s", command, rows[i].word);
+        if (rows[i].takes != OPT_ALL && !(word_takes(rows[i].word) & takes) &&
+            is_given(o, &rows[i]))
+            return err_set(err, ERR_USAGE, "'%s' takes no option --%s, which belongs to %s",
+                           command, rows[i].word, takers(err->arena, rows[i].word));
+    const char *const lists[][2] = {{"hosts", o->hosts}, {"roles", o->roles}};
+    for (size_t i = 0; i < 2; i++)
+        if (lists[i][1] && strspn(lists[i][1], ", ") == strlen(lists[i][1]))
+            return err_set(err, ERR_USAGE, "--%s is '%s', expected names with commas between them",
+                           lists[i][0], lists[i][1]);
     return true;
 }
 
@@ -280,7 +362,8 @@ const char *options_help(struct arena *a, unsigned takes, bool common)
 
     for (size_t i = 0; i < N_ROWS; i++) {
         const struct option_row *row = &rows[i];
-        if ((row->takes == OPT_ALL) != common || !(row->takes & takes))
+        bool again = i && strcmp(row->word, rows[i - 1].word) == 0 && (rows[i - 1].takes & takes);
+        if ((row->takes == OPT_ALL) != common || !(row->takes & takes) || again)
             continue;
         const char *word =
             arena_printf(a, "%s%s%s", row->word, row->arg ? " " : "", row->arg ? row->arg : "");

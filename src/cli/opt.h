@@ -17,7 +17,8 @@ enum {
     OPT_HISTORY = 1 << 6,
     OPT_OTHER = 1 << 7,
     OPT_BACKUPS = 1 << 8,
-    OPT_ALL = (1 << 9) - 1,
+    OPT_INIT = 1 << 9,
+    OPT_ALL = (1 << 10) - 1,
 };
 
 struct options {

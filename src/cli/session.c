@@ -52,31 +52,46 @@ static struct strs split(struct arena *a, const char *list)
     return names;
 }
 
+/* USAGE for the first of the asked that is not among the known. */
+static bool are_known(struct session *s, const struct strs *asked, const struct strs *known,
+                      const char *what, struct err *err)
+{
+    struct strs names = {0};
+
+    for (size_t i = 0; i < known->n; i++)
+        strs_add(s->arena, &names, known->v[i]);
+    strs_add(s->arena, &names, NULL);
+    for (size_t i = 0; i < asked->n; i++) {
+        if (strs_has(known, asked->v[i]))
+            continue;
+        const char *near = text_nearest(asked->v[i], names.v);
+        return err_set(err, ERR_USAGE, "environment '%s' has no %s '%s'%s%s%s",
+                       s->recipe->environment, what, text_shown(s->arena, asked->v[i]),
+                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    return true;
+}
+
 static bool choose_hosts(struct session *s, const struct strs *hosts, const struct strs *roles,
                          struct err *err)
 {
     struct recipe *r = s->recipe;
+    struct strs names = {0};
     size_t n = 0;
 
-    for (size_t i = 0; i < hosts->n; i++) {
-        const char **names = arena_array(s->arena, r->n_hosts + 1, sizeof *names);
-        bool found = false;
-        for (size_t h = 0; h < r->n_hosts; h++) {
-            names[h] = r->hosts[h].name;
-            found = found || strcmp(names[h], hosts->v[i]) == 0;
-        }
-        const char *near = found ? NULL : text_nearest(hosts->v[i], names);
-        if (!found)
-            return err_set(err, ERR_USAGE, "environment '%s' has no host '%s'%s%s%s",
-                           r->environment, text_shown(s->arena, hosts->v[i]),
-                           near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    }
+    for (size_t h = 0; h < r->n_hosts; h++)
+        strs_add(s->arena, &names, r->hosts[h].name);
+    /* A host without roles has all of them, so that a mistyped one would be that of every host. */
+    struct strs known = recipe_roles(s->arena, r);
+    if (!are_known(s, hosts, &names, "host", err) || !are_known(s, roles, &known, "role", err))
+        return false;
     for (size_t h = 0; h < r->n_hosts; h++)
         if (is_chosen(&r->hosts[h], hosts, roles))
             r->hosts[n++] = r->hosts[h];
     if (!n)
-        return err_set(err, ERR_USAGE, "no host of '%s' has the role %s", r->environment,
-                       text_shown(s->arena, roles->v[0]));
+        return err_set(err, ERR_USAGE, "no host of '%s'%s has the role '%s'%s", r->environment,
+                       hosts->n ? " among --hosts" : "", text_shown(s->arena, roles->v[0]),
+                       roles->n > 1 ? " or another one of --roles" : "");
     r->n_hosts = n;
     return true;
 }

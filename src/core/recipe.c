@@ -36,6 +36,36 @@ long recipe_primary(const struct recipe *r, const char *role)
     return -1;
 }
 
+static void roles_add(struct arena *a, struct strs *list, const struct strs *roles)
+{
+    for (size_t i = 0; i < roles->n; i++)
+        if (!strs_has(list, roles->v[i]))
+            strs_add(a, list, roles->v[i]);
+}
+
+static void roles_of_jobs(struct arena *a, struct strs *list, const struct jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->n; i++)
+        roles_add(a, list, &jobs->v[i].roles);
+}
+
+struct strs recipe_roles(struct arena *a, const struct recipe *r)
+{
+    struct strs list = {0};
+
+    for (size_t h = 0; h < r->n_hosts; h++)
+        roles_add(a, &list, &r->hosts[h].roles);
+    roles_of_jobs(a, &list, &r->build);
+    for (size_t i = 0; i < r->n_hooks; i++)
+        roles_of_jobs(a, &list, &r->hooks[i].jobs);
+    for (size_t i = 0; i < r->n_tasks; i++)
+        roles_add(a, &list, &r->tasks[i].job.roles);
+    roles_add(a, &list, &r->restart.roles);
+    roles_add(a, &list, &r->health.roles);
+    roles_add(a, &list, &(struct strs){.v = (const char *[]){"app", "db"}, .n = 2});
+    return list;
+}
+
 size_t recipe_batch(const struct recipe *r)
 {
     const char *batch = r->rolling.batch;
@@ -51,7 +81,7 @@ size_t recipe_batch(const struct recipe *r)
 
 /* ---- one layer alone ---- */
 
-static const char *misplaced(const struct reader *rd, const struct recipe_key *key)
+const char *key_misplaced(const struct reader *rd, const struct recipe_key *key)
 {
     if (rd->layer == LAYER_RECIPE && key->place == PLACE_ENVIRONMENT)
         return "belongs in an environment: environments, its name, then hosts";
@@ -66,7 +96,7 @@ static void layer_keys(struct reader *rd, const struct node *map)
     for (size_t i = 0; i < map->n; i++) {
         const struct node *name = map->pair[i].key;
         const struct recipe_key *key = recipe_key_find("", name->text);
-        const char *why = key ? misplaced(rd, key) : NULL;
+        const char *why = key ? key_misplaced(rd, key) : NULL;
         if (!key)
             map_unknown(rd, "", name);
         else if (why)

@@ -196,6 +196,10 @@ bool host_has_role(const struct host *h, const char *role);
 /* Whether it has one of them; an empty list is everybody. */
 bool host_has_any(const struct host *h, const struct strs *roles);
 
+/* Every role that has a meaning in the environment: what its hosts and the recipe's jobs name, and
+ * app and db, which crelease itself asks for; each once. */
+struct strs recipe_roles(struct arena *a, const struct recipe *r);
+
 /* How many hosts are switched at a time: from 1 to all of them. */
 size_t recipe_batch(const struct recipe *r);
 

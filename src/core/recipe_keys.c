@@ -41,6 +41,70 @@ static const struct key_word pending_words[] = {
     {"flyway", PENDING_FLYWAY, false},   {"sqitch", PENDING_SQITCH, false},
     {"alembic", PENDING_ALEMBIC, false}, {0}};
 
+const struct synonym recipe_key_synonyms[] = {
+    {"repo_url", "repository"},
+    {"repo", "repository"},
+    {"git", "repository"},
+    {"url", "repository"},
+    {"branch", "ref"},
+    {"tag", "ref"},
+    {"revision", "ref"},
+    {"commit", "ref"},
+    {"app", "application"},
+    {"app_name", "application"},
+    {"project", "application"},
+    {"name", "application"},
+    {"preset", "extends"},
+    {"template", "extends"},
+    {"framework", "extends"},
+    {"path", "deploy_to"},
+    {"deploy_path", "deploy_to"},
+    {"remote_path", "deploy_to"},
+    {"releases_to_keep", "keep_releases"},
+    {"shared_files", "linked_files"},
+    {"shared_dirs", "linked_dirs"},
+    {"shared_folders", "linked_dirs"},
+    {"symlinks", "linked_files"},
+    {"default_env", "env"},
+    {"default_environment", "env"},
+    {"rails_env", "env"},
+    {"variables", "env"},
+    {"stage", "environments"},
+    {"stages", "environments"},
+    {"targets", "environments"},
+    {"server", "hosts"},
+    {"servers", "hosts"},
+    {"role", "roles"},
+    {"role", "hosts"},
+    {"hostname", "host"},
+    {"address", "host"},
+    {"ip", "host"},
+    {"server", "host"},
+    {"login", "user"},
+    {"username", "user"},
+    {"ssh_user", "user"},
+    {"remote_user", "user"},
+    {"key", "identity"},
+    {"keys", "identity"},
+    {"ssh_key", "identity"},
+    {"identity_file", "identity"},
+    {"fingerprint", "host_key"},
+    {"command", "run"},
+    {"cmd", "run"},
+    {"script", "run"},
+    {"script", "build"},
+    {"scripts", "build"},
+    {"steps", "build"},
+    {"commands", "tasks"},
+    {"migration", "migrate"},
+    {"migrations", "migrate"},
+    {"healthcheck", "health"},
+    {"db", "database"},
+    {"retries", "attempts"},
+    {"delay", "interval"},
+    {NULL, NULL},
+};
+
 const char *const recipe_hook_stages[] = {
     "lock",   "checkout", "link",   "build",   "backup-detect", "backup-clear", "migrate",
     "switch", "restart",  "health", "cleanup", "backup-rerun",  "unlock",       NULL};
@@ -282,7 +346,8 @@ const char *const *recipe_key_names(struct arena *a, const char *scope)
     struct strs names = {0};
 
     for (size_t i = 0; i < recipe_keys_n; i++)
-        if (is_below(recipe_keys[i].path, scope) && recipe_keys[i].kind != KEY_JOB)
+        if (is_below(recipe_keys[i].path, scope) && recipe_keys[i].kind != KEY_JOB &&
+            !recipe_keys[i].unbuilt)
             strs_add(a, &names, recipe_keys[i].path + strlen(scope));
     strs_add(a, &names, NULL);
     return names.v;
@@ -362,10 +427,10 @@ const char *recipe_nearest_key(struct arena *a, const char *word)
     for (size_t i = 0; i < recipe_keys_n; i++)
         if (strcmp(lasts.v[i], word) == 0)
             return paths.v[i];
-    const char *near = text_nearest(word, paths.v);
+    const char *near = text_meant(word, paths.v, recipe_key_synonyms);
     if (near)
         return near;
-    near = text_nearest(word, lasts.v);
+    near = text_meant(word, lasts.v, recipe_key_synonyms);
     for (size_t i = 0; near && i < recipe_keys_n; i++)
         if (strcmp(lasts.v[i], near) == 0)
             return paths.v[i];

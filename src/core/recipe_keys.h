@@ -6,7 +6,7 @@
 #ifndef CRELEASE_RECIPE_KEYS_H
 #define CRELEASE_RECIPE_KEYS_H
 
-#include "base/arena.h"
+#include "base/text.h"
 
 enum key_kind {
     KEY_TEXT,     /* one line */
@@ -77,6 +77,9 @@ extern const char *const recipe_hook_stages[];
 
 /* The row of a key below a scope ("", "backup.", "hosts.", "job."), or NULL. */
 const struct recipe_key *recipe_key_find(const char *scope, const char *key);
+
+/* What people who come from other tools, Capistrano first of all, call these keys. */
+extern const struct synonym recipe_key_synonyms[];
 
 /* The key as it is written in a recipe: "backup.policy", but "port" for "hosts.port". */
 const char *recipe_key_shown(const struct recipe_key *key);

@@ -42,6 +42,9 @@ const char *value_shown(struct arena *a, const char *s);
 /* As text_nearest, but does not think for ever about a recipe full of mistakes. */
 const char *value_nearest(const struct reader *rd, const char *word, const char *const *names);
 
+/* Why a key cannot stand in this layer, as the end of a sentence; NULL: it can. */
+const char *key_misplaced(const struct reader *rd, const struct recipe_key *key);
+
 /* Whether the key's own check likes it; else that was noted. */
 bool value_checked(struct reader *rd, const struct recipe_key *key, const struct node *node,
                    const char **value);

@@ -96,7 +96,8 @@ static bool read_word(struct reader *rd, const struct recipe_key *key, const str
             *ret = w->value;
             return !w->unbuilt;
         }
-        strs_add(rd->a, &names, w->word);
+        if (!w->unbuilt)
+            strs_add(rd->a, &names, w->word);
     }
     strs_add(rd->a, &names, NULL);
     const char *near = value_nearest(rd, text, names.v);
@@ -298,25 +299,49 @@ void value_read(struct reader *rd, const struct recipe_key *key, const struct no
 
 /* ---- maps of keys ---- */
 
+/* A key of that name in another place; one of a section before one of hosts and jobs. */
+static const struct recipe_key *key_elsewhere(const char *name)
+{
+    const struct recipe_key *found = NULL;
+
+    for (size_t i = 0; i < recipe_keys_n; i++) {
+        const struct recipe_key *key = &recipe_keys[i];
+        const char *dot = strrchr(key->path, '.');
+        if (!dot || strcmp(dot + 1, name) != 0)
+            continue;
+        if (recipe_key_shown(key) == key->path)
+            return key;
+        found = found ? found : key;
+    }
+    return found;
+}
+
 void map_unknown(struct reader *rd, const char *scope, const struct node *key)
 {
     const char *const *names = recipe_key_names(rd->a, scope);
-    const char *near = value_nearest(rd, key->text, names);
+    const char *near =
+        rd->m->n < NEAREST_MAX ? text_meant(key->text, names, recipe_key_synonyms) : NULL;
+    const char *why = near ? key_misplaced(rd, recipe_key_find(scope, near)) : NULL;
     const char *shown = value_shown(rd->a, key->text);
     const char *list = "one that 'crelease help recipe' lists";
 
+    if (why) {
+        mistake_add(rd->m, key, "unknown key '%s'; '%s' %s", shown, near, why);
+        return;
+    }
     if (near) {
         mistake_add(rd->m, key, "unknown key '%s'; did you mean '%s'?", shown, near);
         return;
     }
-    for (size_t i = 0; i < recipe_keys_n; i++) {
-        const char *dot = strrchr(recipe_keys[i].path, '.');
-        if (dot && strcmp(dot + 1, key->text) == 0 &&
-            recipe_key_shown(&recipe_keys[i]) != dot + 1) {
-            mistake_add(rd->m, key, "unknown key '%s' here; there is '%s'", shown,
-                        recipe_keys[i].path);
-            return;
-        }
+    const struct recipe_key *elsewhere = key_elsewhere(key->text);
+    if (elsewhere) {
+        bool shown_whole = recipe_key_shown(elsewhere) == elsewhere->path;
+        mistake_add(rd->m, key, "unknown key '%s' here; %s '%s'", shown,
+                    shown_whole                                  ? "there is"
+                    : strncmp(elsewhere->path, "hosts.", 6) == 0 ? "a host has a key"
+                                                                 : "a job has a key",
+                    shown_whole ? elsewhere->path : shown);
+        return;
     }
     for (size_t i = 0; *scope && names[i] && rd->m->n < NEAREST_MAX; i++)
         list = arena_printf(rd->a, "%s%s",

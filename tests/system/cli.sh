@@ -38,6 +38,43 @@ case_suggestions() {
     expect 2 deploy production
     says linked_files
     expect 2 help nosuchtopic
+    local word
+    for word in revert:rollback deploy:rollback:rollback cancel:abort doctor:check releases:history statuses:status; do
+        expect 2 "${word%:*}" production
+        says "did you mean '${word##*:}'"
+    done
+    for word in branch:ref recipes:recipe wait-limit:backup.wait_limit repo_url:repository hots:hosts; do
+        expect 2 help "${word%:*}"
+        says "did you mean '${word#*:}'"
+    done
+    recipe_write <<<'host: app1'
+    expect 2 deploy production
+    says "unknown key 'host'; 'hosts' belongs in an environment"
+    sed -i 's/^host: app1//; s/^    hosts:/    host:/' "$RECIPE"
+    expect 2 deploy production
+    says "unknown key 'host'; did you mean 'hosts'"
+}
+
+# A host without roles has all of them: one that nobody names would be that of every host.
+case_roles() {
+    site_new roles 0
+    recipe_write <<<'tasks: {t: {run: "true", roles: [worker]}}'
+    expect 2 deploy --roles web1 production
+    says "environment 'production' has no role 'web1'$"
+    expect 2 plan --roles app,wrker production
+    says "has no role 'wrker'; did you mean 'worker'"
+    expect 2 status --hosts her production
+    says "environment 'production' has no host 'her'; did you mean 'here'"
+    expect 2 status --hosts here, --roles , production
+    expect 0 plan --roles worker production
+    expect 0 plan --roles db,app --hosts here production
+    gone "$SITE/here/current"
+    recipe_write </dev/null
+    sed -i 's/name: here,/name: here, roles: [web, db],/' "$RECIPE"
+    expect 2 exec --roles web1 production -- true
+    says "has no role 'web1'; did you mean 'web'"
+    expect 2 plan --roles app production
+    says "no host of 'production' has the role 'app'"
 }
 
 case_init() {

@@ -645,8 +645,9 @@ static void test_visible_anything(void **state)
 
 static void test_nearest(void **state)
 {
-    static const char *const names[] = {"deploy",     "resume",       "rollback",    "status",
-                                        "wait_limit", "linked_files", "linked_dirs", NULL};
+    static const char *const names[] = {
+        "deploy",       "resume",      "rollback",      "status", "wait_limit",
+        "linked_files", "linked_dirs", "host_failures", "hosts",  NULL};
     static const struct {
         const char *word;
         const char *near;
@@ -661,6 +662,14 @@ static void test_nearest(void **state)
         {"lnked_files", "linked_files"},
         {"linked_dir", "linked_dirs"},
         {"wait-limit", "wait_limit"},
+        {"host", "hosts"}, /* one edit is nearer than a beginning */
+        {"hosts_file", "hosts"},
+        {"Hosts", "hosts"},
+        {"linkedFiles", "linked_files"},
+        {"files", "linked_files"},
+        {"limit", "wait_limit"},
+        {"rollback_all", "rollback"},
+        {"failures", "host_failures"},
         {"", NULL},
         {"x", NULL},
         {"zzzzzz", NULL},
@@ -682,6 +691,23 @@ static void test_nearest(void **state)
     assert_null(text_nearest("deploy", (const char *const[]){large, NULL}));
     large[64] = '\0';
     assert_string_equal(text_nearest(large + 1, (const char *const[]){large, NULL}), large);
+}
+
+static void test_meant(void **state)
+{
+    static const char *const names[] = {"repository", "ref", "build", NULL};
+    static const struct synonym synonyms[] = {
+        {"repo_url", "repository"}, {"branch", "ref"},   {"script", "run"},
+        {"script", "build"},        {"server", "hosts"}, {NULL, NULL},
+    };
+
+    (void)state;
+    assert_string_equal(text_meant("repo_url", names, synonyms), "repository");
+    assert_string_equal(text_meant("Repo-URL", names, synonyms), "repository");
+    assert_string_equal(text_meant("branch", names, synonyms), "ref");
+    assert_string_equal(text_meant("script", names, synonyms), "build"); /* there is no run */
+    assert_null(text_meant("server", names, synonyms));
+    assert_string_equal(text_meant("biuld", names, synonyms), "build");
 }
 
 static void test_duration(void **state)
@@ -906,6 +932,7 @@ int main(void)
         cmocka_unit_test(test_visible_lines),
         cmocka_unit_test(test_visible_anything),
         cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_meant),
         cmocka_unit_test(test_duration),
         cmocka_unit_test(test_span),
         cmocka_unit_test(test_size),
