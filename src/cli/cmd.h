@@ -157,6 +157,18 @@ void stops_print(struct session *s, size_t host, const struct stops *all);
 void next_backups_put_json(struct json *at, const struct schedule *next);
 void next_backups_print(struct session *s, const char *host, const struct schedule *next);
 
+/* What a deploy would fail at (fit.c): of the exported revision and the recipe, a sentence each; of
+ * the host's linked files and folders; and all of it, FAILED with the first. */
+struct strs fit_revision(struct session *s);
+struct strs fit_links(struct session *s, size_t host, const struct site *site);
+bool fit_hosts(struct session *s, const struct survey *sv, struct err *err) MUST_CHECK;
+
+/* The room on a host's disk beside what the exported revision takes; NULL: not known. */
+const char *fit_room(struct session *s, const struct site *site, bool *ret_enough);
+
+/* What it may fail at. */
+struct strs fit_notes(struct session *s, const struct survey *sv);
+
 /* Prints the plan (cmd_plan.c). */
 bool plan_print(struct session *s, const struct plan *p, const struct survey *sv, struct err *err);
 

@@ -45,8 +45,7 @@ static const char *join(struct arena *a, const struct strs *list)
     return text;
 }
 
-static void check_host(struct report *rep, const struct survey *sv, size_t h,
-                       unsigned long long need)
+static void check_host(struct report *rep, const struct survey *sv, size_t h)
 {
     struct session *s = rep->s;
     struct arena *a = s->arena;
@@ -65,23 +64,27 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h,
          arena_printf(a, "%s %s %s", site->user ? site->user : "the user",
                       site->writable ? "may write in" : "may not write in",
                       site->writable_at ? site->writable_at : host->deploy_to));
-    if (site->free_kb >= 0) {
-        unsigned long long free_bytes = (unsigned long long)site->free_kb * 1024;
-        line(rep, name, "disk", free_bytes > need * 3,
-             arena_printf(a, "%s free, a release has %s", text_size(a, free_bytes),
-                          text_size(a, need)));
-    }
+    for (size_t i = 0; i < site->unfit.n; i++)
+        line(rep, name, "rights", false, site->unfit.v[i]);
+    bool enough = true;
+    const char *room = fit_room(s, site, &enough);
+    if (room)
+        line(rep, name, "disk", enough, room);
     line(rep, name, "current",
          site->current_kind != CURRENT_FOLDER && site->current_kind != CURRENT_DANGLING,
          site->current_kind == CURRENT_FOLDER ? "is a folder and not a link: move it away by hand"
          : site->current_kind == CURRENT_DANGLING ? "points to a release that is gone"
          : site->live                             ? site->live
                                                   : "nothing is live yet");
-    if (s->recipe->linked_files.n)
-        line(rep, name, "linked files", !site->missing.n,
-             site->missing.n ? arena_printf(a, "missing in %s/shared: %s", host->deploy_to,
-                                            join(a, &site->missing))
-                             : NULL);
+    struct strs links = fit_links(s, h, site);
+    for (size_t i = 0; i < links.n; i++)
+        line(rep, name, "linked files", false, links.v[i]);
+    if (s->recipe->linked_files.n && !links.n)
+        line(rep, name, "linked files", true,
+             site->unreadable.n
+                 ? arena_printf(a, "%s cannot read %s", site->user ? site->user : "the user",
+                                join(a, &site->unreadable))
+                 : NULL);
     if (site->lock.held)
         line(rep, name, "lock", false,
              arena_printf(a, "run %s by %s is %s", site->lock.run,
@@ -162,11 +165,14 @@ bool cmd_check(struct session *s, struct err *err)
                                 text_size(s->arena, s->export.bytes))
                  : git.msg);
     check_revision(&rep, has_rev ? &rev : NULL);
+    struct strs faults = has_rev ? fit_revision(s) : (struct strs){0};
+    for (size_t i = 0; i < faults.n; i++)
+        line(&rep, NULL, "revision", false, faults.v[i]);
     s->watcher.tell = NULL;
     if (!session_survey(s, true, &sv, &lost))
         rep.worst = ERR_UNREACHABLE;
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        check_host(&rep, &sv, h, s->export.bytes);
+        check_host(&rep, &sv, h);
     check_database(&rep, &sv);
     check_next_backup(&rep, &sv);
     if (o) {

@@ -67,38 +67,13 @@ static bool held_by_another(struct session *s, const struct survey *sv, long hol
                    site->lock.run, by, since, stage ? " at stage " : "", stage ? stage : "");
 }
 
-/* What would stop every deploy is said before the lock is taken. */
-static bool hosts_are_fit(struct session *s, const struct survey *sv, struct err *err)
-{
-    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
-        const struct site *site = &sv->sites[h];
-        const struct host *host = &s->recipe->hosts[h];
-        s->run.failure.host = host->name;
-        if (site->current_kind == CURRENT_FOLDER)
-            return err_set(err, ERR_FAILED,
-                           "%s: %s/current is a folder and not a link: move it away by hand",
-                           host->name, host->deploy_to);
-        if (!site->writable)
-            return err_set(err, ERR_FAILED,
-                           "%s: no right to write in %s (or it is mounted read-only)", host->name,
-                           site->writable_at ? site->writable_at : host->deploy_to);
-        if (site->missing.n)
-            return err_set(
-                err, ERR_FAILED,
-                "%s: the linked file %s/shared/%s is missing: put it there (it is not in the"
-                " repository on purpose)",
-                host->name, host->deploy_to, site->missing.v[0]);
-    }
-    s->run.failure.host = NULL;
-    return true;
-}
-
 /* Surveys, and looks again for a moment while the holder seems to be alive: of one that was killed
  * just now the host hears when the connection closes. */
 static bool survey_settled(struct session *s, struct survey *sv, long *ret_holder, struct err *err)
 {
     for (int looks = 1;; looks++) {
-        if (!session_survey(s, false, sv, err) || !session_holder(s, sv, ret_holder, err))
+        if (!session_survey(s, s->options.dry_run, sv, err) ||
+            !session_holder(s, sv, ret_holder, err))
             return false;
         if (*ret_holder < 0 || !sv->sites[*ret_holder].lock.alive || looks == DYING_LOOKS ||
             !loop_wait(s->loop, DYING_MS))
@@ -235,11 +210,10 @@ static bool deploy(struct session *s, struct err *err)
                                         text_count(s->arena, s->recipe->n_hosts, "host")),
                            err);
     }
-    if (!hosts_are_fit(s, &sv, err) || !what_of_deploy(s, &rev, &sv, &what, err))
+    if (!session_export(s, &rev, err) || !fit_hosts(s, &sv, err) ||
+        !what_of_deploy(s, &rev, &sv, &what, err))
         return false;
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
-    if (!s->options.dry_run && !session_export(s, &rev, err))
-        return false;
     if (!session_note_contents(s, &rev, err))
         return false;
     if (s->options.dry_run)

@@ -48,6 +48,9 @@ static struct strs warnings_of(struct session *s, const struct plan *p, const st
     size_t n;
     for (size_t i = 0; i < s->notes.n; i++)
         strs_add(s->arena, &list, s->notes.v[i].text);
+    struct strs fit = fit_notes(s, sv);
+    for (size_t i = 0; i < fit.n; i++)
+        strs_add(s->arena, &list, fit.v[i]);
     long host = s->recipe->database.adapter == ADAPTER_NONE ? -1 : migrating_host(s, p, sv);
 
     if (host < 0)

@@ -210,6 +210,12 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         strs_add(a, &s->to_migrate, v);
     else if (strcmp(k, "missing") == 0)
         strs_add(a, &s->missing, v);
+    else if (strcmp(k, "unlinkable") == 0)
+        strs_add(a, &s->unlinkable, v);
+    else if (strcmp(k, "unreadable") == 0)
+        strs_add(a, &s->unreadable, v);
+    else if (strcmp(k, "unfit") == 0)
+        strs_add(a, &s->unfit, v);
     else if (strcmp(k, "no_tool") == 0)
         strs_add(a, &s->no_tools, v);
     else if (strcmp(k, "last_error") == 0)
@@ -222,6 +228,8 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         s->user = v;
     else if (strcmp(k, "free_kb") == 0 && *v)
         s->free_kb = number_or(v, NUMBER_BYTES_MAX, -1);
+    else if (strcmp(k, "free_inodes") == 0 && *v)
+        s->free_inodes = number_or(v, NUMBER_BYTES_MAX, -1);
     else if (strcmp(k, "leftover") == 0)
         s->leftover = v;
     else if (strcmp(k, "now") == 0)
@@ -258,7 +266,7 @@ static const char *kept(struct arena *a, struct buf *b)
 
 bool site_parse(struct arena *a, const char *answer, struct site *ret, struct err *err)
 {
-    struct site s = {.free_kb = -1};
+    struct site s = {.free_kb = -1, .free_inodes = -1};
     struct line line = {"", ""};
     struct buf plan = buf_make(PLAN_BYTES_MAX);
     struct buf recipe = buf_make(OWN_RECIPE_MAX);

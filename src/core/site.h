@@ -57,11 +57,15 @@ struct site {
     const char *migrated_digest;
     const char *migrated_revision;
     const char *migrated_release;
-    struct strs missing; /* linked files that are not in shared */
+    struct strs missing;    /* linked files that are not in shared */
+    struct strs unlinkable; /* why the stage link would fail otherwise, a sentence each */
+    struct strs unreadable; /* linked files that whoever logs in cannot read */
+    struct strs unfit;      /* what else a run would fail at, a sentence each */
     struct strs no_tools;
     const char *system;
     const char *user;
-    long long free_kb;    /* -1: not asked or not known */
+    long long free_kb; /* -1: not asked or not known */
+    long long free_inodes;
     const char *leftover; /* a link that an interrupted Capistrano left */
     long long now_unix;   /* of the host's clock */
 };

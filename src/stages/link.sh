@@ -34,12 +34,16 @@ link_one() {
 }
 
 each_linked() {
-	while read -r name; do
-		if [ -n "$name" ]; then "$1" "$name" || exit; fi
-	done <<END
-$linked_files
-$linked_dirs
-END
+	each=$1
+	set -f
+	IFS=$newline
+	# shellcheck disable=SC2086 # lines
+	set -- $linked_files $linked_dirs
+	unset IFS
+	set +f
+	for name; do
+		"$each" "$name" || return
+	done
 }
 
 is_linked() {
@@ -47,24 +51,27 @@ is_linked() {
 }
 
 seen() {
-	(each_linked is_linked)
+	each_linked is_linked
 }
 
 act() {
-	while read -r name; do
-		if [ -n "$name" ] && [ ! -e "$deploy_to/shared/$name" ]; then
-			fail "the linked file $deploy_to/shared/$name is missing: put it there (it is not in the repository on purpose)"
-		fi
-	done <<END
-$linked_files
-END
-	while read -r name; do
-		if [ -n "$name" ] && [ ! -d "$deploy_to/shared/$name" ]; then
+	faults=$(link_faults)
+	set -f
+	IFS=$newline
+	for fault in $faults; do
+		case $fault in
+		"unreadable "*) ;;
+		"missing "*) fail "the linked file '$deploy_to/shared/${fault#missing }' is missing: put it there (it is not in the repository on purpose)" ;;
+		*) fail "${fault#* }" ;;
+		esac
+	done
+	for name in $linked_dirs; do
+		if [ ! -d "$deploy_to/shared/$name" ]; then
 			must "make '$deploy_to/shared/$name'" mkdir -p "$deploy_to/shared/$name"
 		fi
-	done <<END
-$linked_dirs
-END
+	done
+	unset IFS
+	set +f
 	each_linked link_one
 }
 

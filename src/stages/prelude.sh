@@ -283,6 +283,65 @@ link_target() {
 	target=${target%"$newline".}
 }
 
+# In $up the nearest thing that is there on the way to the file $1, which is not; a link to nowhere counts.
+way_to() {
+	up=$1
+	while [ ! -e "$up" ] && [ ! -L "$up" ]; do
+		up=${up%/*}
+		up=${up:-/}
+	done
+}
+
+# What hinders the stage link, one line each: "missing FILE" (of linked_files) or "unlinkable WHY"; and
+# "unreadable FILE" for what only whoever logs in cannot read.  Asked before the lock, and by the stage itself.
+link_faults() {
+	set -f
+	IFS=$newline
+	for name in $linked_files; do
+		at=$deploy_to/shared/$name
+		if [ -f "$at" ]; then
+			[ -r "$at" ] || say unreadable "$at"
+		elif [ -d "$at" ]; then
+			say unlinkable "the linked file '$at' is a folder"
+		elif [ -e "$at" ]; then
+			say unlinkable "the linked file '$at' is not a regular file"
+		elif [ -L "$at" ]; then
+			say_nowhere "the linked file '$at'" "$at"
+		else
+			way_to "$at"
+			if [ -d "$up" ] && [ ! -x "$up" ]; then
+				say unlinkable "the linked file '$at' cannot be seen: no right to enter '$up'"
+			else
+				say missing "$name"
+			fi
+		fi
+	done
+	for name in $linked_dirs; do
+		at=$deploy_to/shared/$name
+		[ ! -d "$at" ] || continue
+		way_to "$at"
+		if [ "$up" = "$at" ] && [ -e "$at" ]; then
+			say unlinkable "the linked folder '$at' is not a folder"
+		elif [ "$up" = "$at" ]; then
+			say_nowhere "the linked folder '$at'" "$at"
+		elif [ ! -e "$up" ]; then
+			say_nowhere "the linked folder '$at' cannot be made: '$up'" "$up"
+		elif [ ! -d "$up" ]; then
+			say unlinkable "the linked folder '$at' cannot be made: '$up' is not a folder"
+		elif [ -d "$deploy_to" ] && { [ ! -w "$up" ] || [ ! -x "$up" ]; }; then
+			say unlinkable "the linked folder '$at' cannot be made: no right to write in '$up'"
+		fi
+	done
+	unset IFS
+	set +f
+}
+
+say_nowhere() { # WHAT LINK
+	link_target "$2"
+	case $target in *"$newline"*) target='a name of several lines' ;; esac
+	say unlinkable "$1 is a symbolic link to '$target', which is not there"
+}
+
 # The order of every stage on a host: what was begun is looked at before it is done again, and
 # nothing changes before the intention is on disk.  A script defines seen, act and undo.
 stage_main() {

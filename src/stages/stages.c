@@ -4,19 +4,24 @@
 #include "core/jobs.h"
 #include "stages/scripts.h"
 
-static void link_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+void linked_assign(struct run *r, struct buf *b)
 {
     const struct strs *lists[] = {&r->recipe->linked_files, &r->recipe->linked_dirs};
     const char *names[] = {"linked_files", "linked_dirs"};
 
-    (void)s;
-    (void)host;
     for (size_t k = 0; k < 2; k++) {
         const char *text = "";
         for (size_t i = 0; i < lists[k]->n; i++)
             text = arena_printf(r->arena, "%s%s\n", text, lists[k]->v[i]);
         quote_assign(b, names[k], text);
     }
+}
+
+static void link_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    (void)s;
+    (void)host;
+    linked_assign(r, b);
 }
 
 static void switch_values(struct run *r, const struct step *s, size_t host, struct buf *b)

@@ -206,6 +206,9 @@ const char *switch_again(struct run *r, const struct step *s);
 bool health_act(struct run *r, const struct step *s, struct err *err);
 bool restart_act(struct run *r, const struct step *s, struct err *err);
 
+/* The values linked_files and linked_dirs (stages.c). */
+void linked_assign(struct run *r, struct buf *b);
+
 /* survey.c: looks at every host at once.  True when all were reached and understood; else err, and
  * sites and replies of the others are filled all the same (reached[h] says which). */
 struct survey {

@@ -8,12 +8,8 @@ enum { SURVEY_MS = 60000 };
 static const char *survey_text(struct run *r, size_t host, bool tools)
 {
     struct buf b = buf_make(1024 * 1024);
-    const char *files = "";
-
-    for (size_t i = 0; i < r->recipe->linked_files.n; i++)
-        files = arena_printf(r->arena, "%s%s\n", files, r->recipe->linked_files.v[i]);
     quote_assign(&b, "deploy_to", r->recipe->hosts[host].deploy_to);
-    quote_assign(&b, "linked_files", files);
+    linked_assign(r, &b);
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look\n");
     quote_assign(&b, "tools", tools ? "yes" : "");
     quote_assign(&b, "digest", r->recipe->digest);

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# What is there: read only.  Values: deploy_to, linked_files, tools ("" or "yes": look for them too),
+# What is there: read only.  Values: deploy_to, linked_files, linked_dirs, tools ("" or "yes": look for them too),
 # digest (of the recipe at hand: the run's own is only sent when it differs).
 
 say survey 1
@@ -118,12 +118,25 @@ fi
 
 if [ -s "$state/history" ]; then say last_run "$(tail -n 1 "$state/history")"; fi
 
-while read -r file; do
-	[ -n "$file" ] || continue
-	if [ ! -e "$deploy_to/shared/$file" ]; then say missing "$file"; fi
-done <<END
-$linked_files
-END
+link_faults
+
+# What the run writes to, some of it only when the release is live.
+for folder in "$deploy_to/releases" "$deploy_to/shared" "$state" "$state/runs" "$state/manifests"; do
+	if [ -d "$folder" ]; then
+		if [ "$folder" != "$deploy_to/shared" ] && { [ ! -w "$folder" ] || [ ! -x "$folder" ]; }; then
+			say unfit "no right to write in '$folder'"
+		fi
+	elif [ -e "$folder" ] || [ -L "$folder" ]; then
+		say unfit "'$folder' is not a folder"
+	fi
+done
+for file in "$deploy_to/revisions.log" "$state/history"; do
+	if [ -f "$file" ]; then
+		[ -w "$file" ] || say unfit "no right to write '$file'"
+	elif [ -e "$file" ] || [ -L "$file" ]; then
+		say unfit "'$file' is not a file"
+	fi
+done
 
 if [ -n "$tools" ]; then
 	for tool in tar sed grep find sort uniq tail head wc tr dd sha256sum readlink; do
@@ -131,9 +144,22 @@ if [ -n "$tools" ]; then
 	done
 	command -v setsid >/dev/null 2>&1 || say no_tool setsid
 	say system "$(uname -sr)"
-	up=$deploy_to
-	while [ ! -e "$up" ]; do up=${up%/*} && up=${up:-/}; done
-	say free_kb "$(df -Pk "$up" 2>/dev/null | awk 'NR == 2 { print $4 }')"
+	# The least of the disks it may lie on.  A device's name may have blanks in it, so columns are counted from
+	# the share; a file system without a number of inodes has none.
+	way_to "$deploy_to"
+	set -- "$up"
+	for folder in "$deploy_to/releases" "$state"; do
+		if [ -d "$folder" ]; then set -- "$@" "$folder"; fi
+	done
+	# shellcheck disable=SC2016 # for awk
+	least='{
+		for (i = 5; i <= NF; i++)
+			if ($i ~ /^[0-9]+%$/ && $(i - 1) ~ /^-?[0-9]+$/ && $(i - 3) > 0 && (n == "" || $(i - 1) + 0 < n))
+				n = $(i - 1) + 0
+	}
+	END { if (n != "") printf "%.0f\n", n }'
+	say free_kb "$(df -Pk "$@" 2>/dev/null | awk "$least")"
+	say free_inodes "$(df -Pi "$@" 2>/dev/null | awk "$least")"
 	say user "$(id -un 2>/dev/null)"
 fi
 say end survey

@@ -235,6 +235,103 @@ case_missing_linked_file() {
     same "live" "$(wc -l <"$SITE/app1/revisions.log")" 1
 }
 
+# refused WORDS: check, plan and deploy say it, and nothing has happened on the host; then it is put right.
+refused() {
+    local before command
+    before=$(tree_of "$SITE/here")
+    for command in check plan deploy; do
+        expect 1 "$command" production
+        says "$1"
+    done
+    same "the host" "$(tree_of "$SITE/here")" "$before"
+    rm -rf "$SITE/here"
+    cp -R "$SITE/good" "$SITE/here"
+}
+
+# What the stage link would fail at, with the lock held, is said before there is a lock.
+case_links_refused() {
+    site_new links_refused 0
+    recipe_write <<<$'linked_files: [.env, config/database.yml]\nlinked_dirs: [log, tmp/pids]'
+    echo A=1 >"$SITE/here/shared/.env"
+    cp -R "$SITE/here" "$SITE/good"
+    local shared=$SITE/here/shared
+
+    rm "$shared/.env" && mkdir "$shared/.env"
+    refused "shared/\.env' is a folder"
+    ln -sfn "$SITE/nowhere" "$shared/.env"
+    refused "shared/\.env' is a symbolic link to '.*nowhere', which is not there"
+    rm "$shared/.env" && mkfifo "$shared/.env"
+    refused "shared/\.env' is not a regular file"
+    rm "$shared/.env"
+    refused "shared/\.env' is missing"
+    echo >"$shared/log"
+    refused "shared/log' is not a folder"
+    ln -s nowhere "$shared/log"
+    refused "shared/log' is a symbolic link to 'nowhere'"
+    echo >"$shared/tmp"
+    refused "shared/tmp/pids' cannot be made: '.*tmp' is not a folder"
+    ln -s nowhere "$shared/tmp"
+    refused "shared/tmp/pids' cannot be made: '.*tmp' is a symbolic link to 'nowhere'"
+    echo >"$SITE/here/releases"
+    refused "here/releases' is not a folder"
+    mkdir "$SITE/here/revisions.log"
+    refused "revisions\.log' is not a file"
+
+    ln -s elsewhere "$REPO/tmp" && commit_all "A link"
+    refused "'tmp' is a symbolic link in the repository, so 'tmp/pids' cannot be linked"
+    git -C "$REPO" rm -q tmp && echo >"$REPO/tmp" && commit_all "A file"
+    refused "'tmp' is a file in the repository, so 'tmp/pids' cannot be linked"
+    git -C "$REPO" rm -q tmp && mkdir "$REPO/REVISION" && commit_file REVISION/x one
+    refused "'REVISION' is a folder in the repository"
+    git -C "$REPO" rm -rq REVISION && commit_file tmp-file/x one
+    commit_file tmp.txt one
+
+    # What links resolve to counts.
+    mv "$shared/.env" "$SITE/env" && ln -s "$SITE/env" "$shared/.env"
+    mkdir "$SITE/logs" && ln -s "$SITE/logs" "$shared/log"
+    expect 0 check production
+    expect 0 deploy production
+    same "live" "$(live_revision)" "$(revision)"
+}
+
+# Names that a shell would take apart.
+case_links_with_blanks() {
+    site_new links_with_blanks 0
+    recipe_write <<<$'linked_files: [" of *.yml ", config/database.yml]\nlinked_dirs: [" a  b ", "*"]'
+    echo one >"$SITE/here/shared/ of *.yml "
+    expect 0 deploy production
+    same "file" "$(readlink "$SITE/here/current/ of *.yml ")" "$SITE/here/shared/ of *.yml "
+    same "folder" "$(readlink "$SITE/here/current/ a  b ")" "$SITE/here/shared/ a  b "
+    same "star" "$(readlink "$SITE/here/current/*")" "$SITE/here/shared/*"
+}
+
+# A disk without room for a release, of blocks or of inodes, is named before anything is sent.
+case_disk_too_small() {
+    site_new disk_too_small 0
+    local i
+    for i in $(seq 60); do echo "$i" >"$REPO/file$i"; done
+    head -c 300000 /dev/urandom >"$REPO/big"
+    commit_all "Many files"
+    recipe_write <<<'linked_files: []'
+    cat >"$SITE/look.sh" <<'END'
+"$CRELEASE" check production >"$SITE/check" 2>&1
+echo "$?" >>"$SITE/check"
+"$CRELEASE" plan production >"$SITE/plan" 2>&1
+END
+    export CRELEASE SITE
+    look() { # OPTIONS: whether the disk will do
+        own_disk "$1" "$SITE/here" "$BASH" "$SITE/look.sh" || fail "plan: $(cat "$SITE/plan")"
+        cat "$SITE/check" "$SITE/plan"
+        grep -q "^  $2 .* disk " "$SITE/check" || fail "$1: $(grep disk "$SITE/check")"
+    }
+    look size=500k BAD
+    grep -q 'warning: here: disk: .* free, a release has' "$SITE/plan" || fail "plan is silent of blocks"
+    look size=50m,nr_inodes=90 BAD
+    grep -q 'warning: here: disk: .* inodes free, a release has' "$SITE/plan" || fail "plan is silent of inodes"
+    look size=50m,nr_inodes=2000 ok
+    ! grep disk "$SITE/plan" || fail "plan warns of a disk that will do"
+}
+
 case_current_is_a_folder() {
     site_new current_is_a_folder 2
     mkdir "$SITE/app2/current"
