@@ -57,7 +57,8 @@ static yaml_mark_t mark_at(const struct yaml_file *file, size_t offset)
     yaml_mark_t mark = {0};
 
     for (size_t i = 0; i < offset && i < file->len; i++) {
-        if (file->bytes[i] == '\n') {
+        bool breaks = file->bytes[i] == '\r' && (i + 1 == file->len || file->bytes[i + 1] != '\n');
+        if (file->bytes[i] == '\n' || breaks) {
             mark.line++;
             mark.column = 0;
         } else if (((unsigned char)file->bytes[i] & 0xc0) != 0x80) {
@@ -105,18 +106,105 @@ static bool bytes_are_text(struct parser *p)
     return fatal_at(p, mark_at(p->file, good), "a byte that is no UTF-8, expected text in UTF-8");
 }
 
-static bool indent_has_tab(const struct yaml_file *file, size_t line)
+/* A line without its break, by libyaml's count of them: LF, CR LF, or CR alone. */
+struct line {
+    const char *text;
+    size_t len;
+    size_t indent; /* blanks in front */
+};
+
+static struct line line_at(const struct yaml_file *file, size_t number)
 {
     const char *s = file->bytes;
     const char *end = s + file->len;
+    struct line line;
 
-    while (line-- && s < end) {
-        const char *next = memchr(s, '\n', (size_t)(end - s));
-        s = next ? next + 1 : end;
+    for (;; number--) {
+        const char *stop = s;
+        while (stop < end && *stop != '\n' && *stop != '\r')
+            stop++;
+        line = (struct line){.text = s, .len = (size_t)(stop - s)};
+        if (!number || stop == end)
+            break;
+        s = stop + 1 + (stop + 1 < end && stop[0] == '\r' && stop[1] == '\n');
     }
-    while (s < end && *s == ' ')
-        s++;
-    return s < end && *s == '\t';
+    while (line.indent < line.len && line.text[line.indent] == ' ')
+        line.indent++;
+    return line;
+}
+
+static bool indent_has_tab(const struct yaml_file *file, size_t number)
+{
+    struct line line = line_at(file, number);
+
+    return line.indent < line.len && line.text[line.indent] == '\t';
+}
+
+static bool has_colon(struct line line)
+{
+    for (size_t i = line.indent; i < line.len; i++)
+        if (line.text[i] == ':' && (i + 1 == line.len || line.text[i + 1] == ' '))
+            return true;
+    return false;
+}
+
+/* A line that is as far in as the one with the problem, stands just before it, and has no colon:
+ * libyaml takes both for one text and complains of the colon of the second. */
+static bool key_without_colon(const struct parser *p, const yaml_parser_t *y, yaml_mark_t *ret)
+{
+    size_t number = y->problem_mark.line;
+    const size_t indent = line_at(p->file, number).indent;
+    struct line line = {0};
+
+    while (number-- > 0 && line.indent == line.len)
+        line = line_at(p->file, number);
+    if (line.indent == line.len || line.indent != indent || strchr("-#'\"[{", line.text[indent]) ||
+        has_colon(line))
+        return false;
+    *ret = (yaml_mark_t){.line = number + 1, .column = indent};
+    return true;
+}
+
+/* Where a quote, a list or a map begins that is never closed: at the end of the file, or where a
+ * line is no further in than the one that it began in. */
+static bool is_unclosed(const struct parser *p, const yaml_parser_t *y)
+{
+    return strcmp(y->problem, "found unexpected end of stream") == 0 ||
+           (strncmp(y->problem, "did not find expected ','", 25) == 0 &&
+            y->problem_mark.line > y->context_mark.line &&
+            (line_at(p->file, y->problem_mark.line).len == 0 ||
+             line_at(p->file, y->problem_mark.line).indent <=
+                 line_at(p->file, y->context_mark.line).indent));
+}
+
+/* libyaml names the place where it noticed.  Where the mistake itself is known to be elsewhere,
+ * that place is named instead. */
+static bool mistake_elsewhere(struct parser *p, const yaml_parser_t *y)
+{
+    yaml_mark_t at = y->context_mark;
+    bool no_colon = y->context && strcmp(y->problem, "could not find expected ':'") == 0;
+
+    if (strncmp(y->problem, "mapping values are not", 22) == 0)
+        no_colon = key_without_colon(p, y, &at);
+    if (y->context && is_unclosed(p, y))
+        fatal_at(p, at,
+                 arena_printf(p->a, "no valid YAML: this %s is not closed (noticed in line %zu)",
+                              strstr(y->context, "sequence")  ? "'['"
+                              : strstr(y->context, "mapping") ? "'{'"
+                                                              : "quote",
+                              y->problem_mark.line + 1));
+    else if (no_colon)
+        fatal_at(p, at, "no valid YAML: a key without ':' and a value");
+    else if (strcmp(y->problem, "did not find expected <document start>") == 0 && p->root &&
+             p->root->column > y->problem_mark.column + 1)
+        mistake_add(
+            p->m, p->root,
+            "no valid YAML: this begins further in than line %zu; the keys of a map begin in"
+            " one column",
+            y->problem_mark.line + 1);
+    else
+        return false;
+    return true;
 }
 
 static bool parser_error(struct parser *p, const yaml_parser_t *y)
@@ -129,11 +217,12 @@ static bool parser_error(struct parser *p, const yaml_parser_t *y)
     if (indent_has_tab(p->file, y->problem_mark.line))
         return fatal_at(p, y->problem_mark,
                         "no valid YAML: a tab indents this line, expected blanks");
+    if (y->problem && mistake_elsewhere(p, y))
+        return false;
     if (y->context)
-        return fatal_at(
-            p, y->problem_mark,
-            arena_printf(p->a, "no valid YAML: %s, %s that begins in line %zu", problem, y->context,
-                         (y->context_mark.line ? y->context_mark.line : y->problem_mark.line) + 1));
+        return fatal_at(p, y->problem_mark,
+                        arena_printf(p->a, "no valid YAML: %s, %s that begins in line %zu", problem,
+                                     y->context, y->context_mark.line + 1));
     return fatal_at(p, y->problem_mark, arena_printf(p->a, "no valid YAML: %s", problem));
 }
 

@@ -145,7 +145,7 @@ static void test_mistakes(void **state)
         {"# x\n", 1, 1, "nothing in the file"},
         {"--- \n...\n", 1, 1, "nothing in the file"},
         {"a: b\n---\nc: d\n", 2, 1, "second document"},
-        {"a: [b\n", 2, 1, "no valid YAML"},
+        {"a: [b\n", 1, 4, "no valid YAML"},
         {"a:\n\tb: c\n", 2, 1, "tab"},
         {"a: \x01\n", 1, 4, "control character"},
         {"a: b\xff\n", 1, 5, "UTF-8"},
@@ -297,9 +297,68 @@ static void test_many_mistakes(void **state)
     assert_true(mistakes.v[0].line < mistakes.v[1].line);
 }
 
+/* The place of a mistake is where a person has to look, in the first line as in any other. */
+static void test_places_of_mistakes(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned line;
+        unsigned column;
+        const char *says;
+    } rows[] = {
+        {"a: \"x\nb: y\nc: z\n", 1, 4, "this quote is not closed (noticed in line 4)"},
+        {"a: 'x\nb: y\n", 1, 4, "this quote is not closed"},
+        {"\xef\xbb\xbf"
+         "a: \"x\nb: y\n",
+         1, 4, "this quote is not closed"},
+        {"a: \"x\r\nb: y\r\n", 1, 4, "this quote is not closed (noticed in line 3)"},
+        {"a: \"x\rb: y\r", 1, 4, "this quote is not closed (noticed in line 3)"},
+        {"a: x\nb:\n  - 'y\n  - z\n", 3, 5, "this quote is not closed"},
+        {"a: [x\nb: y\n", 1, 4, "this '[' is not closed (noticed in line 2)"},
+        {"a: {x: 1\nb: y\n", 1, 4, "this '{' is not closed (noticed in line 2)"},
+        {"a: [x", 1, 4, "this '[' is not closed"},
+        {"a: {x: [1, 2}\nb: y\n", 1, 13,
+         "did not find expected ',' or ']', while parsing a flow "
+         "sequence that begins in line 1"},
+        {"a: [x,\n  b: c d: e]\n", 2, 9, "a flow sequence that begins in line 1"},
+        {"a x\nb: y\n", 1, 1, "a key without ':'"},
+        {"a\nb: y\n", 1, 1, "a key without ':'"},
+        {"a: x\n\nb y\n# c\nc: z\n", 3, 1, "a key without ':'"},
+        {"a: x\nb:\n  - 1\n  c\n  d: 2\n", 4, 3, ""},
+        {"a: x\nb\nc: y\n", 2, 1, "a key without ':'"},
+        {"a: x: y\n", 1, 5, "mapping values are not allowed"},
+        {"a: x\n  b: y\n", 2, 4, "mapping values are not allowed"},
+        {" a: x\nb: y\n", 1, 2, "further in than line 2"},
+        {"a: x\n- y\n", 2, 1, "a block mapping that begins in line 1"},
+        {"- y\na: x\n", 2, 1, "a block collection that begins in line 1"},
+        {"\ta: x\n", 1, 1, "a tab indents this line"},
+        {"a:\r\tb: x\r", 2, 1, "a tab indents this line"},
+        {"a: @x\n", 1, 4, "found character that cannot start any token"},
+        {"a: \"\\q\"\n", 1, 5, "a quoted scalar that begins in line 1"},
+        {"a: *b\n", 1, 4, "there is no anchor"},
+        {"a: x\ra: y\r", 2, 1, "a second time in one map; the first is in line 1"},
+        {"a: x\r\001", 2, 1, "a control character"},
+        {"\xc3\xa4: \xc3\xa4 b: c\n", 1, 7, "mapping values are not allowed"},
+        {"", 1, 1, "nothing in the file"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        mistakes = (struct mistakes){.arena = &arena};
+        (void)parse(rows[i].text);
+        if (mistakes.n != 1)
+            fail_msg("%s: %zu mistakes", rows[i].text, mistakes.n);
+        const struct mistake *m = &mistakes.v[0];
+        if (m->line != rows[i].line || m->column != rows[i].column ||
+            !strstr(m->text, rows[i].says))
+            fail_msg("%s: %u:%u: %s", rows[i].text, m->line, m->column, m->text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_places_of_mistakes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trees, setup, teardown),
         cmocka_unit_test_setup_teardown(test_places, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mistakes, setup, teardown),
