@@ -122,11 +122,28 @@ void strs_add(struct arena *a, struct strs *list, const char *s)
 
 const char *strs_first(struct arena *a, const struct strs *list, size_t max)
 {
-    const char *text = "";
+    const struct strs first = {list->v, list->n < max ? list->n : max};
+    const char *text = strs_joined(a, &first, ", ");
 
-    for (size_t i = 0; i < list->n && i < max; i++)
-        text = arena_printf(a, "%s%s%s", text, i ? ", " : "", list->v[i]);
     return list->n > max ? arena_printf(a, "%s ...", text) : text;
+}
+
+const char *strs_joined(struct arena *a, const struct strs *list, const char *between)
+{
+    size_t gap = strlen(between);
+    size_t len = 0;
+
+    for (size_t i = 0; i < list->n; i++)
+        len += strlen(list->v[i]) + gap;
+    char *text = arena_alloc(a, len + 1);
+    char *end = text;
+    for (size_t i = 0; i < list->n; i++) {
+        size_t n = strlen(list->v[i]);
+        if (i)
+            end = (char *)memcpy(end, between, gap) + gap;
+        end = (char *)memcpy(end, list->v[i], n) + n;
+    }
+    return text;
 }
 
 bool strs_has(const struct strs *list, const char *s)

@@ -54,4 +54,7 @@ void strs_add(struct arena *a, struct strs *list, const char *s);
 const char *strs_first(struct arena *a, const struct strs *list, size_t max);
 bool strs_has(const struct strs *list, const char *s);
 
+/* All of them, with that between two. */
+const char *strs_joined(struct arena *a, const struct strs *list, const char *between);
+
 #endif

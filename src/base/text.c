@@ -51,6 +51,7 @@ static bool is_hostile(const unsigned char *s, size_t n)
 
 void text_visible(struct buf *b, const char *s, size_t len, bool lines)
 {
+    static const char HEX[] = "0123456789abcdef";
     const unsigned char *u = (const unsigned char *)s;
 
     for (size_t i = 0; i < len;) {
@@ -63,8 +64,10 @@ void text_visible(struct buf *b, const char *s, size_t len, bool lines)
             n = 1;
         } else if (!n || u[i] < 0x20 || u[i] == 0x7f || is_hostile(u + i, n)) {
             n = n ? n : 1;
-            for (size_t k = 0; k < n; k++)
-                buf_printf(b, "\\x%02x", u[i + k]);
+            for (size_t k = 0; k < n; k++) {
+                const char hex[4] = {'\\', 'x', HEX[u[i + k] >> 4], HEX[u[i + k] & 15]};
+                buf_add(b, hex, sizeof hex);
+            }
         } else {
             buf_add(b, s + i, n);
         }

@@ -38,10 +38,9 @@ static void put_process(struct json *o, const struct backup *b)
 /* "process 812: pg_dump | gzip > /b/shop.gz, 1.2 MB so far" */
 static const char *process_text(struct arena *a, const struct backup *b)
 {
-    const char *text = arena_printf(a, "process %ld: ", b->client_pid);
+    const char *text = arena_printf(a, "process %ld: %s", b->client_pid,
+                                    text_shown(a, strs_joined(a, &b->pipeline, " | ")));
 
-    for (size_t i = 0; i < b->pipeline.n; i++)
-        text = arena_printf(a, "%s%s%s", text, i ? " | " : "", text_shown(a, b->pipeline.v[i]));
     if (!b->output)
         return text;
     text = arena_printf(a, "%s > %s", text, text_shown(a, b->output));

@@ -36,15 +36,6 @@ static void line(struct report *rep, const char *host, const char *what, bool ok
     put_line(rep, ok ? "ok" : "BAD", host, what, detail);
 }
 
-static const char *join(struct arena *a, const struct strs *list)
-{
-    const char *text = "";
-
-    for (size_t i = 0; i < list->n; i++)
-        text = arena_printf(a, "%s%s%s", text, i ? ", " : "", list->v[i]);
-    return text;
-}
-
 static void check_host(struct report *rep, const struct survey *sv, size_t h)
 {
     struct session *s = rep->s;
@@ -59,7 +50,8 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
         return;
     }
     line(rep, name, "tools", !site->no_tools.n,
-         site->no_tools.n ? arena_printf(a, "missing: %s", join(a, &site->no_tools)) : NULL);
+         site->no_tools.n ? arena_printf(a, "missing: %s", strs_joined(a, &site->no_tools, ", "))
+                          : NULL);
     line(rep, name, "rights", site->writable,
          arena_printf(a, "%s %s %s", site->user ? site->user : "the user",
                       site->writable ? "may write in" : "may not write in",
@@ -83,7 +75,7 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
         line(rep, name, "linked files", true,
              site->unreadable.n
                  ? arena_printf(a, "%s cannot read %s", site->user ? site->user : "the user",
-                                join(a, &site->unreadable))
+                                strs_joined(a, &site->unreadable, ", "))
                  : NULL);
     if (site->lock.held)
         line(rep, name, "lock", false,

@@ -351,8 +351,9 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
         size_t key = strcspn(line, " ");
         at += len + (at[len] == '\n');
         keys++;
-        whole =
-            strncmp(line, "end plan ", 9) == 0 && strcmp(line + 9, seal_of(a, text, before)) == 0;
+        if (!*at) /* of the last line only: a checksum of all that is before each takes hours */
+            whole = strncmp(line, "end plan ", 9) == 0 &&
+                    strcmp(line + 9, seal_of(a, text, before)) == 0;
         if (line[key]) {
             line[key] = '\0';
             good = read_value(a, &w, line, line + key + 1) && good;

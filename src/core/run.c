@@ -1,6 +1,7 @@
 #include "core/run.h"
 
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "edge/clock.h"
@@ -26,8 +27,11 @@ static bool cover(const struct strs *secrets, const char *text, bool *covered)
     for (size_t i = 0; i < secrets->n; i++) {
         size_t len = strlen(secrets->v[i]);
         const char *at = text;
+        const char *done = text; /* covered up to here */
         while (len && (at = strstr(at, secrets->v[i]))) {
-            memset(covered + (at - text), true, len * sizeof *covered);
+            done = done < at ? at : done;
+            memset(covered + (done - text), true, (size_t)(at + len - done) * sizeof *covered);
+            done = at + len;
             any = true;
             at++;
         }
@@ -125,12 +129,11 @@ const char *run_folder(struct run *r, size_t host)
 
 const char *run_host_names(struct run *r, const size_t *hosts, size_t n)
 {
-    const char *text = "";
+    struct strs names = {0};
 
     for (size_t i = 0; i < n; i++)
-        text =
-            arena_printf(r->arena, "%s%s%s", text, i ? " " : "", r->recipe->hosts[hosts[i]].name);
-    return text;
+        strs_add(r->arena, &names, r->recipe->hosts[hosts[i]].name);
+    return strs_joined(r->arena, &names, " ");
 }
 
 static void common_values(struct run *r, const struct trip *t, size_t host, struct buf *b)
@@ -192,10 +195,8 @@ static const char *last_line(struct arena *a, const char *text)
 static int status_of(struct run *r, const struct reply *reply)
 {
     const char *ended = reply->status ? NULL : answer_value(r->arena, reply->out, "ended");
-    size_t len = ended ? strlen(ended) : 0;
 
-    return len > 0 && len <= 3 && strspn(ended, "0123456789") == len ? (int)strtol(ended, NULL, 10)
-                                                                     : reply->status;
+    return ended ? (int)number_or(ended, 255, reply->status) : reply->status;
 }
 
 static bool judge_exit(struct run *r, const struct reply *reply, struct err *err)
@@ -349,12 +350,10 @@ size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret)
 
 static void mark_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {
-    const char *pending = "";
+    const char *pending = strs_joined(r->arena, &r->to_migrate, "\n");
 
     (void)s;
     (void)host;
-    for (size_t i = 0; i < r->to_migrate.n; i++)
-        pending = arena_printf(r->arena, "%s%s%s", pending, i ? "\n" : "", r->to_migrate.v[i]);
     quote_assign(b, "to", r->mark_to);
     buf_puts(b, "error='' migrated=''\n");
     quote_assign(b, "pending", run_redact(r, pending));

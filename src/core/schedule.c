@@ -1,6 +1,7 @@
 #include "core/schedule.h"
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
@@ -19,6 +20,8 @@ enum {
     NOTES_MAX = 20,
     SCRIPTS_MAX = 500,
     LINES_MAX = 5000,
+    UNITS_MAX = 500,
+    ZONE_BYTES_MAX = 64 * 1024,
     DAY = 86400,
     SETTINGS_MAX = 8192
 };
@@ -39,40 +42,100 @@ static bool is_one_of(const char *word, size_t len, const char *const *list)
 static bool has_backup_in_it(const char *name, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if ((len - i >= 6 && strncasecmp(name + i, "backup", 6) == 0) ||
-            (len - i >= 4 && strncasecmp(name + i, "dump", 4) == 0))
+        if (((name[i] | 0x20) == 'b' && len - i >= 6 && strncasecmp(name + i, "backup", 6) == 0) ||
+            ((name[i] | 0x20) == 'd' && len - i >= 4 && strncasecmp(name + i, "dump", 4) == 0))
             return true;
     return false;
 }
 
-/* The kind that schedule.sh gave to a word; NULL when it names no file. */
-static const char *script_kind(const struct strs *scripts, const char *word, size_t len)
+/* ---- scripts ---- */
+
+/* The kinds of words of which a script, too, may be. */
+static const char *const kinds[] = {"pg_dump", "mysqldump", "xtrabackup", "other", NULL};
+
+/* A word that names a file, with what schedule.sh found in it; it may be of several kinds. */
+struct script {
+    const char *row; /* "KIND WORD", the first of that word */
+    const char *word;
+    size_t len;
+    size_t order;
+    unsigned kinds; /* a bit for each of `kinds` */
+};
+
+/* By word, so that each word of a line is looked up by halving. */
+struct scripts {
+    struct script *v;
+    size_t n;
+};
+
+static int compare_words(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    for (size_t i = 0; i < scripts->n; i++) {
-        const char *blank = strchr(scripts->v[i], ' ');
-        if (blank && strlen(blank + 1) == len && strncmp(blank + 1, word, len) == 0)
-            return scripts->v[i];
+    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+    return order ? order : a_len < b_len ? -1 : a_len > b_len;
+}
+
+static int by_word(const void *a, const void *b)
+{
+    const struct script *x = a;
+    const struct script *y = b;
+    int order = compare_words(x->word, x->len, y->word, y->len);
+
+    return order ? order : x->order < y->order ? -1 : x->order > y->order;
+}
+
+static bool is_kind(const char *row, const char *kind)
+{
+    size_t len = strlen(kind);
+
+    return row && strncmp(row, kind, len) == 0 && row[len] == ' ';
+}
+
+static struct scripts scripts_of(struct arena *a, const struct strs *rows)
+{
+    struct scripts s = {.v = arena_array(a, rows->n + 1, sizeof *s.v)};
+    size_t n = 0;
+
+    for (size_t i = 0; i < rows->n; i++) {
+        const char *row = rows->v[i];
+        const char *blank = strchr(row, ' ');
+        if (!blank)
+            continue;
+        s.v[s.n] = (struct script){row, blank + 1, strlen(blank + 1), i, 0};
+        for (size_t k = 0; kinds[k]; k++)
+            s.v[s.n].kinds |= is_kind(row, kinds[k]) ? 1u << k : 0;
+        s.n++;
+    }
+    if (s.n)
+        qsort(s.v, s.n, sizeof *s.v, by_word);
+    for (size_t i = 0; i < s.n; i++) {
+        struct script *last = n ? &s.v[n - 1] : NULL;
+        if (last && compare_words(last->word, last->len, s.v[i].word, s.v[i].len) == 0)
+            last->kinds |= s.v[i].kinds;
+        else
+            s.v[n++] = s.v[i];
+    }
+    s.n = n;
+    return s;
+}
+
+/* NULL when the word names no file. */
+static const struct script *find_script(const struct scripts *s, const char *word, size_t len)
+{
+    size_t low = 0;
+    size_t high = s->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_words(s->v[middle].word, s->v[middle].len, word, len);
+        if (!order)
+            return &s->v[middle];
+        *(order < 0 ? &low : &high) = order < 0 ? middle + 1 : middle;
     }
     return NULL;
 }
 
-static bool is_kind(const char *script, const char *kind)
-{
-    size_t len = strlen(kind);
-
-    return script && strncmp(script, kind, len) == 0 && script[len] == ' ';
-}
-
-/* A script may be of several kinds. */
-static bool has_kind(const struct strs *scripts, const char *word, size_t len, const char *kind)
-{
-    for (size_t i = 0; i < scripts->n; i++) {
-        const char *name = scripts->v[i] + strlen(kind) + 1;
-        if (is_kind(scripts->v[i], kind) && strlen(name) == len && strncmp(name, word, len) == 0)
-            return true;
-    }
-    return false;
-}
+/* ---- words ---- */
 
 /* Programs of the distribution are what their text says, whatever they are called. */
 static bool is_of_distribution(const char *word)
@@ -115,9 +178,6 @@ static void step(struct position *p, const char *word, size_t len, const char *n
         p->command = false;
 }
 
-/* The kinds of words of which a script, too, may be. */
-static const char *const kinds[] = {"pg_dump", "mysqldump", "xtrabackup", "other", NULL};
-
 static const char *const programs[][6] = {
     {"pg_dump", "pg_dumpall", NULL},
     {"mysqldump", "mariadb-dump", "mydumper", "mysqlpump", NULL},
@@ -133,8 +193,8 @@ static enum blocks blocks_of(enum adapter adapter, size_t kind)
     return kind == 0 ? BLOCKS_YES : BLOCKS_NO;
 }
 
-bool schedule_is_backup(enum adapter adapter, const char *command, const struct strs *scripts,
-                        enum blocks *ret)
+static bool is_backup(enum adapter adapter, const char *command, const struct scripts *scripts,
+                      enum blocks *ret)
 {
     struct position at = {.command = true};
     bool other = false;
@@ -152,11 +212,12 @@ bool schedule_is_backup(enum adapter adapter, const char *command, const struct 
         while (name > s && name[-1] != '/')
             name--;
         size_t name_len = (size_t)(s + len - name);
-        const char *script = script_kind(scripts, s, len);
+        const struct script *found = find_script(scripts, s, len);
+        const char *script = found ? found->row : NULL;
         bool is_assigned = s[len] == '='; /* NAME=value before a command */
         bool was_command = at.command && !at.pass && *s != '-' && !is_assigned;
         for (size_t i = 0; kinds[i]; i++) {
-            if (!is_one_of(name, name_len, programs[i]) && !has_kind(scripts, s, len, kinds[i]))
+            if (!is_one_of(name, name_len, programs[i]) && !(found && found->kinds >> i & 1))
                 continue;
             *ret = blocks_of(adapter, i);
             if (*ret == BLOCKS_YES)
@@ -177,6 +238,17 @@ bool schedule_is_backup(enum adapter adapter, const char *command, const struct 
     }
     *ret = other && !maybe ? BLOCKS_NO : BLOCKS_MAYBE;
     return other || named;
+}
+
+bool schedule_is_backup(enum adapter adapter, const char *command, const struct strs *scripts,
+                        enum blocks *ret)
+{
+    struct arena a = {0};
+    struct scripts index = scripts_of(&a, scripts);
+    bool is = is_backup(adapter, command, &index, ret);
+
+    arena_free(&a);
+    return is;
 }
 
 const char *schedule_shown(struct arena *a, const char *command)
@@ -200,16 +272,36 @@ struct source {
     const char *name;
     const struct zone *zone;
     const char *zone_problem;
-    const char *settings; /* shell text; NULL: none so far */
+    bool cut;            /* of its lines not all were read */
+    struct buf settings; /* shell text; full: there are more, and no command is whole without */
+};
+
+/* A service of a timer. */
+struct unit {
+    const char *id;
+    const char *command;
+    bool asked;
+    bool is; /* a backup, */
+    enum blocks blocks;
+};
+
+/* A zone that a crontab may name. */
+struct named_zone {
+    const char *row; /* "NAME HEX" */
+    const struct zone *zone;
+    bool asked;
 };
 
 struct reading {
     struct arena *a;
     const struct schedule_of *of;
     struct schedule *to;
-    struct strs scripts;
-    struct strs units; /* "SERVICE\037command" */
-    struct strs zones; /* "NAME HEX" */
+    struct strs rows; /* of scripts: "KIND WORD" */
+    struct scripts scripts;
+    struct unit *units;
+    size_t n_units;
+    struct named_zone zones[NOTES_MAX];
+    size_t n_zones;
     bool knows_cron_tz;
     size_t lines; /* of times, so far */
 };
@@ -235,6 +327,15 @@ static bool read_seconds(const char *s, long long *ret)
     return number_read(s, NUMBER_UNIX_MAX, ret);
 }
 
+/* What was left out may hold a backup: never in silence. */
+static void leave_out(struct reading *rd, const char *where, const char *why)
+{
+    const char *text = arena_printf(rd->a, "%s: %s", text_shown(rd->a, where), why);
+
+    if (rd->to->unread.n < NOTES_MAX && !strs_has(&rd->to->unread, text))
+        strs_add(rd->a, &rd->to->unread, text);
+}
+
 static void note(struct reading *rd, const char *text)
 {
     if (rd->to->notes.n < NOTES_MAX && !strs_has(&rd->to->notes, text))
@@ -245,6 +346,9 @@ static struct zone *read_zone(struct arena *a, const char *hex)
 {
     static const char DIGITS[] = "0123456789abcdef";
     size_t n = strlen(hex) / 2;
+
+    if (n > ZONE_BYTES_MAX)
+        return NULL;
     unsigned char *bytes = arena_alloc(a, n + 1);
 
     for (size_t i = 0; i < n; i++) {
@@ -292,8 +396,12 @@ static const struct zone *zone_of_host(struct reading *rd, const char *hex, cons
 static bool add_start(struct reading *rd, long long t, const char *command, const char *source,
                       enum blocks blocks)
 {
-    if (t < 0 || rd->to->n == STARTS_MAX)
+    if (t < 0)
         return false;
+    if (rd->to->n == STARTS_MAX) {
+        leave_out(rd, source, "there are more backups than can be looked at");
+        return false;
+    }
     rd->to->v[rd->to->n++] = (struct start){.unix_s = t,
                                             .command = schedule_shown(rd->a, command),
                                             .source = text_shown(rd->a, source),
@@ -302,15 +410,15 @@ static bool add_start(struct reading *rd, long long t, const char *command, cons
 }
 
 /* Of the start that was added last. */
-static void add_text(struct reading *rd, const char *settings, const char *command)
+static void add_text(struct reading *rd, const struct buf *settings, const char *command)
 {
-    if (*command)
+    if (*command && !(settings && settings->full))
         rd->to->v[rd->to->n - 1].text =
-            arena_printf(rd->a, "%s%s", settings ? settings : "", command);
+            arena_printf(rd->a, "%s%s", settings ? settings->text : "", command);
 }
 
 /* What a crontab sets for the commands below it; its shell, mail and zone are cron's business. */
-static void keep_setting(struct reading *rd, struct source *src, const struct cron_line *l)
+static void keep_setting(struct source *src, const struct cron_line *l)
 {
     static const char *const not_kept[] = {"SHELL",   "MAILTO", "MAILFROM", "CRON_TZ",
                                            "LOGNAME", "USER",   NULL};
@@ -320,14 +428,11 @@ static void keep_setting(struct reading *rd, struct source *src, const struct cr
     if (is_one_of(l->name, len, not_kept) || !len || strspn(l->name, LETTERS) != len ||
         (*l->name >= '0' && *l->name <= '9'))
         return;
-    struct buf b = buf_make(SETTINGS_MAX);
-    if (src->settings)
-        buf_puts(&b, src->settings);
-    buf_puts(&b, "export ");
-    quote_assign(&b, l->name, l->value);
-    if (!b.full)
-        src->settings = arena_strndup(rd->a, b.text, b.len);
-    buf_free(&b);
+    size_t whole = src->settings.len;
+    buf_puts(&src->settings, "export ");
+    quote_assign(&src->settings, l->name, l->value);
+    if (src->settings.full && src->settings.len > whole)
+        src->settings.text[src->settings.len = whole] = '\0';
 }
 
 static void set_zone(struct reading *rd, struct source *src, const struct cron_line *l)
@@ -343,11 +448,14 @@ static void set_zone(struct reading *rd, struct source *src, const struct cron_l
         return;
     }
     src->zone_problem = NULL;
-    for (size_t i = 0; i < rd->zones.n; i++) {
-        const char *hex = value_of(rd->zones.v[i], l->value);
-        const struct zone *zone = hex && *l->value ? read_zone(rd->a, hex) : NULL;
-        if (zone) {
-            src->zone = zone;
+    for (size_t i = 0; i < rd->n_zones; i++) {
+        struct named_zone *named = &rd->zones[i];
+        const char *hex = *l->value ? value_of(named->row, l->value) : NULL;
+        if (hex && !named->asked)
+            named->zone = read_zone(rd->a, hex);
+        named->asked = named->asked || hex;
+        if (hex && named->zone) {
+            src->zone = named->zone;
             return;
         }
     }
@@ -368,24 +476,24 @@ static void take_table_line(struct reading *rd, struct source *src, const char *
     case CRON_NOTHING:
         return;
     case CRON_SETTING:
-        keep_setting(rd, src, &l);
+        keep_setting(src, &l);
         set_zone(rd, src, &l);
         return;
     case CRON_WRONG:
-        if (schedule_is_backup(rd->of->adapter, text, &rd->scripts, &blocks) ||
+        if (is_backup(rd->of->adapter, text, &rd->scripts, &blocks) ||
             strstr(text, rd->of->adapter == ADAPTER_MYSQL ? "dump" : "pg_dump"))
             note(rd, arena_printf(rd->a, "%s has a line that is not understood: %s",
                                   text_shown(rd->a, src->name), schedule_shown(rd->a, text)));
         return;
     case CRON_COMMAND:
-        if (!schedule_is_backup(rd->of->adapter, l.command, &rd->scripts, &blocks))
+        if (!is_backup(rd->of->adapter, l.command, &rd->scripts, &blocks))
             return;
         if (src->zone_problem)
             note(rd, src->zone_problem);
         if (add_start(rd, cron_next(&l, src->zone, rd->to->now_unix - rd->of->back_s), l.command,
                       src->name, blocks) &&
             strcmp(src->form, "own") == 0 && !l.cut)
-            add_text(rd, src->settings, l.command);
+            add_text(rd, &src->settings, l.command);
         return;
     }
 }
@@ -441,7 +549,6 @@ static bool timer_start(const struct reading *rd, const char *text, long long *r
  */
 static void take_timer_line(struct reading *rd, const struct source *src, const char *text)
 {
-    enum blocks blocks;
     long long t;
     const char *unit = text + strlen(text);
 
@@ -449,13 +556,16 @@ static void take_timer_line(struct reading *rd, const struct source *src, const 
         unit--;
     if (!timer_start(rd, text, &t))
         return;
-    for (size_t i = 0; i < rd->units.n; i++) {
-        const char *command = strchr(rd->units.v[i], '\037');
-        size_t len = (size_t)(command - rd->units.v[i]);
-        if (strlen(unit) != len || strncmp(unit, rd->units.v[i], len) != 0 ||
-            !schedule_is_backup(rd->of->adapter, command + 1, &rd->scripts, &blocks))
+    for (size_t i = 0; i < rd->n_units; i++) {
+        struct unit *u = &rd->units[i];
+        if (strcmp(unit, u->id) != 0)
             continue;
-        add_start(rd, t, command + 1, src->name, blocks);
+        if (!u->asked)
+            u->is = is_backup(rd->of->adapter, u->command, &rd->scripts, &u->blocks);
+        u->asked = true;
+        if (!u->is)
+            continue;
+        add_start(rd, t, u->command, src->name, u->blocks);
         return;
     }
 }
@@ -467,12 +577,15 @@ static void take_unit_line(struct reading *rd, const char *text, const char **id
 
     if (strncmp(text, "Id=", 3) == 0) {
         *id = text + 3;
-    } else if (strncmp(text, "ExecStart=", 10) == 0 && argv && *id && rd->units.n < SCRIPTS_MAX) {
+    } else if (strncmp(text, "ExecStart=", 10) == 0 && argv && *id) {
         const char *end = strstr(argv, " ; ignore_errors=");
         argv += strlen("argv[]=");
-        strs_add(rd->a, &rd->units,
-                 arena_printf(rd->a, "%s\037%.*s", *id, end ? (int)(end - argv) : (int)strlen(argv),
-                              argv));
+        size_t len = end && end > argv ? (size_t)(end - argv) : strlen(argv);
+        if (rd->n_units == UNITS_MAX || len > LINE_BYTES_MAX || strlen(*id) > LINE_BYTES_MAX)
+            leave_out(rd, "systemd's timers", "there is more of their services than can be read");
+        else
+            rd->units[rd->n_units++] =
+                (struct unit){.id = *id, .command = arena_strndup(rd->a, argv, len)};
     }
 }
 
@@ -481,7 +594,9 @@ static void take_source(struct reading *rd, const char *text, struct source *src
     const char *form = strchr(text, ' ');
     const char *name = form ? strchr(form + 1, ' ') : NULL;
 
-    *src = (struct source){.form = "", .name = "", .zone = rd->to->zone};
+    buf_free(&src->settings);
+    *src = (struct source){
+        .form = "", .name = "", .zone = rd->to->zone, .settings = buf_make(SETTINGS_MAX)};
     if (!name)
         return;
     src->form = arena_strndup(rd->a, form + 1, (size_t)(name - form - 1));
@@ -511,19 +626,23 @@ static void read_first(struct reading *rd)
             rd->knows_cron_tz = strcmp(v, "no") != 0;
         else if ((v = value_of(line, "migration")) && read_seconds(v, &seconds))
             rd->to->migration_s = seconds > rd->to->migration_s ? seconds : rd->to->migration_s;
-        else if ((v = value_of(line, "script")) && rd->scripts.n < SCRIPTS_MAX)
-            strs_add(rd->a, &rd->scripts, v);
-        else if ((v = value_of(line, "tz")) && rd->zones.n < NOTES_MAX)
-            strs_add(rd->a, &rd->zones, v);
+        else if ((v = value_of(line, "script")) && rd->rows.n < SCRIPTS_MAX)
+            strs_add(rd->a, &rd->rows, v);
+        else if (v)
+            leave_out(rd, "scripts", "there are more than can be looked at");
+        else if ((v = value_of(line, "tz")) && rd->n_zones < NOTES_MAX)
+            rd->zones[rd->n_zones++].row = v;
         else if ((v = value_of(line, "unit")))
             take_unit_line(rd, v, &id);
     }
+    rd->scripts = scripts_of(rd->a, &rd->rows);
     rd->to->zone = zone_of_host(rd, hex, offset);
 }
 
 static void read_sources(struct reading *rd)
 {
-    struct source src = {.form = "", .name = "", .zone = rd->to->zone};
+    struct source src = {
+        .form = "", .name = "", .zone = rd->to->zone, .settings = buf_make(SETTINGS_MAX)};
 
     for (const char *at = rd->of->answer; *at;) {
         const char *line = cut_line(rd->a, &at);
@@ -534,13 +653,20 @@ static void read_sources(struct reading *rd)
             strs_add(
                 rd->a, &rd->to->unread,
                 arena_printf(rd->a, "%s: %s", text_shown(rd->a, src.name), text_shown(rd->a, v)));
-        else if (!(v = value_of(line, "line")) || ++rd->lines > LINES_MAX)
+        else if (!(v = value_of(line, "line")))
             continue;
+        else if (++rd->lines > LINES_MAX) {
+            if (!src.cut)
+                leave_out(rd, src.name, "there are more lines than can be read");
+            src.cut = true;
+        } else if (strlen(v) > LINE_BYTES_MAX)
+            leave_out(rd, src.name, "a line is longer than can be read");
         else if (strcmp(src.form, "timers") == 0)
             take_timer_line(rd, &src, v);
         else
             take_table_line(rd, &src, v);
     }
+    buf_free(&src.settings);
 }
 
 static void read_given(struct reading *rd)
@@ -551,8 +677,7 @@ static void read_given(struct reading *rd)
         if (cron_parse(rd->a, rd->of->given->v[i], false, &l) != CRON_COMMAND)
             continue;
         /* Who wrote it there says that it is one. */
-        if (!schedule_is_backup(rd->of->adapter, l.command, &rd->scripts, &blocks) ||
-            blocks == BLOCKS_MAYBE)
+        if (!is_backup(rd->of->adapter, l.command, &rd->scripts, &blocks) || blocks == BLOCKS_MAYBE)
             blocks = BLOCKS_YES;
         if (add_start(rd, cron_next(&l, rd->to->zone, rd->to->now_unix - rd->of->back_s),
                       *l.command ? l.command : "a backup", "the recipe", blocks) &&
@@ -578,6 +703,7 @@ bool schedule_parse(struct arena *a, const struct schedule_of *of, struct schedu
 
     *ret = (struct schedule){.migration_s = -1, .now_unix = -1};
     ret->v = arena_array(a, STARTS_MAX, sizeof *ret->v);
+    rd.units = arena_array(a, UNITS_MAX, sizeof *rd.units);
     read_first(&rd);
     if (ret->now_unix < 0 || !strstr(of->answer, "\nend schedule\n"))
         return err_set(err, ERR_FAILED, "the answer about the next backups is not whole");

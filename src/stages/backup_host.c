@@ -9,7 +9,14 @@
 #include "stages/scripts.h"
 #include "stages/server.h"
 
-enum { ASK_EVERY_MS = 10000, LOOK_MS = 30000, EARLY_S = 10, PAST_MAX = 60, BIRTH_S = 60 };
+enum {
+    ASK_EVERY_MS = 10000,
+    LOOK_MS = 30000,
+    EARLY_S = 10,
+    PAST_MAX = 60,
+    BIRTH_S = 60,
+    PIPELINE_MAX = 20
+};
 
 enum { YOUNGER_S = 2, OLDER_S = 60 };
 
@@ -113,7 +120,7 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
             long long pid = number(v, NUMBER_ID_MAX);
             t->client_pid = pid > 0 ? (long)pid : 0;
             t->pipeline = (struct strs){0};
-        } else if ((v = value_of(line, len, "through"))) {
+        } else if ((v = value_of(line, len, "through")) && t->pipeline.n < PIPELINE_MAX) {
             strs_add(a, &t->pipeline, v);
         } else if ((v = value_of(line, len, "output"))) {
             t->bytes = number(v, NUMBER_BYTES_MAX);

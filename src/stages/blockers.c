@@ -98,8 +98,13 @@ const char *blocker_statement(struct arena *a, const char *query)
         query++;
     }
     /* Not through the middle of a character. */
-    while (*query && b.len && !text_is_utf8(b.text, b.len))
-        b.text[--b.len] = '\0';
+    for (size_t k = 1; *query && k <= 4 && k <= b.len; k++) {
+        unsigned char c = (unsigned char)b.text[b.len - k];
+        if (c >= 0xc0 && !text_is_utf8(b.text + b.len - k, k))
+            b.len -= k;
+        if ((c & 0xc0) != 0x80)
+            break;
+    }
     while (b.len && !*query && (b.text[b.len - 1] == ' ' || b.text[b.len - 1] == ';'))
         b.len--;
     const char *text = arena_printf(a, "%.*s%s", (int)b.len, b.text, *query ? "..." : "");

@@ -8,7 +8,13 @@
 #include "stages/scripts.h"
 #include "stages/server.h"
 
-enum { ASK_MS = 60000, ROWS_MAX = 200, ROWS_OF_SCHEMA = 60000, LINE_MAX_SHOWN = 300 };
+enum {
+    ASK_MS = 60000,
+    ROWS_MAX = 200,
+    ROWS_OF_SCHEMA = 60000,
+    LINE_MAX_SHOWN = 300,
+    GHOSTS_MAX = 100
+};
 
 bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
                     struct err *err)
@@ -262,9 +268,27 @@ static bool end_ghost(struct run *r, size_t host, const struct ghost *g, const c
     return true;
 }
 
+/* What the host answers about a run, in one of its first `n` lines: alive, gone or unknown.  Of
+ * what it says nothing about, nothing is ended. */
+static const char *word_on(struct arena *a, const char *answer, size_t n, const char *run)
+{
+    static const char *const words[] = {"gone", "unknown"};
+
+    for (; *answer && n; n--) {
+        size_t len = strcspn(answer, "\n");
+        for (size_t i = 0; i < 2; i++) {
+            const char *line = arena_printf(a, "%s %s", words[i], run);
+            if (strlen(line) == len && strncmp(answer, line, len) == 0)
+                return words[i];
+        }
+        answer += len + (answer[len] == '\n');
+    }
+    return "alive";
+}
+
 bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, struct err *err)
 {
-    const char *others = "";
+    struct strs others = {0};
     struct reply *reply;
     struct strs rows;
     const char *why;
@@ -274,9 +298,9 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
     const char *sql = server_of(r->recipe)->named(r->arena, r->server_version);
     if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
-    struct ghost *ghosts = arena_array(r->arena, rows.n + 1, sizeof *ghosts);
+    struct ghost *ghosts = arena_array(r->arena, GHOSTS_MAX, sizeof *ghosts);
     size_t n = 0;
-    for (size_t i = 0; i < rows.n; i++) {
+    for (size_t i = 0; i < rows.n && n < GHOSTS_MAX; i++) {
         const char *application = db_field(r->arena, rows.v[i], 1);
         const char *pid = db_field(r->arena, rows.v[i], 2);
         struct ghost g = {.run = run_of(r->arena, application), .application = application};
@@ -287,20 +311,21 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
         g.session = (struct db_session){(long)number, db_field(r->arena, rows.v[i], 4),
                                         db_field(r->arena, rows.v[i], 3)};
         ghosts[n++] = g;
-        others = arena_printf(r->arena, "%s %s", others, g.run);
+        strs_add(r->arena, &others, g.run);
     }
     if (!n)
         return true;
-    if (!ask_host(r, s, host, "alive", assignment(r, "others", others), &reply, err))
+    if (!ask_host(r, s, host, "alive", assignment(r, "others", strs_joined(r->arena, &others, " ")),
+                  &reply, err))
         return false;
-    for (size_t i = 0; i < n; i++) {
-        const char *is =
-            strstr(reply->out, arena_printf(r->arena, "gone %s\n", ghosts[i].run))      ? "gone"
-            : strstr(reply->out, arena_printf(r->arena, "unknown %s\n", ghosts[i].run)) ? "unknown"
-                                                                                        : "alive";
-        if (!end_ghost(r, host, &ghosts[i], is, err))
+    for (size_t i = 0; i < n; i++)
+        if (!end_ghost(r, host, &ghosts[i], word_on(r->arena, reply->out, n, ghosts[i].run), err))
             return false;
-    }
+    if (n == GHOSTS_MAX)
+        run_warn(r, r->recipe->hosts[host].name,
+                 "earlier runs have more than %d sessions in the database: only so many were looked"
+                 " at",
+                 GHOSTS_MAX);
     return true;
 }
 

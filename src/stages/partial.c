@@ -6,7 +6,7 @@
 #include "stages/scripts.h"
 #include "stages/server.h"
 
-enum { LOOK_MS = 30000, TOGETHER_S = 10, OPEN_S = 10 };
+enum { LOOK_MS = 30000, TOGETHER_S = 10, OPEN_S = 10, DUMPS_MAX = 1000 };
 
 static bool is_dump(const struct backup *b)
 {
@@ -59,7 +59,13 @@ static bool is_partial(const struct backups *all, const struct backup *b)
 
 void partial_mark(struct backups *b)
 {
+    size_t dumps = 0;
+
     for (size_t i = 0; i < b->n; i++)
+        dumps += is_dump(&b->v[i]);
+    /* Each is held against each.  Where there are more than any parallel dump has, none is taken
+     * for one of a few tables: a migration waits for all of them. */
+    for (size_t i = 0; dumps <= DUMPS_MAX && i < b->n; i++)
         b->v[i].partial = is_partial(b, &b->v[i]);
 }
 
@@ -74,11 +80,9 @@ bool partial_is_open(const struct backup *b)
 static bool concurrently(struct run *r, size_t host, const char **ret, struct err *err)
 {
     const struct strs *paths = &r->recipe->migrate.paths;
-    const char *list = paths->n ? "" : ".";
+    const char *list = paths->n ? strs_joined(r->arena, paths, "\n") : ".";
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    for (size_t i = 0; i < paths->n; i++)
-        list = arena_printf(r->arena, "%s%s%s", list, i ? "\n" : "", paths->v[i]);
     quote_assign(&b, "where", run_folder(r, host));
     quote_assign(&b, "paths", list);
     quote_assign(&b, "command", r->recipe->migrate.run ? r->recipe->migrate.run : "");

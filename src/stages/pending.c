@@ -4,7 +4,14 @@
 
 #include <regex.h>
 
-enum { GROUPS = 4, LINE_LOOKED_AT = 4096, NAME_BYTES_MAX = 200, REVISIONS_MAX = 5000 };
+enum {
+    GROUPS = 4,
+    LINE_LOOKED_AT = 4096,
+    LINES_MAX = 100000,
+    OUTPUT_MAX = 2 * 1024 * 1024,
+    NAME_BYTES_MAX = 200,
+    REVISIONS_MAX = 5000
+};
 
 /* How one tool answers.  Both are matched against each line; without a single line that is known
  * to be its own, the answer is some other program's. */
@@ -72,8 +79,9 @@ static void names_add(struct arena *a, struct strs *names, struct buf *name)
 
 /* ---- by regular expressions ---- */
 
-/* The number of lines that match; unknown when an expression is none, no line is known, or one is
- * too long to be sure of.  A line whose name's groups are empty is its own name. */
+/* The number of lines that match; unknown when an expression is none, no line is known, one is too
+ * long to be sure of, or there are more than any tool prints.  A line whose name's groups are empty
+ * is its own name. */
 static long count_lines(struct arena *a, const struct tool *tool, const char *out,
                         struct strs *names)
 {
@@ -81,18 +89,24 @@ static long count_lines(struct arena *a, const struct tool *tool, const char *ou
     regex_t known;
     regmatch_t at[GROUPS + 1];
     bool cut = false;
+    long lines = 0;
     long n = 0;
 
     if (regcomp(&pending, tool->pending, REG_EXTENDED) != 0)
         return PENDING_UNKNOWN;
     bool seen = !tool->known;
     bool ok = seen || regcomp(&known, tool->known, REG_EXTENDED | REG_NOSUB) == 0;
+    bool compiled = ok;
     struct buf line = buf_make(LINE_LOOKED_AT);
     while (ok && line_next(&out, &line)) {
         struct buf name = buf_make(NAME_BYTES_MAX);
-        bool found = regexec(&pending, line.text, GROUPS + 1, at, 0) == 0;
+        /* Where the groups are takes many times as long to find out. */
+        bool named = names->n < PENDING_NAMES_MAX;
+        bool found = regexec(&pending, line.text, 0, NULL, 0) == 0 &&
+                     (!named || regexec(&pending, line.text, GROUPS + 1, at, 0) == 0);
+        ok = ++lines <= LINES_MAX;
         seen = seen || found || regexec(&known, line.text, 0, NULL, 0) == 0;
-        for (const char *g = tool->name; found && *g; g++) {
+        for (const char *g = tool->name; found && named && *g; g++) {
             const regmatch_t *m = &at[*g - '0'];
             if (m->rm_so < 0)
                 continue;
@@ -110,7 +124,7 @@ static long count_lines(struct arena *a, const struct tool *tool, const char *ou
     }
     buf_free(&line);
     regfree(&pending);
-    if (ok && tool->known)
+    if (compiled && tool->known)
         regfree(&known);
     return !ok || !seen || (cut && !n) ? PENDING_UNKNOWN : n;
 }
@@ -225,17 +239,36 @@ static bool read_revision(struct arena *a, const char *line, struct revision *re
 struct history {
     struct revision *v;
     size_t n;
+    struct revision **by_id;
     size_t *applied; /* room for all; each is in it once */
     size_t n_applied;
 };
 
+static int by_id(const void *a, const void *b)
+{
+    const struct revision *x = *(struct revision *const *)a;
+    const struct revision *y = *(struct revision *const *)b;
+    int order = strcmp(x->id, y->id);
+
+    return order ? order : x < y ? -1 : x > y;
+}
+
+/* All of one id are applied at once, so the first of them tells of the others. */
 static void apply(struct history *h, const char *id)
 {
-    for (size_t i = 0; i < h->n; i++)
-        if (!h->v[i].applied && strcmp(h->v[i].id, id) == 0) {
-            h->v[i].applied = true;
-            h->applied[h->n_applied++] = i;
-        }
+    size_t low = 0;
+
+    for (size_t high = h->n; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(h->by_id[middle]->id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < h->n && !h->by_id[low]->applied && strcmp(h->by_id[low]->id, id) == 0; low++) {
+        h->by_id[low]->applied = true;
+        h->applied[h->n_applied++] = (size_t)(h->by_id[low] - h->v);
+    }
 }
 
 static const char *current_id(struct arena *a, const char *line)
@@ -280,6 +313,10 @@ static long read_alembic(struct arena *a, const char *out, struct strs *names)
 
     if (!read_history(a, out, &h, &current))
         return PENDING_UNKNOWN;
+    h.by_id = arena_array(a, h.n, sizeof *h.by_id);
+    for (size_t i = 0; i < h.n; i++)
+        h.by_id[i] = &h.v[i];
+    qsort(h.by_id, h.n, sizeof *h.by_id, by_id);
     for (size_t i = 0; i < current.n; i++)
         apply(&h, current.v[i]);
     for (size_t i = 0; i < h.n_applied; i++)
@@ -300,6 +337,8 @@ static long read_alembic(struct arena *a, const char *out, struct strs *names)
 long pending_read(struct arena *a, const struct pending_when *when, int status, const char *out,
                   struct strs *ret_names)
 {
+    if (strlen(out) > OUTPUT_MAX)
+        return PENDING_UNKNOWN;
     if (when->tool == PENDING_OWN)
         return read_own(a, when, status, out, ret_names);
     /* Before the first migration Rails ends with 1, and Sqitch too: not known, not nothing. */

@@ -25,13 +25,45 @@ static bool is_row(const char *row, const char *kind)
     return strncmp(row, kind, n) == 0 && row[n] == '\037';
 }
 
-static size_t find(const struct sampled *s, const char *name)
-{
-    size_t i = 0;
+/* A table's name, and its place in the dump's order. */
+struct place {
+    const char *name;
+    size_t at;
+};
 
-    while (i < s->n && strcmp(s->names[i], name) != 0)
-        i++;
-    return i;
+static int by_name(const void *a, const void *b)
+{
+    const struct place *x = a;
+    const struct place *y = b;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : x->at < y->at ? -1 : x->at > y->at;
+}
+
+static struct place *places(struct arena *a, const struct sampled *s)
+{
+    struct place *v = arena_array(a, s->n + 1, sizeof *v);
+
+    for (size_t i = 0; i < s->n; i++)
+        v[i] = (struct place){s->names[i], i};
+    if (s->n)
+        qsort(v, s->n, sizeof *v, by_name);
+    return v;
+}
+
+/* The first of that name; s->n when there is none. */
+static size_t find(const struct sampled *s, const struct place *v, const char *name)
+{
+    size_t low = 0;
+
+    for (size_t high = s->n; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(v[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->n && strcmp(v[low].name, name) == 0 ? v[low].at : s->n;
 }
 
 const struct sampled *sampled_read(struct arena *a, const struct strs *rows)
@@ -43,21 +75,25 @@ const struct sampled *sampled_read(struct arena *a, const struct strs *rows)
 
     s->names = arena_array(a, rows->n + 1, sizeof *s->names);
     s->bytes = arena_array(a, rows->n + 1, sizeof *s->bytes);
-    for (size_t i = 0; i < rows->n && s->n < TABLES_MAX; i++) {
+    for (size_t i = 0; i < rows->n; i++) {
         const char *bytes = db_field(a, rows->v[i], 2);
         long long size;
         if (!is_row(rows->v[i], "table") || !number_read(bytes, NUMBER_BYTES_MAX, &size))
             continue;
+        /* A guess from a part of the tables would be one too low. */
+        if (s->n == TABLES_MAX)
+            return NULL;
         s->names[s->n] = plain(a, db_field(a, rows->v[i], 1));
         s->bytes[s->n] = size;
         disk += s->bytes[s->n++];
     }
+    const struct place *place = places(a, s);
     for (size_t i = 0; i < rows->n; i++) {
         const char *bytes = db_field(a, rows->v[i], 2);
         long long size;
         if (!is_row(rows->v[i], "text") || !number_read(bytes, NUMBER_BYTES_MAX, &size))
             continue;
-        size_t at = find(s, plain(a, db_field(a, rows->v[i], 1)));
+        size_t at = find(s, place, plain(a, db_field(a, rows->v[i], 1)));
         if (at == s->n || known[at])
             continue;
         sampled += s->bytes[at];

@@ -10,10 +10,8 @@ void linked_assign(struct run *r, struct buf *b)
     const char *names[] = {"linked_files", "linked_dirs"};
 
     for (size_t k = 0; k < 2; k++) {
-        const char *text = "";
-        for (size_t i = 0; i < lists[k]->n; i++)
-            text = arena_printf(r->arena, "%s%s\n", text, lists[k]->v[i]);
-        quote_assign(b, names[k], text);
+        const char *text = strs_joined(r->arena, lists[k], "\n");
+        quote_assign(b, names[k], *text ? arena_printf(r->arena, "%s\n", text) : "");
     }
 }
 

@@ -62,18 +62,19 @@ static const char *one_field(struct arena *a, const char *text)
 
 static const char *sessions_text(struct run *r, const struct backups *b)
 {
-    const char *text = "";
+    struct strs lines = {0};
 
     for (size_t i = 0; i < b->n; i++) {
         const struct backup *one = &b->v[i];
         if (!one->blocks_migrations || !server_is_dump(server_of(r->recipe), one->kind))
             continue;
-        text = arena_printf(
-            r->arena, "%s%s %s %s\n", text, one->kind,
-            one->client_port ? arena_printf(r->arena, "%ld", one->client_port) : "-",
-            one->since_unix < 0 ? "-" : arena_printf(r->arena, "%lld", one->since_unix));
+        strs_add(r->arena, &lines,
+                 arena_printf(
+                     r->arena, "%s %s %s\n", one->kind,
+                     one->client_port ? arena_printf(r->arena, "%ld", one->client_port) : "-",
+                     one->since_unix < 0 ? "-" : arena_printf(r->arena, "%lld", one->since_unix)));
     }
-    return text;
+    return strs_joined(r->arena, &lines, "");
 }
 
 static const struct backup *first_of(const struct backups *b)
@@ -220,17 +221,18 @@ static bool begin(struct run *r, const struct step *s, size_t host, const struct
     const char *out;
 
     stop->record = record_of(r, first_of(b), stop->why);
-    stop->outputs = "";
+    struct strs outputs = {0};
     if (!act(r, s, host, "stop-begin", "", b, stop, &out, err))
         return false;
     while (*out) {
         const char *v;
         const char *line = next_line(r, &out);
         if ((v = value_of(line, "output")))
-            stop->outputs = arena_printf(r->arena, "%s%s\n", stop->outputs, v);
+            strs_add(r->arena, &outputs, arena_printf(r->arena, "%s\n", v));
         else if (value_of(line, "termed"))
             stop->n_termed++;
     }
+    stop->outputs = strs_joined(r->arena, &outputs, "");
     return true;
 }
 

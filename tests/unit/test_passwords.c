@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "core/passwords.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 
@@ -89,9 +91,33 @@ static void everywhere(void **state)
     arena_free(&a);
 }
 
+/* Megabytes of what used to be looked at again from each place.  The walk takes a fraction of a
+ * second; one that is not linear takes hours, and is ended. */
+static void long_texts(void **state)
+{
+    (void)state;
+    static const char *const units[] = {
+        "a:", "://a:\"", "://a:b:", " ", " -pa", "KEY=", "aKE", "-u a ",       "PASS=\"x ",
+        "'",  "\"",      "\\",      "@", "\xff", "a:b@", "=",   "--password ", "://a:1"};
+
+    for (size_t i = 0; i < N(units); i++) {
+        struct arena a = {0};
+        struct buf b = buf_make(8 << 20);
+        buf_puts(&b, i % 2 ? "curl mysql " : "");
+        while (b.len < 4 << 20)
+            buf_puts(&b, units[i]);
+        alarm(120);
+        assert_non_null(passwords_hidden(&a, b.text));
+        alarm(0);
+        buf_free(&b);
+        arena_free(&a);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(hidden), cmocka_unit_test(everywhere)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(hidden), cmocka_unit_test(everywhere),
+                                       cmocka_unit_test(long_texts)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 #define HEAD    "now 1795312560\noffset +0000\n" /* 2026-11-22 01:56 UTC */
@@ -369,6 +370,134 @@ static void odd_lines(void **state)
     buf_free(&b);
 }
 
+/* `n` such lines in front of another. */
+static void read_lines(const char *first, const char *line, int n, const char *last)
+{
+    struct buf b = buf_make(16 << 20);
+
+    buf_puts(&b, first);
+    for (int i = 0; i < n; i++)
+        buf_puts(&b, line);
+    buf_puts(&b, last);
+    assert_false(b.full);
+    read_all(b.text);
+    buf_free(&b);
+}
+
+static bool is_unread(const char *what)
+{
+    for (size_t i = 0; i < s.unread.n; i++)
+        if (strstr(s.unread.v[i], what))
+            return true;
+    return false;
+}
+
+#define OWN "source read own crontab\n"
+
+/* What is not looked at is said: there may be a backup in it. */
+static void too_much(void **state)
+{
+    (void)state;
+    read_lines(OWN, "line 0 2 * * * true\n", 5000, "");
+    assert_int_equal(s.unread.n, 0);
+    read_lines(OWN, "line 0 2 * * * true\n", 5001, "line 0 2 * * * pg_dump x\n");
+    assert_true(is_unread("crontab: there are more lines"));
+    assert_int_equal(s.unread.n, 1);
+    read_lines(OWN "line 0 2 * * * ", "pg_dump ", 8200, "\n");
+    assert_true(is_unread("crontab: a line is longer"));
+    assert_int_equal(s.n, 0);
+    read_lines(OWN, "line 0 2 * * * pg_dump x\n", 201, "");
+    assert_true(is_unread("crontab: there are more backups"));
+    read_lines("", "script named /opt/x\n", 501, OWN "line 0 2 * * * true\n");
+    assert_true(is_unread("scripts: there are more"));
+    read_lines("", "unit Id=a\nunit ExecStart={ path=/x ; argv[]=/x ; ignore_errors=no\n", 501,
+               OWN);
+    assert_true(is_unread("timers: there is more"));
+    /* A command is whole with all its settings, or is not run again. */
+    read_lines(OWN, "line PGHOST=db\n", 100, "line 0 2 * * * pg_dump x\n");
+    assert_non_null(strstr(s.v[0].text, "export PGHOST='db'\n"));
+    read_lines(OWN, "line PGHOST=db\n", 600, "line 0 2 * * * pg_dump x\n");
+    assert_int_equal(s.n, 1);
+    assert_null(s.v[0].text);
+}
+
+/* Each of these takes a fraction of a second; read so that its time grows with the square of its
+ * length, hours. */
+static void long_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first;
+        const char *line;
+        const char *last;
+    } rows[] = {
+        {OWN "line 0 2 * * * ", "a ", "\n"},
+        {OWN "line 0 2 * * * ", "a:", "\n"},
+        {OWN "line x pg_dump ", "a:", "\n"},
+        {OWN, "line A=12345678901234567890\n", ""},
+        {OWN, "line 0 0 30 2 * pg_dump x\n", ""},
+        {"source read timers timers\nline ", "Mon 2026 ", "\n"},
+        {"unit Id=", "a", "\nsource read timers timers\n"},
+    };
+
+    for (size_t i = 0; i < N(rows); i++) {
+        struct buf b = buf_make(8 << 20);
+        for (int k = 0; k < 400; k++)
+            buf_printf(&b, "script named /opt/x%d\n", k);
+        buf_puts(&b, rows[i].first);
+        while (b.len < 4 << 20)
+            buf_puts(&b, rows[i].line);
+        buf_puts(&b, rows[i].last);
+        alarm(120);
+        read_all(b.text);
+        alarm(0);
+        buf_free(&b);
+        arena_free(&arena);
+    }
+    /* Zones are large, and each is read once. */
+    struct buf b = buf_make(8 << 20);
+    buf_puts(&b, "tz X ");
+    for (int i = 0; i < 100000; i++)
+        buf_puts(&b, "54");
+    buf_puts(&b, "\n" OWN);
+    for (int i = 0; i < 5000; i++)
+        buf_puts(&b, "line CRON_TZ=X\n");
+    alarm(120);
+    read_all(b.text);
+    alarm(0);
+    assert_int_equal(s.unread.n, 0);
+    buf_free(&b);
+}
+
+/* In the times of timers, too, what is no time is none. */
+static void timers_that_lie(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"Mon 9999999999-11-23 00:00:00 UTC",
+                                       "Mon 2026-13-23 00:00:00 UTC",
+                                       "Mon 2026-11-32 00:00:00 UTC",
+                                       "Mon 2026-11-23 24:00:00 UTC",
+                                       "Mon 2026-11-23 00:60:00 UTC",
+                                       "Mon 2026-11--3 00:00:00 UTC",
+                                       "Mon 2026-11-23 00:00:00 CET",
+                                       "Mon 2026-11-23 00:00:00 UTCX",
+                                       "Mon 0000-11-23 00:00:00 UTC",
+                                       "Mon -999-11-23 00:00:00 UTC",
+                                       "Mon",
+                                       "Mon 2026-11-23 00:00:0",
+                                       "\xff\xfe\xff 2026-11-23 00:00:00 UTC"};
+
+    for (size_t i = 0; i < N(none); i++) {
+        read_all(arena_printf(
+            &arena,
+            "unit Id=x.service\nunit ExecStart={ path=/x ; argv[]=pg_dump x ; ignore_errors=no\n"
+            "source read timers timers\nline %s - - - x.timer x.service\n",
+            none[i]));
+        if (s.n)
+            fail_msg("'%s' is taken for %lld", none[i], s.v[0].unix_s);
+    }
+}
+
 static void migrations(void **state)
 {
     (void)state;
@@ -392,6 +521,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(zones, setup, teardown),
         cmocka_unit_test_setup_teardown(odd_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(migrations, setup, teardown),
+        cmocka_unit_test_setup_teardown(too_much, setup, teardown),
+        cmocka_unit_test_setup_teardown(timers_that_lie, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_answers, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
