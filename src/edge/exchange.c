@@ -120,15 +120,17 @@ bool exchange_input_is_over(const struct exchange *x)
 
 static void hold_if_told(struct exchange *x)
 {
-    const char *line = x->out.text;
+    const char *line = x->out.text + x->hold_at;
+    const char *end;
 
     if (!x->call.hold || x->held)
         return;
-    while (line && strncmp(line, "held", 4) != 0) {
-        line = strchr(line, '\n');
-        line = line ? line + 1 : NULL;
+    /* Lines that have been looked at are not again, however much it says. */
+    while ((end = memchr(line, '\n', x->out.len - x->hold_at)) && strncmp(line, "held", 4) != 0) {
+        x->hold_at += (size_t)(end + 1 - line);
+        line = end + 1;
     }
-    if (!line || !strchr(line, '\n'))
+    if (!end)
         return;
     x->held = true;
     x->done = true;
@@ -268,6 +270,7 @@ struct reply exchange_reply(struct arena *a, const struct exchange *x)
     } else if (x->out.full && r.kind == REPLY_EXIT) {
         r.kind = REPLY_LOST;
         r.why = "the host's answer was larger than 8 MB";
+        r.too_large = true;
     }
     return r;
 }

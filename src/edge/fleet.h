@@ -53,6 +53,7 @@ struct reply {
     size_t out_len;
     const char *err_out; /* the last of standard error, terminated */
     const char *why;     /* one line, for the kinds that are not an end; else NULL */
+    bool too_large;      /* LOST, since only the beginning of the answer is in `out` */
 };
 
 /* Takes standard output as it comes. */

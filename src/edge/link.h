@@ -40,9 +40,10 @@ struct exchange {
     struct buf out;
     struct buf err_out;
     bool input_ended;
-    bool done; /* there is a reply */
-    bool held; /* it has said that it holds */
-    bool over; /* the carrier is through with it */
+    bool done;      /* there is a reply */
+    bool held;      /* it has said that it holds */
+    size_t hold_at; /* the lines of its output before this do not say so */
+    bool over;      /* the carrier is through with it */
     bool let_go;
     int beats; /* heartbeats still to be written */
     long long last_beat_ms;

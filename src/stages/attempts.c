@@ -216,7 +216,11 @@ static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
     struct strs done = {0};
     for (size_t i = 0; server->keeps && i < left->n; i++)
         strs_add(r->arena, &done, leftover_text(r->arena, left->v[i]));
-    if (done.n)
+    if (server->keeps && !t->before.known)
+        err->msg = arena_printf(
+            r->arena, "%s; what it had done stays, and could not be looked up (%s)", err->msg,
+            t->before.why ? t->before.why : "the database could not be asked");
+    else if (done.n)
         err->msg = arena_printf(r->arena, "%s; what it had done stays: %s", err->msg,
                                 strs_first(r->arena, &done, NAMES_SHOWN));
     for (size_t i = 0; !server->keeps && i < left->n; i++)

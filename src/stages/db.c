@@ -9,7 +9,7 @@
 #include "stages/scripts.h"
 #include "stages/server.h"
 
-enum { SQL_MS = 60000, WHY_MAX = 1000 };
+enum { SQL_MS = 60000, WHY_MAX = 1000, ROWS_MAX = 100000 };
 
 const char *db_encoding(const struct run *r)
 {
@@ -95,6 +95,11 @@ static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_ro
         *ret_why = "the database did not answer within a minute";
         return true;
     }
+    /* Of a part of the rows nothing is concluded. */
+    if (reply.too_large) {
+        *ret_why = reply.why;
+        return true;
+    }
     if (!run_judge(r, host, &reply, err))
         return false;
     const char *status = answer_value(r->arena, reply.out, "client");
@@ -102,8 +107,10 @@ static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_ro
         *ret_why = db_why(r, &reply, status);
     for (const char *at = reply.out; *at;) {
         size_t len = strcspn(at, "\n");
-        if (strncmp(at, "row ", 4) == 0)
+        if (strncmp(at, "row ", 4) == 0 && ret_rows->n < ROWS_MAX)
             strs_add(r->arena, ret_rows, arena_strndup(r->arena, at + 4, len - 4));
+        else if (strncmp(at, "row ", 4) == 0)
+            *ret_why = arena_printf(r->arena, "it answered with more than %d rows", ROWS_MAX);
         at += len + (at[len] == '\n');
     }
     return true;

@@ -12,6 +12,7 @@ enum {
     ASK_MS = 60000,
     ROWS_MAX = 200,
     ROWS_OF_SCHEMA = 60000,
+    KEPT_BYTES_MAX = SCRIPT_BYTES_MAX / 4 * 3, /* of a script, which has more in it */
     LINE_MAX_SHOWN = 300,
     GHOSTS_MAX = 100
 };
@@ -28,14 +29,17 @@ bool leftovers_look(struct run *r, size_t host, long server_version, struct left
     *ret = (struct leftovers){.deadlocks = -1};
     if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
-    ret->known = !why;
+    ret->why = why;
     for (size_t i = 0; i < rows.n; i++) {
         const char *n = db_field(r->arena, rows.v[i], 1);
         if (strncmp(rows.v[i], "deadlocks\037", 10) == 0)
             ret->deadlocks = number_or(n, NUMBER_ID_MAX, -1);
         else if (ret->v.n < most)
             strs_add(r->arena, &ret->v, rows.v[i]);
+        else
+            ret->why = arena_printf(r->arena, "there are more than %zu", most);
     }
+    ret->known = !ret->why;
     return true;
 }
 
@@ -53,43 +57,53 @@ static bool ask_host(struct run *r, const struct step *s, size_t host, const cha
     return run_scripts(r, &t, ret, err);
 }
 
+/* NULL when it is too long to be sent. */
 static const char *assignment(struct run *r, const char *name, const char *value)
 {
-    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+    struct buf b = buf_make(KEPT_BYTES_MAX);
 
     quote_assign(&b, name, value);
-    const char *text = arena_strndup(r->arena, b.text, b.len);
+    const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
+}
+
+/* Nothing is kept then, and nothing that a failed attempt has done is told from what was there. */
+static bool before_is_unknown(struct run *r, size_t host, struct leftovers *ret, const char *why)
+{
+    *ret = (struct leftovers){.deadlocks = ret->deadlocks, .why = why};
+    run_warn(r, r->recipe->hosts[host].name,
+             "could not record %s before the migration: %s; if an attempt fails, what it has"
+             " changed will not be known",
+             server_of(r->recipe)->keeps ? "the schema" : "invalid indexes", why);
+    return true;
 }
 
 bool leftovers_before(struct run *r, const struct step *s, size_t host, long server_version,
                       struct leftovers *ret, struct err *err)
 {
-    const char *text = "";
+    const size_t most = server_of(r->recipe)->keeps ? ROWS_OF_SCHEMA : ROWS_MAX;
     struct reply *reply;
 
     if (!leftovers_look(r, host, server_version, ret, err))
         return false;
     if (!ret->known)
-        return true;
-    size_t len = 0;
-    for (size_t i = 0; i < ret->v.n; i++)
-        len += strlen(ret->v.v[i]) + 1;
-    char *at = arena_alloc(r->arena, len + 1);
-    text = at;
-    for (size_t i = 0; i < ret->v.n; i++) {
-        len = strlen(ret->v.v[i]);
-        memcpy(at, ret->v.v[i], len);
-        at[len] = '\n';
-        at += len + 1;
-    }
-    *at = '\0';
-    if (!ask_host(r, s, host, "keep", assignment(r, "leftovers", text), &reply, err))
+        return before_is_unknown(r, host, ret, ret->why);
+    const char *text = strs_joined(r->arena, &ret->v, "\n");
+    if (*text)
+        text = arena_printf(r->arena, "%s\n", text);
+    const char *values = assignment(r, "leftovers", text);
+    if (!values)
+        return before_is_unknown(r, host, ret,
+                                 arena_printf(r->arena, "its description is larger than %s",
+                                              text_size(r->arena, KEPT_BYTES_MAX)));
+    if (!ask_host(r, s, host, "keep", values, &reply, err))
         return false;
     ret->v = (struct strs){0};
     for (const char *line = reply->out; *line;) {
-        len = strcspn(line, "\n");
+        size_t len = strcspn(line, "\n");
+        if (strncmp(line, "kept ", 5) == 0 && ret->v.n == most)
+            return before_is_unknown(r, host, ret, "the host has kept more than can be");
         if (strncmp(line, "kept ", 5) == 0)
             strs_add(r->arena, &ret->v, arena_strndup(r->arena, line + 5, len - 5));
         line += len + (line[len] == '\n');

@@ -10,7 +10,8 @@
 struct leftovers {
     struct strs v;       /* rows: "index", name; "detach", parent, partition */
     long long deadlocks; /* in this database so far; -1: not known */
-    bool known;          /* false: the database could not be asked */
+    bool known;          /* false: the database could not be asked, or there is too much of it; */
+    const char *why;     /* one line then, else NULL */
 };
 
 bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,

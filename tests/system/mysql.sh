@@ -532,6 +532,43 @@ case_applied_before() {
     same "rows" "$(my 'select count(*) from b' "$DB")" 2
 }
 
+# The server's own client, and behind what the schema is asked for as many tables again as make its
+# description larger than can be kept.
+site_of_many_tables() { # NAME
+    site_mysql "$1"
+    cat >"$SITE/client" <<END
+#!/bin/sh
+# Sessions that stay get their statements one after the other.
+case " \$* " in *' --unbuffered '*) exec $(client "$MARIADB_TCP") "\$@" ;; esac
+sql=\$(cat)
+printf '%s\n' "\$sql" | $(client "$MARIADB_TCP") "\$@" || exit
+case \$sql in *crelease_columns*) awk 'BEGIN { for (i = 0; i < 40000; i++) printf "table%czz_%060d%c%032d\n", 31, i, 31, i }' ;; esac
+END
+    chmod +x "$SITE/client"
+    sed -i "s|mysql: '.*'}|mysql: '$SITE/client'}|" "$RECIPE"
+}
+
+case_schema_too_large_to_keep() {
+    site_of_many_tables too_large
+    todo 1 'alter table b add column early int; alter table nowhere add column x int;'
+    expect 1 deploy production
+    says 'could not record the schema before the migration: its description is larger than 3.1 MB'
+    says 'what it had done stays, and could not be looked up'
+    says_not 'is new'
+    same "attempts" "$(attempts)" 1
+}
+
+# What was changed is not known, so it is not done twice.
+case_schema_too_large_to_try_again() {
+    site_of_many_tables too_large_again
+    person_begin 'start transaction; select * from a;'
+    expect 1 deploy production
+    says 'not tried again: .*what has changed in the schema could not be looked up'
+    says_not 'is new'
+    same "attempts" "$(attempts)" 1
+    person_end
+}
+
 # Whether it came to its end nobody knows, and half of it is done.
 case_s43_host_crashes_halfway() {
     site_mysql s43_crash
