@@ -86,6 +86,63 @@ const char *text_shown(struct arena *a, const char *s)
     return copy;
 }
 
+/* Lines that only prepare: comments, and what sets the shell's options. */
+static bool is_preamble(const char *line, size_t len)
+{
+    return line[0] == '#' || (len > 4 && strncmp(line, "set ", 4) == 0 && strchr("-+", line[4]));
+}
+
+const char *text_command(struct arena *a, const char *command)
+{
+    const char *first = NULL;
+    const char *preamble = "";
+    size_t first_len = 0;
+    size_t preamble_len = 0;
+    size_t lines = 0;
+
+    for (const char *at = command; *at; at += *at == '\n') {
+        size_t len = strcspn(at, "\n");
+        const char *line = at;
+        at += len;
+        for (; len && isspace((unsigned char)*line); line++)
+            len--;
+        while (len && isspace((unsigned char)line[len - 1]))
+            len--;
+        if (!len)
+            continue;
+        lines++;
+        if (!first && !is_preamble(line, len)) {
+            first = line;
+            first_len = len;
+        } else if (!preamble_len) {
+            preamble = line;
+            preamble_len = len;
+        }
+    }
+    if (!first) {
+        first = preamble;
+        first_len = preamble_len;
+    }
+    return lines > 1 ? arena_printf(a, "%.*s ... (+%zu %s)", (int)first_len, first, lines - 1,
+                                    lines == 2 ? "line" : "lines")
+                     : arena_strndup(a, first, first_len);
+}
+
+const char *text_joined(struct arena *a, const char *s)
+{
+    struct buf b = buf_make(strlen(s) + 1);
+
+    for (s += strspn(s, " \t\r\n"); *s; s += strspn(s, " \t\r\n")) {
+        size_t len = strcspn(s, " \t\r\n");
+        buf_puts(&b, b.len ? " " : "");
+        buf_add(&b, s, len);
+        s += len;
+    }
+    const char *text = arena_strndup(a, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
 enum { WORD_MAX = 64, PART_MIN = 4, FAR = 1000 };
 
 static size_t least(size_t a, size_t b)

@@ -12,6 +12,13 @@ void text_visible(struct buf *b, const char *s, size_t len, bool lines);
 /* The same, as a copy in the arena, for one line. */
 const char *text_shown(struct arena *a, const char *s);
 
+/* A command for people, in one line: of one that has several the first that does something, and how
+ * many more there are: "bundle install ... (+2 lines)".  Not harmless yet. */
+const char *text_command(struct arena *a, const char *command);
+
+/* All of it in one line: every stretch of blanks and line ends becomes one blank. */
+const char *text_joined(struct arena *a, const char *s);
+
 /* Whether the bytes are valid UTF-8 (no surrogates, no overlong forms). */
 bool text_is_utf8(const char *s, size_t len);
 

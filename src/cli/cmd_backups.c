@@ -120,7 +120,7 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
         if (kind_about(one->kind))
             printf("%*s  %s\n", (int)strlen(host), "", kind_about(one->kind));
         if (one->query && !lock)
-            printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, one->query));
+            printf("%*s  %s\n", (int)strlen(host), "", text_shown(a, text_joined(a, one->query)));
         if (one->client_pid)
             printf("%*s  %s\n", (int)strlen(host), "", process_text(a, one));
         if (one->blocks_migrations && !lock)

@@ -370,7 +370,7 @@ static const char *first_line(struct arena *a, const struct event *e)
     if (f->host)
         text = arena_printf(a, "%s on %s", text, ui_shown(a, f->host));
     if (f->command)
-        text = arena_printf(a, "%s: '%s'", text, ui_shown(a, f->command));
+        text = arena_printf(a, "%s: '%s'", text, ui_shown(a, text_command(a, f->command)));
     else if (f->how)
         text = arena_printf(a, "%s:", text);
     return arena_printf(a, "%s %s", text, f->how ? ui_shown(a, f->how) : err_word(e->code));

@@ -50,8 +50,61 @@ static struct line begin_line(const struct drawing *d, const struct stage_line *
     return l;
 }
 
+/* "/srv/shop/releases/2026/app" becomes "/srv/.../app", the longest path of the text first, until
+ * it fits: what a line is about is at the two ends of a path. */
+static const char *shorten_paths(struct arena *a, const char *text, size_t columns)
+{
+    while (screen_width(text) > columns) {
+        const char *path = NULL;
+        size_t longest = 0;
+        for (const char *at = text; *at; at += strspn(at, " \"'=")) {
+            size_t len = strcspn(at, " \"'=");
+            const char *first = memchr(at, '/', len);
+            const char *second =
+                first ? memchr(first + 1, '/', len - (size_t)(first + 1 - at)) : NULL;
+            const char *last = at + len;
+            while (second && *last != '/')
+                last--;
+            if (second && last - second > 4 && len > longest) {
+                path = second;
+                longest = len;
+            }
+            at += len;
+        }
+        if (!path)
+            break;
+        const char *end = path + strcspn(path, " \"'=");
+        while (*end != '/')
+            end--;
+        text = arena_printf(a, "%.*s/...%s", (int)(path - text), text, end);
+    }
+    return text;
+}
+
+/* The whole detail, on as many lines as it takes; the time stands in the first one. */
+static void draw_wrapped(struct drawing *d, const struct stage_line *s, struct line *l, size_t end)
+{
+    struct arena a = {0};
+    bool narrow = screen_columns(d->screen) < NARROW;
+    size_t room = room_before(l, end);
+    size_t n = narrow ? 0 : screen_break(s->detail, room);
+    struct flow f = {.style = s->style, .indent = narrow ? 4 : l->width, .live = s->live};
+    const char *rest = s->detail + n + (n && s->detail[n] == ' ');
+
+    line_add(l, s->style, arena_strndup(&a, s->detail, n), room);
+    if (*s->time) {
+        line_to(l, end);
+        line_add(l, STYLE_DIM, s->time, SIZE_MAX);
+    }
+    end_line(d, l, s->live);
+    screen_flow(d->screen, &f, &(struct strs){&rest, 1});
+    arena_free(&a);
+}
+
 void draw_stage(struct drawing *d, const struct stage_line *s)
 {
+    struct arena a = {0};
+
     size_t right = right_edge(d);
     size_t time = screen_width(s->time);
     size_t end = time && right > time + 2 ? right - time : right + 2;
@@ -62,12 +115,18 @@ void draw_stage(struct drawing *d, const struct stage_line *s)
         line_add(&l, s->style, s->hosts, room_before(&l, end));
         line_to(&l, l.width + 2 < next ? next : l.width + 2);
     }
-    line_add(&l, s->style, s->detail, room_before(&l, end));
+    if (!s->live && screen_width(s->detail) > room_before(&l, end)) {
+        draw_wrapped(d, s, &l, end);
+        return;
+    }
+    line_add(&l, s->style, shorten_paths(&a, s->detail, room_before(&l, end)),
+             room_before(&l, end));
     if (time) {
         line_to(&l, end);
         line_add(&l, STYLE_DIM, s->time, time);
     }
     end_line(d, &l, s->live);
+    arena_free(&a);
 }
 
 size_t draw_stage_whole(struct drawing *d, const struct stage_line *s)
@@ -105,7 +164,18 @@ static void draw_row(struct drawing *d, const struct row *r, size_t host_columns
     line_to(&l, 6);
     line_add(&l, failed ? STYLE_RED : STYLE_PLAIN, ui_shown(&a, r->host), host_columns);
     line_to(&l, 6 + host_columns + 2);
-    line_add(&l, failed ? STYLE_RED : STYLE_DIM, ui_shown(&a, text), room_before(&l, end));
+    const char *shown = ui_shown(&a, text);
+    if (r->detail && screen_width(shown) > room_before(&l, end)) {
+        /* Why it waits, or has failed: all of it, without the clock. */
+        struct flow f = {
+            .style = failed ? STYLE_RED : STYLE_DIM, .indent = l.width, .live = true, .begun = &l};
+        screen_flow(d->screen, &f, &(struct strs){&shown, 1});
+        arena_free(&a);
+        return;
+    }
+    if (text == own)
+        shown = shorten_paths(&a, shown, room_before(&l, end));
+    line_add(&l, failed ? STYLE_RED : STYLE_DIM, shown, room_before(&l, end));
     if (!failed) {
         line_to(&l, end);
         line_add(&l, STYLE_DIM, time, right - end);

@@ -25,7 +25,7 @@ struct stage_line {
     bool live; /* of what is under way; else it stays */
 };
 
-/* One line, cut where it must be. */
+/* One line while it lives, cut where it must be; a line that stays is wrapped. */
 void draw_stage(struct drawing *d, const struct stage_line *s);
 
 /* As many lines as the detail takes, without the time.  Returns the column where those

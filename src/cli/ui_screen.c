@@ -141,9 +141,7 @@ static void line_break(struct screen *s, struct line *l, const struct flow *f)
     line_to(l, f->indent);
 }
 
-/* Bytes of a text that is longer than `columns` to put on a line: up to a blank in the
- * second half of it, or whatever fits. */
-static size_t break_at(const char *text, size_t columns)
+size_t screen_break(const char *text, size_t columns)
 {
     size_t fit = screen_fit(text, columns);
 
@@ -169,7 +167,7 @@ void screen_flow(struct screen *s, const struct flow *f, const struct strs *part
         }
         line_to(&l, l.width + gap);
         while (screen_width(part) > l.max - l.width && l.max - l.width >= 2) {
-            size_t n = break_at(part, l.max - l.width);
+            size_t n = screen_break(part, l.max - l.width);
             line_add(&l, f->style, arena_strndup(&a, part, n), SIZE_MAX);
             line_break(s, &l, f);
             part += part[n] == ' ' ? n + 1 : n;

@@ -61,6 +61,10 @@ struct flow {
 };
 void screen_flow(struct screen *s, const struct flow *f, const struct strs *parts);
 
+/* Bytes of a text that is longer than `columns` to put on a line: up to a blank in the second half of
+ * it, or whatever fits. */
+size_t screen_break(const char *text, size_t columns);
+
 void screen_show(struct screen *s);
 
 /* Takes the live lines from the screen until the next screen_show. */

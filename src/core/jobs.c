@@ -10,7 +10,6 @@ enum {
     TAIL_BYTES = 64 * 1024,
     WHY_BYTES = 512 * 1024,
     PARTIAL_MAX = LINE_BYTES_MAX / 2,
-    SECRET_LINE_MIN = 8,
     ATTEMPTS_MAX = 1000000,
     SHOWN_MAX = 1000, /* of a line that is repeated when the job has failed */
     LOOK_MS = 60000,
@@ -505,25 +504,6 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
     return ok;
 }
 
-/* Lines are shown without their neighbours, so each line of a secret is one of its own. */
-static struct strs secrets_by_line(struct run *r)
-{
-    const struct strs *secrets = &r->recipe->secrets;
-    struct strs all = {0};
-
-    for (size_t i = 0; i < secrets->n; i++) {
-        const char *at = secrets->v[i];
-        strs_add(r->arena, &all, at);
-        while (strchr(secrets->v[i], '\n') && *at) {
-            size_t len = strcspn(at, "\n");
-            if (len >= SECRET_LINE_MIN)
-                strs_add(r->arena, &all, arena_strndup(r->arena, at, len));
-            at += len + (at[len] == '\n');
-        }
-    }
-    return all;
-}
-
 /* Without the log the last of what was seen of it.  Of a line that is very long the beginning. */
 static void last_lines(struct run *r, const char *text)
 {
@@ -553,12 +533,11 @@ static void last_lines(struct run *r, const char *text)
 static void tell_lines(struct run *r, const struct job_end *end)
 {
     struct strs lines = excerpt(r->arena, end->why ? end->why : "");
-    struct strs secrets = secrets_by_line(r);
 
     if (!lines.n)
         last_lines(r, end->output);
     for (size_t i = 0; i < lines.n; i++) {
-        const char *text = redact(r->arena, &secrets, lines.v[i]);
+        const char *text = run_redact(r, lines.v[i]);
         strs_add(r->arena, &r->failure.lines,
                  strlen(text) > SHOWN_MAX ? arena_printf(r->arena, "%.*s...", SHOWN_MAX, text)
                                           : text);

@@ -79,7 +79,7 @@ static const struct jobs *one_job(struct arena *a, const char *run, long long ti
     struct jobs *jobs = arena_alloc(a, sizeof *jobs);
 
     jobs->v = arena_alloc(a, sizeof *jobs->v);
-    jobs->v[0] = (struct job){.run = run, .name = run, .timeout_ms = timeout_ms};
+    jobs->v[0] = (struct job){.run = run, .name = text_command(a, run), .timeout_ms = timeout_ms};
     jobs->n = 1;
     return jobs;
 }
@@ -107,7 +107,7 @@ static struct step step_of(struct arena *a, const struct stage *st, const struct
     case WHO_MIGRATE:
         if (r->migrate.run) {
             s.jobs = one_job(a, r->migrate.run, r->migrate.timeout_ms);
-            s.about = r->migrate.run;
+            s.about = s.jobs->v[0].name;
         }
         break;
     case WHO_BUILD:
@@ -119,16 +119,15 @@ static struct step step_of(struct arena *a, const struct stage *st, const struct
         s.roles = r->restart.roles;
         if (r->restart.run)
             s.jobs = one_job(a, r->restart.run, 0);
-        s.about = !r->restart.touch ? r->restart.run
-                  : !r->restart.run
-                      ? arena_printf(a, "touch %s", r->restart.touch)
-                      : arena_printf(a, "touch %s; %s", r->restart.touch, r->restart.run);
+        s.about = !r->restart.touch ? (s.jobs ? s.jobs->v[0].name : NULL)
+                  : !s.jobs         ? arena_printf(a, "touch %s", r->restart.touch)
+                            : arena_printf(a, "touch %s; %s", r->restart.touch, s.jobs->v[0].name);
         break;
     case WHO_HEALTH:
         s.roles = r->health.roles;
         if (r->health.run) {
             s.jobs = one_job(a, r->health.run, 60000);
-            s.about = r->health.run;
+            s.about = s.jobs->v[0].name;
         }
         break;
     }

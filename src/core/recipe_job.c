@@ -19,8 +19,8 @@ static void job_read(struct reader *rd, const struct recipe_key *key, const stru
             value_wrong(rd, key, node, "a command");
         ret->run = text;
     }
-    if (!ret->name)
-        ret->name = ret->run;
+    if (ret->name || ret->run)
+        ret->name = text_command(rd->a, ret->name ? ret->name : ret->run);
 }
 
 void job_list_read(struct reader *rd, const struct recipe_key *key, const struct node *node,

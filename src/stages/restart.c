@@ -1,6 +1,7 @@
 #include "stages/stages.h"
 
 #include "base/quote.h"
+#include "base/text.h"
 #include "core/jobs.h"
 
 static void restart_values(struct run *r, const struct step *s, size_t host, struct buf *b)
@@ -80,7 +81,9 @@ static bool point_back(struct run *r, const struct step *s, struct err *err)
 /* Where the application is restarted by a command, it has to hear of the way back too. */
 bool switch_undo(struct run *r, const struct step *s, struct err *err)
 {
-    struct job job = {.run = r->recipe->restart.run, .name = r->recipe->restart.run};
+    struct job job = {
+        .run = r->recipe->restart.run,
+        .name = text_command(r->arena, r->recipe->restart.run ? r->recipe->restart.run : "")};
     struct step back = {.stage = s->stage, .name = "restart-back"};
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
     bool *last = arena_array(r->arena, s->n_hosts, sizeof *last);

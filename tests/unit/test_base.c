@@ -604,6 +604,35 @@ static void test_visible(void **state)
     arena_free(&a);
 }
 
+static void test_command(void **state)
+{
+    static const struct {
+        const char *in;
+        const char *command;
+        const char *joined;
+    } rows[] = {
+        {"", "", ""},
+        {"make", "make", "make"},
+        {"make\n", "make", "make"},
+        {"\n  make  all \n\n", "make  all", "make all"},
+        {"make\nmake install\n", "make ... (+1 line)", "make make install"},
+        {"set -eu\n# first\n\tmake\n\tmake\tinstall\r\n", "make ... (+3 lines)",
+         "set -eu # first make make install"},
+        {"set -e\n", "set -e", "set -e"},
+        {"# one\n# two\n", "# one ... (+1 line)", "# one # two"},
+        {"setup -x\ny", "setup -x ... (+1 line)", "setup -x y"},
+        {"na\xc3\xafve\n\xe6\x97\xa5", "na\xc3\xafve ... (+1 line)", "na\xc3\xafve \xe6\x97\xa5"},
+    };
+    struct arena a = {0};
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        assert_string_equal(text_command(&a, rows[i].in), rows[i].command);
+        assert_string_equal(text_joined(&a, rows[i].in), rows[i].joined);
+    }
+    arena_free(&a);
+}
+
 static void test_visible_lines(void **state)
 {
     struct arena a = {0};
@@ -929,6 +958,7 @@ int main(void)
         cmocka_unit_test(test_quote_text),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_visible),
+        cmocka_unit_test(test_command),
         cmocka_unit_test(test_visible_lines),
         cmocka_unit_test(test_visible_anything),
         cmocka_unit_test(test_nearest),
