@@ -62,6 +62,9 @@ void session_close(struct session *s);
 /* --json, for a command that tells no events: writes the one document it has. */
 void session_answer(struct session *s, const struct json *o);
 
+/* Whether lines are drawn that live, on a terminal. */
+bool session_draws(const struct session *s);
+
 /* Whether the command tells events. */
 bool session_streams(const struct session *s);
 

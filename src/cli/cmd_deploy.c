@@ -6,9 +6,11 @@
 #include "edge/clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/random.h>
+#include <unistd.h>
 
-enum { RUN_ID = 6, LOCK_POLL_MS = 2000, DYING_LOOKS = 6, DYING_MS = 250 };
+enum { RUN_ID = 6, LOCK_POLL_MS = 2000, DYING_LOOKS = 6, DYING_MS = 250, ASK_MS = 100 };
 
 static const char *new_run_id(struct arena *a)
 {
@@ -338,6 +340,22 @@ bool cmd_rollback(struct session *s, struct err *err)
     return go(s, true, err);
 }
 
+/* A line that is typed on the terminal; "" when there is none.  A signal ends the question. */
+static void ask_line(struct session *s, const char *prompt, char *ret, size_t size)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    ui_pause(s->ui);
+    loop_quiet(s->loop, false);
+    fputs(prompt, stderr);
+    do
+        loop_turn(s->loop, loop_now());
+    while (!loop_signal(s->loop) && poll(&in, 1, ASK_MS) <= 0);
+    if (loop_signal(s->loop) || !fgets(ret, (int)size, stdin))
+        fputs("\n", stderr);
+    loop_quiet(s->loop, session_draws(s));
+}
+
 static bool may_take_over(struct session *s, const struct survey *sv, long holder, struct err *err)
 {
     const struct site *site = &sv->sites[holder];
@@ -351,12 +369,15 @@ static bool may_take_over(struct session *s, const struct survey *sv, long holde
     if (!s->run.interactive)
         return err_set(err, ERR_USAGE,
                        "--takeover of a living run needs --force without a terminal");
-    fprintf(stderr, "run %s by %s is alive. Take it over? Type yes: ", site->lock.run,
-            text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"));
     char answer[8] = "";
-    if (!fgets(answer, sizeof answer, stdin) || strcmp(answer, "yes\n") != 0)
-        return err_set(err, ERR_LOCKED, "not taken over");
-    return true;
+    ask_line(s,
+             arena_printf(s->arena,
+                          "run %s by %s is alive. Take it over? Type yes: ", site->lock.run,
+                          text_shown(s->arena, site->lock.by ? site->lock.by : "somebody")),
+             answer, sizeof answer);
+    if (run_is_stopped(&s->run, "when asked whether to take the run over", err))
+        return false;
+    return strcmp(answer, "yes\n") == 0 || err_set(err, ERR_LOCKED, "not taken over");
 }
 
 /* The revision is needed again only where a host has not got it yet. */

@@ -283,10 +283,22 @@ void session_answer(struct session *s, const struct json *o)
     s->answered = true;
 }
 
-void session_open(struct session *s)
+static bool is_terminal(void)
 {
     const char *term = getenv("TERM");
-    bool tty = isatty(STDOUT_FILENO) && !(term && strcmp(term, "dumb") == 0);
+
+    return isatty(STDOUT_FILENO) && !(term && strcmp(term, "dumb") == 0);
+}
+
+bool session_draws(const struct session *s)
+{
+    return is_terminal() && session_streams(s) && !s->options.json && !s->options.hold &&
+           !s->options.quiet;
+}
+
+void session_open(struct session *s)
+{
+    bool tty = is_terminal();
     struct ui_options ui = {.mode = s->options.json           ? UI_JSON
                                     : tty && !s->options.hold ? UI_TTY
                                                               : UI_PLAIN,
@@ -304,6 +316,7 @@ void session_open(struct session *s)
     fleet_begin(s);
     if (tty && session_streams(s) && !s->options.hold)
         loop_on_tick(s->loop, TICK_MS, ui_tick, s->ui);
+    loop_quiet(s->loop, session_draws(s));
 }
 
 void session_close(struct session *s)

@@ -115,12 +115,13 @@ void draw_stage(struct drawing *d, const struct stage_line *s)
         line_add(&l, s->style, s->hosts, room_before(&l, end));
         line_to(&l, l.width + 2 < next ? next : l.width + 2);
     }
-    if (!s->live && screen_width(s->detail) > room_before(&l, end)) {
+    const char *detail = shorten_paths(&a, s->detail, room_before(&l, end));
+    if (!s->live && screen_width(detail) > room_before(&l, end)) {
         draw_wrapped(d, s, &l, end);
+        arena_free(&a);
         return;
     }
-    line_add(&l, s->style, shorten_paths(&a, s->detail, room_before(&l, end)),
-             room_before(&l, end));
+    line_add(&l, s->style, detail, room_before(&l, end));
     if (time) {
         line_to(&l, end);
         line_add(&l, STYLE_DIM, s->time, time);

@@ -213,6 +213,12 @@ void screen_show(struct screen *s)
     s->now = shown;
 }
 
+void screen_forget(struct screen *s)
+{
+    s->now.n = 0;
+    buf_clear(&s->now.text);
+}
+
 void screen_erase(struct screen *s)
 {
     struct buf out = buf_make(64);

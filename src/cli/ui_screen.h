@@ -61,11 +61,14 @@ struct flow {
 };
 void screen_flow(struct screen *s, const struct flow *f, const struct strs *parts);
 
-/* Bytes of a text that is longer than `columns` to put on a line: up to a blank in the second half of
- * it, or whatever fits. */
+/* Bytes of a text that is longer than `columns` to put on a line: up to a blank in the second half
+ * of it, or whatever fits. */
 size_t screen_break(const char *text, size_t columns);
 
 void screen_show(struct screen *s);
+
+/* What stands on the screen is somebody else's by now: nothing of it is erased. */
+void screen_forget(struct screen *s);
 
 /* Takes the live lines from the screen until the next screen_show. */
 void screen_erase(struct screen *s);

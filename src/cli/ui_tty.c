@@ -287,6 +287,8 @@ static void tty_tell(struct ui *ui, const struct event *e)
     struct arena a = {0};
 
     t->paused = false;
+    if (loop_was_continued())
+        screen_forget(d->screen);
     screen_begin(d->screen);
     ui_end_output(ui, e, tty_line);
     switch (e->kind) {
@@ -334,6 +336,8 @@ static void tty_tick(struct ui *ui)
     if (t->paused)
         return;
     t->d.turn++;
+    if (loop_was_continued())
+        screen_forget(t->d.screen);
     screen_begin(t->d.screen);
     draw(&t->d);
 }

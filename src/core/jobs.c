@@ -413,6 +413,9 @@ static bool has_to_leave(void *arg)
                  "stopping when the command of '%s' has ended; Ctrl-C again ends it now, "
                  "l leaves it running and stops here",
                  l->call->step->name);
+    /* Until there is something to answer, what is typed is not ours. */
+    if (!l->asked)
+        loop_keys(loop, true);
     l->asked = true;
     l->end = signals > 1;
     return l->end || key == 'l';
@@ -473,8 +476,6 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
                                  .arg = &followers[i]};
     }
     struct leave leave = {.run = r, .call = c};
-    if (r->interactive)
-        loop_keys(r->loop, true);
     fleet_stop_when(r->fleet, has_to_leave, &leave);
     fleet_run(r->fleet, r->arena, calls, c->n_hosts, replies);
     fleet_stop_when(r->fleet, NULL, NULL);

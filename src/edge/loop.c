@@ -34,6 +34,7 @@ struct loop {
     int signal_count;
     loop_tick *on_signal;
     bool keys_on;
+    bool quiet;
     struct question *question;
     char keys[KEYS_MAX];
     size_t n_keys;
@@ -41,38 +42,50 @@ struct loop {
 
 /* ---- the terminal ---- */
 
-/* How the terminal was set before the first change, for handlers of signals; a question can be
- * asked while keys are read, which nests. */
-enum { CHANGES_MAX = 2 };
+/* How the terminal was set before the first change, for handlers of signals; keys are read while
+ * nothing is echoed, and a question can be asked then, which nests. */
+enum { CHANGES_MAX = 3 };
 static struct {
     int fd;
+    int fds[CHANGES_MAX];
     struct termios before[CHANGES_MAX];
     struct termios now;
     volatile sig_atomic_t depth;
     const char *prompt; /* to show again after a stop */
     struct sigaction quit;
     struct sigaction stop;
+    struct sigaction cont;
+    volatile sig_atomic_t continued;
 } terminal;
+
+/* To set a terminal from the background would stop us, and it is somebody else's then. */
+static bool is_ours(int fd)
+{
+    return tcgetpgrp(fd) == getpgrp();
+}
 
 static void terminal_restore(void)
 {
-    if (terminal.depth)
+    if (terminal.depth && is_ours(terminal.fd))
         tcsetattr(terminal.fd, TCSANOW, &terminal.before[0]);
 }
 
-/* Ctrl-\\ and Ctrl-Z act at once, but not before the terminal is as it was. */
+/* Ctrl-\\ and Ctrl-Z act at once, but not before the terminal is as it was.  It is ours again when
+ * we are continued in the foreground. */
 static void on_terminal_signal(int number)
 {
     int keep = errno;
 
-    terminal_restore();
+    if (number != SIGCONT)
+        terminal_restore();
     if (number == SIGQUIT) {
         signal(SIGQUIT, SIG_DFL);
         raise(SIGQUIT);
-    } else {
+    } else if (number == SIGTSTP) {
         raise(SIGSTOP);
-        if (terminal.depth)
-            tcsetattr(terminal.fd, TCSANOW, &terminal.now);
+    } else if (terminal.depth && is_ours(terminal.fd)) {
+        terminal.continued = 1;
+        tcsetattr(terminal.fd, TCSANOW, &terminal.now);
         if (terminal.prompt && write(terminal.fd, terminal.prompt, strlen(terminal.prompt)) < 0)
             keep = errno;
     }
@@ -91,9 +104,10 @@ static bool terminal_change(int fd, const struct termios *now, int when)
         sigemptyset(&action.sa_mask);
         sigaction(SIGQUIT, &action, &terminal.quit);
         sigaction(SIGTSTP, &action, &terminal.stop);
+        sigaction(SIGCONT, &action, &terminal.cont);
         die_first(terminal_restore);
     }
-    terminal.fd = fd;
+    terminal.fd = terminal.fds[terminal.depth] = fd;
     terminal.now = *now;
     terminal.depth++;
     return tcsetattr(fd, when, now) == 0;
@@ -102,13 +116,23 @@ static bool terminal_change(int fd, const struct termios *now, int when)
 static void terminal_change_back(int fd)
 {
     terminal.depth--;
-    tcsetattr(fd, TCSANOW, &terminal.before[terminal.depth]);
+    if (is_ours(fd))
+        tcsetattr(fd, TCSANOW, &terminal.before[terminal.depth]);
     terminal.now = terminal.before[terminal.depth];
-    terminal.fd = STDIN_FILENO; /* of the keys, the first change when there are two */
+    terminal.fd = terminal.fds[terminal.depth ? terminal.depth - 1 : 0];
     if (!terminal.depth) {
         sigaction(SIGQUIT, &terminal.quit, NULL);
         sigaction(SIGTSTP, &terminal.stop, NULL);
+        sigaction(SIGCONT, &terminal.cont, NULL);
     }
+}
+
+bool loop_was_continued(void)
+{
+    bool was = terminal.continued;
+
+    terminal.continued = 0;
+    return was;
 }
 
 static void question_end(struct loop *loop, bool answered);
@@ -193,6 +217,7 @@ void loop_close(struct loop *loop)
     if (loop->question)
         question_end(loop, false);
     loop_keys(loop, false);
+    loop_quiet(loop, false);
     for (int i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&loop->signals[i], NULL);
     uv_close((uv_handle_t *)&loop->until, NULL);
@@ -296,6 +321,26 @@ void loop_keys(struct loop *loop, bool on)
     /* One turn, so that the handle is free to be used again. */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     terminal_change_back(STDIN_FILENO);
+}
+
+void loop_quiet(struct loop *loop, bool on)
+{
+    int fd = isatty(STDIN_FILENO) ? STDIN_FILENO : STDOUT_FILENO;
+    struct termios quiet;
+
+    if (on == loop->quiet || loop->keys_on)
+        return;
+    if (!on) {
+        loop->quiet = false;
+        terminal_change_back(fd);
+        return;
+    }
+    if (tcgetattr(fd, &quiet) != 0 || !is_ours(fd))
+        return;
+    quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    loop->quiet = true;
+    if (!terminal_change(fd, &quiet, TCSANOW))
+        loop_quiet(loop, false);
 }
 
 int loop_key(struct loop *loop)

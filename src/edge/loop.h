@@ -43,6 +43,15 @@ void loop_on_tick(struct loop *loop, long interval_ms, loop_tick *tick, void *ar
  * echo; off gives the terminal back as it was.  No effect without a terminal. */
 void loop_keys(struct loop *loop, bool on);
 
+/* While on, what is typed is not echoed: it would tear the lines that are drawn again and again.
+ * Nothing of it is read, so it is there for whoever reads next.  No effect without a terminal, or
+ * in the background. */
+void loop_quiet(struct loop *loop, bool on);
+
+/* Whether the process was stopped and is in the foreground again, since this was last asked: what
+ * was drawn before is not where it was. */
+bool loop_was_continued(void);
+
 /* The next key, or 0. */
 int loop_key(struct loop *loop);
 

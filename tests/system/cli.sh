@@ -182,5 +182,74 @@ case_leaves_nothing_here() {
     same "the repository" "$(cat "$RIG/porcelain")" ''
 }
 
+# --- a terminal --------------------------------------------------------------------------------
+
+site_slow() {
+    site_new "$1" 0
+    recipe_write <<<"build: ['while test -e $SITE_Q/block; do sleep 0.05; done']"
+    touch "$SITE/block"
+}
+typed_shell() { # what is typed into a shell of its own, on a terminal, by descriptor 7
+    rm -f "$SITE/keys" "$SITE/typed"
+    mkfifo "$SITE/keys"
+    exec 7<>"$SITE/keys"
+    script -qefc "bash --norc -i" "$SITE/typed" <"$SITE/keys" >/dev/null 2>&1 &
+    TYPED=$!
+}
+
+# Keys that are typed while lines are drawn are not seen among them, and are there for who reads next; the
+# terminal is as it was afterwards.
+case_typed_keys_leave_no_trace() {
+    site_slow typed_keys
+    typed_shell
+    printf 'PS1="ready> "; %q deploy production; echo "status=$?"; stty -a\n' "$CRELEASE" >&7
+    wait_for 60 typed_says 'build .*test -e'
+    printf 'echo gu""essed\n\n' >&7
+    # The loop has drawn again since.
+    wait_for 60 typed_says 'test -e.*[2-9]\.[0-9] s'
+    if typed_says 'echo gu'; then fail 'what was typed is echoed'; fi
+    rm "$SITE/block"
+    wait_for 60 typed_says 'status=0'
+    wait_for 60 typed_says ' echo '
+    wait_for 60 typed_says 'guessed'
+    printf 'exit\n' >&7
+    typed_end 0
+}
+
+# Stopped by Ctrl-Z and continued: the shell in between has its terminal as it was.
+case_ctrl_z() {
+    site_slow ctrl_z
+    typed_shell
+    printf 'PS1="ready> "; %q deploy production\n' "$CRELEASE" >&7
+    wait_for 60 typed_says 'build .*test -e'
+    printf '\032' >&7
+    wait_for 60 typed_says 'Stopped'
+    printf 'stty -a | grep -o "[-]*echo " | head -n 1 | sed "s/^/is=/"\n' >&7
+    wait_for 60 typed_says 'is=echo '
+    printf 'fg\n' >&7
+    wait_for 60 typed_says 'fg'
+    printf 'unseen' >&7
+    rm "$SITE/block"
+    wait_for 60 typed_says 'live on 1 host'
+    printf '\025echo "left=$?"\n' >&7
+    wait_for 60 typed_says 'left=0'
+    # In the background it does not touch the terminal, and ends.
+    touch "$SITE/block"
+    printf '%q deploy --force production\n' "$CRELEASE" >&7
+    wait_for 60 typed_says '(build .*test -e.*){1}'
+    wait_for 60 test -e "$SITE/here/.crelease/lock"
+    printf '\032' >&7
+    wait_for 60 stopped_twice
+    printf 'bg\n' >&7
+    rm "$SITE/block"
+    wait_for 60 gone_lock
+    printf 'wait; echo "waited=$?"\n' >&7
+    wait_for 60 typed_says 'waited=0'
+    printf 'exit\n' >&7
+    typed_end 0
+}
+stopped_twice() { [ "$(grep -c Stopped "$SITE/typed")" -ge 2 ]; }
+gone_lock() { [ ! -e "$SITE/here/.crelease/lock" ]; }
+
 rig_open
 run_cases "$@"
