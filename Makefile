@@ -85,9 +85,9 @@ build/tools/%: tests/crash/%.c | build/need-build
 check: $(TESTS) ## build and run the unit tests
 	$(Q)for t in $(TESTS); do $$t || exit 1; done
 
-test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## every test; the last line is "N passed, N failed"; TESTS="test_plan locks" for some
+test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## every test; the last line is "N passed, N failed"; ONLY="test_plan locks" for some
 	@$(NEED) servers
-	@tests/run $(TESTS)
+	@tests/run $(ONLY)
 
 crash: build/crelease $(TOOLS) | build/need-test ## recovery, N cases: N=300 SEED=7 KINDS='kill power' CASE=12
 	@$(NEED) servers
