@@ -195,6 +195,17 @@ static void tell_line(void *arg, const char *line)
     fprintf(stderr, "crelease: %s\n", text_shown(s->arena, line));
 }
 
+/* Who is heard and not told so presses the key again. */
+static void tell_interrupted(void *arg)
+{
+    struct session *s = arg;
+    int signal = loop_signal(s->loop);
+
+    run_warn(&s->run, NULL,
+             "interrupted; stopping when the step under way is finished (%s stops at once)",
+             signal == SIGINT ? "Ctrl-C again" : "a second signal");
+}
+
 static void log_line(void *arg, const char *host, const char *line)
 {
     struct session *s = arg;
@@ -209,6 +220,8 @@ static void fleet_begin(struct session *s)
     struct fleet_host *hosts = arena_array(s->arena, r->n_hosts, sizeof *hosts);
     struct fleet_options options = {.ask = isatty(STDIN_FILENO) ? can_ask : NULL,
                                     .ask_arg = s,
+                                    .interrupted = tell_interrupted,
+                                    .interrupted_arg = s,
                                     .tell = tell_line,
                                     .tell_arg = s,
                                     .alive_interval_ms = (long)r->connection.alive_ms};

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/ui_reader.h"
 #include "cli/ui_screen.h"
+#include "edge/loop.h"
 
 #include <unistd.h>
 
@@ -22,6 +23,23 @@ struct ui *ui_open(const struct ui_options *options)
     return ui;
 }
 
+enum { PROGRESS_EVERY_MS = 60000 };
+
+/* A log gets the first word of how far a stage is, and then one a minute. */
+static bool is_for_log(struct ui *ui, const struct event *e)
+{
+    long long now = loop_now();
+
+    if (!e->progress || ui->o.mode == UI_TTY)
+        return true;
+    if (ui_same(ui->progress_of, e->stage) && now - ui->progress_ms < PROGRESS_EVERY_MS)
+        return false;
+    arena_free(&ui->progress_text);
+    ui->progress_of = e->stage ? arena_strdup(&ui->progress_text, e->stage) : NULL;
+    ui->progress_ms = now;
+    return true;
+}
+
 static void ui_tell(void *self, const struct event *e)
 {
     struct ui *ui = self;
@@ -29,7 +47,7 @@ static void ui_tell(void *self, const struct event *e)
     if (ui->ended)
         return;
     ui->ended = e->kind == EVENT_END;
-    if (!ui->o.quiet || ui->o.mode == UI_JSON)
+    if ((!ui->o.quiet || ui->o.mode == UI_JSON) && is_for_log(ui, e))
         ui->reader->tell(ui, e);
     if (ui->ended)
         ui_failure(ui, e);
@@ -80,6 +98,7 @@ void ui_close(struct ui *ui)
         stream_close(ui->streams);
         ui->streams = next;
     }
+    arena_free(&ui->progress_text);
     free(ui);
 }
 

@@ -66,7 +66,7 @@ static const char *state_text(struct arena *a, const struct event *e)
     const char *detail = ui_shown(a, e->detail);
     const char *word = e->state == EVENT_NONE ? "" : event_state_words[e->state];
 
-    if (e->state == EVENT_DONE && *detail)
+    if ((e->state == EVENT_DONE || e->progress) && *detail)
         return detail;
     return arena_printf(a, "%s%s%s", word, *word && *detail ? ": " : "", detail);
 }

@@ -28,6 +28,9 @@ struct ui {
     void *own;
     bool ended;
     struct ui_stream *streams;
+    struct arena progress_text;
+    const char *progress_of; /* the stage whose progress was told last, */
+    long long progress_ms;   /* and when */
 };
 
 /* Whether two texts are equal, or both NULL. */

@@ -116,9 +116,10 @@ struct event {
     long long unix_ms;
     const char *run_id; /* NULL before there is one */
     const char *stage;
-    const char *host;         /* its name */
-    const char *detail;       /* one line, or NULL */
-    const char *command;      /* EVENT_JOB: its name for people */
+    const char *host;    /* its name */
+    const char *detail;  /* one line, or NULL */
+    bool progress;       /* EVENT_STAGE: how far it is; comes often, and only the last one counts */
+    const char *command; /* EVENT_JOB: its name for people */
     const char *const *hosts; /* EVENT_STAGE without a host: on which; NULL-terminated */
     const char *bytes;        /* EVENT_OUTPUT */
     size_t len;

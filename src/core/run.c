@@ -289,6 +289,80 @@ bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err
     return ok;
 }
 
+/* ---- how far what is sent has come ---- */
+
+enum {
+    UPLOAD_BYTES_MIN = 1000 * 1000, /* below that nothing is told, */
+    UPLOAD_MS_MIN = 1000,           /* and before that */
+    RATE_SAMPLES = 10,
+};
+
+struct upload {
+    struct run *run;
+    const struct step *step;
+    const char **hosts;
+    size_t n_hosts;
+    long long began_ms;
+    struct sample {
+        long long at_ms;
+        long long sent;
+    } samples[RATE_SAMPLES]; /* one a second: the rate is that of the last of them */
+    size_t n;
+};
+
+/* Bytes a second. */
+static long long upload_rate(struct upload *u, long long now, long long sent)
+{
+    const struct sample *last = u->n ? &u->samples[(u->n - 1) % RATE_SAMPLES] : NULL;
+
+    if (!last || now - last->at_ms >= 1000)
+        u->samples[u->n++ % RATE_SAMPLES] = (struct sample){now, sent};
+    const struct sample *first = &u->samples[u->n > RATE_SAMPLES ? u->n % RATE_SAMPLES : 0];
+    return now > first->at_ms ? (sent - first->sent) * 1000 / (now - first->at_ms) : 0;
+}
+
+static void tell_upload(void *arg, long long sent, long long total)
+{
+    struct upload *u = arg;
+    struct arena a = {0};
+    long long now = loop_now();
+    long long rate = upload_rate(u, now, sent);
+    const char *to =
+        u->n_hosts > 1 ? arena_printf(&a, " to %s", text_count(&a, u->n_hosts, "host")) : "";
+    const char *all = text_size(&a, (unsigned long long)total);
+    const char *detail;
+
+    if (total < UPLOAD_BYTES_MIN || now - u->began_ms < UPLOAD_MS_MIN)
+        return;
+    if (sent >= total)
+        detail = arena_printf(&a, "%s sent%s, unpacking", all, to);
+    else if (rate <= 0)
+        detail =
+            arena_printf(&a, "%s of %s sent%s", text_size(&a, (unsigned long long)sent), all, to);
+    else
+        detail = arena_printf(&a, "%s of %s sent%s, %s/s, about %s left",
+                              text_size(&a, (unsigned long long)sent), all, to,
+                              text_size(&a, (unsigned long long)rate),
+                              text_span(&a, (total - sent) / rate * 1000 + 1000));
+    run_tell(u->run, (struct event){.kind = EVENT_STAGE,
+                                    .state = EVENT_WAITING,
+                                    .stage = u->step->name,
+                                    .hosts = u->hosts,
+                                    .detail = detail,
+                                    .progress = true});
+    arena_free(&a);
+}
+
+static struct upload upload_of(struct run *r, const struct trip *t)
+{
+    struct upload u = {.run = r, .step = t->about, .n_hosts = t->n_hosts, .began_ms = loop_now()};
+
+    u.hosts = arena_array(r->arena, t->n_hosts + 1, sizeof *u.hosts);
+    for (size_t i = 0; i < t->n_hosts; i++)
+        u.hosts[i] = r->recipe->hosts[t->hosts[i]].name;
+    return u;
+}
+
 bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct err *err)
 {
     struct call *calls = arena_array(r->arena, t->n_hosts, sizeof *calls);
@@ -309,7 +383,13 @@ bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct
                                  .timeout_ms = t->timeout_ms ? t->timeout_ms : TRIP_MS,
                                  .hold = t->hold};
     }
+    struct upload upload;
+    if (t->payload >= 0 && t->about) {
+        upload = upload_of(r, t);
+        fleet_watch(r->fleet, tell_upload, &upload);
+    }
     fleet_run(r->fleet, r->arena, calls, t->n_hosts, replies);
+    fleet_watch(r->fleet, NULL, NULL);
     if (ret)
         *ret = replies;
     for (size_t i = 0; i < t->n_hosts; i++) {

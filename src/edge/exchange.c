@@ -70,6 +70,16 @@ static bool payload_read(struct exchange *x)
     return true;
 }
 
+long long exchange_payload(const struct exchange *x)
+{
+    return payload_total(&x->call);
+}
+
+long long exchange_payload_sent(const struct exchange *x)
+{
+    return x->payload_sent > (off_t)x->chunk.len ? x->payload_sent - (off_t)x->chunk.len : 0;
+}
+
 size_t exchange_input(struct exchange *x, const char **ret)
 {
     if (x->script_sent < x->script.len) {

@@ -11,6 +11,8 @@
 enum {
     BEAT_INTERVAL_MS = 10000,
     TURN_MS = 500,
+    PROGRESS_MS = 250,
+    ANSWER_MS = 200,      /* a signal that has not ended the trip by then is answered */
     WAIT_SLICE_MS = 1000, /* deadlines and heartbeats are looked at this often */
     LET_GO_MS = 3000,
     CLOSE_MS = 2000,
@@ -34,6 +36,8 @@ struct fleet {
     bool impatient;
     fleet_stop *stop;
     void *stop_arg;
+    fleet_progress *progress;
+    void *progress_arg;
 };
 
 struct fleet *fleet_open(struct loop *loop, const struct fleet_host *hosts, size_t n,
@@ -56,6 +60,12 @@ void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg)
 {
     fleet->stop = stop;
     fleet->stop_arg = arg;
+}
+
+void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg)
+{
+    fleet->progress = progress;
+    fleet->progress_arg = arg;
 }
 
 void fleet_impatient(struct fleet *fleet, bool on)
@@ -173,6 +183,46 @@ static void look_at_deadlines(struct fleet *f, struct exchange **xs, size_t n, i
     }
 }
 
+/* What a fleet_run has told so far. */
+struct told {
+    int signals_before;
+    long long signal_ms; /* when the first was noticed */
+    bool signal;
+    long long progress_ms;
+};
+
+static void answer_signal(struct fleet *f, struct told *told)
+{
+    long long now = loop_now();
+
+    if (told->signal || f->stop || told->signals_before || !loop_signal_count(f->loop))
+        return;
+    if (!told->signal_ms)
+        told->signal_ms = now;
+    if (now - told->signal_ms < ANSWER_MS)
+        return;
+    told->signal = true;
+    if (f->options.interrupted)
+        f->options.interrupted(f->options.interrupted_arg);
+}
+
+static void tell_progress(struct fleet *f, struct exchange **xs, size_t n, struct told *told)
+{
+    long long now = loop_now();
+    long long sent = 0;
+    long long total = 0;
+
+    if (!f->progress || now - told->progress_ms < PROGRESS_MS)
+        return;
+    told->progress_ms = now;
+    for (size_t i = 0; i < n; i++) {
+        total += exchange_payload(xs[i]);
+        sent += exchange_payload_sent(xs[i]);
+    }
+    if (total)
+        f->progress(f->progress_arg, sent, total);
+}
+
 static bool all_done(struct exchange **xs, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -185,7 +235,7 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
                struct reply *ret_replies)
 {
     struct exchange **xs = xcalloc(n ? n : 1, sizeof(struct exchange *));
-    int signals_before = loop_signal_count(fleet->loop);
+    struct told told = {.signals_before = loop_signal_count(fleet->loop)};
 
     for (size_t i = 0; i < n; i++) {
         assert(calls[i].host < fleet->n);
@@ -197,8 +247,12 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
         m->carrier->start(m->link, xs[i]);
     }
     while (!all_done(xs, n)) {
-        loop_turn(fleet->loop, loop_now() + TURN_MS);
-        look_at_deadlines(fleet, xs, n, signals_before);
+        loop_turn(fleet->loop, loop_now() + (fleet->progress ? PROGRESS_MS : TURN_MS));
+        look_at_deadlines(fleet, xs, n, told.signals_before);
+        if (all_done(xs, n))
+            break;
+        answer_signal(fleet, &told);
+        tell_progress(fleet, xs, n, &told);
         for (size_t i = 0; i < n; i++)
             exchange_beat(fleet, xs[i]);
         fleet_beat(fleet);

@@ -90,6 +90,9 @@ struct fleet_options {
     long alive_interval_ms;         /* 0: 15 s; three without a byte end the connection */
     fleet_ask *ask;                 /* NULL: nobody is */
     void *ask_arg;
+    /* A first signal came, and a trip that has to be finished goes on; may be NULL. */
+    void (*interrupted)(void *arg);
+    void *interrupted_arg;
     void (*tell)(void *arg, const char *line); /* for the person, always; may be NULL */
     void *tell_arg;
     void (*log)(void *arg, const char *host, const char *line); /* -v: what happens; may be NULL */
@@ -111,6 +114,11 @@ void fleet_impatient(struct fleet *fleet, bool on);
 /* Whether to stop is asked of that function instead, about ten times a second; NULL: as above. */
 typedef bool fleet_stop(void *arg);
 void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg);
+
+/* Hears several times a second how many bytes of the payloads have been sent to all hosts of a
+ * fleet_run together, and of how many; NULL: nobody does. */
+typedef void fleet_progress(void *arg, long long sent, long long total);
+void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg);
 
 /* Waits as loop_wait does, while the held scripts go on hearing from us. */
 bool fleet_wait(struct fleet *fleet, long long ms);

@@ -95,6 +95,10 @@ void exchange_free(struct exchange *x);
 /* Notes an end of that kind, once. */
 void exchange_over(struct exchange *x, enum reply_kind kind, const char *why);
 
+/* Bytes of the payload: all of them, and those that a carrier has taken. */
+long long exchange_payload(const struct exchange *x);
+long long exchange_payload_sent(const struct exchange *x);
+
 /* Why, when the script's shell has not begun; what became of the login instead is in how. */
 const char *exchange_no_script(const struct exchange *x, struct arena *a, const char *how);
 

@@ -8,6 +8,7 @@
 #     both   all connections are reset, new ones refused
 #     deaf   what is sent to the host is swallowed; nobody is told
 #     mute   what the host sends is swallowed
+#     slow   what is sent to the host gets there at some 300 kB a second
 use strict;
 use warnings;
 use IO::Select;
@@ -76,7 +77,9 @@ sub pass_on {
     my ($pair, $from) = @_;
     my ($to, $buffer) = $from eq 'client' ? ('host', 'to_host') : ('client', 'to_client');
     my $swallowed = ($state eq 'deaf' && $from eq 'client') || ($state eq 'mute' && $from eq 'host');
-    my $n = sysread($pair->{$from}, my $bytes, 65536);
+    my $slow = $state eq 'slow' && $from eq 'client';
+    select(undef, undef, undef, 0.05) if $slow;
+    my $n = sysread($pair->{$from}, my $bytes, $slow ? 16384 : 65536);
     return if !defined $n && ($!{EAGAIN} || $!{EINTR});
     if ($swallowed) {
         $pair->{lost} = 1;

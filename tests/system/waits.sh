@@ -1,0 +1,75 @@
+#!/bin/bash
+# What is said while something takes long, and how soon Ctrl-C is answered then.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
+# Still under way, having said that.
+says_going_on() { said "$1" && kill -0 "$CR_PID"; }
+
+# site_far NAME BYTES: its host is behind a slow line, and the revision is not small.
+site_far() {
+    link_start app1
+    # shellcheck disable=SC2317 # for recipe_hosts
+    host_port() { link_port "$1"; }
+    site_new "$1" 1
+    head -c "$2" /dev/urandom >"$REPO/public/large"
+    commit_all 'Something large'
+    link_be app1 slow
+}
+
+# answered SIGNAL PATTERN: it says so at once, not when the wait has come to its end.
+answered() {
+    kill -s "$1" "$CR_PID"
+    wait_for 10 says_going_on "$2"
+}
+
+case_upload() {
+    site_far upload 4000000
+    cr_begin deploy production
+    wait_for 60 says_going_on '[0-9.]+ (kB|MB) of 4.0 MB sent'
+    cr_end 0
+    # One line a minute of it.
+    [ "$(grep -c 'checkout app1: .* of 4.0 MB sent' "$CR_OUT")" -lt 4 ] || fail "it is told too often"
+    finished "$(revision)" 1
+    link_mend app1
+}
+
+# On a terminal it stands in the live line.
+case_upload_on_a_terminal() {
+    site_far upload_on_a_terminal 3000000
+    typed deploy production
+    wait_for 60 grep -qaE '[0-9.]+ (kB|MB) of 3.0 MB sent, [0-9.]+ (kB|MB)/s, about [0-9]+(\.[0-9])? s left' "$SITE/typed"
+    typed_end 0
+    finished "$(revision)" 1
+    link_mend app1
+}
+
+case_upload_interrupted() {
+    site_far upload_interrupted 5000000
+    cr_begin deploy production
+    wait_for 60 said 'of 5.0 MB sent'
+    answered INT 'warning: interrupted; stopping when the step under way is finished \(Ctrl-C again stops at once\)'
+    cr_end 130
+    gone "$SITE/app1/current"
+    link_mend app1
+    expect 0 resume production
+    finished "$(revision)" 1
+}
+
+case_upload_stopped() {
+    site_far upload_stopped 12000000
+    cr_begin deploy production
+    wait_for 60 said 'of 12 MB sent'
+    answered TERM 'warning: interrupted; .* \(a second signal stops at once\)'
+    link_mend app1
+    kill -s TERM "$CR_PID"
+    cr_end 143
+    gone "$SITE/app1/current"
+    expect 0 resume production
+    finished "$(revision)" 1
+}
+
+rig_open
+rig_start 1
+run_cases "$@"
