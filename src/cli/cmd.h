@@ -169,6 +169,9 @@ bool fit_hosts(struct session *s, const struct survey *sv, struct err *err) MUST
 /* The room on a host's disk beside what the exported revision takes; NULL: not known. */
 const char *fit_room(struct session *s, const struct site *site, bool *ret_enough);
 
+/* What jobs do not find; only where site->path_lacks. */
+const char *fit_path(struct session *s, const struct site *site);
+
 /* What it may fail at. */
 struct strs fit_notes(struct session *s, const struct survey *sv);
 

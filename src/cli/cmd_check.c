@@ -56,6 +56,8 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
          arena_printf(a, "%s %s %s", site->user ? site->user : "the user",
                       site->writable ? "may write in" : "may not write in",
                       site->writable_at ? site->writable_at : host->deploy_to));
+    if (site->path_lacks)
+        line(rep, name, "path", false, fit_path(s, site));
     for (size_t i = 0; i < site->unfit.n; i++)
         line(rep, name, "rights", false, site->unfit.v[i]);
     bool enough = true;

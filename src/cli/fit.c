@@ -175,6 +175,15 @@ bool fit_hosts(struct session *s, const struct survey *sv, struct err *err)
     return true;
 }
 
+const char *fit_path(struct session *s, const struct site *site)
+{
+    return arena_printf(
+        s->arena,
+        "with PATH from the recipe's 'env' commands do not find %s: '$PATH' in it stands"
+        " for the host's",
+        site->path_lacks);
+}
+
 struct strs fit_notes(struct session *s, const struct survey *sv)
 {
     struct strs list = {0};
@@ -192,6 +201,8 @@ struct strs fit_notes(struct session *s, const struct survey *sv)
                                   "%s: the linked file '%s' cannot be read by whoever"
                                   " logs in",
                                   name, site->unreadable.v[i]));
+        if (site->path_lacks)
+            strs_add(s->arena, &list, arena_printf(s->arena, "%s: %s", name, fit_path(s, site)));
         for (size_t i = 0; i < site->no_tools.n; i++)
             strs_add(s->arena, &list,
                      arena_printf(s->arena, "%s: '%s' is missing", name, site->no_tools.v[i]));

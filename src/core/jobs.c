@@ -193,11 +193,19 @@ static void lost(void *arg, const char *why)
              f->call->job->name);
 }
 
+void variable_assign(struct buf *b, const struct variable *v)
+{
+    if (v->shell)
+        buf_printf(b, "%s=%s\n", v->name, v->shell);
+    else
+        quote_assign(b, v->name, v->value);
+}
+
 static void export_all(const struct variable *v, size_t n, struct buf *b)
 {
     for (size_t i = 0; i < n; i++) {
         buf_puts(b, "export ");
-        quote_assign(b, v[i].name, v[i].value);
+        variable_assign(b, &v[i]);
     }
 }
 
@@ -205,12 +213,12 @@ static void export_ours(const struct run *r, size_t host, struct buf *b)
 {
     const struct what *w = &r->plan->what;
     const struct variable ours[] = {
-        {"CRELEASE_APPLICATION", w->application},
-        {"CRELEASE_ENVIRONMENT", w->environment},
-        {"CRELEASE_RELEASE", w->release},
-        {"CRELEASE_REVISION", w->revision},
-        {"CRELEASE_RUN", w->run},
-        {"CRELEASE_HOST", r->recipe->hosts[host].name},
+        {.name = "CRELEASE_APPLICATION", .value = w->application},
+        {.name = "CRELEASE_ENVIRONMENT", .value = w->environment},
+        {.name = "CRELEASE_RELEASE", .value = w->release},
+        {.name = "CRELEASE_REVISION", .value = w->revision},
+        {.name = "CRELEASE_RUN", .value = w->run},
+        {.name = "CRELEASE_HOST", .value = r->recipe->hosts[host].name},
     };
 
     export_all(ours, sizeof ours / sizeof *ours, b);

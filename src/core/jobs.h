@@ -66,6 +66,9 @@ bool jobs_look(struct run *r, const struct job_call *call, bool *ret_runs,
 /* Ends what may still run of a step's jobs (TERM, then KILL); for `abort`. */
 bool jobs_stop(struct run *r, const struct step *s, struct err *err);
 
+/* "NAME=VALUE\n" as shell text. */
+void variable_assign(struct buf *b, const struct variable *v);
+
 /* "export NAME='value'" lines for a host: crelease's own names, and the recipe's, which may be any.
  * What comes behind them gives its own values to what it uses. */
 void jobs_environment(const struct run *r, size_t host, struct buf *b);

@@ -27,6 +27,7 @@ struct jobs {
 struct variable {
     const char *name;
     const char *value;
+    const char *shell; /* the value as shell text, when a part of it is the host's; else NULL */
 };
 
 struct variables {

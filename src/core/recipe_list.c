@@ -105,15 +105,15 @@ void statuses_read(struct reader *rd, const struct recipe_key *key, const struct
     *ret = set;
 }
 
-static void variable_set(struct variables *vars, const char *name, const char *value)
+static void variable_set(struct variables *vars, struct variable set)
 {
     for (size_t i = 0; i < vars->n; i++) {
-        if (strcmp(vars->v[i].name, name) == 0) {
-            vars->v[i].value = value;
+        if (strcmp(vars->v[i].name, set.name) == 0) {
+            vars->v[i] = set;
             return;
         }
     }
-    vars->v[vars->n++] = (struct variable){.name = name, .value = value};
+    vars->v[vars->n++] = set;
 }
 
 static void variable_drop(struct variables *vars, const char *name)
@@ -147,7 +147,7 @@ void variables_read(struct reader *rd, const struct recipe_key *key, const struc
         const struct node *name = node->pair[i].key;
         const struct node *value = node->pair[i].value;
         const char *word = name->text;
-        const char *text;
+        struct variable set;
         const char *expected = check_variable(rd->a, &word);
         if (expected)
             mistake_add(rd->m, name, "'%s' in '%s', expected %s", value_shown(rd->a, word),
@@ -160,8 +160,8 @@ void variables_read(struct reader *rd, const struct recipe_key *key, const struc
         else if (value->kind != NODE_SCALAR)
             mistake_add(rd->m, value, "'%s' is a %s, expected text", word,
                         value->kind == NODE_LIST ? "list" : "map");
-        else if (value_text(rd, key, value, &text))
-            variable_set(&vars, word, text);
+        else if (value_variable(rd, key, word, value, &set))
+            variable_set(&vars, set);
     }
     *ret = vars;
 }

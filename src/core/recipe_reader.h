@@ -29,6 +29,9 @@ struct reader {
     struct recipe *recipe; /* being filled */
     enum layer layer;
     bool strict;              /* ${NAME} must be there, roles must be somebody's */
+    const char *variable;     /* of env, while its value is read */
+    struct buf *shell;        /* gets that value as shell text */
+    bool from_host;           /* and has something of the host in it */
     size_t expanded;          /* bytes that ${NAME} has become so far */
     struct variables env;     /* of every host */
     struct strs from_environ; /* values of env that came from ${NAME} */
@@ -53,6 +56,11 @@ bool value_checked(struct reader *rd, const struct recipe_key *key, const struct
  * mistake or, unless strict, cannot be known. */
 bool value_text(struct reader *rd, const struct recipe_key *key, const struct node *node,
                 const char **ret);
+
+/* The same for a variable of 'env'.  $NAME in it, without braces, is the host's: of PATH, HOME and
+ * the variable itself. */
+bool value_variable(struct reader *rd, const struct recipe_key *key, const char *name,
+                    const struct node *node, struct variable *ret);
 
 /* "'port' is 'x', expected y" */
 void value_wrong(struct reader *rd, const struct recipe_key *key, const struct node *node,

@@ -214,6 +214,8 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         strs_add(a, &s->unlinkable, v);
     else if (strcmp(k, "unreadable") == 0)
         strs_add(a, &s->unreadable, v);
+    else if (strcmp(k, "path_lacks") == 0)
+        s->path_lacks = v;
     else if (strcmp(k, "unfit") == 0)
         strs_add(a, &s->unfit, v);
     else if (strcmp(k, "no_tool") == 0)

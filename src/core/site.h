@@ -62,6 +62,7 @@ struct site {
     struct strs unreadable; /* linked files that whoever logs in cannot read */
     struct strs unfit;      /* what else a run would fail at, a sentence each */
     struct strs no_tools;
+    const char *path_lacks; /* programs that jobs do not find, with the recipe's PATH; NULL: none */
     const char *system;
     const char *user;
     long long free_kb; /* -1: not asked or not known */

@@ -1,6 +1,8 @@
 #include "stages/stages.h"
 
+#include "base/limits.h"
 #include "base/quote.h"
+#include "core/jobs.h"
 #include "stages/scripts.h"
 
 enum { SURVEY_MS = 60000 };
@@ -12,6 +14,13 @@ static const char *survey_text(struct run *r, size_t host, bool tools)
     linked_assign(r, &b);
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look\n");
     quote_assign(&b, "tools", tools ? "yes" : "");
+    struct buf path = buf_make(SCRIPT_BYTES_MAX);
+    const struct variables *env = &r->recipe->hosts[host].env;
+    for (size_t i = 0; i < env->n; i++)
+        if (strcmp(env->v[i].name, "PATH") == 0)
+            variable_assign(&path, &env->v[i]);
+    quote_assign(&b, "job_path", path.len ? path.text : "");
+    buf_free(&path);
     quote_assign(&b, "digest", r->recipe->digest);
     buf_puts(&b, r->prelude);
     buf_puts(&b, script_survey);

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # What is there: read only.  Values: deploy_to, linked_files, linked_dirs, tools ("" or "yes": look for them too),
-# digest (of the recipe at hand: the run's own is only sent when it differs).
+# job_path (the assignment of PATH in the recipe's env, or empty), digest (of the recipe at hand: the run's own is only sent when it differs).
 
 say survey 1
 say now "$(date +%s)"
@@ -139,6 +139,12 @@ for file in "$deploy_to/revisions.log" "$state/history"; do
 done
 
 if [ -n "$tools" ]; then
+	# What jobs find with the PATH that the recipe gives them.
+	lacking=$(
+		eval "$job_path"
+		for tool in ls cat cp mkdir rm env; do command -v "$tool" >/dev/null 2>&1 || printf '%s ' "$tool"; done
+	)
+	if [ -n "$lacking" ]; then say path_lacks "${lacking% }"; fi
 	for tool in tar sed grep find sort uniq tail head wc tr dd sha256sum readlink; do
 		command -v "$tool" >/dev/null 2>&1 || say no_tool "$tool"
 	done

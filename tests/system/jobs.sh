@@ -589,5 +589,37 @@ END
     jq -e '.error.next | any(contains("/jobs/build.0/2/log"))' "$OUT.last" >/dev/null || fail "no log named"
 }
 
+# $PATH in env is the host's, wherever a command runs; one that lacks the usual programs is told of before.
+case_path_of_the_host() {
+    site_new path_of_the_host 0
+    mkdir "$SITE/bin"
+    printf '#!/bin/sh\necho own tool, "$(ls -d /)"\n' >"$SITE/bin/tool"
+    chmod +x "$SITE/bin/tool"
+    recipe_write <<END
+env: {PATH: "$SITE/bin:\$PATH", LIST: "a:\$LIST"}
+build: [tool, 'test "\$LIST" = a:']
+hooks: {after switch: [tool]}
+tasks: {look: tool}
+END
+    expect 0 check production
+    expect 0 deploy -v production
+    same "jobs that found it" "$(grep -c 'own tool, /' "$OUT")" 2
+    expect 0 exec production -- tool
+    says 'own tool, /'
+    expect 0 run production look
+    says 'own tool, /'
+    recipe_write <<<"env: {PATH: '$SITE/bin'}"
+    expect 1 check production
+    says "BAD .*PATH .* do not find ls cat"
+    commit_file public/index.html two
+    expect 0 plan production
+    says "warning: .*PATH .* do not find ls cat"
+    # What the recipe does not say how to replace is no value.
+    # shellcheck disable=SC2016 # for crelease
+    recipe_write <<<'env: {GEM_HOME: "$GEMS/x"}'
+    expect 2 check production
+    says "GEMS in 'GEM_HOME', expected"
+}
+
 rig_open
 run_cases "$@"

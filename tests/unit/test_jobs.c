@@ -526,7 +526,8 @@ static void test_several_hosts(void **state)
 static void test_script(void **state)
 {
     static const struct stream s = {STREAM("attempt 1\nexit 0\n"), {.kind = REPLY_EXIT}};
-    struct variable env[] = {{"RAILS_ENV", "production"}, {"ODD", "it's\n$(x)"}};
+    struct variable env[] = {{.name = "RAILS_ENV", .value = "production"},
+                             {.name = "ODD", .value = "it's\n$(x)"}};
     static const char *const parts[] = {
         "step='build'\n",
         "verb='run'\n",

@@ -358,7 +358,7 @@ static void test_references(void **state)
                   "env:\n"
                   "  A: ${TOKEN}\n"
                   "  B: x-${SHORT}-$${TOKEN}\n"
-                  "  C: '$TOKEN $(id) ${1} ${x:-y} $$ $'\n"
+                  "  C: '$$TOKEN $(id) ${1} ${x:-y} $$ $'\n"
                   "  D: ${LINES}\n"
                   "  E: ${EMPTY}\n"
                   "  F: ${SHORT}\n"
@@ -382,6 +382,39 @@ static void test_references(void **state)
     /* A value is only ever a value. */
     r = read_text("application: a\nenv: {A: '${LINES}'}\nenvironments: {p: {hosts: [h]}}");
     assert_int_equal(r->hosts[0].env.n, 1);
+}
+
+static const char *shell_of(const struct variables *env, const char *name)
+{
+    for (size_t i = 0; i < env->n; i++)
+        if (strcmp(env->v[i].name, name) == 0)
+            return env->v[i].shell;
+    return NULL;
+}
+
+/* What stands for the host's is not quoted; all the rest is, wherever it comes from. */
+static void test_of_host(void **state)
+{
+    const struct recipe *r =
+        read_text("application: a\n"
+                  "env:\n"
+                  "  PATH: /o'x:$PATH:${TOKEN}\n"
+                  "  A: $A;$HOME$PATH\n"
+                  "  B: $$PATH\n"
+                  "  C: ${TOKEN}\n"
+                  "environments: {p: {hosts: [{host: h, env: {PATH: '${PATH}/'}},"
+                  " {host: g, env: {A: b}}]}}\n");
+
+    (void)state;
+    assert_string_equal(shell_of(&r->hosts[1].env, "PATH"),
+                        "'/o'\\''x:'\"${PATH-}\"':''s3cret-token'");
+    assert_string_equal(value_of(&r->hosts[1].env, "PATH"), "/o'x:$PATH:s3cret-token");
+    assert_string_equal(shell_of(&r->hosts[0].env, "PATH"), "\"${PATH-}\"'/'");
+    assert_string_equal(shell_of(&r->hosts[0].env, "A"), "\"${A-}\"';'\"${HOME-}\"\"${PATH-}\"");
+    assert_null(shell_of(&r->hosts[1].env, "A"));
+    assert_null(shell_of(&r->hosts[0].env, "B"));
+    assert_string_equal(value_of(&r->hosts[0].env, "B"), "$PATH");
+    assert_null(shell_of(&r->hosts[0].env, "C"));
 }
 
 static void is_wrong_with(const struct recipe_where *where, const char *text)
@@ -718,6 +751,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_many_hosts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_roles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_references, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_of_host, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reference_bomb, setup, teardown),
         cmocka_unit_test_setup_teardown(test_secrets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_built_in, setup, teardown),
