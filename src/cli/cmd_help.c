@@ -4,10 +4,6 @@
 #include "core/recipe_keys.h"
 #include "core/recipes.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 static void print_usage(struct arena *a)
 {
     printf("crelease brings revisions of a Git repository live on hosts, and can be resumed after "
@@ -109,51 +105,5 @@ bool cmd_help(struct session *s, struct err *err)
                        text_shown(s->arena, topic), near ? "; did you mean '" : "",
                        near ? near : "", near ? "'?" : "");
     }
-    return true;
-}
-
-static const char starter[] =
-    "# A recipe for crelease.  'crelease help recipe' has every key.\n"
-    "application: my_project\n"
-    "# extends: rails                  # defaults for a framework: rails, django, laravel, node, "
-    "static\n"
-    "repository: .                    # a path or a URL\n"
-    "ref: main                        # a branch, tag or commit\n"
-    "deploy_to: /var/www/my_project\n"
-    "keep_releases: 5\n"
-    "# linked_files: [config/database.yml]\n"
-    "# linked_dirs: [log, public/uploads]\n"
-    "# build:\n"
-    "#   - bundle install\n"
-    "# database: {adapter: postgresql, name: my_project_production}\n"
-    "# migrate: {run: bundle exec rake db:migrate, status: bundle exec rake db:migrate:status}\n"
-    "# backup: {policy: wait, wait_limit: 6h}\n"
-    "# restart: {touch: tmp/restart.txt}\n"
-    "\n"
-    "environments:\n"
-    "  production:\n"
-    "    hosts:\n"
-    "      - deploy@app1.example.com\n";
-
-bool cmd_init(struct session *s, struct err *err)
-{
-    const char *path = s->options.recipe ? s->options.recipe : "crelease.yml";
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-
-    if (fd < 0 && errno == EEXIST)
-        return err_set(err, ERR_USAGE, "'%s' is there already; it was not touched",
-                       text_shown(s->arena, path));
-    if (fd < 0)
-        return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(s->arena, path),
-                       strerror(errno));
-    errno = ENOSPC; /* when only a part is written there is no error yet, and no room */
-    bool ok = write(fd, starter, sizeof starter - 1) == (ssize_t)sizeof starter - 1;
-    ok = close(fd) == 0 && ok;
-    if (!ok)
-        return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(s->arena, path),
-                       strerror(errno));
-    if (!s->options.quiet)
-        printf("wrote %s; edit it, then run 'crelease check production'\n",
-               text_shown(s->arena, path));
     return true;
 }

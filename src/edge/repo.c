@@ -135,7 +135,7 @@ static bool open_path(struct repo *r, const char *text, const char *base, struct
     return rc == 0 || repo_open_failed(path, rc, err);
 }
 
-bool repo_open(struct repo **ret, const struct repo_options *options, struct err *err)
+static void allow_extensions(void)
 {
     /* None of these changes what is read here: settings of one work tree, relative links between
      * work trees and repository (libgit2 follows them), what 'git gc' must keep, a second set of
@@ -143,11 +143,17 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
      * missing object is an error when it is met). */
     static const char *extensions[] = {"worktreeconfig", "relativeworktrees", "preciousobjects",
                                        "compatobjectformat", "partialclone"};
+
+    git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions, sizeof extensions / sizeof *extensions);
+}
+
+bool repo_open(struct repo **ret, const struct repo_options *options, struct err *err)
+{
     struct repo *r = xcalloc(1, sizeof *r);
     struct url url = {0};
 
     git_libgit2_init();
-    git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions, sizeof extensions / sizeof *extensions);
+    allow_extensions();
     r->stop = options->stop;
     r->arg = options->arg;
     bool ok = url_parse(&url, &r->arena, options->url, err);
@@ -162,6 +168,52 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
     }
     *ret = r;
     return true;
+}
+
+/* As it stands in the configuration: what url.*.insteadOf makes of it is this machine's own, and
+ * may hold a token. */
+static const char *origin_of(struct arena *a, git_repository *git)
+{
+    struct err ignored = {.arena = a};
+    git_strarray remotes = {0};
+    git_config *config = NULL;
+    const char *name = "origin";
+    const char *text = NULL;
+    const char *found = NULL;
+    struct url url = {0};
+
+    if (git_remote_list(&remotes, git) == 0 && remotes.count == 1)
+        name = remotes.strings[0];
+    if (git_repository_config_snapshot(&config, git) == 0 &&
+        git_config_get_string(&text, config, arena_printf(a, "remote.%s.url", name)) == 0 &&
+        url_parse(&url, a, arena_strdup(a, text), &ignored) &&
+        (url.kind != URL_PATH || *url.text == '/'))
+        found = url_bare(&url, a);
+    git_config_free(config);
+    git_strarray_dispose(&remotes);
+    return found;
+}
+
+void repo_about(struct arena *a, const char *dir, struct repo_about *ret)
+{
+    git_repository *git = NULL;
+    git_reference *head = NULL;
+
+    *ret = (struct repo_about){0};
+    git_libgit2_init();
+    allow_extensions();
+    if (repo_open_as(&git, dir, 0) == 0) {
+        ret->origin = origin_of(a, git);
+        /* Also of a repository without a commit. */
+        const char *target = git_reference_lookup(&head, git, "HEAD") == 0
+                                 ? git_reference_symbolic_target(head)
+                                 : NULL;
+        if (target && strncmp(target, "refs/heads/", 11) == 0)
+            ret->branch = arena_strdup(a, target + 11);
+    }
+    git_reference_free(head);
+    git_repository_free(git);
+    git_libgit2_shutdown();
 }
 
 void repo_close(struct repo *r)

@@ -125,6 +125,15 @@ void repo_content_notes(struct arena *a, const struct contents *c, struct repo_n
 void repo_ref_notes(struct repo *repo, struct arena *a, const struct revision *rev,
                     const char *recipe, struct repo_notes *ret);
 
+/* What the repository around a folder says of itself, without a password; NULL each where there is
+ * none.  origin: the URL of the remote of that name, or of the only one. */
+struct repo_about {
+    const char *origin;
+    const char *branch; /* that is checked out */
+};
+
+void repo_about(struct arena *a, const char *dir, struct repo_about *ret);
+
 void export_close(struct export *x); /* accepts one that was never opened with tar = -1 */
 void repo_close(struct repo *repo);  /* accepts NULL */
 

@@ -86,6 +86,18 @@ const char *url_clean(const struct url *u, struct arena *a, const char *message)
     return shown;
 }
 
+const char *url_bare(const struct url *u, struct arena *a)
+{
+    const char *drop = u->userinfo   ? arena_printf(a, "%s@", u->userinfo)
+                       : u->password ? arena_printf(a, ":%s@", u->password)
+                                     : "";
+    const char *at = *drop ? strstr(u->text, drop) : u->text;
+    const char *bare = arena_printf(a, "%.*s%s%s", (int)(at - u->text), u->text,
+                                    u->userinfo || !*drop ? "" : "@", at + strlen(drop));
+
+    return u->kind == URL_HTTP ? arena_strndup(a, bare, strcspn(bare, "?#")) : bare;
+}
+
 bool url_has_secret(struct arena *a, const char *text)
 {
     struct err refused = {.arena = a};

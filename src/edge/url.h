@@ -22,6 +22,10 @@ struct url {
  */
 bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *err) MUST_CHECK;
 
+/* The text without a password and, over HTTP, without anything that may be a token: for a file that
+ * others read. */
+const char *url_bare(const struct url *u, struct arena *a);
+
 /* Whether something in the address must not be shown. */
 bool url_has_secret(struct arena *a, const char *text);
 

@@ -77,15 +77,105 @@ case_roles() {
     says "no host of 'production' has the role 'app'"
 }
 
+init_says() { # KEY VALUE, as a line of the recipe without its comment
+    same "$1" "$(sed -n "s/^$1: *//p" crelease.yml | sed 's/ *# .*//')" "$2"
+}
+
+# The recipe is one that crelease reads: nothing is wrong but the example host.
+init_reads() {
+    expect 2 resume nosuchenvironment
+    says "no environment 'nosuchenvironment' in crelease.yml, expected one of: production"
+}
+
 case_init() {
     mkdir -p "$RIG/init"
     cd "$RIG/init"
     expect 0 init
     there crelease.yml
+    init_reads
     local before
     before=$(cksum <crelease.yml)
-    cr init
+    expect 2 init
+    says "'crelease.yml' is there already and was not touched; '.*init --force'"
     same "an existing recipe" "$(cksum <crelease.yml)" "$before"
+    echo 'mine: 1' >crelease.yml
+    expect 0 init --force
+    says "overwrote 'crelease.yml'"
+    same "the recipe" "$(cksum <crelease.yml)" "$before"
+    expect 0 init --force --json
+    same "JSON" "$(json '.recipe, .overwritten' | paste -sd' ')" 'crelease.yml true'
+    same "files" "$(ls)" crelease.yml
+    mkdir config
+    mv crelease.yml config
+    expect 2 init
+    says "'config/crelease.yml' is there already"
+    expect 2 init --force -f config
+    says "'config' is not a file"
+    rm config/crelease.yml
+    ln -s nowhere crelease.yml
+    expect 2 init
+    expect 0 init --force
+    same "files" "$(ls)" 'config
+crelease.yml'
+}
+
+case_init_fits_the_folder() {
+    local fit kind file
+    mkdir -p "$RIG/init fits/My  Shop!"
+    cd "$RIG/init fits/My  Shop!"
+    git init -q -b main .
+    expect 0 init
+    init_says application My-Shop
+    init_says repository .
+    init_says ref main
+    init_says deploy_to /var/www/My-Shop
+    # shellcheck disable=SC2016 # a name that would be expanded
+    git symbolic-ref HEAD 'refs/heads/feature/${HOME}"x'
+    git remote add origin https://ann:s3cret@git.example.com/shop.git?token=1
+    expect 0 init --force
+    init_says repository https://git.example.com/shop.git
+    # shellcheck disable=SC2016
+    init_says ref '"feature/$${HOME}\"x"'
+    init_reads
+    git remote set-url origin ssh://git:s3cret@git.example.com:2222/shop.git
+    expect 0 init --force
+    init_says repository ssh://git@git.example.com:2222/shop.git
+    git remote set-url origin git@git.example.com:shop.git
+    git config url.https://s3cret@x.example.com/.insteadOf git@git.example.com:
+    expect 0 init --force
+    init_says repository git@git.example.com:shop.git
+    git remote set-url origin ../elsewhere
+    expect 0 init --force
+    init_says repository .
+    for fit in rails:config/application.rb laravel:artisan django:manage.py node:package.json static:index.html \
+        alembic:alembic.ini flyway:flyway.conf sqitch:sqitch.conf; do
+        kind=${fit%%:*} file=${fit#*:}
+        mkdir -p "$RIG/init fits/$kind/$(dirname "$file")"
+        cd "$RIG/init fits/$kind"
+        touch "$file"
+        expect 0 init
+        init_says extends "$kind"
+        init_reads
+    done
+    cd ../rails
+    printf "gem 'rails'\ngem 'mysql2'\n" >Gemfile
+    touch config/credentials.yml.enc package.json
+    expect 0 init --force
+    init_says extends rails
+    init_says linked_files '[config/database.yml, config/master.key]'
+    grep -q 'adapter: mysql, name: rails_production' crelease.yml || fail "not the database of the application"
+    cd ../node
+    touch .env.example
+    expect 0 init --force
+    init_says linked_files '[.env]'
+    mkdir -p ../symfony/bin
+    cd ../symfony
+    touch bin/console composer.json
+    expect 0 init
+    init_reads
+    says_not unknown
+    mkfifo Gemfile
+    expect 0 init --force
 }
 
 case_where_the_recipe_is() {

@@ -1,0 +1,323 @@
+/* cmd_init.c -- 'crelease init': a starter recipe that fits the folder it is written in. */
+#include "cli/cmd.h"
+
+#include "base/text.h"
+#include "core/recipe_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { RECIPE_TEXT_MAX = 64 * 1024, PROBE_BYTES_MAX = 64 * 1024 };
+
+/* What the recipe says of an application of that kind.  Lines of what no preset has. */
+struct framework {
+    const char *name;    /* for people */
+    const char *extends; /* a built-in recipe; NULL: there is none */
+    const char *lines;
+};
+
+/* ---- the folder ---- */
+
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* Whether a file of the folder has the text in its first bytes; never waits for a pipe. */
+static bool file_has(const char *path, const char *text)
+{
+    char *bytes = xcalloc(1, PROBE_BYTES_MAX + 1);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    bool found = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                 read(fd, bytes, PROBE_BYTES_MAX) > 0 && strstr(bytes, text);
+
+    if (fd >= 0)
+        close(fd);
+    free(bytes);
+    return found;
+}
+
+static bool is_rails(void)
+{
+    return is_there("config/application.rb") || file_has("Gemfile", "gem \"rails\"") ||
+           file_has("Gemfile", "gem 'rails'");
+}
+
+static bool is_laravel(void)
+{
+    return is_there("artisan");
+}
+
+static bool is_symfony(void)
+{
+    return is_there("bin/console") && is_there("composer.json");
+}
+
+static bool is_django(void)
+{
+    return is_there("manage.py");
+}
+
+static bool is_node(void)
+{
+    return is_there("package.json");
+}
+
+static bool is_alembic(void)
+{
+    return is_there("alembic.ini");
+}
+
+static bool is_flyway(void)
+{
+    return is_there("flyway.conf");
+}
+
+static bool is_sqitch(void)
+{
+    return is_there("sqitch.conf");
+}
+
+static bool is_static(void)
+{
+    return is_there("index.html");
+}
+
+/* The first that fits: a Rails or Laravel application has a package.json as well. */
+static const struct framework *framework_find(void)
+{
+    static const struct {
+        bool (*is_it)(void);
+        struct framework framework;
+    } all[] = {
+        {is_rails, {"Ruby on Rails", "rails", ""}},
+        {is_laravel, {"Laravel", "laravel", ""}},
+        {is_symfony,
+         {"Symfony", NULL,
+          "linked_files: [.env.local]\n"
+          "linked_dirs: [var/log, public/uploads]\n"
+          "build:\n"
+          "  - {name: composer install, run: composer install --no-dev --no-interaction"
+          " --optimize-autoloader, timeout: 30m}\n"
+          "  - {name: warm up the cache, run: php bin/console cache:clear --env=prod, timeout:"
+          " 10m}\n"
+          "# migrate: {run: php bin/console doctrine:migrations:migrate --no-interaction}\n"}},
+        {is_django, {"Django", "django", ""}},
+        {is_node, {"Node.js", "node", "# restart: {run: sudo -n systemctl restart NAME}\n"}},
+        {is_alembic, {"Alembic", "alembic", ""}},
+        {is_flyway, {"Flyway", "flyway", ""}},
+        {is_sqitch, {"Sqitch", "sqitch", ""}},
+        {is_static, {"a static site", "static", ""}},
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].is_it())
+            return &all[i].framework;
+    return NULL;
+}
+
+/* Files that are usually kept out of the repository and that this application seems to need.  A
+ * list in the recipe takes the place of the preset's, so that it repeats what that has. */
+static const char *linked_files(const struct framework *f)
+{
+    const char *extends = f && f->extends ? f->extends : "";
+    bool env = is_there(".env") || is_there(".env.example");
+
+    if (strcmp(extends, "rails") == 0 && is_there("config/credentials.yml.enc"))
+        return "linked_files: [config/database.yml, config/master.key]\n";
+    if ((strcmp(extends, "django") == 0 || strcmp(extends, "node") == 0) && env)
+        return "linked_files: [.env]\n";
+    return f ? "" : "# linked_files: [config/settings.yml]\n# linked_dirs: [log]\n";
+}
+
+/* The folder's name as the name of an application, which has no blanks and the like. */
+static const char *application_name(struct arena *a)
+{
+    char dir[PATH_MAX];
+    const char *slash = getcwd(dir, sizeof dir) ? strrchr(dir, '/') : NULL;
+    const char *folder = slash && slash[1] ? slash + 1 : "my_project";
+    char *name = arena_alloc(a, strlen(folder) + 1);
+    size_t len = 0;
+
+    for (; *folder; folder++) {
+        bool fits =
+            strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._", *folder);
+        if (fits || (len && name[len - 1] != '-'))
+            name[len++] = fits ? *folder : '-';
+    }
+    while (len && strchr("-.", name[len - 1]))
+        len--;
+    name[len] = '\0';
+    const char *checked = name + strspn(name, ".");
+    return !*checked || check_name(a, &checked) ? "my_project" : checked;
+}
+
+/* ---- the recipe ---- */
+
+/* In quotes where YAML or ${NAME} would make something else of it. */
+static const char *yaml_text(struct arena *a, const char *s)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/@:+~";
+    size_t len = strlen(s);
+    struct buf b = buf_make(len * 3 + 3);
+
+    if (len && !strchr("-:@~", s[0]) && s[len - 1] != ':' && strspn(s, plain) == len &&
+        strspn(s, "0123456789.") != len)
+        return s;
+    buf_puts(&b, "\"");
+    for (; *s; s++)
+        buf_printf(&b, "%s%c",
+                   *s == '"' || *s == '\\'      ? "\\"
+                   : s[0] == '$' && s[1] == '{' ? "$"
+                                                : "",
+                   *s);
+    buf_puts(&b, "\"");
+    const char *text = arena_strndup(a, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+static void write_line(struct buf *b, const char *key, const char *value, const char *comment)
+{
+    int len = (int)(strlen(key) + 2 + strlen(value));
+
+    buf_printf(b, "%s: %s%*s # %s\n", key, value, len < 33 ? 33 - len : 1, "", comment);
+}
+
+static const char *recipe_text(struct arena *a, const char *application, const struct framework *f,
+                               const struct repo_about *repo)
+{
+    struct buf b = buf_make(RECIPE_TEXT_MAX);
+    const char *branch = repo->branch ? repo->branch : "main";
+    const char *ref = check_ref(a, &branch) ? "main" : branch;
+
+    buf_puts(&b, "# A recipe for crelease.  'crelease help recipe' lists every key, and\n"
+                 "# 'crelease help KEY' says more about one.\n");
+    write_line(&b, "application", yaml_text(a, application), "the name of what is deployed");
+    if (f && f->extends)
+        write_line(&b, "extends", f->extends, arena_printf(a, "the defaults for %s", f->name));
+    else if (!f)
+        buf_puts(&b, "# extends: rails                  # or django, laravel, node, static\n");
+    write_line(&b, "repository", repo->origin ? yaml_text(a, repo->origin) : ".",
+               repo->origin ? "a URL or a path" : "this folder; a path or a URL");
+    write_line(&b, "ref", yaml_text(a, ref), "the branch, tag or commit that is deployed");
+    write_line(&b, "deploy_to", yaml_text(a, arena_printf(a, "/var/www/%s", application)),
+               "the site's folder on the hosts");
+    buf_printf(&b, "keep_releases: 5\n%s%s", linked_files(f), f ? f->lines : "# build: [make]\n");
+    buf_printf(&b,
+               "\n"
+               "# Uncomment this to keep migrations clear of backups, with the database's name.\n"
+               "# database: {adapter: %s, name: %s_production}\n"
+               "# backup: {policy: wait, wait_limit: 6h}\n"
+               "\n"
+               "environments:\n"
+               "  production:\n"
+               "    hosts:\n"
+               "      - deploy@app1.example.com   # replace this with your own host\n",
+               file_has("config/database.yml", "mysql") || file_has("Gemfile", "mysql2")
+                   ? "mysql"
+                   : "postgresql",
+               application);
+    const char *text = arena_strndup(a, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+/* ---- the file ---- */
+
+static bool cannot_write(const char *path, struct err *err)
+{
+    return err_set(err, ERR_FAILED, "cannot write '%s': %s", text_shown(err->arena, path),
+                   strerror(errno));
+}
+
+static bool write_new(const char *path, const char *text, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    size_t len = strlen(text);
+
+    if (fd < 0)
+        return cannot_write(path, err);
+    errno = ENOSPC; /* when only a part is written there is no error yet, and no room */
+    bool ok = write(fd, text, len) == (ssize_t)len;
+    ok = close(fd) == 0 && ok;
+    if (!ok) {
+        cannot_write(path, err);
+        unlink(path);
+    }
+    return ok;
+}
+
+/* Beside it first, so that a full disk does not take the old recipe along. */
+static bool overwrite(struct arena *a, const char *path, const char *text, struct err *err)
+{
+    struct stat st;
+    const char *fresh = arena_printf(a, "%s.%ld.new", path, (long)getpid());
+
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+        return err_set(err, ERR_USAGE, "'%s' is not a file, so --force does not overwrite it",
+                       text_shown(a, path));
+    if (!write_new(fresh, text, err))
+        return false;
+    if (rename(fresh, path) == 0)
+        return true;
+    cannot_write(path, err);
+    unlink(fresh);
+    return false;
+}
+
+/* A recipe that is there, or the one that a second would be found in front of; NULL: none. */
+static const char *recipe_in_place(const char *path, bool is_given)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == 0)
+        return path;
+    return !is_given && lstat("config/crelease.yml", &st) == 0 ? "config/crelease.yml" : NULL;
+}
+
+static void tell(struct session *s, const char *path, bool overwritten, const struct framework *f)
+{
+    const char *shown = text_shown(s->arena, path);
+
+    if (s->options.json) {
+        struct json *o = json_open_object();
+        json_put_text(o, "recipe", path);
+        json_put_bool(o, "overwritten", overwritten);
+        json_put_text(o, "framework", f ? f->name : NULL);
+        json_write(o, stdout, true);
+        json_close(o);
+        s->answered = true;
+    } else if (!s->options.quiet) {
+        printf("%s '%s'%s%s; edit it, then run '%s'\n", overwritten ? "overwrote" : "wrote", shown,
+               f ? " for " : "", f ? f->name : "",
+               hint(s->arena, &s->options.called, "check", "production", NULL));
+    }
+}
+
+bool cmd_init(struct session *s, struct err *err)
+{
+    const char *path = s->options.recipe ? s->options.recipe : "crelease.yml";
+    const char *there = recipe_in_place(path, s->options.recipe != NULL);
+    const struct framework *f = framework_find();
+    struct repo_about repo;
+
+    if (there && !s->options.force)
+        return err_set(err, ERR_USAGE, "'%s' is there already and was not touched; '%s' %s",
+                       text_shown(s->arena, there),
+                       hint(s->arena, &s->options.called, "init", NULL, "--force"),
+                       there == path ? "overwrites it"
+                                     : "writes a 'crelease.yml' that is used instead");
+    repo_about(s->arena, ".", &repo);
+    const char *text = recipe_text(s->arena, application_name(s->arena), f, &repo);
+    bool over = there == path;
+    if (over ? !overwrite(s->arena, path, text, err) : !write_new(path, text, err))
+        return false;
+    tell(s, path, over, f);
+    return true;
+}
