@@ -308,6 +308,28 @@ static void tell_database(struct session *s, const struct survey *sv, const char
                  site->migrated_revision ? text_shown(s->arena, site->migrated_revision) : "", to);
 }
 
+/* Only the hosts know it: what they do not say alike is not known. */
+static const char *revision_of(struct session *s, const struct survey *sv, const char *release)
+{
+    const char *revision = NULL;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct release *rel = site_release(&sv->sites[h], release);
+        if (!rel || !rel->revision || !is_revision(rel->revision))
+            return "";
+        if (revision && strcmp(revision, rel->revision) != 0) {
+            run_warn(&s->run, NULL,
+                     "the hosts do not agree on the revision of release %s: %s has %.7s, %s has"
+                     " %.7s",
+                     release, s->recipe->hosts[0].name, revision, s->recipe->hosts[h].name,
+                     rel->revision);
+            return "";
+        }
+        revision = rel->revision;
+    }
+    return revision ? revision : "";
+}
+
 bool cmd_rollback(struct session *s, struct err *err)
 {
     struct survey sv;
@@ -317,13 +339,12 @@ bool cmd_rollback(struct session *s, struct err *err)
         return false;
     if (is_release_live(s, &sv, to))
         return session_end(s, arena_printf(s->arena, "nothing to do: release %s is live", to), err);
-    const struct release *rel = site_release(&sv.sites[0], to);
     struct what what = {.command = COMMAND_ROLLBACK,
                         .run = new_run_id(s->arena),
                         .application = s->recipe->application,
                         .environment = s->recipe->environment,
                         .release = to,
-                        .revision = strlen(rel->revision) == 40 ? rel->revision : "",
+                        .revision = revision_of(s, &sv, to),
                         .ref = "",
                         .subject = "",
                         .by = session_by(s->arena),
@@ -513,7 +534,7 @@ static bool find_environment(struct session *s, const char **ret, struct err *er
         session_open(s);
         if (!session_survey(s, false, &sv, &one) || !session_holder(s, &sv, &holder, &one)) {
             if (!s->options.quiet)
-                fprintf(stderr, "crelease: %s: %s\n", all.v[i], one.msg);
+                fprintf(stderr, "crelease: %s: %s\n", all.v[i], text_shown(s->arena, one.msg));
             if (unseen.code == ERR_NONE)
                 err_set(&unseen, one.code, "%s: %s", all.v[i], one.msg);
             continue;

@@ -21,6 +21,7 @@ struct unfinished {
     const char *stage;
     const char *error;
     const char *by;
+    const char *differs; /* in what the hosts do not agree; NULL: they do */
 };
 
 static bool look_at_run(struct session *s, const struct survey *sv, struct unfinished *u,
@@ -43,9 +44,19 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
     u->by = site->lock.by;
     if (site->plan && !plan_read(s->arena, site->plan, &u->what, err))
         return false;
-    for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        if (sv->reached[h] && sv->sites[h].last_error && !u->error)
-            u->error = sv->sites[h].last_error;
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *other = &sv->sites[h];
+        const char *x;
+        const char *y;
+        if (sv->reached[h] && other->last_error && !u->error)
+            u->error = other->last_error;
+        if (sv->reached[h] && site->plan && other->plan && !u->differs &&
+            strcmp(other->lock.run, site->lock.run) == 0 &&
+            plan_differs(s->arena, site->plan, other->plan, &x, &y))
+            u->differs =
+                arena_printf(s->arena, "%s has '%s', %s has '%s'", s->recipe->hosts[holder].name, x,
+                             s->recipe->hosts[h].name, y);
+    }
     if (u->error) {
         size_t len = strcspn(u->error, " ");
         word = arena_strndup(s->arena, u->error, len);
@@ -193,6 +204,8 @@ static void print_run(struct session *s, const struct unfinished *u)
     if (*u->what.revision)
         printf("  it brings %.7s \"%s\" live as release %s\n", u->what.revision,
                text_shown(s->arena, u->what.subject ? u->what.subject : ""), u->what.release);
+    if (u->differs)
+        printf("  the hosts do not agree on its plan: %s\n", u->differs);
     if (u->error)
         printf("  %s\n", text_shown(s->arena, u->error));
     if (strcmp(u->state, "running") != 0 && strcmp(u->state, "waiting") != 0)

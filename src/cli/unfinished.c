@@ -320,10 +320,12 @@ static const char *unaware(struct session *s, const struct what *w)
     return names;
 }
 
-/* Whether a deploy that began now could have given its release that name. */
+/* Whether a deploy that began now could have given its release that name, and could write that user
+ * into revisions.log, where blanks would end the field. */
 static bool may_be_new(const struct session *s, const struct what *w)
 {
-    if (clock_release_time(w->release) > clock_now_ms() / 1000 + FUTURE_MAX_S)
+    if (clock_release_time(w->release) > clock_now_ms() / 1000 + FUTURE_MAX_S ||
+        strchr(w->user, ' '))
         return false;
     for (size_t h = 0; h < s->recipe->n_hosts; h++) {
         const struct site *site = &s->run.sites[h];

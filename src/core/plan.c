@@ -283,16 +283,11 @@ static bool read_value(struct arena *a, struct what *w, const char *key, const c
     return true;
 }
 
-static bool is_hex(const char *s, size_t len)
-{
-    return strlen(s) == len && strspn(s, "0123456789abcdef") == len;
-}
-
 static bool is_digest(const char *s)
 {
     size_t len = strlen(s);
 
-    return len <= 64 && is_hex(s, len);
+    return len <= 64 && strspn(s, "0123456789abcdef") == len;
 }
 
 static const char *line_shown(struct arena *a, const char *s, size_t len)
@@ -360,7 +355,7 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
     }
     if (!whole || !good || keys < PLAN_KEYS || !is_run_id(w.run) || !*w.application ||
         !*w.environment || clock_release_time(w.release) < 0 ||
-        (*w.revision && !is_hex(w.revision, 40)) || !is_digest(w.recipe_digest) ||
+        (*w.revision && !is_revision(w.revision)) || !is_digest(w.recipe_digest) ||
         !is_digest(w.migrate_digest) || !w.hosts.n)
         return err_set(
             err, ERR_FAILED,

@@ -133,6 +133,11 @@ bool is_run_id(const char *s)
     return len > 0 && len <= 16 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789") == len;
 }
 
+bool is_revision(const char *s)
+{
+    return strlen(s) == 40 && strspn(s, "0123456789abcdef") == 40;
+}
+
 static void read_lock(struct arena *a, struct site *s, const char *value)
 {
     const char *key = word(a, &value);

@@ -74,6 +74,9 @@ struct site {
 /* Whether the text is what run ids look like: it is used in paths. */
 bool is_run_id(const char *s);
 
+/* The same for commits: 40 digits. */
+bool is_revision(const char *s);
+
 /* FAILED when the answer is not whole. */
 bool site_parse(struct arena *a, const char *answer, struct site *ret, struct err *err) MUST_CHECK;
 

@@ -349,6 +349,8 @@ case_evil_plan() {
         says 'do not agree on the plan of run evil: app1 has .*, app2 has '
         expect 1 abort production
         says 'do not agree on the plan of run evil: app1 has .*, app2 has '
+        expect 0 status production
+        says 'the hosts do not agree on its plan: app1 has .*, app2 has '
         ! LC_ALL=C grep -qP '\x1b' "$OUT" "$ERR" || fail "a control character is shown"
         rm "$SITE/app2/.crelease/lock"
         untouched
@@ -412,6 +414,36 @@ case_evil_names() {
     expect 1 resume production
     says 'app1 says that run evil was taken over 999999999 times'
     untouched
+}
+
+# A line for the other host's revisions.log that names a second release as finished.
+case_evil_user() {
+    site_trusted evil_user
+    commit_file public/index.html two
+    local now
+    now=$(date -u +%Y%m%d%H%M%S)
+    plant app1 evil release="$now" "user=x deployed as release 20260101000000 by ann" </dev/null
+    expect 6 resume production
+    untouched
+    git -C "$REPO" branch 'x deployed as release 20260101000000 by y' 2>/dev/null || true
+    plant app1 evil release="$now" "ref=main deployed as release 20260101000000 by ann" </dev/null
+    cr resume production
+    [ "$STATUS" -ne 0 ] || fail "resume ends well"
+    untouched
+}
+
+# What one host says of the revision of a release is not written down on the others.
+case_evil_revision_of_a_release() {
+    site_trusted evil_revision_of_a_release
+    commit_file public/index.html two
+    expect 0 deploy production
+    # shellcheck disable=SC2016 # not for this shell
+    for row in "$(printf %040d 0)" '$(touch${IFS}stolen)aaaaaaaaaaaaaaaaaaaaaa' $'\e[31m'; do
+        printf '%s\n' "$row" >"$SITE/app1/releases/$LIVE/REVISION"
+        expect 0 rollback --json production
+        ! grep -qF "$row" "$SITE/app2/.crelease/history" || fail "app2 has it"
+        expect 0 rollback production --to "$(releases app2 | tail -n 1)"
+    done
 }
 
 # Names that another run of the other host has: neither its release nor its record is taken for this one's.

@@ -374,6 +374,11 @@ static void test_refused(void **state)
         {"revision 3", "revision g"},
         {"revision 3", "revision "},
         {"revision 3", "revision 33"},
+        {"recipe 77\n", "recipe $(x)\n"},
+        {"recipe 77\n", "recipe 77 \n"},
+        {"recipe 77\n",
+         "recipe 0000000000000000000000000000000000000000000000000000000000000000\"\n"},
+        {"migrate_digest 33\n", "migrate_digest ;x\n"},
         {"host app1\nhost app2\nhost db1\n", ""},
         {"end plan", ""},
         {"end plan", "end pla"},
@@ -396,6 +401,33 @@ static void test_refused(void **state)
     assert_false(read_plan("", &is));
     assert_false(read_plan(arena_printf(&arena, "%s\nmore", text), &is));
     assert_true(read_plan(sealed(text), &is));
+}
+
+static void test_differs(void **state)
+{
+    struct what one = whole_what();
+    struct what two = whole_what();
+    const char *x;
+    const char *y;
+
+    (void)state;
+    const char *text = plan_text(&arena, &one, &(struct strs){0});
+    assert_false(plan_differs(&arena, text, arena_strdup(&arena, text), &x, &y));
+    assert_false(plan_differs(&arena, "", "", &x, &y));
+    two.ref = "\x1b[31mevil";
+    two.since_unix = 1;
+    assert_true(
+        plan_differs(&arena, text, sealed(plan_text(&arena, &two, &(struct strs){0})), &x, &y));
+    assert_string_equal(x, arena_printf(&arena, "ref %s", one.ref));
+    assert_string_equal(y, "ref  [31mevil");
+    assert_true(plan_differs(&arena, "a\nb\n", "a\n", &x, &y));
+    assert_string_equal(x, "b");
+    assert_string_equal(y, "");
+    assert_true(plan_differs(&arena, "", "\xff\x1b\n", &x, &y));
+    assert_string_equal(y, "\\xff\\x1b");
+    char *much = memset(arena_alloc(&arena, 100000), 'm', 99999);
+    assert_true(plan_differs(&arena, "a", much, &x, &y));
+    assert_int_equal(strlen(y), 103);
 }
 
 static void test_cut_off(void **state)
@@ -479,7 +511,7 @@ int main(void)
         TEST(test_round_trip), TEST(test_control_characters),
         TEST(test_refused),    TEST(test_cut_off),
         TEST(test_flipped),    TEST(test_flipped_and_sealed),
-        TEST(test_batch),
+        TEST(test_batch),      TEST(test_differs),
     };
 
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

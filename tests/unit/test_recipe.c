@@ -503,6 +503,79 @@ static void test_digest(void **state)
     assert_string_not_equal(plain, extended);
 }
 
+/* A digest of nothing but the text is the one of the recipe that was read from it. */
+static void test_digest_of_text(void **state)
+{
+    static const char *const texts[] = {"application: a\n" END,
+                                        "extends: node\napplication: a\n" END,
+                                        "extends: rails\n# \xc3\xa9\napplication: a\n" END};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_string_equal(recipe_digest(&arena, texts[i], strlen(texts[i])),
+                            read_text(texts[i])->digest);
+    static const char *const odd[] = {
+        "", "\n", "extends: [\n", "extends: {a: b}\n", "extends: nobody\n", "- a\n", "\xff\xfe"};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        assert_int_equal(strlen(recipe_digest(&arena, odd[i], strlen(odd[i]))), 64);
+}
+
+static void test_changes(void **state)
+{
+    static const struct {
+        const char *other;
+        const char *text;
+        const char *changes;
+        size_t n;
+    } rows[] = {
+        {"", "", "", 0},
+        {"a\nb\n", "a\nb\n", "", 0},
+        {"a\nb\nc\n", "a\nx\nc\n", "-b|+x|", 2},
+        {"a\nb\nc\nd\n", "b\nc\nd\ne\n", "-a|+e|", 2},
+        {"", "a\n", "+a|", 1},
+        {"a\n\n", "a\n", "-|", 1},
+        {"a\nb\nb\nc\n", "a\nb\nc\nb\n", "-b|+b|", 2},
+        {"1\n2\n3\n4\n5\n6\n", "", "-1|-2|-3|-4|", 6},
+        {"\x1b]0;x\a\xc2\x9b\n", "", "-\\x1b]0;x\\x07\\xc2\\x9b|", 1},
+        {"a correct-horse\nurl: https://u:p4ss@h/x\n", "",
+         "-a [secret]|-url: https://u:[secret]@h/x|", 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *secret = "correct-horse";
+        struct recipe r = {.text = rows[i].text, .secrets = {&secret, 1}};
+        struct strs found = {0};
+        size_t n = recipe_changes(&arena, rows[i].other, &r, 4, &found);
+        const char *is = "";
+        for (size_t k = 0; k < found.n; k++)
+            is = arena_printf(&arena, "%s%s|", is, found.v[k]);
+        if (n != rows[i].n || strcmp(is, rows[i].changes) != 0)
+            fail_msg("row %zu: %zu: '%s'", i, n, is);
+    }
+}
+
+/* A secret that is cut is no longer one, and a text of very many lines is not aligned. */
+static void test_changes_of_much(void **state)
+{
+    const char *secret = "correct-horse";
+    struct recipe r = {.text = "x\ny\n", .secrets = {&secret, 1}};
+    struct strs found = {0};
+    struct buf b = buf_make(1024 * 1024);
+
+    (void)state;
+    for (size_t i = 0; i < 115; i++)
+        buf_puts(&b, ".");
+    buf_printf(&b, "%s%s\n", secret, secret);
+    for (size_t i = 0; i < 100000; i++)
+        buf_printf(&b, "%zu\n", i);
+    assert_int_equal(recipe_changes(&arena, b.text, &r, 2, &found), 100003);
+    assert_int_equal(found.n, 2);
+    assert_int_equal(strlen(found.v[0]), 1 + 120 + 3);
+    assert_null(strstr(found.v[0], "corr"));
+    buf_free(&b);
+}
+
 /* The recipe that is found from the folder, "" for none. */
 static const char *found_from(const char *dir)
 {
@@ -756,6 +829,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_secrets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_built_in, setup, teardown),
         cmocka_unit_test_setup_teardown(test_digest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_digest_of_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_changes_of_much, setup, teardown),
         cmocka_unit_test_setup_teardown(test_search, setup, teardown),
         cmocka_unit_test_setup_teardown(test_table, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending_when, setup, teardown),

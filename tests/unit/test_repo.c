@@ -799,6 +799,46 @@ static void test_hostile_trees(void **state)
     }
 }
 
+static bool has_word(void *arg, const char *bytes, size_t len)
+{
+    return len > strlen(arg) && memcmp(bytes, arg, strlen(arg)) == 0;
+}
+
+static const char *find(struct bench *b, const char *file, const char *also, const char *word)
+{
+    return repo_find_file(b->repo, &b->a, file, also, has_word, (void *)(uintptr_t)word);
+}
+
+static void test_find_file(void **state)
+{
+    struct bench *b = *state;
+
+    sh("git init -q -b main work; cd work; mkdir c; echo one >c/x; git add -A; git commit -qm 1\n"
+       "echo two >c/x; git commit -qam 2; git commit -q --allow-empty -m 3\n"
+       "git checkout -q -b side; echo aside >c/x; git commit -qam 4; git checkout -q main\n"
+       "git rm -q c/x; git commit -qm 5; mkdir -p c; echo two >c/x; echo y >../outside");
+    open_url(b, "work");
+    const char *side = line_of(&b->a, "git -C work rev-parse side");
+    assert_string_equal(find(b, "work/c/x", "", "one"),
+                        line_of(&b->a, "echo $(git -C work rev-parse --short=12 main~3):c/x"));
+    /* Of commits of one second any may come first. */
+    const char *two = find(b, "work/c/x", "", "two");
+    assert_non_null(two);
+    assert_string_equal(line_of(&b->a, arena_printf(&b->a, "git -C work show %s", two)), "two");
+    assert_null(find(b, "work/c/x", "", "aside"));
+    assert_null(find(b, "work/c/x", "HEAD", "aside"));
+    assert_string_equal(find(b, "work/c/x", side, "aside"), arena_printf(&b->a, "%.12s:c/x", side));
+    assert_null(find(b, "work/c/x", side, "three"));
+    assert_null(find(b, "work/c", side, "one"));
+    assert_null(find(b, "outside", side, "y"));
+    assert_null(find(b, "nowhere", side, "y"));
+    sh("git clone -q --bare work bare; git init -q empty; echo one >empty/x");
+    open_url(b, "bare");
+    assert_null(find(b, "work/c/x", side, "one"));
+    open_url(b, "empty");
+    assert_null(find(b, "empty/x", side, "one"));
+}
+
 static void test_deep_tree(void **state)
 {
     struct bench *b = *state;
@@ -1299,6 +1339,7 @@ int main(void)
         T(test_subst),
         T(test_hostile_trees),
         T(test_deep_tree),
+        T(test_find_file),
         T(test_damaged),
         T(test_no_room),
         T(test_closing),

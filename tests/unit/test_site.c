@@ -504,6 +504,30 @@ static void test_has_ended(void **state)
     }
 }
 
+static void test_record(void **state)
+{
+    static const struct {
+        const char *last_run;
+        const char *record;
+    } rows[] = {
+        {"k7f2ab 1763825412 done deploy 20261122153012 3f2a main 1763825400 ann@desk",
+         "deploy 20261122153012 3f2a"},
+        {"k7f2ab 1763825412 done rollback 20261122153012 - - 1763825400 ann",
+         "rollback 20261122153012 -"},
+        {"k7f2ab 1763825412 done", "  "},
+        {"k7f2aa 1763825412 done deploy 20261122153012 - main 1 ann", NULL},
+        {NULL, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct site s = {.last_run = rows[i].last_run};
+        const char *is = site_record(&arena, &s, "k7f2ab");
+        if (!is != !rows[i].record || (is && strcmp(is, rows[i].record) != 0))
+            fail_msg("row %zu: '%s'", i, is ? is : "(none)");
+    }
+}
+
 static void test_outcome(void **state)
 {
     static const struct {
@@ -569,12 +593,13 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole),     TEST(test_bare),          TEST(test_cut_off),
-        TEST(test_flipped),   TEST(test_release_names), TEST(test_live),
-        TEST(test_current),   TEST(test_lock),          TEST(test_lock_is_whole),
-        TEST(test_marks),     TEST(test_damaged_marks), TEST(test_many),
-        TEST(test_too_many),  TEST(test_numbers),       TEST(test_long_values),
-        TEST(test_has_ended), TEST(test_outcome),       TEST(test_answer_value),
+        TEST(test_whole),        TEST(test_bare),          TEST(test_cut_off),
+        TEST(test_flipped),      TEST(test_release_names), TEST(test_live),
+        TEST(test_current),      TEST(test_lock),          TEST(test_lock_is_whole),
+        TEST(test_marks),        TEST(test_damaged_marks), TEST(test_many),
+        TEST(test_too_many),     TEST(test_numbers),       TEST(test_long_values),
+        TEST(test_has_ended),    TEST(test_record),        TEST(test_outcome),
+        TEST(test_answer_value),
     };
 
     return cmocka_run_group_tests_name("site", tests, NULL, NULL);
