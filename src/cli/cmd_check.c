@@ -79,6 +79,10 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
                  ? arena_printf(a, "%s cannot read %s", site->user ? site->user : "the user",
                                 strs_joined(a, &site->unreadable, ", "))
                  : NULL);
+    if (site->trash) /* no reason not to deploy */
+        line(rep, name, "trash", true,
+             arena_printf(a, "%s of removed releases are not deleted: %s",
+                          text_size(a, (unsigned long long)site->trash_kb * 1024), site->trash));
     if (site->lock.held)
         line(rep, name, "lock", false,
              arena_printf(a, "run %s by %s is %s", site->lock.run,

@@ -25,20 +25,46 @@ static const char *new_run_id(struct arena *a)
     return id;
 }
 
-/* Newer than every release that is there, whatever this machine's clock says. */
-static const char *new_release_name(struct session *s, const struct survey *sv)
+/* A deploy made it, or it is live.  Other folders of such names were made by hand. */
+static bool is_known(const struct site *site, const struct release *rel)
+{
+    return rel->finished || rel->manifest || (site->live && strcmp(site->live, rel->name) == 0);
+}
+
+static bool is_taken(const struct session *s, const struct survey *sv, const char *name)
+{
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (site_release(&sv->sites[h], name) || strs_has(&sv->sites[h].taken, name))
+            return true;
+    return false;
+}
+
+/* Newer than every release that was deployed, whatever this machine's clock says.  A folder that
+ * was made by hand does not count, or one of the year 9999 would leave no name for any release. */
+static bool new_release_name(struct session *s, const struct survey *sv, const char **ret,
+                             struct err *err)
 {
     long long t = clock_now_ms() / 1000;
+    const char *newest = "";
 
     for (size_t h = 0; h < s->recipe->n_hosts; h++) {
         const struct site *site = &sv->sites[h];
-        for (size_t i = 0; i < site->n_releases; i++) {
-            long long was = clock_release_time(site->releases[i].name);
-            if (was >= t)
-                t = was + 1;
-        }
+        for (size_t i = 0; i < site->n_releases; i++)
+            if (is_known(site, &site->releases[i]) && strcmp(site->releases[i].name, newest) > 0)
+                newest = site->releases[i].name;
     }
-    return clock_release_name(s->arena, t);
+    if (clock_release_time(newest) >= t)
+        t = clock_release_time(newest) + 1;
+    *ret = clock_release_name(s->arena, t);
+    while (is_taken(s, sv, *ret))
+        *ret = clock_release_name(s->arena, ++t);
+    if (clock_release_time(*ret) >= 0)
+        return true;
+    return *newest ? err_set(err, ERR_FAILED,
+                             "no release can be newer than '%s': go back to an older one with"
+                             " 'rollback --to', then remove it",
+                             newest)
+                   : err_set(err, ERR_FAILED, "the clock of this machine is wrong");
 }
 
 static bool is_live_everywhere(const struct session *s, const struct survey *sv, const char *sha)
@@ -138,7 +164,10 @@ static bool what_of_deploy(struct session *s, const struct revision *rev, const 
                            struct what *ret, struct err *err)
 {
     const char *digest = "";
+    const char *release = NULL;
 
+    if (!new_release_name(s, sv, &release, err))
+        return false;
     if (s->recipe->migrate.paths.n &&
         !repo_digest(s->repo, s->arena, rev, &s->recipe->migrate.paths, &digest, err))
         return false;
@@ -147,7 +176,7 @@ static bool what_of_deploy(struct session *s, const struct revision *rev, const 
         .run = new_run_id(s->arena),
         .application = s->recipe->application,
         .environment = s->recipe->environment,
-        .release = new_release_name(s, sv),
+        .release = release,
         .revision = rev->sha,
         .revision_unix = rev->time,
         .ref = rev->ref,
@@ -246,12 +275,23 @@ const char *release_before(struct session *s, const struct survey *sv)
             const struct site *site = &sv->sites[h];
             const struct release *rel = site_release(site, name);
             fit = fit && site->live && strcmp(name, site->live) < 0 && rel && rel->revision &&
-                  (rel->finished || !site->has_log);
+                  !rel->left && (rel->finished || !site->has_log);
         }
         if (fit)
             return name;
     }
     return NULL;
+}
+
+static bool any_was_left(const struct session *s, const struct survey *sv)
+{
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        for (size_t i = 0; site->live && i < site->n_releases; i++)
+            if (site->releases[i].left && strcmp(site->releases[i].name, site->live) < 0)
+                return true;
+    }
+    return false;
 }
 
 static bool choose_release(struct session *s, const struct survey *sv, const char **ret,
@@ -263,7 +303,10 @@ static bool choose_release(struct session *s, const struct survey *sv, const cha
         *ret = release_before(s, sv);
         if (!*ret)
             return err_set(err, ERR_FAILED,
-                           "there is no finished release before the live one to go back to");
+                           "there is no finished release before the live one to go back to%s",
+                           any_was_left(s, sv) ? ", but such as were rolled back from: --to RELEASE"
+                                                 " goes to one of these"
+                                               : "");
         return true;
     }
     if (clock_release_time(to) < 0)

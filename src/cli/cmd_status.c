@@ -188,6 +188,10 @@ static void print_host(struct session *s, const struct survey *sv, const struct 
     if (site->leftover)
         printf("  %-16s an interrupted Capistrano left %s (the next deploy removes it)\n", "",
                text_shown(s->arena, site->leftover));
+    if (site->trash)
+        printf("  %-16s %s of removed releases are not deleted: %s\n", "",
+               text_size(s->arena, (unsigned long long)site->trash_kb * 1024),
+               text_shown(s->arena, site->trash));
     print_lock(s, site, u, name);
 }
 

@@ -397,9 +397,8 @@ static const char *where_current_is(struct run *r, const struct reply *reply)
 
     if (!is)
         return "not known (the host did not answer)";
-    const char *slash = strrchr(is, '/');
-    return *is ? arena_printf(r->arena, "current is %s",
-                              text_shown(r->arena, slash ? slash + 1 : is))
+    const char *live = answer_value(r->arena, reply->out, "live");
+    return *is ? arena_printf(r->arena, "current is %s", text_shown(r->arena, live ? live : is))
                : "nothing is live";
 }
 

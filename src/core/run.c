@@ -544,6 +544,9 @@ bool stage_script_undo(struct run *r, const struct step *s, struct err *err)
                      "%s, which was live before, is gone: there is nothing to go back to, "
                      "and release %s stays",
                      text_shown(r->arena, gone), r->plan->what.release);
+        const char *warning = answer_value(r->arena, replies[i].out, "warning");
+        if (warning)
+            run_warn(r, r->recipe->hosts[hosts[i]].name, "%s", text_shown(r->arena, warning));
         if (answer_value(r->arena, replies[i].out, "nowhere"))
             r->sites[hosts[i]].current = NULL;
         site_set_mark(r->arena, &r->sites[hosts[i]], s->name, "undone");

@@ -9,7 +9,8 @@ enum {
     MARKS_MAX = RELEASES_MAX,
     PLAN_BYTES_MAX = 256 * 1024,
     OWN_RECIPE_MAX = 128 * 1024,
-    TO_MIGRATE_MAX = 100
+    TO_MIGRATE_MAX = 100,
+    LEFT_MAX = 200
 };
 
 /* The answer's lines, one at a time: key and the rest. */
@@ -89,6 +90,21 @@ static bool add_release(struct arena *a, struct site *s, const char *value)
         .manifest = strcmp(value, "manifest") == 0,
     };
     return true;
+}
+
+/* What revisions.log says, the oldest line first: each one makes another release the live one. */
+static void read_went(struct arena *a, struct strs *left, const char **live, const char *value)
+{
+    const char *how = word(a, &value);
+
+    if (clock_release_time(value) < 0)
+        return;
+    if (strcmp(how, "back") == 0 && *live && strcmp(value, *live) < 0 && left->n < LEFT_MAX)
+        strs_add(a, left, *live);
+    for (size_t i = 0; i < left->n; i++)
+        if (strcmp(left->v[i], value) == 0)
+            left->v[i] = ""; /* somebody chose it: it is as good as any */
+    *live = value;
 }
 
 static void add_mark(struct arena *a, struct site *s, const char *step, const char *state,
@@ -181,6 +197,12 @@ static void read_live(struct arena *a, struct site *s, const char *value)
     s->live_revision = known(value);
 }
 
+static void read_trash(struct arena *a, struct site *s, const char *value)
+{
+    s->trash_kb = number_or(word(a, &value), NUMBER_BYTES_MAX / 1024, 0);
+    s->trash = value;
+}
+
 static void read_line(struct arena *a, struct site *s, const struct line *l)
 {
     const char *k = l->key;
@@ -207,6 +229,10 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         s->writable = strcmp(v, "yes") == 0;
     else if (strcmp(k, "writable_at") == 0)
         s->writable_at = v;
+    else if (strcmp(k, "taken") == 0 && s->taken.n < RELEASES_MAX && clock_release_time(v) >= 0)
+        strs_add(a, &s->taken, v);
+    else if (strcmp(k, "place") == 0)
+        s->place = v;
     else if (strcmp(k, "log") == 0)
         s->has_log = strcmp(v, "yes") == 0;
     else if (strcmp(k, "migrated") == 0)
@@ -237,6 +263,8 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         s->free_kb = number_or(v, NUMBER_BYTES_MAX, -1);
     else if (strcmp(k, "free_inodes") == 0 && *v)
         s->free_inodes = number_or(v, NUMBER_BYTES_MAX, -1);
+    else if (strcmp(k, "trash") == 0)
+        read_trash(a, s, v);
     else if (strcmp(k, "leftover") == 0)
         s->leftover = v;
     else if (strcmp(k, "now") == 0)
@@ -277,6 +305,8 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
     struct line line = {"", ""};
     struct buf plan = buf_make(PLAN_BYTES_MAX);
     struct buf recipe = buf_make(OWN_RECIPE_MAX);
+    struct strs left = {0};
+    const char *went = NULL;
     const char *lock_sum = NULL;
     const char *too_many = NULL;
     bool whole = false;
@@ -294,11 +324,15 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
             lock_sum = line.value;
         else if (strcmp(line.key, "release") == 0 && !add_release(a, &s, line.value))
             too_many = "releases";
+        else if (strcmp(line.key, "went") == 0)
+            read_went(a, &left, &went, line.value);
         if (marks > MARKS_MAX)
             too_many = "marks";
         read_line(a, &s, &line);
         whole = whole || strcmp(line.key, "end") == 0;
     }
+    for (size_t i = 0; i < s.n_releases; i++)
+        s.releases[i].left = strs_has(&left, s.releases[i].name);
     bool long_plan = plan.full;
     if (long_plan)
         too_many = "bytes in the plan of its run";

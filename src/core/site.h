@@ -16,6 +16,7 @@ struct release {
     const char *revision; /* NULL: its REVISION is missing */
     bool finished;        /* revisions.log names it as deployed */
     bool manifest;        /* crelease knows what it must hold */
+    bool left;            /* it was rolled back from, and nobody has gone back to it since */
 };
 
 struct mark {
@@ -34,7 +35,9 @@ struct site {
     const char *live_revision; /* NULL: not known */
     struct release *releases;  /* by name, oldest first */
     size_t n_releases;
-    bool has_log; /* revisions.log has something in it */
+    struct strs taken; /* names of releases that other things bear: files, links */
+    const char *place; /* the same for two names of one folder of one machine; NULL: not known */
+    bool has_log;      /* revisions.log has something in it */
     struct {
         bool held;
         bool alive;
@@ -65,6 +68,8 @@ struct site {
     const char *path_lacks; /* programs that jobs do not find, with the recipe's PATH; NULL: none */
     const char *system;
     const char *user;
+    const char *trash;  /* a folder of removed releases that are not deleted yet; NULL: none */
+    long long trash_kb; /* all of them */
     long long free_kb; /* -1: not asked or not known */
     long long free_inodes;
     const char *leftover; /* a link that an interrupted Capistrano left */

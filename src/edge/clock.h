@@ -10,7 +10,9 @@ long long clock_now_ms(void);
 /* "20261122153012": the name of a release made at that second, UTC. */
 const char *clock_release_name(struct arena *a, long long unix_s);
 
-/* The second a release name stands for, -1 when it is not 14 digits of a real time. */
+/* The second a release name stands for, -1 when it is not 14 digits of a real time since 1970:
+ * whoever writes or reads the name of a release asks this, on hosts is_release_name of prelude.sh.
+ */
 long long clock_release_time(const char *name);
 
 /* RFC 3339, UTC: "2026-11-22T15:30:12Z", with milliseconds when ms is set. */

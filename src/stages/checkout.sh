@@ -11,7 +11,7 @@
 #   X SHA256 path            them: control characters and backslashes)
 #   l path target            a symbolic link, both with escapes, blanks too
 
-incoming=$state/incoming/$run.$epoch
+incoming=$state/incoming/$run.$epoch tree=$incoming_tree.$run.$epoch left=
 
 # take_blocks N FILE: two bytes at a time would be slow, and a tool that reads ahead would take of the tar.
 take_blocks() {
@@ -35,38 +35,75 @@ unescape() {
 	plain=${plain%.}
 }
 
-# In the working folder: says what is not as the manifest wants it, one line "differs PATH" each.
-# Without a temporary file, for which there may be no room.
+# verify_tree MANIFEST: in the working folder, what is not as it wants it: in $wrong, one line "differs PATH" each.
+# False when not everything could be looked at: then an empty $wrong means nothing.  Without a temporary file,
+# for which there may be no room.
 #
-# The shell reads a file byte by byte, so the thousands of plain entries are left to tools that
-# take them all at once; line by line go only links and names that need escapes.
+# The shell reads a file byte by byte, so the thousands of plain entries are left to tools that take them all
+# at once; line by line go only links and names that need escapes.
 verify_tree() {
-	sed -n 's/^[fx] \([0-9a-f]\{64\}\) /\1  .\//p' "$1" | sha256sum -c - 2>/dev/null |
-		sed -n 's/^\.\/\(.*\): FAILED$/differs \1/p; s/^\.\/\(.*\): FAILED open or read$/differs \1/p'
-	# Plain files that are programs, as they should be and as they are.  What is there counts twice, so that
-	# what is only wanted is the one that stands alone.
+	wrong=
+	sums=$(differing_sums "$1") && modes=$(differing_modes "$1") && others=$(differing_others "$1") || return 1
+	for said in "$sums" "$modes" "$others"; do
+		# The line that has come all the way.
+		case $newline$said$newline in *"${newline}looked$newline"*) ;; *) return 1 ;; esac
+		wrong=$wrong$said$newline
+	done
+	wrong=$(printf '%s' "$wrong" | sed '/^looked$/d')
+}
+
+# What is there is printed twice, so that what is only wanted stands alone behind it; what could not be read
+# is not there.
+only_wanted() {
+	sort | uniq -u
+}
+
+differing_sums() {
+	wanted='s/^[fx] \([0-9a-f]\{64\}\) /\1  .\//p'
 	{
+		echo looked
+		sed -n "$wanted" "$1"
+		sed -n "$wanted" "$1" | sed 's/^[0-9a-f]*  //' | tr '\n' '\0' | xargs -0 sha256sum /dev/null 2>/dev/null | sed p
+	} | only_wanted | sed 's/^[0-9a-f]*  \.\//differs /'
+}
+
+# Plain files that are programs, as they should be and as they are.
+differing_modes() {
+	{
+		echo looked
 		sed -n 's/^x [0-9a-f]\{64\} /x /p; s/^f [0-9a-f]\{64\} /f /p' "$1"
 		find . -type f -perm -100 -print | sed 's/^\.\//x /; p'
 		find . -type f ! -perm -100 -print | sed 's/^\.\//f /; p'
-	} | LC_ALL=C sort | LC_ALL=C uniq -u | sed 's/^[fx] /differs /'
-	grep '^[FXl] ' "$1" | while IFS= read -r line; do
+	} | only_wanted | sed 's/^[fx] /differs /'
+}
+
+differing_others() {
+	{
+		grep '^[FXl] ' "$1"
+		echo end
+	} | while IFS= read -r line; do
 		kind=${line%% *} rest=${line#* }
-		if [ "$kind" = l ]; then
+		case $kind in
+		end)
+			echo looked
+			;;
+		l)
 			unescape "${rest%% *}"
 			file=$plain
 			unescape "${rest#* }"
 			if [ -L "./$file" ]; then link_target "./$file"; else target=; fi
 			if [ ! -L "./$file" ] || [ "$target" != "$plain" ]; then say differs "${rest%% *}"; fi
-			continue
-		fi
-		unescape "${rest#* }"
-		sum=$(sha256sum <"./$plain" 2>/dev/null)
-		is=F
-		if [ -x "./$plain" ]; then is=X; fi
-		if [ -L "./$plain" ] || [ ! -f "./$plain" ] || [ "$is" != "$kind" ] || [ "${sum%% *}" != "${rest%% *}" ]; then
-			say differs "${rest#* }"
-		fi
+			;;
+		*)
+			unescape "${rest#* }"
+			sum=$(sha256sum <"./$plain" 2>/dev/null)
+			is=F
+			if [ -x "./$plain" ]; then is=X; fi
+			if [ -L "./$plain" ] || [ ! -f "./$plain" ] || [ "$is" != "$kind" ] || [ "${sum%% *}" != "${rest%% *}" ]; then
+				say differs "${rest#* }"
+			fi
+			;;
+		esac
 	done
 }
 
@@ -74,10 +111,12 @@ count_tree() {
 	find . ! -type d -print0 | tr -dc '\0' | wc -c
 }
 
-# The folder appears under its name by a rename, after it was verified: there it is complete.
+# Whether the release is there as this run, or an earlier script of it, has put it.  A version before moved it
+# from another file system, which copies, so the name alone says nothing of what is in the folder.
 seen() {
-	[ -d "$path" ] && [ -f "$state/manifests/$release" ] && [ -f "$path/REVISION" ] &&
-		read -r is <"$path/REVISION" && [ "$is" = "$revision" ]
+	[ -d "$path" ] && is_ours && [ -f "$path/REVISION" ] &&
+		read -r is <"$path/REVISION" && [ "$is" = "$revision" ] || return 1
+	[ -n "$made" ] || is_whole
 }
 
 refuse_what_is_there() {
@@ -86,55 +125,88 @@ refuse_what_is_there() {
 	fi
 }
 
+# The manifest comes first, and nobody but this run's checkout writes one for the run's release.
+is_ours() {
+	[ -f "$state/manifests/$release" ] && [ ! -L "$path" ]
+}
+
+# In a shell of its own: the working folder is another one.
+is_whole() {
+	(cd "$path" && verify_tree "$state/manifests/$release" && [ -z "$(printf '%s' "$wrong" | but_revision)" ])
+}
+
+# What the repository has by these names was replaced.
+but_revision() {
+	sed '/^differs REVISION\(_TIME\)\{0,1\}$/d'
+}
+
+made=
 act() {
 	# Its mark was lost, or an earlier script of this run came to its end unheard.
 	if seen; then
+		made=yes
+		rm -rf "$incoming"
 		cat >/dev/null
 		return 0
 	fi
-	refuse_what_is_there
-	rm -rf "$state/incoming/$run".*
-	must "make '$incoming/tree'" mkdir -p "$incoming/tree"
+	if [ -e "$path" ] || [ -L "$path" ]; then
+		is_ours || refuse_what_is_there
+		must "remove '$path', which is not complete" put_away "$path"
+		empty_trash >/dev/null 2>&1
+	fi
+	rm -rf "$state/incoming/$run".* "$incoming_tree.$run".*
+	must "make '$incoming'" mkdir -p "$incoming"
+	must "make '$tree'" mkdir -p "$tree"
 	take_blocks "$manifest_blocks" "$incoming/manifest"
-	cd "$incoming/tree" || fail "cannot enter $incoming/tree"
+	cd "$tree" || fail "cannot enter $tree"
 	if ! unpack; then
 		cat >/dev/null
-		cd / && rm -rf "$incoming"
-		cannot "unpack the revision in '$incoming'" "$said"
+		cd / && rm -rf "$incoming" "$tree"
+		cannot "unpack the revision in '$tree'" "$said"
 	fi
 	cat >/dev/null
-	wrong=$(verify_tree "$incoming/manifest" | sed -n '1,3p')
-	if [ -n "$wrong" ] || [ "$(count_tree)" -ne "$entries" ]; then
-		cd / && rm -rf "$incoming"
-		fail "what arrived is not the revision: ${wrong:-the number of files differs}"
+	unsure=
+	verify_tree "$incoming/manifest" || unsure=yes
+	if [ -n "$unsure$wrong" ] || [ "$(count_tree)" -ne "$entries" ]; then
+		cd / && rm -rf "$incoming" "$tree"
+		[ -z "$unsure" ] || fail "what arrived in '$tree' could not be verified"
+		wrong=${wrong:-the number of files differs}
+		fail "what arrived is not the revision: ${wrong%%"$newline"*}"
 	fi
 	# Names that Capistrano gave a meaning: what the repository has there makes way for a file.
 	if [ -d REVISION ] && [ ! -L REVISION ] || [ -d REVISION_TIME ] && [ ! -L REVISION_TIME ]; then
 		fail "the repository has a folder named REVISION or REVISION_TIME, where these files go"
 	fi
-	must "remove '$incoming/tree/REVISION'" rm -f REVISION REVISION_TIME
-	put "$incoming/tree/REVISION" "$revision"
-	put "$incoming/tree/REVISION_TIME" "$revision_time"
+	must "remove '$tree/REVISION'" rm -f REVISION REVISION_TIME
+	put "$tree/REVISION" "$revision"
+	put "$tree/REVISION_TIME" "$revision_time"
 	cd / || exit 70
-	# On disk before it has its name: a host that loses its power keeps what it said it has.
-	flush -f "$incoming/tree"
+	# On disk before it has its name, and the name before its mark: a host that loses its power keeps what it
+	# said it has.
+	flush -f "$tree" "$incoming"
 	fence
 	must "make '$state/manifests/$release'" mv -f "$incoming/manifest" "$state/manifests/$release"
-	must "make '$path'" mv "$incoming/tree" "$path"
+	flush "$state/manifests"
+	must "make '$path'" mv "$tree" "$path"
+	flush "$deploy_to/releases"
+	made=yes
 	rm -rf "$incoming"
 	rmdir "$state/incoming" 2>/dev/null
 	return 0
 }
 
 undo() {
-	if [ -L "$deploy_to/current" ]; then
-		link_target "$deploy_to/current"
-		if [ "$target" = "$path" ]; then
-			# What was live before is gone (switch.sh): this one stays.
-			return 0
-		fi
+	release_of "$deploy_to/current"
+	if [ "$release_is" = "$release" ]; then
+		# What was live before is gone (switch.sh): this one stays.
+		return 0
 	fi
-	must "remove '$path'" rm -rf "$state/incoming/$run".* "$path" "$state/manifests/$release"
+	rm -rf "$state/incoming/$run".* "$incoming_tree.$run".*
+	# One that was there already, and is not of this run, has no manifest.
+	if [ -e "$path" ] && is_ours; then must "remove '$path'" put_away "$path"; fi
+	said=$(empty_trash 2>&1) || what_is_left "${said%%"$newline"*}"
+	if [ -n "$left" ]; then say warning "$left"; fi
+	must "remove '$state/manifests/$release'" rm -f "$state/manifests/$release"
 	rmdir "$state/incoming" 2>/dev/null
 	return 0
 }
@@ -146,8 +218,9 @@ verify) # of any release, at any time: changes nothing
 		exit 0
 	fi
 	cd "$path" || cannot_see "cannot enter $path"
+	verify_tree "$state/manifests/$release" || cannot_see "'$path' could not be verified"
 	say manifest there
-	verify_tree "$state/manifests/$release" | LC_ALL=C sort -u
+	if [ -n "$wrong" ]; then printf '%s\n' "$wrong" | but_revision | sort -u; fi
 	;;
 *)
 	# Before the mark of this stage, or an abort would remove what is there.

@@ -6,35 +6,46 @@ seen() {
 	return 0
 }
 
+# What cannot be deleted, or not yet: $left says so.
+take_out() {
+	rm -f "$run_dir/emptied"
+	(
+		trap '' HUP
+		empty_trash 2>"$run_dir/undeleted"
+		: >"$run_dir/emptied"
+	) </dev/null >/dev/null 2>&1 &
+	# Taking a large one apart need not hold anybody up; what a crash leaves goes with the next clean-up.
+	for pause in 0.02 0.05 0.1 0.2 0.5 1; do
+		if [ -f "$run_dir/emptied" ]; then break; fi
+		sleep "$pause" 2>/dev/null || sleep 1
+	done
+	if [ -f "$run_dir/emptied" ]; then what_is_left "$(head -n 1 "$run_dir/undeleted")"; fi
+}
+
 act() {
 	finished=
 	if [ -r "$deploy_to/revisions.log" ]; then
 		finished=$(sed -n 's/.* deployed as release \([0-9]\{14\}\) by .*/\1/p' "$deploy_to/revisions.log")
 	fi
-	live=
-	if [ -L "$deploy_to/current" ]; then
-		link_target "$deploy_to/current"
-		live=${target##*/}
-	fi
+	find_live
 	if [ -z "$live" ]; then
-		fail "current cannot be read, so nothing is removed"
+		fail "current does not point to a release, so nothing is removed"
 	fi
 	before=
 	if [ -f "$run_dir/previous" ]; then
 		read -r before <"$run_dir/previous"
-		before=${before##*/}
+		release_of "$before"
+		before=$release_is
 	fi
+	# The glob is sorted, so the newest name is the first then.  What is newer than this run's own release
+	# was made by hand: the name of a new one is newer than all that were deployed (cmd_deploy.c).
 	names=
 	for folder in "$deploy_to"/releases/*; do
-		name=${folder##*/}
-		case $name in
-		[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]) ;;
-		*) continue ;;
-		esac
-		if [ -d "$folder" ] && [ ! -L "$folder" ]; then names="$name $names"; fi
+		if ! is_release "$folder"; then continue; fi
+		names="${folder##*/} $names"
+		if [ "${folder##*/}" = "$release" ]; then break; fi
 	done
-	# The glob is sorted, so the newest name is the first now.
-	kept=0 removed=0
+	kept=0 removed=0 stuck=
 	for name in $names; do
 		counts=
 		case "$newline$finished$newline" in *"$newline$name$newline"*) counts=yes ;; esac
@@ -43,17 +54,22 @@ act() {
 		if [ "$kept" -lt "$keep" ]; then
 			if [ -n "$counts" ]; then kept=$((kept + 1)); fi
 		elif [ "$name" != "$live" ] && [ "$name" != "$before" ] && [ "$name" != "$release" ]; then
-			# Out of releases by a rename: what is there is whole, at every instant.
-			if [ ! -d "$state/trash" ]; then must "make '$state/trash'" mkdir "$state/trash"; fi
-			must "remove '$deploy_to/releases/$name'" mv "$deploy_to/releases/$name" "$state/trash/$name.$run"
-			rm -f "$state/manifests/$name"
-			removed=$((removed + 1))
+			if said=$(put_away "$deploy_to/releases/$name" 2>&1); then
+				rm -f "$state/manifests/$name"
+				removed=$((removed + 1))
+			else
+				stuck=$deploy_to/releases/$name why=$said
+			fi
 		fi
 	done
-	# Taking it apart need not hold anybody up; what a crash leaves goes with the next clean-up.
-	if [ -d "$state/trash" ]; then
-		(trap '' HUP && exec rm -rf "${state:?}/trash") </dev/null >/dev/null 2>&1 &
-	fi
+	# Of runs that nobody went on with: this one holds the lock.
+	for folder in "$incoming_tree".*; do
+		if [ -d "$folder" ]; then put_away "$folder"; fi
+	done
+	left=
+	if has_trash; then take_out; fi
+	if [ -n "$stuck" ]; then cannot "remove '$stuck'" "$why"; fi
+	if [ -n "$left" ]; then fail "$left"; fi
 	case $removed in
 	0) say detail "nothing to remove" ;;
 	*) say detail "removed $removed, kept $kept" ;;

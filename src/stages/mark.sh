@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Writes one mark, and says where current points.  Values: to (the mark's state, or empty), error
+# Writes one mark, and says where current points and which release is live.  Values: to (the mark's state, or empty), error
 # (a line for status, or empty), migrated and pending (lines for the files of these names, or empty).
 target=
 if [ -L "$deploy_to/current" ]; then
@@ -8,6 +8,8 @@ elif [ -e "$deploy_to/current" ]; then
 	target='not a symbolic link'
 fi
 say current "$target"
+find_live
+if [ -n "$live" ]; then say live "$live"; fi
 if [ "$verb" = run ]; then
 	begin_change
 	if [ -n "$to" ]; then

@@ -277,6 +277,102 @@ touch_file() {
 	must "touch '$1'" touch "$1"
 }
 
+# What the name of a release is: 14 digits of a time since 1970.  clock_release_time in clock.c is the same.
+is_release_name() {
+	case $1 in
+	[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]) ;;
+	*) return 1 ;;
+	esac
+	case $1 in 19[7-9]* | [2-9]*) ;; *) return 1 ;; esac
+	case ${1#????} in
+	??00* | 0230* | 0[2469]31* | 1131*) return 1 ;;
+	0[1-9][0-2]* | 0[1-9]3[01]* | 1[0-2][0-2]* | 1[0-2]3[01]*) ;;
+	*) return 1 ;;
+	esac
+	case ${1#????????} in [01]?[0-5]?[0-5]? | 2[0-3][0-5]?[0-5]?) ;; *) return 1 ;; esac
+	case $1 in
+	????0229*)
+		year=${1%??????????}
+		[ $((year % 4)) -eq 0 ] && { [ $((year % 100)) -ne 0 ] || [ $((year % 400)) -eq 0 ]; }
+		;;
+	esac
+}
+
+# Whether something in releases/ is one: a real folder.  What a link of such a name points to is not ours.
+is_release() {
+	is_release_name "${1##*/}" && [ -d "$1" ] && [ ! -L "$1" ]
+}
+
+# release_of PATH: in $release_is the release that PATH, or what it points to, is or lies in; empty when it
+# is none.  The kernel follows the path, so its spelling does not matter, nor how many links lead there.
+# shellcheck disable=SC3013 # dash, bash, busybox and mksh have -ef, and so has POSIX since 2024
+release_of() {
+	release_is='' up=$1
+	until [ "$up/.." -ef "$deploy_to/releases" ]; do
+		if [ ! -d "$up" ] || [ "$up" -ef / ]; then return 0; fi
+		up=$up/..
+	done
+	for folder in "$deploy_to"/releases/*; do
+		if [ "$up" -ef "$folder" ] && is_release "$folder"; then release_is=${folder##*/}; fi
+	done
+}
+
+# find_live: in $live the release that is live, empty when there is none.
+find_live() {
+	release_is=
+	if [ -L "$deploy_to/current" ]; then release_of "$deploy_to/current"; fi
+	live=$release_is
+}
+
+# A release gets its name, and loses it, by a rename within releases/: between two folders that may be on two
+# file systems mv would copy, and one of that name would be there before it is complete.  With a dot in front
+# neither Capistrano nor anybody who lists the folder sees these:
+#   releases/.incoming.RUN.EPOCH    on its way in (checkout.sh)
+#   releases/.trash.RELEASE.RUN.PID on its way out
+incoming_tree=$deploy_to/releases/.incoming
+
+# put_away FOLDER: out of the way, into the trash.
+put_away() {
+	mv "$1" "$deploy_to/releases/.trash.${1##*/}.$run.$$"
+}
+
+# Deletes the trash, and that of an earlier version.  A folder in which nobody may write is opened first, where
+# it is ours.  What cannot be deleted is told on standard error.
+empty_trash() {
+	set -- "$deploy_to"/releases/.trash.* "$state/trash"
+	if rm -rf "$@" 2>/dev/null; then return 0; fi
+	find "$@" -type d ! -perm -700 -exec chmod u+rwx {} \; 2>/dev/null
+	rm -rf "$@"
+}
+
+# In $trash a folder of it that is there; false when there is none.
+has_trash() {
+	for trash in "$deploy_to"/releases/.trash.* "$state/trash"; do
+		if [ -d "$trash" ]; then return 0; fi
+	done
+	return 1
+}
+
+# In $trash_kb how much room it takes.
+trash_size() {
+	trash_kb=0
+	for folder in "$deploy_to"/releases/.trash.* "$state/trash"; do
+		[ -d "$folder" ] || continue
+		kb=$(du -sk "$folder" 2>/dev/null)
+		kb=${kb%%[!0-9]*}
+		trash_kb=$((trash_kb + ${kb:-0}))
+	done
+}
+
+# what_is_left TEXT: in $left what to say of trash that could not be deleted; TEXT is what rm said of it.
+what_is_left() {
+	left=
+	if has_trash; then
+		trash_size
+		left="removed releases cannot be deleted: ${1#rm: }; $trash_kb kB are left in $trash: delete it by hand"
+	fi
+}
+
 # link_target FILE: in $target where the link points, a newline at its end included.
 link_target() {
 	target=$(readlink "$1" && echo .)

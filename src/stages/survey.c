@@ -22,6 +22,7 @@ static const char *survey_text(struct run *r, size_t host, bool tools)
     quote_assign(&b, "job_path", path.len ? path.text : "");
     buf_free(&path);
     quote_assign(&b, "digest", r->recipe->digest);
+    quote_assign(&b, "place", r->recipe->n_hosts > 1 ? "yes" : "");
     buf_puts(&b, r->prelude);
     buf_puts(&b, script_survey);
     const char *text = arena_strndup(r->arena, b.text, b.len);

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # What is there: read only.  Values: deploy_to, linked_files, linked_dirs, tools ("" or "yes": look for them too),
-# job_path (the assignment of PATH in the recipe's env, or empty), digest (of the recipe at hand: the run's own is only sent when it differs).
+# job_path (the assignment of PATH in the recipe's env, or empty), digest (of the recipe at hand: the run's own is
+# only sent when it differs), place ("yes": say which folder of which machine this is).
 
 say survey 1
 say now "$(date +%s)"
@@ -15,41 +16,56 @@ else
 	say writable_at "$up"
 fi
 
+# The nearest folder that exists and the rest of the path: two names of one machine have the same.  The
+# numbers alone would not do, since machines that were copied have them in common.
+if [ -n "$place" ] && [ -r /proc/sys/kernel/random/boot_id ]; then
+	up=$deploy_to
+	while [ ! -e "$up" ]; do up=${up%/*} && up=${up:-/}; done
+	read -r boot </proc/sys/kernel/random/boot_id
+	is=$(stat -L -c %d:%i "$up" 2>/dev/null) && say place "$boot $is ${deploy_to#"$up"}"
+fi
+
+find_live
 if [ -L "$deploy_to/current" ]; then
 	link_target "$deploy_to/current"
 	say current "$target"
 	if [ -d "$deploy_to/current" ]; then say current_is there; else say current_is dangling; fi
-	live=${target##*/}
 elif [ -e "$deploy_to/current" ]; then
 	say current_is folder
-	live=''
 else
 	say current_is none
-	live=''
 fi
 if [ -L "$deploy_to/releases/current" ]; then say leftover "$deploy_to/releases/current"; fi
 
-# Which releases were finished: those that revisions.log says were deployed.
-finished=''
+# Which releases were finished, and what was live after another: those that revisions.log says were
+# deployed, and those that it says were rolled back to.
+log=''
 if [ -r "$deploy_to/revisions.log" ]; then
-	finished=$(sed -n 's/.* deployed as release \([0-9]\{14\}\) by .*/\1/p' "$deploy_to/revisions.log")
+	log=$(sed -n 's/.* deployed as release \([0-9]\{14\}\) by .*/deployed \1/p;t
+		s/.* rolled back to release \([0-9]\{14\}\)[[:space:]]*$/back \1/p' "$deploy_to/revisions.log")
+	if [ -n "$log" ]; then printf '%s\n' "$log" | tail -n 200 | sed 's/^/went /'; fi
 fi
 if [ -s "$deploy_to/revisions.log" ]; then say log yes; else say log no; fi
 for folder in "$deploy_to"/releases/*; do
 	name=${folder##*/}
-	case $name in
-	[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]) ;;
-	*) continue ;;
-	esac
-	[ -d "$folder" ] && [ ! -L "$folder" ] || continue
+	is_release_name "$name" || continue
+	if ! is_release "$folder"; then
+		say taken "$name"
+		continue
+	fi
 	revision=-
-	if [ -f "$folder/REVISION" ]; then read -r revision <"$folder/REVISION"; fi
+	if [ -f "$folder/REVISION" ]; then read -r revision _ <"$folder/REVISION"; fi
 	manifest=- known=-
 	if [ -f "$state/manifests/$name" ]; then manifest=manifest; fi
-	case "$newline$finished$newline" in *"$newline$name$newline"*) known=finished ;; esac
+	case "$newline$log$newline" in *"${newline}deployed $name$newline"*) known=finished ;; esac
 	say release "$name ${revision:--} $known $manifest"
 	if [ "$name" = "$live" ]; then say live "$name ${revision:--}"; fi
 done
+
+if has_trash; then
+	trash_size
+	say trash "$trash_kb $trash"
+fi
 
 if [ -f "$state/migrated" ]; then
 	while read -r line; do say migrated "$line"; done <"$state/migrated"
@@ -145,7 +161,7 @@ if [ -n "$tools" ]; then
 		for tool in ls cat cp mkdir rm env; do command -v "$tool" >/dev/null 2>&1 || printf '%s ' "$tool"; done
 	)
 	if [ -n "$lacking" ]; then say path_lacks "${lacking% }"; fi
-	for tool in tar sed grep find sort uniq tail head wc tr dd sha256sum readlink; do
+	for tool in tar sed grep find xargs sort uniq tail head wc tr dd sha256sum readlink; do
 		command -v "$tool" >/dev/null 2>&1 || say no_tool "$tool"
 	done
 	command -v setsid >/dev/null 2>&1 || say no_tool setsid

@@ -45,7 +45,8 @@ act() {
 		*) target=$deploy_to/$target ;;
 		esac
 		# Somebody has switched by hand meanwhile: the way back is not to where it is now.
-		if [ "$target" = "$path" ] && [ -f "$run_dir/found" ]; then read -r target <"$run_dir/found"; fi
+		release_of "$target"
+		if [ "$release_is" = "$release" ] && [ -f "$run_dir/found" ]; then read -r target <"$run_dir/found"; fi
 		replace "$run_dir/previous" "$target"
 	fi
 	# All of the release is on disk before it is live.
@@ -65,7 +66,8 @@ undo() {
 	else
 		return 0
 	fi
-	if ! seen; then
+	release_of "$live"
+	if [ "$release_is" != "$release" ] && ! seen; then
 		return 0
 	fi
 	if [ -z "$previous" ]; then

@@ -40,14 +40,14 @@ if [ -f "$own" ] && ! claim "$((epoch + 1))"; then
 	exit 72
 fi
 fence
-rm -rf "$state/incoming/$run".* "$state/link.$run".*
+rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".*
 rmdir "$state/incoming" 2>/dev/null
 rm -f "$run_dir"/acting.*
 must "remove '$state/lock'" rm -f "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve*
 flush "$state"
 # What a clean-up left because its host went down.
-if [ -d "$state/trash" ]; then
-	(trap '' HUP && exec rm -rf "${state:?}/trash") </dev/null >/dev/null 2>&1 &
+if has_trash; then
+	(trap '' HUP && empty_trash) </dev/null >/dev/null 2>&1 &
 fi
 
 # The records of the newest runs stay, for those who want to read a log.

@@ -7,9 +7,30 @@
 
 #include "edge/clock.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 
 static struct arena arena;
+
+/* What the scripts on hosts take for the name of a release. */
+static bool is_name_on_host(const char *name)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        execl("/bin/sh", "sh", "-c",
+              "eval \"$(sed -n '/^is_release_name/,/^}/p' src/stages/prelude.sh)\";"
+              " is_release_name \"$1\"",
+              "sh", name, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+    return WEXITSTATUS(status) == 0;
+}
 
 static void test_release_names(void **state)
 {
@@ -30,6 +51,17 @@ static void test_release_names(void **state)
         {"20260132000000", -1},
         {"20260229000000", -1}, /* no leap year */
         {"21000229000000", -1},
+        {"20240229000000", 1709164800},
+        {"20260431000000", -1},
+        {"20260931000000", -1},
+        {"20261131000000", -1},
+        {"20261031000000", 1793404800},
+        {"20260230000000", -1},
+        {"20261200000000", -1},
+        {"20262201000000", -1},
+        {"20261122300000", -1},
+        {"19691231235959", -1},
+        {"02026112215301", -1},
         {"20261122240000", -1},
         {"20261122156000", -1},
         {"20261122153060", -1},
@@ -57,6 +89,8 @@ static void test_release_names(void **state)
             fail_msg("'%s': found %lld, expected %lld", rows[i].name, t, rows[i].unix_s);
         if (t >= 0)
             assert_string_equal(clock_release_name(&arena, t), rows[i].name);
+        if (is_name_on_host(rows[i].name) != (t >= 0))
+            fail_msg("'%s': is_release_name of prelude.sh says otherwise", rows[i].name);
     }
 }
 

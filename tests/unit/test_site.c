@@ -247,6 +247,48 @@ static void test_live(void **state)
     }
 }
 
+#define V1      "20261101000000"
+#define V2      "20261102000000"
+#define V3      "20261103000000"
+#define ALL     "release " V1 " - - -\nrelease " V2 " - - -\nrelease " V3 " - - -\n"
+#define BACK(v) "went back " v "\n"
+#define NEW(v)  "went deployed " v "\n"
+
+/* Which releases were rolled back from, by what revisions.log says. */
+static void test_left(void **state)
+{
+    static const struct {
+        const char *went;
+        const char *left; /* by release: x, or - */
+    } rows[] = {
+        {"", "---"},
+        {NEW(V1) NEW(V2) NEW(V3), "---"},
+        {NEW(V1) NEW(V2) BACK(V1), "-x-"},
+        {NEW(V1) NEW(V2) BACK(V1) NEW(V3), "-x-"},
+        {NEW(V1) NEW(V2) BACK(V1) NEW(V3) BACK(V1), "-xx"},
+        {NEW(V1) NEW(V2) NEW(V3) BACK(V2) BACK(V1), "-xx"},
+        {NEW(V1) NEW(V2) NEW(V3) BACK(V1), "--x"},
+        {NEW(V1) NEW(V2) BACK(V1) BACK(V2), "---"}, /* somebody went to it again */
+        {NEW(V1) NEW(V2) BACK(V1) BACK(V2) BACK(V1), "-x-"},
+        {NEW(V1) NEW(V2) BACK(V1) NEW(V2), "---"},
+        {NEW(V2) BACK(V2), "---"}, /* not from itself */
+        {BACK(V1), "---"},         /* from what is not known */
+        {BACK(V1) NEW(V2) BACK(V1), "-x-"},
+        {NEW(V1) NEW("20261102120000") BACK(V1), "---"}, /* it is gone */
+        {NEW(V1) NEW(V2) "went back ../../x\nwent back\nwent\nwent sideways " V1 "\n", "---"},
+        {NEW(V3) "went back 99999999999999\n" BACK(V1), "--x"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct site s;
+        assert_true(parse(arena_printf(&arena, "%s%s%s\n", rows[i].went, ALL, END), &s));
+        for (size_t k = 0; k < 3; k++)
+            if (s.releases[k].left != (rows[i].left[k] == 'x'))
+                fail_msg("row %zu: %s", i, s.releases[k].name);
+    }
+}
+
 static void test_current(void **state)
 {
     static const struct {
@@ -599,7 +641,7 @@ int main(void)
         TEST(test_marks),        TEST(test_damaged_marks), TEST(test_many),
         TEST(test_too_many),     TEST(test_numbers),       TEST(test_long_values),
         TEST(test_has_ended),    TEST(test_record),        TEST(test_outcome),
-        TEST(test_answer_value),
+        TEST(test_answer_value), TEST(test_left),
     };
 
     return cmocka_run_group_tests_name("site", tests, NULL, NULL);
