@@ -8,6 +8,7 @@ run_command() {
 	crelease_command=$command crelease_environment=$environment
 	export crelease_command crelease_environment
 	job_env
+	own_locale
 	# shellcheck disable=SC2016 # expanded there
 	/bin/sh -c 'eval "$crelease_environment"; eval "unset crelease_command crelease_environment; $crelease_command"' </dev/null
 }

@@ -231,7 +231,7 @@ else
 	watcher=
 fi
 if [ -n "$crelease_watch" ]; then
-	$crelease_setsid sh -c "eval \"\$crelease_environment\"; eval \"\$crelease_shared\"; note \"\$crelease_job/beside\"; eval \"\$crelease_watch\"" </dev/null >"$d/watched" 2>/dev/null &
+	$crelease_setsid sh -c "eval \"\$crelease_environment\"; LC_ALL=C; export LC_ALL; eval \"\$crelease_shared\"; note \"\$crelease_job/beside\"; eval \"\$crelease_watch\"" </dev/null >"$d/watched" 2>/dev/null &
 	beside=$!
 else
 	beside=
@@ -279,7 +279,8 @@ child='
 eval "$crelease_shared"
 note "$crelease_job/pid" || exit 125
 cd "$crelease_where" || exit 125
-unset crelease_gate crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_shared crelease_run crelease_limit
+if [ -n "$crelease_locale" ]; then LC_ALL=$crelease_locale; else unset LC_ALL; fi
+unset crelease_locale crelease_gate crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_shared crelease_run crelease_limit
 exec /bin/sh -c "eval \"\$crelease_environment\"; eval \"unset crelease_command crelease_environment; \$crelease_command\""
 '
 
@@ -300,8 +301,8 @@ start() {
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_child=$child
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_supervisor=$supervisor
 		crelease_watch=$watch crelease_shared=$identity$shared crelease_limit=$log_limit crelease_gate=$gate
-		crelease_environment=$environment
-		export crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
+		crelease_environment=$environment crelease_locale=$login_locale
+		export crelease_locale crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
 		export crelease_shared crelease_run crelease_limit crelease_gate crelease_environment
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
 		job_env

@@ -19,6 +19,12 @@
 # Answers are lines "key value" on standard output.  Exit statuses: 0 done, 70 failed (a
 # line "error ..." says why), 71 cannot see, 72 the lock is not this run's, 73 locked.
 
+# What tools print is read here, and names are bytes: both need the C locale.  The user's commands get the
+# locale of the login back (own_locale).
+login_locale=${LC_ALL-}
+LC_ALL=C
+export LC_ALL
+
 state=$deploy_to/.crelease
 run_dir=$state/runs/$run
 path=$deploy_to/releases/$release
@@ -275,6 +281,11 @@ point() {
 touch_file() {
 	if [ ! -d "${1%/*}" ]; then must "make '${1%/*}'" mkdir -p "${1%/*}"; fi
 	must "touch '$1'" touch "$1"
+}
+
+# The locale of the login again, for what runs commands of the user's.
+own_locale() {
+	if [ -n "$login_locale" ]; then LC_ALL=$login_locale; else unset LC_ALL; fi
 }
 
 # What the name of a release is: 14 digits of a time since 1970.  clock_release_time in clock.c is the same.
