@@ -356,7 +356,7 @@ case_deploy_to_cannot_be_written() {
 site_with_long_job() {
     site_new "$1" 2
     touch "$SITE/block"
-    recipe_write <<<"build: ['echo \$\$ >>$SITE_Q/begun; h=\${PWD%%/releases*}; h=\${h##*/}; while test -e $SITE_Q/block -o -e $SITE_Q/block.\$h; do sleep 0.1; done; echo x >>$SITE_Q/ended']"
+    recipe_write <<<"build: ['echo \$\$ >>$SITE_Q/begun; h=\${PWD%/releases*}; h=\${h##*/}; while test -e $SITE_Q/block -o -e $SITE_Q/block.\$h; do sleep 0.1; done; echo x >>$SITE_Q/ended']"
     cr_begin deploy production
     wait_for 60 begun_on_both
 }
