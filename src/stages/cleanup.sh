@@ -6,20 +6,22 @@ seen() {
 	return 0
 }
 
-# What cannot be deleted, or not yet: $left says so.
+# Deletes the trash; in $left what to say when some of it cannot be deleted.  A large one need not hold anybody
+# up: then it goes on beside, and what a crash leaves goes with the next clean-up.
 take_out() {
-	rm -f "$run_dir/emptied"
+	rm -f "$run_dir/undeleted"
 	(
 		trap '' HUP
-		empty_trash 2>"$run_dir/undeleted"
-		: >"$run_dir/emptied"
+		# On a full disk there is no room for this file before.
+		said=$(empty_trash 2>&1)
+		printf '%s\n' "${said%%"$newline"*}" >"$run_dir/undeleted.new"
+		mv "$run_dir/undeleted.new" "$run_dir/undeleted"
 	) </dev/null >/dev/null 2>&1 &
-	# Taking a large one apart need not hold anybody up; what a crash leaves goes with the next clean-up.
 	for pause in 0.02 0.05 0.1 0.2 0.5 1; do
-		if [ -f "$run_dir/emptied" ]; then break; fi
+		if [ -f "$run_dir/undeleted" ]; then break; fi
 		sleep "$pause" 2>/dev/null || sleep 1
 	done
-	if [ -f "$run_dir/emptied" ]; then what_is_left "$(head -n 1 "$run_dir/undeleted")"; fi
+	if [ -f "$run_dir/undeleted" ]; then what_is_left "$(cat "$run_dir/undeleted")"; fi
 }
 
 act() {
