@@ -82,7 +82,8 @@ bool session_holder(struct session *s, const struct survey *sv, long *ret_host,
 /* The step of the unfinished run that was begun last: of all hosts the newest mark; NULL: none. */
 const char *session_stage(const struct session *s, const struct survey *sv);
 
-/* The last finished release before the live one that every host has; NULL: there is none. */
+/* The last finished release before the live one that every host has and that none was rolled back
+ * from; NULL: there is none. */
 const char *release_before(struct session *s, const struct survey *sv);
 
 /* unfinished.c: the run that the hosts hold. */

@@ -70,7 +70,7 @@ struct site {
     const char *user;
     const char *trash;  /* a folder of removed releases that are not deleted yet; NULL: none */
     long long trash_kb; /* all of them */
-    long long free_kb; /* -1: not asked or not known */
+    long long free_kb;  /* -1: not asked or not known */
     long long free_inodes;
     const char *leftover; /* a link that an interrupted Capistrano left */
     long long now_unix;   /* of the host's clock */
