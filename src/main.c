@@ -2,6 +2,7 @@
 #include "base/die.h"
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "edge/digest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +158,7 @@ int main(int argc, char **argv)
     struct session s = {.arena = &arena, .export = {.tar = -1}, .status = -1};
 
     die_on_abort();
+    digest_begin();
     open_standard_streams();
     allow_open_files();
     setlocale(LC_CTYPE, "");

@@ -100,9 +100,11 @@ static bool choose_hosts(struct session *s, const struct strs *hosts, const stru
 static bool choose_logins(struct session *s, struct err *err)
 {
     struct recipe *r = s->recipe;
-    const char *local = login_user(s->arena);
+    const char *local = NULL;
 
     for (size_t h = 0; h < r->n_hosts && r->transport != TRANSPORT_LOCAL; h++) {
+        if (!r->hosts[h].user && !local)
+            local = login_user(s->arena);
         if (!r->hosts[h].user && !local)
             return err_set(
                 err, ERR_USAGE,

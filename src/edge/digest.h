@@ -6,6 +6,10 @@
 
 struct digest; /* a SHA-256 under way */
 
+/* First of all in the process: from then on libcrypto, also when libssh2 uses it, ends with a
+ * message when memory runs out, as everything else does. */
+void digest_begin(void);
+
 struct digest *digest_open(void);
 void digest_add(struct digest *d, const void *bytes, size_t len);
 

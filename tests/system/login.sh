@@ -274,6 +274,95 @@ case_passphrase_and_a_signal() {
     cp "$SITE/authorized_keys" "$RIG/authorized_keys"
 }
 
+# --- a machine that has nothing left --------------------------------------------------------------
+
+# ended_well WHAT: with a status of its own and, when it failed, with words.
+ended_well() {
+    case $STATUS in
+    0 | 1 | 2 | 5 | 7) ;;
+    *) fail "$1: status $STATUS" ;;
+    esac
+    [ "$STATUS" = 0 ] || grep -q '^crelease: .' "$ERR" || fail "$1: status $STATUS and no message"
+    ! grep -qi 'sanitizer' "$ERR" || fail "$1: $(head -n 3 "$ERR")"
+}
+
+case_no_descriptors() {
+    site_new no_descriptors 1
+    faults
+    local n command
+    for command in 'status production' 'check production' 'exec production -- true' --version 'plan production'; do
+        for n in 3 4 5 6 7 8 9 10 11 12 14 16 20 40; do
+            printf '#!/bin/sh\nulimit -n %s\nexec %q "$@"\n' "$n" "$PROGRAM" >"$SITE/limited"
+            chmod +x "$SITE/limited"
+            # shellcheck disable=SC2086 # words
+            CRELEASE=$SITE/limited cr $command
+            # The dynamic linker itself says what it cannot open.
+            [ "$STATUS" = 127 ] || ended_well "$command with $n descriptors"
+        done
+        same "$command with 40 descriptors" "$STATUS" "$(case $command in exec*) echo 1 ;; *) echo 0 ;; esac)"
+    done
+    # A soft limit is no decision.
+    printf '#!/bin/sh\nulimit -Sn 8\nexec %q "$@"\n' "$PROGRAM" >"$SITE/limited"
+    CRELEASE=$SITE/limited expect 0 status production
+}
+
+case_closed_streams() {
+    site_new closed_streams 1
+    local closed
+    expect 0 deploy production
+    for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- >&- 2>&-'; do
+        printf '#!/bin/sh\nexec %q "$@" %s\n' "$PROGRAM" "$closed" >"$SITE/closed"
+        chmod +x "$SITE/closed"
+        commit_file new "without $closed"
+        CRELEASE=$SITE/closed cr deploy production
+        [ "$STATUS" = 0 ] || fail "with $closed: status $STATUS"
+        finished "$(revision)"
+    done
+}
+
+# Each call of the set-up that can fail, one after the other.
+case_calls_that_fail() {
+    site_new calls_that_fail 1
+    faults
+    local call n
+    expect 0 deploy production
+    for call in pipe2 pipe eventfd epoll_create1 socketpair sigaction pthread_create socket epoll_ctl:12 read:5 open; do
+        n=0
+        while n=$((n + 1)) && [ $n -le 60 ]; do
+            rm -f "$SITE/hit"
+            printf '#!/bin/sh\nexec env LD_PRELOAD=%q FAULT=%s:%s:%s FAULT_HIT=%q %q "$@"\n' "$FAULTS" "${call%:*}" "$n" \
+                "$(case $call in *:*) echo "${call#*:}" ;; *) echo 24 ;; esac)" "$SITE/hit" "$PROGRAM" >"$SITE/failing"
+            chmod +x "$SITE/failing"
+            CRELEASE=$SITE/failing cr status production
+            [ "$STATUS" = 127 ] || ended_well "$call number $n"
+            [ -e "$SITE/hit" ] || break
+        done
+    done
+}
+
+case_out_of_memory() {
+    site_new out_of_memory 1
+    faults
+    local kb n
+    expect 0 deploy production
+    # Looking up a user would be the C library, which has faults of its own here.
+    sed -i "s|name: app|user: '$(id -un)', &|" "$RECIPE"
+    for n in $(seq 1 40) $(seq 50 37 800) 1000 1500 2000 3000 5000; do
+        printf '#!/bin/sh\nexec env LD_PRELOAD=%q FAULT=malloc:%s:12 %q "$@"\n' "$FAULTS" "$n" "$PROGRAM" >"$SITE/failing"
+        chmod +x "$SITE/failing"
+        CRELEASE=$SITE/failing cr status production
+        [ "$STATUS" = 127 ] || ended_well "malloc number $n"
+    done
+    # Where the room for addresses is small; the dynamic linker wants some of it.
+    if [ "$(ldd "$PROGRAM" | grep -c asan)" = 0 ]; then
+        for kb in 20000 30000 40000 45000 50000 55000 60000 70000 100000; do
+            printf '#!/bin/sh\nulimit -v %s\nexec %q "$@"\n' "$kb" "$PROGRAM" >"$SITE/failing"
+            CRELEASE=$SITE/failing cr status production
+            [ "$STATUS" = 127 ] || ended_well "$kb kB"
+        done
+    fi
+}
+
 rig_open
 rig_start 2
 run_cases "$@"
