@@ -190,5 +190,9 @@ int main(int argc, char **argv)
     session_close(&s);
     int status = s.status >= 0 ? s.status : err_status(err.code);
     arena_free(&arena);
+    if (loop_is_left_behind()) {
+        fflush(NULL);
+        _exit(status);
+    }
     return status;
 }

@@ -4,6 +4,7 @@
 #include "core/engine.h"
 #include "edge/known_hosts.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -431,7 +432,7 @@ static void fetch_progress(void *arg, const char *shown, unsigned received, unsi
 {
     struct session *s = arg;
 
-    if (s->options.quiet || s->options.json || !isatty(STDERR_FILENO))
+    if (!total || s->options.quiet || s->options.json || !isatty(STDERR_FILENO))
         return;
     fprintf(stderr, "\r\033[Kfetching %s: %u of %u objects, %s%s", shown, received, total,
             text_size(s->arena, bytes), received == total && total ? "\r\033[K" : "");
@@ -446,6 +447,16 @@ static bool fetch_stop(void *arg)
     return loop_signal(s->loop) != 0;
 }
 
+/* The repository knows that it was stopped, and not by what. */
+static bool stopped_by(struct session *s, struct err *err)
+{
+    int signal = loop_signal(s->loop);
+
+    if (err->code == ERR_INTERRUPTED && signal && signal != SIGINT)
+        err->code = ERR_TERMINATED;
+    return false;
+}
+
 bool session_resolve(struct session *s, const char *ref, struct revision *ret, struct err *err)
 {
     struct repo_options options = {.url = s->recipe->repository,
@@ -455,15 +466,16 @@ bool session_resolve(struct session *s, const char *ref, struct revision *ret, s
                                    .ask = ask_secret,
                                    .arg = s};
 
-    return (s->repo || repo_open(&s->repo, &options, err)) &&
-           repo_resolve(s->repo, s->arena, ref, ret, err);
+    return ((s->repo || repo_open(&s->repo, &options, err)) &&
+            repo_resolve(s->repo, s->arena, ref, ret, err)) ||
+           stopped_by(s, err);
 }
 
 bool session_export(struct session *s, const struct revision *rev, struct err *err)
 {
     s->export.tar = -1;
     if (!repo_export(s->repo, s->arena, rev, &s->export, err))
-        return false;
+        return stopped_by(s, err);
     s->export_open = true;
     s->run.export = &s->export;
     return true;

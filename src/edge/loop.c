@@ -9,7 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { SIGNALS = 3, KEYS_MAX = 16, ANSWER_MAX = 1024 };
+enum { SIGNALS = 3, KEYS_MAX = 16, ANSWER_MAX = 1024, CLOSING_TURNS = 16 };
 
 /* A question to the person at the terminal. */
 struct question {
@@ -39,6 +39,10 @@ struct loop {
     char keys[KEYS_MAX];
     size_t n_keys;
 };
+
+/* Names that threads of libuv look up. */
+static int lookups;
+static bool left_behind;
 
 /* ---- the terminal ---- */
 
@@ -222,11 +226,29 @@ void loop_close(struct loop *loop)
         uv_close((uv_handle_t *)&loop->signals[i], NULL);
     uv_close((uv_handle_t *)&loop->until, NULL);
     uv_close((uv_handle_t *)&loop->ticker, NULL);
+    if (lookups) {
+        /* Whoever looks up a name cannot be stopped: neither is it waited for, here or at the end
+         * of the process, which libuv would spend with the same. */
+        for (int i = 0; i < CLOSING_TURNS; i++)
+            uv_run(&loop->uv, UV_RUN_NOWAIT);
+        left_behind = true;
+        return;
+    }
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     int left = uv_loop_close(&loop->uv);
     assert(left == 0);
     (void)left;
     free(loop);
+}
+
+void loop_lookup(bool begins)
+{
+    lookups += begins ? 1 : -1;
+}
+
+bool loop_is_left_behind(void)
+{
+    return left_behind;
 }
 
 long long loop_now(void)
@@ -239,7 +261,10 @@ void loop_turn(struct loop *loop, long long deadline_ms)
     uv_update_time(&loop->uv);
     long long left = deadline_ms - loop_now();
     if (left <= 0) {
+        /* Without a handle that counts uv_run returns at once, and no signal is seen. */
+        uv_timer_start(&loop->until, on_until, 1000, 0);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
+        uv_timer_stop(&loop->until);
         return;
     }
     /* UV_RUN_ONCE runs due timers first and then waits for the next one: a timer that fires

@@ -22,6 +22,11 @@ struct loop *loop_open(void);
 uv_loop_t *loop_uv(struct loop *loop);
 void loop_close(struct loop *loop); /* accepts NULL */
 
+/* Told of each name that is being looked up: loop_close does not wait for it.  After that the
+ * process is to end by _exit. */
+void loop_lookup(bool begins);
+bool loop_is_left_behind(void);
+
 /* Handles what is ready; waits for it until loop_now reaches deadline_ms. */
 void loop_turn(struct loop *loop, long long deadline_ms);
 

@@ -1,5 +1,5 @@
 /* repo_fetch.c -- a mirror of a URL: made, fetched into, one at a time. */
-#include "edge/repo_git.h"
+#include "edge/repo_child.h"
 
 #include "base/text.h"
 #include "edge/digest.h"
@@ -8,37 +8,41 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <strings.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-enum { KEY_HEAD = 4096, ASKS = 3, PROGRESS_MS = 100 };
+enum { KEY_HEAD = 4096, ASKS = 3, PROGRESS_MS = 100, AGENT_MS = 5000 };
 
 struct fetching {
     const struct repo_options *options;
     const struct repo *repo;
-    struct url url;      /* as it is contacted, which url.*.insteadOf can have changed */
-    struct arena *arena; /* of the error */
-    size_t way;          /* to prove who we are: those before were tried */
-    const char *locked;  /* a key whose passphrase nobody gave */
+    struct url url;        /* as it is contacted, which url.*.insteadOf can have changed */
+    struct arena *arena;   /* of the error */
+    size_t way;            /* to prove who we are: those before were tried */
+    const char *locked;    /* a key whose passphrase nobody gave */
+    const char *agent_why; /* the agent is of no use */
+    bool opened;           /* with a passphrase, the way that was tried last */
+    unsigned wrong;        /* how often that was */
     unsigned asked;
-    bool stopped;
     const char *refusal; /* why we ended it ourselves */
     long long next_ms;   /* when to tell the progress again */
 };
 
-static int check_stop(struct fetching *f)
-{
-    f->stopped = f->stopped || repo_is_stopped(f->repo);
-    return f->stopped ? GIT_EUSER : 0;
-}
-
+/* A server that counts objects is alive. */
 static int on_message(const char *text, int len, void *arg)
 {
+    const struct fetching *f = arg;
+
     (void)text;
     (void)len;
-    return check_stop(arg);
+    if (f->options->progress)
+        f->options->progress(f->options->arg, "", 0, 0, 0);
+    return 0;
 }
 
 static long long monotonic_ms(void)
@@ -57,10 +61,10 @@ static int on_progress(const git_indexer_progress *p, void *arg)
     if (f->options->progress &&
         (now >= f->next_ms || (p->indexed_objects && p->indexed_objects == p->total_objects))) {
         f->next_ms = now + PROGRESS_MS;
-        f->options->progress(f->options->arg, f->repo->shown, p->received_objects, p->total_objects,
+        f->options->progress(f->options->arg, "", p->received_objects, p->total_objects,
                              p->received_bytes);
     }
-    return check_stop(f);
+    return 0;
 }
 
 /* The key of a host is always checked; so is the certificate of a server. */
@@ -111,6 +115,32 @@ static bool ask(const struct fetching *f, const char *prompt, char *ret, size_t 
     return f->options->ask && f->options->ask(f->options->arg, prompt, ret, size);
 }
 
+/* Whether the agent says which keys it has: libssh2, which libgit2 leaves it to, waits without a
+ * limit. Blocks for a while, in the child. */
+static bool agent_answers(struct fetching *f)
+{
+    static const unsigned char list[] = {0, 0, 0, 1, 11};
+    const char *path = getenv("SSH_AUTH_SOCK");
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    unsigned char answer[5];
+    bool ok = false;
+
+    if (!path || !*path || strlen(path) >= sizeof at.sun_path)
+        return false;
+    memcpy(at.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof at) == 0 &&
+        send(fd, list, sizeof list, MSG_NOSIGNAL) == sizeof list && poll(&ready, 1, AGENT_MS) == 1)
+        ok = recv(fd, answer, sizeof answer, 0) == sizeof answer && answer[4] == 12;
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        f->agent_why =
+            arena_printf(f->arena, "the agent at '%s' did not answer", text_shown(f->arena, path));
+    return ok;
+}
+
 /* One way after the other: the agent, then the usual files. */
 static int ssh_credential(struct fetching *f, git_credential **out, const char *user)
 {
@@ -120,7 +150,7 @@ static int ssh_credential(struct fetching *f, git_credential **out, const char *
     while (f->way < ways) {
         size_t way = f->way++;
         if (way == 0) {
-            if (getenv("SSH_AUTH_SOCK"))
+            if (agent_answers(f))
                 return git_credential_ssh_key_from_agent(out, user);
             continue;
         }
@@ -131,20 +161,29 @@ static int ssh_credential(struct fetching *f, git_credential **out, const char *
         if (access(key, R_OK) != 0)
             continue;
         bool encrypted = key_is_encrypted(key);
-        const char *prompt = arena_printf(f->arena, "passphrase of ~/.ssh/%s: ", files[way - 1]);
+        const char *prompt = arena_printf(f->arena, "passphrase for '~/.ssh/%s': ", files[way - 1]);
+        if (f->wrong)
+            prompt =
+                arena_printf(f->arena, "wrong passphrase for '~/.ssh/%s', try again (%u of %d)\n%s",
+                             files[way - 1], f->wrong + 1, ASKS, prompt);
         if (encrypted && !ask(f, prompt, phrase, sizeof phrase)) {
             f->locked = files[way - 1];
             continue;
         }
-        int rc = git_credential_ssh_key_new(out, user, access(pub, R_OK) == 0 ? pub : NULL, key,
-                                            encrypted ? phrase : NULL);
+        /* Without the public file libssh2 opens the private one first, and says so when it cannot:
+         * else a wrong passphrase and a refused key look the same. */
+        int rc =
+            git_credential_ssh_key_new(out, user, !encrypted && access(pub, R_OK) == 0 ? pub : NULL,
+                                       key, encrypted ? phrase : NULL);
+        f->opened = encrypted;
         explicit_bzero(phrase, sizeof phrase);
         return rc;
     }
     f->refusal =
         arena_printf(f->arena,
-                     "'%s' lets nobody in as '%s' with a key of the agent, or with "
+                     "%s%s'%s' lets nobody in as '%s' with a key of the agent, or with "
                      "id_ed25519, id_ecdsa or id_rsa in ~/.ssh%s%s%s",
+                     f->agent_why ? f->agent_why : "", f->agent_why ? "; " : "",
                      text_shown(f->arena, f->url.host ? f->url.host : "the server"),
                      text_shown(f->arena, user), f->locked ? " ('" : "", f->locked ? f->locked : "",
                      f->locked ? "' has a passphrase that was not given)" : "");
@@ -158,9 +197,15 @@ static int http_credential(struct fetching *f, git_credential **out, const char 
     char word[1024] = "";
     int rc = GIT_EAUTH;
 
+    const char *again =
+        f->asked ? arena_printf(f->arena, "'%s' did not accept that, try again (%u of %d)\n", host,
+                                f->asked + 1, ASKS)
+                 : "";
     if (f->asked++ < ASKS &&
-        (user || ask(f, arena_printf(f->arena, "user name for '%s': ", host), name, sizeof name)) &&
-        ask(f, arena_printf(f->arena, "password for '%s': ", host), word, sizeof word))
+        (user || ask(f, arena_printf(f->arena, "%suser name for '%s': ", again, host), name,
+                     sizeof name)) &&
+        ask(f, arena_printf(f->arena, "%spassword for '%s': ", user ? again : "", host), word,
+            sizeof word))
         rc = git_credential_userpass_plaintext_new(out, user ? user : name, word);
     explicit_bzero(word, sizeof word);
     if (rc == GIT_EAUTH)
@@ -174,8 +219,6 @@ static int on_credentials(git_credential **out, const char *url, const char *use
     struct fetching *f = arg;
 
     (void)url;
-    if (check_stop(f) < 0)
-        return GIT_EUSER;
     if (!user && allowed & (GIT_CREDENTIAL_USERNAME | GIT_CREDENTIAL_SSH_KEY))
         user = login_user(f->arena);
     if (!user && allowed & (GIT_CREDENTIAL_USERNAME | GIT_CREDENTIAL_SSH_KEY)) {
@@ -235,14 +278,11 @@ static int transfer(git_repository *git, git_remote *remote, const git_fetch_opt
 
 static bool fetch_failed(const struct fetching *f, const struct url *url, struct err *err)
 {
-    if (f->stopped || repo_is_stopped(f->repo)) {
-        repo_stopped(err);
-        return err_in(err, "fetching '%s'", url->shown);
-    }
+    const char *why = f->refusal ? f->refusal : url_clean(&f->url, err->arena, repo_git_why());
+
     const char *format = repo_format(err->arena, repo_git_why());
     if (format && !f->refusal)
         return err_set(err, ERR_USAGE, "repository '%s' %s", url->shown, format);
-    const char *why = f->refusal ? f->refusal : url_clean(&f->url, err->arena, repo_git_why());
     return err_set(err, ERR_UNREACHABLE, "cannot fetch '%s': %s%s", url->shown,
                    url_clean(url, err->arena, why),
                    strstr(why, "REF pkt-line") ? " (libgit2 says so of a repository with SHA-256"
@@ -250,33 +290,63 @@ static bool fetch_failed(const struct fetching *f, const struct url *url, struct
                                                : "");
 }
 
+struct fetch {
+    struct repo *repo;
+    git_repository *git;
+    const struct url *url;
+};
+
 /* The anonymous remote keeps the URL, and the password in it, out of the mirror's files. */
-static bool fetch(struct repo *r, git_repository *git, const struct url *url,
-                  const struct repo_options *options, struct err *err)
+static int fetch_once(const struct fetch *task, struct fetching *f)
 {
-    struct fetching f = {.options = options, .repo = r, .url = *url, .arena = err->arena};
     git_fetch_options o;
     git_remote *remote = NULL;
-    struct err ignored = {.arena = err->arena};
+    struct err ignored = {.arena = f->arena};
 
     git_fetch_options_init(&o, GIT_FETCH_OPTIONS_VERSION);
     o.callbacks.credentials = on_credentials;
     o.callbacks.certificate_check = on_certificate;
     o.callbacks.transfer_progress = on_progress;
     o.callbacks.sideband_progress = on_message;
-    o.callbacks.payload = &f;
+    o.callbacks.payload = f;
     o.proxy_opts.type = GIT_PROXY_AUTO;
     o.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
     o.update_fetchhead = 0;
-    int rc = git_remote_create_anonymous(&remote, git, url->text);
-    if (rc == 0 && !url_parse(&f.url, err->arena, git_remote_url(remote), &ignored))
-        f.url = *url;
+    int rc = git_remote_create_anonymous(&remote, task->git, task->url->text);
+    if (rc == 0 && !url_parse(&f->url, f->arena, git_remote_url(remote), &ignored))
+        f->url = *task->url;
     if (rc == 0)
-        rc = transfer(git, remote, &o);
-    if (rc != 0)
-        fetch_failed(&f, url, err); /* before the next call clears libgit2's message */
-    git_remote_free(remote);
-    return rc == 0;
+        rc = transfer(task->git, remote, &o);
+    git_remote_free(remote); /* libgit2's message stays */
+    return rc;
+}
+
+/* In the child. */
+static bool fetch_all(void *arg, const struct repo_options *options, struct err *err)
+{
+    const struct fetch *task = arg;
+    struct fetching f = {
+        .options = options, .repo = task->repo, .url = *task->url, .arena = err->arena};
+    int rc = fetch_once(task, &f);
+
+    while (rc != 0 && f.opened && strstr(repo_git_why(), "passphrase") && ++f.wrong < ASKS) {
+        f.way--; /* the same key again */
+        f.opened = false;
+        rc = fetch_once(task, &f);
+    }
+    if (rc != 0 && f.opened && f.wrong)
+        f.refusal = "the passphrase was wrong";
+    return rc == 0 || fetch_failed(&f, task->url, err);
+}
+
+static bool fetch(struct repo *r, git_repository *git, const struct url *url,
+                  const struct repo_options *options, struct err *err)
+{
+    struct fetch task = {r, git, url};
+    struct repo_options shown = *options;
+
+    shown.url = url->shown; /* for the progress */
+    return repo_in_child(fetch_all, &task, &shown, err);
 }
 
 /* ---- mirrors ---- */
@@ -452,6 +522,13 @@ bool repo_open_mirror(struct repo *r, const struct url *url, const struct repo_o
     if (rc == 0) {
         remove_leftovers(&r->arena, path);
         ok = fetch(r, r->git, url, options, err);
+        /* Another process has written what this one has read. */
+        git_repository_free(r->git);
+        r->git = NULL;
+        if (!ok)
+            goto out;
+        rc = repo_open_as(&r->git, path, flags);
+        ok = rc == 0 || repo_open_failed(path, rc, err);
         goto out;
     }
     if (rc == GIT_EOWNER) {

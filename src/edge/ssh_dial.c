@@ -81,6 +81,7 @@ static void on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
     struct dial *d = lookup->dial;
 
     free(lookup);
+    loop_lookup(false);
     if (d) {
         d->lookup = NULL;
         for (struct addrinfo *ai = status == 0 ? list : NULL; ai; ai = ai->ai_next)
@@ -139,6 +140,8 @@ struct dial *dial_open(uv_loop_t *uv, const char *host, int port, dial_change *c
     d->lookup->req.data = d->lookup;
     snprintf(service, sizeof service, "%d", port);
     int r = uv_getaddrinfo(uv, &d->lookup->req, on_lookup, host, service, &hints);
+    if (r == 0)
+        loop_lookup(true);
     if (r != 0) {
         free(d->lookup);
         d->lookup = NULL;

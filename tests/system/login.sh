@@ -274,6 +274,78 @@ case_passphrase_and_a_signal() {
     cp "$SITE/authorized_keys" "$RIG/authorized_keys"
 }
 
+# --- what waits elsewhere ----------------------------------------------------------------------
+
+# A server of the repository that takes the connection and says nothing; a signal ends that at once.
+case_git_server_that_is_mute() {
+    site_new git_server_that_is_mute 1
+    local port url signal
+    perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Listen => 9, LocalAddr => "127.0.0.1"); open my $f, ">", "$ARGV[0].new"; print $f $s->sockport; close $f; rename "$ARGV[0].new", $ARGV[0]; my @c; my $p = getppid(); $s->timeout(1); while (getppid() == $p) { my $c = $s->accept or next; push @c, $c; open my $n, ">", "$ARGV[0].taken" }' "$SITE/port" 9>&- &
+    disown
+    wait_for 10 test -e "$SITE/port"
+    port=$(cat "$SITE/port")
+    for url in "git://127.0.0.1:$port/x" "ssh://git@127.0.0.1:$port/x" "http://127.0.0.1:$port/x"; do
+        recipe_write <<<"repository: '$url'"
+        for signal in INT:130 TERM:143; do
+            rm -f "$SITE/port.taken"
+            cr_begin deploy production
+            wait_for 20 test -e "$SITE/port.taken"
+            kill "-${signal%:*}" "$CR_PID"
+            took_at_most 30 cr_end "${signal#*:}"
+            says_nothing_lives
+        done
+    done
+}
+says_nothing_lives() {
+    local pid
+    for pid in $(pgrep -x crelease); do
+        ! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "CRELEASE_RIG=$RIG" || fail "process $pid is left"
+    done
+}
+
+# The passphrase of the key for the repository, too, is asked again in words.
+case_passphrase_of_the_repository() {
+    site_with_passphrase passphrase_of_the_repository
+    sed -i "s|name: app|identity: '$RIG/home/.ssh/id_ed25519', &|" "$RECIPE"
+    sed -i "s|^repository: .*|repository: 'ssh://$(id -un)@$(host_address app1):$(host_port app1)$REPO'|" "$RECIPE"
+    typed deploy production
+    wait_for 30 typed_so_far 1 "passphrase for '~/.ssh/id_ed25519': "
+    echo wrong >&7
+    wait_for 30 typed_so_far 1 "wrong passphrase for '~/.ssh/id_ed25519', try again \(2 of 3\)"
+    wait_for 30 typed_so_far 2 "^passphrase for "
+    echo 'right one' >&7
+    typed_end 0
+    finished "$(revision)" 1
+    typed deploy production
+    for try in 1 2 3; do
+        wait_for 30 typed_so_far "$try" "passphrase for .*: "
+        echo wrong >&7
+    done
+    typed_end 5
+    typed_says 'the passphrase was wrong'
+    # An agent that is mute is not waited for.
+    agent_fake mute
+    took_at_most 60 expect 5 deploy production
+    says 'the agent at .* did not answer'
+    cp "$SITE/authorized_keys" "$RIG/authorized_keys"
+}
+
+# A name server that does not answer: nobody waits for it who is to end.
+case_names_that_are_slow() {
+    site_new names_that_are_slow 1
+    faults
+    sed -i "s|host: $(host_address app1)|host: no-such-host.example|" "$RECIPE"
+    printf '#!/bin/sh\nexec env LD_PRELOAD=%q SLOW_NAMES=200 %q "$@"\n' "$FAULTS" "$PROGRAM" >"$SITE/slow"
+    chmod +x "$SITE/slow"
+    CRELEASE=$SITE/slow took_at_most 60 expect 5 status production
+    says 'the name was not found within'
+    CRELEASE=$SITE/slow cr_begin status production
+    # shellcheck disable=SC2016 # for bash
+    wait_for 20 bash -c 'ls /proc/$0/task | grep -q -v "^$0\$"' "$CR_PID"
+    kill -TERM "$CR_PID"
+    took_at_most 30 cr_end 143
+}
+
 # --- a machine that has nothing left --------------------------------------------------------------
 
 # ended_well WHAT: with a status of its own and, when it failed, with words.
