@@ -461,6 +461,7 @@ bool session_resolve(struct session *s, const char *ref, struct revision *ret, s
 {
     struct repo_options options = {.url = s->recipe->repository,
                                    .base_dir = s->recipe->dir,
+                                   .recipe = s->recipe->file,
                                    .progress = fetch_progress,
                                    .stop = fetch_stop,
                                    .ask = ask_secret,

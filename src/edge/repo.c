@@ -156,6 +156,7 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
     allow_extensions();
     r->stop = options->stop;
     r->arg = options->arg;
+    r->recipe = options->recipe ? arena_strdup(&r->arena, options->recipe) : NULL;
     bool ok = url_parse(&url, &r->arena, options->url, err);
     r->shown = url.shown;
     r->is_mirror = ok && url.kind != URL_PATH;

@@ -20,6 +20,7 @@ struct repo;
 struct repo_options {
     const char *url;       /* a path, or file://, https://, git://, ssh://, user@host:path */
     const char *base_dir;  /* what a relative path is relative to: the recipe's folder */
+    const char *recipe;    /* its file, left out of a release when it is in the tree; may be NULL */
     const char *cache_dir; /* mirrors of URLs; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
     /* Told now and then while fetching: the address without its password, objects received of
      * total, bytes; may be NULL. */
@@ -105,9 +106,10 @@ long repo_changes(struct repo *repo, const char *sha, const struct revision *rev
 const char *repo_find_file(struct repo *repo, struct arena *a, const char *file, const char *also,
                            bool (*is_it)(void *arg, const char *bytes, size_t len), void *arg);
 
-/* The whole tree: export-ignore and export-subst done, modes 644 and 755, symbolic links,
- * times of the commit, an empty folder for a submodule.  A path with a ".." or ".git" member,
- * an absolute one, or one that would pass through a link of the same tree is refused. */
+/* The whole tree but for the recipe (unless .gitattributes says -export-ignore of it, or
+ * !export-ignore): export-ignore and export-subst done, modes 644 and 755, symbolic links, times of
+ * the commit, an empty folder for a submodule.  A path with a ".." or ".git" member, an absolute
+ * one, or one that would pass through a link of the same tree is refused. */
 bool repo_export(struct repo *repo, struct arena *a, const struct revision *rev, struct export *ret,
                  struct err *err) MUST_CHECK;
 

@@ -485,6 +485,56 @@ static bool read_info(struct walk *w, struct err *err)
     return ok;
 }
 
+/* From the root of the work tree that it is in; NULL when that is not the repository's. */
+static const char *recipe_in_tree(struct walk *w)
+{
+    struct arena *a = &w->scratch;
+    char *real = w->repo->recipe ? realpath(w->repo->recipe, NULL) : NULL;
+    const char *full = real ? arena_strdup(a, real) : NULL;
+    const char *tree = w->repo->is_mirror ? NULL : git_repository_workdir(w->repo->git);
+
+    free(real);
+    if (!full)
+        return NULL;
+    if (tree)
+        return strncmp(full, tree, strlen(tree)) == 0 ? full + strlen(tree) : NULL;
+    /* A bare one, or a mirror of a URL: the recipe is in somebody's clone of it. */
+    for (size_t len = strlen(full); len > 0; len--)
+        if (full[len - 1] == '/' && access(arena_printf(a, "%.*s.git", (int)len, full), F_OK) == 0)
+            return full + len;
+    return NULL;
+}
+
+/* Hosts, logins and paths of keys, which nobody wants in the folder of a web server.  The lowest of
+ * all rules: what the repository's own say goes over them. */
+static void leave_recipe_out(struct walk *w)
+{
+    static const char usual[] = "/crelease.y*ml export-ignore\n"
+                                "/.crelease.y*ml export-ignore\n"
+                                "/crelease[.-]*.y*ml export-ignore\n"
+                                "/config/crelease.y*ml export-ignore\n"
+                                "/config/.crelease.y*ml export-ignore\n"
+                                "/config/crelease[.-]*.y*ml export-ignore\n";
+    const char *path = recipe_in_tree(w);
+    struct buf b = buf_make(sizeof usual + 10 * PATH_LEN);
+
+    buf_puts(&b, usual);
+    if (path) {
+        /* A pattern, in the quotes of C. */
+        buf_puts(&b, "\"/");
+        for (; *path; path++) {
+            if (strchr("*?[\\", *path))
+                buf_puts(&b, "\\\\");
+            if (strchr("\"\\", *path))
+                buf_puts(&b, "\\");
+            buf_add(&b, path, 1);
+        }
+        buf_puts(&b, "\" export-ignore\n");
+    }
+    attributes_read(&w->rules, b.text, b.len, "", ATTRIBUTES_OF_FOLDER);
+    buf_free(&b);
+}
+
 /* ret NULL: only w->contents is wanted. */
 static bool walk_revision(struct walk *w, struct export *ret, struct err *err)
 {
@@ -502,6 +552,7 @@ static bool walk_revision(struct walk *w, struct export *ret, struct err *err)
                 text_shown(err->arena, repo_git_why()));
         goto out;
     }
+    leave_recipe_out(w);
     if (!read_info(w, err) || (ret && !pack_open(&w->pack, rev->time > 0 ? rev->time : 0, err)) ||
         !walk_tree(w, tree, &root, err) ||
         (ret && !pack_finish(w->pack, &ret->tar, &ret->tar_size, err)))

@@ -16,8 +16,9 @@
 struct repo {
     struct arena arena;
     git_repository *git;
-    bool is_mirror;    /* of a URL, made here */
-    const char *shown; /* as it was asked for, without a password */
+    bool is_mirror;     /* of a URL, made here */
+    const char *recipe; /* as in repo_options, its own copy */
+    const char *shown;  /* as it was asked for, without a password */
     bool (*stop)(void *arg);
     void *arg;
 };

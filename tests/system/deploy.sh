@@ -254,6 +254,48 @@ case_no_migrate() {
     finished "$(revision)" 1
 }
 
+# The recipe names hosts, logins and paths of keys, and with 'extends: static' the release is a web root.
+case_recipe_is_left_out() {
+    site_new recipe_is_left_out 0
+    local text="application: shop
+extends: static
+repository: .
+deploy_to: '$SITE/here'
+transport: local
+environments: {production: {hosts: [{host: localhost, name: here}]}}"
+    git -C "$REPO" rm -rq .
+    mkdir -p "$REPO/config" "$REPO/deploy [1]" "$REPO/docs"
+    echo page >"$REPO/index.html"
+    for file in crelease.yml config/crelease.yml crelease.staging.yml .crelease.yml "deploy [1]/my \\recipe.yml" docs/crelease.yml config/crelease_app.yml; do
+        printf '%s\n' "$text" >"$REPO/$file"
+    done
+    sed -i "s|^repository: .*|repository: ..|" "$REPO/deploy [1]/my \\recipe.yml"
+    commit_all "A page"
+    cd "$REPO"
+    served() { (cd "$SITE/here/current" && find . -type f | sort | tr '\n' ' '); }
+    local rest='./REVISION ./REVISION_TIME ./config/crelease_app.yml' pages='./docs/crelease.yml ./index.html '
+    expect 0 deploy production
+    same "with crelease.yml" "$(served)" "$rest ./deploy [1]/my \\recipe.yml $pages"
+    expect 0 status --verify production
+    says_not 'differ'
+    expect 0 deploy --force production -f "deploy [1]/my \\recipe.yml"
+    same "with another" "$(served)" "$rest $pages"
+    expect 0 status --verify production
+    says_not 'differ'
+    # Of a URL the recipe is in somebody's clone.
+    git clone -q "file://$REPO" "$SITE/clone"
+    sed -i "s|^repository: .*|repository: 'file://$REPO'|" "$SITE/clone/deploy [1]/my \\recipe.yml"
+    cd "$SITE/clone/docs"
+    expect 0 deploy --force production -f "../deploy [1]/my \\recipe.yml"
+    same "from a URL" "$(served)" "$rest $pages"
+    # Who wants it there says so.
+    cd "$REPO"
+    commit_file .gitattributes '/crelease.yml -export-ignore'
+    expect 0 deploy production
+    there "$SITE/here/current/crelease.yml"
+    gone "$SITE/here/current/config/crelease.yml"
+}
+
 rig_open
 rig_postgres
 rig_start 3
