@@ -171,6 +171,9 @@ bool cmd_check(struct session *s, struct err *err)
         rep.worst = ERR_UNREACHABLE;
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         check_host(&rep, &sv, h);
+    const char *places = fit_places(s, &sv);
+    if (places)
+        line(&rep, NULL, "hosts", false, places);
     check_database(&rep, &sv);
     check_next_backup(&rep, &sv);
     if (o) {

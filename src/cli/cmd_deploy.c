@@ -148,6 +148,9 @@ static bool survey_free(struct session *s, struct survey *sv, struct err *err)
 
     if (!survey_waited(s, sv, &holder, err))
         return false;
+    const char *places = fit_places(s, sv);
+    if (places)
+        return err_set(err, ERR_FAILED, "%s", places);
     return holder < 0 || held_by_another(s, sv, holder, err);
 }
 

@@ -209,3 +209,20 @@ struct strs fit_notes(struct session *s, const struct survey *sv)
     }
     return list;
 }
+
+const char *fit_places(struct session *s, const struct survey *sv)
+{
+    const struct recipe *r = s->recipe;
+
+    for (size_t a = 0; a < r->n_hosts; a++)
+        for (size_t b = a + 1; b < r->n_hosts; b++) {
+            const char *place = sv->reached[a] ? sv->sites[a].place : NULL;
+            const char *other = sv->reached[b] ? sv->sites[b].place : NULL;
+            if (place && other && strcmp(place, other) == 0)
+                return arena_printf(s->arena,
+                                    "hosts '%s' and '%s' are one machine with one deploy_to, '%s':"
+                                    " name it once in the recipe",
+                                    r->hosts[a].name, r->hosts[b].name, r->hosts[a].deploy_to);
+        }
+    return NULL;
+}

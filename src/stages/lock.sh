@@ -115,6 +115,12 @@ elif [ -n "$takeover" ]; then
 	end_old_holder
 else
 	rm -f "$own"
+	read_lock "$state/lock"
+	if [ "$lock_run" = "$run" ]; then
+		# Its folder is that of the other host, too.
+		say error "'$deploy_to' is the folder of another host of this run, too: name it once in the recipe"
+		exit 70
+	fi
 	rm -rf "$run_dir"
 	refused
 fi

@@ -154,6 +154,43 @@ case_ctrl_c() {
     finished "$(revision)" 2
 }
 
+# Two names of one machine with one deploy_to: said before anything is done, instead of a run that waits for
+# itself.
+case_one_machine_twice() {
+    site_new twice 0
+    local recipe=$'environments:\n  production:\n    hosts:\n'
+    recipe+="      - {host: localhost, name: one, deploy_to: '$SITE/here'}"$'\n'
+    recipe_write <<<"$recipe      - {host: 127.0.0.1, name: other, deploy_to: '$SITE/link/here'}"
+    ln -s . "$SITE/link"
+    twice_is_said
+    gone "$SITE/here/.crelease"
+    rm -r "$SITE/here"
+    twice_is_said
+    gone "$SITE/here"
+    mkdir -p "$SITE/here/shared/config"
+    database_yml >"$SITE/here/shared/config/database.yml"
+    expect 0 deploy --hosts one production
+    twice_is_said rollback
+    expect 0 status production
+    # Where a host cannot say which machine it is, the lock finds out, and nothing is left of it.
+    mkdir "$SITE/bin"
+    printf '#!/bin/sh\nexit 1\n' >"$SITE/bin/stat"
+    chmod +x "$SITE/bin/stat"
+    PATH=$SITE/bin:$PATH cr deploy --force production
+    same "status" "$STATUS" 1
+    says "the folder of another host of this run"
+    gone "$SITE/here/.crelease/lock"
+    same "runs" "$(find "$SITE/here/.crelease/runs" -mindepth 1 -maxdepth 1 | wc -l)" 1
+    expect 0 deploy --force --hosts other production
+}
+twice_is_said() { # COMMAND...
+    local command
+    for command in deploy plan check "$@"; do
+        expect 1 "$command" production
+        says "'one' and 'other' are one machine with one deploy_to"
+    done
+}
+
 rig_open
 rig_start 2
 run_cases "$@"
