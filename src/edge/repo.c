@@ -1,5 +1,6 @@
 #include "edge/repo_git.h"
 
+#include "base/quote.h"
 #include "base/text.h"
 #include "edge/known_hosts.h"
 
@@ -61,6 +62,21 @@ int repo_open_as(git_repository **ret, const char *path, unsigned flags)
     return rc;
 }
 
+/* What safe.directory has to name, as a word to be typed: the folder with the .git, which may be
+ * further up, or a bare repository itself. */
+static const char *safe_directory(struct arena *a, const char *path)
+{
+    struct buf b = buf_make(strlen(path) * 8 + 3);
+    char *dir = arena_strdup(a, path);
+
+    while (access(arena_printf(a, "%s/.git", dir), F_OK) != 0 && *dir)
+        *(strrchr(dir, '/') ? strrchr(dir, '/') : dir) = '\0';
+    quote_typed(&b, text_shown(a, *dir ? dir : path));
+    const char *word = arena_strndup(a, b.text, b.len);
+    buf_free(&b);
+    return word;
+}
+
 const char *repo_format(struct arena *a, const char *why)
 {
     const char *extension = strstr(why, "extension name extensions.");
@@ -91,8 +107,8 @@ bool repo_open_failed(const char *path, int rc, struct err *err)
     if (rc == GIT_EOWNER)
         return err_set(err, ERR_USAGE,
                        "repository '%s' belongs to another user; run: git config --global --add"
-                       " safe.directory '%s'",
-                       shown, shown);
+                       " safe.directory %s",
+                       shown, safe_directory(err->arena, path));
     const char *format = repo_format(err->arena, why);
     if (format)
         return err_set(err, ERR_USAGE, "repository '%s' %s", shown, format);

@@ -557,7 +557,16 @@ static void test_owner(void **state)
     sh(two_commits);
     sh("chown -R 12345:12345 work");
     open_fails(b, "work", ERR_USAGE,
-               "belongs to another user; run: git config --global --add safe.directory '");
+               arena_printf(&b->a,
+                            "belongs to another user; run: git config --global --add "
+                            "safe.directory %s/work",
+                            b->dir));
+    sh("mkdir -p \"work/it's\"");
+    b->options.base_dir = arena_printf(&b->a, "%s/work/it's", b->dir);
+    open_fails(b, ".", ERR_USAGE, arena_printf(&b->a, "safe.directory %s/work", b->dir));
+    b->options.base_dir = b->dir;
+    sh("cp -a work \"it's\"");
+    open_fails(b, "it's", ERR_USAGE, arena_printf(&b->a, "safe.directory \"%s/it's\"", b->dir));
     sh("git config --file \"$HOME/.gitconfig\" safe.directory \"$PWD/work\"");
     open_url(b, "work");
     resolve(b, "main");

@@ -118,12 +118,39 @@ static void test_clean(void **state)
     arena_free(&a);
 }
 
+static void test_bare(void **state)
+{
+    static const char *const rows[][2] = {
+        {"https://ann:s3cret@h/x.git", "https://h/x.git"},
+        {"https://t0ken@h:8443/x.git?private_token=t0ken#a", "https://h:8443/x.git"},
+        {"https://h/x@y", "https://h/x@y"},
+        {"http://h/s3cret@h/x", "http://h/s3cret@h/x"},
+        {"ssh://git:s3cret@h:22/x", "ssh://git@h:22/x"},
+        {"ssh://git@h/x:y@z", "ssh://git@h/x:y@z"},
+        {"git@h:x.git", "git@h:x.git"},
+        {"git://h/x", "git://h/x"},
+        {"file:///srv/x?y", "file:///srv/x?y"},
+        {"/srv/x@y", "/srv/x@y"},
+    };
+    struct arena a = {0};
+    struct err err = {.arena = &a};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct url u = {0};
+        assert_true(url_parse(&u, &a, rows[i][0], &err));
+        assert_string_equal(url_bare(&u, &a), rows[i][1]);
+    }
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_bare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
