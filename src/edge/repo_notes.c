@@ -167,6 +167,7 @@ static _Noreturn void child(const struct question *q, int out)
 
     for (int number = 1; number < 32; number++)
         signal(number, SIG_DFL);
+    alarm(LOOK_MS / 1000 + 1); /* also when the parent was killed */
     look(q, &f);
     bool ok = write(out, &f, sizeof f) == (ssize_t)sizeof f;
     if (ok && q->has_tree) {
