@@ -113,6 +113,105 @@ case_edited_by_hand() {
     exactly_exported app2
 }
 
+# A tool of the host that speaks another language whatever it is told: what it says decides nothing.
+translated() {
+    mkdir -p "$SITE/bin"
+    cat >"$SITE/bin/sha256sum" <<'END'
+#!/bin/sh
+said=$(/usr/bin/env PATH=/usr/bin:/bin sha256sum "$@")
+status=$?
+printf '%s\n' "$said" | sed 's/: OK$/: GUT/; s/: FAILED.*$/: FEHLSCHLAG/'
+exit $status
+END
+    chmod +x "$SITE/bin/sha256sum"
+    PATH=$SITE/bin:$PATH
+}
+
+site_translated() {
+    site_new "$1" 0
+    recipe_write <<<$'linked_files: []\nlinked_dirs: []\nrestart: {}'
+    translated
+    # Where there is none of that name these are as C.
+    export LC_ALL=de_DE.UTF-8 LANGUAGE=de
+}
+
+case_translated_verify() {
+    site_translated translated_verify
+    local file
+    add $'latin1/caf\xe9' one
+    add $'latin1/tool\xff' two
+    chmod +x "$REPO/"$'latin1/tool\xff'
+    add $'new\nline' three
+    add REVISION 'of the repository'
+    ln -s nowhere "$REPO/"$'link\xfe'
+    commit_all 'Names'
+    expect 0 deploy production
+    expect 0 status --verify production
+    says 'as it was deployed'
+    for file in Rakefile $'latin1/caf\xe9' $'latin1/tool\xff' $'new\nline' $'link\xfe'; do
+        rm -f "$SITE/kept"
+        cp -P "$SITE/here/current/$file" "$SITE/kept"
+        rm "$SITE/here/current/$file"
+        expect_differs
+        if [ ! -L "$SITE/kept" ]; then
+            sed 's/./X/' "$SITE/kept" >"$SITE/here/current/$file"
+            chmod --reference="$SITE/kept" "$SITE/here/current/$file"
+            expect_differs
+            cp -p "$SITE/kept" "$SITE/here/current/$file"
+            chmod a+x "$SITE/here/current/$file"
+            [ -x "$SITE/kept" ] || expect_differs
+        fi
+        rm -f "$SITE/here/current/$file"
+        cp -P "$SITE/kept" "$SITE/here/current/$file"
+        expect 0 status --verify production
+    done
+}
+expect_differs() {
+    cr status --verify production
+    says 'changed by hand'
+    [ "$STATUS" != 0 ] || fail "a file that differs: status 0"
+}
+
+# What arrives is not what was sent.
+case_translated_arrival() {
+    site_translated translated_arrival
+    add $'latin1/caf\xe9' one
+    commit_all 'Names'
+    # shellcheck disable=SC2016 # for sh
+    printf '#!/bin/sh\n%s\n' 'PATH=/usr/bin:/bin tar "$@" || exit' 'printf X | dd of="$(cat "$0.file")" conv=notrunc 2>/dev/null' >"$SITE/bin/tar"
+    chmod +x "$SITE/bin/tar"
+    local file
+    for file in README $'latin1/caf\xe9'; do
+        printf '%s' "$file" >"$SITE/bin/tar.file"
+        expect 1 deploy production
+        says "what arrived is not the revision: differs"
+        gone "$SITE/here/current"
+        expect 0 abort production
+    done
+    rm "$SITE/bin/tar"
+    expect 0 deploy production
+}
+
+# Jobs, and what exec runs, have the locale of the login or of the recipe; the scripts' own is not theirs.
+case_locale_of_jobs() {
+    site_translated locale_of_jobs
+    recipe_write <<<$'linked_files: []\nlinked_dirs: []\nrestart: {}\nbuild: [\'echo "${LC_ALL-none} ${LANG-none}" >made\']'
+    expect 0 deploy production
+    same "the login's" "$(cat "$SITE/here/current/made")" 'de_DE.UTF-8 C.UTF-8'
+    # shellcheck disable=SC2016 # for the host
+    expect 0 exec production -- 'echo "is ${LC_ALL-none}"'
+    says 'is de_DE.UTF-8'
+    unset LC_ALL
+    expect 0 deploy --force production
+    same "none" "$(cat "$SITE/here/current/made")" 'none C.UTF-8'
+    # shellcheck disable=SC2016 # for the host
+    expect 0 exec production -- 'echo "is ${LC_ALL-none}"'
+    says 'is none'
+    recipe_write <<<$'env: {LC_ALL: nl_NL.UTF-8}\nlinked_files: []\nlinked_dirs: []\nrestart: {}\nbuild: [\'echo "${LC_ALL-none} ${LANG-none}" >made\']'
+    expect 0 deploy --force production
+    same "the recipe's" "$(cat "$SITE/here/current/made")" 'nl_NL.UTF-8 C.UTF-8'
+}
+
 rig_open
 rig_start 2
 run_cases "$@"
