@@ -121,6 +121,9 @@ hardening: build/crelease ## read from the program that it was built as it shoul
 analyze: | build/need-build ## gcc -fanalyzer over every source
 	$(Q)for c in $(SRC) src/main.c; do $(CC) $(ALL_CFLAGS) -fanalyzer -Werror -c $$c -o /dev/null || exit 1; done
 
+# What the libraries lose is known; tests/lib/rig.sh says the same.
+export LSAN_OPTIONS ?= suppressions='$(CURDIR)/tests/lib/leaks.supp':print_suppressions=0
+
 asan: ## the unit tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) BUILD=asan check
 

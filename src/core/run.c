@@ -332,8 +332,10 @@ static void tell_upload(void *arg, long long sent, long long total)
     const char *all = text_size(&a, (unsigned long long)total);
     const char *detail;
 
-    if (total < UPLOAD_BYTES_MIN || now - u->began_ms < UPLOAD_MS_MIN)
+    if (total < UPLOAD_BYTES_MIN || now - u->began_ms < UPLOAD_MS_MIN) {
+        arena_free(&a);
         return;
+    }
     if (sent >= total)
         detail = arena_printf(&a, "%s sent%s, unpacking", all, to);
     else if (rate <= 0)
