@@ -70,6 +70,33 @@ case_upload_stopped() {
     finished "$(revision)" 1
 }
 
+# A server that takes connections and never says a word; "came" appears with each.
+silent_server() {
+    perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1") or die;
+        open(my $f, ">", "port.new") or die; print $f $s->sockport; close($f); rename("port.new", "port");
+        while (my $c = $s->accept) { push(@all, $c); open($f, ">", "came"); close($f) }' </dev/null >/dev/null 2>&1 &
+    SILENT=$!
+    wait_for 30 test -s port
+}
+
+case_fetch_interrupted() {
+    site_new fetch_interrupted 1
+    silent_server
+    local url began
+    for url in git http ssh; do
+        recipe_write <<<"repository: '$url://127.0.0.1:$(cat port)/shop.git'"
+        rm -f came
+        cr_begin deploy production
+        wait_for 60 test -e came
+        began=$SECONDS
+        kill -s INT "$CR_PID"
+        cr_end 130
+        [ $((SECONDS - began)) -lt 25 ] || fail "$url: ended after $((SECONDS - began)) s"
+        grep -q interrupted "$CR_ERR" || fail "$url: does not say so"
+    done
+    kill "$SILENT"
+}
+
 rig_open
 rig_start 1
 run_cases "$@"
