@@ -114,6 +114,10 @@ static void put_hosts(struct session *s, struct json *o, const struct survey *sv
         for (size_t i = 0; sv->reached[h] && i < site->n_releases; i++)
             json_put_text(releases, NULL, site->releases[i].name);
         json_put_text(j, "why", sv->why[h]);
+        if (sv->reached[h] && site->trash) {
+            json_put_text(j, "trash", site->trash);
+            json_put_int(j, "trash_bytes", site->trash_kb * 1024);
+        }
         if (!sv->reached[h] || !site->lock.held) {
             json_put_null(j, "lock");
             continue;

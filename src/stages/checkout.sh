@@ -157,6 +157,8 @@ act() {
 	rm -rf "$state/incoming/$run".* "$incoming_tree.$run".*
 	must "make '$incoming'" mkdir -p "$incoming"
 	must "make '$tree'" mkdir -p "$tree"
+	# For whoever looks at how far it is.
+	ln -s "$tree" "$incoming/tree" 2>/dev/null
 	take_blocks "$manifest_blocks" "$incoming/manifest"
 	cd "$tree" || fail "cannot enter $tree"
 	if ! unpack; then

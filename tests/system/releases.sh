@@ -422,6 +422,8 @@ case_undeletable() {
     same "the releases" "$(releases here | tr '\n' ' ')" "${NAMES[1]} ${NAMES[2]} "
     expect 0 status production
     says "of removed releases are not deleted: .*/\.trash\.${NAMES[0]}"
+    expect 0 status --json production
+    [ "$(json '.hosts[0].trash_bytes')" -ge 200000 ] || fail "its size: $(json '.hosts[0].trash_bytes')"
     expect 0 check production
     says "trash .*of removed releases are not deleted: .*/\.trash\.${NAMES[0]}"
     deploy_as_user 8
