@@ -293,22 +293,26 @@ static void note_branch(struct arena *a, const struct finding *f, const char *br
 
     if (!f->knows_graph)
         note(a, ret, "branch",
-             "branch '%s' differs from '%s' as last fetched; the local branch is deployed", is, to);
+             "branch '%s' differs from its upstream '%s', as last fetched; the local branch is"
+             " deployed",
+             is, to);
     else if (f->behind && f->ahead)
-        note(a, ret, "branch",
-             "branch '%s' and '%s' have diverged: it is %s ahead and %zu behind, as last fetched;"
-             " the local branch is deployed (--ref %s deploys the other one)",
-             is, to, text_count(a, f->ahead, "commit"), f->behind, to);
+        note(
+            a, ret, "branch",
+            "branch '%s' and its upstream '%s' have diverged: it is %s ahead and %zu behind, as last"
+            " fetched; the local branch is deployed (--ref %s deploys the other one)",
+            is, to, text_count(a, f->ahead, "commit"), f->behind, to);
     else if (f->behind)
         note(a, ret, "branch",
-             "branch '%s' is %s behind '%s', as last fetched; the local branch is deployed"
-             " ('git pull' brings it up to date, --ref %s deploys that one)",
+             "branch '%s' is %s behind its upstream '%s', as last fetched; the local branch is"
+             " deployed (bring it up to date, or --ref %s deploys the other one)",
              is, text_count(a, f->behind, "commit"), to, to);
     else if (!f->is_remote)
-        note(a, ret, "branch",
-             "branch '%s' is %s ahead of '%s': what is not pushed cannot be resumed from another"
-             " machine",
-             is, text_count(a, f->ahead, "commit"), to);
+        note(
+            a, ret, "branch",
+            "branch '%s' is %s ahead of its upstream '%s': what is not pushed cannot be resumed from another"
+            " machine",
+            is, text_count(a, f->ahead, "commit"), to);
 }
 
 static void note_tree(struct arena *a, const struct question *q, const struct finding *f,

@@ -233,7 +233,7 @@ case_notes() {
     git -C "$REPO" push -q origin elsewhere:main
     git -C "$REPO" checkout -q main
     expect 0 deploy production
-    says "branch 'main' is 1 commit behind 'origin/main'"
+    says "branch 'main' is 1 commit behind its upstream 'origin/main'"
     says 'nothing to do'
     git -C "$REPO" merge -q --ff-only origin/main
     printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 1\n' 0 >"$REPO/logo.png"
@@ -242,7 +242,7 @@ case_notes() {
     git -C "$REPO" commit -qm assets
     echo x >"$REPO/new"
     echo x >>"$REPO/public/index.html"
-    notes_are_said "'main' is 1 commit ahead of 'origin/main'" 'uncommitted changes .1 changed file, 1 untracked file: .*public/index.html' \
+    notes_are_said "'main' is 1 commit ahead of its upstream 'origin/main'" 'uncommitted changes .1 changed file, 1 untracked file: .*public/index.html' \
         '1 submodule .*vendor/sub' '1 file .*Git LFS pointer.*logo.png'
 }
 

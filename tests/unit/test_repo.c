@@ -1072,9 +1072,10 @@ static void test_upstream(void **state)
     has_no_notes(b, "feature/x");
     sh("cd work; for i in 1 2; do echo $i >a; git commit -qam $i; done; git branch -qD feature/x\n"
        "cd ../ci; git fetch -q --prune");
-    has_note(b, "main",
-             "branch: branch 'main' is 2 commits behind 'origin/main', as last fetched; the local "
-             "branch is deployed");
+    has_note(
+        b, "main",
+        "branch: branch 'main' is 2 commits behind its upstream 'origin/main', as last fetched; the local "
+        "branch is deployed");
     has_note(
         b, "HEAD",
         "the upstream of branch 'feature/x', 'origin/feature/x', is gone, or was never pushed");
@@ -1083,23 +1084,26 @@ static void test_upstream(void **state)
     has_no_notes(b, "main~1");
     sh("cd ci; git checkout -q main; echo x >x; git add x; git commit -qm x; git tag mine2\n"
        "git branch --no-track own; git checkout -q --detach");
-    has_note(b, "main",
-             "branch 'main' and 'origin/main' have diverged: it is 1 commit ahead and 2 behind");
+    has_note(
+        b, "main",
+        "branch 'main' and its upstream 'origin/main' have diverged: it is 1 commit ahead and 2 behind");
     has_note(b, "mine2", "is in no branch of a remote, as last fetched: what is not pushed");
     has_note(b, "own", "is in no branch of a remote");
     has_note(b, "HEAD", "is in no branch of a remote");
     sh("cd ci; git checkout -q main; git branch --unset-upstream; git reset -q --hard "
        "origin/main~1");
-    has_note(b, "main", "branch 'main' is 1 commit behind 'origin/main'");
+    has_note(b, "main", "branch 'main' is 1 commit behind its upstream 'origin/main'");
     sh("cd ci; git reset -q --hard origin/main; git commit -q --allow-empty -m y; git branch "
        "--set-upstream-to=origin/main");
-    has_note(b, "main",
-             "branch 'main' is 1 commit ahead of 'origin/main': what is not pushed cannot be "
-             "resumed from another machine");
+    has_note(
+        b, "main",
+        "branch 'main' is 1 commit ahead of its upstream 'origin/main': what is not pushed cannot be "
+        "resumed from another machine");
     sh("git clone -q --depth 1 \"file://$PWD/work\" shallow; cd shallow; git commit -q "
        "--allow-empty -m z");
     open_url(b, "shallow");
-    has_note(b, "main", "branch: branch 'main' differs from 'origin/main' as last fetched");
+    has_note(b, "main",
+             "branch: branch 'main' differs from its upstream 'origin/main', as last fetched");
     sh("cd shallow; git branch --unset-upstream; git remote rename origin up 2>/dev/null");
     has_no_notes(b, "main");
 }
