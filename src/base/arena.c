@@ -108,6 +108,19 @@ void arena_free(struct arena *a)
     }
 }
 
+void arena_adopt(struct arena *a, struct arena *other)
+{
+    struct arena_block *lowest = other->top;
+
+    if (!lowest)
+        return;
+    while (lowest->below)
+        lowest = lowest->below;
+    lowest->below = a->top;
+    a->top = other->top;
+    other->top = NULL;
+}
+
 void strs_add(struct arena *a, struct strs *list, const char *s)
 {
     /* Room doubles at each power of two, so the count alone says when. */

@@ -37,6 +37,9 @@ char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 
 void arena_free(struct arena *a);
 
+/* All that is in the other lives as long as `a` from now on; the other is empty then. */
+void arena_adopt(struct arena *a, struct arena *other);
+
 /* Memory with a single owner, for handles; xrealloc(NULL, n) makes it, free ends it. */
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t size);

@@ -114,13 +114,30 @@ static void tell_holder(struct session *s, const struct survey *sv, const struct
                         const char **told)
 {
     const char *stage = session_stage(s, sv);
-    const char *now = arena_printf(s->arena, "waiting for run %s by %s%s%s", site->lock.run,
-                                   text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
+    struct arena *a = s->run.arena;
+    const char *now = arena_printf(a, "waiting for run %s by %s%s%s", site->lock.run,
+                                   text_shown(a, site->lock.by ? site->lock.by : "somebody"),
                                    stage ? ", at stage " : "", stage ? stage : "");
 
-    if (!*told || strcmp(*told, now) != 0)
-        run_warn(&s->run, NULL, "%s", now);
-    *told = now;
+    if (*told && strcmp(*told, now) == 0)
+        return;
+    run_warn(&s->run, NULL, "%s", now);
+    *told = arena_strdup(s->arena, now);
+}
+
+/* *ret_over: it is not to be looked again. */
+static bool survey_turn(struct session *s, struct survey *sv, long *ret_holder, long long deadline,
+                        const char **told, bool *ret_over, struct err *err)
+{
+    *ret_over = true;
+    if (!survey_settled(s, sv, ret_holder, err))
+        return false;
+    if (*ret_holder < 0 || !sv->sites[*ret_holder].lock.alive || loop_now() >= deadline)
+        return true;
+    tell_holder(s, sv, &sv->sites[*ret_holder], told);
+    loop_wait(s->loop, LOCK_POLL_MS);
+    *ret_over = false;
+    return !run_is_stopped(&s->run, "while waiting for another run", err);
 }
 
 /* Surveys, and waits while a living run holds the site, as long as --wait-lock says.  *ret_holder
@@ -129,17 +146,16 @@ static bool survey_waited(struct session *s, struct survey *sv, long *ret_holder
 {
     long long deadline = loop_now() + s->options.wait_lock_ms;
     const char *told = NULL;
+    bool over = false;
+    bool ok = true;
 
-    for (;;) {
-        if (!survey_settled(s, sv, ret_holder, err))
-            return false;
-        if (*ret_holder < 0 || !sv->sites[*ret_holder].lock.alive || loop_now() >= deadline)
-            return true;
-        tell_holder(s, sv, &sv->sites[*ret_holder], &told);
-        loop_wait(s->loop, LOCK_POLL_MS);
-        if (run_is_stopped(&s->run, "while waiting for another run", err))
-            return false;
+    while (ok && !over) {
+        struct turn turn;
+        run_turn_begin(&s->run, &turn);
+        ok = survey_turn(s, sv, ret_holder, deadline, &told, &over, err);
+        run_turn_end(&s->run, &turn, !ok || over);
     }
+    return ok;
 }
 
 static bool survey_free(struct session *s, struct survey *sv, struct err *err)

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "edge/clock.h"
 
+#include <assert.h>
 #include <signal.h>
 
 enum { TRIP_MS = 15 * 60 * 1000 };
@@ -233,6 +234,30 @@ static bool judge_exit(struct run *r, const struct reply *reply, struct err *err
     }
 }
 
+void run_turn_begin(struct run *r, struct turn *turn)
+{
+    *turn = (struct turn){.outer = r->arena};
+    r->kept = run_kept(r);
+    r->arena = &turn->arena;
+}
+
+void run_turn_end(struct run *r, struct turn *turn, bool keep)
+{
+    assert(r->arena == &turn->arena);
+    r->arena = turn->outer;
+    if (r->arena == r->kept)
+        r->kept = NULL;
+    if (keep)
+        arena_adopt(r->arena, &turn->arena);
+    else
+        arena_free(&turn->arena);
+}
+
+struct arena *run_kept(const struct run *r)
+{
+    return r->kept ? r->kept : r->arena;
+}
+
 bool run_is_out(const struct run *r, size_t host)
 {
     return r->out && r->out[host];
@@ -252,7 +277,7 @@ bool run_is_through(const struct run *r, size_t host)
 void run_note(struct run *r, size_t host, enum err_code code, const char *why)
 {
     if (r->mishaps && r->mishaps[host].code == ERR_NONE)
-        r->mishaps[host] = (struct mishap){code, why};
+        r->mishaps[host] = (struct mishap){code, arena_strdup(run_kept(r), why)};
 }
 
 bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err *err)

@@ -19,7 +19,8 @@ struct mishap {
 };
 
 struct run {
-    struct arena *arena; /* lives as long as the command */
+    struct arena *arena; /* lives as long as the command, or as the turn that is under way; */
+    struct arena *kept;  /* then the one that lives as long as the command, else NULL */
     const struct recipe *recipe;
     struct plan *plan;
     struct loop *loop;
@@ -75,6 +76,24 @@ struct run {
     struct failure out_failure; /* of the first of them */
     bool partly;                /* it went to its end without them */
 };
+
+/* A wait looks again and again, maybe for a day: what one turn of it builds is gone at its end.
+ *
+ *     struct turn turn;
+ *     run_turn_begin(r, &turn);
+ *     ... r->arena is the turn's; what the run, or the next turn, is to have is copied ...
+ *     run_turn_end(r, &turn, is_the_last);
+ *
+ * Of the last turn all is kept: an error and what it names outlive it. */
+struct turn {
+    struct arena arena;
+    struct arena *outer;
+};
+void run_turn_begin(struct run *r, struct turn *turn);
+void run_turn_end(struct run *r, struct turn *turn, bool keep);
+
+/* Where to make what lives as long as the command, in a turn or not. */
+struct arena *run_kept(const struct run *r);
 
 /* Whether the host was left out of the run. */
 bool run_is_out(const struct run *r, size_t host);

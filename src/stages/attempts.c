@@ -113,7 +113,12 @@ static bool pause_behind(struct run *r, const struct attempts *t, long long paus
         fleet_wait(r->fleet, left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS);
         if (run_is_stopped(r, "between two attempts to migrate", err))
             return false;
-        if (t->seen.n && loop_now() < until && !blockers_look(r, t->host, &t->seen, &there, err))
+        struct turn turn;
+        run_turn_begin(r, &turn);
+        bool ok =
+            !t->seen.n || loop_now() >= until || blockers_look(r, t->host, &t->seen, &there, err);
+        run_turn_end(r, &turn, !ok);
+        if (!ok)
             return false;
         if (!there) {
             run_tell(r, (struct event){.kind = EVENT_BLOCKER,

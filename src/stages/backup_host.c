@@ -98,6 +98,28 @@ static bool is_anothers(const struct backup *b, long long age_s)
            (age_s + YOUNGER_S < b->running_s || age_s > b->running_s + OLDER_S);
 }
 
+static const char *copy_of(struct arena *a, const char *s)
+{
+    return s ? arena_strdup(a, s) : NULL;
+}
+
+struct trace trace_copy(struct arena *a, const struct trace *t)
+{
+    struct trace copy = *t;
+
+    copy.identity = copy_of(a, t->identity);
+    copy.path = copy_of(a, t->path);
+    copy.query = copy_of(a, t->query);
+    copy.pipeline = (struct strs){0};
+    for (size_t i = 0; i < t->pipeline.n; i++)
+        strs_add(a, &copy.pipeline, arena_strdup(a, t->pipeline.v[i]));
+    copy.past = arena_array(a, t->n_past + 1, sizeof *copy.past);
+    if (t->n_past)
+        memcpy(copy.past, t->past, t->n_past * sizeof *copy.past);
+    copy.sampled = t->sampled ? sampled_copy(a, t->sampled) : NULL;
+    return copy;
+}
+
 void trace_read(struct arena *a, struct trace *t, const struct backup *b, const char *out)
 {
     struct sample *past = arena_array(a, PAST_MAX, sizeof *past);

@@ -213,6 +213,21 @@ bool backup_is_same(const struct backup *a, const struct backup *b)
     return a->pid == b->pid && a->identity && b->identity && strcmp(a->identity, b->identity) == 0;
 }
 
+struct backup backup_copy(struct arena *a, const struct backup *b)
+{
+    struct backup copy = *b;
+    const char **const texts[] = {&copy.kind,        &copy.identity, &copy.database, &copy.user,
+                                  &copy.application, &copy.query,    &copy.eta_from, &copy.output};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (*texts[i])
+            *texts[i] = arena_strdup(a, *texts[i]);
+    copy.pipeline = (struct strs){0};
+    for (size_t i = 0; i < b->pipeline.n; i++)
+        strs_add(a, &copy.pipeline, arena_strdup(a, b->pipeline.v[i]));
+    return copy;
+}
+
 static struct backup *find(struct backup *v, size_t n, const struct backup *one)
 {
     for (size_t i = 0; i < n; i++)
@@ -224,12 +239,23 @@ static struct backup *find(struct backup *v, size_t n, const struct backup *one)
 static void remember(struct run *r, const struct backup *b)
 {
     if (!r->dumps)
-        r->dumps = arena_array(r->arena, DUMPS_MAX, sizeof *r->dumps);
+        r->dumps = arena_array(run_kept(r), DUMPS_MAX, sizeof *r->dumps);
     struct backup *was = find(r->dumps, r->n_dumps, b);
     if (!was && (!b->identity || r->n_dumps == DUMPS_MAX))
         return;
-    was = was ? was : &r->dumps[r->n_dumps++];
-    *was = *b;
+    /* Its texts stay what they were: it is looked at every second, maybe for a day. */
+    if (!was) {
+        was = &r->dumps[r->n_dumps++];
+        *was = backup_copy(run_kept(r), b);
+    } else {
+        struct backup now = *b;
+        now.identity = was->identity;
+        now.database = was->database;
+        now.user = was->user;
+        *was = now;
+    }
+    was->query = was->eta_from = was->output = NULL;
+    was->pipeline = (struct strs){0};
     was->kind = was->application = server_of(r->recipe)->dump;
     was->blocks_migrations = true;
     if (b->running_s >= 0)
@@ -435,7 +461,7 @@ bool backup_unknown(struct run *r, size_t host, const char *what, const char *th
 
     if (r->recipe->backup.unknown == UNKNOWN_ABORT) {
         if (r->begun)
-            strs_add(r->arena, &r->failure.next,
+            strs_add(run_kept(r), &r->failure.next,
                      arena_printf(r->arena, "'%s' once it is fixed, then '%s'",
                                   run_hint(r, "check", NULL), run_hint(r, "resume", NULL)));
         return err_set(err, ERR_BACKUP,

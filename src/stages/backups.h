@@ -32,6 +32,9 @@ long long backup_database_size(struct run *r, size_t host);
 /* The first that blocks, or NULL, and how many do. */
 struct backup *backups_first(const struct backups *b, size_t *ret_n);
 
+/* With all of its texts. */
+struct backup backup_copy(struct arena *a, const struct backup *b);
+
 bool backup_is_same(const struct backup *a, const struct backup *b);
 
 /* No backup: the lock of a hold or of another migration. */

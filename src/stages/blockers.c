@@ -160,6 +160,21 @@ static void tell(struct run *r, const struct step *s, size_t host, const struct 
                                .detail = text});
 }
 
+static struct blocker copy_of(struct arena *a, const struct blocker *b)
+{
+    struct blocker copy = *b;
+
+    copy.kind = arena_strdup(a, b->kind);
+    copy.vxid = arena_strdup(a, b->vxid);
+    copy.start = arena_strdup(a, b->start);
+    copy.user = arena_strdup(a, b->user);
+    copy.application = arena_strdup(a, b->application);
+    copy.state = arena_strdup(a, b->state);
+    copy.query = arena_strdup(a, b->query);
+    copy.waits_for = arena_strdup(a, b->waits_for);
+    return copy;
+}
+
 static void add(struct run *r, const struct step *s, size_t host, struct blockers *all,
                 struct blocker *one)
 {
@@ -176,8 +191,8 @@ static void add(struct run *r, const struct step *s, size_t host, struct blocker
     one->user = run_redact(r, one->user);
     one->application = run_redact(r, one->application);
     if (!all->v)
-        all->v = arena_array(r->arena, BLOCKERS_MAX, sizeof *all->v);
-    all->v[all->n++] = *one;
+        all->v = arena_array(run_kept(r), BLOCKERS_MAX, sizeof *all->v);
+    all->v[all->n++] = copy_of(run_kept(r), one);
     tell(r, s, host, one);
 }
 

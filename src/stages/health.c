@@ -15,7 +15,7 @@ static bool attempt(struct run *r, struct job_call *c, size_t *hosts, const bool
     if (!jobs_run(r, c, ends, err))
         return false;
     for (size_t i = 0; i < c->n_hosts; i++) {
-        site_set_mark(r->arena, &r->sites[hosts[i]], c->step->name,
+        site_set_mark(run_kept(r), &r->sites[hosts[i]], c->step->name,
                       (*ends)[i].status ? "failed" : "done");
         if ((*ends)[i].status == 0)
             continue;
@@ -36,20 +36,21 @@ bool health_act(struct run *r, const struct step *s, struct err *err)
     bool *last = arena_array(r->arena, c.n_hosts, sizeof *last);
     for (size_t i = 0; i < c.n_hosts; i++)
         last[i] = true;
-    for (long n = 1; c.n_hosts; n++) {
-        if (!attempt(r, &c, hosts, last, &ends, err))
-            return false;
-        if (!c.n_hosts)
-            break;
-        if (n >= r->recipe->health.attempts) {
+    bool ok = true;
+    for (long n = 1; ok && c.n_hosts; n++) {
+        struct turn turn;
+        run_turn_begin(r, &turn);
+        ok = attempt(r, &c, hosts, last, &ends, err);
+        if (ok && c.n_hosts && n >= r->recipe->health.attempts) {
             jobs_fail(r, &c, &ends[0], err);
             err->msg = arena_printf(r->arena, "%s, after %s", err->msg,
                                     text_count(r->arena, (unsigned long long)n, "attempt"));
-            return false;
+            ok = false;
+        } else if (ok && c.n_hosts) {
+            fleet_wait(r->fleet, r->recipe->health.interval_ms);
+            ok = !run_is_stopped(r, "while asking the application", err);
         }
-        fleet_wait(r->fleet, r->recipe->health.interval_ms);
-        if (run_is_stopped(r, "while asking the application", err))
-            return false;
+        run_turn_end(r, &turn, !ok);
     }
-    return true;
+    return ok;
 }

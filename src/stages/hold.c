@@ -91,34 +91,49 @@ static void tell(struct run *r, const struct step *s, size_t host, const struct 
                                .waited_ms = loop_now() - began_ms});
 }
 
-bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held, struct err *err)
+/* *ret_over: there is an answer. */
+static bool hold_turn(struct run *r, const struct step *s, size_t host, long long began,
+                      bool *ret_held, bool *ret_over, struct err *err)
 {
     long long limit = r->recipe->backup.wait_limit_ms;
-    long long began = loop_now();
+    struct backups now;
+    const char *why = NULL;
 
-    for (*ret_held = false;;) {
-        struct backups now;
-        const char *why = NULL;
-        if (!backup_look(r, host, &now, err))
-            return false;
-        const struct backup *b = holder(&now);
-        if (!now.why && !b && !take(r, host, ret_held, &why, err))
-            return false;
-        if (*ret_held)
-            return true;
-        if (now.why || why)
-            return backup_unknown(r, host,
-                                  arena_printf(r->arena,
-                                               "could not ask the database for the lock: %s",
-                                               now.why ? now.why : why),
-                                  "running the command without it (backup.unknown: proceed)", err);
-        if (limit && loop_now() - began >= limit)
-            return err_set(err, ERR_BACKUP, "%s is in the way: waited for %s, which is the limit",
-                           b ? backup_text(r, b) : "another session", text_span(r->arena, limit));
-        if (b)
-            tell(r, s, host, b, began);
-        if (!fleet_wait(r->fleet, b ? POLL_MS : POLL_MS / 4) &&
-            run_is_stopped(r, "while waiting for a migration", err))
-            return false;
+    *ret_over = true;
+    if (!backup_look(r, host, &now, err))
+        return false;
+    const struct backup *b = holder(&now);
+    if (!now.why && !b && !take(r, host, ret_held, &why, err))
+        return false;
+    if (*ret_held)
+        return true;
+    if (now.why || why)
+        return backup_unknown(r, host,
+                              arena_printf(r->arena, "could not ask the database for the lock: %s",
+                                           now.why ? now.why : why),
+                              "running the command without it (backup.unknown: proceed)", err);
+    if (limit && loop_now() - began >= limit)
+        return err_set(err, ERR_BACKUP, "%s is in the way: waited for %s, which is the limit",
+                       b ? backup_text(r, b) : "another session", text_span(r->arena, limit));
+    if (b)
+        tell(r, s, host, b, began);
+    *ret_over = false;
+    return fleet_wait(r->fleet, b ? POLL_MS : POLL_MS / 4) ||
+           !run_is_stopped(r, "while waiting for a migration", err);
+}
+
+bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held, struct err *err)
+{
+    long long began = loop_now();
+    bool over = false;
+    bool ok = true;
+
+    *ret_held = false;
+    while (ok && !over) {
+        struct turn turn;
+        run_turn_begin(r, &turn);
+        ok = hold_turn(r, s, host, began, ret_held, &over, err);
+        run_turn_end(r, &turn, !ok || over);
     }
+    return ok;
 }

@@ -94,7 +94,7 @@ static bool concurrently(struct run *r, size_t host, const char **ret, struct er
         return false;
     const char *file = answer_value(r->arena, reply.out, "file");
     if (answer_value(r->arena, reply.out, "looked"))
-        *ret = file ? run_redact(r, file) : "";
+        *ret = file ? arena_strdup(run_kept(r), run_redact(r, file)) : "";
     return true;
 }
 
@@ -117,11 +117,12 @@ void partial_meet(struct run *r, const struct blockers *met)
 {
     for (size_t i = 0; i < met->n; i++)
         if (strcmp(met->v[i].kind, "backup") == 0)
-            strs_add(r->arena, &r->met, met_as(r, met->v[i].pid, met->v[i].vxid));
+            strs_add(run_kept(r), &r->met,
+                     arena_strdup(run_kept(r), met_as(r, met->v[i].pid, met->v[i].vxid)));
     /* A wait may be shorter than the time between two looks of the watch: any of them, then. */
     for (size_t i = 0; !met->n && i < r->passed.n; i++)
         if (!strs_has(&r->met, r->passed.v[i]))
-            strs_add(r->arena, &r->met, r->passed.v[i]);
+            strs_add(run_kept(r), &r->met, r->passed.v[i]);
 }
 
 /* A statement of it that waits is ended, whoever looks; and the recipe does not say otherwise. */
@@ -146,7 +147,7 @@ bool partial_pass(struct run *r, size_t host, struct backups *b, const struct ba
         if (!r->concurrently || *r->concurrently)
             return true;
         if (!strs_has(&r->passed, name_of(r, one)))
-            strs_add(r->arena, &r->passed, name_of(r, one));
+            strs_add(run_kept(r), &r->passed, arena_strdup(run_kept(r), name_of(r, one)));
         one->blocks_migrations = false;
         *ret_passed = *ret_passed ? *ret_passed : one;
     }

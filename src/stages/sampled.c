@@ -105,6 +105,20 @@ const struct sampled *sampled_read(struct arena *a, const struct strs *rows)
     return s->all > 0 && sampled >= disk / 100 * ENOUGH_PERCENT ? s : NULL;
 }
 
+const struct sampled *sampled_copy(struct arena *a, const struct sampled *s)
+{
+    struct sampled *copy = arena_alloc(a, sizeof *copy);
+
+    *copy = *s;
+    copy->names = arena_array(a, s->n, sizeof *copy->names);
+    copy->bytes = arena_array(a, s->n, sizeof *copy->bytes);
+    for (size_t i = 0; i < s->n; i++) {
+        copy->names[i] = arena_strdup(a, s->names[i]);
+        copy->bytes[i] = s->bytes[i];
+    }
+    return copy;
+}
+
 bool sampled_look(struct run *r, size_t host, const struct sampled **ret, struct err *err)
 {
     const struct server *server = server_of(r->recipe);

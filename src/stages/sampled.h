@@ -23,6 +23,9 @@ bool sampled_look(struct run *r, size_t host, const struct sampled **ret,
 /* From rows "table NAME BYTES-ON-DISK" in the dump's order, and "text NAME BYTES" in any. */
 const struct sampled *sampled_read(struct arena *a, const struct strs *rows);
 
+/* With its names. */
+const struct sampled *sampled_copy(struct arena *a, const struct sampled *s);
+
 /* How many bytes of text a dump has behind it that does this, and has copied so many bytes of its
  * table
  * (-1: not known); -1 when that cannot be told. */

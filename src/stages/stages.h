@@ -153,6 +153,9 @@ struct trace {
     bool sampled_asked;
 };
 
+/* With all that it refers to. */
+struct trace trace_copy(struct arena *a, const struct trace *t);
+
 /* Takes what backup_host.sh answered about b. */
 void trace_read(struct arena *a, struct trace *t, const struct backup *b, const char *answer);
 

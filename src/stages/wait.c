@@ -34,6 +34,9 @@ struct wait {
     bool
         lost_sight; /* since then the database did not answer: when and how it ended is not known */
     struct trace trace;
+    bool seen_clear; /* the look before saw none in the way */
+    bool waited;
+    struct arena kept; /* the texts of all of these */
 };
 
 static void tell_backup(struct run *r, const struct step *s, size_t host, const struct wait *w,
@@ -189,7 +192,7 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
     case POLICY_KILL:
         if (w->refusal) {
             if (r->begun)
-                strs_add(r->arena, &r->failure.next,
+                strs_add(run_kept(r), &r->failure.next,
                          arena_printf(r->arena, "'%s' when it has ended, or '%s' to wait for it",
                                       run_hint(r, "resume", NULL),
                                       run_hint(r, "resume", "--on-backup=wait")));
@@ -228,7 +231,7 @@ static void offer(struct run *r, size_t host, const struct backups *now)
 
     if (r->begun && !r->failure.next.n && stop_refusal(r, host, now, false, &refusal, &ignored) &&
         refusal)
-        strs_add(r->arena, &r->failure.next,
+        strs_add(run_kept(r), &r->failure.next,
                  arena_printf(r->arena, "'%s' when it has ended; %s", run_hint(r, "resume", NULL),
                               refusal));
 }
@@ -251,59 +254,86 @@ static bool ends_soon(const struct backup *b)
     return b->eta_s >= 0 && b->eta_s <= END_S && b->overdue_s <= END_S;
 }
 
+enum wait_state { WAIT_MORE, WAIT_OVER, WAIT_FAILED };
+
+/* One look, and the pause behind it. */
+static enum wait_state wait_turn(struct run *r, const struct step *s, size_t host, struct wait *w,
+                                 struct err *err)
+{
+    struct backups now;
+    size_t n;
+    struct backups own;
+    const struct backup *passed;
+
+    if (!backup_look_all(r, host, &now, &own, err) ||
+        (!w->only_wait && !partial_pass(r, host, &now, &passed, err)))
+        return WAIT_FAILED;
+    w->seen = w->seen || !now.why;
+    struct backup *b = backups_first(&now, &n);
+    enum next next = NEXT_WAIT;
+    if (now.why) {
+        w->lost_sight = true;
+        if (is_blind_too_long(r, host, w, now.why, err))
+            return err->code == ERR_NONE ? WAIT_OVER : WAIT_FAILED;
+    } else if (!b) {
+        if (w->seen_clear || !w->waited)
+            return WAIT_OVER;
+        w->seen_clear = true;
+    } else {
+        w->blind_since_ms = 0;
+        record_last(r, s, w, b);
+        if (!backup_is_lock(b)) /* what a lock is held for is not known */
+            trace_follow(r, host, &w->trace, b);
+        w->last = *b;
+        w->last_ms = loop_now();
+        w->lost_sight = false;
+        w->seen_clear = false;
+        next = decide(r, s, host, w, &now, b, err);
+        if (next == NEXT_STOP) {
+            if (err->code == ERR_BACKUP)
+                offer(r, host, &now);
+            return WAIT_FAILED;
+        }
+        w->waited = true;
+    }
+    long long pause = w->seen_clear ? CLEAR_MS : b && ends_soon(b) ? POLL_END_MS : POLL_MS;
+    if (next != NEXT_WAIT || fleet_wait(r->fleet, pause))
+        return WAIT_MORE;
+    take_keys(r, w);
+    if (!is_told_to_stop(r, w, "while waiting for a backup", err))
+        return WAIT_MORE;
+    if (w->quit && b)
+        offer(r, host, &now);
+    return WAIT_FAILED;
+}
+
+/* What the next turn has of this one; what it had before is freed. */
+static void keep(struct wait *w)
+{
+    struct arena before = w->kept;
+
+    w->kept = (struct arena){0};
+    w->last = backup_copy(&w->kept, &w->last);
+    w->trace = trace_copy(&w->kept, &w->trace);
+    w->refused_of = w->refused_of ? arena_strdup(&w->kept, w->refused_of) : NULL;
+    w->refusal = w->refusal ? arena_strdup(&w->kept, w->refusal) : NULL;
+    arena_free(&before);
+}
+
 static bool wait_for(struct run *r, const struct step *s, size_t host, struct wait *w,
                      struct err *err)
 {
-    bool seen_clear = false;
-    bool waited = false;
+    enum wait_state state = w->unseen ? WAIT_OVER : WAIT_MORE;
 
-    while (!w->unseen) {
-        struct backups now;
-        size_t n;
-        struct backups own;
-        const struct backup *passed;
-        if (!backup_look_all(r, host, &now, &own, err) ||
-            (!w->only_wait && !partial_pass(r, host, &now, &passed, err)))
-            return false;
-        w->seen = w->seen || !now.why;
-        struct backup *b = backups_first(&now, &n);
-        enum next next = NEXT_WAIT;
-        if (now.why) {
-            w->lost_sight = true;
-            if (is_blind_too_long(r, host, w, now.why, err))
-                return err->code == ERR_NONE;
-        } else if (!b) {
-            if (seen_clear || !waited)
-                return true;
-            seen_clear = true;
-        } else {
-            w->blind_since_ms = 0;
-            record_last(r, s, w, b);
-            if (!backup_is_lock(b)) /* what a lock is held for is not known */
-                trace_follow(r, host, &w->trace, b);
-            w->last = *b;
-            w->last_ms = loop_now();
-            w->lost_sight = false;
-            seen_clear = false;
-            next = decide(r, s, host, w, &now, b, err);
-            if (next == NEXT_STOP) {
-                if (err->code == ERR_BACKUP)
-                    offer(r, host, &now);
-                return false;
-            }
-            waited = true;
-        }
-        long long pause = seen_clear ? CLEAR_MS : b && ends_soon(b) ? POLL_END_MS : POLL_MS;
-        if (next == NEXT_WAIT && !fleet_wait(r->fleet, pause)) {
-            take_keys(r, w);
-            if (!is_told_to_stop(r, w, "while waiting for a backup", err))
-                continue;
-            if (w->quit && b)
-                offer(r, host, &now);
-            return false;
-        }
+    w->seen_clear = w->waited = false;
+    while (state == WAIT_MORE) {
+        struct turn turn;
+        run_turn_begin(r, &turn);
+        state = wait_turn(r, s, host, w, err);
+        keep(w);
+        run_turn_end(r, &turn, state != WAIT_MORE);
     }
-    return true;
+    return state == WAIT_OVER;
 }
 
 /* The backup that is to come, as one that can be shown. */
@@ -338,53 +368,76 @@ static bool may_wait(struct run *r, struct wait *w, const struct backup *b, cons
     return !limit_reached(r, w, b, err) && err->code == ERR_NONE;
 }
 
+/* A backup that is to start. */
+struct to_come {
+    const struct schedule *schedule; /* as it was at `begun` */
+    const struct start *start;
+    long long begun;
+    long long deadline;
+    const char *shown;
+};
+
+static enum wait_state to_come_turn(struct run *r, const struct step *s, size_t host,
+                                    struct wait *w, const struct to_come *c, struct err *err)
+{
+    struct backup b = backup_to_come(r);
+    struct backups now;
+    size_t n;
+    const struct backup *passed;
+    struct schedule then = *c->schedule;
+
+    if (w->policy == POLICY_KILL)
+        return WAIT_OVER;
+    then.now_unix += (loop_now() - c->begun) / 1000;
+    const char *what = foresee_text(r, &then, c->start);
+    if (!backup_look(r, host, &now, err) || !partial_pass(r, host, &now, &passed, err))
+        return WAIT_FAILED;
+    if (now.why ? is_blind_too_long(r, host, w, now.why, err) : backups_first(&now, &n) != NULL)
+        return err->code == ERR_NONE ? WAIT_OVER : WAIT_FAILED;
+    w->blind_since_ms = now.why ? w->blind_since_ms : 0;
+    if (loop_now() >= c->deadline) {
+        run_warn(r, r->recipe->hosts[host].name, "%s, and was not seen in the database: going on",
+                 what);
+        return WAIT_OVER;
+    }
+    if (!may_wait(r, w, &b, what, err))
+        return WAIT_FAILED;
+    tell_backup(r, s, host, w, &b, EVENT_WAITING,
+                w->policy != POLICY_ASK
+                    ? c->shown
+                    : arena_printf(r->arena,
+                                   "%s; wait for it, migrate before it (k), or stop here?",
+                                   c->shown));
+    if (loop_wait(r->loop, POLL_MS))
+        return WAIT_MORE;
+    take_keys(r, w);
+    if (w->quit)
+        err_set(err, ERR_BACKUP, "%s; " BY_PERSON " for it", what);
+    return w->quit || run_is_stopped(r, "while waiting for a backup to come and go", err)
+               ? WAIT_FAILED
+               : WAIT_MORE;
+}
+
 /* Until the backup that is to start then is seen, or does not come within backup.clearance of its
  * time.  Whoever chooses to kill waits for none. */
 static bool wait_for_start(struct run *r, const struct step *s, size_t host, struct wait *w,
                            const struct schedule *next, const struct start *start, struct err *err)
 {
-    long long begun = loop_now();
     long long in_ms = (start->unix_s - next->now_unix) * 1000;
-    long long deadline =
-        begun + in_ms + (in_ms < 0 ? JUST_BEGUN_S * 1000 : r->recipe->backup.clearance_ms);
-    const char *shown = arena_printf(r->arena, "it starts at %s (%s), and is let pass first",
-                                     schedule_clock(r->arena, next, start->unix_s), start->command);
-    struct backup b = backup_to_come(r);
+    struct to_come c = {.schedule = next, .start = start, .begun = loop_now()};
+    enum wait_state state = WAIT_MORE;
 
-    while (w->policy != POLICY_KILL) {
-        struct backups now;
-        size_t n;
-        const struct backup *passed;
-        struct schedule then = *next;
-        then.now_unix += (loop_now() - begun) / 1000;
-        const char *what = foresee_text(r, &then, start);
-        if (!backup_look(r, host, &now, err) || !partial_pass(r, host, &now, &passed, err))
-            return false;
-        if (now.why ? is_blind_too_long(r, host, w, now.why, err) : backups_first(&now, &n) != NULL)
-            return err->code == ERR_NONE;
-        w->blind_since_ms = now.why ? w->blind_since_ms : 0;
-        if (loop_now() >= deadline) {
-            run_warn(r, r->recipe->hosts[host].name,
-                     "%s, and was not seen in the database: going on", what);
-            return true;
-        }
-        if (!may_wait(r, w, &b, what, err))
-            return false;
-        tell_backup(r, s, host, w, &b, EVENT_WAITING,
-                    w->policy != POLICY_ASK
-                        ? shown
-                        : arena_printf(r->arena,
-                                       "%s; wait for it, migrate before it (k), or stop here?",
-                                       shown));
-        if (!loop_wait(r->loop, POLL_MS)) {
-            take_keys(r, w);
-            if (w->quit)
-                return err_set(err, ERR_BACKUP, "%s; " BY_PERSON " for it", what);
-            if (run_is_stopped(r, "while waiting for a backup to come and go", err))
-                return false;
-        }
+    c.deadline =
+        c.begun + in_ms + (in_ms < 0 ? JUST_BEGUN_S * 1000 : r->recipe->backup.clearance_ms);
+    c.shown = arena_printf(r->arena, "it starts at %s (%s), and is let pass first",
+                           schedule_clock(r->arena, next, start->unix_s), start->command);
+    while (state == WAIT_MORE) {
+        struct turn turn;
+        run_turn_begin(r, &turn);
+        state = to_come_turn(r, s, host, w, &c, err);
+        run_turn_end(r, &turn, state != WAIT_MORE);
     }
-    return true;
+    return state == WAIT_OVER;
 }
 
 /* Lets a backup pass that starts within backup.clearance, and with it what else has begun by then.
@@ -426,6 +479,7 @@ bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool for
                     w.stopped      ? "stopped"
                     : w.lost_sight ? "gone when the database answered again"
                                    : "ended by itself");
+    arena_free(&w.kept);
     long long took = loop_now() - w.began_ms;
     if (took >= TOLD_MS)
         r->behind_backup_ms += took;
@@ -441,6 +495,7 @@ bool backup_wait(struct run *r, const struct step *s, size_t host, long long *re
     if (ok && w.last.kind && !w.unseen)
         tell_backup(r, s, host, &w, &w.last, EVENT_DONE, "ended by itself");
     *ret_waited_ms = w.last.kind ? loop_now() - w.began_ms : 0;
+    arena_free(&w.kept);
     return ok;
 }
 

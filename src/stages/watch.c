@@ -79,9 +79,8 @@ static bool take_lock(struct run *r, const char *host, const char *line)
     return true;
 }
 
-void watch_take(void *arg, const char *line)
+static void take_line(const struct watching *w, const char *line)
 {
-    const struct watching *w = arg;
     struct run *r = w->r;
     const char *host = r->recipe->hosts[w->t->host].name;
 
@@ -103,4 +102,15 @@ void watch_take(void *arg, const char *line)
         return;
     }
     blockers_take(r, w->t->step, w->t->host, &w->t->seen, line);
+}
+
+/* It says something every second as long as the migration waits. */
+void watch_take(void *arg, const char *line)
+{
+    const struct watching *w = arg;
+    struct turn turn;
+
+    run_turn_begin(w->r, &turn);
+    take_line(w, line);
+    run_turn_end(w->r, &turn, false);
 }

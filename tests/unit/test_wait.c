@@ -1,0 +1,259 @@
+/* The wait behind a backup, however long it is: what it takes does not grow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "stages/attempts.h"
+#include "stages/server.h"
+#include "stages/stages.h"
+#include "stages/watch.h"
+
+#include <string.h>
+
+/* ---- a fleet and a clock that do as they are told ---- */
+
+static long long clock_ms;
+static size_t looks;        /* at the database, so far */
+static size_t looks_before; /* the backup has ended */
+static struct run run;
+static struct arena arena;
+static const void *top_after_some; /* of what lives as long as the command, */
+static const void *top_at_last;    /* and when the backup is seen for the last time */
+
+enum { SOME = 50 };
+
+long long loop_now(void)
+{
+    return clock_ms;
+}
+int loop_signal(const struct loop *loop)
+{
+    (void)loop;
+    return 0;
+}
+int loop_signal_count(const struct loop *loop)
+{
+    (void)loop;
+    return 0;
+}
+int loop_key(struct loop *loop)
+{
+    (void)loop;
+    return 0;
+}
+void loop_keys(struct loop *loop, bool on)
+{
+    (void)loop;
+    (void)on;
+}
+void loop_turn(struct loop *loop, long long deadline_ms)
+{
+    (void)loop;
+    (void)deadline_ms;
+}
+bool loop_wait(struct loop *loop, long long ms)
+{
+    (void)loop;
+    clock_ms += ms;
+    return true;
+}
+bool fleet_wait(struct fleet *fleet, long long ms)
+{
+    (void)fleet;
+    clock_ms += ms;
+    return true;
+}
+void fleet_impatient(struct fleet *fleet, bool on)
+{
+    (void)fleet;
+    (void)on;
+}
+void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg)
+{
+    (void)fleet;
+    (void)progress;
+    (void)arg;
+}
+
+void fleet_let_go(struct fleet *fleet)
+{
+    (void)fleet;
+}
+void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg)
+{
+    (void)fleet;
+    (void)stop;
+    (void)arg;
+}
+
+#define SEP "\037"
+
+/* A dump that goes from table to table, and what its host tells of it. */
+static const char *answer_of(struct arena *a, const char *script)
+{
+    if (strstr(script, "earlier"))
+        return arena_printf(
+            a,
+            "client 812\nthrough pg_dump\nthrough gzip\noutput %zu /b/shop.gz\n"
+            "birth 1795360000\nage %lld\nclients 1\n"
+            "past 1 1795270000 90000 5000000 5000000 pg_dump shop\nend look\nended 0\n",
+            looks * 1000, clock_ms / 1000);
+    if (!strstr(script, "server_version_num"))
+        return "client 0\nended 0\n";
+    if (++looks == SOME)
+        top_after_some = run_kept(&run)->top;
+    if (looks == looks_before)
+        top_at_last = run_kept(&run)->top;
+    if (looks > looks_before)
+        return "row version" SEP "150000\nclient 0\nended 0\n";
+    return arena_printf(a,
+                        "row version" SEP "150000\n"
+                        "row session" SEP "pg_dump" SEP "4711" SEP "3/271" SEP
+                        "1795361402000000" SEP "%lld" SEP "shop" SEP "ann" SEP "pg_dump" SEP
+                        "yes" SEP "yes" SEP "COPY public.table_%zu (id, name) TO stdout" SEP
+                        "-1" SEP "100" SEP "100\n"
+                        "row copied" SEP "4711" SEP "%zu\nclient 0\nended 0\n",
+                        clock_ms / 1000, looks / 7, looks * 512);
+}
+
+void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
+               struct reply *ret_replies)
+{
+    (void)fleet;
+    for (size_t i = 0; i < n; i++)
+        ret_replies[i] =
+            (struct reply){.kind = REPLY_EXIT, .out = answer_of(a, calls[i].script), .err_out = ""};
+}
+
+/* ---- the run ---- */
+
+static size_t told;
+static char last_told[200];
+
+static void tell(void *self, const struct event *e)
+{
+    (void)self;
+    told++;
+    if (e->backup)
+        snprintf(last_told, sizeof last_told, "%s %s %s", e->backup->kind, e->backup->database,
+                 e->backup->output ? e->backup->output : "-");
+}
+
+static struct host hosts[] = {{.name = "db1", .deploy_to = "/srv"}};
+static struct recipe recipe = {.hosts = hosts, .n_hosts = 1};
+static struct plan plan;
+static struct watcher watcher = {.tell = tell};
+static struct site sites[1];
+static struct step step = {.name = "backup-clear"};
+static struct err err;
+
+static int setup(void **state)
+{
+    (void)state;
+    static size_t host;
+    step.hosts = &host;
+    step.n_hosts = 1;
+    recipe.database.adapter = ADAPTER_POSTGRESQL;
+    recipe.database.psql = "psql";
+    recipe.database.name = "shop";
+    recipe.migrate.run = "rake db:migrate";
+    plan.what = what_none;
+    plan.what.run = "abc123";
+    plan.what.release = "20261122153012";
+    run = (struct run){.arena = &arena,
+                       .recipe = &recipe,
+                       .plan = &plan,
+                       .watcher = &watcher,
+                       .sites = sites,
+                       .prelude = "",
+                       .on_backup = POLICY_WAIT,
+                       .mark_script = "",
+                       .job_script = ""};
+    err = (struct err){.arena = &arena};
+    clock_ms = 1000;
+    arena_alloc(&arena, 1);
+    looks = told = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+/* Hours of it: the run's arena has the same blocks as after a minute. */
+static void behind_a_backup(void **state)
+{
+    (void)state;
+    looks_before = 20000;
+    assert_true(wait_until_clear(&run, &step, 0, false, &err));
+    assert_in_range(looks, looks_before + 2, looks_before + 4);
+    assert_true(told >= looks_before);
+    assert_string_equal(last_told, "pg_dump shop /b/shop.gz");
+    assert_ptr_equal(top_at_last, top_after_some);
+}
+
+static void others_behind_a_backup(void **state)
+{
+    (void)state;
+    long long waited;
+    looks_before = 20000;
+    assert_true(backup_wait(&run, &step, 0, &waited, &err));
+    assert_true(waited >= 1000 * 1000LL);
+    assert_string_equal(last_told, "pg_dump shop /b/shop.gz");
+    assert_ptr_equal(top_at_last, top_after_some);
+}
+
+/* The limit ends it with an error, whose words outlive the turn that found it. */
+static void until_the_limit(void **state)
+{
+    (void)state;
+    looks_before = SIZE_MAX;
+    recipe.backup.wait_limit_ms = 5000LL * 1000;
+    assert_false(wait_until_clear(&run, &step, 0, false, &err));
+    recipe.backup.wait_limit_ms = 0;
+    assert_int_equal(err.code, ERR_BACKUP);
+    assert_non_null(strstr(err.msg, "pg_dump of shop by ann, pid 4711"));
+    assert_true(looks > SOME);
+}
+
+/* What watches a migration says who is in its way every second. */
+static void beside_a_migration(void **state)
+{
+    (void)state;
+    struct attempts t = {.step = &step, .server = server_of(&recipe)};
+    struct watching w = {&run, &t};
+    const void *top = NULL;
+
+    for (int i = 0; i < 100000; i++) {
+        char line[200];
+        snprintf(line, sizeof line,
+                 "blocker" SEP "%d" SEP "session" SEP "3/%d" SEP "5" SEP "%d" SEP "ann" SEP
+                 "psql" SEP "active" SEP "yes" SEP "%d" SEP "relation" SEP "select %d",
+                 4711 + i % 3, i % 3, i, i % 50, i);
+        watch_take(&w, line);
+        if (i == SOME)
+            top = arena.top;
+    }
+    assert_int_equal(t.seen.n, 3);
+    assert_string_equal(t.seen.v[2].application, "psql");
+    assert_int_equal(t.seen.v[2].behind, 49);
+    assert_ptr_equal(arena.top, top);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(behind_a_backup, setup, teardown),
+        cmocka_unit_test_setup_teardown(others_behind_a_backup, setup, teardown),
+        cmocka_unit_test_setup_teardown(until_the_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(beside_a_migration, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
