@@ -313,6 +313,44 @@ static bool any_was_left(const struct session *s, const struct survey *sv)
     return false;
 }
 
+/* One that a rollback of this host alone could go back to. */
+static bool has_one_before(const struct site *site)
+{
+    for (size_t i = 0; site->live && i < site->n_releases; i++) {
+        const struct release *rel = &site->releases[i];
+        if (strcmp(rel->name, site->live) < 0 && rel->revision && !rel->left &&
+            (rel->finished || !site->has_log))
+            return true;
+    }
+    return false;
+}
+
+/* Which hosts keep all of them from going back, and what rolls back the others; "" when none can.
+ */
+static const char *why_none_before(struct session *s, const struct survey *sv)
+{
+    const char *without = "";
+    const char *with = "";
+    size_t n = s->recipe->n_hosts;
+
+    for (size_t h = 0; h < n; h++) {
+        const char **names = has_one_before(&sv->sites[h]) ? &with : &without;
+        *names = arena_printf(s->arena, "%s%s%s", *names,
+                              !**names         ? ""
+                              : names == &with ? ","
+                                               : ", ",
+                              s->recipe->hosts[h].name);
+    }
+    if (!*with || n == 1)
+        return "";
+    if (!*without)
+        return " on every host: each has another; name it with --to, and the hosts with --hosts";
+    return arena_printf(
+        s->arena, " on %s: '%s' goes back on the other%s", without,
+        hint_on(s->arena, &s->options.called, "rollback", s->recipe->environment, with),
+        strchr(with, ',') ? "s" : "");
+}
+
 static bool choose_release(struct session *s, const struct survey *sv, const char **ret,
                            struct err *err)
 {
@@ -320,12 +358,14 @@ static bool choose_release(struct session *s, const struct survey *sv, const cha
 
     if (!to) {
         *ret = release_before(s, sv);
+        const char *why = *ret ? "" : why_none_before(s, sv);
         if (!*ret)
             return err_set(err, ERR_FAILED,
                            "there is no finished release before the live one to go back to%s",
-                           any_was_left(s, sv) ? ", but such as were rolled back from: --to RELEASE"
-                                                 " goes to one of these"
-                                               : "");
+                           *why                  ? why
+                           : any_was_left(s, sv) ? ", but such as were rolled back from: --to"
+                                                   " RELEASE goes to one of these"
+                                                 : "");
         return true;
     }
     if (clock_release_time(to) < 0)

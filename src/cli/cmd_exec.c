@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "cli/exec_input.h"
 #include "core/jobs.h"
 #include "stages/scripts.h"
 
@@ -60,13 +61,14 @@ static void take(void *arg, const char *bytes, size_t len)
     }
 }
 
-static const char *exec_script(struct session *s, size_t host, const char *command)
+static const char *exec_script(struct session *s, size_t host, const char *command, bool input)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     jobs_command(&s->run, host, command, NULL, &b);
     quote_assign(&b, "where",
                  arena_printf(s->arena, "%s/current", s->recipe->hosts[host].deploy_to));
+    quote_assign(&b, "input", input ? "yes" : "");
     buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\nexec 2>&1\n");
     buf_puts(&b, s->run.prelude);
     buf_puts(&b, script_command);
@@ -103,6 +105,7 @@ static bool judge(struct session *s, size_t host, const struct reply *r, struct 
 static bool on_hosts(struct session *s, const struct job *job, const size_t *hosts, size_t n,
                      struct err *err)
 {
+    struct exec_input *in = exec_input_open(s->arena, s->loop, s->fleet);
     struct call *calls = arena_array(s->arena, n, sizeof *calls);
     struct reply *replies = arena_array(s->arena, n, sizeof *replies);
     struct stream *streams = arena_array(s->arena, n, sizeof *streams);
@@ -120,14 +123,17 @@ static bool on_hosts(struct session *s, const struct job *job, const size_t *hos
             streams[i].lines = json_put_array(each[i], "output");
         }
         calls[i] = (struct call){.host = hosts[i],
-                                 .script = exec_script(s, hosts[i], job->run),
+                                 .script = exec_script(s, hosts[i], job->run, in != NULL),
                                  .payload = -1,
+                                 .say = in ? exec_input_for(in, hosts[i]) : NULL,
+                                 .said_all = in ? exec_input_end(in) : NULL,
                                  .timeout_ms = job->timeout_ms,
                                  .output = take,
                                  .arg = &streams[i]};
     }
     fleet_impatient(s->fleet, true);
     fleet_run(s->fleet, s->arena, calls, n, replies);
+    exec_input_close(in);
     for (size_t i = 0; i < n; i++) {
         struct err one = {.arena = s->arena};
         if (streams[i].line.len)
@@ -153,6 +159,19 @@ static bool on_hosts(struct session *s, const struct job *job, const size_t *hos
     return ok;
 }
 
+static const char *words_quoted(struct session *s)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    for (size_t i = 0; i < s->options.rest.n; i++) {
+        buf_puts(&b, i ? " " : "");
+        quote_word(&b, s->options.rest.v[i]);
+    }
+    const char *text = arena_strndup(s->arena, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
 bool cmd_exec(struct session *s, struct err *err)
 {
     const char *command = "";
@@ -162,9 +181,11 @@ bool cmd_exec(struct session *s, struct err *err)
     if (!s->options.rest.n)
         return err_set(err, ERR_USAGE, "nothing to run: crelease exec %s -- COMMAND",
                        s->recipe->environment);
-    /* As ssh does it: the words are joined with blanks, and the host's shell reads them. */
-    for (size_t i = 0; i < s->options.rest.n; i++)
-        command = arena_printf(s->arena, "%s%s%s", command, i ? " " : "", s->options.rest.v[i]);
+    /* One word is a line for the host's shell; of several each stays what it is. */
+    if (s->options.rest.n == 1)
+        command = s->options.rest.v[0];
+    else
+        command = words_quoted(s);
     for (size_t h = 0; h < n; h++)
         hosts[h] = h;
     return on_hosts(s, &(struct job){.run = command, .name = command}, hosts, n, err);

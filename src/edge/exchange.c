@@ -105,7 +105,7 @@ size_t exchange_input(struct exchange *x, const char **ret)
         *ret = x->chunk.text;
         return x->chunk.len;
     }
-    if (!say && (!x->call.hold || x->let_go))
+    if (say ? x->call.said_all && *x->call.said_all : !x->call.hold || x->let_go)
         x->input_ended = true;
     return 0;
 }

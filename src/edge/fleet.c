@@ -33,6 +33,8 @@ struct fleet {
     size_t n;
     struct fleet_options options;
     struct fleet_member *members;
+    struct exchange **running; /* of the fleet_run that is under way */
+    size_t n_running;
     bool impatient;
     fleet_stop *stop;
     void *stop_arg;
@@ -246,6 +248,8 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
                 m->carrier->open(fleet, &fleet->hosts[calls[i].host], &fleet->options, fleet->loop);
         m->carrier->start(m->link, xs[i]);
     }
+    fleet->running = xs;
+    fleet->n_running = n;
     while (!all_done(xs, n)) {
         loop_turn(fleet->loop, loop_now() + (fleet->progress ? PROGRESS_MS : TURN_MS));
         look_at_deadlines(fleet, xs, n, told.signals_before);
@@ -257,6 +261,7 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
             exchange_beat(fleet, xs[i]);
         fleet_beat(fleet);
     }
+    fleet->n_running = 0;
     for (size_t i = 0; i < n; i++) {
         ret_replies[i] = exchange_reply(a, xs[i]);
         tell_noise(fleet, xs[i]);
@@ -266,6 +271,28 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
             exchange_free(xs[i]);
     }
     free(xs);
+}
+
+static struct exchange *running_on(const struct fleet *fleet, size_t host)
+{
+    for (size_t i = 0; i < fleet->n_running; i++)
+        if (fleet->running[i]->call.host == host && !fleet->running[i]->done)
+            return fleet->running[i];
+    return NULL;
+}
+
+bool fleet_is_running(const struct fleet *fleet, size_t host)
+{
+    return running_on(fleet, host) != NULL;
+}
+
+void fleet_said(struct fleet *fleet, size_t host)
+{
+    struct fleet_member *m = &fleet->members[host];
+    struct exchange *x = running_on(fleet, host);
+
+    if (x)
+        m->carrier->wake(m->link, x);
 }
 
 bool fleet_wait(struct fleet *fleet, long long ms)

@@ -74,6 +74,7 @@ struct call {
                              that begins with "held"; then lives until fleet_let_go */
     struct buf *say; /* or NULL: what the caller, who may add to it at any time, has the script read
                         behind the payload; then its input does not end before the call does */
+    const bool *said_all; /* with say, or NULL: once it is true, and all was sent, the input ends */
     fleet_output *output; /* or NULL: collected in the reply, at most REPLY_BYTES_MAX */
     fleet_lost *lost;     /* or NULL: the reply tells */
     void *arg;
@@ -119,6 +120,11 @@ void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg);
  * fleet_run together, and of how many; NULL: nobody does. */
 typedef void fleet_progress(void *arg, long long sent, long long total);
 void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg);
+
+/* While fleet_run is under way: whether a script of that host still runs, and that there is
+ * something new in its `say` or `said_all`. */
+bool fleet_is_running(const struct fleet *fleet, size_t host);
+void fleet_said(struct fleet *fleet, size_t host);
 
 /* Waits as loop_wait does, while the held scripts go on hearing from us. */
 bool fleet_wait(struct fleet *fleet, long long ms);

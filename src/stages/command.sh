@@ -2,6 +2,7 @@
 # run_command: runs a command of the user's that ends with its connection; its status is the command's.
 # Values: command, where, environment (shell text that exports the recipe's variables: any names, so only
 # the command's own shell runs it) and the function job_env, which exports crelease's own.
+# With an argument the command reads what comes behind the script.
 run_command() {
 	cd "$where" || fail "there is no folder $where"
 	# Not as arguments, which everybody on the host may see.
@@ -10,5 +11,6 @@ run_command() {
 	job_env
 	own_locale
 	# shellcheck disable=SC2016 # expanded there
-	/bin/sh -c 'eval "$crelease_environment"; eval "unset crelease_command crelease_environment; $crelease_command"' </dev/null
+	how='eval "$crelease_environment"; eval "unset crelease_command crelease_environment; $crelease_command"'
+	if [ -n "${1-}" ]; then /bin/sh -c "$how"; else /bin/sh -c "$how" </dev/null; fi
 }

@@ -5,4 +5,4 @@ if [ ! -d "$where" ]; then
 	echo "there is no live release at $where"
 	exit 1
 fi
-run_command
+run_command "$input"

@@ -210,6 +210,38 @@ case_exec_and_run() {
     says about
 }
 
+# Words are kept, whatever is in them; one alone is a line for the shell.  Every host has all of the input.
+case_exec_words_and_input() {
+    site_new exec_words_and_input 2
+    expect 0 deploy production
+    # shellcheck disable=SC2016 # not for any shell
+    expect 0 exec production -- printf '<%s>\n' 'a  b' "it's" '$HOME;|*' ''
+    # shellcheck disable=SC2016
+    same "words" "$(grep '^app1 | ' "$OUT")" "$(printf 'app1 | <%s>\n' 'a  b' "it's" '$HOME;|*' '')"
+    expect 0 exec production -- 'echo a | tr a b; echo "  c"'
+    same "shell" "$(grep '^app2 | ' "$OUT")" "$(printf 'app2 | %s\n' b '  c')"
+    # Much more than is held at a time.
+    seq -f '%.0f some line of some length for the hosts' 1 60000 >"$SITE/input"
+    local sum
+    sum=$(cksum <"$SITE/input")
+    "$CRELEASE" exec production -- cksum <"$SITE/input" >"$OUT" 2>"$ERR" || fail "cksum: $(cat "$ERR")"
+    same "of a file" "$(sort "$OUT")" "$(printf 'app1 | %s\napp2 | %s' "$sum" "$sum")"
+    # shellcheck disable=SC2002 # a pipe it is to be
+    cat "$SITE/input" | "$CRELEASE" exec --hosts app1 production -- cksum >"$OUT" 2>"$ERR" || fail "cksum: $(cat "$ERR")"
+    same "of a pipe" "$(cat "$OUT")" "$sum"
+    # One that reads only some of it, or nothing, holds up nobody; nor does input that never ends.
+    # shellcheck disable=SC2016
+    "$CRELEASE" exec production -- 'if [ "$CRELEASE_HOST" = app1 ]; then head -n 1; else cksum; fi' <"$SITE/input" >"$OUT" 2>"$ERR" || fail "head: $(cat "$ERR")"
+    grep -qxF "app2 | $sum" "$OUT" || fail "not all of it: $(cat "$OUT")"
+    mkfifo "$SITE/open"
+    exec 6<>"$SITE/open"
+    "$CRELEASE" exec production -- pwd <&6 >"$OUT" 2>"$ERR" || fail "pwd: $(cat "$ERR")"
+    exec 6>&-
+    grep -q '^app2 | ' "$OUT" || fail "nothing from app2"
+    expect 0 exec production -- cat
+    same "without input" "$(cat "$OUT")" ''
+}
+
 case_quiet_and_json() {
     site_new quiet_and_json 2
     expect 0 deploy -q production

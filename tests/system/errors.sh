@@ -222,6 +222,23 @@ case_full_disk() {
     full_disk size=3m,nr_inodes=600 0 4 9 12 15 18 20 26 40
 }
 
+# A host that has nothing to go back to is named, and so is the way for the others.
+case_rollback_without_one() {
+    site_new rollback_without_one 2
+    expect 0 deploy production --hosts app1
+    expect 1 rollback production --hosts app1
+    says 'there is no finished release before the live one to go back to$'
+    commit_file public/index.html two
+    expect 0 deploy production
+    expect 1 rollback production
+    says 'no finished release before the live one to go back to on app2: .*crelease rollback production --hosts app1. goes back on the other'
+    local command
+    command=$(hinted rollback)
+    (eval "$command") >"$OUT" 2>"$ERR" || fail "'$command': $(cat "$ERR")"
+    same "app1" "$(live_revision app1)" "$(git -C "$REPO" rev-parse HEAD~1)"
+    same "app2" "$(live_revision app2)" "$(revision)"
+}
+
 case_missing_linked_file() {
     site_new missing_linked_file 2
     expect 0 deploy production
