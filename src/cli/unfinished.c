@@ -330,7 +330,7 @@ static bool may_be_new(const struct session *s, const struct what *w)
     for (size_t h = 0; h < s->recipe->n_hosts; h++) {
         const struct site *site = &s->run.sites[h];
         for (size_t i = 0; i < site->n_releases && !is_holder(site, w->run); i++)
-            if (strcmp(site->releases[i].name, w->release) > 0)
+            if (strcmp(site->releases[i].name, w->release) >= 0)
                 return false;
     }
     return true;

@@ -227,7 +227,7 @@ verify) # of any release, at any time: changes nothing
 *)
 	# Before the mark of this stage, or an abort would remove what is there.
 	last_mark "$step"
-	case $verb$mark in run | runundone) seen || refuse_what_is_there ;; esac
+	case $verb$mark in run | runundone) is_ours || refuse_what_is_there ;; esac
 	stage_main
 	;;
 esac

@@ -370,7 +370,7 @@ case_evil_revision() {
     git -C "$REPO" branch evil "$SHA"
     local row
     for row in "revision=$SHA" "revision=$SHA ref=evil" "revision=$SHA ref=$SHA" "command=rollback release=$LIVE" \
-        "command=rollback release=$LIVE revision=$SHA ref=" "release=20000101000000" "release=20991231000000" "migrate_digest=11"; do
+        "command=rollback release=$LIVE revision=$SHA ref=" "release=$LIVE" "release=20000101000000" "release=20991231000000" "migrate_digest=11"; do
         # shellcheck disable=SC2086 # words
         plant app1 evil release="$(date -u +%Y%m%d%H%M%S)" $row </dev/null
         expect 6 resume production
@@ -557,8 +557,9 @@ case_other_ref_has_moved() {
 # What is missing on a host needs no new commit.
 case_hint_for_a_host() {
     site_new hint_for_a_host 0
-    mkdir -p "$SITE/here/shared"
-    echo "in the way of a folder" >"$SITE/here/shared/tmp"
+    expect 0 deploy production
+    commit_file public/index.html two
+    echo "in the way of a folder" >"$SITE/here/.crelease/incoming"
     expect 1 deploy production
     says_not 'commit a fix'
     says "next: fix it, then run '.*crelease resume production', or '.*crelease abort production'"
