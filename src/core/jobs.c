@@ -11,7 +11,8 @@ enum {
     WHY_BYTES = 512 * 1024,
     PARTIAL_MAX = LINE_BYTES_MAX / 2,
     ATTEMPTS_MAX = 1000000,
-    SHOWN_MAX = 1000, /* of a line that is repeated when the job has failed */
+    WHY_LINE_BYTES = 3980, /* job.sh cuts the lines that say why a little behind that */
+    SHOWN_MAX = 1000,      /* of a line that is repeated when the job has failed */
     LOOK_MS = 60000,
     STOP_MS = 5 * 60000, /* several attempts, each with its grace */
 };
@@ -106,14 +107,16 @@ static void take_output(struct follower *f, const char *bytes, size_t len)
 /* What follows is not what the line would have gone on with: its end may be half of a secret. */
 static void cut_line(struct follower *f)
 {
-    size_t keep = redact_carry(&f->run->recipe->secrets);
-    size_t drop = f->line.len < keep ? f->line.len : keep;
+    const struct strs *secrets = &f->run->recipe->secrets;
+    struct arena scratch = {0};
 
-    show(f, keep);
+    show(f, redact_carry(secrets));
     buf_clear(&f->line);
-    drop = drop < f->tail.len ? drop : f->tail.len;
-    while (drop-- && f->tail.text[f->tail.len - 1] != '\n')
-        f->tail.text[--f->tail.len] = '\0';
+    const char *text = redact(&scratch, secrets, arena_strdup(&scratch, f->tail.text));
+    size_t len = strlen(text) - redact_end(secrets, text);
+    buf_clear(&f->tail);
+    keep_tail(f, text, len);
+    arena_free(&scratch);
 }
 
 static void take_word(struct follower *f)
@@ -324,13 +327,12 @@ static int status_of(struct run *r, const char *control)
 /* Of output that was cut the first line may begin inside a secret. */
 static const char *tail_of(struct run *r, const struct follower *f)
 {
-    const char *text = f->tail.text;
-    size_t carry = redact_carry(&r->recipe->secrets);
+    const char *text = run_redact(r, arena_strdup(r->arena, f->tail.text));
     const char *newline = strchr(text, '\n');
 
     if (f->tail_is_cut)
-        text = newline ? newline + 1 : text + (carry < f->tail.len ? carry : f->tail.len);
-    return run_redact(r, arena_strdup(r->arena, text));
+        text = newline ? newline + 1 : text + redact_begin(&r->recipe->secrets, text);
+    return text;
 }
 
 /* Which one it was that ended, 0 when the host did not say. */
@@ -547,6 +549,9 @@ static void tell_lines(struct run *r, const struct job_end *end)
         last_lines(r, end->output);
     for (size_t i = 0; i < lines.n; i++) {
         const char *text = run_redact(r, lines.v[i]);
+        if (strlen(lines.v[i]) >= WHY_LINE_BYTES)
+            text =
+                arena_strndup(r->arena, text, strlen(text) - redact_end(&r->recipe->secrets, text));
         strs_add(r->arena, &r->failure.lines,
                  strlen(text) > SHOWN_MAX ? arena_printf(r->arena, "%.*s...", SHOWN_MAX, text)
                                           : text);

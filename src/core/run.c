@@ -72,6 +72,34 @@ size_t redact_carry(const struct strs *secrets)
     return longest - 1 < SECRET_PIECE_BYTES ? longest - 1 : SECRET_PIECE_BYTES;
 }
 
+size_t redact_begin(const struct strs *secrets, const char *text)
+{
+    size_t len = strlen(text);
+    size_t most = 0;
+
+    for (size_t i = 0; i < secrets->n; i++) {
+        size_t n = strlen(secrets->v[i]);
+        for (size_t k = most + 1; k < n && k <= len; k++)
+            if (memcmp(text, secrets->v[i] + n - k, k) == 0)
+                most = k;
+    }
+    return most;
+}
+
+size_t redact_end(const struct strs *secrets, const char *text)
+{
+    size_t len = strlen(text);
+    size_t most = 0;
+
+    for (size_t i = 0; i < secrets->n; i++) {
+        size_t n = strlen(secrets->v[i]);
+        for (size_t k = most + 1; k < n && k <= len; k++)
+            if (memcmp(text + len - k, secrets->v[i], k) == 0)
+                most = k;
+    }
+    return most;
+}
+
 const char *run_redact(const struct run *r, const char *text)
 {
     return redact(r->arena, &r->recipe->secrets, text);

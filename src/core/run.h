@@ -122,6 +122,11 @@ const char *run_folder(struct run *r, size_t host);
  * it keeps as many back, for the next part. */
 size_t redact_carry(const struct strs *secrets);
 
+/* Of text that was cut and then redacted: how many of its first or last bytes may be what is left
+ * of a secret. */
+size_t redact_begin(const struct strs *secrets, const char *text);
+size_t redact_end(const struct strs *secrets, const char *text);
+
 /* Text with every secret of the recipe replaced by [secret]. */
 const char *run_redact(const struct run *r, const char *text);
 const char *redact(struct arena *a, const struct strs *secrets, const char *text);
