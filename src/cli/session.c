@@ -403,28 +403,71 @@ bool session_holder(struct session *s, const struct survey *sv, long *ret_host, 
     return true;
 }
 
+static bool is_past(const char *state)
+{
+    return strcmp(state, "done") == 0 || strcmp(state, "skipped") == 0;
+}
+
+/* Taken up again, the lock is what was marked last, and not where the run stands. */
+static const struct mark *last_mark(const struct site *site)
+{
+    for (size_t i = site->n_marks; i-- > 0;)
+        if (strcmp(site->marks[i].step, "lock") != 0)
+            return &site->marks[i];
+    return &site->marks[site->n_marks - 1];
+}
+
+static const struct plan *plan_of(const struct session *s, const struct site *site)
+{
+    struct what what = what_none;
+
+    if (site->plan && strstr(site->plan, "\ncommand rollback\n"))
+        what.command = COMMAND_ROLLBACK;
+    what.no_migrate = site->plan && strstr(site->plan, "\nmigrate no\n");
+    return plan_make(s->arena, s->run.stages, s->recipe, &what);
+}
+
+static size_t place_in(const struct plan *p, const char *step)
+{
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (strcmp(p->steps[i].name, step) == 0)
+            return i;
+    return p->n_steps;
+}
+
+/* What comes after that step: not every stage marks its beginning, such as those that ask first.
+ * Without a database what is asked is what the migration needs to know. */
+static const char *step_after(const struct session *s, const struct plan *p, const char *step)
+{
+    for (size_t i = place_in(p, step) + 1; i < p->n_steps; i++)
+        if (s->recipe->database.adapter != ADAPTER_NONE ||
+            strncmp(p->steps[i].name, "backup-", 7) != 0)
+            return p->steps[i].name;
+    return step;
+}
+
 const char *session_stage(const struct session *s, const struct survey *sv)
 {
-    const char *stage = NULL;
-    long long newest = -1;
+    const struct plan *plan = NULL;
+    const struct mark *newest = NULL;
 
     for (size_t h = 0; h < s->recipe->n_hosts; h++) {
         const struct site *site = &sv->sites[h];
         if (!sv->reached[h] || !site->n_marks || !site->lock.held)
             continue;
-        const struct mark *m = &site->marks[site->n_marks - 1];
-        /* Taken up again, the lock is what was marked last, and not where the run stands. */
-        for (size_t i = site->n_marks; strcmp(m->state, "done") == 0 && i-- > 0;)
-            if (strcmp(site->marks[i].state, "begun") == 0)
-                m = &site->marks[i];
-        bool open = strcmp(m->state, "done") != 0 && strcmp(m->state, "skipped") != 0;
-        long long at = site->marks[site->n_marks - 1].unix_s;
-        if (at > newest || (at == newest && open)) {
-            newest = at;
-            stage = m->step;
-        }
+        const struct mark *m = last_mark(site);
+        plan = plan ? plan : plan_of(s, site);
+        /* Of several in one second the one that is under way, or else the furthest. */
+        if (!newest || m->unix_s > newest->unix_s ||
+            (m->unix_s == newest->unix_s &&
+             (is_past(m->state) != is_past(newest->state)
+                  ? is_past(newest->state)
+                  : place_in(plan, m->step) > place_in(plan, newest->step))))
+            newest = m;
     }
-    return stage;
+    if (!newest)
+        return NULL;
+    return is_past(newest->state) ? step_after(s, plan, newest->step) : newest->step;
 }
 
 static void fetch_progress(void *arg, const char *shown, unsigned received, unsigned total,

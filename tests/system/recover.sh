@@ -895,6 +895,25 @@ case_leftover_of_capistrano() {
     finished "$(revision)" 2
 }
 
+# Where a run stands, without a database too: asking what is pending belongs to the migration.
+case_stage_without_a_database() {
+    site_new stage_without_a_database 0
+    recipe_write <<END
+database: {}
+backup: {}
+migrate: {run: "false", status: "kill -9 \$PPID; exit 9", pending_when: {exit: 3}}
+environments: {production: {hosts: [{host: localhost, name: here, deploy_to: '$SITE/here'}]}}
+END
+    cr deploy production
+    [ "$STATUS" != 0 ] || fail "deployed"
+    # As if nothing had been marked since the release was linked.
+    sed -i '/^backup\|^migrate/d' "$SITE/here"/.crelease/runs/*/marks
+    cr status --json production
+    same "stage" "$(json .run.stage)" migrate
+    expect 6 deploy production
+    says "at stage '?migrate"
+}
+
 rig_open
 rig_start 2
 run_cases "$@"
