@@ -264,10 +264,10 @@ claim() {
 	done
 }
 
-# Points $1 at $2 by a rename, so that it names the old or the new at every instant; without -T
+# Points $1 at $2 by a rename beside it, so that it names the old or the new at every instant; without -T
 # (not in POSIX) mv would move the new link into the folder that the old one points at.
 point() {
-	new=$state/link.$run.$epoch
+	new=${1%/*}/.${1##*/}.$run.$epoch
 	must "remove '$new'" rm -f "$new"
 	must "make '$new'" ln -s "$2" "$new"
 	if ! said=$(mv -fT "$new" "$1" 2>&1) && ! other=$(mv -fh "$new" "$1" 2>&1); then

@@ -40,7 +40,7 @@ if [ -f "$own" ] && ! claim "$((epoch + 1))"; then
 	exit 72
 fi
 fence
-rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".*
+rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".*
 rmdir "$state/incoming" 2>/dev/null
 rm -f "$run_dir"/acting.*
 must "remove '$state/lock'" rm -f "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve*

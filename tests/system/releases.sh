@@ -320,6 +320,41 @@ watch_names() {
     done
 }
 
+# Nothing is moved from one file system to another, which would copy it; whichever of the folders lies elsewhere.
+case_no_copies() {
+    local of
+    for of in releases .crelease; do
+        site_small "no_copies$of" 1
+        other_disk
+        [ -n "$OTHER" ] || OTHER=$SITE/disk
+        mkdir -p "$OTHER/$of" "$SITE/bin"
+        ln -s "$OTHER/$of" "$SITE/here/$of"
+        cat >"$SITE/bin/mv" <<'END'
+#!/bin/sh
+for last; do :; done
+for file; do
+    case $file in -*) continue ;; esac
+    [ "$(stat -c %d "$(dirname "$file")/.")" = "$(stat -c %d "$(dirname "$last")/.")" ] || echo "mv $*" >>"$0.said"
+done
+exec /bin/mv "$@"
+END
+        chmod +x "$SITE/bin/mv"
+        PATH=$SITE/bin:$HOST_PATH
+        deploys 3
+        expect 0 rollback production
+        live_is "${NAMES[1]}"
+        recipe_write <<<"hooks: {after switch: ['exit 3']}"
+        commit_file public/index.html bad
+        expect 1 deploy production
+        expect 0 abort production
+        live_is "${NAMES[1]}"
+        nothing_left
+        same "what is left beside current" "$(find "$SITE/here" -maxdepth 1 -name '.current*')" ''
+        [ ! -e "$SITE/bin/mv.said" ] || fail "$of: $(cat "$SITE/bin/mv.said")"
+        rm -rf "$OTHER"
+    done
+}
+
 # What a version before left there: it moved across the file systems, and the disk was full.
 case_half_a_copy() {
     site_small half_a_copy 3
