@@ -330,3 +330,47 @@ const char *text_count(struct arena *a, unsigned long long n, const char *noun)
     out[k] = '\0';
     return arena_printf(a, "%s %s%s", out, noun, n == 1 ? "" : "s");
 }
+
+const char *text_word(struct arena *a, const char *s)
+{
+    char *word = arena_alloc(a, 3 * strlen(s) + 1);
+    size_t n = 0;
+
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c <= ' ' || c == 0x7f || c == '%') {
+            word[n++] = '%';
+            word[n++] = "0123456789ABCDEF"[c >> 4];
+            word[n++] = "0123456789ABCDEF"[c & 15];
+        } else {
+            word[n++] = *s;
+        }
+    }
+    return word;
+}
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *at = c ? strchr(digits, c) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+const char *text_of_word(struct arena *a, const char *s)
+{
+    char *text = arena_alloc(a, strlen(s) + 1);
+    size_t n = 0;
+
+    for (; *s; s++) {
+        int high = *s == '%' ? hex_digit(s[1]) : -1;
+        int low = high >= 0 ? hex_digit(s[2]) : -1;
+        if (low >= 0 && high + low > 0) {
+            text[n++] = (char)(high << 4 | low);
+            s += 2;
+        } else {
+            text[n++] = *s;
+        }
+    }
+    return text;
+}

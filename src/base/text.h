@@ -49,4 +49,9 @@ const char *text_size(struct arena *a, unsigned long long bytes);
 /* "1 host", "3 hosts", "2,004 files". */
 const char *text_count(struct arena *a, unsigned long long n, const char *noun);
 
+/* A text as one word of a file whose fields are parted by blanks: bytes up to the blank, DEL and
+ * '%' become %HH, and back.  A word without a '%' is the text itself. */
+const char *text_word(struct arena *a, const char *s);
+const char *text_of_word(struct arena *a, const char *s);
+
 #endif

@@ -54,7 +54,7 @@ static bool own_line(struct arena *a, const char *line, struct past *ret)
     p.command = word(a, &line);
     p.release = word(a, &line);
     p.revision = known(word(a, &line));
-    p.ref = known(word(a, &line));
+    p.ref = known(text_of_word(a, word(a, &line)));
     const char *since = word(a, &line);
     p.by = line;
     if (!is_run_id(p.run) || !number_read(ended, NUMBER_UNIX_MAX, &p.ended) ||

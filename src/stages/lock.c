@@ -3,6 +3,7 @@
 #include "stages/stages.h"
 
 #include "base/quote.h"
+#include "base/text.h"
 #include "stages/scripts.h"
 
 enum { KEEP_RUNS = 10 };
@@ -134,14 +135,14 @@ void unlock_values(struct run *r, const struct step *s, size_t host, struct buf 
     if (done && w->command == COMMAND_ROLLBACK)
         line = arena_printf(r->arena, "%s rolled back to release %s", w->user, w->release);
     else if (done)
-        line = arena_printf(r->arena, "Branch %s (at %s) deployed as release %s by %s", w->ref,
-                            w->revision, w->release, w->user);
+        line = arena_printf(r->arena, "Branch %s (at %s) deployed as release %s by %s",
+                            text_shown(r->arena, w->ref), w->revision, w->release, w->user);
     quote_assign(b, "log_line", line);
     quote_assign(b, "outcome", r->outcome);
     quote_assign(b, "record",
                  arena_printf(r->arena, "%s %s %s %s %lld %s", command_word(w->command), w->release,
-                              *w->revision ? w->revision : "-", *w->ref ? w->ref : "-",
-                              w->since_unix, w->by));
+                              *w->revision ? w->revision : "-",
+                              *w->ref ? text_word(r->arena, w->ref) : "-", w->since_unix, w->by));
     snprintf(number, sizeof number, "%d", KEEP_RUNS);
     quote_assign(b, "keep_runs", number);
 }

@@ -328,6 +328,19 @@ environments: {production: {hosts: [{host: localhost, name: here}]}}"
     gone "$SITE/here/current/config/crelease.yml"
 }
 
+# A ref may have blanks in it, and history has fields between blanks.
+case_ref_with_blanks() {
+    site_new ref_with_blanks 0
+    expect 0 deploy --ref 'HEAD@{1 minute ago}' production
+    expect 0 history --json production
+    same "run" "$(json '.runs[0] | [.ref, .outcome, .by] | join("|")')" "HEAD@{1 minute ago}|done|$USER@$(hostname -s)"
+    same "words" "$(awk '{ print NF }' "$SITE/here/.crelease/history")" 9
+    # A line of the version before.
+    sed -i 's/ HEAD@{1%20minute%20ago} / main /' "$SITE/here/.crelease/history"
+    expect 0 history --json production
+    same "ref" "$(json '.runs[0].ref')" main
+}
+
 rig_open
 rig_postgres
 rig_start 3
