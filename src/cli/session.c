@@ -551,12 +551,12 @@ bool session_note_contents(struct session *s, const struct revision *rev, struct
 }
 
 /* What a command of the recipe finds wrong is in the commit as a rule, and no resume brings another
- * one. */
+ * one; but not when the commit is live on the other hosts. */
 static void next_after_failure(struct session *s)
 {
     struct run *r = &s->run;
 
-    if (!r->failure.command || r->plan->what.command == COMMAND_ROLLBACK) {
+    if (!r->failure.command || r->partly || r->plan->what.command == COMMAND_ROLLBACK) {
         next(s, "fix it, then run '%s', or '%s' to give up the run", run_hint(r, "resume", NULL),
              run_hint(r, "abort", NULL));
         return;
