@@ -167,8 +167,8 @@ struct strs fit_revision(struct session *s);
 struct strs fit_links(struct session *s, size_t host, const struct site *site);
 bool fit_hosts(struct session *s, const struct survey *sv, struct err *err) MUST_CHECK;
 
-/* Of two hosts that are one folder of one machine, by two names or addresses: a run would be blocked by
- * itself.  NULL: there are none, as far as that can be seen. */
+/* Of two hosts that are one folder of one machine, by two names or addresses: a run would be
+ * blocked by itself.  NULL: there are none, as far as that can be seen. */
 const char *fit_places(struct session *s, const struct survey *sv);
 
 /* The room on a host's disk beside what the exported revision takes; NULL: not known. */
