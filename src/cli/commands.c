@@ -21,9 +21,9 @@ const struct command commands[] = {
     {"history", cmd_history, ENV_NEEDED, OPT_HISTORY, 1, false, "ENV",
      "past runs: when, who, what, how it ended"},
     {"exec", cmd_exec, ENV_NEEDED, OPT_OTHER, 1, false, "ENV -- CMD",
-     "run a command on the hosts, in the live release: one word is a line for the host's shell, several"
-     " are a command and its arguments, kept as they are; standard input is copied to each host,"
-     " unless it is a terminal"},
+     "run a command on the hosts, in the live release, without a terminal: one word is a line for the"
+     " host's shell, several are a command and its arguments, kept as they are; standard input is copied"
+     " to each host, unless it is a terminal"},
     {"run", cmd_run, ENV_NEEDED, OPT_OTHER, 2, false, "ENV TASK", "run a task of the recipe"},
     {"init", cmd_init, ENV_NONE, OPT_INIT, 0, false, "", "write a starter recipe, asking nothing"},
     {"help", cmd_help, ENV_NONE, OPT_OTHER, 1, false, "[TOPIC]",

@@ -401,7 +401,12 @@ look() {
 
 # Whether anything lives of the attempt whose leader is in $pid, $ticks_was and $boot_was.
 rest_lives() {
-	members "$pid" "$ticks_was" "$boot_was"
+	looks=0
+	# One that is just ending cannot be read for a moment.
+	while members "$pid" "$ticks_was" "$boot_was"; [ -n "$unsure" ] && [ "$looks" -lt 10 ]; do
+		looks=$((looks + 1))
+		sleep 0.2 2>/dev/null || sleep 1
+	done
 	if [ -n "$unsure" ]; then
 		cannot_see "it cannot be told whether the processes$unsure belong to an earlier attempt of '$job': resume when they have ended"
 	fi
