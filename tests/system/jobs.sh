@@ -593,6 +593,7 @@ END
 case_path_of_the_host() {
     site_new path_of_the_host 0
     mkdir "$SITE/bin"
+    # shellcheck disable=SC2016 # for sh
     printf '#!/bin/sh\necho own tool, "$(ls -d /)"\n' >"$SITE/bin/tool"
     chmod +x "$SITE/bin/tool"
     recipe_write <<END

@@ -650,7 +650,8 @@ static void test_last_lines(void **state)
  * lines; and how all of the log is read. */
 static void test_picked_lines(void **state)
 {
-    static const char *const secrets[] = {"s3cret", "-----BEGIN\nabcdefghijkl\n-----END", "abcdefghijkl"};
+    static const char *const secrets[] = {"s3cret", "-----BEGIN\nabcdefghijkl\n-----END",
+                                          "abcdefghijkl"};
     struct job_call c = call_of(0);
     struct job_end end = {.host = 0,
                           .status = 1,
