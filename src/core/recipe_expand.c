@@ -147,6 +147,13 @@ static bool room_is_left(struct reader *rd, const struct node *node, const struc
     return false;
 }
 
+/* Whether $NAME at s is meant as the shell means it: in PATH, and in other variables where a path
+ * of a list begins.  Elsewhere, as in a password, it is these letters. */
+static bool is_bare_reference(const struct reader *rd, const char *text, const char *s)
+{
+    return rd->variable && (strcmp(rd->variable, "PATH") == 0 || s == text || s[-1] == ':');
+}
+
 static bool expand(struct reader *rd, const struct recipe_key *key, const struct node *node,
                    const char **ret)
 {
@@ -166,8 +173,9 @@ static bool expand(struct reader *rd, const struct recipe_key *key, const struct
         s += plain;
         if (!*s)
             break;
-        size_t bare = rd->variable ? name_length(s + 1) : 0;
-        if (rd->variable && s[1] == '$' && name_length(s + 2)) {
+        bool may_be_bare = is_bare_reference(rd, node->text, s);
+        size_t bare = may_be_bare ? name_length(s + 1) : 0;
+        if (may_be_bare && s[1] == '$' && name_length(s + 2)) {
             put(rd, &out, s + 1, name_length(s + 2) + 1);
             s += name_length(s + 2) + 2;
             continue;

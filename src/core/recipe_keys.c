@@ -137,8 +137,9 @@ const struct recipe_key recipe_keys[] = {
      .about = "folders below shared that every release links to"},
     {"env", KEY_VARIABLES, NOWHERE,
      .about =
-         "environment variables of every command; ${NAME} is a value from here and shown as [secret],"
-         " $PATH, $HOME and a variable's own name are the host's: PATH: \"/opt/ruby/bin:$PATH\""},
+         "environment variables of every command; ${NAME} is a value from here and shown as [secret];"
+         " where a path begins, $PATH, $HOME and the variable's own name are the host's:"
+         " PATH: \"/opt/ruby/bin:$PATH\""},
     {"transport", KEY_WORD, .fallback = "libssh2", .words = transport_words, IN_RECIPE(transport),
      .about = "how hosts are reached: over ssh, or as this machine itself"},
     {"connection", KEY_SECTION, NOWHERE, .about = "the ssh connections to the hosts"},

@@ -399,7 +399,8 @@ static void test_of_host(void **state)
         read_text("application: a\n"
                   "env:\n"
                   "  PATH: /o'x:$PATH:${TOKEN}\n"
-                  "  A: $A;$HOME$PATH\n"
+                  "  A: $A:$HOME/x:$PATH\n"
+                  "  D: 'it''s $HOME, pa$word, pa$$word'\n"
                   "  B: $$PATH\n"
                   "  C: ${TOKEN}\n"
                   "environments: {p: {hosts: [{host: h, env: {PATH: '${PATH}/'}},"
@@ -410,7 +411,10 @@ static void test_of_host(void **state)
                         "'/o'\\''x:'\"${PATH-}\"':''s3cret-token'");
     assert_string_equal(value_of(&r->hosts[1].env, "PATH"), "/o'x:$PATH:s3cret-token");
     assert_string_equal(shell_of(&r->hosts[0].env, "PATH"), "\"${PATH-}\"'/'");
-    assert_string_equal(shell_of(&r->hosts[0].env, "A"), "\"${A-}\"';'\"${HOME-}\"\"${PATH-}\"");
+    assert_string_equal(shell_of(&r->hosts[0].env, "A"),
+                        "\"${A-}\"':'\"${HOME-}\"'/x:'\"${PATH-}\"");
+    assert_null(shell_of(&r->hosts[0].env, "D"));
+    assert_string_equal(value_of(&r->hosts[0].env, "D"), "it's $HOME, pa$word, pa$$word");
     assert_null(shell_of(&r->hosts[1].env, "A"));
     assert_null(shell_of(&r->hosts[0].env, "B"));
     assert_string_equal(value_of(&r->hosts[0].env, "B"), "$PATH");
