@@ -6,6 +6,7 @@
 #include "core/recipe_check.h"
 #include "core/recipe_find.h"
 #include "core/recipe_reader.h"
+#include "core/recipe_trust.h"
 #include "core/recipes.h"
 #include "core/run.h"
 #include "edge/digest.h"
@@ -350,6 +351,8 @@ struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, st
     if (!recipe_find(a, where->file, &path, err) || !recipe_absolute(a, path, &r->file, err))
         return NULL;
     if (!yaml_read(a, path, &file, err))
+        return NULL;
+    if (!where->file && !recipe_trusted(a, path, &file.st, err))
         return NULL;
     r->dir = arena_strndup(a, r->file, (size_t)(strrchr(r->file, '/') - r->file));
     if (!*r->dir)

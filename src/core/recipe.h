@@ -169,7 +169,8 @@ struct recipe {
 };
 
 /* Where to look.  file NULL: crelease.yml, then config/crelease.yml, here and in each parent up to
- * the root of the Git work tree (or of the file system). */
+ * the root of the Git work tree (or of the file system), and used only if recipe_trust.h allows
+ * it. */
 struct recipe_where {
     const char *file;
     const char *environment;    /* NULL: only the names of the environments are filled, and the keys

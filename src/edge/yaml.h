@@ -14,6 +14,8 @@
 
 #include "base/err.h"
 
+#include <sys/stat.h>
+
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 struct node {
@@ -40,6 +42,7 @@ struct yaml_file {
     const char *name; /* as messages show it */
     const char *bytes;
     size_t len;
+    struct stat st; /* of the descriptor that was read */
 };
 
 struct mistake {

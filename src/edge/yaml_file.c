@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- mistakes ---- */
@@ -99,6 +98,7 @@ static bool read_all(struct arena *a, int fd, struct yaml_file *ret, struct err 
     }
     ret->bytes = bytes;
     ret->len = len;
+    ret->st = st;
     return true;
 }
 

@@ -35,6 +35,7 @@ for name in $(compgen -e); do
     PG* | MYSQL_* | MARIADB_* | GIT_* | SSH_* | RUBY* | GEM_* | BUNDLE_* | RAILS_* | LC_* | LANGUAGE | TZ | CDPATH | NO_COLOR | CI) unset "$name" ;;
     esac
 done
+umask 022 # a recipe that others can write is refused
 # For a program with the sanitizer.
 export LSAN_OPTIONS="suppressions='$TOP/tests/lib/leaks.supp':print_suppressions=0"
 export LANG=C.UTF-8 PATH=$HOST_PATH HOME=$RIG/home USER="${USER-$(id -un)}" GIT_CONFIG_NOSYSTEM=1

@@ -192,6 +192,113 @@ case_where_the_recipe_is() {
     expect 0 status -f "$SITE/config/crelease.yml" production
 }
 
+# Whoever can write a recipe runs commands as the user, so one that was found and not named is refused then.
+refused() { # WHY [FILE, as it is named with -f]
+    expect 2 status production
+    says "is not trusted: $1; to use it anyway, add '-f ${2-crelease.yml}'"
+    expect 0 status production -f "${2-crelease.yml}"
+}
+
+private_group() { [[ $(getent group "$(id -g)") =~ ^$(id -un):[^:]*:[^:]*:($(id -un))?$ ]]; }
+
+case_recipe_that_others_can_write() {
+    site_new others_can_write 0
+    local file=$SITE/crelease.yml mode
+    chmod 666 crelease.yml
+    refused "file '$file' is writable by others"
+    chmod 664 crelease.yml
+    if private_group; then expect 0 status production; else refused "file '$file' is writable by g.*"; fi
+    chmod 644 crelease.yml
+    chmod 757 .
+    refused "folder '$SITE' is writable by others"
+    chmod 1777 .
+    expect 0 status production
+    chmod 755 .
+
+    mkdir -p sub/folder
+    cd sub/folder
+    chmod 646 "$file"
+    refused "file '$file' is writable by others" ../../crelease.yml
+    chmod 644 "$file"
+    chmod 777 . ..
+    expect 0 status production
+    chmod 757 "$SITE"
+    refused "folder '$SITE' is writable by others" ../../crelease.yml
+    cd "$SITE"
+    chmod 755 .
+
+    mkdir config
+    mv crelease.yml config
+    for mode in . config; do
+        chmod 757 "$mode"
+        refused "folder '$SITE(/config)?' is writable by others" config/crelease.yml
+        chmod 755 "$mode"
+    done
+    expect 0 status production
+
+    # Through links: each of them, and where the last one leads.
+    mv config open
+    ln -s open/ config
+    expect 0 status production
+    chmod 757 open
+    refused "folder '$SITE/(open|config)' is writable by others" config/crelease.yml
+    mkdir closed
+    mv open/crelease.yml closed
+    rm config
+    ln -s ../closed/crelease.yml open/link
+    ln -s "$SITE/open/link" crelease.yml
+    refused "folder '$SITE/open' is writable by others"
+    chmod 755 open
+    expect 0 status production
+    chmod 757 closed
+    refused "folder '$SITE/(open/../)?closed' is writable by others"
+    chmod 755 closed
+    chmod 646 closed/crelease.yml
+    refused "file '$file' is writable by others"
+}
+
+case_recipe_of_somebody_else() {
+    root || return 0
+    site_new somebody_else 0
+    local file=$SITE/crelease.yml what
+    for what in . crelease.yml; do
+        chown 65531 "$what"
+        refused "f(older|ile) '$SITE(/crelease.yml)?' is owned by .*, not by root"
+        SUDO_UID=65531 expect 0 status production
+        for SUDO_UID in 65532 '' -1 65531x 4295032827; do
+            export SUDO_UID
+            expect 2 status production
+        done
+        unset SUDO_UID
+        chown 0 "$what"
+    done
+    expect 0 status production
+    chmod 664 crelease.yml
+    chgrp 65531 crelease.yml
+    refused "file '$file' is writable by g.*"
+    chmod 644 crelease.yml
+
+    # As in /tmp.
+    mkdir -m 1777 tmp
+    mkdir tmp/project
+    cp crelease.yml tmp
+    chown 65531 tmp/crelease.yml
+    cd tmp/project
+    refused "file '$SITE/tmp/crelease.yml' is owned by .*" ../crelease.yml
+    rm ../crelease.yml
+    ln -s "$file" ..
+    expect 0 status production
+    chown -h 65531 ../crelease.yml
+    refused "link '$SITE/tmp/crelease.yml' is owned by .*" ../crelease.yml
+    rm ../crelease.yml
+    mkdir "$SITE/config"
+    cp "$file" "$SITE/config"
+    ln -s ../config ..
+    expect 0 status production
+    chown -h 65531 ../config
+    refused "link '$SITE/tmp/config' is owned by .*" ../config/crelease.yml
+}
+
 case_local() {
     site_new local 0
     expect 0 check production
