@@ -156,10 +156,11 @@ act() {
 	fi
 	rm -rf "$state/incoming/$run".* "$incoming_tree.$run".*
 	must "make '$incoming'" mkdir -p "$incoming"
-	must "make '$tree'" mkdir -p "$tree"
 	# For whoever looks at how far it is.
 	ln -s "$tree" "$incoming/tree" 2>/dev/null
 	take_blocks "$manifest_blocks" "$incoming/manifest"
+	umask "$umask_was"
+	must "make '$tree'" mkdir -p "$tree"
 	cd "$tree" || fail "cannot enter $tree"
 	if ! unpack; then
 		cat >/dev/null
@@ -182,6 +183,7 @@ act() {
 	must "remove '$tree/REVISION'" rm -f REVISION REVISION_TIME
 	put "$tree/REVISION" "$revision"
 	put "$tree/REVISION_TIME" "$revision_time"
+	own_umask
 	cd / || exit 70
 	# On disk before it has its name, and the name before its mark: a host that loses its power keeps what it
 	# said it has.
@@ -228,6 +230,7 @@ verify) # of any release, at any time: changes nothing
 	# Before the mark of this stage, or an abort would remove what is there.
 	last_mark "$step"
 	case $verb$mark in run | runundone) is_ours || refuse_what_is_there ;; esac
+	refuse_link "$state/manifests/$release"
 	stage_main
 	;;
 esac

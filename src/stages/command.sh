@@ -9,7 +9,7 @@ run_command() {
 	crelease_command=$command crelease_environment=$environment
 	export crelease_command crelease_environment
 	job_env
-	own_locale
+	as_at_login
 	# shellcheck disable=SC2016 # expanded there
 	how='eval "$crelease_environment"; eval "unset crelease_command crelease_environment; $crelease_command"'
 	if [ -n "${1-}" ]; then /bin/sh -c "$how"; else /bin/sh -c "$how" </dev/null; fi

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # The last runs: crelease's own record, and the lines of revisions.log that others wrote.
 # Value: count.
+refuse_link "$state/history"
 if [ -f "$state/history" ]; then
 	tail -n "$count" "$state/history" | sed 's/^/run /'
 fi

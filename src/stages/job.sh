@@ -279,15 +279,13 @@ child='
 eval "$crelease_shared"
 note "$crelease_job/pid" || exit 125
 cd "$crelease_where" || exit 125
+umask "$crelease_umask"
 if [ -n "$crelease_locale" ]; then LC_ALL=$crelease_locale; else unset LC_ALL; fi
-unset crelease_locale crelease_gate crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_shared crelease_run crelease_limit
+unset crelease_umask crelease_locale crelease_gate crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_shared crelease_run crelease_limit
 exec /bin/sh -c "eval \"\$crelease_environment\"; eval \"unset crelease_command crelease_environment; \$crelease_command\""
 '
 
 start() {
-	# What a command prints may be nobody else's business.
-	umask_was=$(umask)
-	umask 027
 	# The supervisor has nobody to tell that it could not write.
 	must "make '$dir/$n'" mkdir -p "$dir/$n"
 	{ true >>"$dir/$n/log"; } 2>/dev/null || cannot_write "$dir/$n/log"
@@ -295,14 +293,13 @@ start() {
 	put "$dir/$n/room" "$(printf '%4096s.' '')"
 	for file in 1 2 3 4 5; do put "$dir/$n/room.$file" ''; done
 	must "remove '$dir/$n/room'" rm "$dir/$n/room" "$dir/$n"/room.[1-5]
-	umask "$umask_was"
 	setsid=$(command -v setsid || command -v nohup || true)
 	(
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_child=$child
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_supervisor=$supervisor
 		crelease_watch=$watch crelease_shared=$identity$shared crelease_limit=$log_limit crelease_gate=$gate
-		crelease_environment=$environment crelease_locale=$login_locale
-		export crelease_locale crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
+		crelease_environment=$environment crelease_locale=$login_locale crelease_umask=$umask_was
+		export crelease_umask crelease_locale crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
 		export crelease_shared crelease_run crelease_limit crelease_gate crelease_environment
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
 		job_env
@@ -648,6 +645,8 @@ tell_why() {
 }
 
 begin_change
+distrust "$dir" "$dir"/* "$dir"/*/*
+refuse_distrusted
 last_mark "$step"
 n=0
 while [ -d "$dir/$((n + 1))" ]; do n=$((n + 1)); done

@@ -65,6 +65,7 @@ act() {
 		*) fail "${fault#* }" ;;
 		esac
 	done
+	umask "$umask_was"
 	for name in $linked_dirs; do
 		if [ ! -d "$deploy_to/shared/$name" ]; then
 			must "make '$deploy_to/shared/$name'" mkdir -p "$deploy_to/shared/$name"
@@ -73,6 +74,7 @@ act() {
 	unset IFS
 	set +f
 	each_linked link_one
+	own_umask
 }
 
 undo() {

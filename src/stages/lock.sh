@@ -22,6 +22,13 @@
 
 own=$state/lock.$run.$epoch.$$
 
+# Earlier versions kept the umask of the login, which may have let the group write here.  That right is withdrawn
+# first; the look after it finds what the group put here until then.
+distrust_state
+refuse_link "$deploy_to/revisions.log"
+if [ -z "$linked$foreign" ] && [ -d "$state" ]; then chmod -R g-w,o-rwx "$state/." 2>/dev/null; fi
+trust_state
+
 # Whoever gives up before it holds a new lock leaves nothing behind.
 fail() {
 	rm -f "$own"
@@ -91,10 +98,11 @@ if [ -n "$takeover" ]; then
 		exit 73
 	fi
 fi
+umask "$umask_was"
 for folder in "$deploy_to/releases" "$deploy_to/shared" "$run_dir/jobs" "$state/manifests"; do
+	if [ "$folder" = "$run_dir/jobs" ]; then own_umask; fi
 	if [ ! -d "$folder" ]; then must "make '$folder'" mkdir -p "$folder"; fi
 done
-chmod o-rwx "$state" 2>/dev/null
 keep plan "$plan"
 if [ -n "$recipe" ]; then keep recipe "$recipe"; fi
 write_lock
@@ -134,7 +142,10 @@ if [ -z "$takeover" ]; then
 	} 2>/dev/null
 fi
 
+# The file is rewritten in place: a rename needs room on the disk, and a holder whose beat is old counts as dead.
+# A symbolic link in its place is not written through; the run's next script fails and names it.
 beat() {
+	if [ -L "$state/beat" ]; then return; fi
 	if [ -r /proc/uptime ]; then
 		read -r up _ </proc/uptime
 		echo "${up%%.*}" >"$state/beat"

@@ -20,7 +20,7 @@
 # line "error ..." says why), 71 cannot see, 72 the lock is not this run's, 73 locked.
 
 # What tools print is read here, and names are bytes: both need the C locale.  The user's commands get the
-# locale of the login back (own_locale).
+# locale of the login back (as_at_login).
 login_locale=${LC_ALL-}
 LC_ALL=C
 export LC_ALL
@@ -30,6 +30,14 @@ run_dir=$state/runs/$run
 path=$deploy_to/releases/$release
 newline='
 '
+
+# Only the login user may write crelease's own files, whatever the login's umask is.  The files of the site
+# (releases, shared folders, revisions.log) and the user's commands get that umask back: umask "$umask_was".
+umask_was=$(umask)
+own_umask() {
+	umask g-w,o-rwx
+}
+own_umask
 
 # Says at the end that it was one: a connection that closes says nothing.
 trap 'echo "ended $?"' EXIT
@@ -86,13 +94,21 @@ cannot() { # WHAT SAID
 
 # put FILE TEXT and add FILE TEXT: lines into a file, without a process.  The reason of a failure is asked
 # for afterwards, of a tool that tells it: dash calls whatever fails in a write an "I/O error".
+# A symbolic link would lead the text into another file.
 put() {
+	refuse_link "$1"
 	{ printf '%s\n' "$2" >"$1"; } 2>/dev/null || cannot_write "$1"
 }
 
 add() {
+	refuse_link "$1"
 	{ printf '%s\n' "$2" >>"$1"; } 2>/dev/null || cannot_write "$1"
 }
+
+refuse_link() { # FILE
+	if [ -L "$1" ]; then fail "'$1' $is_a_link"; fi
+}
+is_a_link='is a symbolic link, which crelease does not follow: put the file itself there, or remove it'
 
 # replace FILE TEXT: the whole of it or nothing, on disk.
 replace() {
@@ -104,10 +120,67 @@ replace() {
 cannot_write() {
 	said='the reason is gone again'
 	if [ ! -e "$1" ] || said=$( (exec >>"$1") 2>&1); then
-		said=$( { printf '%8192s' '' | cat >"$1.probe"; } 2>&1) && said='it can be written now'
+		# -C: only a file that was not there before.
+		said=$( (set -C && printf '%8192s' '' | cat >"$1.probe") 2>&1) && said='it can be written now'
 		rm -f "$1.probe"
 	fi
 	cannot "write '$1'" "$said"
+}
+
+# owner_of FILE: in $owner the uid of its owner, in $others_write "yes" when its mode lets group or others write.
+# Of a symbolic link they are the link's own.
+owner_of() {
+	owner='' others_write=''
+	set -f
+	# shellcheck disable=SC2046 # words
+	set -- $(ls -ldn "$1" 2>/dev/null)
+	set +f
+	owner=${3-}
+	case ${1-} in ?????w* | ????????w*) others_write=yes ;; esac
+}
+
+# distrust FILE...: looks at files in .crelease.  In $linked the first one that is a symbolic link; in $foreign a
+# message about the first one that a user other than the login user and root may write.  A file of the login user
+# costs no process.  An earlier version that was killed leaves a link link.RUN.EPOCH behind: that one is harmless.
+distrust() {
+	for file; do
+		if [ -L "$file" ] && [ -z "$linked" ]; then
+			case $file in "$state"/link.*) ;; *) linked=$file ;; esac
+		elif [ -e "$file" ] && [ ! -O "$file" ] && [ -z "$foreign" ]; then
+			owner_of "$file"
+			case $owner$others_write in
+			'' | 0) ;;
+			0yes) foreign="'$file' belongs to root, and other users may write it: run 'chmod go-w' on it" ;;
+			*) foreign="'$file' belongs to another user (uid $owner): log in as that user, or give it to the login user with 'chown -R'" ;;
+			esac
+		fi
+	done
+}
+
+# The same for .crelease and all that lies directly in it.  It may be a link to another disk if the login user or
+# root made the link.
+distrust_state() {
+	linked='' foreign=''
+	if [ -L "$state" ]; then
+		owner_of "$state"
+		case $owner in 0 | "$(id -u)") ;; *) linked=$state ;; esac
+		distrust "$state/."
+	else
+		distrust "$state"
+	fi
+	if [ -z "$linked$foreign" ]; then distrust "$state"/*; fi
+}
+
+# Fails when what this run relies on cannot be trusted.
+trust_state() {
+	distrust_state
+	if [ -z "$linked$foreign" ]; then distrust "$run_dir" "$run_dir"/*; fi
+	refuse_distrusted
+}
+
+refuse_distrusted() {
+	if [ -n "$linked" ]; then refuse_link "$linked"; fi
+	if [ -n "$foreign" ]; then fail "$foreign"; fi
 }
 
 # To disk before anything that depends on it; a sync that takes no file names flushes all.
@@ -140,6 +213,7 @@ end_group() {
 #
 # One of the same holder that is still at work was cut off from it: its trip is over, too.
 begin_change() {
+	trust_state
 	if [ -f "$run_dir/acting.$epoch" ]; then
 		other='' other_ticks='' other_boot=''
 		read -r other other_ticks other_boot <"$run_dir/acting.$epoch"
@@ -279,12 +353,15 @@ point() {
 
 # The restart file, and its folder.
 touch_file() {
+	umask "$umask_was"
 	if [ ! -d "${1%/*}" ]; then must "make '${1%/*}'" mkdir -p "${1%/*}"; fi
 	must "touch '$1'" touch "$1"
+	own_umask
 }
 
-# The locale of the login again, for what runs commands of the user's.
-own_locale() {
+# The locale and umask of the login again, for what runs commands of the user's.
+as_at_login() {
+	umask "$umask_was"
 	if [ -n "$login_locale" ]; then LC_ALL=$login_locale; else unset LC_ALL; fi
 }
 

@@ -3,6 +3,13 @@
 # job_path (the assignment of PATH in the recipe's env, or empty), digest (of the recipe at hand: the run's own is
 # only sent when it differs), place ("yes": say which folder of which machine this is).
 
+# A symbolic link in .crelease was put there by somebody else: what it points to is not read.
+refuse_links() {
+	if [ -n "$linked" ]; then refuse_link "$linked"; fi
+}
+distrust_state
+refuse_links
+
 say survey 1
 say now "$(date +%s)"
 if [ -d "$deploy_to" ]; then
@@ -109,6 +116,8 @@ if [ -n "$lock" ]; then
 	case $lock_run in
 	'' | *[!0-9a-z]*) ;;
 	*)
+		distrust "$state/runs/$lock_run" "$state/runs/$lock_run"/*
+		refuse_links
 		if [ -f "$state/runs/$lock_run/plan" ]; then
 			while IFS= read -r line; do
 				say plan "$line"
@@ -136,6 +145,8 @@ if [ -s "$state/history" ]; then say last_run "$(tail -n 1 "$state/history")"; f
 
 link_faults
 
+if [ -n "$foreign" ]; then say unfit "$foreign"; fi
+
 # What the run writes to, some of it only when the release is live.
 for folder in "$deploy_to/releases" "$deploy_to/shared" "$state" "$state/runs" "$state/manifests"; do
 	if [ -d "$folder" ]; then
@@ -147,7 +158,9 @@ for folder in "$deploy_to/releases" "$deploy_to/shared" "$state" "$state/runs" "
 	fi
 done
 for file in "$deploy_to/revisions.log" "$state/history"; do
-	if [ -f "$file" ]; then
+	if [ -L "$file" ]; then
+		say unfit "'$file' $is_a_link"
+	elif [ -f "$file" ]; then
 		[ -w "$file" ] || say unfit "no right to write '$file'"
 	elif [ -e "$file" ] || [ -L "$file" ]; then
 		say unfit "'$file' is not a file"

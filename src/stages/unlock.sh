@@ -21,7 +21,9 @@ if [ "$mark" != "done" ]; then
 		# The line of a crash between it and its mark is the last one of the log: the lock is held.
 		if [ "$mark" != begun ] || [ "$(tail -n 1 "$deploy_to/revisions.log")" != "$log_line" ]; then
 			if [ "$mark" != begun ]; then put_mark "$step" begun; fi
+			umask "$umask_was"
 			add_line "$deploy_to/revisions.log" "$log_line"
+			own_umask
 		fi
 	fi
 	if ! grep -q "^$run " "$state/history" 2>/dev/null; then

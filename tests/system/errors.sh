@@ -321,6 +321,132 @@ case_links_with_blanks() {
     same "star" "$(readlink "$SITE/here/current/*")" "$SITE/here/shared/*"
 }
 
+# --- crelease's own files ------------------------------------------------------------------------
+
+others_may_write() { find "$@" ! -type l -perm /022; }
+
+# With a umask that lets the group write, the group may write the site, but nothing that crelease relies on.
+case_own_files() {
+    site_new own_files 0
+    umask 002
+    recipe_write <<<"build: ['umask >made']
+hooks: {before switch: ['test ! -e $SITE_Q/broken']}"
+    local file own=$SITE/here/.crelease
+    expect 0 deploy production
+    same "what others may write" "$(others_may_write "$own")" ''
+    same "mode of .crelease" "$(stat -c %a "$own")" 750
+    for file in releases shared/log current/made current/REVISION current/tmp current/tmp/restart.txt revisions.log; do
+        [ -n "$(others_may_write "$SITE/here/$file/" -maxdepth 0 2>/dev/null || others_may_write "$SITE/here/$file")" ] ||
+            fail "the group may not write $file"
+    done
+    same "umask of a job" "$(sed 's/^0*//' "$SITE/here/current/made")" 2 # mksh writes fewer zeros
+    expect 0 exec production -- umask
+    says '^0*2$'
+    # As an earlier version left it: the login user's files are closed, and the run goes on.
+    touch "$SITE/broken"
+    commit_file public/index.html two
+    expect 1 deploy production
+    chmod -R g+w "$own"
+    # An earlier version was killed before it renamed this to current.
+    ln -s nowhere "$own/link.$(sed -n 's/^run //p' "$own/lock").1"
+    rm "$SITE/broken"
+    expect 0 resume production
+    same "what others may write" "$(others_may_write "$own")" ''
+    finished "$(revision)" 2
+    # A stricter umask stays as it is.
+    umask 077
+    expect 0 deploy --force production
+    same "what others may read" "$(find "$own/manifests/$(release here)" -perm /077)" ''
+}
+
+# planted COMMAND FILE: while FILE is a link COMMAND fails and names it, and what the link points to stays as it is.
+planted() {
+    local was
+    rm -rf "$SITE/target" "$SITE/kept"
+    if [ -d "$2" ]; then cp -a "$2" "$SITE/target"; else echo precious >"$SITE/target"; fi
+    was=$(target)
+    if [ -e "$2" ]; then mv "$2" "$SITE/kept"; fi
+    ln -s "$SITE/target" "$2"
+    cr "$1" production
+    same "status of $1 with a link at $2" "$STATUS" 1
+    says "'$2' is a symbolic link"
+    same "what the link at $2 points to" "$(target)" "$was"
+    rm "$2"
+    if [ -e "$SITE/kept" ]; then mv "$SITE/kept" "$2"; fi
+}
+target() { find "$SITE/target" -printf '%P|%y|%m|%s|%T@\n' | sort; }
+
+case_planted_links() {
+    site_new planted_links 0
+    recipe_write <<<"hooks: {before switch: ['test ! -e $SITE_Q/broken']}"
+    local file job run before own=$SITE/here/.crelease
+    expect 0 deploy production
+    commit_file public/index.html two
+    before=$(releases here)
+    for file in beat reserve reserve.1 history history.probe migrated lock manifests runs rerun stopped backups; do
+        planted deploy "$own/$file"
+    done
+    planted deploy "$SITE/here/revisions.log"
+    same "releases" "$(releases here)" "$before"
+    gone "$own/lock"
+    touch "$SITE/broken"
+    expect 1 deploy production
+    run=$own/runs/$(sed -n 's/^run //p' "$own/lock")
+    job=$(echo "$run"/jobs/*)
+    for file in "$own"/{lock,beat,reserve,history,manifests,runs} "$SITE/here/revisions.log" \
+        "$run" "$run"/{plan,recipe,marks,marks.new,error,pending,previous,found,acting.1,acting.2,jobs,leftovers} \
+        "$job" "$job/1" "$job"/1/{log,status,seen,told} "$job/2"; do
+        planted resume "$file"
+    done
+    for file in "$own"/{lock,beat} "$run"/{plan,error} "$SITE/here/revisions.log"; do planted abort "$file"; done
+    rm "$SITE/broken"
+    expect 0 resume production
+    finished "$(revision)" 2
+    # Planted while the run is under way.
+    # shellcheck disable=SC2016 # for the job's shell
+    for file in beat 'runs/$CRELEASE_RUN/error' 'runs/$CRELEASE_RUN/previous' 'runs/$CRELEASE_RUN/marks.new'; do
+        recipe_write <<<"build: ['ln -sf $SITE_Q/target \"$own/$file\"']"
+        commit_file public/index.html "$file"
+        rm -rf "$SITE/target"
+        echo precious >"$SITE/target"
+        expect 1 deploy production
+        says "'$own/(runs/[0-9a-z]+/)?${file##*/}' is a symbolic link"
+        same "what the link at $file points to" "$(cat "$SITE/target")" precious
+        find "$own" -name "${file##*/}" -type l -delete
+        expect 0 abort production
+    done
+}
+
+# What belongs to another user is not relied on.
+case_foreign_files() {
+    site_new foreign_files 0
+    expect 0 deploy production
+    commit_file public/index.html two
+    if ! root; then return; fi # only root can give a file away
+    local file own=$SITE/here/.crelease before
+    before=$(releases here)
+    for file in "$own" "$own"/{runs,manifests,history}; do
+        chown 65531 "$file"
+        expect 1 deploy production
+        says "'$file' belongs to another user \(uid 65531\)"
+        cr check production
+        says "BAD.*'$file' belongs to .*65531"
+        expect 1 rollback production
+        expect 0 status production
+        chown 0 "$file"
+    done
+    # A link to another disk is followed, but not when another user has made it.
+    mv "$own" "$SITE/disk"
+    ln -s "$SITE/disk" "$own"
+    chown -h 65531 "$own"
+    expect 1 deploy production
+    says "'$own' is a symbolic link"
+    same "releases" "$(releases here)" "$before"
+    chown -h 0 "$own"
+    expect 0 deploy production
+    same "live" "$(live_revision)" "$(revision)"
+}
+
 # A disk without room for a release, of blocks or of inodes, is named before anything is sent.
 case_disk_too_small() {
     site_new disk_too_small 0
