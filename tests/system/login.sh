@@ -257,6 +257,14 @@ case_passphrase() {
     cp "$SITE/authorized_keys" "$RIG/authorized_keys"
 }
 
+# The process with that command line, among those of this rig: other scripts run the same program meanwhile.
+own_process() { # PATTERN
+    local pid
+    for pid in $(pgrep -f -- "$1"); do
+        ! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "CRELEASE_RIG=$RIG" || echo "$pid"
+    done
+}
+
 # A signal ends the question, and the terminal is as it was.
 case_passphrase_and_a_signal() {
     site_with_passphrase passphrase_and_a_signal
@@ -266,7 +274,7 @@ case_passphrase_and_a_signal() {
     for signal in INT:130 TERM:143; do
         CRELEASE=$SITE/then_stty typed check production
         wait_for 30 typed_so_far 1 "^passphrase for "
-        pkill "-${signal%:*}" -f "^$PROGRAM check production" || kill "-${signal%:*}" "$(pgrep -f "^$PROGRAM check")"
+        kill "-${signal%:*}" "$(own_process "^$PROGRAM check production")"
         typed_end 0
         typed_says "^status ${signal#*:}"
         typed_says '^echo$'
