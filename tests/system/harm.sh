@@ -324,9 +324,9 @@ case_s41_no_such_command() {
     expect 1 deploy production
     says 'exit status 127 \(command not found\)'
     same attempts "$(begun_attempts)" 1
+    expect 0 abort production
     touch "$SITE/plain"
     migrates_with "\"$SITE/plain\""
-    expect 0 abort production
     expect 1 deploy production
     says 'exit status 126 \(not executable\)'
 }
