@@ -33,12 +33,12 @@ DEP_LIBS   = $(shell $(PKG_CONFIG) --libs $(DEPS))
 ALL_CFLAGS = -std=c17 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -DCRELEASE_VERSION='"$(VERSION)"' -Isrc \
              $(DEP_CFLAGS) $(WARN) $(FLAGS_$(BUILD)) $(CFLAGS)
 
-SRC   := $(filter-out src/main.c,$(wildcard src/*/*.c))
+SRC   := $(wildcard src/*/*.c src/*/*/*.c)
 OBJ   := $(SRC:src/%.c=$(OUT)/%.o)
 TOOLS := $(patsubst tests/crash/%.c,build/tools/%,$(wildcard tests/crash/*.c))
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
 SCRIPTS   := $(wildcard .ci/run tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/app/bin/* tests/apps/*/bin/*)
-FORMATTED := $(wildcard src/*.c src/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch] tests/crash/*.c)
+FORMATTED := $(wildcard src/*.c src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch] tests/crash/*.c)
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
@@ -69,8 +69,8 @@ $(OUT)/%.o: src/%.c | build/need-build
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # The scripts and recipes that are built in (.incbin): the compiler does not see these dependencies.
-$(OUT)/stages/scripts.o: $(wildcard src/stages/*.sh)
-$(OUT)/core/recipes.o: $(wildcard recipes/*.yml)
+$(OUT)/stages/scripts.o: $(wildcard src/*/*.sh src/*/*/*.sh)
+$(OUT)/recipe/presets.o: $(wildcard recipes/*.yml)
 
 $(OUT)/test_%: tests/unit/test_%.c $(OUT)/libcrelease.a | build/need-test
 	$(call say,TEST,$<)
@@ -106,13 +106,13 @@ bench: build/crelease | build/need-test ## what is measured, beside Capistrano: 
 # A stage's values come as assignments in front of it, and its `fail` does not return.
 lint: | build/need-test ## shellcheck over every script
 	$(Q)shellcheck -x $(SCRIPTS)
-	$(Q)shellcheck -s sh -e SC2154,SC2034,SC2015 $(wildcard src/*/*.sh)
+	$(Q)shellcheck -s sh -e SC2154,SC2034,SC2015 $(wildcard src/*/*.sh src/*/*/*.sh)
 
 layers: ## a file includes only from its own folder and from those to the left of it
 	$(Q)sh tests/lib/layers.sh
 
 headers: | build/need-build ## every header compiles alone
-	$(Q)for h in $(wildcard src/*/*.h); do \
+	$(Q)for h in $(wildcard src/*/*.h src/*/*/*.h); do \
 	    echo "#include \"$${h#src/}\"" | $(CC) $(ALL_CFLAGS) -Wno-unused -Wno-pedantic -Werror -fsyntax-only -x c - || exit 1; done
 
 hardening: build/crelease ## read from the program that it was built as it should be

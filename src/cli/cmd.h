@@ -3,7 +3,7 @@
 #define CRELEASE_CMD_H
 
 #include "cli/opt.h"
-#include "cli/ui.h"
+#include "ui/ui.h"
 #include "core/run.h"
 #include "edge/json.h"
 #include "stages/stages.h"

@@ -1,8 +1,8 @@
 #include "cli/cmd.h"
 
 #include "base/text.h"
-#include "core/recipe_keys.h"
-#include "core/recipes.h"
+#include "recipe/keys.h"
+#include "recipe/presets.h"
 
 static void print_usage(struct arena *a)
 {

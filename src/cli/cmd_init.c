@@ -2,7 +2,7 @@
 #include "cli/cmd.h"
 
 #include "base/text.h"
-#include "core/recipe_check.h"
+#include "recipe/check.h"
 
 #include <errno.h>
 #include <fcntl.h>

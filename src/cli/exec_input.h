@@ -10,7 +10,7 @@
 #ifndef CRELEASE_EXEC_INPUT_H
 #define CRELEASE_EXEC_INPUT_H
 
-#include "edge/fleet.h"
+#include "fleet/fleet.h"
 
 struct exec_input;
 

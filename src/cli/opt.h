@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "core/hint.h"
-#include "core/recipe.h"
+#include "recipe/recipe.h"
 
 /* Which commands take it. */
 enum {

@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "core/engine.h"
-#include "edge/known_hosts.h"
+#include "ssh/known_hosts.h"
 
 #include <signal.h>
 #include <unistd.h>

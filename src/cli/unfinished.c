@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "core/engine.h"
 #include "edge/clock.h"
-#include "edge/url.h"
+#include "git/url.h"
 
 #include <limits.h>
 

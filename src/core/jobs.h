@@ -1,6 +1,6 @@
 /* jobs.h -- commands of the user's on hosts: started, followed, taken up again.
  *
- * What runs is src/stages/job.sh; this reads its answers while they come: lines "key value", and
+ * What runs is src/host/job/job.sh; this reads its answers while they come: lines "key value", and
  * after "out N ATTEMPT OFFSET" N bytes that the command printed.  Once these were shown it is told
  * "ATTEMPT OFFSET", so that whoever goes on begins there, whatever was lost on its way. */
 #ifndef CRELEASE_JOBS_H

@@ -3,7 +3,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "core/run.h"
-#include "core/site.h"
+#include "host/site.h"
 #include "edge/clock.h"
 #include "edge/digest.h"
 

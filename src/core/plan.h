@@ -7,7 +7,7 @@
 #ifndef CRELEASE_PLAN_H
 #define CRELEASE_PLAN_H
 
-#include "core/recipe.h"
+#include "recipe/recipe.h"
 #include "core/stage.h"
 
 enum run_command { COMMAND_DEPLOY, COMMAND_ROLLBACK };

@@ -8,9 +8,9 @@
 #include "core/event.h"
 #include "core/hint.h"
 #include "core/plan.h"
-#include "core/site.h"
-#include "edge/fleet.h"
-#include "edge/repo.h"
+#include "host/site.h"
+#include "fleet/fleet.h"
+#include "git/repo.h"
 
 /* What went wrong on one host in the step under way. */
 struct mishap {

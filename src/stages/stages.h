@@ -5,11 +5,11 @@
 #ifndef CRELEASE_STAGES_H
 #define CRELEASE_STAGES_H
 
-#include "core/estimate.h"
+#include "forecast/estimate.h"
 #include "core/run.h"
-#include "core/schedule.h"
-#include "stages/backups.h"
-#include "stages/pending.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/running.h"
+#include "stages/migrate/pending.h"
 
 /* The rows in the order in which a deploy walks them; ends with one without a name. */
 extern const struct stage deploy_stages[];

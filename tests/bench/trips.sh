@@ -55,7 +55,7 @@ scripts_end() {
     rm "$RIG/bin/dd"
     for file in "$RIG"/scripts/*; do
         said=
-        for script in "$TOP"/src/stages/*.sh; do
+        for script in "$TOP"/src/*/*.sh "$TOP"/src/*/*/*.sh; do
             [ "${script##*/}" != prelude.sh ] || continue
             if grep -aqxF -- "$(grep '^# ' "$script" | grep -v '^# shellcheck' | head -n 1)" "$file"; then
                 said=${script##*/}

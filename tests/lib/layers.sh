@@ -1,5 +1,5 @@
 #!/bin/sh
-# layers.sh -- base < edge < core < stages < cli < main: a source includes only from its own folder
+# layers.sh -- base < edge < fleet < ssh < git < forecast < recipe < host < core < db < stages < ui < cli < main: a source includes only from its own folder
 # and from those to the left of it; each of the big libraries is included by one source.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -11,14 +11,14 @@ wrong() {
 }
 
 below=
-for folder in base edge core stages cli; do
+for folder in base edge fleet ssh git forecast recipe host core db stages ui cli; do
     below="$below $folder"
-    for file in src/"$folder"/*.[ch]; do
+    for file in src/"$folder"/*.[ch] src/"$folder"/*/*.[ch]; do
         [ -e "$file" ] || continue
         # shellcheck disable=SC2013 # no spaces in names of headers
         for header in $(sed -n 's/^ *# *include *"\(.*\)".*/\1/p' "$file"); do
             case " $below " in
-            *" ${header%/*} "*) ;;
+            *" ${header%%/*} "*) ;;
             *) wrong "$file includes $header: it may include from:$below" ;;
             esac
             [ -e "src/$header" ] || wrong "$file includes $header: name it from src/"
@@ -27,14 +27,14 @@ for folder in base edge core stages cli; do
 done
 
 for library in libssh2 git2 yaml; do
-    files=$(grep -lE "^ *# *include *<$library(\.h|/)" src/*.c src/*/*.[ch] 2>/dev/null || true)
+    files=$(grep -lE "^ *# *include *<$library(\.h|/)" src/*.c src/*/*.[ch] src/*/*/*.[ch] 2>/dev/null || true)
     # shellcheck disable=SC2086 # a list of names
     set -- $files
     [ $# -le 1 ] || wrong "$library.h is for one source only, but is included by: $*"
 done
 # Numbers have one reader (base/number.h); these take signs and trailing text, and tell nothing of a
 # value out of range.
-files=$(grep -nE '\b(strto(l|ll|ul|ull|imax|umax)|ato(i|l|ll)|sscanf)\(' src/*.c src/*/*.[ch] || true)
+files=$(grep -nE '\b(strto(l|ll|ul|ull|imax|umax)|ato(i|l|ll)|sscanf)\(' src/*.c src/*/*.[ch] src/*/*/*.[ch] || true)
 [ -z "$files" ] || wrong "read numbers with base/number.h:
 $files"
 exit $status

@@ -200,8 +200,8 @@ in_each_shell() {
     ln -s "$XDG" "$SITE/user/$(id -u)"
     {
         echo "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
-        cat "$TOP/src/stages/prelude.sh"
-        sed "s|/run/user/|$SITE/user/|g" "$TOP/src/stages/schedule.sh"
+        cat "$TOP/src/host/prelude.sh"
+        sed "s|/run/user/|$SITE/user/|g" "$TOP/src/stages/backup/upcoming.sh"
     } >"$SITE/script"
     for shell in dash 'bash --posix' 'busybox ash' mksh; do
         on_host app1 "RIG_XDG=own $shell" <"$SITE/script" >"$SITE/said" || fail "$shell: status $?"

@@ -152,7 +152,7 @@ case_adopted_in_each_shell() {
     for shell in dash 'bash --posix' 'busybox ash' mksh; do
         {
             printf "separator='\037' crelease_job='%s'; members() { members=' %s'; }\n" "$at" "$client"
-            cat "$TOP/src/stages/adopt.sh"
+            cat "$TOP/src/db/postgres/unnamed.sh"
             echo "exec 6<'$at/lines'; adopt"
             echo "echo \"\$asked; \$adopted\""
         } >"$at/script"

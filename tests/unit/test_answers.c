@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "stages/db.h"
-#include "stages/sampled.h"
+#include "db/client.h"
+#include "stages/backup/sampled.h"
 #include "stages/stages.h"
 
 #define LINE                                                                                       \

@@ -1,8 +1,8 @@
 /* What the watch beside a migration prints, and what people are shown of it. */
-#include "stages/blockers.h"
-#include "stages/db.h"
-#include "stages/leftovers.h"
-#include "stages/server.h"
+#include "stages/migrate/blockers.h"
+#include "db/client.h"
+#include "stages/migrate/leftovers.h"
+#include "db/server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

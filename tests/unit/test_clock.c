@@ -22,7 +22,7 @@ static bool is_name_on_host(const char *name)
 
     if (child == 0) {
         execl("/bin/sh", "sh", "-c",
-              "eval \"$(sed -n '/^is_release_name/,/^}/p' src/stages/prelude.sh)\";"
+              "eval \"$(sed -n '/^is_release_name/,/^}/p' src/host/prelude.sh)\";"
               " is_release_name \"$1\"",
               "sh", name, (char *)NULL);
         _exit(127);

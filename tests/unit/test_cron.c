@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/cron.h"
+#include "forecast/cron.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/estimate.h"
+#include "forecast/estimate.h"
 
 #include <string.h>
 

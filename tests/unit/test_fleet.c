@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "edge/fleet.h"
+#include "fleet/fleet.h"
 
 #include <string.h>
 #include <unistd.h>

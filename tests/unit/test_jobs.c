@@ -1,4 +1,4 @@
-/* The protocol of src/stages/job.sh as jobs_run reads it, from a fleet that sends it in pieces. */
+/* The protocol of src/host/job/job.sh as jobs_run reads it, from a fleet that sends it in pieces. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "edge/known_hosts.h"
+#include "ssh/known_hosts.h"
 #include "edge/digest.h"
 
 #include <errno.h>

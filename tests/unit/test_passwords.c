@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "core/passwords.h"
+#include "base/passwords.h"
 
 #include <string.h>
 #include <unistd.h>

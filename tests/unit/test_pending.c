@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "core/recipe_check.h"
-#include "stages/pending.h"
+#include "recipe/check.h"
+#include "stages/migrate/pending.h"
 
 #include <locale.h>
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "stages/server.h"
+#include "db/server.h"
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 

@@ -10,9 +10,9 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "core/recipe.h"
-#include "core/recipe_keys.h"
-#include "core/recipes.h"
+#include "recipe/recipe.h"
+#include "recipe/keys.h"
+#include "recipe/presets.h"
 
 #include <dirent.h>
 #include <limits.h>

@@ -1,4 +1,4 @@
-#include "edge/repo.h"
+#include "git/repo.h"
 
 #include "base/buf.h"
 #include "edge/digest.h"

@@ -1,4 +1,4 @@
-/* The answer of src/stages/schedule.sh as it is read, and what a command is taken for. */
+/* The answer of src/stages/backup/upcoming.sh as it is read, and what a command is taken for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "core/schedule.h"
+#include "stages/backup/schedule.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/site.h"
+#include "host/site.h"
 
 #include "base/buf.h"
 

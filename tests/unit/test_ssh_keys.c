@@ -1,4 +1,4 @@
-#include "edge/ssh_keys.h"
+#include "ssh/keys.h"
 #include "edge/digest.h"
 
 #include <setjmp.h>

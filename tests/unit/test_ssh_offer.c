@@ -1,4 +1,4 @@
-#include "edge/ssh_offer.h"
+#include "ssh/offer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "cli/cmd.h"
-#include "core/recipe_keys.h"
+#include "recipe/keys.h"
 #include "stages/stages.h"
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))

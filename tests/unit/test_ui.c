@@ -1,4 +1,4 @@
-#include "cli/ui.h"
+#include "ui/ui.h"
 
 #include "base/limits.h"
 #include "base/text.h"

@@ -1,4 +1,4 @@
-#include "edge/url.h"
+#include "git/url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,10 +6,10 @@
 
 #include <cmocka.h>
 
-#include "stages/attempts.h"
-#include "stages/server.h"
+#include "stages/migrate/attempts.h"
+#include "db/server.h"
 #include "stages/stages.h"
-#include "stages/watch.h"
+#include "stages/migrate/watchdog.h"
 
 #include <string.h>
 

@@ -1,0 +1,158 @@
+#include "db/client.h"
+
+#include "base/limits.h"
+#include "base/number.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "core/jobs.h"
+#include "base/passwords.h"
+#include "stages/scripts.h"
+#include "db/server.h"
+
+enum { SQL_MS = 60000, WHY_MAX = 1000, ROWS_MAX = 100000 };
+
+const char *db_encoding(const struct run *r)
+{
+    return r->raw_text ? "SQL_ASCII" : "UTF8";
+}
+
+/* The server could not make UTF-8 of a text, which is somebody's statement or name: in a database
+ * of SQL_ASCII any bytes may be in it.  The words around are in the server's language. */
+static bool is_no_utf8(const char *why)
+{
+    return why && strstr(why, "UTF8") && strstr(why, "0x");
+}
+
+const char *db_script(struct run *r, size_t host, const char *sql, const char *script)
+{
+    const struct server *server = server_of(r->recipe);
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    /* First: a variable of the recipe may be called like one of ours. */
+    jobs_environment(r, host, &b);
+    buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
+    quote_assign(&b, "client", server_command(r->recipe));
+    quote_assign(&b, "ask", server->ask);
+    quote_assign(&b, "hold", server->hold);
+    quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(&b, "encoding", db_encoding(r));
+    quote_assign(&b, "sql", sql);
+    buf_puts(&b, r->prelude);
+    buf_puts(&b, script);
+    const char *text = arena_strndup(r->arena, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+static const char *first_line(struct arena *a, const char *text)
+{
+    return arena_strndup(a, text, strcspn(text, "\n"));
+}
+
+const char *db_shown(const struct run *r, const char *said)
+{
+    return text_shown(r->arena, passwords_hidden(r->arena, run_redact(r, said)));
+}
+
+const char *db_why(struct run *r, const struct reply *reply, const char *status)
+{
+    const char *said = reply->err_out;
+    const char *error = strstr(said, "\nERROR ");
+
+    /* Some clients repeat the statement first. */
+    if (error)
+        said = error;
+    while (*said == '\n')
+        said++;
+    /* A warning is not why: psql's of a password file, say. */
+    while (strncmp(said, "WARNING:", 8) == 0 && strchr(said, '\n') && strchr(said, '\n')[1])
+        said = strchr(said, '\n') + 1;
+    size_t len = strcspn(said, "\n");
+    said = arena_strndup(r->arena, said, len < WHY_MAX ? len : WHY_MAX);
+    if (!*said)
+        said = arena_printf(r->arena, "'%s' ended with exit status %s", server_command(r->recipe),
+                            status ? status : "?");
+    const char *account = strstr(reply->out, "row account\037");
+    const char *mend = server_of(r->recipe)->mend(
+        r->arena, said,
+        account ? text_shown(r->arena, db_field(r->arena, first_line(r->arena, account), 1)) : "");
+    said = db_shown(r, said);
+    return mend ? arena_printf(r->arena, "%s; %s", said, mend) : said;
+}
+
+static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
+                const char **ret_why, struct err *err)
+{
+    struct call call = {.host = host,
+                        .script = db_script(r, host, sql, script_db),
+                        .payload = -1,
+                        .timeout_ms = SQL_MS};
+
+    *ret_rows = (struct strs){0};
+    *ret_why = NULL;
+    struct reply reply = run_ask(r, &call);
+    if (reply.kind == REPLY_TIMEOUT) {
+        *ret_why = "the database did not answer within a minute";
+        return true;
+    }
+    /* Of a part of the rows nothing is concluded. */
+    if (reply.too_large) {
+        *ret_why = reply.why;
+        return true;
+    }
+    if (!run_judge(r, host, &reply, err))
+        return false;
+    const char *status = answer_value(r->arena, reply.out, "client");
+    if (!status || strcmp(status, "0") != 0)
+        *ret_why = db_why(r, &reply, status);
+    for (const char *at = reply.out; *at;) {
+        size_t len = strcspn(at, "\n");
+        if (strncmp(at, "row ", 4) == 0 && ret_rows->n < ROWS_MAX)
+            strs_add(r->arena, ret_rows, arena_strndup(r->arena, at + 4, len - 4));
+        else if (strncmp(at, "row ", 4) == 0)
+            *ret_why = arena_printf(r->arena, "it answered with more than %d rows", ROWS_MAX);
+        at += len + (at[len] == '\n');
+    }
+    return true;
+}
+
+bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
+            const char **ret_why, struct err *err)
+{
+    if (!ask(r, host, sql, ret_rows, ret_why, err))
+        return false;
+    if (r->raw_text || !is_no_utf8(*ret_why))
+        return true;
+    r->raw_text = true;
+    return ask(r, host, sql, ret_rows, ret_why, err);
+}
+
+const char *db_field(struct arena *a, const char *row, size_t field)
+{
+    for (; field; field--) {
+        row += strcspn(row, "\037");
+        if (!*row)
+            return "";
+        row++;
+    }
+    return arena_strndup(a, row, strcspn(row, "\037"));
+}
+
+bool db_is_number(const char *s)
+{
+    size_t n = strspn(s, "0123456789");
+
+    return n > 0 && n < 19 && !s[n];
+}
+
+bool db_is_vxid(const char *s)
+{
+    size_t n = strspn(s, "0123456789");
+
+    return n > 0 && n < 19 && s[n] == '/' && db_is_number(s + n + 1);
+}
+
+long long db_seconds(const char *s)
+{
+    return number_or(s, NUMBER_SPAN_MAX, -1);
+}

@@ -1,0 +1,61 @@
+#include "db/server.h"
+
+#include "stages/stages.h"
+
+#include <assert.h>
+
+const struct server *server_of(const struct recipe *recipe)
+{
+    switch (recipe->database.adapter) {
+    case ADAPTER_POSTGRESQL:
+        return &server_postgresql;
+    case ADAPTER_MYSQL:
+        return &server_mysql;
+    case ADAPTER_NONE:
+        break;
+    }
+    return NULL;
+}
+
+const char *server_command(const struct recipe *recipe)
+{
+    return recipe->database.adapter == ADAPTER_MYSQL ? recipe->database.mysql
+                                                     : recipe->database.psql;
+}
+
+const char *server_own(struct run *r)
+{
+    return arena_printf(r->arena, "crelease-%s", *r->plan->what.run ? r->plan->what.run : "none");
+}
+
+const char *server_text(struct run *r)
+{
+    const struct server *server = server_of(r->recipe);
+
+    assert(server);
+    return r->server_version ? server->product(r->arena, r->server_version) : server->name;
+}
+
+bool server_is_name(const char *application)
+{
+    const char *id = application + strlen("crelease-");
+
+    return strncmp(application, "crelease-", strlen("crelease-")) == 0 && *id &&
+           strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == strlen(id);
+}
+
+static bool is(const char *name, const char *kind)
+{
+    return name && strcmp(name, kind) == 0;
+}
+
+bool server_is_dump(const struct server *s, const char *kind)
+{
+    return is(s->dump, kind) || is(s->dump_all, kind);
+}
+
+const char *server_programs(const struct server *s, const char *kind)
+{
+    /* Where both kinds have programs of their own, these are called like the kinds. */
+    return !server_is_dump(s, kind) ? "" : s->dump_all ? kind : s->programs;
+}

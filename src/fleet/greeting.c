@@ -1,0 +1,198 @@
+/* greeting.c -- the first line of every script's answer; fleet.c calls it for each exchange. */
+#include "fleet/greeting.h"
+
+#include "base/text.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    NOISE_KEPT = 4096,
+    NOISE_CHUNK = 16 * 1024,
+    LINES_SHOWN = 4,
+    WORDS_MAX = 400, /* bytes of them */
+};
+
+static void make_word(char ret[GREETING_WORD + 1])
+{
+    unsigned char bytes[GREETING_WORD / 2];
+
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+        abort();
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+}
+
+struct greeting greeting_make(void)
+{
+    struct greeting g = {0};
+
+    make_word(g.tag);
+    make_word(g.token);
+    for (int i = 0; i < 2; i++)
+        g.heard[i].noise = buf_make(NOISE_KEPT + NOISE_CHUNK);
+    return g;
+}
+
+void greeting_free(struct greeting *g)
+{
+    buf_free(&g->heard[0].noise);
+    buf_free(&g->heard[1].noise);
+}
+
+/* Made of words that every shell (also csh and fish) reads alike.
+ *
+ * The script's shell looks for the line "TAG TOKEN" in its standard input and answers "TOKEN TAG":
+ * a login that prints the command it was given, or repeats its input, does not say that.  When
+ * nobody listens any more the answer fails, and the script is not run.
+ *
+ * The script is padded to whole blocks, so that dd can read exactly it and nothing of what is
+ * behind it in standard input, which is the script's own.  A shell that reads its script from
+ * standard input, or head -c of busybox, would read ahead and swallow some of that.  The second dd
+ * is for one that does not know iflag (it refuses before it reads). */
+char *greeting_command(const struct greeting *g, size_t script_len)
+{
+    struct buf b = buf_make(1024);
+
+    buf_printf(&b,
+               "exec /bin/sh -c 'for i in 1 2 3 4 5 6 7 8 9; do read -r a b || exit %d;"
+               " if [ \"$a\" = %s ]; then echo \"$b $a\" >&2; echo \"$b $a\" &&"
+               " eval \"$(dd bs=%d count=%zu iflag=fullblock 2>/dev/null ||"
+               " dd bs=1 count=%zu 2>/dev/null)\"; exit; fi; done; exit %d'",
+               GREETING_INPUT_LOST, g->tag, SCRIPT_BLOCK, script_len / SCRIPT_BLOCK, script_len,
+               GREETING_INPUT_LOST);
+    return b.text;
+}
+
+/* A start-up file that reads a line or two finds empty ones.  One that starts another shell instead
+ * ("exec zsh"), which takes its commands from standard input, gives that the same command. */
+void greeting_lead(const struct greeting *g, const char *command, struct buf *input)
+{
+    buf_printf(input, "\n\n\n\n%s\n%s %s\n", command, g->tag, g->token);
+}
+
+static const char *find(const char *in, size_t len, const char *what, size_t what_len)
+{
+    const char *end = in + len;
+
+    for (; (size_t)(end - in) >= what_len; in++) {
+        in = memchr(in, *what, (size_t)(end - in) - what_len + 1);
+        if (!in || memcmp(in, what, what_len) == 0)
+            return in;
+    }
+    return NULL;
+}
+
+bool greeting_hear(struct greeting *g, int stream, const char **bytes, size_t *len)
+{
+    struct heard *h = &g->heard[stream - 1];
+    struct buf *noise = &h->noise;
+    char line[2 * GREETING_WORD + 3];
+
+    if (h->greeted)
+        return *len > 0;
+    size_t line_len = (size_t)snprintf(line, sizeof line, "%s %s\n", g->token, g->tag);
+    while (*len) {
+        size_t n = *len < NOISE_CHUNK ? *len : NOISE_CHUNK;
+        if (noise->len > NOISE_KEPT)
+            buf_drop(noise, noise->len - NOISE_KEPT);
+        /* The line may have begun in the piece before. */
+        size_t from = noise->len >= line_len ? noise->len - line_len + 1 : 0;
+        buf_add(noise, *bytes, n);
+        const char *at = find(noise->text + from, noise->len - from, line, line_len);
+        size_t rest = at ? noise->len - (size_t)(at - noise->text) - line_len : 0;
+        *bytes += n - rest;
+        *len -= n - rest;
+        h->size += n;
+        if (!at)
+            continue;
+        h->greeted = true;
+        h->size -= rest + line_len;
+        noise->len = (size_t)(at - noise->text);
+        noise->text[noise->len] = '\0';
+        return *len > 0;
+    }
+    return false;
+}
+
+bool greeting_is_over(const struct greeting *g)
+{
+    return g->heard[0].greeted;
+}
+
+/* The length of a control sequence at s: of a title, which ends with BEL or ESC \, or of a colour.
+ */
+static size_t sequence_len(const char *s, size_t len)
+{
+    size_t n = 2;
+
+    if (len < 2 || s[0] != '\033')
+        return 0;
+    if (s[1] == ']') {
+        while (n < len && s[n] != '\007' && s[n] != '\033')
+            n++;
+        return n + 1 < len && s[n] == '\033' && s[n + 1] == '\\' ? n + 2 : n < len ? n + 1 : len;
+    }
+    if (s[1] != '[')
+        return 2;
+    while (n < len && (unsigned char)s[n] >= 0x20 && (unsigned char)s[n] < 0x40)
+        n++;
+    return n < len ? n + 1 : len;
+}
+
+/* The line's text without what only a terminal makes sense of; NULL when nothing is left of it. */
+static const char *line_words(struct arena *a, const char *line, size_t len)
+{
+    struct buf kept = buf_make(len + 1);
+    const char *text = NULL;
+
+    for (size_t i = 0; i < len;) {
+        size_t skip = sequence_len(line + i, len - i);
+        if (!skip && line[i] != '\r' && line[i] != '\a' && line[i] != '\0')
+            buf_add(&kept, line + i, 1);
+        i += skip ? skip : 1;
+    }
+    if (kept.text[strspn(kept.text, " \t")])
+        text = text_shown(a, kept.text + strspn(kept.text, " \t"));
+    buf_free(&kept);
+    return text;
+}
+
+/* Puts the last lines of one stream behind what is there. */
+static void add_words(const struct heard *h, struct arena *a, struct strs *words)
+{
+    const char *lines[LINES_SHOWN];
+    size_t n = 0;
+
+    for (size_t end = h->noise.len; end && n < LINES_SHOWN;) {
+        size_t begin = end;
+        while (begin && h->noise.text[begin - 1] != '\n')
+            begin--;
+        const char *text = line_words(a, h->noise.text + begin, end - begin);
+        if (text)
+            lines[n++] = text;
+        end = begin ? begin - 1 : 0;
+    }
+    while (n)
+        strs_add(a, words, lines[--n]);
+}
+
+const char *greeting_words(const struct greeting *g, struct arena *a)
+{
+    struct strs words = {0};
+    struct buf b = buf_make((size_t)2 * LINES_SHOWN * (4 * NOISE_KEPT + 16 * 1024));
+
+    add_words(&g->heard[0], a, &words);
+    add_words(&g->heard[1], a, &words);
+    for (size_t i = 0; i < words.n; i++)
+        buf_printf(&b, "%s%s", i ? "; " : "", words.v[i]);
+    size_t cut = b.len;
+    if (cut > WORDS_MAX) {
+        cut = WORDS_MAX;
+        while (cut && ((unsigned char)b.text[cut] & 0xc0) == 0x80)
+            cut--; /* not in the middle of a character */
+    }
+    const char *text = arena_printf(a, "%.*s%s", (int)cut, b.text, cut < b.len ? "..." : "");
+    buf_free(&b);
+    return text;
+}

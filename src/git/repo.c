@@ -1,0 +1,244 @@
+#include "git/internal.h"
+
+#include "base/quote.h"
+#include "base/text.h"
+#include "ssh/known_hosts.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What libgit2 says about its latest failure; it does not always say something. */
+const char *repo_git_why(void)
+{
+    const git_error *e = git_error_last();
+
+    return e && e->message && *e->message ? e->message : "unknown error";
+}
+
+bool repo_is_stopped(const struct repo *r)
+{
+    return r->stop && r->stop(r->arg);
+}
+
+bool repo_stopped(struct err *err)
+{
+    return err_set(err, ERR_INTERRUPTED, "interrupted");
+}
+
+static int is_star(const git_config_entry *entry, void *arg)
+{
+    bool *all = arg;
+
+    *all = strcmp(entry->value, "*") == 0 || (*all && *entry->value);
+    return 0;
+}
+
+/* safe.directory = *, which libgit2 knows from version 1.7 on; an empty value takes it back. */
+static bool all_are_safe(void)
+{
+    git_config *config = NULL;
+    bool all = false;
+
+    if (git_config_open_default(&config) == 0)
+        git_config_get_multivar_foreach(config, "safe.directory", NULL, is_star, &all);
+    git_config_free(config);
+    return all;
+}
+
+int repo_open_as(git_repository **ret, const char *path, unsigned flags)
+{
+    int rc = git_repository_open_ext(ret, path, flags, NULL);
+
+    /* Version 1.5 answers with the error of reading its configuration when that has no such key. */
+    if (rc < 0 && rc != GIT_EOWNER && strstr(repo_git_why(), "safe.directory"))
+        rc = GIT_EOWNER;
+    if (rc == GIT_EOWNER && all_are_safe()) {
+        git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+        rc = git_repository_open_ext(ret, path, flags, NULL);
+        git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 1);
+    }
+    return rc;
+}
+
+/* What safe.directory has to name, as a word to be typed: the folder with the .git, which may be
+ * further up, or a bare repository itself. */
+static const char *safe_directory(struct arena *a, const char *path)
+{
+    struct buf b = buf_make(strlen(path) * 8 + 3);
+    char *dir = arena_strdup(a, path);
+
+    while (access(arena_printf(a, "%s/.git", dir), F_OK) != 0 && *dir)
+        *(strrchr(dir, '/') ? strrchr(dir, '/') : dir) = '\0';
+    quote_typed(&b, text_shown(a, *dir ? dir : path));
+    const char *word = arena_strndup(a, b.text, b.len);
+    buf_free(&b);
+    return word;
+}
+
+const char *repo_format(struct arena *a, const char *why)
+{
+    const char *extension = strstr(why, "extension name extensions.");
+
+    if (strstr(why, "objectformat") || strstr(why, "object format"))
+        return "has SHA-256 object names, which libgit2 cannot read: only repositories with SHA-1"
+               " names can be deployed";
+    if (!extension)
+        return NULL;
+    extension = strchr(extension, '.') + 1;
+    if (strcmp(extension, "refstorage") == 0)
+        return "keeps its refs in the reftable format, which libgit2 cannot read: convert it with"
+               " 'git refs migrate --ref-format=files', or use a clone made with"
+               " 'git clone --ref-format=files'";
+    return arena_printf(a,
+                        "uses the Git extension '%s', which libgit2 cannot read: use a clone of it"
+                        " without that",
+                        text_shown(a, extension));
+}
+
+bool repo_open_failed(const char *path, int rc, struct err *err)
+{
+    const char *shown = text_shown(err->arena, path);
+    const char *why = repo_git_why();
+
+    if (rc == GIT_ENOTFOUND)
+        return err_set(err, ERR_USAGE, "no Git repository at '%s'", shown);
+    if (rc == GIT_EOWNER)
+        return err_set(err, ERR_USAGE,
+                       "repository '%s' belongs to another user; run: git config --global --add"
+                       " safe.directory %s",
+                       shown, safe_directory(err->arena, path));
+    const char *format = repo_format(err->arena, why);
+    if (format)
+        return err_set(err, ERR_USAGE, "repository '%s' %s", shown, format);
+    return err_set(err, ERR_USAGE, "cannot open the repository '%s': %s", shown,
+                   text_shown(err->arena, why));
+}
+
+/* Whether a relative path names something at or under the base folder: only then is the
+ * repository looked for further up.  Anything else must be a repository itself, or a mistyped
+ * name would deploy whatever repository is around it. */
+static bool is_inside(const char *base, const char *path)
+{
+    char *b = realpath(base, NULL);
+    char *p = realpath(path, NULL);
+    size_t len = b ? strlen(b) : 0;
+    bool inside = b && p && strncmp(b, p, len) == 0 &&
+                  (!p[len] || p[len] == '/' || (len && b[len - 1] == '/'));
+
+    free(b);
+    free(p);
+    return inside;
+}
+
+static bool open_path(struct repo *r, const char *text, const char *base, struct err *err)
+{
+    const char *path = home_expand(&r->arena, text);
+    unsigned flags = GIT_REPOSITORY_OPEN_NO_SEARCH;
+
+    base = base && *base ? base : ".";
+    if (*path != '/') {
+        path = arena_printf(&r->arena, "%s/%s", base, path);
+        if (is_inside(base, path))
+            flags = 0;
+    }
+    char *full = realpath(path, NULL);
+    if (full)
+        path = arena_strdup(&r->arena, full);
+    free(full);
+    int rc = repo_open_as(&r->git, path, flags);
+    return rc == 0 || repo_open_failed(path, rc, err);
+}
+
+static void allow_extensions(void)
+{
+    /* None of these changes what is read here: settings of one work tree, relative links between
+     * work trees and repository (libgit2 follows them), what 'git gc' must keep, a second set of
+     * names for the same objects, and where a partial clone would fetch what it does not have (a
+     * missing object is an error when it is met). */
+    static const char *extensions[] = {"worktreeconfig", "relativeworktrees", "preciousobjects",
+                                       "compatobjectformat", "partialclone"};
+
+    git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions, sizeof extensions / sizeof *extensions);
+}
+
+bool repo_open(struct repo **ret, const struct repo_options *options, struct err *err)
+{
+    struct repo *r = xcalloc(1, sizeof *r);
+    struct url url = {0};
+
+    git_libgit2_init();
+    allow_extensions();
+    r->stop = options->stop;
+    r->arg = options->arg;
+    r->recipe = options->recipe ? arena_strdup(&r->arena, options->recipe) : NULL;
+    bool ok = url_parse(&url, &r->arena, options->url, err);
+    r->shown = url.shown;
+    r->is_mirror = ok && url.kind != URL_PATH;
+    if (ok)
+        ok = url.kind == URL_PATH ? open_path(r, url.text, options->base_dir, err)
+                                  : repo_open_mirror(r, &url, options, err);
+    if (!ok) {
+        repo_close(r);
+        return false;
+    }
+    *ret = r;
+    return true;
+}
+
+/* As it stands in the configuration: what url.*.insteadOf makes of it is this machine's own, and
+ * may hold a token. */
+static const char *origin_of(struct arena *a, git_repository *git)
+{
+    struct err ignored = {.arena = a};
+    git_strarray remotes = {0};
+    git_config *config = NULL;
+    const char *name = "origin";
+    const char *text = NULL;
+    const char *found = NULL;
+    struct url url = {0};
+
+    if (git_remote_list(&remotes, git) == 0 && remotes.count == 1)
+        name = remotes.strings[0];
+    if (git_repository_config_snapshot(&config, git) == 0 &&
+        git_config_get_string(&text, config, arena_printf(a, "remote.%s.url", name)) == 0 &&
+        url_parse(&url, a, arena_strdup(a, text), &ignored) &&
+        (url.kind != URL_PATH || *url.text == '/'))
+        found = url_bare(&url, a);
+    git_config_free(config);
+    git_strarray_dispose(&remotes);
+    return found;
+}
+
+void repo_about(struct arena *a, const char *dir, struct repo_about *ret)
+{
+    git_repository *git = NULL;
+    git_reference *head = NULL;
+
+    *ret = (struct repo_about){0};
+    git_libgit2_init();
+    allow_extensions();
+    if (repo_open_as(&git, dir, 0) == 0) {
+        ret->origin = origin_of(a, git);
+        /* Also of a repository without a commit. */
+        const char *target = git_reference_lookup(&head, git, "HEAD") == 0
+                                 ? git_reference_symbolic_target(head)
+                                 : NULL;
+        if (target && strncmp(target, "refs/heads/", 11) == 0)
+            ret->branch = arena_strdup(a, target + 11);
+    }
+    git_reference_free(head);
+    git_repository_free(git);
+    git_libgit2_shutdown();
+}
+
+void repo_close(struct repo *r)
+{
+    if (!r)
+        return;
+    git_repository_free(r->git);
+    git_libgit2_shutdown();
+    arena_free(&r->arena);
+    free(r);
+}

@@ -1,0 +1,414 @@
+#include "host/site.h"
+
+#include "base/buf.h"
+#include "base/number.h"
+#include "edge/clock.h"
+
+enum {
+    RELEASES_MAX = 100000,
+    MARKS_MAX = RELEASES_MAX,
+    PLAN_BYTES_MAX = 256 * 1024,
+    OWN_RECIPE_MAX = 128 * 1024,
+    TO_MIGRATE_MAX = 100,
+    LEFT_MAX = 200
+};
+
+/* The answer's lines, one at a time: key and the rest. */
+struct line {
+    const char *key;
+    const char *value;
+};
+
+static bool next_line(struct arena *a, const char **at, struct line *ret)
+{
+    size_t len = strcspn(*at, "\n");
+
+    if (!(*at)[len])
+        return false;
+    char *copy = arena_strndup(a, *at, len);
+    *at += len + 1;
+    size_t key = strcspn(copy, " ");
+    ret->key = copy;
+    ret->value = copy[key] ? copy + key + 1 : "";
+    copy[key] = '\0';
+    return true;
+}
+
+/* Asked of long answers again and again: only what is found is copied. */
+const char *answer_value(struct arena *a, const char *answer, const char *key)
+{
+    size_t n = strlen(key);
+
+    for (size_t len; answer[len = strcspn(answer, "\n")]; answer += len + 1) {
+        if (strncmp(answer, key, n) != 0)
+            continue;
+        if (answer[n] == ' ')
+            return arena_strndup(a, answer + n + 1, len - n - 1);
+        if (len == n)
+            return "";
+    }
+    return NULL;
+}
+
+/* Cuts the first word off *s. */
+static const char *word(struct arena *a, const char **s)
+{
+    size_t len = strcspn(*s, " ");
+    const char *w = arena_strndup(a, *s, len);
+
+    *s += len;
+    *s += strspn(*s, " ");
+    return w;
+}
+
+static const char *known(const char *s)
+{
+    return *s && strcmp(s, "-") != 0 ? s : NULL;
+}
+
+/* A name that is used in paths must be 14 digits, whatever the host says. */
+static bool add_release(struct arena *a, struct site *s, const char *value)
+{
+    const char *name = word(a, &value);
+    const char *revision = word(a, &value);
+    const char *finished = word(a, &value);
+
+    if (clock_release_time(name) < 0)
+        return true;
+    if (s->n_releases == RELEASES_MAX)
+        return false;
+    if ((s->n_releases & (s->n_releases + 1)) == 0) {
+        struct release *more = arena_array(a, (s->n_releases + 1) * 2, sizeof *more);
+        if (s->n_releases)
+            memcpy(more, s->releases, s->n_releases * sizeof *more);
+        s->releases = more;
+    }
+    s->releases[s->n_releases++] = (struct release){
+        .name = name,
+        .revision = known(revision),
+        .finished = strcmp(finished, "finished") == 0,
+        .manifest = strcmp(value, "manifest") == 0,
+    };
+    return true;
+}
+
+/* What revisions.log says, the oldest line first: each one makes another release the live one. */
+static void read_went(struct arena *a, struct strs *left, const char **live, const char *value)
+{
+    const char *how = word(a, &value);
+
+    if (clock_release_time(value) < 0)
+        return;
+    if (strcmp(how, "back") == 0 && *live && strcmp(value, *live) < 0 && left->n < LEFT_MAX)
+        strs_add(a, left, *live);
+    for (size_t i = 0; i < left->n; i++)
+        if (strcmp(left->v[i], value) == 0)
+            left->v[i] = ""; /* somebody chose it: it is as good as any */
+    *live = value;
+}
+
+static void add_mark(struct arena *a, struct site *s, const char *step, const char *state,
+                     long long unix_s)
+{
+    if (s->n_marks == MARKS_MAX)
+        return;
+    if ((s->n_marks & (s->n_marks + 1)) == 0) {
+        struct mark *more = arena_array(a, (s->n_marks + 1) * 2, sizeof *more);
+        if (s->n_marks)
+            memcpy(more, s->marks, s->n_marks * sizeof *more);
+        s->marks = more;
+    }
+    s->marks[s->n_marks++] = (struct mark){step, state, unix_s};
+}
+
+/* Step, state and time as put_mark of prelude.sh writes them; the first line tells the version. */
+static bool read_mark(struct arena *a, struct site *s, const char *value, bool is_first)
+{
+    static const char *const states[] = {"begun", "done", "failed", "skipped", "undone"};
+    const char *line = value;
+    const char *step = word(a, &value);
+    const char *state = word(a, &value);
+    long long unix_s;
+    bool known = false;
+
+    if (is_first)
+        return strcmp(line, "crelease-marks 1") == 0;
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        known = known || strcmp(states[i], state) == 0;
+    if (!known || !number_read(value, NUMBER_UNIX_MAX, &unix_s) || !*step ||
+        step[strspn(step, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+        return false;
+    add_mark(a, s, step, state, unix_s);
+    return true;
+}
+
+bool is_run_id(const char *s)
+{
+    size_t len = strlen(s);
+
+    return len > 0 && len <= 16 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789") == len;
+}
+
+bool is_revision(const char *s)
+{
+    return strlen(s) == 40 && strspn(s, "0123456789abcdef") == 40;
+}
+
+static void read_lock(struct arena *a, struct site *s, const char *value)
+{
+    const char *key = word(a, &value);
+
+    s->lock.held = true;
+    if (strcmp(key, "crelease-lock") == 0)
+        s->lock.version = (long)number_or(value, 999, 0);
+    else if (strcmp(key, "keeper") == 0)
+        s->lock.kept = *value != '\0';
+    else if (strcmp(key, "run") == 0 && is_run_id(value))
+        s->lock.run = value;
+    else if (strcmp(key, "epoch") == 0)
+        s->lock.epoch = (long)number_or(value, 999999999, 0);
+    else if (strcmp(key, "by") == 0)
+        s->lock.by = value;
+    else if (strcmp(key, "since") == 0)
+        s->lock.since_unix = number_or(value, NUMBER_UNIX_MAX, 0);
+    else if (strcmp(key, "end") == 0)
+        s->lock.sum = value;
+}
+
+static void read_migrated(struct arena *a, struct site *s, const char *value)
+{
+    const char *key = word(a, &value);
+
+    if (strcmp(key, "digest") == 0)
+        s->migrated_digest = value;
+    else if (strcmp(key, "revision") == 0)
+        s->migrated_revision = value;
+    else if (strcmp(key, "release") == 0 && clock_release_time(value) >= 0)
+        s->migrated_release = value;
+}
+
+static void read_live(struct arena *a, struct site *s, const char *value)
+{
+    const char *name = word(a, &value);
+
+    if (clock_release_time(name) < 0)
+        return;
+    s->live = name;
+    s->live_revision = known(value);
+}
+
+static void read_trash(struct arena *a, struct site *s, const char *value)
+{
+    s->trash_kb = number_or(word(a, &value), NUMBER_BYTES_MAX / 1024, 0);
+    s->trash = value;
+}
+
+static void read_line(struct arena *a, struct site *s, const struct line *l)
+{
+    const char *k = l->key;
+    const char *v = l->value;
+
+    if (strcmp(k, "lock") == 0)
+        read_lock(a, s, v);
+    else if (strcmp(k, "lock_is") == 0)
+        s->lock.held = true;
+    else if (strcmp(k, "alive") == 0)
+        s->lock.alive = strcmp(v, "yes") == 0;
+    else if (strcmp(k, "live") == 0)
+        read_live(a, s, v);
+    else if (strcmp(k, "current") == 0)
+        s->current = v;
+    else if (strcmp(k, "current_is") == 0)
+        s->current_kind = strcmp(v, "there") == 0      ? CURRENT_LINK
+                          : strcmp(v, "dangling") == 0 ? CURRENT_DANGLING
+                          : strcmp(v, "folder") == 0   ? CURRENT_FOLDER
+                                                       : CURRENT_NONE;
+    else if (strcmp(k, "deploy_to") == 0)
+        s->there = strcmp(v, "there") == 0;
+    else if (strcmp(k, "writable") == 0)
+        s->writable = strcmp(v, "yes") == 0;
+    else if (strcmp(k, "writable_at") == 0)
+        s->writable_at = v;
+    else if (strcmp(k, "taken") == 0 && s->taken.n < RELEASES_MAX && clock_release_time(v) >= 0)
+        strs_add(a, &s->taken, v);
+    else if (strcmp(k, "place") == 0)
+        s->place = v;
+    else if (strcmp(k, "log") == 0)
+        s->has_log = strcmp(v, "yes") == 0;
+    else if (strcmp(k, "migrated") == 0)
+        read_migrated(a, s, v);
+    else if (strcmp(k, "to_migrate") == 0 && s->to_migrate.n < TO_MIGRATE_MAX)
+        strs_add(a, &s->to_migrate, v);
+    else if (strcmp(k, "missing") == 0)
+        strs_add(a, &s->missing, v);
+    else if (strcmp(k, "unlinkable") == 0)
+        strs_add(a, &s->unlinkable, v);
+    else if (strcmp(k, "unreadable") == 0)
+        strs_add(a, &s->unreadable, v);
+    else if (strcmp(k, "path_lacks") == 0)
+        s->path_lacks = v;
+    else if (strcmp(k, "unfit") == 0)
+        strs_add(a, &s->unfit, v);
+    else if (strcmp(k, "no_tool") == 0)
+        strs_add(a, &s->no_tools, v);
+    else if (strcmp(k, "last_error") == 0)
+        s->last_error = v;
+    else if (strcmp(k, "last_run") == 0)
+        s->last_run = v;
+    else if (strcmp(k, "system") == 0)
+        s->system = v;
+    else if (strcmp(k, "user") == 0)
+        s->user = v;
+    else if (strcmp(k, "free_kb") == 0 && *v)
+        s->free_kb = number_or(v, NUMBER_BYTES_MAX, -1);
+    else if (strcmp(k, "free_inodes") == 0 && *v)
+        s->free_inodes = number_or(v, NUMBER_BYTES_MAX, -1);
+    else if (strcmp(k, "trash") == 0)
+        read_trash(a, s, v);
+    else if (strcmp(k, "leftover") == 0)
+        s->leftover = v;
+    else if (strcmp(k, "now") == 0)
+        s->now_unix = number_or(v, NUMBER_UNIX_MAX, 0);
+}
+
+/* What a crash cannot have made is said before anything is done with the rest. */
+static bool check(const struct site *s, const char *lock_sum, bool good_marks, struct err *err)
+{
+    if (s->lock.held &&
+        (s->lock.version != 1 || !s->lock.run || s->lock.epoch < 1 || !s->lock.kept ||
+         !s->lock.sum || !lock_sum || strcmp(s->lock.sum, lock_sum) != 0))
+        return err_set(
+            err, ERR_FAILED,
+            "the file .crelease/lock is damaged or of another version of crelease: look at it,"
+            " and when no deploy is under way, remove it");
+    if (!good_marks)
+        return err_set(
+            err, ERR_FAILED,
+            "the file .crelease/runs/%s/marks is damaged or of another version of crelease: what"
+            " the run has done cannot be told from it; mend it (one line a mark: STEP STATE"
+            " TIME), or put the site right by hand and remove .crelease/lock",
+            s->lock.run ? s->lock.run : "RUN");
+    return true;
+}
+
+static const char *kept(struct arena *a, struct buf *b)
+{
+    const char *text = b->len && !b->full ? arena_strndup(a, b->text, b->len) : NULL;
+
+    buf_free(b);
+    return text;
+}
+
+bool site_parse(struct arena *a, const char *answer, struct site *ret, struct err *err)
+{
+    struct site s = {.free_kb = -1, .free_inodes = -1};
+    struct line line = {"", ""};
+    struct buf plan = buf_make(PLAN_BYTES_MAX);
+    struct buf recipe = buf_make(OWN_RECIPE_MAX);
+    struct strs left = {0};
+    const char *went = NULL;
+    const char *lock_sum = NULL;
+    const char *too_many = NULL;
+    bool whole = false;
+    bool good_marks = true;
+    size_t marks = 0;
+
+    while (next_line(a, &answer, &line)) {
+        if (strcmp(line.key, "plan") == 0)
+            buf_printf(&plan, "%s\n", line.value);
+        else if (strcmp(line.key, "recipe") == 0)
+            buf_printf(&recipe, "%s\n", line.value);
+        else if (strcmp(line.key, "mark") == 0)
+            good_marks = read_mark(a, &s, line.value, marks++ == 0) && good_marks;
+        else if (strcmp(line.key, "lock_sum") == 0)
+            lock_sum = line.value;
+        else if (strcmp(line.key, "release") == 0 && !add_release(a, &s, line.value))
+            too_many = "releases";
+        else if (strcmp(line.key, "went") == 0)
+            read_went(a, &left, &went, line.value);
+        if (marks > MARKS_MAX)
+            too_many = "marks";
+        read_line(a, &s, &line);
+        whole = whole || strcmp(line.key, "end") == 0;
+    }
+    for (size_t i = 0; i < s.n_releases; i++)
+        s.releases[i].left = strs_has(&left, s.releases[i].name);
+    bool long_plan = plan.full;
+    if (long_plan)
+        too_many = "bytes in the plan of its run";
+    s.plan = kept(a, &plan);
+    s.recipe = kept(a, &recipe);
+    if (!whole)
+        return err_set(err, ERR_FAILED, "the host's answer is not whole");
+    /* Without the rest of them the newest would be missing. */
+    if (too_many)
+        return err_set(err, ERR_FAILED, "there are more %s than can be: at most %d", too_many,
+                       long_plan ? PLAN_BYTES_MAX : RELEASES_MAX);
+    if (!check(&s, lock_sum, good_marks, err))
+        return false;
+    *ret = s;
+    return true;
+}
+
+const char *site_mark(const struct site *s, const char *step)
+{
+    for (size_t i = s->n_marks; i-- > 0;)
+        if (strcmp(s->marks[i].step, step) == 0)
+            return s->marks[i].state;
+    return NULL;
+}
+
+bool site_is_marked(const struct site *s, const char *step, const char *state)
+{
+    const char *is = site_mark(s, step);
+
+    return is && strcmp(is, state) == 0;
+}
+
+void site_set_mark(struct arena *a, struct site *s, const char *step, const char *state)
+{
+    add_mark(a, s, step, state, s->now_unix);
+}
+
+const struct release *site_release(const struct site *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_releases; i++)
+        if (strcmp(s->releases[i].name, name) == 0)
+            return &s->releases[i];
+    return NULL;
+}
+
+bool site_has_ended(const struct site *s, const char *run)
+{
+    size_t len = strlen(run);
+
+    /* The line is written before the lock is freed: one that is still there wants freeing. */
+    if (s->lock.held && strcmp(s->lock.run, run) == 0)
+        return false;
+    return s->last_run && strncmp(s->last_run, run, len) == 0 && s->last_run[len] == ' ';
+}
+
+const char *site_outcome(struct arena *a, const struct site *s, const char *run)
+{
+    const char *line = s->last_run;
+
+    if (!site_has_ended(s, run))
+        return NULL;
+    word(a, &line);
+    word(a, &line);
+    return word(a, &line);
+}
+
+const char *site_record(struct arena *a, const struct site *s, const char *run)
+{
+    const char *line = s->last_run;
+    const char *text = NULL;
+
+    if (!site_has_ended(s, run))
+        return NULL;
+    for (size_t i = 0; i < 3; i++)
+        word(a, &line); /* the run, when it ended, its outcome */
+    for (size_t i = 0; i < 3; i++)
+        text = arena_printf(a, "%s%s%s", text ? text : "", text ? " " : "", word(a, &line));
+    return text;
+}

@@ -1,0 +1,135 @@
+#include "recipe/reader.h"
+
+#include "base/text.h"
+#include "recipe/check.h"
+
+static void job_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                     struct job *ret)
+{
+    const char *text;
+
+    defaults_set(rd, "job.", ret);
+    if (node->kind == NODE_MAP) {
+        map_read(rd, node, "job.", node, ret);
+    } else if (node->kind == NODE_LIST || node_is_missing(node) || node_is_null(node)) {
+        value_wrong(rd, key, node, "a command, or a map with 'run'");
+    } else if (value_text(rd, key, node, &text)) {
+        const char *expected = check_not_empty(rd->a, &text);
+        if (expected)
+            value_wrong(rd, key, node, "a command");
+        ret->run = text;
+    }
+    if (ret->name || ret->run)
+        ret->name = text_command(rd->a, ret->name ? ret->name : ret->run);
+}
+
+void job_list_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                   struct jobs *ret)
+{
+    bool list = node->kind == NODE_LIST;
+    struct jobs jobs = {.n = list ? node->n : 1};
+
+    if (!value_fits(rd, key, node))
+        return;
+    jobs.v = arena_array(rd->a, jobs.n, sizeof *jobs.v);
+    for (size_t i = 0; i < jobs.n; i++)
+        job_read(rd, key, list ? node->item[i] : node, &jobs.v[i]);
+    *ret = jobs;
+}
+
+/* What can be said against a stage that exists. */
+static const char *refusal(const char *stage, bool after)
+{
+    if (!after && strcmp(stage, "lock") == 0)
+        return "before the lock another run may be at work; expected 'after lock' or later";
+    if (after && strcmp(stage, "unlock") == 0)
+        return "after the unlock another run may be at work; expected 'before unlock' or earlier";
+    return NULL;
+}
+
+static void hook_unknown(struct reader *rd, const struct node *key, const char *stage)
+{
+    const char *near = value_nearest(rd, stage, recipe_hook_stages);
+    const char *list = "";
+
+    for (size_t i = 0; recipe_hook_stages[i]; i++)
+        list = arena_printf(rd->a, "%s%s%s", list, i ? ", " : "", recipe_hook_stages[i]);
+    mistake_add(rd->m, key, "hook '%s' names no stage, expected one of: %s%s",
+                value_shown(rd->a, key->text), list,
+                near ? arena_printf(rd->a, "; did you mean '%s'?", near) : "");
+}
+
+/* "after switch" to its parts; false when that was noted. */
+static bool hook_name(struct reader *rd, const struct node *key, struct hook *ret)
+{
+    const char *text = key->text;
+
+    ret->after = strncmp(text, "after ", 6) == 0;
+    if (!ret->after && strncmp(text, "before ", 7) != 0) {
+        mistake_add(rd->m, key, "hook '%s', expected 'before STAGE' or 'after STAGE'",
+                    value_shown(rd->a, text));
+        return false;
+    }
+    text += ret->after ? 6 : 7;
+    for (size_t i = 0; recipe_hook_stages[i]; i++)
+        if (strcmp(recipe_hook_stages[i], text) == 0)
+            ret->stage = recipe_hook_stages[i];
+    if (!ret->stage) {
+        hook_unknown(rd, key, text);
+        return false;
+    }
+    const char *why = refusal(ret->stage, ret->after);
+    if (why)
+        mistake_add(rd->m, key, "hook '%s': %s", key->text, why);
+    return !why;
+}
+
+static bool is_map(struct reader *rd, const struct recipe_key *key, const struct node *node)
+{
+    if (node->kind == NODE_MAP)
+        return value_fits(rd, key, node);
+    value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+    return false;
+}
+
+void hooks_read(struct reader *rd, const struct recipe_key *key, const struct node *node)
+{
+    struct recipe *r = rd->recipe;
+
+    if (!is_map(rd, key, node))
+        return;
+    r->n_hooks = 0;
+    r->hooks = arena_array(rd->a, node->n, sizeof *r->hooks);
+    for (size_t i = 0; i < node->n; i++) {
+        struct hook hook = {0};
+        const struct node *jobs = node->pair[i].value;
+        bool known = hook_name(rd, node->pair[i].key, &hook);
+        if (node_is_null(jobs))
+            continue;
+        job_list_read(rd, key, jobs, &hook.jobs);
+        if (known && hook.jobs.n)
+            r->hooks[r->n_hooks++] = hook;
+    }
+}
+
+void tasks_read(struct reader *rd, const struct recipe_key *key, const struct node *node)
+{
+    struct recipe *r = rd->recipe;
+
+    if (!is_map(rd, key, node))
+        return;
+    r->n_tasks = 0;
+    r->tasks = arena_array(rd->a, node->n, sizeof *r->tasks);
+    for (size_t i = 0; i < node->n; i++) {
+        const struct node *name = node->pair[i].key;
+        struct task task = {.name = name->text};
+        const char *expected = check_name(rd->a, &task.name);
+        if (expected)
+            mistake_add(rd->m, name, "task '%s', expected as its name %s",
+                        value_shown(rd->a, name->text), expected);
+        if (node_is_null(node->pair[i].value))
+            continue;
+        job_read(rd, key, node->pair[i].value, &task.job);
+        r->tasks[r->n_tasks++] = task;
+    }
+}

@@ -1,0 +1,441 @@
+#include "recipe/keys.h"
+
+#include "base/text.h"
+#include "recipe/recipe.h"
+#include "recipe/check.h"
+
+static const struct key_word checkout_words[] = {{"copy", 0, false}, {"hardlink", 1, true}, {0}};
+static const struct key_word transport_words[] = {{"libssh2", TRANSPORT_LIBSSH2, false},
+                                                  {"local", TRANSPORT_LOCAL, false},
+                                                  {"openssh", -1, true},
+                                                  {0}};
+static const struct key_word adapter_words[] = {{"postgresql", ADAPTER_POSTGRESQL, false},
+                                                {"mysql", ADAPTER_MYSQL, false},
+                                                {"mysql2", ADAPTER_MYSQL, false},
+                                                {"mariadb", ADAPTER_MYSQL, false},
+                                                {"none", ADAPTER_NONE, false},
+                                                {0}};
+static const struct key_word policy_words[] = {{"wait", POLICY_WAIT, false},
+                                               {"kill", POLICY_KILL, false},
+                                               {"abort", POLICY_ABORT, false},
+                                               {"ask", POLICY_ASK, false},
+                                               {0}};
+static const struct key_word after_limit_words[] = {
+    {"abort", POLICY_ABORT, false}, {"kill", POLICY_KILL, false}, {0}};
+static const struct key_word unknown_words[] = {
+    {"proceed", UNKNOWN_PROCEED, false}, {"abort", UNKNOWN_ABORT, false}, {0}};
+static const struct key_word partial_words[] = {
+    {"proceed", PARTIAL_PROCEED, false}, {"wait", PARTIAL_WAIT, false}, {0}};
+static const struct key_word blockers_words[] = {{"wait", BLOCKERS_WAIT, false},
+                                                 {"report", BLOCKERS_REPORT, false},
+                                                 {"terminate", BLOCKERS_TERMINATE, false},
+                                                 {0}};
+static const struct key_word on_failure_words[] = {
+    {"rollback", FAILURE_ROLLBACK, false}, {"stop", FAILURE_STOP, false}, {0}};
+
+static const struct key_word on_host_failure_words[] = {
+    {"stop", HOST_FAILURE_STOP, false}, {"continue", HOST_FAILURE_CONTINUE, false}, {0}};
+static const struct key_word pending_words[] = {
+    {"auto", PENDING_AUTO, false},       {"rails", PENDING_RAILS, false},
+    {"django", PENDING_DJANGO, false},   {"laravel", PENDING_LARAVEL, false},
+    {"flyway", PENDING_FLYWAY, false},   {"sqitch", PENDING_SQITCH, false},
+    {"alembic", PENDING_ALEMBIC, false}, {0}};
+
+const struct synonym recipe_key_synonyms[] = {
+    {"repo_url", "repository"},
+    {"repo", "repository"},
+    {"git", "repository"},
+    {"url", "repository"},
+    {"branch", "ref"},
+    {"tag", "ref"},
+    {"revision", "ref"},
+    {"commit", "ref"},
+    {"app", "application"},
+    {"app_name", "application"},
+    {"project", "application"},
+    {"name", "application"},
+    {"preset", "extends"},
+    {"template", "extends"},
+    {"framework", "extends"},
+    {"path", "deploy_to"},
+    {"deploy_path", "deploy_to"},
+    {"remote_path", "deploy_to"},
+    {"releases_to_keep", "keep_releases"},
+    {"shared_files", "linked_files"},
+    {"shared_dirs", "linked_dirs"},
+    {"shared_folders", "linked_dirs"},
+    {"symlinks", "linked_files"},
+    {"default_env", "env"},
+    {"default_environment", "env"},
+    {"rails_env", "env"},
+    {"variables", "env"},
+    {"stage", "environments"},
+    {"stages", "environments"},
+    {"targets", "environments"},
+    {"server", "hosts"},
+    {"servers", "hosts"},
+    {"role", "roles"},
+    {"role", "hosts"},
+    {"hostname", "host"},
+    {"address", "host"},
+    {"ip", "host"},
+    {"server", "host"},
+    {"login", "user"},
+    {"username", "user"},
+    {"ssh_user", "user"},
+    {"remote_user", "user"},
+    {"key", "identity"},
+    {"keys", "identity"},
+    {"ssh_key", "identity"},
+    {"identity_file", "identity"},
+    {"fingerprint", "host_key"},
+    {"command", "run"},
+    {"cmd", "run"},
+    {"script", "run"},
+    {"script", "build"},
+    {"scripts", "build"},
+    {"steps", "build"},
+    {"commands", "tasks"},
+    {"migration", "migrate"},
+    {"migrations", "migrate"},
+    {"healthcheck", "health"},
+    {"db", "database"},
+    {"retries", "attempts"},
+    {"delay", "interval"},
+    {NULL, NULL},
+};
+
+const char *const recipe_hook_stages[] = {
+    "lock",   "checkout", "link",   "build",   "backup-detect", "backup-clear", "migrate",
+    "switch", "restart",  "health", "cleanup", "backup-rerun",  "unlock",       NULL};
+
+#define IN_RECIPE(member) .at = offsetof(struct recipe, member)
+#define IN_HOST(member)   .at = offsetof(struct host, member)
+#define IN_JOB(member)    .at = offsetof(struct job, member)
+#define NOWHERE           .at = KEY_NOWHERE
+
+const struct recipe_key recipe_keys[] = {
+    {"application", KEY_TEXT, .required = true, .check = check_name, IN_RECIPE(application),
+     .about = "the name of what is deployed"},
+    {"extends", KEY_TEXT, PLACE_TOP, NOWHERE,
+     .about = "a built-in recipe whose keys are the defaults of this one: rails, django, laravel, "
+              "node, static, alembic, flyway or sqitch"},
+    {"repository", KEY_TEXT, .fallback = ".", .check = check_not_option, IN_RECIPE(repository),
+     .about = "the Git repository: a path, relative to the recipe's folder, or a URL"},
+    {"ref", KEY_TEXT, .fallback = "main", .check = check_ref, IN_RECIPE(ref),
+     .about = "the branch, tag or commit that is deployed"},
+    {"deploy_to", KEY_TEXT, .fallback_shown = "/var/www/APPLICATION", .check = check_folder,
+     IN_RECIPE(deploy_to),
+     .about = "the site's folder on the hosts, which holds current, releases and shared"},
+    {"keep_releases", KEY_COUNT, .min = 1, .fallback = "5", IN_RECIPE(keep_releases),
+     .about = "how many finished releases stay on the hosts"},
+    {"checkout", KEY_WORD, .fallback = "copy", .words = checkout_words, NOWHERE,
+     .about = "how files that did not change come from the release before"},
+    {"linked_files", KEY_TEXTS, .check = check_linked_file, IN_RECIPE(linked_files),
+     .about = "files below shared that every release links to"},
+    {"linked_dirs", KEY_TEXTS, .check = check_linked_dir, IN_RECIPE(linked_dirs),
+     .about = "folders below shared that every release links to"},
+    {"env", KEY_VARIABLES, NOWHERE,
+     .about =
+         "environment variables of every command; ${NAME} is a value from here and shown as [secret];"
+         " where a path begins, $PATH, $HOME and the variable's own name are the host's:"
+         " PATH: \"/opt/ruby/bin:$PATH\""},
+    {"transport", KEY_WORD, .fallback = "libssh2", .words = transport_words, IN_RECIPE(transport),
+     .about = "how hosts are reached: over ssh, or as this machine itself"},
+    {"connection", KEY_SECTION, NOWHERE, .about = "the ssh connections to the hosts"},
+    {"connection.alive", KEY_DURATION, .fallback = "15s", .nonzero = true,
+     IN_RECIPE(connection.alive_ms),
+     .about =
+         "a host that is silent for so long is asked whether it is there; after three times as "
+         "long its connection counts as lost"},
+    {"build", KEY_JOBS, IN_RECIPE(build),
+     .about = "jobs that run in the new release before users notice anything"},
+
+    {"database", KEY_SECTION, NOWHERE, .about = "the database that migrations change"},
+    {"database.adapter", KEY_WORD, .words = adapter_words, IN_RECIPE(database.adapter),
+     .fallback_shown = "postgresql when database.name is given, else none",
+     .about = "the kind of database, to find backups that would block a migration"},
+    {"database.name", KEY_TEXT, .check = check_database, IN_RECIPE(database.name),
+     .about = "the database's name"},
+    {"database.psql", KEY_SHELL, .fallback = "psql", .check = check_not_empty,
+     IN_RECIPE(database.psql),
+     .about = "the command that reaches the database on the primary host of role db, such as "
+              "sudo -n -u postgres psql"},
+    {"database.mysql", KEY_SHELL, .fallback = "mysql", .check = check_not_empty,
+     IN_RECIPE(database.mysql),
+     .about = "the same where that is a MySQL or MariaDB, such as sudo -n mariadb; a password "
+              "belongs into "
+              "that account's ~/.my.cnf"},
+
+    {"backup", KEY_SECTION, NOWHERE, .about = "what to do about a backup that blocks migrations"},
+    {"backup.policy", KEY_WORD, .fallback = "wait", .words = policy_words, IN_RECIPE(backup.policy),
+     .about = "wait for the backup, stop it, end the deploy so that it can be resumed, or ask"},
+    {"backup.wait_limit", KEY_DURATION, .fallback = "6h", IN_RECIPE(backup.wait_limit_ms),
+     .about = "how long to wait for a backup; 0 is without end"},
+    {"backup.after_limit", KEY_WORD, .fallback = "abort", .words = after_limit_words,
+     IN_RECIPE(backup.after_limit), .about = "what to do when that time is over"},
+    {"backup.unknown", KEY_WORD, .fallback = "proceed", .words = unknown_words,
+     IN_RECIPE(backup.unknown),
+     .about = "what to do when the database cannot be asked: migrate all the same, guarded by "
+              "lock_timeout, or end the deploy so that it can be resumed"},
+    {"backup.partial", KEY_WORD, .fallback = "proceed", .words = partial_words,
+     IN_RECIPE(backup.partial),
+     .about = "a dump of a few tables (pg_dump -t) runs: begin beside it, and wait for it when the "
+              "migration turns out to need one of them; or wait for it as for any other"},
+    {"backup.schedule", KEY_TEXTS, .fallback_shown = "crontab", .check = check_schedule,
+     IN_RECIPE(backup.schedule),
+     .about =
+         "where to read when backups will start: crontab (crontabs and systemd's timers of the "
+         "database's host), none, or cron lines in that host's time"},
+    {"backup.clearance", KEY_DURATION, .fallback = "0", IN_RECIPE(backup.clearance_ms),
+     .about = "a backup that starts so soon is let pass before migrating; 0 is to migrate at once"},
+    {"backup.rerun", KEY_BOOL, .fallback = "false", IN_RECIPE(backup.rerun),
+     .about = "start a backup that was stopped again once the deploy is live, or was given up"},
+    {"backup.command", KEY_SHELL, .check = check_not_empty, IN_RECIPE(backup.command),
+     .about = "what backup.rerun runs; without it the line of the crontab that makes the backup"},
+    {"backup.set_aside", KEY_BOOL, .fallback = "false", IN_RECIPE(backup.set_aside),
+     .about = "rename the incomplete file of a backup that was stopped to NAME.incomplete"},
+
+    {"migrate", KEY_SECTION, NOWHERE, .about = "how the database is brought forward"},
+    {"migrate.run", KEY_SHELL, .check = check_not_empty, IN_RECIPE(migrate.run),
+     .about = "the migration, run once on the primary host of role db; without it there are none"},
+    {"migrate.status", KEY_SHELL, .check = check_not_empty, IN_RECIPE(migrate.status),
+     .about = "prints the state of the migrations, so that pending ones can be counted"},
+    {"migrate.pending_when", KEY_PENDING, .fallback = "auto", .words = pending_words,
+     IN_RECIPE(migrate.pending_when.tool),
+     .about = "how the answer of migrate.status is read: as that of a tool (auto: rails, django or "
+              "laravel, whichever it looks like), or by the keys below"},
+    {"migrate.pending_when.exit", KEY_STATUSES, IN_RECIPE(migrate.pending_when.exit),
+     .about = "exit statuses that mean that something is pending; 0 is nothing (or what output "
+              "finds), any other is not known"},
+    {"migrate.pending_when.output", KEY_TEXT, .check = check_regex,
+     IN_RECIPE(migrate.pending_when.output),
+     .about = "a POSIX extended regular expression: each line it matches is a pending migration, "
+              "named by its first group"},
+    {"migrate.lock_timeout", KEY_DURATION, .fallback = "1s", .nonzero = true,
+     IN_RECIPE(migrate.lock_timeout_ms),
+     .about = "how long a statement of a migration may queue for a lock while others queue behind "
+              "it"},
+    {"migrate.attempts", KEY_COUNT, .min = 1, .fallback = "20", IN_RECIPE(migrate.attempts),
+     .about = "how often a migration that could not get its lock is tried"},
+    {"migrate.blockers", KEY_WORD, .fallback = "wait", .words = blockers_words,
+     IN_RECIPE(migrate.blockers),
+     .about = "about a session that is no backup and holds what the migration waits for: wait and "
+              "try again, report it and stop, or terminate it"},
+    {"migrate.max_blocked", KEY_COUNT, .min = 1, .fallback_shown = "no limit",
+     IN_RECIPE(migrate.max_blocked),
+     .about = "when more sessions queue behind a statement of the migration, it gives way at once"},
+    {"migrate.timeout", KEY_DURATION, .fallback = "2h", .nonzero = true,
+     IN_RECIPE(migrate.timeout_ms), .about = "how long a migration may run"},
+    {"migrate.paths", KEY_TEXTS, .check = check_relative, IN_RECIPE(migrate.paths),
+     .about = "paths of the repository: unchanged since the last run that migrated, nothing is "
+              "pending"},
+
+    {"restart", KEY_SECTION, NOWHERE, .about = "how the application notices the new release"},
+    {"restart.touch", KEY_TEXT, .check = check_relative, IN_RECIPE(restart.touch),
+     .about = "a file of the release that is touched"},
+    {"restart.run", KEY_SHELL, .check = check_not_empty, IN_RECIPE(restart.run),
+     .about = "a command, instead or as well"},
+    {"restart.roles", KEY_TEXTS, .is_role = true, .check = check_role, IN_RECIPE(restart.roles),
+     .fallback_shown = "app when a host has it, else every host",
+     .about = "the hosts that are restarted"},
+
+    {"health", KEY_SECTION, NOWHERE, .about = "how the application is asked whether it is well"},
+    {"health.run", KEY_SHELL, .check = check_not_empty, IN_RECIPE(health.run),
+     .about = "a command that succeeds when the application is well"},
+    {"health.attempts", KEY_COUNT, .min = 1, .fallback = "10", IN_RECIPE(health.attempts),
+     .about = "how often it is asked"},
+    {"health.interval", KEY_DURATION, .fallback = "2s", IN_RECIPE(health.interval_ms),
+     .about = "the time between two attempts"},
+    {"health.roles", KEY_TEXTS, .is_role = true, .check = check_role, IN_RECIPE(health.roles),
+     .fallback_shown = "app when a host has it, else every host",
+     .about = "the hosts that are asked"},
+    {"health.on_failure", KEY_WORD, .fallback = "rollback", .words = on_failure_words,
+     IN_RECIPE(health.on_failure),
+     .about = "go back to the release before, or stop and leave everything as it is"},
+
+    {"rolling", KEY_SECTION, NOWHERE,
+     .about = "switch, restart and ask a few hosts at a time, in the recipe's order"},
+    {"rolling.batch", KEY_SHARE, .check = check_share, IN_RECIPE(rolling.batch),
+     .fallback_shown = "all hosts at once",
+     .about = "how many hosts at a time, or which share of them, rounded up"},
+    {"rolling.wait", KEY_DURATION, .fallback = "0", IN_RECIPE(rolling.wait_ms),
+     .about = "the time between two batches"},
+    {"on_host_failure", KEY_WORD, .fallback = "stop", .words = on_host_failure_words,
+     IN_RECIPE(on_host_failure),
+     .about = "when checkout, link or build fails on a host: stop, or continue without it, to be "
+              "resumed"},
+    {"host_failures", KEY_COUNT, .min = 1, .fallback = "1", IN_RECIPE(host_failures),
+     .about = "how many hosts on_host_failure may leave out of a run"},
+
+    {"hooks", KEY_HOOKS, NOWHERE,
+     .about = "jobs before or after a stage, under 'before STAGE' or 'after STAGE'"},
+    {"tasks", KEY_TASKS, NOWHERE, .about = "jobs by name, for 'crelease run ENV TASK'"},
+    {"secrets", KEY_SECRETS, NOWHERE,
+     .about = "names of env variables, or values such as ${TOKEN}, that are shown as [secret]"},
+    {"environments", KEY_ENVIRONMENTS, PLACE_TOP, .required = true, NOWHERE,
+     .about = "the sets of hosts by name; any key can be given again in one"},
+
+    {"hosts", KEY_HOSTS, PLACE_ENVIRONMENT, .required = true, NOWHERE,
+     .about = "the hosts of an environment, each 'user@host:port' or a map of the keys below"},
+    {"hosts.host", KEY_TEXT, .required = true, .check = check_address, IN_HOST(address),
+     .about = "the host's name or IP address"},
+    {"hosts.name", KEY_TEXT, .check = check_host_name, IN_HOST(name),
+     .fallback_shown = "hosts.host", .about = "what people see"},
+    {"hosts.user", KEY_TEXT, .check = check_user, IN_HOST(user),
+     .fallback_shown = "your login name on this machine", .about = "the user to log in as"},
+    {"hosts.port", KEY_PORT, .min = 1, .fallback_shown = "22", IN_HOST(port),
+     .about = "the port of its sshd"},
+    {"hosts.roles", KEY_TEXTS, .check = check_role, IN_HOST(roles), .fallback_shown = "all of them",
+     .about = "what the host is for; the first host of a role is its primary"},
+    {"hosts.deploy_to", KEY_TEXT, .check = check_folder, IN_HOST(deploy_to),
+     .fallback_shown = "deploy_to", .about = "the site's folder on this host"},
+    {"hosts.env", KEY_VARIABLES, IN_HOST(env),
+     .about = "environment variables of this host, over those of env"},
+    {"hosts.host_key", KEY_TEXT, .check = check_host_key, IN_HOST(host_key),
+     .about = "its pinned host key, SHA256:... or a public key line; then no known_hosts is read"},
+    {"hosts.identity", KEY_TEXT, .check = check_not_option, IN_HOST(identity),
+     .about = "a private key file; then only that one is tried"},
+
+    {"job", KEY_JOB, NOWHERE, .about = "a command: its shell text, or a map of the keys below"},
+    {"job.run", KEY_SHELL, .required = true, .check = check_not_empty, IN_JOB(run),
+     .about = "the shell text"},
+    {"job.roles", KEY_TEXTS, .is_role = true, .check = check_role, IN_JOB(roles),
+     .fallback_shown = "every host", .about = "the hosts it runs on"},
+    {"job.once", KEY_BOOL, .fallback = "false", IN_JOB(once),
+     .about = "only on the primary of its roles"},
+    {"job.timeout", KEY_DURATION, .fallback = "0", IN_JOB(timeout_ms),
+     .about = "how long it may run; 0 is without end"},
+    {"job.name", KEY_TEXT, .check = check_not_empty, IN_JOB(name), .fallback_shown = "its text",
+     .about = "what people see"},
+};
+
+const size_t recipe_keys_n = sizeof recipe_keys / sizeof *recipe_keys;
+
+static bool is_below(const char *path, const char *scope)
+{
+    size_t len = strlen(scope);
+
+    return strncmp(path, scope, len) == 0 && path[len] && !strchr(path + len, '.');
+}
+
+const struct recipe_key *recipe_key_find(const char *scope, const char *key)
+{
+    size_t len = strlen(scope);
+
+    for (size_t i = 0; i < recipe_keys_n; i++)
+        if (is_below(recipe_keys[i].path, scope) && strcmp(recipe_keys[i].path + len, key) == 0 &&
+            recipe_keys[i].kind != KEY_JOB)
+            return &recipe_keys[i];
+    return NULL;
+}
+
+static const char *last_part(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot ? dot + 1 : path;
+}
+
+const char *recipe_key_shown(const struct recipe_key *key)
+{
+    bool elsewhere = strncmp(key->path, "hosts.", 6) == 0 || strncmp(key->path, "job.", 4) == 0;
+
+    return elsewhere ? last_part(key->path) : key->path;
+}
+
+const char *const *recipe_key_names(struct arena *a, const char *scope)
+{
+    struct strs names = {0};
+
+    for (size_t i = 0; i < recipe_keys_n; i++)
+        if (is_below(recipe_keys[i].path, scope) && recipe_keys[i].kind != KEY_JOB &&
+            !recipe_keys[i].unbuilt)
+            strs_add(a, &names, recipe_keys[i].path + strlen(scope));
+    strs_add(a, &names, NULL);
+    return names.v;
+}
+
+/* "one of: a, b", or the only one there is. */
+static const char *words_expected(struct arena *a, const struct key_word *words)
+{
+    const char *list = "";
+    size_t n = 0;
+
+    for (size_t i = 0; words[i].word; i++)
+        if (!words[i].unbuilt)
+            list = arena_printf(a, "%s%s%s", list, n++ ? ", " : "", words[i].word);
+    return n == 1 ? list : arena_printf(a, "one of: %s", list);
+}
+
+const char *recipe_key_expected(struct arena *a, const struct recipe_key *key)
+{
+    switch (key->kind) {
+    case KEY_TEXT:
+        return "text";
+    case KEY_SHELL:
+        return "a command";
+    case KEY_COUNT:
+        return arena_printf(a, "a whole number from %ld to %d", key->min, KEY_COUNT_MAX);
+    case KEY_PORT:
+        return "a port from 1 to 65535";
+    case KEY_DURATION:
+        return key->nonzero ? "a duration above 0 such as 90s, 5m, 6h or 1d"
+                            : "a duration such as 90s, 5m, 6h or 1d";
+    case KEY_SHARE:
+        return "a number of hosts from 1, or a share from 1% to 100%";
+    case KEY_BOOL:
+        return key->words ? words_expected(a, key->words) : "true or false";
+    case KEY_WORD:
+        return words_expected(a, key->words);
+    case KEY_TEXTS:
+    case KEY_SECRETS:
+        return "a list of texts";
+    case KEY_VARIABLES:
+        return "a map of variables";
+    case KEY_JOB:
+        return "a command, or a map with 'run'";
+    case KEY_JOBS:
+        return "a job or a list of jobs, each a command or a map with 'run'";
+    case KEY_HOOKS:
+        return "a map from 'before STAGE' or 'after STAGE' to jobs";
+    case KEY_TASKS:
+        return "a map from names to jobs";
+    case KEY_SECTION:
+        return "a map";
+    case KEY_STATUSES:
+        return "an exit status from 1 to 255, or a list of them";
+    case KEY_PENDING:
+        return arena_printf(a, "%s; or a map with 'exit', 'output' or both",
+                            words_expected(a, key->words));
+    case KEY_HOSTS:
+        return "a list of hosts, each 'user@host:port' or a map with 'host'";
+    case KEY_ENVIRONMENTS:
+        return "a map from names to environments, each with 'hosts'";
+    }
+    return "";
+}
+
+const char *recipe_nearest_key(struct arena *a, const char *word)
+{
+    struct strs paths = {0};
+    struct strs lasts = {0};
+
+    for (size_t i = 0; i < recipe_keys_n; i++) {
+        strs_add(a, &paths, recipe_keys[i].path);
+        strs_add(a, &lasts, last_part(recipe_keys[i].path));
+    }
+    strs_add(a, &paths, NULL);
+    strs_add(a, &lasts, NULL);
+    for (size_t i = 0; i < recipe_keys_n; i++)
+        if (strcmp(lasts.v[i], word) == 0)
+            return paths.v[i];
+    const char *near = text_meant(word, paths.v, recipe_key_synonyms);
+    if (near)
+        return near;
+    near = text_meant(word, lasts.v, recipe_key_synonyms);
+    for (size_t i = 0; near && i < recipe_keys_n; i++)
+        if (strcmp(lasts.v[i], near) == 0)
+            return paths.v[i];
+    return NULL;
+}

@@ -1,0 +1,376 @@
+#include "recipe/reader.h"
+
+#include "base/limits.h"
+#include "base/number.h"
+#include "base/text.h"
+#include "recipe/check.h"
+
+#include <ctype.h>
+
+enum { SHOWN_BYTES = 60 };
+
+const char *value_shown(struct arena *a, const char *s)
+{
+    size_t len = strlen(s);
+
+    if (len <= SHOWN_BYTES)
+        return text_shown(a, s);
+    len = SHOWN_BYTES;
+    while (len && ((unsigned char)s[len] & 0xc0) == 0x80)
+        len--;
+    return arena_printf(a, "%s...", text_shown(a, arena_strndup(a, s, len)));
+}
+
+const char *value_nearest(const struct reader *rd, const char *word, const char *const *names)
+{
+    return rd->m->n < NEAREST_MAX ? text_nearest(word, names) : NULL;
+}
+
+void value_wrong(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                 const char *expected)
+{
+    const char *name = recipe_key_shown(key);
+
+    if (node->kind == NODE_LIST)
+        mistake_add(rd->m, node, "'%s' is a list, expected %s", name, expected);
+    else if (node->kind == NODE_MAP)
+        mistake_add(rd->m, node, "'%s' is a map, expected %s", name, expected);
+    else if (node_is_missing(node))
+        mistake_add(rd->m, node, "'%s' has no value, expected %s", name, expected);
+    else
+        mistake_add(rd->m, node, "'%s' is '%s', expected %s", name, value_shown(rd->a, node->text),
+                    expected);
+}
+
+bool value_fits(struct reader *rd, const struct recipe_key *key, const struct node *node)
+{
+    if (node->n <= KEY_ITEMS_MAX)
+        return true;
+    mistake_add(rd->m, node, "'%s' has %zu members, expected at most %d", recipe_key_shown(key),
+                node->n, KEY_ITEMS_MAX);
+    return false;
+}
+
+/* ---- one value ---- */
+
+bool value_checked(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                   const char **value)
+{
+    const char *expected = key->check ? key->check(rd->a, value) : NULL;
+
+    if (expected)
+        value_wrong(rd, key, node, expected);
+    return !expected;
+}
+
+static void unbuilt(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                    const char *value)
+{
+    if (value)
+        mistake_add(rd->m, node, "'%s: %s' is not built yet in this version, expected %s",
+                    recipe_key_shown(key), value, recipe_key_expected(rd->a, key));
+    else
+        mistake_add(rd->m, node, "'%s' is not built yet in this version; take it out",
+                    recipe_key_shown(key));
+}
+
+bool value_count(const char *s, long min, long max, long *ret)
+{
+    long long n;
+
+    if (!number_read(s, max, &n) || n < min)
+        return false;
+    *ret = (long)n;
+    return true;
+}
+
+static bool read_word(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                      const char *text, int *ret)
+{
+    struct strs names = {0};
+
+    for (const struct key_word *w = key->words; w->word; w++) {
+        if (strcmp(w->word, text) == 0) {
+            if (w->unbuilt)
+                unbuilt(rd, key, node, w->word);
+            *ret = w->value;
+            return !w->unbuilt;
+        }
+        if (!w->unbuilt)
+            strs_add(rd->a, &names, w->word);
+    }
+    strs_add(rd->a, &names, NULL);
+    const char *near = value_nearest(rd, text, names.v);
+    const char *expected = recipe_key_expected(rd->a, key);
+    if (near)
+        expected = arena_printf(rd->a, "%s; did you mean '%s'?", expected, near);
+    value_wrong(rd, key, node, expected);
+    return false;
+}
+
+static bool read_bool(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                      const char *text, bool *ret)
+{
+    bool yes = strcmp(text, "true") == 0;
+
+    if (!yes && strcmp(text, "false") != 0) {
+        value_wrong(rd, key, node, "true or false");
+        return false;
+    }
+    int value;
+    if (key->words && !read_word(rd, key, node, text, &value))
+        return false;
+    *ret = yes;
+    return true;
+}
+
+static void *place(const struct recipe_key *key, void *into)
+{
+    return (char *)into + key->at;
+}
+
+_Static_assert(sizeof(enum policy) == sizeof(int) && sizeof(enum transport) == sizeof(int) &&
+                   sizeof(enum adapter) == sizeof(int) && sizeof(enum on_failure) == sizeof(int) &&
+                   sizeof(enum on_host_failure) == sizeof(int) &&
+                   sizeof(enum unknown) == sizeof(int) && sizeof(enum partial) == sizeof(int) &&
+                   sizeof(enum pending_tool) == sizeof(int),
+               "words are kept as int");
+
+/* Text to its place; node is where it stands, for messages. */
+static void read_scalar(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                        const char *text, void *into)
+{
+    bool kept = key->at != KEY_NOWHERE;
+    long n = 0;
+    long long ms = 0;
+    int word = 0;
+    bool yes = false;
+    int port;
+
+    switch (key->kind) {
+    case KEY_TEXT:
+    case KEY_SHELL:
+    case KEY_SHARE:
+        if (value_checked(rd, key, node, &text) && kept)
+            memcpy(place(key, into), &text, sizeof text);
+        return;
+    case KEY_COUNT:
+        if (!value_count(text, key->min, KEY_COUNT_MAX, &n))
+            value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        else if (kept)
+            memcpy(place(key, into), &n, sizeof n);
+        return;
+    case KEY_PORT:
+        if (!value_count(text, 1, 65535, &n))
+            value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        port = (int)n;
+        memcpy(place(key, into), &port, sizeof port);
+        return;
+    case KEY_DURATION:
+        if (!text_duration(text, &ms) || (key->nonzero && ms == 0))
+            value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        else if (kept)
+            memcpy(place(key, into), &ms, sizeof ms);
+        return;
+    case KEY_BOOL:
+        if (read_bool(rd, key, node, text, &yes) && kept)
+            memcpy(place(key, into), &yes, sizeof yes);
+        return;
+    case KEY_WORD:
+    case KEY_PENDING:
+        if (read_word(rd, key, node, text, &word) && kept)
+            memcpy(place(key, into), &word, sizeof word);
+        return;
+    case KEY_TEXTS:
+    case KEY_VARIABLES:
+    case KEY_JOBS:
+    case KEY_HOOKS:
+    case KEY_TASKS:
+    case KEY_SECRETS:
+    case KEY_STATUSES:
+    case KEY_SECTION:
+    case KEY_HOSTS:
+    case KEY_ENVIRONMENTS:
+    case KEY_JOB:
+        return;
+    }
+}
+
+void defaults_set(struct reader *rd, const char *scope, void *into)
+{
+    static const struct node nowhere = {.file = "", .text = ""};
+    size_t len = strlen(scope);
+
+    for (size_t i = 0; i < recipe_keys_n; i++) {
+        const struct recipe_key *key = &recipe_keys[i];
+        bool elsewhere = recipe_key_shown(key) != key->path;
+        if (key->fallback && elsewhere == (len > 0) && strncmp(key->path, scope, len) == 0)
+            read_scalar(rd, key, &nowhere, key->fallback, into);
+    }
+}
+
+static bool is_given(const struct node *map, const char *name)
+{
+    const struct node *node = node_get(map, name);
+
+    return node && !node_is_null(node);
+}
+
+/* The map that stands where else a word would. */
+static void read_pending(struct reader *rd, const struct recipe_key *key, const struct node *map,
+                         void *into)
+{
+    enum pending_tool own = PENDING_OWN;
+
+    map_read(rd, map, arena_printf(rd->a, "%s.", key->path), map, into);
+    if (!is_given(map, "exit") && !is_given(map, "output"))
+        mistake_add(rd->m, map, "'%s' is a map without 'exit' and 'output', expected one of them",
+                    key->path);
+    memcpy(place(key, into), &own, sizeof own);
+}
+
+void value_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                void *into)
+{
+    const char *text;
+
+    if (node_is_null(node)) {
+        if (key->required)
+            value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        return;
+    }
+    if (key->unbuilt) {
+        unbuilt(rd, key, node, NULL);
+        return;
+    }
+    switch (key->kind) {
+    case KEY_TEXT:
+    case KEY_SHELL:
+    case KEY_COUNT:
+    case KEY_PORT:
+    case KEY_DURATION:
+    case KEY_SHARE:
+    case KEY_BOOL:
+    case KEY_WORD:
+        if (value_text(rd, key, node, &text))
+            read_scalar(rd, key, node, text, into);
+        return;
+    case KEY_TEXTS:
+        texts_read(rd, key, node, place(key, into));
+        return;
+    case KEY_VARIABLES:
+        variables_read(rd, key, node, key->at == KEY_NOWHERE ? (void *)&rd->env : place(key, into));
+        return;
+    case KEY_JOBS:
+        job_list_read(rd, key, node, place(key, into));
+        return;
+    case KEY_HOOKS:
+        hooks_read(rd, key, node);
+        return;
+    case KEY_TASKS:
+        tasks_read(rd, key, node);
+        return;
+    case KEY_SECRETS:
+        secrets_read(rd, key, node);
+        return;
+    case KEY_STATUSES:
+        statuses_read(rd, key, node, place(key, into));
+        return;
+    case KEY_PENDING:
+        if (node->kind == NODE_MAP)
+            read_pending(rd, key, node, into);
+        else if (value_text(rd, key, node, &text))
+            read_scalar(rd, key, node, text, into);
+        return;
+    case KEY_SECTION:
+        if (node->kind == NODE_MAP)
+            map_read(rd, node, arena_printf(rd->a, "%s.", key->path), node, into);
+        else
+            value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        return;
+    case KEY_HOSTS:
+        hosts_read(rd, key, node);
+        return;
+    case KEY_ENVIRONMENTS:
+    case KEY_JOB:
+        return;
+    }
+}
+
+/* ---- maps of keys ---- */
+
+/* A key of that name in another place; one of a section before one of hosts and jobs. */
+static const struct recipe_key *key_elsewhere(const char *name)
+{
+    const struct recipe_key *found = NULL;
+
+    for (size_t i = 0; i < recipe_keys_n; i++) {
+        const struct recipe_key *key = &recipe_keys[i];
+        const char *dot = strrchr(key->path, '.');
+        if (!dot || strcmp(dot + 1, name) != 0)
+            continue;
+        if (recipe_key_shown(key) == key->path)
+            return key;
+        found = found ? found : key;
+    }
+    return found;
+}
+
+void map_unknown(struct reader *rd, const char *scope, const struct node *key)
+{
+    const char *const *names = recipe_key_names(rd->a, scope);
+    const char *near =
+        rd->m->n < NEAREST_MAX ? text_meant(key->text, names, recipe_key_synonyms) : NULL;
+    const char *why = near ? key_misplaced(rd, recipe_key_find(scope, near)) : NULL;
+    const char *shown = value_shown(rd->a, key->text);
+    const char *list = "one that 'crelease help recipe' lists";
+
+    if (why) {
+        mistake_add(rd->m, key, "unknown key '%s'; '%s' %s", shown, near, why);
+        return;
+    }
+    if (near) {
+        mistake_add(rd->m, key, "unknown key '%s'; did you mean '%s'?", shown, near);
+        return;
+    }
+    const struct recipe_key *elsewhere = key_elsewhere(key->text);
+    if (elsewhere) {
+        bool shown_whole = recipe_key_shown(elsewhere) == elsewhere->path;
+        mistake_add(rd->m, key, "unknown key '%s' here; %s '%s'", shown,
+                    shown_whole                                  ? "there is"
+                    : strncmp(elsewhere->path, "hosts.", 6) == 0 ? "a host has a key"
+                                                                 : "a job has a key",
+                    shown_whole ? elsewhere->path : shown);
+        return;
+    }
+    for (size_t i = 0; *scope && names[i] && rd->m->n < NEAREST_MAX; i++)
+        list = arena_printf(rd->a, "%s%s",
+                            i ? arena_printf(rd->a, "%s, ", list) : "one of: ", names[i]);
+    mistake_add(rd->m, key, "unknown key '%s', expected %s", shown, list);
+}
+
+void map_required(struct reader *rd, const struct node *map, const char *scope,
+                  const struct node *at)
+{
+    for (size_t i = 0; i < recipe_keys_n; i++) {
+        const struct recipe_key *key = &recipe_keys[i];
+        size_t len = strlen(scope);
+        if (key->required && strncmp(key->path, scope, len) == 0 && !strchr(key->path + len, '.') &&
+            !node_get(map, key->path + len))
+            mistake_add(rd->m, at, "'%s' is missing: %s", recipe_key_shown(key), key->about);
+    }
+}
+
+void map_read(struct reader *rd, const struct node *map, const char *scope, const struct node *at,
+              void *into)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        const struct recipe_key *key = recipe_key_find(scope, map->pair[i].key->text);
+        if (key)
+            value_read(rd, key, map->pair[i].value, into);
+        else
+            map_unknown(rd, scope, map->pair[i].key);
+    }
+    if (*scope)
+        map_required(rd, map, scope, at);
+}

@@ -1,0 +1,473 @@
+/* fleet_ssh.c -- hosts over libssh2: connect, make sure of the host, log in, run.
+ *
+ * One struct link per host (ssh_link.h).  It goes through its states, driven by pump(), which is
+ * called whenever something may have changed (bytes, a timer, a new script) and does all that can
+ * be done until the library answers EAGAIN everywhere.  Nothing here blocks: a person and the agent
+ * are asked through the loop, too. */
+#include "ssh/link.h"
+
+#include "base/die.h"
+#include "base/text.h"
+
+#include <assert.h>
+#include <unistd.h>
+
+enum {
+    CONNECT_MS = 15000,
+    ALIVE_INTERVAL_MS = 15000,
+    LOGINS_PER_ADDRESS = 8, /* sshd drops some from the 10th on (MaxStartups) */
+    REQUEST_MS = 60000,     /* for opening a channel: sshd may have slow PAM modules */
+};
+
+/* All links of the process, for the slots and for the clocks. */
+static struct link *links;
+
+/* While it waits for the agent or a person its own time does not run. */
+void link_waits(struct link *link, bool on)
+{
+    long long now = loop_now();
+
+    if (on && !link->wait_ms)
+        link->wait_ms = now;
+    if (!on && link->wait_ms) {
+        link->deadline_ms += now - link->wait_ms;
+        link->wait_ms = 0;
+    }
+}
+
+/* What several of them may wait for has come. */
+static void links_wake(void)
+{
+    for (struct link *l = links; l; l = l->next)
+        if (l->state == LINK_LOGIN)
+            link_poke(l);
+}
+
+static void links_tell(const char *line)
+{
+    if (links && links->options->tell)
+        links->options->tell(links->options->tell_arg, line);
+}
+
+/* A connection that is being made is given up at a signal: nothing was sent yet. */
+static void links_look(void *arg)
+{
+    (void)arg;
+    for (struct link *l = links; l; l = l->next)
+        if (l->state != LINK_IDLE && l->state < LINK_READY)
+            link_poke(l);
+}
+
+/* Slots: how many may log in at one address at a time. */
+
+static bool slot_is_free(const struct link *link)
+{
+    int taken = 0;
+
+    for (const struct link *l = links; l; l = l->next)
+        if (l->has_slot && dial_same_address(dial_address(l->dial), dial_address(link->dial)))
+            taken++;
+    return taken < LOGINS_PER_ADDRESS;
+}
+
+void link_leave_slot(struct link *link)
+{
+    if (!link->has_slot)
+        return;
+    link->has_slot = false;
+    for (struct link *l = links; l; l = l->next)
+        if (l->state == LINK_QUEUED)
+            link_poke(l);
+}
+
+struct secret *link_ask(struct link *link, const char *name, const char *what)
+{
+    return share_secret(link->loop, name, what, link->options->ask, link->options->ask_arg);
+}
+
+static void pump(struct link *link);
+
+void link_on_change(void *arg)
+{
+    pump(arg);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    pump(timer->data);
+}
+
+void link_poke(struct link *link)
+{
+    uv_timer_start(link->timer, on_timer, 0, 0);
+}
+
+/* Connecting */
+
+static void step_idle(struct link *link)
+{
+    if (!link->channels)
+        return;
+    link->deadline_ms = loop_now() + link->connect_ms;
+    link->retries = 0;
+    link->signals = loop_signal_count(link->loop);
+    link->state = LINK_DIALING;
+    /* Its answer may be there by the time somebody wants to log in. */
+    agent_begin(link->loop, &(struct agent_hooks){links_wake, links_tell}, isatty(STDIN_FILENO));
+    link->dial = dial_open(link->uv, link->id.name, link->id.port, link_on_change, link);
+}
+
+static void try_connect(struct link *link)
+{
+    long long now = loop_now();
+
+    if (!link->has_slot && !slot_is_free(link)) {
+        if (link->state != LINK_QUEUED)
+            link->queued_ms = now;
+        link->state = LINK_QUEUED;
+        return;
+    }
+    /* The time in the queue is nobody's fault. */
+    if (link->state == LINK_QUEUED)
+        link->deadline_ms += now - link->queued_ms;
+    link->has_slot = true;
+    link->state = LINK_DIALING;
+    dial_connect(link->dial, link->deadline_ms - now);
+}
+
+static void step_dialing(struct link *link)
+{
+    switch (dial_state(link->dial)) {
+    case DIAL_RESOLVING:
+    case DIAL_CONNECTING:
+        return;
+    case DIAL_RESOLVED:
+        try_connect(link);
+        return;
+    case DIAL_CONNECTED:
+        connection_begin(link);
+        return;
+    case DIAL_FAILED:
+        link_die(link, "cannot connect to %s: %s", link_place(link), dial_why(link->dial));
+        return;
+    }
+}
+
+/* Another try at a server that hung up before it said who it is: it was too busy. */
+void link_pause(struct link *link, long long ms)
+{
+    connection_end(link, false);
+    link_leave_slot(link);
+    link->retry_ms = loop_now() + ms;
+    link->state = LINK_PAUSED;
+}
+
+/* Tells everybody, and is ready for another connection when this one had been up. */
+static void bury(struct link *link)
+{
+    connection_end(link, false);
+    link_leave_slot(link);
+    dial_close(link->dial);
+    link->dial = NULL;
+    link_say(link, "%s", link->why);
+    channels_end(link, link->why);
+    if (link->was_ready) {
+        link->was_ready = false;
+        link->state = LINK_IDLE;
+    }
+}
+
+/* Clocks */
+
+static const char *seconds(struct link *link, long long ms)
+{
+    return text_span(&link->arena, ms);
+}
+
+static void connecting_is_late(struct link *link)
+{
+    const char *limit = seconds(link, link->connect_ms);
+    bool silent = !link->wire || !wire_first(link->wire)->len;
+
+    if (link->state == LINK_LOGIN)
+        link_die(link, "cannot log in to %s: not finished within %s", link_place(link), limit);
+    else if (link->state == LINK_DIALING && dial_state(link->dial) == DIAL_RESOLVING)
+        link_die(link, "cannot connect to %s: the name was not found within %s", link_place(link),
+                 limit);
+    else if (link->state == LINK_HANDSHAKE)
+        link_die(link, "cannot connect to %s: %s within %s", link_place(link),
+                 silent ? "no SSH banner" : "key exchange not finished", limit);
+    else if (link->state == LINK_PAUSED)
+        link_die(link, "cannot connect to %s: the server kept hanging up before its banner for %s",
+                 link_place(link), limit);
+    else
+        link_die(link, "cannot connect to %s: no answer within %s", link_place(link), limit);
+}
+
+static void look_alive(struct link *link, long long now)
+{
+    long long last = wire_last_byte_ms(link->wire);
+    int next = 0;
+
+    if (last >= link->asked_ms)
+        link->asked_ms = 0;
+    if (link->asked_ms && now - link->asked_ms >= (ALIVE_INTERVALS - 1) * link->alive_ms) {
+        link_die(link, "no answer from %s for %s", link_place(link),
+                 seconds(link, ALIVE_INTERVALS * link->alive_ms));
+        return;
+    }
+    if (link->turn && now - link->turn_ms >= REQUEST_MS) {
+        link_die(link, "%s does not answer the request for a session", link_place(link));
+        return;
+    }
+    if (link->pinged_ms > last)
+        last = link->pinged_ms;
+    if (now - last < link->alive_ms)
+        return;
+    link->pinged_ms = now;
+    if (!link->asked_ms)
+        link->asked_ms = now;
+    int rc = libssh2_keepalive_send(link->ssh, &next);
+    if (rc != 0 && rc != LIBSSH2_ERROR_EAGAIN)
+        link_lost(link);
+}
+
+static void look_at_clocks(struct link *link)
+{
+    long long now = loop_now();
+
+    switch (link->state) {
+    case LINK_DIALING:
+    case LINK_PAUSED:
+    case LINK_HANDSHAKE:
+    case LINK_LOGIN:
+    case LINK_QUEUED:
+        if (loop_signal_count(link->loop) > link->signals)
+            link_die(link, "cannot connect to %s: interrupted", link_place(link));
+        else if (now >= link->deadline_ms && link->state != LINK_QUEUED && !link->wait_ms)
+            connecting_is_late(link);
+        return;
+    case LINK_READY:
+        look_alive(link, now);
+        return;
+    case LINK_IDLE:
+    case LINK_DEAD:
+        return;
+    }
+}
+
+static void arm_timer(struct link *link, bool at_once)
+{
+    long long now = loop_now();
+    long long next = link->deadline_ms;
+
+    switch (link->state) {
+    case LINK_IDLE:
+    case LINK_QUEUED:
+    case LINK_DEAD:
+        if (!at_once)
+            return;
+        break;
+    case LINK_PAUSED:
+        if (link->retry_ms < next)
+            next = link->retry_ms;
+        break;
+    case LINK_READY:
+        next = now + link->alive_ms / 2 + 1;
+        break;
+    case LINK_LOGIN:
+        if (link->wait_ms && !at_once)
+            return;
+        break;
+    case LINK_DIALING:
+    case LINK_HANDSHAKE:
+        break;
+    }
+    uv_update_time(link->uv);
+    uv_timer_start(link->timer, on_timer, at_once || next <= now ? 0 : (uint64_t)(next - now), 0);
+}
+
+static bool step(struct link *link)
+{
+    enum link_state before = link->state;
+
+    switch (link->state) {
+    case LINK_IDLE:
+        step_idle(link);
+        break;
+    case LINK_DIALING:
+        step_dialing(link);
+        break;
+    case LINK_QUEUED:
+        try_connect(link);
+        break;
+    case LINK_PAUSED:
+        if (loop_now() >= link->retry_ms)
+            try_connect(link);
+        break;
+    case LINK_HANDSHAKE:
+        return connection_handshake(link);
+    case LINK_LOGIN:
+        return login_step(link);
+    case LINK_READY:
+        return channels_step(link);
+    case LINK_DEAD:
+        break;
+    }
+    return link->state != before;
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void ssh_close(struct link *link);
+
+static void link_free(struct link *link)
+{
+    struct link **at = &links;
+
+    connection_end(link, true);
+    link_leave_slot(link);
+    dial_close(link->dial);
+    channels_end(link, NULL);
+    if (link->more)
+        ssh_close(link->more);
+    while (*at != link)
+        at = &(*at)->next;
+    *at = link->next;
+    uv_close((uv_handle_t *)link->timer, free_handle);
+    arena_free(&link->arena);
+    if (!links) {
+        loop_on_signal(link->loop, NULL);
+        agent_end();
+        libssh2_exit();
+    }
+    free(link);
+    share_leave();
+}
+
+/* Nobody reads for the library when there is no channel. */
+static void soak_if_idle(struct link *link)
+{
+    if (link->state != LINK_READY || link->channels)
+        return;
+    wire_soak(link->wire);
+    if (wire_trouble(link->wire))
+        link_lost(link);
+}
+
+static void pump(struct link *link)
+{
+    bool moved = true;
+
+    assert(!link->pumping);
+    link->pumping = true;
+    link->taken = 0;
+    link->taken_all = false;
+    if (link->wire)
+        wire_flush(link->wire);
+    for (int i = 0; i < ROUNDS && moved && !link->closing; i++) {
+        size_t taken = link->taken;
+        /* What was read for one stream or channel may have brought packets of another along, that
+         * nobody will announce again. */
+        moved = step(link) || link->taken != taken;
+    }
+    channels_sweep(link);
+    soak_if_idle(link);
+    look_at_clocks(link);
+    if (link->state == LINK_DEAD)
+        bury(link);
+    if (link->wire)
+        wire_flush(link->wire);
+    link->pumping = false;
+    if (link->closing)
+        link_free(link);
+    else
+        arm_timer(link, moved || link->taken_all || (link->state == LINK_IDLE && link->channels));
+}
+
+/* The carrier */
+
+static struct link *link_open(const struct fleet_host *host, const struct fleet_options *options,
+                              struct loop *loop)
+{
+    struct link *link = xcalloc(1, sizeof *link);
+
+    if (!links && libssh2_init(0) != 0)
+        die("cannot initialise libssh2 (out of memory?)");
+    share_join(links_wake);
+    loop_on_signal(loop, links_look);
+    link->loop = loop;
+    link->host = host;
+    link->options = options;
+    link->uv = loop_uv(loop);
+    link->id = (struct known_host){host->address, host->port ? host->port : 22};
+    link->connect_ms = options->connect_ms ? options->connect_ms : CONNECT_MS;
+    link->alive_ms = options->alive_interval_ms ? options->alive_interval_ms : ALIVE_INTERVAL_MS;
+    link->timer = xcalloc(1, sizeof *link->timer);
+    link->timer->data = link;
+    uv_timer_init(link->uv, link->timer);
+    link->next = links;
+    links = link;
+    return link;
+}
+
+struct link *link_more(struct link *link)
+{
+    if (!link->more)
+        link->more = link_open(link->host, link->options, link->loop);
+    return link->more;
+}
+
+static struct link *ssh_open(struct fleet *fleet, const struct fleet_host *host,
+                             const struct fleet_options *options, struct loop *loop)
+{
+    (void)fleet;
+    return link_open(host, options, loop);
+}
+
+static void ssh_start(struct link *link, struct exchange *x)
+{
+    channel_start(link, x);
+    link_poke(link);
+}
+
+static void ssh_wake(struct link *link, struct exchange *x)
+{
+    struct channel *c = x->own;
+
+    (void)link;
+    if (c && c->link->state == LINK_READY)
+        link_poke(c->link);
+}
+
+static void ssh_cut(struct link *link, struct exchange *x)
+{
+    struct channel *c = x->own;
+
+    (void)link;
+    if (!c)
+        return;
+    channel_cut(c);
+    if (!c->link->pumping)
+        link_poke(c->link);
+}
+
+static void ssh_close(struct link *link)
+{
+    if (link->pumping)
+        link->closing = true;
+    else
+        link_free(link);
+}
+
+const struct carrier carrier_libssh2 = {
+    .name = "libssh2",
+    .open = ssh_open,
+    .start = ssh_start,
+    .wake = ssh_wake,
+    .cut = ssh_cut,
+    .close = ssh_close,
+};

@@ -1,0 +1,72 @@
+#include "ssh/link.h"
+
+#include "base/text.h"
+
+enum { SERVER_TEXT_MAX = 200 };
+
+void link_say(struct link *link, const char *fmt, ...)
+{
+    struct arena a = {0};
+    va_list ap;
+
+    if (!link->options->log)
+        return;
+    va_start(ap, fmt);
+    link->options->log(link->options->log_arg, link->host->name, arena_vprintf(&a, fmt, ap));
+    va_end(ap);
+    arena_free(&a);
+}
+
+/* The first cause counts.  pump() buries what has died, when nothing uses it any more. */
+void link_die(struct link *link, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (link->state == LINK_DEAD)
+        return;
+    va_start(ap, fmt);
+    link->why = arena_vprintf(&link->arena, fmt, ap);
+    va_end(ap);
+    link->state = LINK_DEAD;
+}
+
+const char *link_server_text(struct link *link, const char *text, size_t len)
+{
+    bool cut = len > SERVER_TEXT_MAX;
+
+    return arena_printf(
+        &link->arena, "%s%s",
+        text_shown(&link->arena, arena_strndup(&link->arena, text, cut ? SERVER_TEXT_MAX : len)),
+        cut ? "..." : "");
+}
+
+const char *link_error_text(struct link *link)
+{
+    char *text = NULL;
+    int len = 0;
+
+    int rc = libssh2_session_last_error(link->ssh, &text, &len, 0);
+    return arena_printf(&link->arena, "%s (libssh2 %d)",
+                        text ? link_server_text(link, text, len > 0 ? (size_t)len : 0) : "", rc);
+}
+
+/* What to say when the library gave up in the middle. */
+const char *link_loss(struct link *link)
+{
+    if (link->goodbye)
+        return arena_printf(&link->arena, "the server said '%s'", link->goodbye);
+    if (wire_trouble(link->wire))
+        return wire_trouble(link->wire);
+    return link_error_text(link);
+}
+
+const char *link_place(struct link *link)
+{
+    return arena_printf(&link->arena, "%s port %d", text_shown(&link->arena, link->id.name),
+                        link->id.port);
+}
+
+void link_lost(struct link *link)
+{
+    link_die(link, "the connection to %s was lost: %s", link_place(link), link_loss(link));
+}

@@ -1,0 +1,328 @@
+/* ssh_login.c -- who we are: keys of the agent and of files, then what the server asks a person
+ * for.  Whoever has to be asked (ssh_agent.h, loop_ask) answers later: until then a step gets
+ * nowhere, and is taken again when links are woken. */
+#include "ssh/link.h"
+
+#include "base/text.h"
+
+static bool library_is_1_11(void)
+{
+    return libssh2_version(0x010b00) != NULL;
+}
+
+void login_begin(struct link *link)
+{
+    link->user = link->host->user;
+    link->key = NULL;
+    link->methods = NULL;
+    link->step = LOGIN_AGENT;
+    link->state = LINK_LOGIN;
+}
+
+/* The keys of the agent, when it has answered, and those of files. */
+static bool step_agent(struct link *link)
+{
+    struct ssh_library library = {libssh2_version(0), library_is_1_11()};
+    bool waits = agent_state() == AGENT_WAITING;
+    size_t n;
+
+    link_waits(link, waits);
+    if (waits)
+        return false;
+    const struct agent_key *keys = agent_keys(&n);
+    if (agent_why())
+        link_say(link, "%s", agent_why());
+    link->list = login_list_make(&link->arena, link->host->identity, keys, n, &library);
+    for (size_t i = 0; i < link->list.n; i++)
+        if (link->list.key[i].file.text && link->list.key[i].file.loose)
+            link_say(link, "%s can be read by others than its owner", link->list.key[i].label);
+    link->step = LOGIN_KEYS;
+    return true;
+}
+
+static void login_failed(struct link *link)
+{
+    const char *story = login_list_story(&link->list, &link->arena);
+    /* One that did not sign is named with its key. */
+    const char *agent = agent_why() && !strstr(story, agent_why())
+                            ? arena_printf(&link->arena, "%s; ", agent_why())
+                            : "";
+    const char *offers =
+        link->methods ? arena_printf(&link->arena, "; the server offers %s", link->methods) : "";
+    const char *ended =
+        wire_trouble(link->wire) || link->goodbye
+            ? arena_printf(&link->arena, "; the server hung up: %s", link_loss(link))
+            : "";
+
+    link_die(link, "cannot log in to %s as %s: %s%s%s%s; %s", link_place(link),
+             text_shown(&link->arena, link->user), agent, story, offers, ended,
+             login_list_tried(&link->list)
+                 ? "add a public key to its ~/.ssh/authorized_keys there, or name the right key as "
+                   "identity:"
+             : agent_why()
+                 ? "restart the agent or unset SSH_AUTH_SOCK, or name a key as identity: in "
+                   "the recipe"
+                 : "load a key with ssh-add, or name one as identity: in the recipe");
+}
+
+static void login_done(struct link *link, const char *how)
+{
+    link_say(link, "logged in as %s with %s", text_shown(&link->arena, link->user), how);
+    login_list_wipe(&link->list);
+    /* The library rounds one second up to two; the rhythm is ours. */
+    libssh2_keepalive_config(link->ssh, 1, 2);
+    link_leave_slot(link);
+    dial_close(link->dial);
+    link->dial = NULL;
+    link->was_ready = true;
+    link->state = LINK_READY;
+}
+
+enum opened { KEY_OPEN, KEY_WAITS, KEY_CLOSED };
+
+/* Whether the key can be opened; one that cannot is passed over. */
+static enum opened key_is_open(struct link *link, struct login_key *key)
+{
+    if (key->agent_id || !key->file.encrypted || link->secret)
+        return KEY_OPEN;
+    if (!link->options->ask) {
+        key->fate = KEY_PASSED_OVER;
+        key->why = "is encrypted and nobody is there to type its passphrase: use ssh-agent";
+        return KEY_CLOSED;
+    }
+    struct secret *s = link_ask(
+        link, key->file.path,
+        arena_printf(&link->arena, "passphrase for '%s'", text_shown(&link->arena, key->label)));
+    switch (s->state) {
+    case SECRET_UNKNOWN:
+    case SECRET_ASKED:
+        return KEY_WAITS;
+    case SECRET_GIVEN:
+        link->secret = s;
+        return KEY_OPEN;
+    case SECRET_REFUSED:
+        break;
+    }
+    key->fate = KEY_PASSED_OVER;
+    key->why = s->wrong ? "the passphrase was wrong" : "is encrypted and no passphrase was given";
+    return KEY_CLOSED;
+}
+
+static void key_failed(struct link *link, int rc)
+{
+    struct login_key *key = link->key;
+    bool answered = rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED;
+
+    /* A wrong passphrase and a strange format look the same; the format was looked at before. */
+    if (!answered && !key->agent_id && key->file.encrypted && !link->secret->proven &&
+        rc != LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED && !wire_trouble(link->wire)) {
+        share_wrong(link->secret);
+        link->secret = NULL;
+        return; /* the same key again, with another passphrase, or it is closed */
+    }
+    if (link->sign && agent_sign_state(link->sign) == SIGN_FAILED) {
+        login_list_unsigned(&link->list, key,
+                            arena_strdup(&link->arena, agent_sign_why(link->sign)));
+    } else {
+        if (link->secret)
+            link->secret->proven = true;
+        key->fate = KEY_REFUSED;
+        key->why = answered ? "not accepted" : link_error_text(link);
+    }
+    link_say(link, "%s: %s", key->label, key->why);
+    agent_sign_free(link->sign);
+    link->sign = NULL;
+    link->secret = NULL;
+    link->key = NULL;
+}
+
+/* Called by the library again and again until the agent has answered; it frees what it gets. */
+static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
+{
+    struct link *link = *abstract;
+    size_t len;
+
+    (void)session;
+    if (!link->sign)
+        link->sign = agent_sign_begin(link->key->agent_id, data, data_len);
+    switch (agent_sign_state(link->sign)) {
+    case SIGN_WAITING:
+        link_waits(link, true);
+        return LIBSSH2_ERROR_EAGAIN;
+    case SIGN_FAILED:
+        return LIBSSH2_ERROR_AGENT_PROTOCOL;
+    case SIGN_DONE:
+        break;
+    }
+    const unsigned char *bytes = agent_sign_bytes(link->sign, &len);
+    *sig = xcalloc(1, len + 1);
+    memcpy(*sig, bytes, len);
+    *sig_len = len;
+    return 0;
+}
+
+static int try_agent_key(struct link *link, const struct agent_key *key)
+{
+    void *abstract = link;
+
+    return libssh2_userauth_publickey(link->ssh, link->user, key->blob, key->blob_len, on_sign,
+                                      &abstract);
+}
+
+static bool step_keys(struct link *link)
+{
+    unsigned user_len = (unsigned)strlen(link->user);
+    int rc;
+
+    if (!link->key) {
+        link->key = login_list_next(&link->list);
+        if (!link->key) {
+            /* Asking what else there is counts as one more try: the last, after so many. */
+            if (login_list_tried(&link->list) < LOGIN_TRIES_MAX)
+                link->step = LOGIN_METHODS;
+            else
+                login_failed(link);
+            return true;
+        }
+    }
+    struct login_key *key = link->key;
+    enum opened opened = key_is_open(link, key);
+    link_waits(link, opened == KEY_WAITS);
+    if (opened == KEY_WAITS)
+        return false;
+    if (opened == KEY_CLOSED) {
+        link_say(link, "%s: %s", key->label, key->why);
+        link->key = NULL;
+        return true;
+    }
+    if (key->agent_id)
+        rc = try_agent_key(link, key->agent_id);
+    else
+        rc = libssh2_userauth_publickey_frommemory(link->ssh, link->user, user_len, NULL, 0,
+                                                   key->file.text, key->file.text_len,
+                                                   /* never NULL: 1.10 measures its length */
+                                                   link->secret ? link->secret->text : "");
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    if (rc == 0) {
+        key->fate = KEY_ACCEPTED;
+        if (link->secret)
+            link->secret->proven = true;
+        link->secret = NULL;
+        agent_sign_free(link->sign);
+        link->sign = NULL;
+        login_done(link,
+                   key->agent_id ? key->label : arena_printf(&link->arena, "key %s", key->label));
+    } else {
+        key_failed(link, rc);
+        if (wire_trouble(link->wire) || link->goodbye)
+            login_failed(link);
+    }
+    return true;
+}
+
+static bool methods_have(const struct link *link, const char *name)
+{
+    return link->methods && strstr(link->methods, name) != NULL;
+}
+
+static bool step_methods(struct link *link)
+{
+    char *methods = libssh2_userauth_list(link->ssh, link->user, (unsigned)strlen(link->user));
+
+    if (!methods) {
+        if (libssh2_session_last_errno(link->ssh) == LIBSSH2_ERROR_EAGAIN)
+            return false;
+        if (libssh2_userauth_authenticated(link->ssh))
+            login_done(link, "no key at all: the server asks for none");
+        else
+            login_failed(link);
+        return true;
+    }
+    link->methods = link_server_text(link, methods, strlen(methods));
+    bool password = methods_have(link, "password");
+    if (link->options->ask && (password || methods_have(link, "keyboard-interactive")))
+        link->step = password ? LOGIN_PASSWORD : LOGIN_DIALOGUE;
+    else
+        login_failed(link);
+    return true;
+}
+
+/* Every question that is not echoed gets the password; the library frees the answers. */
+static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(on_questions)
+{
+    const struct link *link = *abstract;
+
+    (void)name;
+    (void)name_len;
+    (void)instruction;
+    (void)instruction_len;
+    for (int i = 0; i < num_prompts; i++) {
+        const char *text = prompts[i].echo ? "" : link->secret->text;
+        size_t len = strlen(text);
+        responses[i].text = xcalloc(1, len + 1);
+        memcpy(responses[i].text, text, len);
+        responses[i].length = (unsigned)len;
+    }
+}
+
+static bool step_password(struct link *link)
+{
+    unsigned user_len = (unsigned)strlen(link->user);
+    bool dialogue = link->step == LOGIN_DIALOGUE;
+    int rc;
+
+    if (!link->secret) {
+        const char *who =
+            arena_printf(&link->arena, "password for %s@%s", text_shown(&link->arena, link->user),
+                         text_shown(&link->arena, link->id.name));
+        struct secret *s =
+            link_ask(link, arena_printf(&link->arena, "%s port %d", who, link->id.port), who);
+        bool waits = s->state == SECRET_UNKNOWN || s->state == SECRET_ASKED;
+        link_waits(link, waits);
+        if (waits)
+            return false;
+        if (s->state == SECRET_REFUSED) {
+            login_failed(link);
+            return true;
+        }
+        link->secret = s;
+    }
+    if (dialogue)
+        rc =
+            libssh2_userauth_keyboard_interactive_ex(link->ssh, link->user, user_len, on_questions);
+    else
+        rc = libssh2_userauth_password_ex(link->ssh, link->user, user_len, link->secret->text,
+                                          (unsigned)strlen(link->secret->text), NULL);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    if (rc == 0) {
+        link->secret->proven = true;
+        link->secret = NULL;
+        login_done(link, "a password");
+    } else if (!dialogue && !wire_trouble(link->wire) &&
+               methods_have(link, "keyboard-interactive")) {
+        link->step = LOGIN_DIALOGUE;
+    } else {
+        link->methods =
+            arena_printf(&link->arena, "%s; the password was not accepted", link->methods);
+        login_failed(link);
+    }
+    return true;
+}
+
+bool login_step(struct link *link)
+{
+    switch (link->step) {
+    case LOGIN_AGENT:
+        return step_agent(link);
+    case LOGIN_KEYS:
+        return step_keys(link);
+    case LOGIN_METHODS:
+        return step_methods(link);
+    case LOGIN_PASSWORD:
+    case LOGIN_DIALOGUE:
+        return step_password(link);
+    }
+    return false;
+}

@@ -1,0 +1,120 @@
+/* backup.c -- the stages that look for backups and wait for them. */
+#include "stages/stages.h"
+
+#include "base/text.h"
+#include "stages/backup/partial.h"
+#include "db/server.h"
+
+#define NO_DATABASE "the recipe names no database to look at"
+
+/* A migration that begins now and a backup that starts in a moment. */
+static bool warn_of_next(struct run *r, size_t host, struct err *err)
+{
+    struct schedule next;
+
+    if (!foresee_look(r, host, 0, &next, err))
+        return false;
+    const char *warning = foresee_warning(r, &next);
+    if (warning)
+        run_warn(r, r->recipe->hosts[host].name, "%s", warning);
+    return true;
+}
+
+bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
+{
+    long long before = r->behind_backup_ms;
+
+    /* Who resumes has not looked: backup-detect is done. */
+    if (!server_of(r->recipe))
+        r->skip_backup = NO_DATABASE;
+    if (r->nothing_pending || r->skip_backup) {
+        /* Without a mark: a resume finds it out again. */
+        r->skipped = r->no_migrate        ? PASSED_OVER
+                     : r->nothing_pending ? "nothing is pending"
+                                          : r->skip_backup;
+        return true;
+    }
+    /* For those who look from outside: it waits. */
+    if ((r->backup_seen || r->recipe->backup.clearance_ms) && !run_put_mark(r, s, "begun", err))
+        return false;
+    if (!wait_until_clear(r, s, s->hosts[0], r->recipe->backup.clearance_ms > 0, err) ||
+        !warn_of_next(r, s->hosts[0], err))
+        return false;
+    r->detail = r->behind_backup_ms > before
+                    ? arena_printf(r->arena, "clear after %s",
+                                   text_span(r->arena, r->behind_backup_ms - before))
+                : r->backup_stopped ? "clear: what was in the way was stopped"
+                                    : "no backup in the way";
+    return run_put_mark(r, s, "done", err);
+}
+
+/* Nothing under migrate.paths has changed since the last run that migrated. */
+static bool is_unchanged(const struct run *r, size_t host)
+{
+    const char *digest = r->plan->what.migrate_digest;
+    const char *was = r->sites[host].migrated_digest;
+
+    return !r->force && *digest && was && strcmp(digest, was) == 0;
+}
+
+static bool ask_pending(struct run *r, size_t host, struct err *err)
+{
+    const char *names = NULL;
+
+    if (is_unchanged(r, host)) {
+        r->pending = 0;
+        r->detail = "nothing pending: unchanged since the last migration";
+    } else {
+        if (!migrate_pending(r, host, run_folder(r, host), &r->pending, &names, err))
+            return false;
+        r->detail = pending_text(r->arena, r->pending, names);
+    }
+    r->nothing_pending = r->pending == 0;
+    return true;
+}
+
+bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
+{
+    size_t host = s->hosts[0];
+    const char *mark = site_mark(&r->sites[host], "migrate");
+    const struct backup *passed;
+    struct backups now;
+    size_t n;
+
+    if (r->nothing_pending) {
+        r->skipped = r->no_migrate ? PASSED_OVER : "nothing is pending";
+        return true;
+    }
+    if (mark && strcmp(mark, "begun") == 0) {
+        /* It may be running at this moment: it is taken up, not held up. */
+        r->skip_backup = r->skipped = "the migration has begun already";
+        return true;
+    }
+    if (!ask_pending(r, host, err))
+        return false;
+    if (r->nothing_pending)
+        return true;
+    if (!server_of(r->recipe)) {
+        r->skip_backup = NO_DATABASE;
+        return run_put_mark(r, s, "done", err);
+    }
+    if (mark && !backup_end_own(r, host, err))
+        return false;
+    if (!backup_look(r, host, &now, err) || !partial_pass(r, host, &now, &passed, err))
+        return false;
+    const struct backup *b = backups_first(&now, &n);
+    if (now.why) {
+        if (!backup_unknown(r, host,
+                            arena_printf(r->arena, "could not look for backups: %s", now.why),
+                            server_of(r->recipe)->unguarded, err))
+            return false;
+        r->skip_backup = COULD_NOT_LOOK;
+    }
+    r->backup_seen = b != NULL;
+    r->detail = arena_printf(r->arena, "%s; %s", r->detail,
+                             now.why  ? "could not look for backups"
+                             : b      ? backup_text(r, b)
+                             : passed ? partial_passed(r, passed)
+                                      : "no backup in the way");
+    return run_put_mark(r, s, "done", err);
+}

@@ -1,0 +1,180 @@
+#include "stages/backup/partial.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "core/jobs.h"
+#include "stages/scripts.h"
+#include "db/server.h"
+
+enum { LOOK_MS = 30000, TOGETHER_S = 10, OPEN_S = 10, DUMPS_MAX = 1000 };
+
+static bool is_dump(const struct backup *b)
+{
+    return strcmp(b->kind, "pg_dump") == 0 && b->query;
+}
+
+static bool reads(const struct backup *b)
+{
+    return strncmp(b->query, "COPY ", 5) == 0 || strncmp(b->query, "FETCH ", 6) == 0;
+}
+
+/* One after the other, the workers of a parallel dump too. */
+static bool takes_locks(const struct backup *b)
+{
+    return strncmp(b->query, "LOCK TABLE ", 11) == 0;
+}
+
+static bool holds_few(const struct backup *b)
+{
+    return b->locked >= 0 && b->locked * 5 < b->tables * 4;
+}
+
+/* Of one parallel dump: the leader holds all of its tables and reads none, each worker holds the
+ * one that it reads. */
+static bool is_leader_of(const struct backup *leader, const struct backup *worker)
+{
+    if (!is_dump(leader) || reads(leader) || !reads(worker) || worker->locked > 1 ||
+        strcmp(leader->user, worker->user) != 0)
+        return false;
+    return leader->since_unix < 0 || worker->since_unix < 0 ||
+           llabs(leader->since_unix - worker->since_unix) <= TOGETHER_S;
+}
+
+/* It has taken all its locks when it reads; before, few of them say nothing. */
+static bool is_partial(const struct backups *all, const struct backup *b)
+{
+    if (!is_dump(b) || !holds_few(b) || takes_locks(b))
+        return false;
+    bool with_workers = false;
+    for (size_t i = 0; i < all->n; i++) {
+        const struct backup *one = &all->v[i];
+        if (one == b || !is_dump(one))
+            continue;
+        if (is_leader_of(one, b) && !holds_few(one))
+            return false;
+        with_workers = with_workers || is_leader_of(b, one);
+    }
+    return reads(b) || with_workers;
+}
+
+void partial_mark(struct backups *b)
+{
+    size_t dumps = 0;
+
+    for (size_t i = 0; i < b->n; i++)
+        dumps += is_dump(&b->v[i]);
+    /* Each is held against each.  Where there are more than any parallel dump has, none is taken
+     * for one of a few tables: a migration waits for all of them. */
+    for (size_t i = 0; dumps <= DUMPS_MAX && i < b->n; i++)
+        b->v[i].partial = is_partial(b, &b->v[i]);
+}
+
+bool partial_is_open(const struct backup *b)
+{
+    return is_dump(b) && !b->partial && !reads(b) && holds_few(b) && b->running_s >= 0 &&
+           b->running_s < OPEN_S;
+}
+
+/* Of what is new in the release a file that mentions CONCURRENTLY: "" for none, NULL when that
+ * could not be seen.  Asked of the host once. */
+static bool concurrently(struct run *r, size_t host, const char **ret, struct err *err)
+{
+    const struct strs *paths = &r->recipe->migrate.paths;
+    const char *list = paths->n ? strs_joined(r->arena, paths, "\n") : ".";
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    quote_assign(&b, "where", run_folder(r, host));
+    quote_assign(&b, "paths", list);
+    quote_assign(&b, "command", r->recipe->migrate.run ? r->recipe->migrate.run : "");
+    struct reply reply = run_look(r, host, &b, script_concurrently, LOOK_MS);
+    *ret = NULL;
+    if (reply.kind == REPLY_TIMEOUT)
+        return true;
+    if (!run_judge(r, host, &reply, err))
+        return false;
+    const char *file = answer_value(r->arena, reply.out, "file");
+    if (answer_value(r->arena, reply.out, "looked"))
+        *ret = file ? arena_strdup(run_kept(r), run_redact(r, file)) : "";
+    return true;
+}
+
+static const char *met_as(struct run *r, long pid, const char *transaction)
+{
+    return arena_printf(r->arena, "%ld %s", pid, transaction);
+}
+
+static const char *name_of(struct run *r, const struct backup *b)
+{
+    return met_as(r, b->pid, arena_strndup(r->arena, b->identity, strcspn(b->identity, " ")));
+}
+
+static bool is_met(struct run *r, const struct backup *b)
+{
+    return strs_has(&r->met, name_of(r, b));
+}
+
+void partial_meet(struct run *r, const struct blockers *met)
+{
+    for (size_t i = 0; i < met->n; i++)
+        if (strcmp(met->v[i].kind, "backup") == 0)
+            strs_add(run_kept(r), &r->met,
+                     arena_strdup(run_kept(r), met_as(r, met->v[i].pid, met->v[i].vxid)));
+    /* A wait may be shorter than the time between two looks of the watch: any of them, then. */
+    for (size_t i = 0; !met->n && i < r->passed.n; i++)
+        if (!strs_has(&r->met, r->passed.v[i]))
+            strs_add(run_kept(r), &r->met, r->passed.v[i]);
+}
+
+/* A statement of it that waits is ended, whoever looks; and the recipe does not say otherwise. */
+static bool may_pass(const struct run *r)
+{
+    return r->recipe->backup.partial == PARTIAL_PROCEED && r->recipe->migrate.lock_timeout_ms > 0 &&
+           r->server_version >= server_of(r->recipe)->bounded_since;
+}
+
+bool partial_pass(struct run *r, size_t host, struct backups *b, const struct backup **ret_passed,
+                  struct err *err)
+{
+    *ret_passed = NULL;
+    for (size_t i = 0; i < b->n; i++) {
+        struct backup *one = &b->v[i];
+        if (!one->blocks_migrations || !one->partial || !one->identity || !may_pass(r) ||
+            is_met(r, one))
+            continue;
+        if (!r->concurrently_asked && !concurrently(r, host, &r->concurrently, err))
+            return false;
+        r->concurrently_asked = true;
+        if (!r->concurrently || *r->concurrently)
+            return true;
+        if (!strs_has(&r->passed, name_of(r, one)))
+            strs_add(run_kept(r), &r->passed, arena_strdup(run_kept(r), name_of(r, one)));
+        one->blocks_migrations = false;
+        *ret_passed = *ret_passed ? *ret_passed : one;
+    }
+    return true;
+}
+
+const char *partial_passed(struct run *r, const struct backup *b)
+{
+    return arena_printf(r->arena,
+                        "%s, holds %ld of %ld tables: waited for only if the migration needs one of"
+                        " them",
+                        backup_text(r, b), b->locked, b->tables);
+}
+
+const char *partial_note(struct run *r, const struct backup *b)
+{
+    const char *why = "which of them the migration needs cannot be known";
+
+    if (b->identity && is_met(r, b))
+        why = "and the migration needs one of them";
+    else if (r->recipe->backup.partial == PARTIAL_WAIT)
+        why = "and the recipe says to wait for it (backup.partial)";
+    else if (r->concurrently_asked && !r->concurrently)
+        why = "and whether the migration does anything CONCURRENTLY could not be seen";
+    else if (r->concurrently_asked && *r->concurrently)
+        why =
+            arena_printf(r->arena, "and %s does something CONCURRENTLY, which waits for every dump",
+                         r->concurrently);
+    return arena_printf(r->arena, "it holds %ld of %ld tables, %s", b->locked, b->tables, why);
+}

@@ -1,0 +1,473 @@
+/* backups.c -- which backups run, and what else would hold up a migration.
+ *
+ * Of PostgreSQL: pg_dump holds a share lock on every table until it ends; ALTER TABLE waits for it,
+ * and every other query on that table then waits behind the ALTER TABLE.  A dump whose transaction
+ * was cancelled may stay connected until its client reads again: it has no virtual transaction,
+ * holds no lock, and is in nobody's way. */
+#include "stages/backup/running.h"
+
+#include "base/number.h"
+#include "base/text.h"
+#include "stages/migrate/blockers.h"
+#include "db/client.h"
+#include "stages/backup/partial.h"
+#include "stages/stages.h"
+
+enum { FIELDS = 15, DUMPS_MAX = 50, MAYBE_LOOKS = 3, MAYBE_MS = 150, TABLES_MAX = 100000000 };
+
+enum { VERSION_MAX = 99999999 };
+
+/* One row, cut into its fields. */
+struct row {
+    const char *field[FIELDS];
+    size_t n;
+};
+
+static struct row cut_row(struct arena *a, const char *text, size_t len)
+{
+    struct row row = {.n = 0};
+    const char *end = text + len;
+
+    while (row.n < FIELDS) {
+        size_t part = 0;
+        while (text + part < end && text[part] != '\037')
+            part++;
+        row.field[row.n++] = arena_strndup(a, text, part);
+        if (text + part == end)
+            break;
+        text += part + 1;
+    }
+    for (size_t i = row.n; i < FIELDS; i++)
+        row.field[i] = "";
+    return row;
+}
+
+/* Runs SQL on the database's host.  *ret_why is NULL, or says why the database did not answer, and
+ * the rows are those from before; false only when the host itself was lost. */
+static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_rows, size_t *ret_n,
+                const char **ret_why, struct err *err)
+{
+    struct strs lines;
+
+    *ret_rows = NULL;
+    *ret_n = 0;
+    if (!db_ask(r, host, sql, &lines, ret_why, err))
+        return false;
+    *ret_rows = arena_array(r->arena, lines.n + 1, sizeof **ret_rows);
+    for (; *ret_n < lines.n; ++*ret_n)
+        (*ret_rows)[*ret_n] = cut_row(r->arena, lines.v[*ret_n], strlen(lines.v[*ret_n]));
+    return true;
+}
+
+/* -1 for what is none. */
+static long pid_of(const char *s)
+{
+    return (long)number_or(s, NUMBER_ID_MAX, -1);
+}
+
+/* Identity as it goes back into SQL: virtual transaction, start in microseconds (or nothing),
+ * and whether this role may end it: yes, no, or super (not, since it is a superuser's). */
+static const char *identity_of(struct arena *a, const struct row *row)
+{
+    if (!db_is_vxid(row->field[3]) && !db_is_number(row->field[4]))
+        return NULL;
+    return arena_printf(a, "%s %s %s", db_is_vxid(row->field[3]) ? row->field[3] : "-",
+                        db_is_number(row->field[4]) ? row->field[4] : "-", row->field[10]);
+}
+
+/* Only of one that has an identity. */
+static struct db_session session_of(struct arena *a, const struct backup *b)
+{
+    const char *start = b->identity + strcspn(b->identity, " ") + 1;
+
+    return (struct db_session){b->pid, arena_strndup(a, b->identity, strcspn(b->identity, " ")),
+                               arena_strndup(a, start, strcspn(start, " "))};
+}
+
+static struct backup backup_of(struct run *r, const struct row *row)
+{
+    long long since_us = number_or(row->field[4], NUMBER_UNIX_MAX * 1000000, -1);
+
+    return (struct backup){
+        .kind = row->field[1],
+        .pid = pid_of(row->field[2]),
+        .identity = identity_of(r->arena, row),
+        .since_unix = since_us < 0 ? -1 : since_us / 1000000,
+        .running_s = db_seconds(row->field[5]),
+        .database = row->field[6],
+        .user = run_redact(r, row->field[7]),
+        .application = run_redact(r, row->field[8]),
+        .query =
+            *row->field[11] ? blocker_statement(r->arena, run_redact(r, row->field[11])) : NULL,
+        .percent = -1,
+        .eta_s = -1,
+        .copied = -1,
+        .client_port =
+            strcmp(row->field[12], "-1") == 0 ? -1 : (long)number_or(row->field[12], 65535, 0),
+        .locked = (long)number_or(row->field[13], TABLES_MAX, -1),
+        .tables = (long)number_or(row->field[14], TABLES_MAX, -1),
+        .blocks_migrations = strcmp(row->field[9], "yes") == 0,
+    };
+}
+
+static int by_pid(const void *x, const void *y)
+{
+    const struct backup *a = *(struct backup *const *)x;
+    const struct backup *b = *(struct backup *const *)y;
+
+    return a->pid != b->pid ? (a->pid < b->pid ? -1 : 1) : a < b ? -1 : a > b;
+}
+
+/* The sessions in the order of their pids, so that rows about them find them by halving. */
+static struct backup **ordered(struct arena *a, const struct backups *b)
+{
+    struct backup **v = arena_array(a, b->n + 1, sizeof *v);
+
+    for (size_t i = 0; i < b->n; i++)
+        v[i] = &b->v[i];
+    if (b->n)
+        qsort(v, b->n, sizeof *v, by_pid);
+    return v;
+}
+
+/* "copied PID BYTES" and "since PID SECONDS" */
+static void take_number(struct backup **v, size_t n, const struct row *row)
+{
+    bool copied = strcmp(row->field[0], "copied") == 0;
+    long long number = number_or(row->field[2], copied ? NUMBER_BYTES_MAX : NUMBER_UNIX_MAX, -1);
+    long pid = pid_of(row->field[1]);
+    size_t low = 0; /* the first that is not before it */
+
+    if (pid < 0 || number < 0)
+        return;
+    for (size_t high = n; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (v[middle]->pid < pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == n || v[low]->pid != pid)
+        return;
+    if (copied)
+        v[low]->copied = number;
+    else if (v[low]->since_unix < 0)
+        v[low]->since_unix = number;
+}
+
+/* Asks in the words of the server's version, which is kept.  Who is too old for the first words
+ * has told it before the error, and is asked once more. */
+static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *ret_n,
+                     const char **ret_why, struct err *err)
+{
+    const struct server *server = server_of(r->recipe);
+
+    for (int asked = 1;; asked++) {
+        const char *sql = server->look(r->arena, server_own(r), r->server_version);
+        *ret_n = 0;
+        if (!sql) {
+            *ret_why = arena_printf(r->arena, "%s is too old for crelease", server_text(r));
+            return true;
+        }
+        if (!ask(r, host, sql, ret_rows, ret_n, ret_why, err))
+            return false;
+        long was = r->server_version;
+        long long version;
+        for (size_t i = 0; i < *ret_n; i++)
+            if (strcmp((*ret_rows)[i].field[0], "version") == 0 &&
+                number_read((*ret_rows)[i].field[1], VERSION_MAX, &version))
+                r->server_version = (long)version;
+        if (!*ret_why || r->server_version == was || asked == 2)
+            return true;
+    }
+}
+
+static bool look_once(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
+                      struct err *err)
+{
+    struct row *rows;
+    size_t n;
+
+    *ret = (struct backups){0};
+    *ret_own = (struct backups){0};
+    if (!ask_look(r, host, &rows, &n, &ret->why, err))
+        return false;
+    n = ret->why ? 0 : n;
+    ret->v = arena_array(r->arena, n + 1, sizeof *ret->v);
+    ret_own->v = arena_array(r->arena, n + 1, sizeof *ret_own->v);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(rows[i].field[0], "session") == 0 && db_is_number(rows[i].field[2])) {
+            struct backups *to = strcmp(rows[i].field[1], "own") == 0 ? ret_own : ret;
+            to->v[to->n++] = backup_of(r, &rows[i]);
+        }
+    }
+    struct backup **by = ordered(r->arena, ret);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].field[0], "copied") == 0 || strcmp(rows[i].field[0], "since") == 0)
+            take_number(by, ret->n, &rows[i]);
+    return true;
+}
+
+bool backup_is_same(const struct backup *a, const struct backup *b)
+{
+    return a->pid == b->pid && a->identity && b->identity && strcmp(a->identity, b->identity) == 0;
+}
+
+struct backup backup_copy(struct arena *a, const struct backup *b)
+{
+    struct backup copy = *b;
+    const char **const texts[] = {&copy.kind,        &copy.identity, &copy.database, &copy.user,
+                                  &copy.application, &copy.query,    &copy.eta_from, &copy.output};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (*texts[i])
+            *texts[i] = arena_strdup(a, *texts[i]);
+    copy.pipeline = (struct strs){0};
+    for (size_t i = 0; i < b->pipeline.n; i++)
+        strs_add(a, &copy.pipeline, arena_strdup(a, b->pipeline.v[i]));
+    return copy;
+}
+
+static struct backup *find(struct backup *v, size_t n, const struct backup *one)
+{
+    for (size_t i = 0; i < n; i++)
+        if (backup_is_same(&v[i], one))
+            return &v[i];
+    return NULL;
+}
+
+static void remember(struct run *r, const struct backup *b)
+{
+    if (!r->dumps)
+        r->dumps = arena_array(run_kept(r), DUMPS_MAX, sizeof *r->dumps);
+    struct backup *was = find(r->dumps, r->n_dumps, b);
+    if (!was && (!b->identity || r->n_dumps == DUMPS_MAX))
+        return;
+    /* Its texts stay what they were: it is looked at every second, maybe for a day. */
+    if (!was) {
+        was = &r->dumps[r->n_dumps++];
+        *was = backup_copy(run_kept(r), b);
+    } else {
+        struct backup now = *b;
+        now.identity = was->identity;
+        now.database = was->database;
+        now.user = was->user;
+        *was = now;
+    }
+    was->query = was->eta_from = was->output = NULL;
+    was->pipeline = (struct strs){0};
+    was->kind = was->application = server_of(r->recipe)->dump;
+    was->blocks_migrations = true;
+    if (b->running_s >= 0)
+        was->running_s = b->running_s - loop_now() / 1000;
+}
+
+static struct backup remembered(const struct backup *was)
+{
+    struct backup b = *was;
+
+    b.running_s += loop_now() / 1000;
+    b.query = NULL;
+    return b;
+}
+
+/* Of those that may be a dump, the ones that were seen to be one; the others are left out, unless
+ * they still may be.  Returns how many these are. */
+static size_t settle(struct run *r, struct backups *b, bool keep)
+{
+    const struct server *server = server_of(r->recipe);
+    size_t n = 0;
+    size_t open = 0;
+
+    for (size_t i = 0; i < b->n; i++) {
+        struct backup one = b->v[i];
+        const struct backup *was = find(r->dumps, r->n_dumps, &one);
+        bool maybe = strcmp(one.kind, "maybe") == 0;
+        if (server->lasts && server_is_dump(server, one.kind))
+            remember(r, &one);
+        else if (was && (maybe || strcmp(one.kind, "dump-like") == 0))
+            one = remembered(was);
+        maybe = strcmp(one.kind, "maybe") == 0;
+        open += maybe;
+        if (!maybe || keep)
+            b->v[n++] = one;
+    }
+    b->n = n;
+    return open;
+}
+
+/* A dump that was seen, shows nothing of what it does, and is still connected. */
+static bool add_silent(struct run *r, size_t host, struct backups *b, struct err *err)
+{
+    struct db_session *sessions = arena_array(r->arena, r->n_dumps + 1, sizeof *sessions);
+    struct backup *silent = arena_array(r->arena, r->n_dumps + 1, sizeof *silent);
+    struct strs rows;
+    const char *why;
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->n_dumps; i++) {
+        if (find(b->v, b->n, &r->dumps[i]))
+            continue;
+        silent[n] = r->dumps[i];
+        sessions[n++] = session_of(r->arena, &r->dumps[i]);
+    }
+    const char *sql =
+        n ? server_of(r->recipe)->there(r->arena, r->server_version, sessions, n) : NULL;
+    if (!sql)
+        return true;
+    if (!db_ask(r, host, sql, &rows, &why, err))
+        return false;
+    struct backup *all = arena_array(r->arena, b->n + n, sizeof *all);
+    for (size_t i = 0; i < b->n; i++)
+        all[i] = b->v[i];
+    b->v = all;
+    for (size_t i = 0; i < rows.n; i++)
+        for (size_t k = 0; k < n; k++)
+            if (pid_of(db_field(r->arena, rows.v[i], 1)) == silent[k].pid)
+                b->v[b->n++] = remembered(&silent[k]);
+    return true;
+}
+
+/* Between two tables a dump does nothing by which it could be told from somebody's transaction.  It
+ * is looked at a few times more; then its host is asked whether a dump runs there. */
+bool backup_look_all(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
+                     struct err *err)
+{
+    size_t open = 1;
+
+    for (int i = 0; open && i < MAYBE_LOOKS; i++) {
+        if (i)
+            loop_turn(r->loop, loop_now() + MAYBE_MS);
+        if (!look_once(r, host, ret, ret_own, err))
+            return false;
+        open = settle(r, ret, true);
+    }
+    bool dumps = open == 1 && trace_has_client(r, host, server_of(r->recipe)->dump);
+    for (size_t i = 0; dumps && i < ret->n; i++)
+        if (strcmp(ret->v[i].kind, "maybe") == 0)
+            remember(r, &ret->v[i]);
+    settle(r, ret, false);
+    partial_mark(ret);
+    return ret->why || !r->n_dumps || add_silent(r, host, ret, err);
+}
+
+bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *err)
+{
+    struct backups own;
+
+    return backup_look_all(r, host, ret, &own, err);
+}
+
+bool backup_signal(struct run *r, size_t host, const struct backup *b, enum way way,
+                   size_t *ret_signalled, struct err *err)
+{
+    struct row *rows;
+    size_t n;
+    const char *why;
+
+    if (!b->identity)
+        return true;
+    struct db_session session = session_of(r->arena, b);
+    const char *sql = server_of(r->recipe)->end(r->arena, r->server_version, &session, NULL, way);
+    if (!sql)
+        return true;
+    if (!ask(r, host, sql, &rows, &n, &why, err))
+        return false;
+    *ret_signalled += n;
+    if (why)
+        run_warn(r, r->recipe->hosts[host].name, "pid %ld could not be signalled: %s", b->pid, why);
+    return true;
+}
+
+bool backup_end_own(struct run *r, size_t host, struct err *err)
+{
+    struct backups others;
+    struct backups own;
+
+    if (!backup_look_all(r, host, &others, &own, err))
+        return false;
+    for (size_t i = 0; i < own.n; i++) {
+        run_warn(r, r->recipe->hosts[host].name,
+                 "a statement of an earlier attempt was still in the database (pid %ld): ended",
+                 own.v[i].pid);
+        size_t ended = 0;
+        if (!backup_signal(r, host, &own.v[i], WAY_END, &ended, err))
+            return false;
+    }
+    return true;
+}
+
+long long backup_database_size(struct run *r, size_t host)
+{
+    struct err ignored = {.arena = r->arena};
+    struct row *rows;
+    size_t n;
+    const char *why;
+
+    if (!ask(r, host, server_of(r->recipe)->size, &rows, &n, &why, &ignored) || why)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].field[0], "size") == 0)
+            return number_or(rows[i].field[1], NUMBER_BYTES_MAX, -1);
+    return -1;
+}
+
+bool backup_is_lock(const struct backup *b)
+{
+    return strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0;
+}
+
+struct backup *backups_first(const struct backups *b, size_t *ret_n)
+{
+    struct backup *first = NULL;
+
+    *ret_n = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        if (!b->v[i].blocks_migrations)
+            continue;
+        first = first ? first : &b->v[i];
+        ++*ret_n;
+    }
+    return first;
+}
+
+const char *backup_waiter(const struct backup *b)
+{
+    return b->partial ? "a migration of a table that it holds" : "a migration";
+}
+
+const char *backup_text(struct run *r, const struct backup *b)
+{
+    if (!b->pid)
+        return "a backup that is to start";
+    bool lock = backup_is_lock(b);
+    const char *text =
+        arena_printf(r->arena, "%s of %s by %s%s%s, pid %ld", b->kind, b->database, b->user,
+                     lock ? " as " : "", lock ? b->application : "", b->pid);
+
+    return b->running_s < 0 ? text
+                            : arena_printf(r->arena, "%s, for %s", text,
+                                           text_span(r->arena, b->running_s * 1000));
+}
+
+bool backup_in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err)
+{
+    return err_set(err, ERR_BACKUP, "%s is in the way: %s", backup_text(r, b), why);
+}
+
+bool backup_unknown(struct run *r, size_t host, const char *what, const char *then, struct err *err)
+{
+    const char *name = r->recipe->hosts[host].name;
+
+    if (r->recipe->backup.unknown == UNKNOWN_ABORT) {
+        if (r->begun)
+            strs_add(run_kept(r), &r->failure.next,
+                     arena_printf(r->arena, "'%s' once it is fixed, then '%s'",
+                                  run_hint(r, "check", NULL), run_hint(r, "resume", NULL)));
+        return err_set(err, ERR_BACKUP,
+                       "%s: %s, and the recipe says to stop then (backup.unknown: abort)", name,
+                       what);
+    }
+    run_warn(r, name, "%s; %s", what, then);
+    return true;
+}

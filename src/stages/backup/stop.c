@@ -1,0 +1,495 @@
+/* stop.c -- a backup is stopped: may it be, its client, its output, the record. */
+#include "stages/stages.h"
+
+#include "base/limits.h"
+#include "base/number.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "edge/clock.h"
+#include "stages/scripts.h"
+#include "db/server.h"
+
+struct stop {
+    const char *why;     /* policy, option, limit, key */
+    const char *record;  /* of the record's line */
+    const char *outputs; /* lines "INODE PATH" */
+    size_t n_termed;     /* so many of its processes were told to end */
+};
+
+enum {
+    CLIENT_MS = 3000, /* what a client may take to end, told to by TERM */
+    CANCEL_MS = 2000, /* what a cancel may take before the session is ended */
+    END_MS = 10000,
+};
+
+enum { STOP_MS = 120000, FIND_MS = 30000, STOPS_MAX = 50, RECORD_FIELDS = 12 };
+
+static bool is_kind(const struct backup *b, const char *kind)
+{
+    return strcmp(b->kind, kind) == 0;
+}
+
+static const char *last_word(const struct backup *b)
+{
+    const char *blank = b->identity ? strrchr(b->identity, ' ') : NULL;
+
+    return blank ? blank + 1 : "no";
+}
+
+/* Whether the database lets our role end that session. */
+static bool may_end(const struct backup *b)
+{
+    return strcmp(last_word(b), "yes") == 0;
+}
+
+static const char *right_missing(struct run *r, const struct backup *b)
+{
+    return server_of(r->recipe)->right_missing(
+        r->arena, r->server_version, strcmp(last_word(b), "super") == 0,
+        *b->user ? text_shown(r->arena, b->user) : "the dump's role");
+}
+
+/* Fields of the record have neither tabs nor line ends in them. */
+static const char *one_field(struct arena *a, const char *text)
+{
+    char *s = arena_strdup(a, *text ? text : "-");
+
+    for (char *c = s; *c; c++)
+        if ((unsigned char)*c < 0x20)
+            *c = ' ';
+    return s;
+}
+
+static const char *sessions_text(struct run *r, const struct backups *b)
+{
+    struct strs lines = {0};
+
+    for (size_t i = 0; i < b->n; i++) {
+        const struct backup *one = &b->v[i];
+        if (!one->blocks_migrations || !server_is_dump(server_of(r->recipe), one->kind))
+            continue;
+        strs_add(r->arena, &lines,
+                 arena_printf(
+                     r->arena, "%s %s %s\n", one->kind,
+                     one->client_port ? arena_printf(r->arena, "%ld", one->client_port) : "-",
+                     one->since_unix < 0 ? "-" : arena_printf(r->arena, "%lld", one->since_unix)));
+    }
+    return strs_joined(r->arena, &lines, "");
+}
+
+static const struct backup *first_of(const struct backups *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->v[i].blocks_migrations)
+            return &b->v[i];
+    return &b->v[0];
+}
+
+static void values(struct run *r, struct buf *text, const struct backups *b,
+                   const struct stop *stop)
+{
+    quote_assign(text, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(text, "programs", server_of(r->recipe)->programs);
+    quote_assign(text, "sessions", b ? sessions_text(r, b) : "");
+    quote_assign(text, "record", stop ? stop->record : "");
+    quote_assign(text, "outputs", stop && stop->outputs ? stop->outputs : "");
+    quote_assign(text, "aside", r->recipe->backup.set_aside ? "yes" : "");
+    buf_puts(text, "name='' path='' least=''\n");
+}
+
+/* What only looks needs neither a run nor its lock. */
+static bool look(struct run *r, size_t host, const char *verb, const struct backups *b,
+                 const char **ret_out, struct err *err)
+{
+    struct buf text = buf_make(SCRIPT_BYTES_MAX);
+    struct reply reply;
+
+    buf_puts(&text, "run='' epoch='' release='' step='' how=''\n");
+    quote_assign(&text, "deploy_to", r->recipe->hosts[host].deploy_to);
+    quote_assign(&text, "verb", verb);
+    values(r, &text, b, NULL);
+    buf_puts(&text, r->prelude);
+    buf_puts(&text, script_backup_host);
+    buf_puts(&text, script_stop);
+    struct call call = {.host = host, .script = text.text, .payload = -1, .timeout_ms = FIND_MS};
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
+    buf_free(&text);
+    *ret_out = reply.out;
+    return run_judge(r, host, &reply, err);
+}
+
+static bool act(struct run *r, const struct step *s, size_t host, const char *verb, const char *how,
+                const struct backups *b, const struct stop *stop, const char **ret_out,
+                struct err *err)
+{
+    struct buf text = buf_make(SCRIPT_BYTES_MAX);
+    struct reply *replies = NULL;
+
+    quote_assign(&text, "how", how);
+    values(r, &text, b, stop);
+    buf_puts(&text, script_backup_host);
+    buf_puts(&text, script_stop);
+    struct trip trip = {.script = arena_strdup(r->arena, text.text),
+                        .step = s->name,
+                        .verb = verb,
+                        .hosts = &host,
+                        .n_hosts = 1,
+                        .timeout_ms = STOP_MS,
+                        .payload = -1};
+    buf_free(&text);
+    if (!run_scripts(r, &trip, &replies, err))
+        return false;
+    *ret_out = replies[0].out;
+    return true;
+}
+
+static const char *value_of(const char *line, const char *key)
+{
+    size_t n = strlen(key);
+
+    return strncmp(line, key, n) == 0 && line[n] == ' ' ? line + n + 1 : NULL;
+}
+
+/* The next line of an answer; *at moves behind it. */
+static const char *next_line(struct run *r, const char **at)
+{
+    size_t len = strcspn(*at, "\n");
+    const char *line = arena_strndup(r->arena, *at, len);
+
+    *at += len + ((*at)[len] == '\n');
+    return line;
+}
+
+bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person,
+                  const char **ret, struct err *err)
+{
+    const struct server *server = server_of(r->recipe);
+    const struct backup *without = NULL; /* the first that the database does not let us end */
+    const struct backup *all = NULL;
+    bool dump = false;
+    const char *out;
+
+    *ret = NULL;
+    for (size_t i = 0; i < b->n; i++) {
+        const struct backup *one = &b->v[i];
+        if (!one->blocks_migrations)
+            continue;
+        if (is_kind(one, "dump-like") && !by_person)
+            *ret = "it only looks like a dump, and is stopped when a person says so, not by itself "
+                   "(--on-backup=ask,"
+                   " then k)";
+        else if (is_kind(one, "hold") || is_kind(one, "migration"))
+            *ret = arena_printf(
+                r->arena,
+                "it is a '%s', and what runs in it is not stopped by crelease: wait for its end, "
+                "or end it where it runs",
+                one->kind);
+        else if (!is_kind(one, "dump-like") && !server_is_dump(server, one->kind))
+            *ret = arena_printf(r->arena, "it is a '%s', and not stopped by crelease", one->kind);
+        dump = dump || is_kind(one, server->dump);
+        if (server->dump_all && is_kind(one, server->dump_all))
+            all = one;
+        else if (!may_end(one) && !without)
+            without = one;
+    }
+    /* A pg_dumpall ends with its pg_dump; between two of them only its client can be told. */
+    if (*ret || (!without && (!all || dump)))
+        return true;
+    if (!look(r, host, "stop-find", b, &out, err))
+        return false;
+    if (!answer_value(r->arena, out, "client"))
+        *ret = without ? right_missing(r, without)
+                       : "the pg_dumpall is between two databases, and its process is not one of "
+                         "this host that this"
+                         " login may end: end it where it runs";
+    return true;
+}
+
+static const char *record_of(struct run *r, const struct backup *b, const char *why)
+{
+    struct arena *a = r->arena;
+
+    return arena_printf(a, "%s\t%ld\t%s\t%s\t%s\t%s", one_field(a, b->kind), b->pid,
+                        one_field(a, b->database), one_field(a, b->user), why,
+                        one_field(a, r->plan->what.by));
+}
+
+/* Writes down that it is about to be stopped, then tells its client, when that is ours, to end. */
+static bool begin(struct run *r, const struct step *s, size_t host, const struct backups *b,
+                  struct stop *stop, struct err *err)
+{
+    const char *out;
+
+    stop->record = record_of(r, first_of(b), stop->why);
+    struct strs outputs = {0};
+    if (!act(r, s, host, "stop-begin", "", b, stop, &out, err))
+        return false;
+    while (*out) {
+        const char *v;
+        const char *line = next_line(r, &out);
+        if ((v = value_of(line, "output")))
+            strs_add(r->arena, &outputs, arena_printf(r->arena, "%s\n", v));
+        else if (value_of(line, "termed"))
+            stop->n_termed++;
+    }
+    stop->outputs = strs_joined(r->arena, &outputs, "");
+    return true;
+}
+
+/* "VERDICT MOVED PATH" for people. */
+static const char *output_text(struct run *r, const char *v)
+{
+    const char *moved = v + strcspn(v, " ") + 1;
+    const char *deceived = server_of(r->recipe)->deceived;
+    const char *path = text_shown(r->arena, moved + strcspn(moved, " ") + 1);
+
+    if (strncmp(v, "complete ", 9) == 0)
+        return arena_printf(r->arena,
+                            "its output %s is complete all the same: it had come to its end", path);
+    if (strncmp(moved, "gone ", 5) == 0)
+        return arena_printf(
+            r->arena,
+            "its output was %s, which is not there any more: wherever its script has moved"
+            " it, it is incomplete, whatever %s says",
+            path, deceived);
+    const char *text =
+        arena_printf(r->arena, "its output %s is incomplete, whatever %s says", path, deceived);
+    long long at = 0;
+    number_part(moved, strcspn(moved, " "), NUMBER_ID_MAX, &at);
+    if (strncmp(moved, "no ", 3) == 0)
+        return arena_printf(r->arena, "%s, and could not be renamed", text);
+    if (at == 0)
+        return text;
+    return arena_printf(r->arena, "%s, and is %s.incomplete%s now", text, path,
+                        at > 1 ? arena_printf(r->arena, ".%lld", at) : "");
+}
+
+/* Judges what it wrote, sets it aside, writes down how it ended (how: client, cancel, terminate;
+ * ended: by itself), and tells. */
+static bool finish(struct run *r, const struct step *s, size_t host, const struct backup *b,
+                   const struct stop *stop, const char *how, struct err *err)
+{
+    const char *name = r->recipe->hosts[host].name;
+    bool ended = strcmp(how, "ended") == 0;
+    struct stop last = *stop;
+    const char *out;
+    bool named = false;
+
+    if (ended)
+        last.outputs = ""; /* what ended by itself is its own affair */
+    if (!act(r, s, host, "stop-end", how, NULL, &last, &out, err))
+        return false;
+    if (ended) {
+        run_warn(r, name, "%s was already gone when it was to be stopped; nothing was stopped",
+                 backup_text(r, b));
+        return true;
+    }
+    r->backup_stopped = true;
+    while (*out) {
+        const char *v = value_of(next_line(r, &out), "output");
+        if (v && strchr(v, ' ') && strchr(strchr(v, ' ') + 1, ' ')) {
+            run_warn(r, name, "stopped %s; %s", backup_text(r, b), output_text(r, v));
+            named = true;
+        }
+    }
+    if (!named)
+        run_warn(r, name,
+                 "stopped %s; its output file, which could not be seen from here, is incomplete, "
+                 "whatever"
+                 " gzip -t says",
+                 backup_text(r, b));
+    if (!r->recipe->backup.rerun)
+        run_warn(r, name,
+                 "the backup is not started again: do so when the deploy is over (backup.rerun:"
+                 " true does it)");
+    return true;
+}
+
+/* What a server answers to a signal proves nothing, so the locks are looked at after each step. */
+
+/* One of those that blocked does so still. */
+static bool is_one_left(const struct backups *was, const struct backups *now)
+{
+    for (size_t i = 0; i < was->n; i++)
+        for (size_t k = 0; was->v[i].blocks_migrations && k < now->n; k++)
+            if (now->v[k].blocks_migrations && backup_is_same(&was->v[i], &now->v[k]))
+                return true;
+    return false;
+}
+
+/* None of them is left, looked at until `ms` have passed. */
+static bool gone_within(struct run *r, size_t host, const struct backups *was, long long ms,
+                        bool *ret_gone, struct err *err)
+{
+    long long deadline = loop_now() + ms;
+    struct backups now;
+
+    for (;;) {
+        if (!backup_look(r, host, &now, err))
+            return false;
+        *ret_gone = !now.why && !is_one_left(was, &now);
+        if (*ret_gone || loop_now() >= deadline)
+            return true;
+        loop_turn(r->loop, loop_now() + 200);
+    }
+}
+
+static bool is_of_all(struct run *r, const struct backup *b)
+{
+    const char *all = server_of(r->recipe)->dump_all;
+
+    return all && strcmp(b->kind, all) == 0;
+}
+
+/* The gentle way first: its client, so that what started it hears of it; then its sessions, every
+ * member of a parallel dump, since workers keep their locks.  An idle pg_dumpall that lost its
+ * session would begin the next dump all the same. */
+bool stop_backups(struct run *r, const struct step *s, size_t host, const struct backups *b,
+                  const char *why, struct err *err)
+{
+    static const struct {
+        enum way way; /* of the first there is none: its client has been told already */
+        const char *how;
+        long long wait_ms;
+    } ways[] = {{WAY_CANCEL, "client", CLIENT_MS},
+                {WAY_CANCEL, "cancel", CANCEL_MS},
+                {WAY_END, "terminate", END_MS}};
+    struct stop stop = {.why = why};
+    size_t n;
+    const struct backup *first = backups_first(b, &n);
+    const char *how = "ended";
+    bool gone = false;
+
+    if (!begin(r, s, host, b, &stop, err))
+        return false;
+    for (size_t w = stop.n_termed ? 0 : 1; w < 3 && !gone; w++) {
+        size_t signalled = w ? 0 : stop.n_termed;
+        for (size_t i = 0; w && i < b->n; i++)
+            if (b->v[i].blocks_migrations && !is_of_all(r, &b->v[i]) && may_end(&b->v[i]) &&
+                !backup_signal(r, host, &b->v[i], ways[w].way, &signalled, err))
+                return false;
+        how = signalled ? ways[w].how : how;
+        if (!gone_within(r, host, b, signalled ? ways[w].wait_ms : 0, &gone, err))
+            return false;
+    }
+    if (!gone)
+        return backup_in_the_way(
+            r, first, "it was told to end and did not; it is left alone now, see after it by hand",
+            err);
+    return finish(r, s, host, first, &stop, how, err);
+}
+
+/* ---- the record ---- */
+
+bool stop_read(struct arena *a, const char *line, struct stopped *ret)
+{
+    const char *f[RECORD_FIELDS];
+    size_t n = 0;
+
+    while (n < RECORD_FIELDS) {
+        bool last = n == RECORD_FIELDS - 1; /* a path */
+        size_t len = last ? strlen(line) : strcspn(line, "\t");
+        f[n++] = arena_strndup(a, line, len);
+        if (last || line[len] != '\t')
+            break;
+        line += len + 1;
+    }
+    long long unix_s;
+    long long pid;
+    if (n < RECORD_FIELDS || strcmp(f[0], "1") != 0 ||
+        !number_read(f[1], NUMBER_UNIX_MAX, &unix_s) || !number_read(f[5], NUMBER_PID_MAX, &pid))
+        return false;
+    *ret = (struct stopped){.unix_s = unix_s,
+                            .how = f[2],
+                            .run = f[3],
+                            .kind = f[4],
+                            .pid = (long)pid,
+                            .database = f[6],
+                            .user = f[7],
+                            .why = f[8],
+                            .by = f[9],
+                            .judged = f[10],
+                            .output = strcmp(f[11], "-") == 0 ? NULL : f[11],
+                            .again_status = -1};
+    return true;
+}
+
+void stop_read_rerun(struct arena *a, const char *text, struct stops *to)
+{
+    const char *word[4];
+    long long since;
+
+    for (size_t i = 0; i < 4; i++) {
+        size_t len = strcspn(text, " ");
+        word[i] = arena_strndup(a, text, len);
+        text += len + (text[len] == ' ');
+    }
+    if (*text || !number_read(word[3], NUMBER_UNIX_MAX, &since))
+        return;
+    for (size_t i = to->n; i-- > 0;) {
+        if (strcmp(to->v[i].run, word[0]) != 0)
+            continue;
+        to->v[i].again = word[1];
+        to->v[i].again_status = (int)number_or(word[2], 999, -1);
+        to->v[i].again_unix = since;
+        return;
+    }
+}
+
+bool stop_told(struct run *r, size_t host, struct stops *ret, struct err *err)
+{
+    const char *out;
+
+    *ret = (struct stops){.v = arena_array(r->arena, STOPS_MAX, sizeof *ret->v)};
+    if (!look(r, host, "stop-told", NULL, &out, err))
+        return false;
+    while (*out) {
+        const char *v;
+        const char *line = next_line(r, &out);
+        if ((v = value_of(line, "stopped")) && ret->n < STOPS_MAX)
+            ret->n += stop_read(r->arena, v, &ret->v[ret->n]);
+        else if ((v = value_of(line, "rerun")))
+            stop_read_rerun(r->arena, v, ret);
+    }
+    return true;
+}
+
+static const char *why_text(struct run *r, const struct stopped *s)
+{
+    if (strcmp(s->why, "policy") == 0)
+        return "backup.policy: kill";
+    if (strcmp(s->why, "option") == 0)
+        return "--on-backup=kill";
+    if (strcmp(s->why, "limit") == 0)
+        return "backup.after_limit: kill";
+    return strcmp(s->why, "key") == 0 ? "by key" : text_shown(r->arena, s->why);
+}
+
+const char *stop_text(struct run *r, size_t host, const struct stopped *s)
+{
+    struct arena *a = r->arena;
+    bool ended = strcmp(s->how, "ended") == 0;
+    const char *text = arena_printf(a, "%s of %s by %s (pid %ld) %s %s in run %s by %s (%s)",
+                                    text_shown(a, s->kind), text_shown(a, s->database),
+                                    text_shown(a, s->user), s->pid,
+                                    ended ? "ended by itself when it was to be stopped,"
+                                    : strcmp(s->how, "stopping") == 0 ? "was being stopped"
+                                                                      : "was stopped",
+                                    clock_date(a, s->unix_s * 1000), text_shown(a, s->run),
+                                    text_shown(a, s->by), why_text(r, s));
+
+    if (s->output)
+        text = arena_printf(a, "%s; its output %s is %s", text, text_shown(a, s->output),
+                            text_shown(a, s->judged));
+    if (!s->again)
+        return text;
+    text = arena_printf(a, "%s; started again %s", text, clock_date(a, s->again_unix * 1000));
+    const char *log = arena_printf(a, "%s/.crelease/rerun/%s/1/log",
+                                   r->recipe->hosts[host].deploy_to, text_shown(a, s->run));
+    if (strcmp(s->again, "running") == 0)
+        return arena_printf(a, "%s, running since (log: %s)", text, log);
+    if (strcmp(s->again, "ended") == 0 && s->again_status >= 0)
+        return arena_printf(a, "%s, ended with status %d%s", text, s->again_status,
+                            s->again_status ? arena_printf(a, " (log: %s)", log) : "");
+    return arena_printf(a, "%s, and its end was not recorded (log: %s)", text, log);
+}

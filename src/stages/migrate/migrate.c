@@ -1,0 +1,333 @@
+/* migrate.c -- the migration, under supervision on one host, with no statement of it waiting for
+ * a lock longer than lock_timeout. */
+#include "stages/stages.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "core/jobs.h"
+#include "stages/migrate/attempts.h"
+#include "db/client.h"
+#include "stages/backup/partial.h"
+#include "stages/scripts.h"
+#include "stages/migrate/watchdog.h"
+
+enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3 };
+
+/* Of the database, to the watch that is to take the lock. */
+#define NO_ANSWER "no answer within 30 s"
+
+static bool ask_status(struct run *r, size_t host, const char *where, struct strs *ret_names,
+                       long *ret_n, struct err *err)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    *ret_n = PENDING_UNKNOWN;
+    if (!r->recipe->migrate.status) {
+        buf_free(&b);
+        return true;
+    }
+    jobs_command(r, host, r->recipe->migrate.status, NULL, &b);
+    buf_puts(&b, script_command);
+    quote_assign(&b, "where", where);
+    struct reply reply = run_look(r, host, &b, script_pending, STATUS_MS);
+    if (reply.kind != REPLY_EXIT && reply.kind != REPLY_SIGNAL)
+        return run_judge(r, host, &reply, err);
+    const char *out =
+        reply.kind == REPLY_EXIT ? pending_answer(r->arena, reply.out, reply.status) : NULL;
+    if (out)
+        *ret_n =
+            pending_read(r->arena, &r->recipe->migrate.pending_when, reply.status, out, ret_names);
+    return true;
+}
+
+bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
+                     const char **ret_names, struct err *err)
+{
+    struct strs names = {0};
+
+    if (ret_names)
+        *ret_names = NULL;
+    if (!ask_status(r, host, where, &names, ret_pending, err))
+        return false;
+    if (*ret_pending < 0)
+        return true;
+    if (ret_names)
+        *ret_names = strs_first(r->arena, &names, NAMES_SHOWN);
+    if (!r->to_migrate.n)
+        r->to_migrate = names;
+    return true;
+}
+
+/* Nothing may be pending afterwards; then the mark, and what the database has been brought to. */
+static void done_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    const struct what *w = &r->plan->what;
+
+    (void)s;
+    (void)host;
+    buf_printf(b, "to=%s error='' pending=''\n", r->nothing_pending ? "skipped" : "done");
+    /* Without a digest for partial.c alone: what it tells of an older release is not told of this.
+     */
+    quote_assign(b, "migrated",
+                 *w->migrate_digest ? arena_printf(r->arena, "digest %s\nrevision %s\nrelease %s",
+                                                   w->migrate_digest, w->revision, w->release)
+                 : !r->nothing_pending ? arena_printf(r->arena, "release %s", w->release)
+                                       : "");
+}
+
+static bool put_done(struct run *r, const struct step *s, struct err *err)
+{
+    struct trip t = {.script = r->mark_script,
+                     .step = s->name,
+                     .verb = "run",
+                     .values = done_values,
+                     .about = s,
+                     .hosts = s->hosts,
+                     .n_hosts = s->n_hosts,
+                     .payload = -1};
+
+    if (!run_scripts(r, &t, NULL, err))
+        return false;
+    for (size_t i = 0; i < s->n_hosts; i++)
+        site_set_mark(r->arena, &r->sites[s->hosts[i]], s->name,
+                      r->nothing_pending ? "skipped" : "done");
+    return true;
+}
+
+static bool verify(struct run *r, struct attempts *t, struct err *err)
+{
+    size_t host = t->host;
+    const char *names;
+    long left;
+
+    if (!attempts_left_nothing(r, t, err))
+        return false;
+    if (!migrate_pending(r, host, run_folder(r, host), &left, &names, err))
+        return false;
+    if (left == PENDING_SOME)
+        return err_set(err, ERR_FAILED,
+                       "the migration ended well, but 'migrate.status' says that something is"
+                       " still pending");
+    if (left > 0)
+        return err_set(err, ERR_FAILED, "the migration ended well, but %s still pending: %s",
+                       left == 1 ? "1 is" : arena_printf(r->arena, "%ld are", left),
+                       text_shown(r->arena, names));
+    return true;
+}
+
+/* Of one whose end was not recorded the database may know: nothing is pending any more, or
+ * something still is.  What is not known is not guessed: then it stays uncertain until a person
+ * says. */
+static bool after_lost_end(struct run *r, struct job_call *c, const struct job_end *end,
+                           long *ret_left, struct err *err)
+{
+    struct err ignored = {.arena = r->arena};
+
+    if (!migrate_pending(r, end->host, run_folder(r, end->host), ret_left, NULL, &ignored))
+        *ret_left = -1;
+    if (*ret_left == 0) {
+        run_warn(r, r->recipe->hosts[end->host].name,
+                 "the migration does not run any more and its end was not recorded (was the host"
+                 " restarted?), but"
+                 " nothing is pending any more: taken as done");
+        return true;
+    }
+    if (*ret_left > 0) {
+        run_warn(r, r->recipe->hosts[end->host].name,
+                 "the end of the migration was not recorded (was the host restarted?), "
+                 "it does not run any more,"
+                 " and %ld %s still pending: run again",
+                 *ret_left, *ret_left == 1 ? "is" : "are");
+        c->again = true;
+        return !server_of(r->recipe) || backup_end_own(r, end->host, err);
+    }
+    jobs_fail(r, c, end, err);
+    err->msg = arena_printf(
+        r->arena,
+        "%s: whether the migration ended well is not known: its end was not recorded (was the"
+        " host restarted?), and %s; look at the database, then '%s' runs it again, '%s' takes it"
+        " as done",
+        r->recipe->hosts[end->host].name,
+        r->recipe->migrate.status ? "migrate.status could not tell what is pending"
+                                  : "the recipe has no migrate.status to ask",
+        run_hint(r, "resume", "--force"), run_hint(r, "resume", "--no-migrate"));
+    strs_add(r->arena, &r->failure.next,
+             arena_printf(r->arena, "one of these two when you have looked, or '%s'",
+                          run_hint(r, "abort", NULL)));
+    return false;
+}
+
+/* Somebody has said that the database is as it should be; but not while it is still being changed.
+ */
+static bool pass_over(struct run *r, const struct step *s, const struct job_call *c,
+                      struct err *err)
+{
+    bool runs = false;
+
+    if (site_mark(&r->sites[c->hosts[0]], s->name) && !jobs_look(r, c, &runs, err))
+        return false;
+    if (runs)
+        return err_set(err, ERR_FAILED,
+                       "the migration still runs and cannot be passed over: resume without"
+                       " --no-migrate to wait for its end, or abort to stop it");
+    r->skipped = PASSED_OVER;
+    return run_put_mark(r, s, "skipped", err);
+}
+
+/* It has not begun: somebody holds the lock that it needs, or could hold it. */
+static bool stand_back(struct run *r, const struct step *s, size_t host, const char *why,
+                       struct err *err)
+{
+    const char *name = r->recipe->hosts[host].name;
+
+    if (strcmp(why, HOLD_BUSY) != 0) {
+        why += strncmp(why, HOLD_UNKNOWN " ", sizeof HOLD_UNKNOWN) == 0 ? sizeof HOLD_UNKNOWN
+                                                                        : strlen(why);
+        const char *what = "could not ask the database for the lock of migrations";
+        if (*why)
+            what = arena_printf(r->arena, "%s: %s", what, db_shown(r, why));
+        return backup_unknown(r, host, what, "trying again", err);
+    }
+    run_warn(
+        r, name,
+        "the migration has not begun: another session took the lock of migrations just before");
+    fleet_wait(r->fleet, 1000);
+    return !run_is_stopped(r, "before the migration", err) && backup_clear(r, s, host, err);
+}
+
+const char *migrate_applied(struct run *r, size_t host)
+{
+    const struct strs *were =
+        r->sites[host].to_migrate.n ? &r->sites[host].to_migrate : &r->to_migrate;
+    struct err ignored = {.arena = r->arena};
+    struct strs still = {0};
+    struct strs gone = {0};
+    long n;
+
+    if (!were->n || !ask_status(r, host, run_folder(r, host), &still, &n, &ignored) || n < 0)
+        return NULL;
+    for (size_t i = 0; i < were->n; i++)
+        if (!strs_has(&still, were->v[i]))
+            strs_add(r->arena, &gone, were->v[i]);
+    return strs_first(r->arena, &gone, PENDING_NAMES_MAX);
+}
+
+/* What there is to know before the first attempt. */
+static bool prepare(struct run *r, struct attempts *t, struct err *err)
+{
+    const char *mark = site_mark(&r->sites[t->host], t->step->name);
+    bool may_run = mark && strcmp(mark, "begun") == 0;
+    const struct backup *passed;
+    struct backups now = {0};
+    size_t n;
+
+    if (!t->server)
+        return true;
+    if (!backup_look(r, t->host, &now, err) || !partial_pass(r, t->host, &now, &passed, err))
+        return false;
+    if (now.why)
+        return true;
+    /* One that has begun since it was clear; a migration that runs already is taken up. */
+    if (!may_run && backups_first(&now, &n) && !backup_clear(r, t->step, t->host, err))
+        return false;
+    if (r->server_version < server_of(r->recipe)->watched_since)
+        run_warn(r, r->recipe->hosts[t->host].name,
+                 "%s does not tell which of its sessions are the migration's: if that waits for"
+                 " a lock, nothing ends the wait",
+                 server_text(r));
+    if (!leftovers_end_ghosts(r, t->step, t->host, err) ||
+        !leftovers_before(r, t->step, t->host, r->server_version, &t->before, err))
+        return false;
+    t->deadlocks = t->before.deadlocks;
+    return true;
+}
+
+bool migrate_act(struct run *r, const struct step *s, struct err *err)
+{
+    size_t host = s->hosts[0];
+    struct attempts t = {.step = s, .host = host, .server = server_of(r->recipe), .deadlocks = -1};
+    struct watching w = {r, &t};
+    struct job_call c = {.step = s,
+                         .job = &s->jobs->v[0],
+                         .name = "migrate.0",
+                         .hosts = s->hosts,
+                         .n_hosts = 1,
+                         .alone = true,
+                         .again = r->force,
+                         .watched = watch_take,
+                         .watched_arg = &w};
+    struct job_end *ends;
+    bool was_lost = false;
+    long left;
+
+    if (r->no_migrate)
+        return pass_over(r, s, &c, err);
+
+    if (r->nothing_pending) {
+        /* What the tool was asked is kept; what the paths tell can be told again. */
+        const char *was = r->sites[host].migrated_digest;
+        const char *digest = r->plan->what.migrate_digest;
+        r->skipped = "nothing is pending";
+        return (was && strcmp(was, digest) == 0) || put_done(r, s, err);
+    }
+    if (!prepare(r, &t, err))
+        return false;
+    c.watch = watch_text(r);
+    c.gate = !c.watch                                       ? NULL
+             : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go " NO_ANSWER
+                                                            : HOLD_UNKNOWN " " NO_ANSWER;
+    for (;;) {
+        t.n++;
+        t.seen = (struct blockers){0};
+        c.extra_env =
+            t.server ? t.server->environment(r->arena, server_own(r), r->server_version,
+                                             r->recipe->migrate.lock_timeout_ms, !t.without_options)
+                     : NULL;
+        if (!jobs_run(r, &c, &ends, err))
+            return false;
+        site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
+        if (ends[0].status == 0)
+            break;
+        if (ends[0].refused) {
+            if (!stand_back(r, s, host, ends[0].refused, err))
+                return false;
+            t.n--;
+            continue;
+        }
+        if (ends[0].status == JOB_LOST) {
+            if (!after_lost_end(r, &c, &ends[0], &left, err))
+                return false;
+            if (left == 0)
+                break;
+            if (!attempts_are_undone(r, &t, err))
+                return false;
+            /* Once: what is lost again is somebody's to look at. */
+            if (was_lost || t.n >= r->recipe->migrate.attempts)
+                return jobs_fail(r, &c, &ends[0], err);
+            was_lost = true;
+            continue;
+        }
+        if (!attempts_after_failure(r, &t, &c, &ends[0], err))
+            return false;
+    }
+    return verify(r, &t, err) && put_done(r, s, err);
+}
+
+bool migrate_undo(struct run *r, const struct step *s, struct err *err)
+{
+    size_t host = s->hosts[0];
+    const char *mark = site_mark(&r->sites[host], s->name);
+
+    if (!mark || strcmp(mark, "skipped") == 0)
+        return true;
+    const char *names = migrate_applied(r, host);
+    if (!names)
+        run_warn(r, r->recipe->hosts[host].name,
+                 "the database is not turned back: what this run migrated stays (it may be ahead"
+                 " of the code)");
+    else if (*names)
+        run_warn(r, r->recipe->hosts[host].name,
+                 "the database is not turned back: it stays ahead of the code by %s", names);
+    return !server_of(r->recipe) || backup_end_own(r, host, err);
+}

@@ -1,0 +1,116 @@
+#include "stages/migrate/watchdog.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "db/client.h"
+#include "stages/scripts.h"
+#include "stages/stages.h"
+
+#include <assert.h>
+
+enum {
+    LOOK_LEAST_MS = 150,
+    LOOK_MOST_MS = 1000,
+    LOOK_CROWD_MS = 250, /* where how many queue behind it counts, too */
+};
+
+/* Twice at least within the limit, so that a wait that the driver ends itself is seen. */
+static long long look_ms(const struct recipe *recipe)
+{
+    long long most = recipe->migrate.max_blocked ? LOOK_CROWD_MS : LOOK_MOST_MS;
+    long long ms = recipe->migrate.lock_timeout_ms / 3;
+
+    return ms < LOOK_LEAST_MS ? LOOK_LEAST_MS : ms > most ? most : ms;
+}
+
+const char *watch_text(struct run *r)
+{
+    const struct server *server = server_of(r->recipe);
+    const char *own = server_own(r);
+    const char *name = r->recipe->database.name;
+    long max_blocked = r->recipe->migrate.max_blocked;
+    const struct waits waits = {.own = own,
+                                .version = r->server_version,
+                                .limit_ms = r->recipe->migrate.lock_timeout_ms,
+                                .max_blocked = max_blocked ? max_blocked : -1};
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    if (!server) {
+        buf_free(&b);
+        return NULL;
+    }
+    const char *look = server->waits(r->arena, &waits);
+    long long pause = look_ms(r->recipe);
+    buf_puts(&b, guard_text(r));
+    quote_assign(&b, "database", name ? name : "");
+    quote_assign(&b, "encoding", db_encoding(r));
+    quote_assign(&b, "watch_client",
+                 arena_printf(r->arena, "%s%s", server_command(r->recipe), server->feed));
+    quote_assign(&b, "look", look ? look : "");
+    quote_assign(&b, "last",
+                 server->end_own ? server->end_own(r->arena, r->server_version, own) : "");
+    buf_printf(&b, "pause=%lld.%03lld\n", pause / 1000, pause % 1000);
+    buf_puts(&b, server->clients);
+    buf_puts(&b, script_watch);
+    assert(!b.full);
+    const char *text = arena_strndup(r->arena, b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+/* Of the session that holds the lock of migrations; what its client said is the last field. */
+static bool take_lock(struct run *r, const char *host, const char *line)
+{
+    const char *what = db_field(r->arena, line, 1);
+
+    if (strcmp(db_field(r->arena, line, 0), "lock") != 0)
+        return false;
+    if (strcmp(what, "lost") == 0)
+        run_warn(r, host,
+                 "the session that holds the lock of migrations was lost (%s): taking it again",
+                 db_shown(r, db_field(r->arena, line, 2)));
+    else if (strcmp(what, "again") == 0)
+        run_warn(r, host, "the migration has the lock of migrations again");
+    else if (strcmp(what, "taken") == 0)
+        run_warn(r, host,
+                 "another session has the lock of migrations by now, so that a backup under"
+                 " 'backups --hold' or another migration may run beside this one: trying to take it"
+                 " again until this ends");
+    return true;
+}
+
+static void take_line(const struct watching *w, const char *line)
+{
+    struct run *r = w->r;
+    const char *host = r->recipe->hosts[w->t->host].name;
+
+    if (take_lock(r, host, line))
+        return;
+    if (strcmp(line, "gone") == 0) {
+        run_warn(r, host,
+                 "what watches the migration was ended by somebody: it runs on without the lock of"
+                 " migrations, and a statement of it that lock_timeout does not reach may wait, and"
+                 " have others wait, without limit");
+        return;
+    }
+    if (strncmp(line, "gated ", 6) == 0) {
+        run_warn(r, host,
+                 "the migration runs without the lock of migrations, "
+                 "so that a backup under 'backups --hold' or another"
+                 " migration may begin beside it: %s (backup.unknown: proceed)",
+                 db_shown(r, line + 6));
+        return;
+    }
+    blockers_take(r, w->t->step, w->t->host, &w->t->seen, line);
+}
+
+/* It says something every second as long as the migration waits. */
+void watch_take(void *arg, const char *line)
+{
+    const struct watching *w = arg;
+    struct turn turn;
+
+    run_turn_begin(w->r, &turn);
+    take_line(w, line);
+    run_turn_end(w->r, &turn, false);
+}
