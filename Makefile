@@ -63,13 +63,13 @@ $(OUT)/crelease: $(OUT)/main.o $(OUT)/libcrelease.a
 $(OUT)/libcrelease.a: $(OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# The compiler does not see which files EMBED builds in (base/embed.h).
 $(OUT)/%.o: src/%.c | build/need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	@sed -n 's|^EMBED(.*"\(.*\)");|$@: src/\1\nsrc/\1:|p' $< >>$(@:.o=.d)
 
-# The scripts and recipes that are built in (.incbin): the compiler does not see these dependencies.
-$(OUT)/stages/scripts.o: $(wildcard src/*/*.sh src/*/*/*.sh)
 $(OUT)/recipe/presets.o: $(wildcard recipes/*.yml)
 
 $(OUT)/test_%: tests/unit/test_%.c $(OUT)/libcrelease.a | build/need-test

@@ -3,10 +3,13 @@
 #define CRELEASE_CMD_H
 
 #include "cli/opt.h"
-#include "ui/ui.h"
 #include "core/run.h"
+#include "core/survey.h"
 #include "edge/json.h"
-#include "stages/stages.h"
+#include "stages/backup/running.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/stop.h"
+#include "ui/ui.h"
 
 /* Whether the command names an environment. */
 enum env { ENV_NONE, ENV_NEEDED, ENV_OPTIONAL };

@@ -1,8 +1,14 @@
-#include "cli/cmd.h"
-
 #include "base/text.h"
+#include "cli/cmd.h"
 #include "edge/child.h"
 #include "edge/clock.h"
+#include "stages/backup/clear.h"
+#include "stages/backup/hold.h"
+#include "stages/backup/progress.h"
+#include "stages/backup/running.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/stop.h"
+#include "stages/backup/upcoming.h"
 
 enum { NEXT_SHOWN = 10 };
 

@@ -1,6 +1,9 @@
-#include "cli/cmd.h"
-
 #include "base/text.h"
+#include "cli/cmd.h"
+#include "core/survey.h"
+#include "stages/backup/running.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/upcoming.h"
 
 struct report {
     struct session *s;

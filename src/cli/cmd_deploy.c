@@ -1,8 +1,8 @@
-#include "cli/cmd.h"
-
 #include "base/die.h"
 #include "base/text.h"
+#include "cli/cmd.h"
 #include "core/engine.h"
+#include "core/survey.h"
 #include "edge/clock.h"
 
 #include <errno.h>

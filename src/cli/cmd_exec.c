@@ -2,12 +2,14 @@
  * connection. */
 #include "cli/cmd.h"
 
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "cli/exec_input.h"
 #include "core/jobs.h"
-#include "stages/scripts.h"
+
+EMBED(script_exec, "host/exec.sh");
 
 /* One host's output, shown line by line with the host in front. */
 struct stream {

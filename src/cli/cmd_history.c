@@ -1,10 +1,12 @@
-#include "cli/cmd.h"
-
+#include "base/embed.h"
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "cli/cmd.h"
+#include "core/survey.h"
 #include "edge/clock.h"
-#include "stages/scripts.h"
+
+EMBED(script_history, "host/history.sh");
 
 /* One past run.  Times are 0 when they are not known (a line of Capistrano's). */
 struct past {

@@ -1,7 +1,10 @@
-#include "cli/cmd.h"
-
 #include "base/text.h"
+#include "cli/cmd.h"
+#include "core/survey.h"
 #include "edge/clock.h"
+#include "stages/backup/running.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/upcoming.h"
 
 static const char *note_of(struct session *s, const struct plan *p, const struct step *step,
                            const struct survey *sv)

@@ -1,8 +1,16 @@
-#include "cli/cmd.h"
-
 #include "base/text.h"
+#include "cli/cmd.h"
 #include "core/engine.h"
+#include "core/survey.h"
 #include "edge/clock.h"
+#include "stages/backup/progress.h"
+#include "stages/backup/running.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/stop.h"
+#include "stages/backup/upcoming.h"
+#include "stages/checkout/checkout.h"
+#include "stages/migrate/migrate.h"
+#include "stages/migrate/pending.h"
 
 /* What the database's host told of backups. */
 struct told {

@@ -1,7 +1,9 @@
 /* exec_input.c -- standard input for the commands of exec (exec_input.h). */
+
 #include "cli/exec_input.h"
 
 #include "base/limits.h"
+#include "edge/loop_uv.h"
 
 #include <poll.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /* fit.c -- what a deploy of this revision would fail at, found before the lock is taken: for check,
  * plan and deploy. */
-#include "cli/cmd.h"
-
 #include "base/text.h"
+#include "cli/cmd.h"
+#include "core/survey.h"
 
 /* Builds and the next release need room, too. */
 enum { ROOM_TIMES = 3 };

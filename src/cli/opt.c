@@ -1,3 +1,5 @@
+#include "cli/opt.h"
+
 #include "cli/cmd.h"
 
 #include "base/number.h"

@@ -1,8 +1,9 @@
-#include "cli/cmd.h"
-
 #include "base/text.h"
+#include "cli/cmd.h"
 #include "core/engine.h"
+#include "core/survey.h"
 #include "ssh/known_hosts.h"
+#include "stages/table.h"
 
 #include <signal.h>
 #include <unistd.h>

@@ -5,11 +5,11 @@
  * that a host keeps is shown to people and never read as a recipe.  Of the plan only what all hosts
  * of the run say alike counts, and a host that knows nothing of the run gets nothing that the
  * repository does not confirm. */
-#include "cli/cmd.h"
-
 #include "base/quote.h"
 #include "base/text.h"
+#include "cli/cmd.h"
 #include "core/engine.h"
+#include "core/survey.h"
 #include "edge/clock.h"
 #include "git/url.h"
 

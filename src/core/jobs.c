@@ -1,10 +1,14 @@
+
 #include "core/jobs.h"
 
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/excerpt.h"
+
+EMBED(script_command, "host/command.sh");
 
 enum {
     TAIL_BYTES = 64 * 1024,

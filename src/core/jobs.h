@@ -8,6 +8,9 @@
 
 #include "core/run.h"
 
+/* command.sh: run_command, behind the values of jobs_command. */
+extern const char script_command[];
+
 enum { JOB_OK = 0, JOB_LOST = -1, JOB_TIMEOUT = -2, JOB_UNKNOWN = -3 };
 
 /* How one job ended on one host. */

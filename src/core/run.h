@@ -5,6 +5,7 @@
 #ifndef CRELEASE_RUN_H
 #define CRELEASE_RUN_H
 
+#include "base/redact.h"
 #include "core/event.h"
 #include "core/hint.h"
 #include "core/plan.h"
@@ -118,18 +119,8 @@ struct run_info run_info(const struct run *r);
 /* The folder of the run's release on that host. */
 const char *run_folder(struct run *r, size_t host);
 
-/* Of text that goes on, how many bytes at its end may be the beginning of a secret: whoever cuts
- * it keeps as many back, for the next part. */
-size_t redact_carry(const struct strs *secrets);
-
-/* Of text that was cut and then redacted: how many of its first or last bytes may be what is left
- * of a secret. */
-size_t redact_begin(const struct strs *secrets, const char *text);
-size_t redact_end(const struct strs *secrets, const char *text);
-
 /* Text with every secret of the recipe replaced by [secret]. */
 const char *run_redact(const struct run *r, const char *text);
-const char *redact(struct arena *a, const struct strs *secrets, const char *text);
 
 /* "crelease resume --force production", as it is to be typed (hint.h); more may be NULL. */
 const char *run_hint(const struct run *r, const char *command, const char *more);

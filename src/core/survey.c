@@ -1,11 +1,25 @@
-#include "stages/stages.h"
 
+#include "core/survey.h"
+
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 #include "core/jobs.h"
-#include "stages/scripts.h"
+
+EMBED(script_survey, "host/survey.sh");
 
 enum { SURVEY_MS = 60000 };
+
+void linked_assign(struct run *r, struct buf *b)
+{
+    const struct strs *lists[] = {&r->recipe->linked_files, &r->recipe->linked_dirs};
+    const char *names[] = {"linked_files", "linked_dirs"};
+
+    for (size_t k = 0; k < 2; k++) {
+        const char *text = strs_joined(r->arena, lists[k], "\n");
+        quote_assign(b, names[k], *text ? arena_printf(r->arena, "%s\n", text) : "");
+    }
+}
 
 static const char *survey_text(struct run *r, size_t host, bool tools)
 {

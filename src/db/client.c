@@ -1,13 +1,16 @@
+
 #include "db/client.h"
 
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/jobs.h"
 #include "base/passwords.h"
-#include "stages/scripts.h"
 #include "db/server.h"
+
+EMBED(script_db, "db/client.sh");
 
 enum { SQL_MS = 60000, WHY_MAX = 1000, ROWS_MAX = 100000 };
 

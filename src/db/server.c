@@ -1,6 +1,6 @@
-#include "db/server.h"
 
-#include "stages/stages.h"
+
+#include "db/server.h"
 
 #include <assert.h>
 

@@ -126,6 +126,15 @@ struct server {
                                long long lock_timeout_ms, bool options);
 };
 
+/* The lock that a migration and a `backups --hold` exclude each other with: in PostgreSQL
+ * pg_advisory_lock, "crel". */
+#define HOLD_KEYS "1668441452, 1"
+#define HOLD_MIGRATION                                                                             \
+    "crelease-migration-" /* and the run: application_name of a migration's session */
+
+/* "PostgreSQL 9.6", as far as its version is known. */
+const char *server_text(struct run *r);
+
 /* NULL when the recipe names no database. */
 const struct server *server_of(const struct recipe *recipe);
 

@@ -1,6 +1,7 @@
 #include "edge/child.h"
 
 #include "base/text.h"
+#include "edge/loop_uv.h"
 
 #include <signal.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "edge/loop.h"
+#include "edge/loop_uv.h"
 
 #include "base/die.h"
 

@@ -12,14 +12,11 @@
 
 #include "base/arena.h"
 
-#include <uv.h>
-
 struct loop;
 
 typedef void loop_tick(void *arg);
 
 struct loop *loop_open(void);
-uv_loop_t *loop_uv(struct loop *loop);
 void loop_close(struct loop *loop); /* accepts NULL */
 
 /* Told of each name that is being looked up: loop_close does not wait for it.  After that the

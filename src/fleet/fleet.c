@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "fleet/carrier.h"
+#include "edge/loop_uv.h"
 
 #include <assert.h>
 #include <signal.h>

@@ -1,6 +1,8 @@
 /* fleet_local.c -- this machine as a host: the same scripts, without a connection. */
 #include "fleet/carrier.h"
 
+#include "edge/loop_uv.h"
+
 #include <signal.h>
 #include <unistd.h>
 

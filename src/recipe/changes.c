@@ -4,9 +4,9 @@
  * anything. */
 #include "recipe/recipe.h"
 
+#include "base/redact.h"
 #include "base/text.h"
 #include "base/passwords.h"
-#include "core/run.h"
 
 enum {
     ALIGNED_MAX = 400, /* lines of either text between their common beginning and end */

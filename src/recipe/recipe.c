@@ -2,13 +2,13 @@
 
 #include "base/limits.h"
 #include "base/number.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "recipe/check.h"
 #include "recipe/find.h"
 #include "recipe/reader.h"
 #include "recipe/trust.h"
 #include "recipe/presets.h"
-#include "core/run.h"
 #include "edge/digest.h"
 #include "git/url.h"
 

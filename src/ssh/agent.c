@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "edge/loop_uv.h"
 
 #include <sys/un.h>
 

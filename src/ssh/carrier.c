@@ -8,6 +8,7 @@
 
 #include "base/die.h"
 #include "base/text.h"
+#include "edge/loop_uv.h"
 
 #include <assert.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 #include "ssh/dial.h"
-#include "edge/loop.h"
+#include "edge/loop_uv.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

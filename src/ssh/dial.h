@@ -10,9 +10,9 @@
 #define CRELEASE_SSH_DIAL_H
 
 #include "base/buf.h"
+#include "edge/loop_uv.h"
 
 #include <sys/socket.h>
-#include <uv.h>
 
 struct dial;
 

@@ -1,5 +1,5 @@
 #include "ssh/wire.h"
-#include "edge/loop.h"
+#include "edge/loop_uv.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -7,9 +7,9 @@
 #define CRELEASE_SSH_WIRE_H
 
 #include "base/buf.h"
+#include "edge/loop_uv.h"
 
 #include <sys/types.h>
-#include <uv.h>
 
 struct wire;
 

@@ -1,19 +1,23 @@
-#include "stages/stages.h"
 
+#include "stages/table.h"
+
+#include "base/embed.h"
 #include "base/quote.h"
 #include "core/jobs.h"
-#include "stages/scripts.h"
+#include "core/survey.h"
+#include "stages/backup/detect.h"
+#include "stages/backup/rerun.h"
+#include "stages/checkout/checkout.h"
+#include "stages/lock/lock.h"
+#include "stages/migrate/migrate.h"
+#include "stages/switch/health.h"
+#include "stages/switch/switch.h"
 
-void linked_assign(struct run *r, struct buf *b)
-{
-    const struct strs *lists[] = {&r->recipe->linked_files, &r->recipe->linked_dirs};
-    const char *names[] = {"linked_files", "linked_dirs"};
-
-    for (size_t k = 0; k < 2; k++) {
-        const char *text = strs_joined(r->arena, lists[k], "\n");
-        quote_assign(b, names[k], *text ? arena_printf(r->arena, "%s\n", text) : "");
-    }
-}
+EMBED(script_prelude, "host/prelude.sh");
+EMBED(script_mark, "host/mark.sh");
+EMBED(script_job, "host/job/job.sh");
+EMBED(script_link, "stages/link/link.sh");
+EMBED(script_cleanup, "stages/cleanup/cleanup.sh");
 
 static void link_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {

@@ -7,8 +7,11 @@
 #include <cmocka.h>
 
 #include "db/client.h"
+#include "stages/backup/progress.h"
+#include "stages/backup/rerun.h"
 #include "stages/backup/sampled.h"
-#include "stages/stages.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/stop.h"
 
 #define LINE                                                                                       \
     "1\t1795361412\tclient\tabc123\tpg_dump\t4711\tshop\tann\tpolicy\tbob@x\tincomplete\t/b/"      \

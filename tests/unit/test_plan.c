@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "edge/digest.h"
-#include "stages/stages.h"
+#include "stages/table.h"
 
 #include <dirent.h>
 

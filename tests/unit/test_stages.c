@@ -8,7 +8,7 @@
 
 #include "cli/cmd.h"
 #include "recipe/keys.h"
-#include "stages/stages.h"
+#include "stages/table.h"
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 

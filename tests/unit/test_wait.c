@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "stages/migrate/attempts.h"
 #include "db/server.h"
-#include "stages/stages.h"
+#include "stages/backup/clear.h"
+#include "stages/migrate/attempts.h"
 #include "stages/migrate/watchdog.h"
 
 #include <string.h>

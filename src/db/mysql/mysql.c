@@ -12,7 +12,6 @@
 
 #include "base/text.h"
 #include "db/client.h"
-#include "stages/stages.h"
 
 enum { SQL_BYTES_MAX = 64 * 1024, MARIADB = 10 * 1000 * 1000 };
 

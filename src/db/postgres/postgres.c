@@ -9,11 +9,12 @@
  * and does nothing to a dump that is idle in its transaction. */
 #include "db/server.h"
 
+#include "base/embed.h"
 #include "base/text.h"
 #include "db/postgres/unnamed.h"
 #include "db/client.h"
-#include "stages/scripts.h"
-#include "stages/stages.h"
+
+EMBED(script_adopt, "db/postgres/unnamed.sh");
 
 enum { SQL_BYTES_MAX = 32 * 1024 };
 

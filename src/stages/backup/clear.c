@@ -1,9 +1,16 @@
 /* wait.c -- the wait for what would hold up a migration, until it has ended or is stopped. */
-#include "stages/stages.h"
+
+#include "stages/backup/clear.h"
 
 #include "base/text.h"
-#include "stages/backup/partial.h"
 #include "db/server.h"
+#include "stages/backup/detect.h"
+#include "stages/backup/partial.h"
+#include "stages/backup/progress.h"
+#include "stages/backup/running.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/stop.h"
+#include "stages/backup/upcoming.h"
 
 enum {
     /* From the end of the last backup to the migration it shall not take two seconds. */

@@ -1,9 +1,16 @@
 /* backup.c -- the stages that look for backups and wait for them. */
-#include "stages/stages.h"
+
+#include "stages/backup/detect.h"
 
 #include "base/text.h"
-#include "stages/backup/partial.h"
 #include "db/server.h"
+#include "stages/backup/clear.h"
+#include "stages/backup/partial.h"
+#include "stages/backup/running.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/upcoming.h"
+#include "stages/migrate/migrate.h"
+#include "stages/migrate/pending.h"
 
 #define NO_DATABASE "the recipe names no database to look at"
 

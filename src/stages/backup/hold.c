@@ -6,18 +6,22 @@
  * command (guard.sh); `backups --hold` on behalf of a command on this machine (hold_take).  Both
  * only try, and wait outside of the database: a session that queues there would get the lock when
  * its client has long been gone. */
-#include "stages/stages.h"
 
-#include "db/client.h"
+#include "stages/backup/hold.h"
 
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/jobs.h"
-#include "stages/scripts.h"
+#include "db/client.h"
 #include "db/server.h"
+#include "stages/backup/running.h"
 
 #include <assert.h>
+
+EMBED(script_hold, "stages/backup/hold.sh");
+EMBED(script_guard, "stages/migrate/guard.sh");
 
 enum { POLL_MS = 2000, TAKE_MS = 60000 };
 

@@ -1,10 +1,15 @@
+
 #include "stages/backup/partial.h"
 
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 #include "core/jobs.h"
-#include "stages/scripts.h"
 #include "db/server.h"
+#include "stages/backup/running.h"
+#include "stages/migrate/blockers.h"
+
+EMBED(script_concurrently, "stages/migrate/concurrently.sh");
 
 enum { LOOK_MS = 30000, TOGETHER_S = 10, OPEN_S = 10, DUMPS_MAX = 1000 };
 

@@ -1,13 +1,17 @@
 /* backup_host.c -- what the database's host knows of a running backup, and what is expected from
  * it. */
-#include "stages/stages.h"
 
+#include "stages/backup/progress.h"
+
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/quote.h"
-#include "stages/backup/sampled.h"
-#include "stages/scripts.h"
 #include "db/server.h"
+#include "stages/backup/running.h"
+#include "stages/backup/sampled.h"
+
+EMBED(script_backup_host, "stages/backup/progress.sh");
 
 enum {
     ASK_EVERY_MS = 10000,

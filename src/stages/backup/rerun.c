@@ -1,10 +1,14 @@
 /* rerun.c -- a backup that this run stopped is started again, once, and left to itself. */
-#include "stages/stages.h"
+
+#include "stages/backup/rerun.h"
 
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/jobs.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/stop.h"
+#include "stages/backup/upcoming.h"
 
 enum { START_MS = 90000 };
 

@@ -4,14 +4,16 @@
  * and every other query on that table then waits behind the ALTER TABLE.  A dump whose transaction
  * was cancelled may stay connected until its client reads again: it has no virtual transaction,
  * holds no lock, and is in nobody's way. */
+
 #include "stages/backup/running.h"
 
 #include "base/number.h"
 #include "base/text.h"
-#include "stages/migrate/blockers.h"
 #include "db/client.h"
+#include "db/server.h"
 #include "stages/backup/partial.h"
-#include "stages/stages.h"
+#include "stages/backup/progress.h"
+#include "stages/migrate/blockers.h"
 
 enum { FIELDS = 15, DUMPS_MAX = 50, MAYBE_LOOKS = 3, MAYBE_MS = 150, TABLES_MAX = 100000000 };
 

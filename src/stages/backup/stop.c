@@ -1,13 +1,18 @@
 /* stop.c -- a backup is stopped: may it be, its client, its output, the record. */
-#include "stages/stages.h"
 
+#include "stages/backup/stop.h"
+
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
-#include "edge/clock.h"
-#include "stages/scripts.h"
 #include "db/server.h"
+#include "edge/clock.h"
+#include "stages/backup/progress.h"
+#include "stages/backup/running.h"
+
+EMBED(script_stop, "stages/backup/stop.sh");
 
 struct stop {
     const char *why;     /* policy, option, limit, key */

@@ -1,10 +1,14 @@
 /* foresee.c -- when backups will start, and whether a migration would meet one. */
-#include "stages/stages.h"
 
+#include "stages/backup/upcoming.h"
+
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
-#include "stages/scripts.h"
+#include "stages/backup/schedule.h"
+
+EMBED(script_schedule, "stages/backup/upcoming.sh");
 
 enum {
     LOOK_MS = 60000,

@@ -1,13 +1,16 @@
 /* checkout.c -- the manifest that a release is held against, and sending both. */
-#include "stages/stages.h"
 
+#include "stages/checkout/checkout.h"
+
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
-#include "stages/scripts.h"
 
 #include <errno.h>
 #include <unistd.h>
+
+EMBED(script_checkout, "stages/checkout/checkout.sh");
 
 enum { BLOCK = 512 };
 

@@ -1,10 +1,15 @@
 /* lock.c -- the lock on every host, or on none: the first host decides between two who come at
  * once, since both ask it first, in whatever order their recipes name the hosts. */
-#include "stages/stages.h"
 
+#include "stages/lock/lock.h"
+
+#include "base/embed.h"
 #include "base/quote.h"
 #include "base/text.h"
-#include "stages/scripts.h"
+
+EMBED(script_lock, "stages/lock/lock.sh");
+EMBED(script_free, "stages/lock/free.sh");
+EMBED(script_unlock, "stages/lock/unlock.sh");
 
 enum { KEEP_RUNS = 10 };
 

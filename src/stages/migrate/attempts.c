@@ -1,8 +1,14 @@
+
 #include "stages/migrate/attempts.h"
 
 #include "base/text.h"
+#include "core/jobs.h"
+#include "db/server.h"
+#include "stages/backup/clear.h"
 #include "stages/backup/partial.h"
-#include "stages/stages.h"
+#include "stages/migrate/blockers.h"
+#include "stages/migrate/leftovers.h"
+#include "stages/migrate/migrate.h"
 
 enum { NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000, LOOK_AGAIN_MS = 2000 };
 

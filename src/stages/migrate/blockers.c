@@ -1,10 +1,10 @@
+
 #include "stages/migrate/blockers.h"
 
 #include "base/number.h"
 #include "base/text.h"
 #include "db/client.h"
 #include "db/server.h"
-#include "stages/stages.h"
 
 enum { SHOWN_MAX = 120, BLOCKERS_MAX = 50, WORD_MAX = 63 };
 

@@ -1,12 +1,15 @@
+
 #include "stages/migrate/leftovers.h"
 
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "db/client.h"
-#include "stages/scripts.h"
 #include "db/server.h"
+
+EMBED(script_leftovers, "stages/migrate/leftovers.sh");
 
 enum {
     ASK_MS = 60000,

@@ -1,16 +1,27 @@
 /* migrate.c -- the migration, under supervision on one host, with no statement of it waiting for
  * a lock longer than lock_timeout. */
-#include "stages/stages.h"
 
+#include "stages/migrate/migrate.h"
+
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/jobs.h"
-#include "stages/migrate/attempts.h"
 #include "db/client.h"
+#include "db/server.h"
+#include "stages/backup/clear.h"
+#include "stages/backup/detect.h"
+#include "stages/backup/hold.h"
 #include "stages/backup/partial.h"
-#include "stages/scripts.h"
+#include "stages/backup/running.h"
+#include "stages/migrate/attempts.h"
+#include "stages/migrate/blockers.h"
+#include "stages/migrate/leftovers.h"
+#include "stages/migrate/pending.h"
 #include "stages/migrate/watchdog.h"
+
+EMBED(script_pending, "stages/migrate/pending.sh");
 
 enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3 };
 

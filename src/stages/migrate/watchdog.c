@@ -1,12 +1,17 @@
+
 #include "stages/migrate/watchdog.h"
 
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 #include "db/client.h"
-#include "stages/scripts.h"
-#include "stages/stages.h"
+#include "db/server.h"
+#include "stages/backup/hold.h"
+#include "stages/migrate/blockers.h"
 
 #include <assert.h>
+
+EMBED(script_watch, "stages/migrate/watchdog.sh");
 
 enum {
     LOOK_LEAST_MS = 150,

@@ -1,4 +1,5 @@
-#include "stages/stages.h"
+
+#include "stages/switch/health.h"
 
 #include "base/text.h"
 #include "core/jobs.h"

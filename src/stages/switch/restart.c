@@ -1,8 +1,12 @@
-#include "stages/stages.h"
 
+#include "base/embed.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/jobs.h"
+#include "stages/switch/switch.h"
+
+EMBED(script_switch, "stages/switch/switch.sh");
+EMBED(script_restart, "stages/switch/restart.sh");
 
 static void restart_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {

@@ -1,0 +1,18 @@
+/* checkout.h -- the stage that puts a revision into a new release folder. */
+#ifndef CRELEASE_CHECKOUT_H
+#define CRELEASE_CHECKOUT_H
+
+#include "core/run.h"
+
+extern const char script_checkout[];
+
+bool checkout_act(struct run *r, const struct step *s, struct err *err);
+bool checkout_undo(struct run *r, const struct step *s, struct err *err);
+const char *checkout_tell(struct arena *a, const struct what *what);
+
+/* Holds a release against its manifest on one host: names what differs, at most a hundred.
+ * *ret_known is false when there is no manifest. */
+bool checkout_verify(struct run *r, size_t host, const char *release, bool *ret_known,
+                     struct strs *ret_differs, struct err *err) MUST_CHECK;
+
+#endif
