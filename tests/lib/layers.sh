@@ -28,7 +28,7 @@ done
 
 # Each third-party library behind one module: the folder or the files that may include it.
 only() {
-    local library=$1
+    library=$1
     shift
     files=$(grep -lE "^ *# *include *<$library(\.h|/)" src/*.c src/*/*.[ch] src/*/*/*.[ch] 2>/dev/null || true)
     for file in $files; do
