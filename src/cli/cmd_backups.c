@@ -197,7 +197,7 @@ static bool wait_for_backups(struct session *s, size_t host, struct err *err)
             err->code = ERR_UNREACHABLE;
         return false;
     }
-    s->run.behind_backup_ms = waited;
+    s->run.guard->behind_backup_ms = waited;
     return session_end(s,
                        waited ? arena_printf(s->arena, "no backup is in the way any more, after %s",
                                              text_span(s->arena, waited))

@@ -579,7 +579,7 @@ static bool take_up(struct session *s, bool back, bool *ret_none, struct err *er
     what.environment = s->recipe->environment;
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
     s->run.plan->text = text;
-    s->run.nothing_pending = s->run.no_migrate || migration_was_skipped(&s->run);
+    s->run.guard->nothing_pending = s->run.no_migrate || migration_was_skipped(&s->run);
     s->run.resumed = true;
     s->run.takeover = true;
     if (back || engine_is_turning_back(&s->run))

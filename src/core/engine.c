@@ -67,7 +67,7 @@ static bool was_passed_over(const struct run *r, const struct stage *stage)
 static bool act(struct run *r, const struct step *s, struct err *err)
 {
     if (is_hook(s) && s->stage->if_pending &&
-        (r->nothing_pending || was_passed_over(r, s->stage))) {
+        (r->guard->nothing_pending || was_passed_over(r, s->stage))) {
         r->skipped = "nothing is pending";
         return true;
     }
@@ -485,5 +485,5 @@ void engine_end(struct run *r, const struct err *err, const char *message, bool 
                                .message = err->code == ERR_NONE ? message : whole_message(r, err),
                                .failure = err->code == ERR_NONE ? NULL : &r->failure,
                                .took_ms = loop_now() - began_ms,
-                               .behind_backup_ms = r->behind_backup_ms});
+                               .behind_backup_ms = r->guard->behind_backup_ms});
 }

@@ -405,7 +405,7 @@ size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret)
 
 static void mark_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {
-    const char *pending = strs_joined(r->arena, &r->to_migrate, "\n");
+    const char *pending = strs_joined(r->arena, &r->guard->to_migrate, "\n");
 
     (void)s;
     (void)host;

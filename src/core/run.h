@@ -7,6 +7,7 @@
 
 #include "base/redact.h"
 #include "core/event.h"
+#include "core/guard.h"
 #include "core/hint.h"
 #include "core/plan.h"
 #include "host/site.h"
@@ -34,6 +35,7 @@ struct run {
     const char *job_script;
     const char *unlock_script;
     struct site *sites; /* by host */
+    struct guard *guard;
     long epoch;
     bool resumed;
     bool takeover;         /* the lock may be taken from a run with this id */
@@ -44,28 +46,13 @@ struct run {
     const struct export *export; /* for checkout; NULL when no host needs it */
     /* told by a stage's act while it runs, for the event of its end */
     const char *detail;
-    const char *skipped;     /* why there was nothing to do; else NULL */
-    const char *outcome;     /* for history: "done", "aborted" */
-    bool turned_back;        /* after a failure, to the end: the run is over */
-    bool quit;               /* a person did not want to wait any longer: nothing has failed */
-    bool interactive;        /* a person can be asked, by keys */
-    const char *skip_backup; /* why backups need not be looked for */
-    const char *mark_to;     /* for run_put_mark */
-    struct strs to_migrate;  /* the same: what was pending when this run first looked */
-    long server_version;     /* of the database, as it tells it; 0: not known yet */
-    bool raw_text;           /* the database has text that is no UTF-8: asked without conversion */
-    struct backup *dumps; /* sessions that were seen to be one; running_s: at the loop's time 0 */
-    size_t n_dumps;
-    struct strs met;    /* dumps of a few tables that the migration has waited for (partial.c) */
-    struct strs passed; /* and those that it was begun beside */
-    const char *concurrently; /* what they are not passed by for; */
-    bool concurrently_asked;  /* was it looked for? */
-    bool backup_seen;         /* backup-detect found one in the way */
-    bool backup_stopped;      /* this command stopped one */
-    bool nothing_pending;     /* found out by backup-detect, or before, or to be taken so */
-    long pending;             /* number; -1: not known; LONG_MAX: some, number not known */
-    long long behind_backup_ms;
-    struct strs untidy; /* what failed after the release was live */
+    const char *skipped; /* why there was nothing to do; else NULL */
+    const char *outcome; /* for history: "done", "aborted" */
+    bool turned_back;    /* after a failure, to the end: the run is over */
+    bool quit;           /* a person did not want to wait any longer: nothing has failed */
+    bool interactive;    /* a person can be asked, by keys */
+    const char *mark_to; /* for run_put_mark */
+    struct strs untidy;  /* what failed after the release was live */
     struct failure failure;
     size_t batch_begin;     /* the hosts that a rolling stage is at; */
     size_t batch_end;       /* 0: all of them */

@@ -16,7 +16,7 @@ enum { SQL_MS = 60000, WHY_MAX = 1000, ROWS_MAX = 100000 };
 
 const char *db_encoding(const struct run *r)
 {
-    return r->raw_text ? "SQL_ASCII" : "UTF8";
+    return r->guard->raw_text ? "SQL_ASCII" : "UTF8";
 }
 
 /* The server could not make UTF-8 of a text, which is somebody's statement or name: in a database
@@ -124,9 +124,9 @@ bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
 {
     if (!ask(r, host, sql, ret_rows, ret_why, err))
         return false;
-    if (r->raw_text || !is_no_utf8(*ret_why))
+    if (r->guard->raw_text || !is_no_utf8(*ret_why))
         return true;
-    r->raw_text = true;
+    r->guard->raw_text = true;
     return ask(r, host, sql, ret_rows, ret_why, err);
 }
 

@@ -33,7 +33,8 @@ const char *server_text(struct run *r)
     const struct server *server = server_of(r->recipe);
 
     assert(server);
-    return r->server_version ? server->product(r->arena, r->server_version) : server->name;
+    return r->guard->server_version ? server->product(r->arena, r->guard->server_version)
+                                    : server->name;
 }
 
 bool server_is_name(const char *application)

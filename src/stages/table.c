@@ -180,5 +180,5 @@ void run_init(struct run *r)
     r->job_script = script_job;
     r->outcome = "done";
     r->epoch = 1;
-    r->pending = -1;
+    r->guard = arena_alloc(r->arena, sizeof *r->guard);
 }

@@ -1,4 +1,5 @@
-/* The protocol of src/host/job/job.sh as jobs_run reads it, from a fleet that sends it in pieces. */
+/* The protocol of src/host/job/job.sh as jobs_run reads it, from a fleet that sends it in pieces.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@ enum { TAIL_MAX = 64 * 1024, STREAM_MAX = 4 << 20 };
 
 static struct arena arena;
 static struct err err;
+static struct guard guard;
 static struct run run;
 static struct recipe recipe;
 static struct host hosts[] = {
@@ -176,7 +178,9 @@ static void begin(size_t n_hosts)
 
     recipe = (struct recipe){.hosts = hosts, .n_hosts = n_hosts, .secrets = {secrets, N(secrets)}};
     memset(sites, 0, sizeof sites);
+    guard = (struct guard){0};
     run = (struct run){.arena = &arena,
+                       .guard = &guard,
                        .recipe = &recipe,
                        .plan = &plan,
                        .watcher = &watcher,

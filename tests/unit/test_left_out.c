@@ -14,6 +14,7 @@
 
 static struct arena arena;
 static struct err err;
+static struct guard guard;
 static struct run run;
 static struct recipe recipe;
 static struct host hosts[] = {
@@ -92,7 +93,9 @@ static int setup(void **state)
     memset(sites, 0, sizeof sites);
     memset(mishaps, 0, sizeof mishaps);
     memset(out, 0, sizeof out);
+    guard = (struct guard){0};
     run = (struct run){.arena = &arena,
+                       .guard = &guard,
                        .recipe = &recipe,
                        .plan = &plan,
                        .watcher = &watcher,

@@ -14,6 +14,7 @@
 
 static struct arena arena;
 static struct err err;
+static struct guard guard;
 static struct run run;
 static struct recipe recipe;
 static struct host hosts[] = {{.name = "app1", .deploy_to = "/srv/it's one"},
@@ -82,7 +83,9 @@ static void begin(size_t n_hosts)
 {
     recipe = (struct recipe){.hosts = hosts, .n_hosts = n_hosts};
     memset(sites, 0, sizeof sites);
+    guard = (struct guard){0};
     run = (struct run){.arena = &arena,
+                       .guard = &guard,
                        .recipe = &recipe,
                        .plan = &plan,
                        .watcher = &watcher,

@@ -127,7 +127,8 @@ static void test_hook_stages(void **state)
 
 static void test_run_init(void **state)
 {
-    struct run r = {0};
+    struct arena arena = {0};
+    struct run r = {.arena = &arena};
 
     (void)state;
     run_init(&r);
@@ -135,7 +136,8 @@ static void test_run_init(void **state)
     assert_true(*r.prelude && *r.mark_script && *r.job_script);
     assert_string_equal(r.outcome, "done");
     assert_true(r.epoch > 0);
-    assert_int_equal(r.pending, -1);
+    assert_non_null(r.guard);
+    arena_free(&arena);
 }
 
 static void test_event_words(void **state)

@@ -18,6 +18,7 @@
 static long long clock_ms;
 static size_t looks;        /* at the database, so far */
 static size_t looks_before; /* the backup has ended */
+static struct guard guard;
 static struct run run;
 static struct arena arena;
 static const void *top_after_some; /* of what lives as long as the command, */
@@ -163,7 +164,9 @@ static int setup(void **state)
     plan.what = what_none;
     plan.what.run = "abc123";
     plan.what.release = "20261122153012";
+    guard = (struct guard){0};
     run = (struct run){.arena = &arena,
+                       .guard = &guard,
                        .recipe = &recipe,
                        .plan = &plan,
                        .watcher = &watcher,

@@ -489,7 +489,7 @@ bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool for
     arena_free(&w.kept);
     long long took = loop_now() - w.began_ms;
     if (took >= TOLD_MS)
-        r->behind_backup_ms += took;
+        r->guard->behind_backup_ms += took;
     return ok;
 }
 
@@ -508,7 +508,7 @@ bool backup_wait(struct run *r, const struct step *s, size_t host, long long *re
 
 bool backup_clear(struct run *r, const struct step *s, size_t host, struct err *err)
 {
-    if (r->skip_backup && strcmp(r->skip_backup, COULD_NOT_LOOK) == 0)
+    if (r->guard->look == LOOK_FAILED)
         return true;
     return wait_until_clear(r, s, host, false, err);
 }

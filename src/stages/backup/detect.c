@@ -12,7 +12,11 @@
 #include "stages/migrate/migrate.h"
 #include "stages/migrate/pending.h"
 
-#define NO_DATABASE "the recipe names no database to look at"
+static const char *const look_texts[] = {
+    [LOOK_NO_DATABASE] = "the recipe names no database to look at",
+    [LOOK_FAILED] = "could not look",
+    [LOOK_ALREADY_MIGRATED] = "the migration has begun already",
+};
 
 /* A migration that begins now and a backup that starts in a moment. */
 static bool warn_of_next(struct run *r, size_t host, struct err *err)
@@ -29,29 +33,30 @@ static bool warn_of_next(struct run *r, size_t host, struct err *err)
 
 bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
 {
-    long long before = r->behind_backup_ms;
+    long long before = r->guard->behind_backup_ms;
 
     /* Who resumes has not looked: backup-detect is done. */
     if (!server_of(r->recipe))
-        r->skip_backup = NO_DATABASE;
-    if (r->nothing_pending || r->skip_backup) {
+        r->guard->look = LOOK_NO_DATABASE;
+    if (r->guard->nothing_pending || r->guard->look != LOOK_FOR_BACKUPS) {
         /* Without a mark: a resume finds it out again. */
-        r->skipped = r->no_migrate        ? PASSED_OVER
-                     : r->nothing_pending ? "nothing is pending"
-                                          : r->skip_backup;
+        r->skipped = r->no_migrate               ? PASSED_OVER
+                     : r->guard->nothing_pending ? "nothing is pending"
+                                                 : look_texts[r->guard->look];
         return true;
     }
     /* For those who look from outside: it waits. */
-    if ((r->backup_seen || r->recipe->backup.clearance_ms) && !run_put_mark(r, s, "begun", err))
+    if ((r->guard->backup_seen || r->recipe->backup.clearance_ms) &&
+        !run_put_mark(r, s, "begun", err))
         return false;
     if (!wait_until_clear(r, s, s->hosts[0], r->recipe->backup.clearance_ms > 0, err) ||
         !warn_of_next(r, s->hosts[0], err))
         return false;
-    r->detail = r->behind_backup_ms > before
+    r->detail = r->guard->behind_backup_ms > before
                     ? arena_printf(r->arena, "clear after %s",
-                                   text_span(r->arena, r->behind_backup_ms - before))
-                : r->backup_stopped ? "clear: what was in the way was stopped"
-                                    : "no backup in the way";
+                                   text_span(r->arena, r->guard->behind_backup_ms - before))
+                : r->guard->backup_stopped ? "clear: what was in the way was stopped"
+                                           : "no backup in the way";
     return run_put_mark(r, s, "done", err);
 }
 
@@ -67,16 +72,16 @@ static bool is_unchanged(const struct run *r, size_t host)
 static bool ask_pending(struct run *r, size_t host, struct err *err)
 {
     const char *names = NULL;
+    long pending = 0;
 
     if (is_unchanged(r, host)) {
-        r->pending = 0;
         r->detail = "nothing pending: unchanged since the last migration";
     } else {
-        if (!migrate_pending(r, host, run_folder(r, host), &r->pending, &names, err))
+        if (!migrate_pending(r, host, run_folder(r, host), &pending, &names, err))
             return false;
-        r->detail = pending_text(r->arena, r->pending, names);
+        r->detail = pending_text(r->arena, pending, names);
     }
-    r->nothing_pending = r->pending == 0;
+    r->guard->nothing_pending = pending == 0;
     return true;
 }
 
@@ -88,21 +93,22 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
     struct backups now;
     size_t n;
 
-    if (r->nothing_pending) {
+    if (r->guard->nothing_pending) {
         r->skipped = r->no_migrate ? PASSED_OVER : "nothing is pending";
         return true;
     }
     if (mark && strcmp(mark, "begun") == 0) {
         /* It may be running at this moment: it is taken up, not held up. */
-        r->skip_backup = r->skipped = "the migration has begun already";
+        r->guard->look = LOOK_ALREADY_MIGRATED;
+        r->skipped = look_texts[r->guard->look];
         return true;
     }
     if (!ask_pending(r, host, err))
         return false;
-    if (r->nothing_pending)
+    if (r->guard->nothing_pending)
         return true;
     if (!server_of(r->recipe)) {
-        r->skip_backup = NO_DATABASE;
+        r->guard->look = LOOK_NO_DATABASE;
         return run_put_mark(r, s, "done", err);
     }
     if (mark && !backup_end_own(r, host, err))
@@ -115,9 +121,9 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
                             arena_printf(r->arena, "could not look for backups: %s", now.why),
                             server_of(r->recipe)->unguarded, err))
             return false;
-        r->skip_backup = COULD_NOT_LOOK;
+        r->guard->look = LOOK_FAILED;
     }
-    r->backup_seen = b != NULL;
+    r->guard->backup_seen = b != NULL;
     r->detail = arena_printf(r->arena, "%s; %s", r->detail,
                              now.why  ? "could not look for backups"
                              : b      ? backup_text(r, b)

@@ -7,6 +7,5 @@
 bool backup_detect_act(struct run *r, const struct step *s, struct err *err);
 bool backup_clear_act(struct run *r, const struct step *s, struct err *err);
 #define PASSED_OVER    "passed over (--no-migrate)" /* of run.skipped */
-#define COULD_NOT_LOOK "could not look"             /* of run.skip_backup */
 
 #endif

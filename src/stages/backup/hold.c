@@ -38,7 +38,7 @@ const char *guard_text(struct run *r)
     quote_assign(&b, "guard_client",
                  arena_printf(r->arena, "%s%s", server_command(r->recipe), server->hold));
     quote_assign(&b, "guard_name", name);
-    quote_assign(&b, "guard_sql", server->lock(r->arena, r->server_version, name, 0));
+    quote_assign(&b, "guard_sql", server->lock(r->arena, r->guard->server_version, name, 0));
     quote_assign(&b, "guard_unknown", go ? "go" : HOLD_UNKNOWN);
     buf_puts(&b, script_guard);
     assert(!b.full);
@@ -60,10 +60,11 @@ static const struct backup *holder(const struct backups *b)
 static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_why, struct err *err)
 {
     struct call call = {.host = host,
-                        .script = db_script(r, host,
-                                            server_of(r->recipe)->lock(r->arena, r->server_version,
-                                                                       "crelease-hold", IDLE_S),
-                                            script_hold),
+                        .script =
+                            db_script(r, host,
+                                      server_of(r->recipe)->lock(r->arena, r->guard->server_version,
+                                                                 "crelease-hold", IDLE_S),
+                                      script_hold),
                         .payload = -1,
                         .timeout_ms = TAKE_MS,
                         .hold = true};

@@ -115,26 +115,26 @@ static const char *name_of(struct run *r, const struct backup *b)
 
 static bool is_met(struct run *r, const struct backup *b)
 {
-    return strs_has(&r->met, name_of(r, b));
+    return strs_has(&r->guard->met, name_of(r, b));
 }
 
 void partial_meet(struct run *r, const struct blockers *met)
 {
     for (size_t i = 0; i < met->n; i++)
         if (strcmp(met->v[i].kind, "backup") == 0)
-            strs_add(run_kept(r), &r->met,
+            strs_add(run_kept(r), &r->guard->met,
                      arena_strdup(run_kept(r), met_as(r, met->v[i].pid, met->v[i].vxid)));
     /* A wait may be shorter than the time between two looks of the watch: any of them, then. */
-    for (size_t i = 0; !met->n && i < r->passed.n; i++)
-        if (!strs_has(&r->met, r->passed.v[i]))
-            strs_add(run_kept(r), &r->met, r->passed.v[i]);
+    for (size_t i = 0; !met->n && i < r->guard->passed.n; i++)
+        if (!strs_has(&r->guard->met, r->guard->passed.v[i]))
+            strs_add(run_kept(r), &r->guard->met, r->guard->passed.v[i]);
 }
 
 /* A statement of it that waits is ended, whoever looks; and the recipe does not say otherwise. */
 static bool may_pass(const struct run *r)
 {
     return r->recipe->backup.partial == PARTIAL_PROCEED && r->recipe->migrate.lock_timeout_ms > 0 &&
-           r->server_version >= server_of(r->recipe)->bounded_since;
+           r->guard->server_version >= server_of(r->recipe)->bounded_since;
 }
 
 bool partial_pass(struct run *r, size_t host, struct backups *b, const struct backup **ret_passed,
@@ -146,13 +146,13 @@ bool partial_pass(struct run *r, size_t host, struct backups *b, const struct ba
         if (!one->blocks_migrations || !one->partial || !one->identity || !may_pass(r) ||
             is_met(r, one))
             continue;
-        if (!r->concurrently_asked && !concurrently(r, host, &r->concurrently, err))
+        if (!r->guard->concurrently_asked && !concurrently(r, host, &r->guard->concurrently, err))
             return false;
-        r->concurrently_asked = true;
-        if (!r->concurrently || *r->concurrently)
+        r->guard->concurrently_asked = true;
+        if (!r->guard->concurrently || *r->guard->concurrently)
             return true;
-        if (!strs_has(&r->passed, name_of(r, one)))
-            strs_add(run_kept(r), &r->passed, arena_strdup(run_kept(r), name_of(r, one)));
+        if (!strs_has(&r->guard->passed, name_of(r, one)))
+            strs_add(run_kept(r), &r->guard->passed, arena_strdup(run_kept(r), name_of(r, one)));
         one->blocks_migrations = false;
         *ret_passed = *ret_passed ? *ret_passed : one;
     }
@@ -175,11 +175,11 @@ const char *partial_note(struct run *r, const struct backup *b)
         why = "and the migration needs one of them";
     else if (r->recipe->backup.partial == PARTIAL_WAIT)
         why = "and the recipe says to wait for it (backup.partial)";
-    else if (r->concurrently_asked && !r->concurrently)
+    else if (r->guard->concurrently_asked && !r->guard->concurrently)
         why = "and whether the migration does anything CONCURRENTLY could not be seen";
-    else if (r->concurrently_asked && *r->concurrently)
+    else if (r->guard->concurrently_asked && *r->guard->concurrently)
         why =
             arena_printf(r->arena, "and %s does something CONCURRENTLY, which waits for every dump",
-                         r->concurrently);
+                         r->guard->concurrently);
     return arena_printf(r->arena, "it holds %ld of %ld tables, %s", b->locked, b->tables, why);
 }

@@ -160,7 +160,7 @@ bool rerun_act(struct run *r, const struct step *s, struct err *err)
 {
     const char *detail;
 
-    if (!r->resumed && !r->backup_stopped) {
+    if (!r->resumed && !r->guard->backup_stopped) {
         r->skipped = "no backup was stopped";
         return true;
     }

@@ -165,7 +165,7 @@ static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *
     const struct server *server = server_of(r->recipe);
 
     for (int asked = 1;; asked++) {
-        const char *sql = server->look(r->arena, server_own(r), r->server_version);
+        const char *sql = server->look(r->arena, server_own(r), r->guard->server_version);
         *ret_n = 0;
         if (!sql) {
             *ret_why = arena_printf(r->arena, "%s is too old for crelease", server_text(r));
@@ -173,13 +173,13 @@ static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *
         }
         if (!ask(r, host, sql, ret_rows, ret_n, ret_why, err))
             return false;
-        long was = r->server_version;
+        long was = r->guard->server_version;
         long long version;
         for (size_t i = 0; i < *ret_n; i++)
             if (strcmp((*ret_rows)[i].field[0], "version") == 0 &&
                 number_read((*ret_rows)[i].field[1], VERSION_MAX, &version))
-                r->server_version = (long)version;
-        if (!*ret_why || r->server_version == was || asked == 2)
+                r->guard->server_version = (long)version;
+        if (!*ret_why || r->guard->server_version == was || asked == 2)
             return true;
     }
 }
@@ -240,14 +240,14 @@ static struct backup *find(struct backup *v, size_t n, const struct backup *one)
 
 static void remember(struct run *r, const struct backup *b)
 {
-    if (!r->dumps)
-        r->dumps = arena_array(run_kept(r), DUMPS_MAX, sizeof *r->dumps);
-    struct backup *was = find(r->dumps, r->n_dumps, b);
-    if (!was && (!b->identity || r->n_dumps == DUMPS_MAX))
+    if (!r->guard->dumps)
+        r->guard->dumps = arena_array(run_kept(r), DUMPS_MAX, sizeof *r->guard->dumps);
+    struct backup *was = find(r->guard->dumps, r->guard->n_dumps, b);
+    if (!was && (!b->identity || r->guard->n_dumps == DUMPS_MAX))
         return;
     /* Its texts stay what they were: it is looked at every second, maybe for a day. */
     if (!was) {
-        was = &r->dumps[r->n_dumps++];
+        was = &r->guard->dumps[r->guard->n_dumps++];
         *was = backup_copy(run_kept(r), b);
     } else {
         struct backup now = *b;
@@ -283,7 +283,7 @@ static size_t settle(struct run *r, struct backups *b, bool keep)
 
     for (size_t i = 0; i < b->n; i++) {
         struct backup one = b->v[i];
-        const struct backup *was = find(r->dumps, r->n_dumps, &one);
+        const struct backup *was = find(r->guard->dumps, r->guard->n_dumps, &one);
         bool maybe = strcmp(one.kind, "maybe") == 0;
         if (server->lasts && server_is_dump(server, one.kind))
             remember(r, &one);
@@ -301,20 +301,20 @@ static size_t settle(struct run *r, struct backups *b, bool keep)
 /* A dump that was seen, shows nothing of what it does, and is still connected. */
 static bool add_silent(struct run *r, size_t host, struct backups *b, struct err *err)
 {
-    struct db_session *sessions = arena_array(r->arena, r->n_dumps + 1, sizeof *sessions);
-    struct backup *silent = arena_array(r->arena, r->n_dumps + 1, sizeof *silent);
+    struct db_session *sessions = arena_array(r->arena, r->guard->n_dumps + 1, sizeof *sessions);
+    struct backup *silent = arena_array(r->arena, r->guard->n_dumps + 1, sizeof *silent);
     struct strs rows;
     const char *why;
     size_t n = 0;
 
-    for (size_t i = 0; i < r->n_dumps; i++) {
-        if (find(b->v, b->n, &r->dumps[i]))
+    for (size_t i = 0; i < r->guard->n_dumps; i++) {
+        if (find(b->v, b->n, &r->guard->dumps[i]))
             continue;
-        silent[n] = r->dumps[i];
-        sessions[n++] = session_of(r->arena, &r->dumps[i]);
+        silent[n] = r->guard->dumps[i];
+        sessions[n++] = session_of(r->arena, &r->guard->dumps[i]);
     }
     const char *sql =
-        n ? server_of(r->recipe)->there(r->arena, r->server_version, sessions, n) : NULL;
+        n ? server_of(r->recipe)->there(r->arena, r->guard->server_version, sessions, n) : NULL;
     if (!sql)
         return true;
     if (!db_ask(r, host, sql, &rows, &why, err))
@@ -350,7 +350,7 @@ bool backup_look_all(struct run *r, size_t host, struct backups *ret, struct bac
             remember(r, &ret->v[i]);
     settle(r, ret, false);
     partial_mark(ret);
-    return ret->why || !r->n_dumps || add_silent(r, host, ret, err);
+    return ret->why || !r->guard->n_dumps || add_silent(r, host, ret, err);
 }
 
 bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *err)
@@ -370,7 +370,8 @@ bool backup_signal(struct run *r, size_t host, const struct backup *b, enum way 
     if (!b->identity)
         return true;
     struct db_session session = session_of(r->arena, b);
-    const char *sql = server_of(r->recipe)->end(r->arena, r->server_version, &session, NULL, way);
+    const char *sql =
+        server_of(r->recipe)->end(r->arena, r->guard->server_version, &session, NULL, way);
     if (!sql)
         return true;
     if (!ask(r, host, sql, &rows, &n, &why, err))

@@ -50,7 +50,7 @@ static bool may_end(const struct backup *b)
 static const char *right_missing(struct run *r, const struct backup *b)
 {
     return server_of(r->recipe)->right_missing(
-        r->arena, r->server_version, strcmp(last_word(b), "super") == 0,
+        r->arena, r->guard->server_version, strcmp(last_word(b), "super") == 0,
         *b->user ? text_shown(r->arena, b->user) : "the dump's role");
 }
 
@@ -289,7 +289,7 @@ static bool finish(struct run *r, const struct step *s, size_t host, const struc
                  backup_text(r, b));
         return true;
     }
-    r->backup_stopped = true;
+    r->guard->backup_stopped = true;
     while (*out) {
         const char *v = value_of(next_line(r, &out), "output");
         if (v && strchr(v, ' ') && strchr(strchr(v, ' ') + 1, ' ')) {

@@ -54,7 +54,7 @@ bool attempts_left_nothing(struct run *r, struct attempts *t, struct err *err)
 
     if (!t->server)
         return true;
-    if (!leftovers_look(r, t->host, r->server_version, &now, err))
+    if (!leftovers_look(r, t->host, r->guard->server_version, &now, err))
         return false;
     tell_deadlock(r, t, &now, false);
     struct strs new = leftovers_new(r->arena, &t->before, &now);
@@ -94,7 +94,7 @@ static const char *lock_text(struct run *r, const struct attempts *t)
 /* Of several migrations some may be through: the next attempt begins behind them. */
 static const char *progress_text(struct run *r, size_t host)
 {
-    size_t all = r->sites[host].to_migrate.n ? r->sites[host].to_migrate.n : r->to_migrate.n;
+    size_t all = r->sites[host].to_migrate.n ? r->sites[host].to_migrate.n : r->guard->to_migrate.n;
     const char *names = all > 1 ? migrate_applied(r, host) : NULL;
 
     return names && *names
@@ -267,7 +267,7 @@ bool attempts_after_failure(struct run *r, struct attempts *t, struct job_call *
         t->n--;
         return true;
     }
-    if (t->server && !leftovers_look(r, t->host, r->server_version, &now, err))
+    if (t->server && !leftovers_look(r, t->host, r->guard->server_version, &now, err))
         return false;
     struct strs left = leftovers_new(r->arena, &t->before, &now);
     /* Whatever the language of the message is. */
@@ -300,7 +300,7 @@ bool attempts_are_undone(struct run *r, const struct attempts *t, struct err *er
 
     if (!t->server || !t->server->keeps)
         return true;
-    if (!leftovers_look(r, t->host, r->server_version, &now, err))
+    if (!leftovers_look(r, t->host, r->guard->server_version, &now, err))
         return false;
     struct strs left = leftovers_new(r->arena, &t->before, &now);
     note_applied(r, t->host, &t->before, &now, &left);

@@ -214,7 +214,7 @@ void blockers_take(struct run *r, const struct step *s, size_t host, struct bloc
                      "a statement of the migration (pid %s) waits for a lock, others queue behind"
                      " it, and it could not be cancelled: %s",
                      pid,
-                     server_of(r->recipe)->right_missing(r->arena, r->server_version, false,
+                     server_of(r->recipe)->right_missing(r->arena, r->guard->server_version, false,
                                                          "the migration's account"));
         b->helpless = true;
     } else if (strcmp(what, "cancelled") == 0) {
@@ -240,7 +240,7 @@ bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct 
                        struct err *err)
 {
     const struct server *server = server_of(r->recipe);
-    const char *sql = server->lock_holders(r->arena, r->server_version, server_own(r));
+    const char *sql = server->lock_holders(r->arena, r->guard->server_version, server_own(r));
     struct strs rows;
     const char *why;
 
@@ -268,7 +268,8 @@ bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *r
     *ret_there = true;
     for (size_t i = 0; i < b->n; i++)
         sessions[i] = session_of(&b->v[i]);
-    const char *sql = server_of(r->recipe)->there(r->arena, r->server_version, sessions, b->n);
+    const char *sql =
+        server_of(r->recipe)->there(r->arena, r->guard->server_version, sessions, b->n);
     if (!sql)
         return true;
     bool ok = db_ask(r, host, sql, &rows, &why, err);
@@ -289,7 +290,7 @@ bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *
             strcmp(one->waits_for, "advisory") == 0)
             continue;
         const char *sql =
-            server_of(r->recipe)->end(r->arena, r->server_version, &session, NULL, WAY_END);
+            server_of(r->recipe)->end(r->arena, r->guard->server_version, &session, NULL, WAY_END);
         if (!sql)
             continue;
         if (!db_ask(r, host, sql, &rows, &why, err))

@@ -265,7 +265,7 @@ static bool end_ghost(struct run *r, size_t host, const struct ghost *g, const c
                  g->session.pid);
         return true;
     }
-    const char *sql = server_of(r->recipe)->end(r->arena, r->server_version, &g->session,
+    const char *sql = server_of(r->recipe)->end(r->arena, r->guard->server_version, &g->session,
                                                 g->application, WAY_END);
     if (!sql)
         return true;
@@ -312,7 +312,7 @@ bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, stru
 
     if (!server_of(r->recipe)->named)
         return true;
-    const char *sql = server_of(r->recipe)->named(r->arena, r->server_version);
+    const char *sql = server_of(r->recipe)->named(r->arena, r->guard->server_version);
     if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
     struct ghost *ghosts = arena_array(r->arena, GHOSTS_MAX, sizeof *ghosts);

@@ -65,8 +65,8 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
         return true;
     if (ret_names)
         *ret_names = strs_first(r->arena, &names, NAMES_SHOWN);
-    if (!r->to_migrate.n)
-        r->to_migrate = names;
+    if (!r->guard->to_migrate.n)
+        r->guard->to_migrate = names;
     return true;
 }
 
@@ -77,14 +77,14 @@ static void done_values(struct run *r, const struct step *s, size_t host, struct
 
     (void)s;
     (void)host;
-    buf_printf(b, "to=%s error='' pending=''\n", r->nothing_pending ? "skipped" : "done");
+    buf_printf(b, "to=%s error='' pending=''\n", r->guard->nothing_pending ? "skipped" : "done");
     /* Without a digest for partial.c alone: what it tells of an older release is not told of this.
      */
     quote_assign(b, "migrated",
                  *w->migrate_digest ? arena_printf(r->arena, "digest %s\nrevision %s\nrelease %s",
                                                    w->migrate_digest, w->revision, w->release)
-                 : !r->nothing_pending ? arena_printf(r->arena, "release %s", w->release)
-                                       : "");
+                 : !r->guard->nothing_pending ? arena_printf(r->arena, "release %s", w->release)
+                                              : "");
 }
 
 static bool put_done(struct run *r, const struct step *s, struct err *err)
@@ -102,7 +102,7 @@ static bool put_done(struct run *r, const struct step *s, struct err *err)
         return false;
     for (size_t i = 0; i < s->n_hosts; i++)
         site_set_mark(r->arena, &r->sites[s->hosts[i]], s->name,
-                      r->nothing_pending ? "skipped" : "done");
+                      r->guard->nothing_pending ? "skipped" : "done");
     return true;
 }
 
@@ -210,7 +210,7 @@ static bool stand_back(struct run *r, const struct step *s, size_t host, const c
 const char *migrate_applied(struct run *r, size_t host)
 {
     const struct strs *were =
-        r->sites[host].to_migrate.n ? &r->sites[host].to_migrate : &r->to_migrate;
+        r->sites[host].to_migrate.n ? &r->sites[host].to_migrate : &r->guard->to_migrate;
     struct err ignored = {.arena = r->arena};
     struct strs still = {0};
     struct strs gone = {0};
@@ -242,13 +242,13 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
     /* One that has begun since it was clear; a migration that runs already is taken up. */
     if (!may_run && backups_first(&now, &n) && !backup_clear(r, t->step, t->host, err))
         return false;
-    if (r->server_version < server_of(r->recipe)->watched_since)
+    if (r->guard->server_version < server_of(r->recipe)->watched_since)
         run_warn(r, r->recipe->hosts[t->host].name,
                  "%s does not tell which of its sessions are the migration's: if that waits for"
                  " a lock, nothing ends the wait",
                  server_text(r));
     if (!leftovers_end_ghosts(r, t->step, t->host, err) ||
-        !leftovers_before(r, t->step, t->host, r->server_version, &t->before, err))
+        !leftovers_before(r, t->step, t->host, r->guard->server_version, &t->before, err))
         return false;
     t->deadlocks = t->before.deadlocks;
     return true;
@@ -275,7 +275,7 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
     if (r->no_migrate)
         return pass_over(r, s, &c, err);
 
-    if (r->nothing_pending) {
+    if (r->guard->nothing_pending) {
         /* What the tool was asked is kept; what the paths tell can be told again. */
         const char *was = r->sites[host].migrated_digest;
         const char *digest = r->plan->what.migrate_digest;
@@ -292,7 +292,7 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
         t.n++;
         t.seen = (struct blockers){0};
         c.extra_env =
-            t.server ? t.server->environment(r->arena, server_own(r), r->server_version,
+            t.server ? t.server->environment(r->arena, server_own(r), r->guard->server_version,
                                              r->recipe->migrate.lock_timeout_ms, !t.without_options)
                      : NULL;
         if (!jobs_run(r, &c, &ends, err))

@@ -35,7 +35,7 @@ const char *watch_text(struct run *r)
     const char *name = r->recipe->database.name;
     long max_blocked = r->recipe->migrate.max_blocked;
     const struct waits waits = {.own = own,
-                                .version = r->server_version,
+                                .version = r->guard->server_version,
                                 .limit_ms = r->recipe->migrate.lock_timeout_ms,
                                 .max_blocked = max_blocked ? max_blocked : -1};
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
@@ -53,7 +53,7 @@ const char *watch_text(struct run *r)
                  arena_printf(r->arena, "%s%s", server_command(r->recipe), server->feed));
     quote_assign(&b, "look", look ? look : "");
     quote_assign(&b, "last",
-                 server->end_own ? server->end_own(r->arena, r->server_version, own) : "");
+                 server->end_own ? server->end_own(r->arena, r->guard->server_version, own) : "");
     buf_printf(&b, "pause=%lld.%03lld\n", pause / 1000, pause % 1000);
     buf_puts(&b, server->clients);
     buf_puts(&b, script_watch);
