@@ -1,4 +1,8 @@
-/* cmd.h -- a command: a row of the table in commands.c, and one function in a cmd_*.c. */
+/* cmd.h -- what the commands share.
+ *
+ * A command is a row of the table in commands.c and a function in its cmd_*.c.  main.c reads the
+ * options, opens a session and calls that function.  The rest of this header is what several
+ * commands use, by file. */
 #ifndef CRELEASE_CMD_H
 #define CRELEASE_CMD_H
 
@@ -11,7 +15,7 @@
 #include "stages/backup/stop.h"
 #include "ui/ui.h"
 
-/* Whether the command names an environment. */
+/* Whether the command takes an environment. */
 enum env { ENV_NONE, ENV_NEEDED, ENV_OPTIONAL };
 
 struct session;
@@ -23,18 +27,19 @@ struct command {
     enum env env;
     unsigned takes;   /* options: OPT_... */
     size_t words_max; /* besides its name */
-    bool streams;     /* tells events, also as JSON lines */
+    bool streams;     /* reports events; with --json, one object a line */
     const char *args; /* "ENV" */
     const char *about;
+    const char *more; /* further sentences of its help page, or NULL */
 };
 
 extern const struct command commands[];
 const struct command *command_find(const char *name);
 
-/* The command that was probably meant, NULL: none. */
+/* The command that was probably meant, or NULL. */
 const char *command_nearest(struct arena *a, const char *word);
 
-/* One run of the program: options, and what was opened for the command. */
+/* One run of the program: its options, and what was opened for the command. */
 struct session {
     struct arena *arena;
     struct options options;
@@ -48,95 +53,129 @@ struct session {
     struct repo *repo;
     struct export export;
     bool export_open;
-    struct repo_notes notes; /* on the revision that was resolved */
-    int status;              /* of a command that was run in the place of this one; -1: none was */
-    bool answered; /* --json: the one document of a command that tells no events was written */
-    bool ended;    /* EVENT_END was told: the failure has been shown */
+    struct repo_notes notes; /* about the resolved revision */
+    int status;              /* exit status of the command that 'backups --hold' ran; else -1 */
+    bool answered;           /* --json: the one document of a command without events was written */
+    bool ended;              /* EVENT_END was told, so that the failure has been shown */
     long long began_ms;
 };
 
-/* Reads the recipe for the environment, applies --hosts and --roles; prints each mistake. */
+/* ---- session.c: the recipe, the hosts, the user interface ---- */
+
+/* Reads the recipe for the environment and applies --hosts and --roles.  Prints every mistake. */
 bool session_recipe(struct session *s, const char *environment, struct err *err) MUST_CHECK;
 
-/* The loop, the user interface and the fleet (no connection yet). */
+/* Opens the loop, the user interface and the fleet, which connects on first use. */
 void session_open(struct session *s);
 void session_close(struct session *s);
 
-/* --json, for a command that tells no events: writes the one document it has. */
+/* --json, for a command without events: writes its one document. */
 void session_answer(struct session *s, const struct json *o);
 
-/* Whether lines are drawn that live, on a terminal. */
+/* Whether a terminal shows lines that are redrawn. */
 bool session_draws(const struct session *s);
 
-/* Whether the command tells events. */
+/* Whether the command reports events. */
 bool session_streams(const struct session *s);
 
-/* Another set of hosts, by name: those of a run.  Connections are made anew. */
+/* Restricts the session to these hosts, those of a run, and connects anew. */
 bool session_narrow(struct session *s, const struct strs *names, struct err *err) MUST_CHECK;
 
-/* Looks at the hosts.  False with the first that could not be seen. */
+/* Surveys the hosts.  err has the first that could not be surveyed. */
 bool session_survey(struct session *s, bool tools, struct survey *ret, struct err *err) MUST_CHECK;
 
-/* The run that holds the lock somewhere: its host, or -1.  Different runs on different hosts
- * are an error. */
-bool session_holder(struct session *s, const struct survey *sv, long *ret_host,
-                    struct err *err) MUST_CHECK;
-
-/* The step of the unfinished run that was begun last: of all hosts the newest mark; NULL: none. */
-const char *session_stage(const struct session *s, const struct survey *sv);
-
-/* The last finished release before the live one that every host has and that none was rolled back
- * from; NULL: there is none. */
-const char *release_before(struct session *s, const struct survey *sv);
-
-/* unfinished.c: the run that the hosts hold. */
-
-/* Its plan: FAILED when the hosts do not agree on it. */
-bool unfinished_plan(struct session *s, const struct survey *sv, struct what *ret,
-                     struct err *err) MUST_CHECK;
-
-/* USAGE, with what differs and the ways on, when it was started with another recipe than the one at
- * hand, unless --new-recipe says to continue with that. */
-bool unfinished_recipe(struct session *s, const struct survey *sv, const struct what *w,
-                       struct err *err) MUST_CHECK;
-
-/* Names of its hosts.  back: to give it up, which with --new-recipe is possible without those that
- * the recipe does not have any more. */
-bool unfinished_hosts(struct session *s, const struct survey *sv, const struct what *w, bool back,
-                      struct strs *ret, struct err *err) MUST_CHECK;
-
-/* The next number of the lock: more than any host has, and none is far ahead of the others. */
-bool unfinished_epoch(struct session *s, const struct survey *sv, const char *run, long *ret,
-                      struct err *err) MUST_CHECK;
-
-/* Once the plan of the run is the session's: whether to continue with its revision.  needed: some
- * host has not got it yet. */
-bool unfinished_revision(struct session *s, const struct survey *sv, bool needed,
-                         struct err *err) MUST_CHECK;
-
-/* "crelease abort production && crelease deploy production": another run like the session's in its
- * place, of that ref. */
-const char *unfinished_instead(struct session *s, const char *ref);
-
-/* The repository and the revision of a ref; nothing is sent yet. */
-bool session_resolve(struct session *s, const char *ref, struct revision *ret,
-                     struct err *err) MUST_CHECK;
-bool session_export(struct session *s, const struct revision *rev, struct err *err) MUST_CHECK;
-
-/* Adds to s->notes what there is to say of the ref; and of what is in the revision, which reads its
- * tree unless it was exported. */
-void session_note_ref(struct session *s, const struct revision *rev);
-bool session_note_contents(struct session *s, const struct revision *rev,
-                           struct err *err) MUST_CHECK;
+/* Asks for a secret on the terminal, without echo.  False if there is no terminal or no answer;
+ * arg is the session. */
+bool session_ask_secret(void *arg, const char *prompt, char *ret, size_t size);
 
 /* "ann@laptop"; and "ann". */
 const char *session_by(struct arena *a);
 const char *session_user(struct arena *a);
 
-/* Tells the end, with everything about a failure, and gives false when there is one. */
+/* A fresh run id: random letters and digits that are hard to confuse. */
+const char *session_run_id(struct arena *a);
+
+/* ---- source.c: the repository ---- */
+
+/* Opens the repository and resolves a ref; nothing is sent yet. */
+bool session_resolve(struct session *s, const char *ref, struct revision *ret,
+                     struct err *err) MUST_CHECK;
+bool session_export(struct session *s, const struct revision *rev, struct err *err) MUST_CHECK;
+
+/* Adds to s->notes what there is to say about the ref; and about the contents of the revision,
+ * which reads its tree unless it was exported. */
+void session_note_ref(struct session *s, const struct revision *rev);
+bool session_note_contents(struct session *s, const struct revision *rev,
+                           struct err *err) MUST_CHECK;
+
+/* ---- holder.c: the run that holds the lock ---- */
+
+/* A host that the run holds, or -1.  Different runs on different hosts are an error. */
+bool holder_find(struct session *s, const struct survey *sv, long *ret_host,
+                 struct err *err) MUST_CHECK;
+
+/* The stage that the run is in: of all hosts' marks the newest; NULL: there is no mark. */
+const char *holder_stage(const struct session *s, const struct survey *sv);
+
+/* LOCKED or UNFINISHED, depending on whether the run that holds the host is alive. */
+bool holder_refuse(struct session *s, const struct survey *sv, long holder, struct err *err);
+
+/* Surveys, and waits for a live run as long as --wait-lock says.  *ret_holder as from holder_find. */
+bool holder_wait(struct session *s, struct survey *sv, long *ret_holder,
+                 struct err *err) MUST_CHECK;
+
+/* The same, and an error if a run still holds the lock, or two hosts are the same folder. */
+bool holder_none(struct session *s, struct survey *sv, struct err *err) MUST_CHECK;
+
+/* ---- takeover.c, unfinished.c: the unfinished run of the hosts ---- */
+
+/* Makes the plan of the unfinished run the session's, for resume or (back) abort.  *ret_none: there
+ * is no unfinished run. */
+bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *err) MUST_CHECK;
+
+/* Reads its plan.  FAILED if the hosts' plans differ. */
+bool unfinished_plan(struct session *s, const struct survey *sv, struct what *ret,
+                     struct err *err) MUST_CHECK;
+
+/* USAGE if the run was started with another recipe, with the differences and what to type, unless
+ * --new-recipe was given. */
+bool unfinished_recipe(struct session *s, const struct survey *sv, const struct what *w,
+                       struct err *err) MUST_CHECK;
+
+/* Names of its hosts.  A run that is aborted with --new-recipe may lack hosts that are no longer in
+ * the recipe. */
+bool unfinished_hosts(struct session *s, const struct survey *sv, const struct what *w,
+                      struct strs *ret, struct err *err) MUST_CHECK;
+
+/* The next epoch of the lock: above that of every host.  An error if one is far ahead. */
+bool unfinished_epoch(struct session *s, const struct survey *sv, const char *run, long *ret,
+                      struct err *err) MUST_CHECK;
+
+/* Whether to continue with the revision of the run, whose plan is the session's by now.  needed: a
+ * host still lacks it. */
+bool unfinished_revision(struct session *s, const struct survey *sv, bool needed,
+                         struct err *err) MUST_CHECK;
+
+/* "crelease abort production && crelease deploy production": replaces the session's run by another
+ * one of that ref. */
+const char *unfinished_instead(struct session *s, const char *ref);
+
+/* ---- report.c: carrying out the plan, and how it ended ---- */
+
+bool session_forward(struct session *s, bool fresh, struct err *err);
+bool session_back(struct session *s, struct err *err);
+
+/* Ends well: there was no unfinished run. */
+bool session_nothing(struct session *s, struct err *err);
+
+/* Tells EVENT_END with all that belongs to a failure.  Returns whether there was none. */
 bool session_end(struct session *s, const char *message, struct err *err);
 
-/* cmd_*.c */
+/* One more line of "next:", for the failure that is about to be told. */
+void session_next(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- cmd_*.c ---- */
+
 bool cmd_deploy(struct session *s, struct err *err);
 bool cmd_plan(struct session *s, struct err *err);
 bool cmd_resume(struct session *s, struct err *err);
@@ -151,39 +190,41 @@ bool cmd_run(struct session *s, struct err *err);
 bool cmd_init(struct session *s, struct err *err);
 bool cmd_help(struct session *s, struct err *err);
 
-/* Backups as people and as JSON see them (cmd_backups.c). */
+/* cmd_plan.c: prints the plan. */
+bool plan_print(struct session *s, const struct plan *p, const struct survey *sv, struct err *err);
+
+/* cmd_rollback.c: the last finished release before the live one that every host has and that none
+ * was rolled back from; NULL: there is none. */
+const char *release_before(struct session *s, const struct survey *sv);
+
+/* cmd_backups.c: running backups, stopped ones and whether they were started again, upcoming ones;
+ * for people, and as the JSON members "backups", "stopped_backups", "next_backups". */
 void backups_put_json(struct json *at, const struct backups *b);
 void backups_print(struct session *s, const char *host, const struct backups *b);
-
-/* The last ones that were stopped, and whether they were started again (cmd_backups.c); at
- * "stopped_backups" of an object. */
 void stops_put_json(struct json *o, const struct stops *all);
 void stops_print(struct session *s, size_t host, const struct stops *all);
-
-/* When the next ones start (cmd_backups.c); at "next_backups" of an object. */
 void next_backups_put_json(struct json *at, const struct schedule *next);
 void next_backups_print(struct session *s, const char *host, const struct schedule *next);
 
-/* What a deploy would fail at (fit.c): of the exported revision and the recipe, a sentence each; of
- * the host's linked files and folders; and all of it, FAILED with the first. */
+/* ---- fit.c: what a deploy would fail at, found before the lock is taken ---- */
+
+/* About the exported revision and the recipe, a sentence each; about a host's linked files and
+ * folders; and both, FAILED with the first. */
 struct strs fit_revision(struct session *s);
 struct strs fit_links(struct session *s, size_t host, const struct site *site);
 bool fit_hosts(struct session *s, const struct survey *sv, struct err *err) MUST_CHECK;
 
-/* Of two hosts that are one folder of one machine, by two names or addresses: a run would be
- * blocked by itself.  NULL: there are none, as far as that can be seen. */
+/* Two hosts that are the same folder of the same machine under two names, which would make a run
+ * block itself; NULL: none were found. */
 const char *fit_places(struct session *s, const struct survey *sv);
 
-/* The room on a host's disk beside what the exported revision takes; NULL: not known. */
+/* Free disk space beside the size of the exported revision; NULL: not known. */
 const char *fit_room(struct session *s, const struct site *site, bool *ret_enough);
 
-/* What jobs do not find; only where site->path_lacks. */
+/* What the PATH of jobs lacks; only if site->path_lacks. */
 const char *fit_path(struct session *s, const struct site *site);
 
-/* What it may fail at. */
+/* What a deploy may fail at. */
 struct strs fit_notes(struct session *s, const struct survey *sv);
-
-/* Prints the plan (cmd_plan.c). */
-bool plan_print(struct session *s, const struct plan *p, const struct survey *sv, struct err *err);
 
 #endif

@@ -40,7 +40,7 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
     const char *word = NULL;
 
     /* Of two runs one is told here, the other at its host. */
-    bool one = session_holder(s, sv, &holder, &several);
+    bool one = holder_find(s, sv, &holder, &several);
     (void)one;
     if (holder < 0)
         return true;
@@ -70,7 +70,7 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
         word = arena_strndup(s->arena, u->error, len);
         u->error += len + (u->error[len] == ' ');
     }
-    u->stage = session_stage(s, sv);
+    u->stage = holder_stage(s, sv);
     bool in_clear = u->stage && strcmp(u->stage, "backup-clear") == 0;
     u->state = site->lock.alive ? (in_clear ? "waiting" : "running")
                : !word || strcmp(word, err_word(ERR_INTERRUPTED)) == 0 ? "interrupted"

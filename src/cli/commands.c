@@ -1,33 +1,40 @@
+/* commands.c -- the table of commands, which main.c and the help read. */
 #include "cli/cmd.h"
 
 #include "base/text.h"
 
 const struct command commands[] = {
-    {"deploy", cmd_deploy, ENV_NEEDED, OPT_DEPLOY, 1, true, "ENV", "bring a revision live"},
+    {"deploy", cmd_deploy, ENV_NEEDED, OPT_DEPLOY, 1, true, "ENV", "bring a revision live", NULL},
     {"resume", cmd_resume, ENV_OPTIONAL, OPT_RESUME, 1, true, "[ENV]",
-     "go on with the unfinished run"},
+     "continue the unfinished run",
+     "ENV may be omitted if only one environment has an unfinished run."},
     {"rollback", cmd_rollback, ENV_NEEDED, OPT_ROLLBACK, 1, true, "ENV",
-     "go back to the last finished release before the live one, or --to RELEASE"},
+     "return to the last finished release before the live one, or --to RELEASE",
+     "Migrations are not rolled back."},
     {"abort", cmd_abort, ENV_NEEDED, OPT_ABORT, 1, true, "ENV",
-     "give the unfinished run up: put back what can be put back, free the lock"},
+     "give up the unfinished run: undo what can be undone, release the lock", NULL},
     {"status", cmd_status, ENV_NEEDED, OPT_STATUS, 1, false, "ENV",
-     "per host what is live and what is unfinished; backups; pending migrations"},
+     "show what is live and what is unfinished, backups, pending migrations", NULL},
     {"plan", cmd_plan, ENV_NEEDED, OPT_PLAN, 1, false, "ENV",
-     "what deploy would do, stage by stage and host by host; changes nothing"},
+     "show what deploy would do, stage by stage and host by host; changes nothing", NULL},
     {"check", cmd_check, ENV_NEEDED, OPT_OTHER, 1, false, "ENV",
-     "would it work: connections, tools, rights, disk, linked files, database"},
+     "check connections, tools, permissions, disk, linked files, database", NULL},
     {"backups", cmd_backups, ENV_NEEDED, OPT_BACKUPS, 1, false, "ENV [-- CMD]",
-     "running backups and the next ones; wait for their end; keep migrations away while CMD runs"},
+     "show running backups with expected end, and upcoming ones",
+     "With --wait it waits until no backup blocks a migration.  With --hold it runs CMD on this"
+     " machine, usually a backup, and no migration starts until CMD has ended."},
     {"history", cmd_history, ENV_NEEDED, OPT_HISTORY, 1, false, "ENV",
-     "past runs: when, who, what, how it ended"},
+     "show past runs: when, who, what, how it ended", NULL},
     {"exec", cmd_exec, ENV_NEEDED, OPT_OTHER, 1, false, "ENV -- CMD",
-     "run a command on the hosts, in the live release, without a terminal: one word is a line for the"
-     " host's shell, several are a command and its arguments, kept as they are; standard input is copied"
-     " to each host, unless it is a terminal"},
-    {"run", cmd_run, ENV_NEEDED, OPT_OTHER, 2, false, "ENV TASK", "run a task of the recipe"},
-    {"init", cmd_init, ENV_NONE, OPT_INIT, 0, false, "", "write a starter recipe, asking nothing"},
+     "run a command on the hosts, in the live release",
+     "A CMD of one word is a command line for the host's shell, such as 'ls | wc -l'.  Of several"
+     " words the first is the command and the others are its arguments, which no shell expands."
+     "  The command has no terminal.  Standard input is copied to each host, unless it is a"
+     " terminal."},
+    {"run", cmd_run, ENV_NEEDED, OPT_OTHER, 2, false, "ENV TASK", "run a task of the recipe", NULL},
+    {"init", cmd_init, ENV_NONE, OPT_INIT, 0, false, "", "write a starter recipe", NULL},
     {"help", cmd_help, ENV_NONE, OPT_OTHER, 1, false, "[TOPIC]",
-     "a command, 'recipe', a key of the recipe, or 'exit'"},
+     "help on a command, on a key of the recipe, on 'recipe' or on 'exit'", NULL},
     {.name = NULL},
 };
 

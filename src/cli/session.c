@@ -1,3 +1,4 @@
+#include "base/die.h"
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "core/engine.h"
@@ -5,12 +6,14 @@
 #include "ssh/known_hosts.h"
 #include "stages/table.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 extern char **environ;
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 100, RUN_ID = 6 };
 
 const char *session_user(struct arena *a)
 {
@@ -33,6 +36,19 @@ const char *session_by(struct arena *a)
     machine[strcspn(machine, ".")] = '\0';
     return *machine ? arena_printf(a, "%s@%s", session_user(a), text_shown(a, machine))
                     : session_user(a);
+}
+
+const char *session_run_id(struct arena *a)
+{
+    static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789"; /* 32, none that look alike */
+    unsigned char bytes[RUN_ID];
+    char *id = arena_alloc(a, RUN_ID + 1);
+
+    if (getrandom(bytes, sizeof bytes, 0) != RUN_ID)
+        die_errno("cannot get random bytes", errno);
+    for (size_t i = 0; i < RUN_ID; i++)
+        id[i] = letters[bytes[i] % 32];
+    return id;
 }
 
 /* One host stays when --hosts names it and --roles gives one of its roles. */
@@ -175,8 +191,7 @@ static void on_answer(void *arg, const char *answer)
     snprintf(asked->ret, asked->size, "%s", answer ? answer : "");
 }
 
-/* A secret asked on the terminal itself, without echo. */
-static bool ask_secret(void *arg, const char *prompt, char *ret, size_t size)
+bool session_ask_secret(void *arg, const char *prompt, char *ret, size_t size)
 {
     struct session *s = arg;
     struct asked asked = {ret, size, false, false};
@@ -369,258 +384,4 @@ bool session_survey(struct session *s, bool tools, struct survey *ret, struct er
 
     s->run.sites = ret->sites;
     return ok;
-}
-
-/* Resumes the run that holds this host, on all hosts that it holds. */
-static const char *resume_on(struct session *s, const struct survey *sv, long host)
-{
-    const char *names = "";
-
-    for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        if (sv->reached[h] && sv->sites[h].lock.held &&
-            strcmp(sv->sites[h].lock.run, sv->sites[host].lock.run) == 0)
-            names = arena_printf(s->arena, "%s%s%s", names, *names ? "," : "",
-                                 s->recipe->hosts[h].name);
-    return hint_on(s->arena, &s->options.called, "resume", s->recipe->environment, names);
-}
-
-bool session_holder(struct session *s, const struct survey *sv, long *ret_host, struct err *err)
-{
-    *ret_host = -1;
-    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
-        const struct site *site = &sv->sites[h];
-        if (!sv->reached[h] || !site->lock.held)
-            continue;
-        if (*ret_host >= 0 && strcmp(sv->sites[*ret_host].lock.run, site->lock.run) != 0)
-            return err_set(
-                err, ERR_UNFINISHED,
-                "two runs are unfinished: %s on %s and %s on %s; resume or abort each by itself: '%s',"
-                " then '%s'",
-                sv->sites[*ret_host].lock.run, s->recipe->hosts[*ret_host].name, site->lock.run,
-                s->recipe->hosts[h].name, resume_on(s, sv, *ret_host), resume_on(s, sv, (long)h));
-        if (*ret_host < 0 || (site->lock.alive && !sv->sites[*ret_host].lock.alive))
-            *ret_host = (long)h;
-    }
-    return true;
-}
-
-static bool is_past(const char *state)
-{
-    return strcmp(state, "done") == 0 || strcmp(state, "skipped") == 0;
-}
-
-/* Taken up again, the lock is what was marked last, and not where the run stands. */
-static const struct mark *last_mark(const struct site *site)
-{
-    for (size_t i = site->n_marks; i-- > 0;)
-        if (strcmp(site->marks[i].step, "lock") != 0)
-            return &site->marks[i];
-    return &site->marks[site->n_marks - 1];
-}
-
-static const struct plan *plan_of(const struct session *s, const struct site *site)
-{
-    struct what what = what_none;
-
-    if (site->plan && strstr(site->plan, "\ncommand rollback\n"))
-        what.command = COMMAND_ROLLBACK;
-    what.no_migrate = site->plan && strstr(site->plan, "\nmigrate no\n");
-    return plan_make(s->arena, s->run.stages, s->recipe, &what);
-}
-
-static size_t place_in(const struct plan *p, const char *step)
-{
-    for (size_t i = 0; i < p->n_steps; i++)
-        if (strcmp(p->steps[i].name, step) == 0)
-            return i;
-    return p->n_steps;
-}
-
-/* What comes after that step: not every stage marks its beginning, such as those that ask first.
- * Without a database what is asked is what the migration needs to know. */
-static const char *step_after(const struct session *s, const struct plan *p, const char *step)
-{
-    for (size_t i = place_in(p, step) + 1; i < p->n_steps; i++)
-        if (s->recipe->database.adapter != ADAPTER_NONE ||
-            strncmp(p->steps[i].name, "backup-", 7) != 0)
-            return p->steps[i].name;
-    return step;
-}
-
-const char *session_stage(const struct session *s, const struct survey *sv)
-{
-    const struct plan *plan = NULL;
-    const struct mark *newest = NULL;
-
-    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
-        const struct site *site = &sv->sites[h];
-        if (!sv->reached[h] || !site->n_marks || !site->lock.held)
-            continue;
-        const struct mark *m = last_mark(site);
-        plan = plan ? plan : plan_of(s, site);
-        /* Of several in one second the one that is under way, or else the furthest. */
-        if (!newest || m->unix_s > newest->unix_s ||
-            (m->unix_s == newest->unix_s &&
-             (is_past(m->state) != is_past(newest->state)
-                  ? is_past(newest->state)
-                  : place_in(plan, m->step) > place_in(plan, newest->step))))
-            newest = m;
-    }
-    if (!newest)
-        return NULL;
-    return is_past(newest->state) ? step_after(s, plan, newest->step) : newest->step;
-}
-
-static void fetch_progress(void *arg, const char *shown, unsigned received, unsigned total,
-                           size_t bytes)
-{
-    struct session *s = arg;
-
-    if (!total || s->options.quiet || s->options.json || !isatty(STDERR_FILENO))
-        return;
-    fprintf(stderr, "\r\033[Kfetching %s: %u of %u objects, %s%s", shown, received, total,
-            text_size(s->arena, bytes), received == total && total ? "\r\033[K" : "");
-}
-
-static bool fetch_stop(void *arg)
-{
-    struct session *s = arg;
-
-    /* libgit2 blocks, so the loop has to be turned here for a signal to be seen. */
-    loop_turn(s->loop, loop_now());
-    return loop_signal(s->loop) != 0;
-}
-
-/* The repository knows that it was stopped, and not by what. */
-static bool stopped_by(struct session *s, struct err *err)
-{
-    int signal = loop_signal(s->loop);
-
-    if (err->code == ERR_INTERRUPTED && signal && signal != SIGINT)
-        err->code = ERR_TERMINATED;
-    return false;
-}
-
-bool session_resolve(struct session *s, const char *ref, struct revision *ret, struct err *err)
-{
-    struct repo_options options = {.url = s->recipe->repository,
-                                   .base_dir = s->recipe->dir,
-                                   .recipe = s->recipe->file,
-                                   .progress = fetch_progress,
-                                   .stop = fetch_stop,
-                                   .ask = ask_secret,
-                                   .arg = s};
-
-    return ((s->repo || repo_open(&s->repo, &options, err)) &&
-            repo_resolve(s->repo, s->arena, ref, ret, err)) ||
-           stopped_by(s, err);
-}
-
-bool session_export(struct session *s, const struct revision *rev, struct err *err)
-{
-    s->export.tar = -1;
-    if (!repo_export(s->repo, s->arena, rev, &s->export, err))
-        return stopped_by(s, err);
-    s->export_open = true;
-    s->run.export = &s->export;
-    return true;
-}
-
-/* One more thing to type; the commands in it come from run_hint. */
-static void __attribute__((format(printf, 2, 3))) next(struct session *s, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    strs_add(s->arena, &s->run.failure.next, arena_vprintf(s->arena, fmt, ap));
-    va_end(ap);
-}
-
-void session_note_ref(struct session *s, const struct revision *rev)
-{
-    repo_ref_notes(s->repo, s->arena, rev, s->recipe->file, &s->notes);
-}
-
-bool session_note_contents(struct session *s, const struct revision *rev, struct err *err)
-{
-    struct contents seen;
-
-    if (!s->export_open && !repo_look(s->repo, s->arena, rev, &seen, err))
-        return false;
-    repo_content_notes(s->arena, s->export_open ? &s->export.contents : &seen, &s->notes);
-    return true;
-}
-
-/* What a command of the recipe finds wrong is in the commit as a rule, and no resume brings another
- * one; but not when the commit is live on the other hosts. */
-static void next_after_failure(struct session *s)
-{
-    struct run *r = &s->run;
-
-    if (!r->failure.command || r->partly || r->plan->what.command == COMMAND_ROLLBACK) {
-        next(s, "fix it, then run '%s', or '%s' to give up the run", run_hint(r, "resume", NULL),
-             run_hint(r, "abort", NULL));
-        return;
-    }
-    next(s, "commit a fix, then run '%s'", unfinished_instead(s, r->plan->what.ref));
-    next(s, "or, if the cause is not in the commit, fix it, then run '%s'",
-         run_hint(r, "resume", NULL));
-}
-
-bool session_end(struct session *s, const char *message, struct err *err)
-{
-    struct run *r = &s->run;
-    struct failure *f = &r->failure;
-    bool noted = s->run.begun;
-
-    switch (err->code) {
-    case ERR_FAILED:
-        if (r->turned_back && r->n_out) {
-            next(s, "run '%s' for %s that was left out; fix it, then run '%s'",
-                 run_hint(r, "abort", NULL), text_count(s->arena, r->n_out, "host"),
-                 run_hint(r, "deploy", NULL));
-            break;
-        }
-        if (r->turned_back) {
-            next(s, "fix it, then run '%s'", run_hint(r, "deploy", NULL));
-            break;
-        }
-        if (noted)
-            next_after_failure(s);
-        break;
-    case ERR_UNFINISHED:
-        if (f->next.n)
-            break;
-        next(s, "'%s' to look, then '%s' to continue it or '%s' to give it up",
-             run_hint(r, "status", NULL), run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
-        break;
-    case ERR_LOCKED:
-        next(s, "'%s' to look, or try again with --wait-lock 10m", run_hint(r, "status", NULL));
-        break;
-    case ERR_BACKUP:
-        if (!noted || f->next.n)
-            break;
-        next(s, "'%s' when it has ended, or '%s' to stop it", run_hint(r, "resume", NULL),
-             run_hint(r, "resume", "--on-backup=kill"));
-        break;
-    case ERR_UNCERTAIN:
-    case ERR_INTERRUPTED:
-    case ERR_TERMINATED:
-        if (noted && !f->next.n)
-            next(s, "'%s' checks and continues, or '%s' to give up the run",
-                 run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
-        break;
-    case ERR_UNREACHABLE:
-        strs_add(s->arena, &f->now, "nothing was changed");
-        next(s, "'%s' once it is fixed", run_hint(r, "check", NULL));
-        break;
-    default:
-        break;
-    }
-    if (f->log)
-        next(s, "all of its output: '%s'", f->log);
-    bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
-    engine_end(&s->run, err, message, noted && mine && !s->run.turned_back, s->began_ms);
-    s->ended = true;
-    return err->code == ERR_NONE;
 }

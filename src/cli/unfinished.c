@@ -17,15 +17,6 @@
 
 enum { CHANGES_SHOWN = 12, FUTURE_MAX_S = 24 * 3600, AHEAD_MAX = 1000 };
 
-static void __attribute__((format(printf, 2, 3))) next(struct session *s, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    strs_add(s->arena, &s->run.failure.next, arena_vprintf(s->arena, fmt, ap));
-    va_end(ap);
-}
-
 static bool is_hash(const char *ref)
 {
     size_t len = strlen(ref);
@@ -59,10 +50,11 @@ const char *unfinished_instead(struct session *s, const char *ref)
 static bool disagree(struct session *s, const char *run, const char *host, const char *says,
                      const char *other, const char *other_says, struct err *err)
 {
-    next(s,
-         "find out which of them is right; on the other one remove .crelease/lock by hand, or take"
-         " it out of the recipe and run '%s'",
-         run_hint(&s->run, "abort", "--new-recipe"));
+    session_next(
+        s,
+        "find out which of them is right; on the other one remove .crelease/lock by hand, or take"
+        " it out of the recipe and run '%s'",
+        run_hint(&s->run, "abort", "--new-recipe"));
     return err_set(err, ERR_FAILED,
                    "the hosts do not agree on the plan of run %s: %s has '%s', %s has '%s'", run,
                    host, says, other, other_says);
@@ -214,13 +206,13 @@ bool unfinished_recipe(struct session *s, const struct survey *sv, const struct 
     called.recipe = show ? file : "FILE";
     const char *with_it = hint(s->arena, &called, command, s->recipe->environment, NULL);
     if (show)
-        next(s, "'%s && %s' continues with the run's own recipe", show, with_it);
+        session_next(s, "'%s && %s' continues with the run's own recipe", show, with_it);
     else
-        next(s, "'%s' continues with the run's own recipe, out of Git or a backup, as FILE",
-             with_it);
-    next(s, "'%s' continues with this one", run_hint(&s->run, command, "--new-recipe"));
+        session_next(s, "'%s' continues with the run's own recipe, out of Git or a backup, as FILE",
+                     with_it);
+    session_next(s, "'%s' continues with this one", run_hint(&s->run, command, "--new-recipe"));
     if (strcmp(command, "abort") != 0)
-        next(s, "'%s' gives up the run", run_hint(&s->run, "abort", "--new-recipe"));
+        session_next(s, "'%s' gives up the run", run_hint(&s->run, "abort", "--new-recipe"));
     return err_set(err, ERR_USAGE, "run %s was started with another recipe than %s", w->run,
                    text_shown(s->arena, s->recipe->file));
 }
@@ -240,12 +232,12 @@ static bool is_of_recipe(const struct recipe *r, const char *name)
     return false;
 }
 
-bool unfinished_hosts(struct session *s, const struct survey *sv, const struct what *w, bool back,
+bool unfinished_hosts(struct session *s, const struct survey *sv, const struct what *w,
                       struct strs *ret, struct err *err)
 {
     const struct recipe *r = s->recipe;
-    /* A run can be given up on the hosts that are left, whatever has become of the others. */
-    bool leave = back && s->options.new_recipe;
+    /* A run can be aborted on the hosts that are left, whatever happened to the others. */
+    bool leave = s->command->run == cmd_abort && s->options.new_recipe;
 
     for (size_t i = 0; i < w->hosts.n; i++) {
         const char *name = w->hosts.v[i];
@@ -363,10 +355,10 @@ static bool refuse_unaware(struct session *s, const struct what *w, const char *
                              : arena_printf(s->arena, "'%s', %.7s, as release %s",
                                             text_shown(s->arena, w->ref), w->revision, w->release);
 
-    next(s, "'%s' starts again", unfinished_instead(s, w->ref));
+    session_next(s, "'%s' starts again", unfinished_instead(s, w->ref));
     if (w->command == COMMAND_DEPLOY && !s->options.same_revision)
-        next(s, "'%s' if %.7s is what you want on all of them",
-             run_hint(&s->run, "resume", "--same-revision"), w->revision);
+        session_next(s, "'%s' if %.7s is what you want on all of them",
+                     run_hint(&s->run, "resume", "--same-revision"), w->revision);
     return err_set(err, ERR_UNFINISHED,
                    "%s know%s nothing of run %s, and what the other hosts say of it (%s) is not"
                    " what a %s would do now",
@@ -402,8 +394,9 @@ static bool tell_moved(struct session *s, const struct what *w, const struct rev
                  unfinished_instead(s, w->ref), now->short_sha);
         return true;
     }
-    next(s, "'%s' deploys %s", unfinished_instead(s, w->ref), now->short_sha);
-    next(s, "'%s' tries %.7s again", run_hint(&s->run, "resume", "--same-revision"), w->revision);
+    session_next(s, "'%s' deploys %s", unfinished_instead(s, w->ref), now->short_sha);
+    session_next(s, "'%s' tries %.7s again", run_hint(&s->run, "resume", "--same-revision"),
+                 w->revision);
     return err_set(err, ERR_UNFINISHED,
                    "'%s' has moved since run %s failed in stage '%s': the run is of %.7s, and '%s'"
                    " is %s now",

@@ -1,0 +1,187 @@
+/* cmd_rollback.c -- 'crelease rollback': chooses the release to return to, and returns to it. */
+#include "base/text.h"
+#include "cli/cmd.h"
+#include "core/survey.h"
+#include "edge/clock.h"
+
+#include <string.h>
+
+const char *release_before(struct session *s, const struct survey *sv)
+{
+    const struct site *first = &sv->sites[0];
+
+    for (size_t i = first->n_releases; i-- > 0;) {
+        const char *name = first->releases[i].name;
+        bool fit = true;
+        for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+            const struct site *site = &sv->sites[h];
+            const struct release *rel = site_release(site, name);
+            fit = fit && site->live && strcmp(name, site->live) < 0 && rel && rel->revision &&
+                  !rel->left && (rel->finished || !site->has_log);
+        }
+        if (fit)
+            return name;
+    }
+    return NULL;
+}
+
+static bool any_was_left(const struct session *s, const struct survey *sv)
+{
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        for (size_t i = 0; site->live && i < site->n_releases; i++)
+            if (site->releases[i].left && strcmp(site->releases[i].name, site->live) < 0)
+                return true;
+    }
+    return false;
+}
+
+/* One that a rollback of this host alone could go back to. */
+static bool has_one_before(const struct site *site)
+{
+    for (size_t i = 0; site->live && i < site->n_releases; i++) {
+        const struct release *rel = &site->releases[i];
+        if (strcmp(rel->name, site->live) < 0 && rel->revision && !rel->left &&
+            (rel->finished || !site->has_log))
+            return true;
+    }
+    return false;
+}
+
+/* Which hosts keep all of them from going back, and what rolls back the others; "" when none can.
+ */
+static const char *why_none_before(struct session *s, const struct survey *sv)
+{
+    const char *without = "";
+    const char *with = "";
+    size_t n = s->recipe->n_hosts;
+
+    for (size_t h = 0; h < n; h++) {
+        const char **names = has_one_before(&sv->sites[h]) ? &with : &without;
+        *names = arena_printf(s->arena, "%s%s%s", *names,
+                              !**names         ? ""
+                              : names == &with ? ","
+                                               : ", ",
+                              s->recipe->hosts[h].name);
+    }
+    if (!*with || n == 1)
+        return "";
+    if (!*without)
+        return " on every host: each has another; name it with --to, and the hosts with --hosts";
+    return arena_printf(
+        s->arena, " on %s: '%s' goes back on the other%s", without,
+        hint_on(s->arena, &s->options.called, "rollback", s->recipe->environment, with),
+        strchr(with, ',') ? "s" : "");
+}
+
+static bool choose_release(struct session *s, const struct survey *sv, const char **ret,
+                           struct err *err)
+{
+    const char *to = s->options.to;
+
+    if (!to) {
+        *ret = release_before(s, sv);
+        const char *why = *ret ? "" : why_none_before(s, sv);
+        if (!*ret)
+            return err_set(err, ERR_FAILED,
+                           "there is no finished release before the live one to go back to%s",
+                           *why                  ? why
+                           : any_was_left(s, sv) ? ", but such as were rolled back from: --to"
+                                                   " RELEASE goes to one of these"
+                                                 : "");
+        return true;
+    }
+    if (clock_release_time(to) < 0)
+        return err_set(err, ERR_USAGE, "--to is '%s', expected the name of a release (14 digits)",
+                       text_shown(s->arena, to));
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct release *rel = site_release(&sv->sites[h], to);
+        if (!rel || !rel->revision)
+            return err_set(err, ERR_FAILED, "%s: release %s is %s", s->recipe->hosts[h].name, to,
+                           rel ? "not complete" : "not there");
+    }
+    *ret = to;
+    return true;
+}
+
+static bool is_release_live(const struct session *s, const struct survey *sv, const char *name)
+{
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (!sv->sites[h].live || strcmp(sv->sites[h].live, name) != 0)
+            return false;
+    return true;
+}
+
+/* What the database was last migrated for is on the host that migrates. */
+static void tell_database(struct session *s, const struct survey *sv, const char *to)
+{
+    long db = recipe_primary(s->recipe, "db");
+
+    if (!s->recipe->migrate.run || db < 0)
+        return;
+    const struct site *site = &sv->sites[db];
+    if (!site->migrated_release)
+        run_warn(&s->run, NULL,
+                 "the database is not turned back: its migrations stay, "
+                 "and it may be ahead of the code of %s",
+                 to);
+    else if (strcmp(site->migrated_release, to) > 0)
+        run_warn(&s->run, NULL,
+                 "the database is not turned back: it was last migrated for release %s%s%.7s,"
+                 " which is newer than %s, and stays ahead of its code",
+                 site->migrated_release, site->migrated_revision ? ", " : "",
+                 site->migrated_revision ? text_shown(s->arena, site->migrated_revision) : "", to);
+}
+
+/* Only the hosts know it: what they do not say alike is not known. */
+static const char *revision_of(struct session *s, const struct survey *sv, const char *release)
+{
+    const char *revision = NULL;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct release *rel = site_release(&sv->sites[h], release);
+        if (!rel || !rel->revision || !is_revision(rel->revision))
+            return "";
+        if (revision && strcmp(revision, rel->revision) != 0) {
+            run_warn(&s->run, NULL,
+                     "the hosts do not agree on the revision of release %s: %s has %.7s, %s has"
+                     " %.7s",
+                     release, s->recipe->hosts[0].name, revision, s->recipe->hosts[h].name,
+                     rel->revision);
+            return "";
+        }
+        revision = rel->revision;
+    }
+    return revision ? revision : "";
+}
+
+bool cmd_rollback(struct session *s, struct err *err)
+{
+    struct survey sv;
+    const char *to = NULL;
+
+    if (!holder_none(s, &sv, err) || !choose_release(s, &sv, &to, err))
+        return false;
+    if (is_release_live(s, &sv, to))
+        return session_end(s, arena_printf(s->arena, "nothing to do: release %s is live", to), err);
+    struct what what = {.command = COMMAND_ROLLBACK,
+                        .run = session_run_id(s->arena),
+                        .application = s->recipe->application,
+                        .environment = s->recipe->environment,
+                        .release = to,
+                        .revision = revision_of(s, &sv, to),
+                        .ref = "",
+                        .subject = "",
+                        .by = session_by(s->arena),
+                        .user = session_user(s->arena),
+                        .since_unix = clock_now_ms() / 1000,
+                        .recipe_digest = s->recipe->digest,
+                        .migrate_digest = ""};
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        strs_add(s->arena, &what.hosts, s->recipe->hosts[h].name);
+    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+    if (s->options.dry_run)
+        return plan_print(s, s->run.plan, &sv, err);
+    tell_database(s, &sv, to);
+    return session_forward(s, true, err);
+}

@@ -1,0 +1,202 @@
+/* holder.c -- who holds the lock of the hosts, and waiting until nobody does.  For every command
+ * that starts, continues or shows a run. */
+#include "base/text.h"
+#include "cli/cmd.h"
+#include "core/survey.h"
+#include "edge/clock.h"
+
+/* A wait for the lock. */
+struct lock_wait {
+    long long deadline;
+    const char *told; /* what was reported last */
+    long holder;
+    bool over;
+};
+
+enum { LOCK_POLL_MS = 2000, DYING_LOOKS = 6, DYING_MS = 250 };
+
+/* Resumes the run that holds this host, on all hosts that it holds. */
+static const char *resume_on(struct session *s, const struct survey *sv, long host)
+{
+    const char *names = "";
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (sv->reached[h] && sv->sites[h].lock.held &&
+            strcmp(sv->sites[h].lock.run, sv->sites[host].lock.run) == 0)
+            names = arena_printf(s->arena, "%s%s%s", names, *names ? "," : "",
+                                 s->recipe->hosts[h].name);
+    return hint_on(s->arena, &s->options.called, "resume", s->recipe->environment, names);
+}
+
+bool holder_find(struct session *s, const struct survey *sv, long *ret_host, struct err *err)
+{
+    *ret_host = -1;
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        if (!sv->reached[h] || !site->lock.held)
+            continue;
+        if (*ret_host >= 0 && strcmp(sv->sites[*ret_host].lock.run, site->lock.run) != 0)
+            return err_set(
+                err, ERR_UNFINISHED,
+                "two runs are unfinished: %s on %s and %s on %s; resume or abort each by itself: '%s',"
+                " then '%s'",
+                sv->sites[*ret_host].lock.run, s->recipe->hosts[*ret_host].name, site->lock.run,
+                s->recipe->hosts[h].name, resume_on(s, sv, *ret_host), resume_on(s, sv, (long)h));
+        if (*ret_host < 0 || (site->lock.alive && !sv->sites[*ret_host].lock.alive))
+            *ret_host = (long)h;
+    }
+    return true;
+}
+
+static bool is_past(const char *state)
+{
+    return strcmp(state, "done") == 0 || strcmp(state, "skipped") == 0;
+}
+
+/* Taken up again, the lock is what was marked last, and not where the run stands. */
+static const struct mark *last_mark(const struct site *site)
+{
+    for (size_t i = site->n_marks; i-- > 0;)
+        if (strcmp(site->marks[i].step, "lock") != 0)
+            return &site->marks[i];
+    return &site->marks[site->n_marks - 1];
+}
+
+static const struct plan *plan_of(const struct session *s, const struct site *site)
+{
+    struct what what = what_none;
+
+    if (site->plan && strstr(site->plan, "\ncommand rollback\n"))
+        what.command = COMMAND_ROLLBACK;
+    what.no_migrate = site->plan && strstr(site->plan, "\nmigrate no\n");
+    return plan_make(s->arena, s->run.stages, s->recipe, &what);
+}
+
+static size_t place_in(const struct plan *p, const char *step)
+{
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (strcmp(p->steps[i].name, step) == 0)
+            return i;
+    return p->n_steps;
+}
+
+/* What comes after that step: not every stage marks its beginning, such as those that ask first.
+ * Without a database what is asked is what the migration needs to know. */
+static const char *step_after(const struct session *s, const struct plan *p, const char *step)
+{
+    for (size_t i = place_in(p, step) + 1; i < p->n_steps; i++)
+        if (s->recipe->database.adapter != ADAPTER_NONE ||
+            strncmp(p->steps[i].name, "backup-", 7) != 0)
+            return p->steps[i].name;
+    return step;
+}
+
+const char *holder_stage(const struct session *s, const struct survey *sv)
+{
+    const struct plan *plan = NULL;
+    const struct mark *newest = NULL;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        if (!sv->reached[h] || !site->n_marks || !site->lock.held)
+            continue;
+        const struct mark *m = last_mark(site);
+        plan = plan ? plan : plan_of(s, site);
+        /* Of several in one second the one that is under way, or else the furthest. */
+        if (!newest || m->unix_s > newest->unix_s ||
+            (m->unix_s == newest->unix_s &&
+             (is_past(m->state) != is_past(newest->state)
+                  ? is_past(newest->state)
+                  : place_in(plan, m->step) > place_in(plan, newest->step))))
+            newest = m;
+    }
+    if (!newest)
+        return NULL;
+    return is_past(newest->state) ? step_after(s, plan, newest->step) : newest->step;
+}
+
+bool holder_refuse(struct session *s, const struct survey *sv, long holder, struct err *err)
+{
+    const struct site *site = &sv->sites[holder];
+    const char *since = clock_date(s->arena, site->lock.since_unix * 1000);
+    const char *by = text_shown(s->arena, site->lock.by ? site->lock.by : "somebody");
+
+    const char *stage = holder_stage(s, sv);
+
+    if (site->lock.alive)
+        return err_set(err, ERR_LOCKED, "run %s by %s is alive on these hosts, since %s%s%s",
+                       site->lock.run, by, since, stage ? ", at stage " : "", stage ? stage : "");
+    return err_set(err, ERR_UNFINISHED,
+                   "run %s by %s, begun %s, is unfinished%s%s and nobody is working on it",
+                   site->lock.run, by, since, stage ? " at stage " : "", stage ? stage : "");
+}
+
+/* A holder that was killed a moment ago still looks alive until its connection closes, so a live one
+ * is looked at several times. */
+static bool survey_settled(struct session *s, struct survey *sv, long *ret_holder, struct err *err)
+{
+    for (int looks = 1;; looks++) {
+        if (!session_survey(s, s->options.dry_run, sv, err) || !holder_find(s, sv, ret_holder, err))
+            return false;
+        if (*ret_holder < 0 || !sv->sites[*ret_holder].lock.alive || looks == DYING_LOOKS ||
+            !loop_wait(s->loop, DYING_MS))
+            return true;
+    }
+}
+
+/* Reports who is waited for, again when that run has reached another stage. */
+static void tell_holder(struct session *s, const struct survey *sv, const struct site *site,
+                        const char **told)
+{
+    const char *stage = holder_stage(s, sv);
+    struct arena *a = s->run.arena;
+    const char *now = arena_printf(a, "waiting for run %s by %s%s%s", site->lock.run,
+                                   text_shown(a, site->lock.by ? site->lock.by : "somebody"),
+                                   stage ? ", at stage " : "", stage ? stage : "");
+
+    if (*told && strcmp(*told, now) == 0)
+        return;
+    run_warn(&s->run, NULL, "%s", now);
+    *told = arena_strdup(s->arena, now);
+}
+
+/* One survey, and a pause if the holder is alive and the deadline has not passed. */
+static bool wait_turn(struct session *s, struct survey *sv, struct lock_wait *w, struct err *err)
+{
+    w->over = true;
+    if (!survey_settled(s, sv, &w->holder, err))
+        return false;
+    if (w->holder < 0 || !sv->sites[w->holder].lock.alive || loop_now() >= w->deadline)
+        return true;
+    tell_holder(s, sv, &sv->sites[w->holder], &w->told);
+    loop_wait(s->loop, LOCK_POLL_MS);
+    w->over = false;
+    return !run_is_stopped(&s->run, "while waiting for another run", err);
+}
+
+bool holder_wait(struct session *s, struct survey *sv, long *ret_holder, struct err *err)
+{
+    struct lock_wait w = {.deadline = loop_now() + s->options.wait_lock_ms, .holder = -1};
+    bool ok = true;
+
+    while (ok && !w.over) {
+        struct turn turn;
+        run_turn_begin(&s->run, &turn);
+        ok = wait_turn(s, sv, &w, err);
+        run_turn_end(&s->run, &turn, !ok || w.over);
+    }
+    *ret_holder = w.holder;
+    return ok;
+}
+
+bool holder_none(struct session *s, struct survey *sv, struct err *err)
+{
+    long holder;
+
+    if (!holder_wait(s, sv, &holder, err))
+        return false;
+    const char *places = fit_places(s, sv);
+    if (places)
+        return err_set(err, ERR_FAILED, "%s", places);
+    return holder < 0 || holder_refuse(s, sv, holder, err);
+}

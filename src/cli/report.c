@@ -1,0 +1,133 @@
+/* report.c -- drives the plan of the session forward or back, and tells how that ended: with a
+ * failure, what to type next. */
+#include "base/text.h"
+#include "cli/cmd.h"
+#include "core/engine.h"
+
+void session_next(struct session *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    strs_add(s->arena, &s->run.failure.next, arena_vprintf(s->arena, fmt, ap));
+    va_end(ap);
+}
+
+/* What a command of the recipe finds wrong is in the commit as a rule, and no resume brings another
+ * one; but not when the commit is live on the other hosts. */
+static void next_after_failure(struct session *s)
+{
+    struct run *r = &s->run;
+
+    if (!r->failure.command || r->partly || r->plan->what.command == COMMAND_ROLLBACK) {
+        session_next(s, "fix it, then run '%s', or '%s' to give up the run",
+                     run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
+        return;
+    }
+    session_next(s, "commit a fix, then run '%s'", unfinished_instead(s, r->plan->what.ref));
+    session_next(s, "or, if the cause is not in the commit, fix it, then run '%s'",
+                 run_hint(r, "resume", NULL));
+}
+
+bool session_end(struct session *s, const char *message, struct err *err)
+{
+    struct run *r = &s->run;
+    struct failure *f = &r->failure;
+    bool noted = s->run.begun;
+
+    switch (err->code) {
+    case ERR_FAILED:
+        if (r->turned_back && r->n_out) {
+            session_next(s, "run '%s' for %s that was left out; fix it, then run '%s'",
+                         run_hint(r, "abort", NULL), text_count(s->arena, r->n_out, "host"),
+                         run_hint(r, "deploy", NULL));
+            break;
+        }
+        if (r->turned_back) {
+            session_next(s, "fix it, then run '%s'", run_hint(r, "deploy", NULL));
+            break;
+        }
+        if (noted)
+            next_after_failure(s);
+        break;
+    case ERR_UNFINISHED:
+        if (f->next.n)
+            break;
+        session_next(s, "'%s' to look, then '%s' to continue it or '%s' to give it up",
+                     run_hint(r, "status", NULL), run_hint(r, "resume", NULL),
+                     run_hint(r, "abort", NULL));
+        break;
+    case ERR_LOCKED:
+        session_next(s, "'%s' to look, or try again with --wait-lock 10m",
+                     run_hint(r, "status", NULL));
+        break;
+    case ERR_BACKUP:
+        if (!noted || f->next.n)
+            break;
+        session_next(s, "'%s' when it has ended, or '%s' to stop it", run_hint(r, "resume", NULL),
+                     run_hint(r, "resume", "--on-backup=kill"));
+        break;
+    case ERR_UNCERTAIN:
+    case ERR_INTERRUPTED:
+    case ERR_TERMINATED:
+        if (noted && !f->next.n)
+            session_next(s, "'%s' checks and continues, or '%s' to give up the run",
+                         run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
+        break;
+    case ERR_UNREACHABLE:
+        strs_add(s->arena, &f->now, "nothing was changed");
+        session_next(s, "'%s' once it is fixed", run_hint(r, "check", NULL));
+        break;
+    default:
+        break;
+    }
+    if (f->log)
+        session_next(s, "all of its output: '%s'", f->log);
+    bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
+    engine_end(&s->run, err, message, noted && mine && !s->run.turned_back, s->began_ms);
+    s->ended = true;
+    return err->code == ERR_NONE;
+}
+
+static void tell_begin(struct session *s, bool fresh)
+{
+    struct run_info info = run_info(&s->run);
+
+    info.by = session_by(s->arena); /* who is at it now */
+    s->run.begun = true;
+    run_tell(&s->run, (struct event){.kind = EVENT_RUN, .run = &info, .fresh = fresh});
+}
+
+/* Losing the race for the lock leaves nothing behind, so there is no run to speak of. */
+bool session_forward(struct session *s, bool fresh, struct err *err)
+{
+    tell_begin(s, fresh);
+    bool ok = engine_forward(&s->run, err);
+    if (!ok && fresh && s->run.failure.stage && strcmp(s->run.failure.stage, "lock") == 0)
+        s->run.begun = err->code == ERR_UNCERTAIN;
+    return session_end(s, NULL, err) && ok;
+}
+
+bool session_back(struct session *s, struct err *err)
+{
+    tell_begin(s, false);
+    bool ok = engine_back(&s->run, err);
+    const char *live = engine_ended_well(&s->run);
+    return session_end(
+               s,
+               arena_printf(s->arena,
+                            "aborted: what could be put back is put back, the lock is free%s",
+                            *live ? arena_printf(s->arena, "; release %s stays live on %s",
+                                                 s->run.plan->what.release, live)
+                                  : ""),
+               err) &&
+           ok;
+}
+
+bool session_nothing(struct session *s, struct err *err)
+{
+    return session_end(
+        s,
+        arena_printf(s->arena, "nothing to do: no run is unfinished on %s", s->recipe->environment),
+        err);
+}

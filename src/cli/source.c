@@ -1,0 +1,77 @@
+/* source.c -- the repository of the recipe: resolves a ref, exports its revision, and notes what there
+ * is to say about it.  For deploy, plan, check, resume. */
+#include "base/text.h"
+#include "cli/cmd.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static void fetch_progress(void *arg, const char *shown, unsigned received, unsigned total,
+                           size_t bytes)
+{
+    struct session *s = arg;
+
+    if (!total || s->options.quiet || s->options.json || !isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "\r\033[Kfetching %s: %u of %u objects, %s%s", shown, received, total,
+            text_size(s->arena, bytes), received == total && total ? "\r\033[K" : "");
+}
+
+static bool fetch_stop(void *arg)
+{
+    struct session *s = arg;
+
+    /* libgit2 blocks, so the loop has to be turned here for a signal to be seen. */
+    loop_turn(s->loop, loop_now());
+    return loop_signal(s->loop) != 0;
+}
+
+/* The repository knows that it was stopped, and not by what. */
+static bool stopped_by(struct session *s, struct err *err)
+{
+    int signal = loop_signal(s->loop);
+
+    if (err->code == ERR_INTERRUPTED && signal && signal != SIGINT)
+        err->code = ERR_TERMINATED;
+    return false;
+}
+
+bool session_resolve(struct session *s, const char *ref, struct revision *ret, struct err *err)
+{
+    struct repo_options options = {.url = s->recipe->repository,
+                                   .base_dir = s->recipe->dir,
+                                   .recipe = s->recipe->file,
+                                   .progress = fetch_progress,
+                                   .stop = fetch_stop,
+                                   .ask = session_ask_secret,
+                                   .arg = s};
+
+    return ((s->repo || repo_open(&s->repo, &options, err)) &&
+            repo_resolve(s->repo, s->arena, ref, ret, err)) ||
+           stopped_by(s, err);
+}
+
+bool session_export(struct session *s, const struct revision *rev, struct err *err)
+{
+    s->export.tar = -1;
+    if (!repo_export(s->repo, s->arena, rev, &s->export, err))
+        return stopped_by(s, err);
+    s->export_open = true;
+    s->run.export = &s->export;
+    return true;
+}
+
+void session_note_ref(struct session *s, const struct revision *rev)
+{
+    repo_ref_notes(s->repo, s->arena, rev, s->recipe->file, &s->notes);
+}
+
+bool session_note_contents(struct session *s, const struct revision *rev, struct err *err)
+{
+    struct contents seen;
+
+    if (!s->export_open && !repo_look(s->repo, s->arena, rev, &seen, err))
+        return false;
+    repo_content_notes(s->arena, s->export_open ? &s->export.contents : &seen, &s->notes);
+    return true;
+}

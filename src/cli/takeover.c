@@ -1,0 +1,135 @@
+/* takeover.c -- takes over the unfinished run of the hosts, for resume and abort: finds it, asks
+ * where its owner is alive, and makes its plan the session's.  What it reads on the hosts is judged
+ * in unfinished.c. */
+#include "base/text.h"
+#include "cli/cmd.h"
+#include "core/engine.h"
+#include "core/survey.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+enum { ASK_MS = 100 };
+
+/* A line that is typed on the terminal; "" when there is none.  A signal ends the question. */
+static void ask_line(struct session *s, const char *prompt, char *ret, size_t size)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    ui_pause(s->ui);
+    loop_quiet(s->loop, false);
+    fputs(prompt, stderr);
+    do
+        loop_turn(s->loop, loop_now());
+    while (!loop_signal(s->loop) && poll(&in, 1, ASK_MS) <= 0);
+    if (loop_signal(s->loop) || !fgets(ret, (int)size, stdin))
+        fputs("\n", stderr);
+    loop_quiet(s->loop, session_draws(s));
+}
+
+static bool may_take_over(struct session *s, const struct survey *sv, long holder, struct err *err)
+{
+    const struct site *site = &sv->sites[holder];
+
+    if (!site->lock.alive)
+        return true;
+    if (!s->options.takeover)
+        return holder_refuse(s, sv, holder, err);
+    if (s->options.force)
+        return true;
+    if (!s->run.interactive)
+        return err_set(err, ERR_USAGE,
+                       "--takeover of a living run needs --force without a terminal");
+    char answer[8] = "";
+    ask_line(s,
+             arena_printf(s->arena,
+                          "run %s by %s is alive. Take it over? Type yes: ", site->lock.run,
+                          text_shown(s->arena, site->lock.by ? site->lock.by : "somebody")),
+             answer, sizeof answer);
+    if (run_is_stopped(&s->run, "when asked whether to take the run over", err))
+        return false;
+    return strcmp(answer, "yes\n") == 0 || err_set(err, ERR_LOCKED, "not taken over");
+}
+
+/* The revision is needed again only where a host has not got it yet. */
+static bool needs_export(const struct session *s)
+{
+    const struct plan *p = s->run.plan;
+
+    for (size_t i = 0; i < p->n_steps; i++) {
+        if (strcmp(p->steps[i].name, "checkout") != 0)
+            continue;
+        for (size_t k = 0; k < p->steps[i].n_hosts; k++) {
+            const struct site *site = &s->run.sites[p->steps[i].hosts[k]];
+            if (!site_is_marked(site, "checkout", "done") && !site_has_ended(site, p->what.run))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The migration's own mark says so for all that belongs to it; only its host is asked. */
+static bool migration_was_skipped(const struct run *r)
+{
+    for (size_t i = 0; i < r->plan->n_steps; i++) {
+        const struct step *s = &r->plan->steps[i];
+        if (strcmp(s->name, "migrate") == 0)
+            return site_is_marked(&r->sites[s->hosts[0]], s->name, "skipped");
+    }
+    return false;
+}
+
+/* What is told and written of a commit comes from the repository, not from the plan. */
+static bool fetch_revision(struct session *s, struct err *err)
+{
+    struct what *w = &s->run.plan->what;
+    struct revision rev;
+
+    if (!session_resolve(s, w->revision, &rev, err))
+        return err_in(err, "the revision of run %s is needed again", w->run);
+    if (strcmp(rev.sha, w->revision) != 0)
+        return err_set(err, ERR_FAILED, "the revision of run %s is %.7s, which is no commit",
+                       w->run, w->revision);
+    w->subject = rev.subject;
+    w->revision_unix = rev.time;
+    return session_export(s, &rev, err);
+}
+
+bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *err)
+{
+    struct survey sv;
+    struct what what;
+    struct strs hosts = {0};
+    long holder;
+
+    *ret_none = false;
+    if (!holder_wait(s, &sv, &holder, err))
+        return false;
+    if (holder < 0) {
+        *ret_none = true;
+        return true;
+    }
+    if (!may_take_over(s, &sv, holder, err) || !unfinished_plan(s, &sv, &what, err) ||
+        !unfinished_recipe(s, &sv, &what, err) || !unfinished_hosts(s, &sv, &what, &hosts, err))
+        return false;
+    if (hosts.n != s->recipe->n_hosts &&
+        (!session_narrow(s, &hosts, err) || !session_survey(s, false, &sv, err)))
+        return false;
+    if (!unfinished_epoch(s, &sv, what.run, &s->run.epoch, err))
+        return false;
+    /* Whoever goes on takes the lock anew: the old holder is fenced out by that. */
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        site_set_mark(s->arena, &sv.sites[h], "lock", "begun");
+    const char *text = plan_text(s->arena, &what, &s->recipe->secrets);
+    what.application = s->recipe->application;
+    what.environment = s->recipe->environment;
+    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+    s->run.plan->text = text;
+    s->run.guard->nothing_pending = s->run.no_migrate || migration_was_skipped(&s->run);
+    s->run.resumed = true;
+    s->run.takeover = true;
+    if (back || engine_is_turning_back(&s->run))
+        return true;
+    bool needed = needs_export(s);
+    return unfinished_revision(s, &sv, needed, err) && (!needed || fetch_revision(s, err));
+}
