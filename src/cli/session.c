@@ -13,7 +13,7 @@
 
 extern char **environ;
 
-enum { TICK_MS = 100, RUN_ID = 6 };
+enum { TICK_MS = 100, LOG_TICK_MS = 250, RUN_ID = 6 };
 
 const char *session_user(struct arena *a)
 {
@@ -346,8 +346,8 @@ void session_open(struct session *s)
     s->watcher = ui_watcher(s->ui);
     run_prepare(s);
     fleet_begin(s);
-    if (tty && session_streams(s) && !s->options.hold)
-        loop_on_tick(s->loop, TICK_MS, ui_tick, s->ui);
+    if (session_streams(s) && !s->options.hold && !s->options.json)
+        loop_on_tick(s->loop, tty ? TICK_MS : LOG_TICK_MS, ui_tick, s->ui);
     loop_quiet(s->loop, session_draws(s));
 }
 

@@ -36,6 +36,9 @@ struct ui {
 /* Whether two texts are equal, or both NULL. */
 bool ui_same(const char *a, const char *b);
 
+/* The state as people read it: "started", "done", ...; JSON has event_state_words. */
+const char *ui_state_word(enum event_state state);
+
 /* Whether the state of e is a last one. */
 bool ui_is_over(const struct event *e);
 

@@ -81,10 +81,10 @@ static const char *stage_detail(struct arena *a, const struct event *e, const st
 
     switch (e->state) {
     case EVENT_FAILED: /* why is said once, in the closing block */
-        return event_state_words[e->state];
+        return ui_state_word(e->state);
     case EVENT_SKIPPED:
     case EVENT_UNDONE:
-        return arena_printf(a, "%s%s%s", event_state_words[e->state], *detail ? ": " : "", detail);
+        return arena_printf(a, "%s%s%s", ui_state_word(e->state), *detail ? ": " : "", detail);
     case EVENT_NONE:
     case EVENT_BEGUN:
     case EVENT_DONE:
@@ -218,7 +218,7 @@ static void tell_job(struct drawing *d, const struct event *e)
     case EVENT_WAITING:
     case EVENT_FAILED:
         live_row_show(r);
-        live_row_detail(r, e->detail ? e->detail : event_state_words[e->state]);
+        live_row_detail(r, e->detail ? e->detail : ui_state_word(e->state));
         break;
     case EVENT_DONE:
     case EVENT_SKIPPED:
@@ -249,7 +249,7 @@ static void tell_backup(struct drawing *d, struct arena *a, const struct event *
         return;
     }
     const struct live_backup *live = d->live.backup;
-    const char *end = e->detail ? ui_shown(a, e->detail) : event_state_words[e->state];
+    const char *end = e->detail ? ui_shown(a, e->detail) : ui_state_word(e->state);
     const struct backup *b = e->backup ? e->backup : live ? &live->b : NULL;
 
     keep_backup(d, a, &(struct backup_line){e->stage, e->host, b, end, e->waited_ms});

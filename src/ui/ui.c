@@ -107,6 +107,21 @@ bool ui_same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+const char *ui_state_word(enum event_state state)
+{
+    static const char *const words[EVENT_STATES] = {
+        [EVENT_NONE] = "",
+        [EVENT_BEGUN] = "started",
+        [EVENT_DONE] = "done",
+        [EVENT_SKIPPED] = "skipped",
+        [EVENT_WAITING] = "waiting",
+        [EVENT_FAILED] = "failed",
+        [EVENT_UNDONE] = "rolled back",
+    };
+
+    return words[state];
+}
+
 bool ui_is_over(const struct event *e)
 {
     return e->state != EVENT_NONE && e->state != EVENT_BEGUN && e->state != EVENT_WAITING;

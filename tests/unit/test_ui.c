@@ -560,15 +560,12 @@ static void plain(void **state)
     assert_string_equal(
         s.out,
         "15:30:12 my_project -> production, 3 hosts, 3f2a91c \"Add notes to events\" (main), run "
-        "k7f2, by "
-        "ann@laptop\n"
-        "15:30:12 lock app1 app2 db1: begun\n"
+        "k7f2, by ann@laptop\n"
         "15:30:12 lock app1 app2 db1: done (0.4 s)\n"
-        "15:30:12 checkout app1 app2 db1: begun\n"
         "15:30:13 checkout app1 app2 db1: 35 of 2,004 files, 0.4 MB (0.6 s)\n"
-        "15:30:13 build app1 app2: begun: the recipe's jobs\n"
-        "15:30:13 build app1: bundle install\n"
-        "15:30:13 build app2: bundle install\n"
+        "15:30:13 build app1 app2: started: the recipe's jobs\n"
+        "15:30:13 build app1: bundle install: started\n"
+        "15:30:13 build app2: bundle install: started\n"
         "15:30:13 app2 | Using rake 13.0.6\n"
         "15:30:13 app2 | Using json 2.7\n"
         "15:30:13 app1 | Fetching gem metadata\n"
@@ -576,31 +573,85 @@ static void plain(void **state)
         "15:30:21 build app1: bundle install: done\n"
         "15:30:21 app2 | no newline at the end\n"
         "15:30:21 build app2: bundle install: done\n"
-        "15:30:21 build app1 app2: the recipe's jobs (8.1 s)\n"
+        "15:30:21 build app1 app2: done (8.1 s)\n"
         "15:30:21 warning: the clock of app2 is 3 min 10 s behind that of this machine, and names "
-        "of "
-        "releases come from clocks\n"
-        "15:30:21 backup-clear db1: begun\n"
+        "of releases come from clocks\n"
+        "15:30:21 backup-clear db1: started\n"
         "15:30:21 backup db1: pg_dump of my_production_database by postgres, pid 12345, for 1 h 02 "
-        "min, "
-        "31 %, about 2 h 20 min left, from the last 5 backups and its size\n"
-        "15:30:36 backup db1: pg_dump of my_production_database by postgres, pid 12345, for 1 h 02 "
-        "min, "
-        "31 %, about 2 h 20 min left, from the last 5 backups and its size, waited 15 s\n"
-        "15:31:36 backup db1: pg_dump of my_production_database by postgres, pid 12345, for 1 h 02 "
-        "min, "
-        "31 %, about 2 h 20 min left, from the last 5 backups and its size, waited 1 min 15 s\n"
-        "15:32:36 backup db1: pg_dump of my_production_database by postgres, pid 12345, for 1 h 02 "
-        "min: "
-        "done, waited 2 h 20 min: ended by itself\n"
+        "min, 31 %, about 2 h 20 min left, from the last 5 backups and its size\n"
+        "15:31:21 backup db1: pg_dump of my_production_database by postgres, pid 12345, for 1 h 02 "
+        "min, 31 %, about 2 h 20 min left, from the last 5 backups and its size, waited 1 min 00 "
+        "s\n"
+        "15:32:21 backup db1: pg_dump of my_production_database by postgres, pid 12345, for 1 h 02 "
+        "min, 31 %, about 2 h 20 min left, from the last 5 backups and its size, waited 2 min 00 "
+        "s\n"
+        "15:32:36 backup db1: pg_dump of my_production_database by postgres, pid 12345: ended by "
+        "itself, waited 2 h 20 min\n"
         "15:32:36 backup-clear db1: done (2 h 20 min)\n"
         "15:32:36 migrate db1: 2 pending: 20260103 AddNotesToEvents, 20260104 "
-        "AddIndexToNotesOfEvents "
-        "(2.0 s)\n"
+        "AddIndexToNotesOfEvents (2.0 s)\n"
         "15:32:36 switch app1 app2 db1: 20261122153012 (0.2 s)\n"
         "15:32:36 health app1 app2: skipped: the recipe has no 'health'\n"
         "15:32:36 live on 3 hosts in 2 h 21 min, of it 2 h 20 min behind the backup\n");
     assert_string_equal(s.err, "");
+    forget(&s);
+}
+
+static const char *told(struct shown *s)
+{
+    fflush(s->files[0]);
+    return s->out;
+}
+
+/* The line of a start waits for a second, for output or for news about a wait. */
+static void plain_tells_starts_of_what_takes_long(void **state)
+{
+    (void)state;
+    OPEN(s, .mode = UI_PLAIN);
+
+    STAGE(&s, "switch", all_hosts, .state = EVENT_BEGUN, .detail = "current to 20261122153012");
+    spend(&s, 900);
+    assert_string_equal(told(&s), "");
+    STAGE(&s, "switch", all_hosts, .state = EVENT_DONE, .took_ms = 900,
+          .detail = "current to 20261122153012");
+    STAGE(&s, "link", app_hosts, .state = EVENT_BEGUN, .detail = "link the shared files");
+    spend(&s, 1100);
+    TELL(&s, .kind = EVENT_STAGE, .stage = "link", .hosts = app_hosts, .state = EVENT_WAITING,
+         .progress = true, .detail = "3 of 9");
+    STAGE(&s, "link", app_hosts, .state = EVENT_DONE, .took_ms = 1100,
+          .detail = "link the shared files");
+    STAGE(&s, "backup-clear", db_hosts, .state = EVENT_BEGUN);
+    TELL(&s, .kind = EVENT_STAGE, .stage = "backup-clear", .host = "db1", .state = EVENT_WAITING,
+         .detail = "the host is asked again");
+    close_ui(&s);
+    assert_string_equal(s.out, "15:30:12 switch app1 app2 db1: current to 20261122153012 (0.9 s)\n"
+                               "15:30:12 link app1 app2: started: link the shared files\n"
+                               "15:30:14 link app1 app2: 3 of 9\n"
+                               "15:30:14 link app1 app2: done (1.1 s)\n"
+                               "15:30:14 backup-clear db1: started\n"
+                               "15:30:14 backup-clear db1: waiting: the host is asked again\n");
+    forget(&s);
+}
+
+/* A job that failed is said once, and why in the closing block. */
+static void plain_says_nothing_twice(void **state)
+{
+    (void)state;
+    OPEN(s, .mode = UI_PLAIN);
+
+    STAGE(&s, "build", app_hosts, .state = EVENT_BEGUN, .detail = "the recipe's jobs");
+    JOB(&s, "build", "app1", .state = EVENT_BEGUN, .command = "make");
+    JOB(&s, "build", "app2", .state = EVENT_BEGUN, .command = "make");
+    JOB(&s, "build", "app1", .state = EVENT_DONE, .command = "make");
+    JOB(&s, "build", "app2", .state = EVENT_FAILED, .command = "make",
+        .detail = "ended with exit status 2");
+    TELL(&s, .kind = EVENT_WARNING, .host = "app2", .detail = "'make' ended with exit status 2");
+    STAGE(&s, "build", app_hosts, .state = EVENT_FAILED, .took_ms = 200,
+          .detail = "app2: 'make' ended with exit status 2");
+    close_ui(&s);
+    assert_string_equal(s.out, "15:30:12 build app1: make: done\n"
+                               "15:30:12 build app2: make: failed: ended with exit status 2\n"
+                               "15:30:12 build app1 app2: failed (0.2 s)\n");
     forget(&s);
 }
 
@@ -1108,6 +1159,8 @@ int main(void)
         cmocka_unit_test(screen_of_many_hosts),
         cmocka_unit_test(verbose_keeps_output),
         cmocka_unit_test(plain),
+        cmocka_unit_test(plain_tells_starts_of_what_takes_long),
+        cmocka_unit_test(plain_says_nothing_twice),
         cmocka_unit_test(failure_in_each_mode),
         cmocka_unit_test(last_words),
         cmocka_unit_test(stopped_in_the_middle),
