@@ -1,4 +1,4 @@
-# crelease -- plain GNU make.  `make help` lists the targets.
+# crelease: one plain GNU makefile. `make help` lists the targets.
 CC         ?= cc
 PKG_CONFIG ?= pkg-config
 PREFIX     ?= /usr/local
@@ -8,7 +8,7 @@ DEPS       := libssh2 yaml-0.1 libgit2 libuv jansson libarchive libcrypto
 OUT        := build/$(BUILD)
 comma      := ,
 
-# Keeps a flag only where this compiler or linker takes it.
+# A flag, if this compiler accepts it, else nothing.
 cc-takes = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo '$(1)')
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wformat=2 -Wundef -Wvla \
@@ -39,19 +39,20 @@ TOOLS := $(patsubst tests/crash/%.c,build/tools/%,$(wildcard tests/crash/*.c))
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
 SCRIPTS   := $(wildcard .ci/run tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/app/bin/* tests/apps/*/bin/*)
 FORMATTED := $(wildcard src/*.c src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch] tests/crash/*.c)
+MANUALS   := src/cli/crelease.1 src/recipe/crelease-recipe.5
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
 NEED  := sh tests/lib/need.sh
 
-all: build/crelease ## build the program: build/crelease (BUILD=release|debug|asan|cov)
+all: build/crelease ## build the program, build/crelease (BUILD=release|debug|asan|cov)
 
-# Phony, since the link may show to another variant.
+# Phony, because the link may point to another variant.
 build/crelease: $(OUT)/crelease
 	$(Q)ln -sf $(BUILD)/crelease $@
 
-# Before the first compilation: the packages it needs.  pkg-config is asked in recipes only, that
-# is, after this.
+# Installs the packages that a target needs, before anything is compiled. pkg-config is called in
+# recipes only, that is, after this.
 build/need-%: tests/lib/need.sh
 	$(Q)$(NEED) $*
 	@mkdir -p $(@D) && touch $@
@@ -76,7 +77,7 @@ $(OUT)/test_%: tests/unit/test_%.c $(OUT)/libcrelease.a | build/need-test
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit $< $(OUT)/libcrelease.a $(LINK_$(BUILD)) $(DEP_LIBS) -lcmocka -o $@
 
-# What the crash matrix uses: programs of one file each, for this machine only.
+# Helpers of the crash tests: one program for each file, for this machine only.
 build/tools/%: tests/crash/%.c | build/need-build
 	@mkdir -p $(@D)
 	$(call say,TOOL,$<)
@@ -85,76 +86,83 @@ build/tools/%: tests/crash/%.c | build/need-build
 check: $(TESTS) ## build and run the unit tests
 	$(Q)for t in $(TESTS); do $$t || exit 1; done
 
-test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## every test; the last line is "N passed, N failed"; ONLY="test_plan locks" for some
+test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## run every test, or those named in ONLY="test_plan locks"; the last line is "N passed, N failed"
 	@$(NEED) servers
 	@tests/run $(ONLY)
 
-crash: build/crelease $(TOOLS) | build/need-test ## recovery, N cases: N=300 SEED=7 KINDS='kill power' CASE=12
+crash: build/crelease $(TOOLS) | build/need-test ## run N random crash and recovery cases: N=300 SEED=7 KINDS='kill power' CASE=12
 	@$(NEED) servers
 	@tests/crash/run "$(or $(N),100)" "$(SEED)" "$(KINDS)"
 
-demo: build/crelease | build/need-test ## a deploy that meets a backup, on this machine, in two minutes
+demo: build/crelease | build/need-test ## show a deploy that is held up by a backup, on this machine, in two minutes
 	@$(NEED) servers
 	@tests/demo/run
 
-bench: build/crelease | build/need-test ## what is measured, beside Capistrano: BENCH="stall estimate" (tests/bench/run)
+bench: build/crelease | build/need-test ## run the benchmarks, beside Capistrano: BENCH="stall estimate" for some (tests/bench/run)
 	@$(NEED) servers
 	@tests/bench/run $(BENCH)
 
 # --- checks ---
 
-# A stage's values come as assignments in front of it, and its `fail` does not return.
-lint: | build/need-test ## shellcheck over every script
+# The values of a stage's script are assigned in front of it, and `fail` does not return.
+lint: | build/need-test ## run shellcheck on every script and mandoc on the manuals
 	$(Q)shellcheck -x $(SCRIPTS)
 	$(Q)shellcheck -s sh -e SC2154,SC2034,SC2015 $(wildcard src/*/*.sh src/*/*/*.sh)
+	$(Q)! mandoc -T lint $(MANUALS) 2>&1 | grep -v -e 'referenced manual not found' -e 'outdated mandoc.db'
 
-layers: ## a file includes only from its own folder and from those to the left of it
+manual: build/crelease | build/need-test ## compare the manuals and the examples in the documents with the program
+	$(Q)sh tests/lib/manual.sh build/crelease
+
+layers: ## check that each folder includes only from itself and from those before it
 	$(Q)sh tests/lib/layers.sh
 
-headers: | build/need-build ## every header compiles alone
+headers: | build/need-build ## check that every header compiles on its own
 	$(Q)for h in $(wildcard src/*/*.h src/*/*/*.h); do \
 	    echo "#include \"$${h#src/}\"" | $(CC) $(ALL_CFLAGS) -Wno-unused -Wno-pedantic -Werror -fsyntax-only -x c - || exit 1; done
 
-hardening: build/crelease ## read from the program that it was built as it should be
+hardening: build/crelease ## check the hardening of the program that was built
 	$(Q)sh tests/lib/hardening.sh $(OUT)/crelease
 
-analyze: | build/need-build ## gcc -fanalyzer over every source
+analyze: | build/need-build ## run gcc -fanalyzer on every source
 	$(Q)for c in $(SRC) src/main.c; do $(CC) $(ALL_CFLAGS) -fanalyzer -Werror -c $$c -o /dev/null || exit 1; done
 
-# What the libraries lose is known; tests/lib/rig.sh says the same.
+# Known leaks of the libraries; tests/lib/rig.sh sets the same.
 export LSAN_OPTIONS ?= suppressions='$(CURDIR)/tests/lib/leaks.supp':print_suppressions=0
 
-asan: ## the unit tests under AddressSanitizer and UBSan
+asan: ## run the unit tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) BUILD=asan check
 
-format: ## let clang-format write the sources
+format: | build/need-format ## format the sources with clang-format
 	clang-format -i $(FORMATTED)
 
-format-check: ## would clang-format change a source?
+format-check: | build/need-format ## check that clang-format would change nothing
 	clang-format --dry-run -Werror $(FORMATTED)
 
-ci: layers headers lint hardening asan analyze test ## all that a reviewer would run
+ci: format-check layers headers lint hardening manual asan analyze test ## run everything that a reviewer would run
 
 # --- installation ---
 
-install: build/crelease ## install into $(DESTDIR)$(PREFIX)
+install: build/crelease ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(OUT)/crelease '$(DESTDIR)$(PREFIX)/bin/crelease'
 	@install -d '$(DESTDIR)$(PREFIX)/share/crelease' '$(DESTDIR)$(PREFIX)/share/doc/crelease'
 	cp -R $(wildcard config recipes) '$(DESTDIR)$(PREFIX)/share/crelease'
 	chmod -R u=rwX,go=rX '$(DESTDIR)$(PREFIX)/share/crelease'
 	install -m 644 $(wildcard README.md LICENSE) '$(DESTDIR)$(PREFIX)/share/doc/crelease'
+	install -D -m 644 src/cli/crelease.1 '$(DESTDIR)$(PREFIX)/share/man/man1/crelease.1'
+	install -D -m 644 src/recipe/crelease-recipe.5 '$(DESTDIR)$(PREFIX)/share/man/man5/crelease-recipe.5'
 
-uninstall: ## remove what install put there
-	rm -f '$(DESTDIR)$(PREFIX)/bin/crelease'
+uninstall: ## remove what `make install` installed
+	rm -f '$(DESTDIR)$(PREFIX)/bin/crelease' '$(DESTDIR)$(PREFIX)/share/man/man1/crelease.1' \
+	    '$(DESTDIR)$(PREFIX)/share/man/man5/crelease-recipe.5'
 	rm -rf '$(DESTDIR)$(PREFIX)/share/crelease' '$(DESTDIR)$(PREFIX)/share/doc/crelease'
 
 clean: ## remove everything that was built
 	rm -rf build
 
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all build/crelease check test crash demo bench lint layers headers hardening analyze asan format \
+.PHONY: all build/crelease check test crash demo bench lint manual layers headers hardening analyze asan format \
         format-check ci install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# need.sh build|test|servers|bench... -- see that what a make target needs is there.
+# need.sh build|test|format|servers|bench... -- see that what a make target needs is there.
 #
 # What is missing is named, then installed with apt-get (through sudo when not root).
 # Elsewhere, or without the right to, the list is printed and this fails.
@@ -50,6 +50,7 @@ wanted() {
 	git has_command git
 	openssh-client has_command ssh-keygen
 	shellcheck has_command shellcheck
+	mandoc has_command mandoc
 	busybox has_command busybox
 	mksh has_command mksh
 	dash has_command dash
@@ -71,6 +72,7 @@ wanted() {
 	sqitch has_command sqitch
 	libdbd-pg-perl has_perl DBD::Pg
 	LIST
+    format) echo clang-format has_command clang-format ;;
     bench) ;; # capistrano is compared with when it is there
     *) die "need.sh: no such thing: $1" ;;
     esac
