@@ -7,7 +7,8 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "cli/exec_input.h"
-#include "core/jobs.h"
+#include "core/job/script.h"
+#include "core/script.h"
 
 EMBED(script_exec, "host/exec.sh");
 
@@ -67,15 +68,13 @@ static const char *exec_script(struct session *s, size_t host, const char *comma
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    jobs_command(&s->run, host, command, NULL, &b);
+    job_command_values(&s->run, host, command, NULL, &b);
     quote_assign(&b, "where",
                  arena_printf(s->arena, "%s/current", s->recipe->hosts[host].deploy_to));
     quote_assign(&b, "input", input ? "yes" : "");
-    buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\nexec 2>&1\n");
-    buf_puts(&b, s->run.prelude);
-    buf_puts(&b, script_command);
-    buf_puts(&b, script_exec);
-    const char *text = arena_strndup(s->arena, b.text, b.len);
+    const struct script script = {
+        .verb = "look", .values = b.text, .parts = {script_command, script_exec}};
+    const char *text = b.full ? NULL : script_text(s->arena, &script);
     buf_free(&b);
     return text;
 }
@@ -132,6 +131,8 @@ static bool on_hosts(struct session *s, const struct job *job, const size_t *hos
                                  .timeout_ms = job->timeout_ms,
                                  .output = take,
                                  .arg = &streams[i]};
+        if (!calls[i].script)
+            return err_set(err, ERR_USAGE, "the command is too long to be sent");
     }
     fleet_impatient(s->fleet, true);
     fleet_run(s->fleet, s->arena, calls, n, replies);

@@ -1,6 +1,6 @@
 #include "core/engine.h"
 
-#include "core/jobs.h"
+#include "core/job/jobs.h"
 #include "core/left_out.h"
 
 #include "base/quote.h"

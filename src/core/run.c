@@ -4,6 +4,7 @@
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "core/script.h"
 #include "edge/clock.h"
 
 #include <assert.h>
@@ -11,7 +12,7 @@
 
 enum { TRIP_MS = 15 * 60 * 1000 };
 
-/* What the scripts end with (stages/prelude.sh). */
+/* What the scripts end with (host/prelude.sh). */
 enum {
     SCRIPT_FAILED = 70,
     SCRIPT_CANNOT_SEE = 71,
@@ -85,31 +86,22 @@ const char *run_host_names(struct run *r, const size_t *hosts, size_t n)
     return strs_joined(r->arena, &names, " ");
 }
 
-static void common_values(struct run *r, const struct trip *t, size_t host, struct buf *b)
-{
-    const struct what *w = &r->plan->what;
-    char epoch[32];
-
-    snprintf(epoch, sizeof epoch, "%ld", r->epoch);
-    quote_assign(b, "deploy_to", r->recipe->hosts[host].deploy_to);
-    quote_assign(b, "run", w->run);
-    quote_assign(b, "epoch", epoch);
-    quote_assign(b, "release", w->release);
-    quote_assign(b, "step", t->step);
-    quote_assign(b, "verb", t->verb);
-}
-
 const char *run_script_text(struct run *r, const struct trip *t, size_t host)
 {
-    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+    struct buf values = buf_make(SCRIPT_BYTES_MAX);
 
-    common_values(r, t, host, &b);
     if (t->values)
-        t->values(r, t->about, host, &b);
-    buf_puts(&b, r->prelude);
-    buf_puts(&b, t->script);
-    const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
-    buf_free(&b);
+        t->values(r, t->about, host, &values);
+    const struct script s = {.deploy_to = r->recipe->hosts[host].deploy_to,
+                             .run = r->plan->what.run,
+                             .epoch = r->epoch,
+                             .release = r->plan->what.release,
+                             .step = t->step,
+                             .verb = t->verb,
+                             .values = values.text,
+                             .parts = {t->script}};
+    const char *text = values.full ? NULL : script_text(r->arena, &s);
+    buf_free(&values);
     return text;
 }
 
@@ -427,20 +419,22 @@ struct reply run_ask(struct run *r, const struct call *call)
 struct reply run_look(struct run *r, size_t host, struct buf *values, const char *script,
                       long long timeout_ms)
 {
-    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+    const struct script s = {.deploy_to = r->recipe->hosts[host].deploy_to,
+                             .verb = "look",
+                             .values = values->text,
+                             .parts = {script}};
+    const struct call call = {.host = host,
+                              .script = values->full ? NULL : script_text(r->arena, &s),
+                              .payload = -1,
+                              .timeout_ms = timeout_ms};
 
-    buf_puts(&b, "verb=look\n");
-    buf_add(&b, values->text, values->len);
-    buf_puts(&b, "run='' epoch='' release='' step=''\n");
-    quote_assign(&b, "deploy_to", r->recipe->hosts[host].deploy_to);
-    buf_puts(&b, r->prelude);
-    buf_puts(&b, script);
-    const struct call call = {
-        .host = host, .script = b.text, .payload = -1, .timeout_ms = timeout_ms};
-    struct reply reply = run_ask(r, &call);
-    buf_free(&b);
     buf_free(values);
-    return reply;
+    if (!call.script)
+        return (struct reply){.kind = REPLY_UNREACHED,
+                              .out = "",
+                              .err_out = "",
+                              .why = "the script that looks at the host is too long to be sent"};
+    return run_ask(r, &call);
 }
 
 bool run_put_mark(struct run *r, const struct step *s, const char *state, struct err *err)

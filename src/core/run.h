@@ -30,9 +30,7 @@ struct run {
     const struct watcher *watcher;
     const struct stage *stages;
     const struct called *called; /* for hints; NULL: without options */
-    const char *prelude;         /* shell text in front of every script */
     const char *mark_script;
-    const char *job_script;
     const char *unlock_script;
     struct site *sites; /* by host */
     struct guard *guard;

@@ -4,7 +4,8 @@
 #include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
-#include "core/jobs.h"
+#include "core/job/script.h"
+#include "core/script.h"
 
 EMBED(script_survey, "host/survey.sh");
 
@@ -23,10 +24,9 @@ void linked_assign(struct run *r, struct buf *b)
 
 static const char *survey_text(struct run *r, size_t host, bool tools)
 {
-    struct buf b = buf_make(1024 * 1024);
-    quote_assign(&b, "deploy_to", r->recipe->hosts[host].deploy_to);
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
     linked_assign(r, &b);
-    buf_puts(&b, "run='' epoch='' release='' step='' verb=look\n");
     quote_assign(&b, "tools", tools ? "yes" : "");
     struct buf path = buf_make(SCRIPT_BYTES_MAX);
     const struct variables *env = &r->recipe->hosts[host].env;
@@ -37,9 +37,11 @@ static const char *survey_text(struct run *r, size_t host, bool tools)
     buf_free(&path);
     quote_assign(&b, "digest", r->recipe->digest);
     quote_assign(&b, "place", r->recipe->n_hosts > 1 ? "yes" : "");
-    buf_puts(&b, r->prelude);
-    buf_puts(&b, script_survey);
-    const char *text = arena_strndup(r->arena, b.text, b.len);
+    const struct script s = {.deploy_to = r->recipe->hosts[host].deploy_to,
+                             .verb = "look",
+                             .values = b.text,
+                             .parts = {script_survey}};
+    const char *text = b.full ? NULL : script_text(r->arena, &s);
     buf_free(&b);
     return text;
 }
@@ -60,9 +62,12 @@ bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err
     ret->sites = arena_array(r->arena, n, sizeof *ret->sites);
     ret->reached = arena_array(r->arena, n, sizeof *ret->reached);
     ret->why = arena_array(r->arena, n, sizeof *ret->why);
-    for (size_t h = 0; h < n; h++)
+    for (size_t h = 0; h < n; h++) {
         calls[h] = (struct call){
             .host = h, .script = survey_text(r, h, tools), .payload = -1, .timeout_ms = SURVEY_MS};
+        if (!calls[h].script)
+            return err_set(err, ERR_USAGE, "the recipe is too long to be sent to a host");
+    }
     fleet_impatient(r->fleet, true);
     fleet_run(r->fleet, r->arena, calls, n, replies);
     fleet_impatient(r->fleet, false);

@@ -6,9 +6,12 @@
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
-#include "core/jobs.h"
+#include "core/job/script.h"
+#include "core/script.h"
 #include "base/passwords.h"
 #include "db/server.h"
+
+#include <assert.h>
 
 EMBED(script_db, "db/client.sh");
 
@@ -29,21 +32,23 @@ static bool is_no_utf8(const char *why)
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script)
 {
     const struct server *server = server_of(r->recipe);
+    struct buf environment = buf_make(SCRIPT_BYTES_MAX);
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    /* First: a variable of the recipe may be called like one of ours. */
-    jobs_environment(r, host, &b);
-    buf_puts(&b, "run='' epoch='' release='' step='' verb=look deploy_to=''\n");
+    /* A variable of the recipe may have the name of one of ours. */
+    job_environment(r, host, &environment);
     quote_assign(&b, "client", server_command(r->recipe));
     quote_assign(&b, "ask", server->ask);
     quote_assign(&b, "hold", server->hold);
     quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
     quote_assign(&b, "encoding", db_encoding(r));
     quote_assign(&b, "sql", sql);
-    buf_puts(&b, r->prelude);
-    buf_puts(&b, script);
-    const char *text = arena_strndup(r->arena, b.text, b.len);
+    const struct script whole = {
+        .before = environment.text, .verb = "look", .values = b.text, .parts = {script}};
+    const char *text = b.full || environment.full ? NULL : script_text(r->arena, &whole);
+    buf_free(&environment);
     buf_free(&b);
+    assert(text); /* a recipe of 1 MiB at most, and our own SQL */
     return text;
 }
 

@@ -1,14 +1,14 @@
 # shellcheck shell=sh disable=SC2154
 # run_command: runs a command of the user's that ends with its connection; its status is the command's.
 # Values: command, where, environment (shell text that exports the recipe's variables: any names, so only
-# the command's own shell runs it) and the function job_env, which exports crelease's own.
+# the command's own shell runs it) and own_environment (the same for crelease's own, whose names are known).
 # With an argument the command reads what comes behind the script.
 run_command() {
 	cd "$where" || fail "there is no folder $where"
 	# Not as arguments, which everybody on the host may see.
 	crelease_command=$command crelease_environment=$environment
 	export crelease_command crelease_environment
-	job_env
+	eval "$own_environment"
 	as_at_login
 	# shellcheck disable=SC2016 # expanded there
 	how='eval "$crelease_environment"; eval "unset crelease_command crelease_environment; $crelease_command"'

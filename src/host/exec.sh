@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Runs a command (command.sh) in the live release.  What it prints is the command's alone.
+exec 2>&1
 trap - EXIT
 if [ ! -d "$where" ]; then
 	echo "there is no live release at $where"

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2034
-# Sent in front of every script: who holds the site, what has begun and what is done.
+# Sent in front of every script, behind identity.sh: who holds the site, what was started and what is done.
 # Values come before it as assignments: deploy_to, run, epoch, step, and what the script needs.
 #
 # On a host (all plain text, `cat` shows it), in $deploy_to/.crelease:
@@ -263,38 +263,6 @@ put_mark() {
 	add "$run_dir/marks" "$1 $2 $(date +%s)"
 	flush "$run_dir/marks"
 }
-
-# What tells a process from a later one with its number; a text, since jobs need it where they run
-# without us (job.sh).
-# shellcheck disable=SC2016 # expanded by eval
-identity='
-# identity_of PID: in $ticks and $boot, both - where there is no /proc; no $ticks when nobody has that
-# number; $ended when it has ended and nobody has waited for it yet.
-identity_of() {
-	ticks=- boot=- ended=
-	[ -r "/proc/$$/stat" ] || return 0
-	ticks=
-	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
-	stat=${stat##*) }
-	set -- $stat
-	case $1 in Z | X) ended=yes ;; esac
-	shift 19
-	ticks=$1
-	read -r boot </proc/sys/kernel/random/boot_id
-}
-
-# is_alive PID TICKS BOOT: 0 yes, 1 no.  Without /proc only the number can be asked for.
-is_alive() {
-	case $1 in "" | *[!0-9]*) return 1 ;; esac
-	if [ "$2" = - ]; then
-		kill -0 "$1" 2>/dev/null
-		return
-	fi
-	identity_of "$1"
-	[ "$ticks" = "$2" ] && [ "$boot" = "$3" ] && [ -z "$ended" ]
-}
-'
-eval "$identity"
 
 # The checksum of the lock's lines but the last, which names it: cksum is in POSIX.
 sum_of() {

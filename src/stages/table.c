@@ -3,7 +3,7 @@
 
 #include "base/embed.h"
 #include "base/quote.h"
-#include "core/jobs.h"
+#include "core/job/jobs.h"
 #include "core/survey.h"
 #include "stages/backup/detect.h"
 #include "stages/backup/rerun.h"
@@ -13,9 +13,7 @@
 #include "stages/switch/health.h"
 #include "stages/switch/switch.h"
 
-EMBED(script_prelude, "host/prelude.sh");
 EMBED(script_mark, "host/mark.sh");
-EMBED(script_job, "host/job/job.sh");
 EMBED(script_link, "stages/link/link.sh");
 EMBED(script_cleanup, "stages/cleanup/cleanup.sh");
 
@@ -175,9 +173,7 @@ const struct stage deploy_stages[] = {
 void run_init(struct run *r)
 {
     r->stages = deploy_stages;
-    r->prelude = script_prelude;
     r->mark_script = script_mark;
-    r->job_script = script_job;
     r->outcome = "done";
     r->epoch = 1;
     r->guard = arena_alloc(r->arena, sizeof *r->guard);

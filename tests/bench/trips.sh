@@ -56,7 +56,10 @@ scripts_end() {
     for file in "$RIG"/scripts/*; do
         said=
         for script in "$TOP"/src/*/*.sh "$TOP"/src/*/*/*.sh; do
-            [ "${script##*/}" != prelude.sh ] || continue
+            # These are part of others.
+            case ${script#"$TOP"/src/host/} in
+            prelude.sh | identity.sh | command.sh | job/process.sh | job/supervise.sh | job/child.sh | job/command.sh | job/watch.sh) continue ;;
+            esac
             if grep -aqxF -- "$(grep '^# ' "$script" | grep -v '^# shellcheck' | head -n 1)" "$file"; then
                 said=${script##*/}
             fi

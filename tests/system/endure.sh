@@ -155,7 +155,7 @@ connection_ends() { # NAME HOW OF THE LINK
     wait_for 60 log_is_longer_than "$size"
     link_mend app1
     cr_begin resume --json production
-    wait_for 60 bg_says 'taken up where it was'
+    wait_for 60 bg_says 'reattached to the running job'
     waits zz || fail 'it was not the one that waits'
     zz_end
     cr_end 0
@@ -245,7 +245,7 @@ case_s42_supervisor_killed() {
     expect 3 deploy production
     cr_kill9
     cr_begin resume production
-    wait_for 60 bg_says 'taken up where it was'
+    wait_for 60 bg_says 'reattached to the running job'
     rm "$SITE/block"
     cr_end 0
     bg_says 'its end was not recorded .*nothing is pending any more: taken as done' || fail 'not told'
@@ -566,10 +566,10 @@ case_s57_interrupted_without_a_terminal() {
     wait_for 60 waits zz
     kill -INT "$CR_PID"
     cr_end 130
-    bg_says "'rake db:migrate' goes on on the host" || fail 'nothing said of the migration'
+    bg_says "'rake db:migrate' was left running on the host" || fail 'nothing said of the migration'
     waits zz || fail 'the migration was ended'
     cr_begin resume production
-    wait_for 60 bg_says 'taken up where it was'
+    wait_for 60 bg_says 'reattached to the running job'
     printf '\\q\n' >&6
     cr_end 0
     same attempts "$(attempts)" 1

@@ -495,7 +495,7 @@ END
     unknown_with abort "$SITE/psql"
     expect 4 deploy production
     says 'could not ask the database for the lock of migrations: psql: .*Connection refused.*backup.unknown: abort'
-    says 'rake db:migrate: failed: has not begun'
+    says 'rake db:migrate: failed: was not started'
     says "next: '.*crelease check production' once it is fixed"
     still_as_before
     expect 0 abort production

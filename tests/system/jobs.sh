@@ -194,6 +194,33 @@ END
     gone "$SITE/ran"
 }
 
+# The arguments of a process, as ps shows them.
+arguments() { tr '\0' ' ' <"/proc/$1/cmdline" | sed 's/ $//'; }
+
+# ps names the file that runs, and no process has the text of a script among its arguments.
+case_ps_shows_names() {
+    site_new ps_shows_names 0
+    builds_with "echo \$\$ >$SITE/pid; sleep 300" 'timeout: 5m'
+    cr_begin deploy production
+    wait_for 60 marked pid
+    local job file
+    job=$(attempt build.0/1)
+    same supervisor "$(arguments "$(pid_in "$job/supervisor")")" "sh $job/supervise"
+    same command "$(arguments "$(pid_in "$job/pid")")" "/bin/sh $job/command"
+    same 'the process of the command' "$(pid_in "$job/pid")" "$(cat "$SITE/pid")"
+    # Both lead a session.
+    ps -o args= -s "$(pid_in "$job/supervisor"),$(pid_in "$job/pid")" >"$SITE/ps"
+    [ "$(wc -l <"$SITE/ps")" -ge 4 ] || fail 'not all of the job is there'
+    ! grep -E 'crelease_[a-z]|identity_of|signal_members|ended_within' "$SITE/ps" || fail 'ps shows the text of a script'
+    for file in process supervise child command; do
+        same "mode of $file" "$(stat -c %a "$job/$file")" 600
+    done
+    gone "$job/watch"
+    gone "$job/new"
+    cr_kill9
+    expect 0 abort production
+}
+
 # --- what it prints ---------------------------------------------------------------------------------
 
 case_output_limit() {
@@ -264,7 +291,7 @@ case_line_across_a_kill() {
     wait_for 60 eight_bytes_are_shown
     cr_kill9
     cr_begin resume --json production
-    wait_for 60 grep -q taken "$CR_OUT"
+    wait_for 60 grep -q reattached "$CR_OUT"
     rm "$SITE/block"
     cr_end 0
     same 'shown by resume' "$(jq -r 'select(.event == "output") | .data' "$CR_OUT")" twothree
@@ -375,7 +402,7 @@ case_reboot() {
     sed -i 's/ [0-9a-f]*-[0-9a-f-]*$/ 11111111-1111-1111-1111-111111111111/' "$JOB/pid" "$JOB/supervisor"
     touch "$SITE/free"
     expect 0 resume production
-    says 'did not live to its end'
+    says 'was lost .its host or connection went away.; starting it again'
     same 'attempts' "$(wc -l <"$SITE/begun")" 2
     kill -0 "$(head -n 1 "$SITE/begun")" || fail 'a process of another boot was ended'
     kill -KILL -- "-$(head -n 1 "$SITE/begun")"
@@ -402,7 +429,7 @@ lost_migration() { # NAME [MORE]
     JOB=$(attempt migrate.0/1)
     kill -KILL "$(pid_in "$JOB/supervisor")" "$(tail -n 1 "$SITE/begun")"
     cr_begin resume production
-    wait_for 60 grep -q 'taken up' "$CR_OUT" "$CR_ERR"
+    wait_for 60 grep -q 'reattached' "$CR_OUT" "$CR_ERR"
     resume_waits || fail 'it does not wait for what is left'
     expect 3 resume --no-migrate production
     gone "$SITE/ended"
@@ -474,7 +501,7 @@ case_failed_migration_with_a_rest() {
     migrates_with "cd $SITE; echo x >>begun; test -e block || exit 0; (while test -e block; do sleep 0.05; done; sleep 0.3; echo x >>ended) & exit 3"
     expect 1 deploy production
     cr_begin resume production
-    wait_for 60 grep -q 'taken up' "$CR_OUT" "$CR_ERR"
+    wait_for 60 grep -q 'reattached' "$CR_OUT" "$CR_ERR"
     same 'how often it began' "$(wc -l <"$SITE/begun")" 1
     rm "$SITE/block"
     cr_end 0

@@ -126,7 +126,7 @@ END
         cr_kill9 >/dev/null
         jq -R -r 'fromjson? | select(.event == "output" and .stage == "build") | .data' "$CR_OUT" >>"$SITE/shown"
         cr_begin resume --json production
-        wait_for 60 grep -q 'taken up' "$CR_OUT"
+        wait_for 60 grep -q 'reattached' "$CR_OUT"
     done
     touch "$SITE/end"
     cr_end 0 >/dev/null

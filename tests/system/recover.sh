@@ -779,7 +779,7 @@ case_left_running() {
     site_at_work left_running
     printf 'l' >&7
     typed_end 130
-    typed_says 'goes on on the host' || fail "nothing said of the job"
+    typed_says 'was left running on the host' || fail "nothing said of the job"
     kill -0 "$(cat "$SITE/begun")" || fail "the job was ended"
     rm "$SITE/block"
     expect 0 resume production

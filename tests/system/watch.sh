@@ -64,7 +64,7 @@ case_watch_that_is_killed() {
     migrates_with "while test -e \"$SITE/block\"; do sleep 0.05; done"
     cr_begin deploy production
     wait_for 60 test -s "$SITE/attempts"
-    local beside told='what watches the migration was ended by somebody'
+    local beside told='the watchdog of the migration was ended by somebody'
     read -r beside _ <"$(echo "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1/beside)"
     on_host app1 "kill -KILL -- -$beside"
     wait_for 60 grep -q "$told" "$CR_ERR" "$CR_OUT"

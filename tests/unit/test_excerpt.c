@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/excerpt.h"
+#include "core/job/excerpt.h"
 
 #include <stdio.h>
 #include <string.h>

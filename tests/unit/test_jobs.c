@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/jobs.h"
+#include "core/job/jobs.h"
 
 #include "base/limits.h"
 
@@ -184,8 +184,6 @@ static void begin(size_t n_hosts)
                        .recipe = &recipe,
                        .plan = &plan,
                        .watcher = &watcher,
-                       .prelude = "# prelude\n",
-                       .job_script = "# job\n",
                        .sites = sites,
                        .epoch = 1};
     err = (struct err){.arena = &arena};
@@ -472,12 +470,12 @@ static void test_replies(void **state)
         {{STREAM("attempt 1\nout 2\na\n"), {.kind = REPLY_STOPPED}},
          SIGINT,
          ERR_INTERRUPTED,
-         "stopped; 'make all' goes on on the host",
+         "stopped; 'make all' was left running on the host",
          JOB_UNKNOWN},
         {{STREAM("attempt 1\n"), {.kind = REPLY_STOPPED}},
          SIGTERM,
          ERR_TERMINATED,
-         "stopped; 'make all' goes on on the host",
+         "stopped; 'make all' was left running on the host",
          JOB_UNKNOWN},
     };
 
@@ -513,8 +511,9 @@ static void test_several_hosts(void **state)
     assert_false(jobs_run(&run, &c, &ends, &err));
     assert_int_equal(err.code, ERR_UNCERTAIN);
     assert_string_equal(err.msg, "app2: it broke; what it was told to do may have happened");
-    assert_string_equal(warnings,
-                        "app2: it broke; 'make all' may still run there, the other hosts go on\n");
+    assert_string_equal(
+        warnings,
+        "app2: it broke; 'make all' may still be running there, the other hosts continue\n");
     assert_int_equal(ends[0].status, 0);
     assert_int_equal(ends[1].status, JOB_UNKNOWN);
     assert_int_equal(ends[2].status, 9);
@@ -544,9 +543,10 @@ static void test_script(void **state)
         "where='/srv/shop/releases/20261122153012'\n",
         "environment='export RAILS_ENV='\\''production'\\''\n"
         "export ODD='\\''it'\\''\\'\\'''\\''s\n$(x)'\\''\nexport EXTRA='\\''1'\\''\n'\n",
-        "job_env() {\nexport ",
-        "export CRELEASE_APPLICATION='it'\\''s a shop'\n",
-        "export CRELEASE_HOST='app1'\n}\n# job\n",
+        "own_environment='export CRELEASE_APPLICATION='\\''it'\\''\\'\\'''\\''s a shop'\\''\n",
+        "export CRELEASE_HOST='\\''app1'\\''\n'\n",
+        "\nsupervise_text='# shellcheck",
+        "\nwatch=''\n",
     };
     struct job_call c = call_of(0);
     struct job_end *ends;

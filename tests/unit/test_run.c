@@ -10,6 +10,9 @@
 
 #include <signal.h>
 
+extern const char script_identity[];
+extern const char script_prelude[];
+
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 
 static struct arena arena;
@@ -89,7 +92,6 @@ static void begin(size_t n_hosts)
                        .recipe = &recipe,
                        .plan = &plan,
                        .watcher = &watcher,
-                       .prelude = "# prelude\n",
                        .mark_script = "# mark\n",
                        .sites = sites,
                        .epoch = 4};
@@ -311,15 +313,17 @@ static void test_script_text(void **state)
 
     (void)state;
     begin(3);
-    assert_string_equal(run_script_text(&run, &t, 0), "deploy_to='/srv/it'\\''s one'\n"
-                                                      "run='k7f2ab'\n"
-                                                      "epoch='4'\n"
-                                                      "release='20261122153012'\n"
-                                                      "step='after-switch'\n"
-                                                      "verb='undo'\n"
-                                                      "value='of app1'\n"
-                                                      "# prelude\n"
-                                                      "# script\n");
+    assert_string_equal(run_script_text(&run, &t, 0),
+                        arena_printf(&arena,
+                                     "deploy_to='/srv/it'\\''s one'\n"
+                                     "run='k7f2ab'\n"
+                                     "epoch='4'\n"
+                                     "release='20261122153012'\n"
+                                     "step='after-switch'\n"
+                                     "verb='undo'\n"
+                                     "value='of app1'\n"
+                                     "%s%s# script\n",
+                                     script_identity, script_prelude));
     memset(large, 'x', sizeof large - 1);
     assert_null(
         run_script_text(&run, &(struct trip){.script = large, .step = "s", .verb = "v"}, 0));

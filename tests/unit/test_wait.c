@@ -95,7 +95,7 @@ void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg)
 /* A dump that goes from table to table, and what its host tells of it. */
 static const char *answer_of(struct arena *a, const char *script)
 {
-    if (strstr(script, "earlier"))
+    if (strstr(script, "tell_earlier"))
         return arena_printf(
             a,
             "client 812\nthrough pg_dump\nthrough gzip\noutput %zu /b/shop.gz\n"
@@ -171,10 +171,8 @@ static int setup(void **state)
                        .plan = &plan,
                        .watcher = &watcher,
                        .sites = sites,
-                       .prelude = "",
                        .on_backup = POLICY_WAIT,
-                       .mark_script = "",
-                       .job_script = ""};
+                       .mark_script = ""};
     err = (struct err){.arena = &arena};
     clock_ms = 1000;
     arena_alloc(&arena, 1);

@@ -10,8 +10,11 @@
  * switches off by default.  What a dump does is told from the text of its statements. */
 #include "db/server.h"
 
+#include "base/embed.h"
 #include "base/text.h"
 #include "db/client.h"
+
+EMBED(script_unnamed_mysql, "db/mysql/unnamed.sh");
 
 enum { SQL_BYTES_MAX = 64 * 1024, MARIADB = 10 * 1000 * 1000 };
 
@@ -227,44 +230,6 @@ static const char *there(struct arena *a, long version, const struct db_session 
 }
 
 /* ---- the migration's own ---- */
-
-/* A session is the migration's when its client's end of the connection belongs to a process of the
- * command; of those through a socket file that cannot be seen. */
-static const char clients[] =
-    "own_clients() {\n"
-    "\tports='' addresses='' inodes=' '\n"
-    "\t{ read -r p t b <\"$crelease_job/pid\"; } 2>/dev/null || return 0\n"
-    "\tmembers \"$p\" \"$t\" \"$b\"\n"
-    "\tfor one in $members; do\n"
-    "\t\tinodes=\"$inodes$(ls -l \"/proc/$one/fd\" 2>/dev/null |"
-    " sed -n 's/.*-> socket:\\[\\([0-9]*\\)\\]$/\\1/p' | tr '\\n' ' ')\"\n"
-    "\tdone\n"
-    "\twhile read -r _ local _ is _ _ _ _ _ inode _; do\n"
-    "\t\tcase $is:$inodes in 01:*\" $inode \"*) ;; *) continue ;; esac\n"
-    "\t\thex=${local%:*}\n"
-    "\t\tports=$ports,$((0x${local##*:}))\n"
-    "\t\tcase $hex in\n"
-    "\t\t00000000000000000000000001000000) addresses=$addresses,::1 ;;\n"
-    "\t\t0000000000000000FFFF0000*) hex=${hex#0000000000000000FFFF0000} ;;\n"
-    "\t\tesac\n"
-    "\t\tcase ${#hex} in 8) ;; *) continue ;; esac\n"
-    "\t\tlast=${hex#\?\?\?\?\?\?} third=${hex#\?\?\?\?} second=${hex#\?\?}\n"
-    "\t\tthird=${third%\?\?} second=${second%\?\?\?\?}\n"
-    "\t\taddresses=$addresses,$((0x$last)).$((0x$third)).$((0x$second)).$((0x${hex%\?\?\?\?\?\?}))"
-    "\n"
-    "\tdone <<END\n"
-    "$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)\n"
-    "END\n"
-    "\techo \"SET @crelease_ports = '$ports', @crelease_addresses = '$addresses';\"\n"
-    "}\n"
-    /* Found out anew when the database has told of something. */
-    "told=''\n"
-    "tell_clients() {\n"
-    "\tsize_of \"$crelease_job/watched\"\n"
-    "\tif [ \"$size\" != \"$told\" ]; then told=$size clients=$(own_clients); fi\n"
-    "\tprintf '%s\\n' \"$clients\"\n"
-    "}\n"
-    "end_rest() { :; }\n";
 
 #define PORT    "substring_index(p.HOST, ':', -1)"
 #define ADDRESS "left(p.HOST, char_length(p.HOST) - char_length(" PORT ") - 1)"
@@ -573,7 +538,7 @@ const struct server server_mysql = {
             " AS unsigned)) FROM information_schema.TABLES WHERE TABLE_SCHEMA = database();\n",
     .leftovers = leftovers,
     .waits = waits,
-    .clients = clients,
+    .clients = script_unnamed_mysql,
     .lock_holders = lock_holders,
     .lock = lock,
     .environment = environment,

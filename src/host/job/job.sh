@@ -1,309 +1,81 @@
-# shellcheck shell=sh disable=SC2154,SC2015,SC2089,SC2090
-# Runs a command of the user's so that it lives on without its connection, is never started
-# twice, and is found again.  Values: job (its name), command, where (its folder), timeout (s, 0 for
-# none), last (this ends the step on this host), alone (what is left of an attempt counts as the
-# attempt: it is waited for, and after a lost end nothing is started unless told to), again (told
-# to), job_dir (its folder, when it outlives the run; else empty), watch (shell text that runs beside
-# the command, in a session of its own, is told TERM when that ends, and whose output is
-# told as it comes; or empty), gate (the command begins only when the watch has written "go", or "go
-# WHY" with something to be told, into the file gate of the attempt; this is what holds when it writes
-# nothing for long; or empty), environment (shell text that exports the recipe's variables, which may be
-# called like ours: only the command's own shell, and the watch before all else, run it), and the function
-# job_env, which exports crelease's own.
+# shellcheck shell=sh disable=SC2154,SC2015
+# Runs a command of the user's so that it survives its connection, is never started twice, and is found again.
+# Values:
+#   job          its name
+#   command      shell text
+#   where        the folder to run it in
+#   timeout      in seconds, 0 for none
+#   last         not empty: its end is the end of the step on this host
+#   alone        not empty: two of it must never run.  What is left of an attempt counts as the attempt: it is waited
+#                for, and after a lost end nothing is started unless `again` says so
+#   again        not empty: start another attempt after a lost end
+#   job_dir      its folder, when it outlives the run; else empty
+#   watch        text of the file `watch`, which runs beside the command in a session of its own and gets TERM when
+#                the command ends; what it prints is passed on as it comes.  Or empty
+#   watch_values assignments for it
+#   gate         the command begins only when the watchdog has written "go", or "go WHY" with something to be passed
+#                on, into the file `gate` of the attempt.  The value counts when it writes nothing for long.  Or empty
+#   environment  shell text that exports the recipe's variables.  These may have the names of ours, so only the
+#                command's own shell runs it, and the watchdog before all else
+#   own_environment  the same for crelease's variables, whose names are known
+#   process_text, supervise_text, child_text, command_text  the files of an attempt
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
-#   supervisor   PID TICKS BOOT, linked into place: who does that may start the command; "void" when
+#   process, supervise, child, command, watch   what runs, so that ps names it: no program text and no value
+#                is ever in an argument list.  The values are in the environment of the processes, not on disk
+#   supervisor   PID TICKS BOOT, linked into place: whoever does that may start the command; "void" when
 #                it was stopped before
-#   pid          the same of the command, linked into place before it begins; "void" when somebody
-#                saw that the supervisor had died, or stopped it, before it came to that
-#   beside       the same of the watch
-#   log          its output;  seen: so many bytes of it crelease says that it has shown;  shown: a later
-#                job of the step was begun, so it has shown them all;  cut: behind so many some are
-#                left out
+#   pid          the same of the command, linked into place before it begins; "void" when the supervisor was found
+#                dead, or was stopped, before it came to that
+#   beside       the same of the watchdog
+#   log          its output;  seen: crelease has shown so many bytes of it;  shown: a later job of the step was
+#                started, so all of it was shown;  cut: some output is left out behind so many bytes
 #   status       its exit status as the shell tells it, renamed into place; "timeout" after a limit
-#   watched      what the watch said
-#   gate         what the watch said of the beginning: "go", "go WHY", or why not
-#   gated        the one of these by which it began, or did not
-#   forgotten    what it did was undone since (switch.sh): the next run of the step starts another
-#                attempt
-#   told         crelease was told that it failed: the next run of the step starts another attempt
+#   watched      what the watchdog printed
+#   gate         what the watchdog decided: "go", "go WHY", or why not
+#   gated        which of these held
+#   forgotten    what it did was undone since (switch.sh): the next run of the step starts another attempt
+#   told         crelease has heard that it failed: the next run of the step starts another attempt
 
 dir=${job_dir:-$run_dir/jobs/$job}
 log_limit=67108864
-
-# What script, supervisor, command and watch all need to know of processes, and the prelude's $identity
-# before it.  A command is the leader of a session, and what it starts is in that, in one process group
-# or in several.
-# shellcheck disable=SC2016 # expanded by eval
-shared='
-# members PID TICKS BOOT: in $members what lives of the session that it leads or led, in $groups
-# their process groups, in $unsure those of whom that cannot be told.  As long as one of a session
-# lives, its number is given to nobody else; so one that is known for ours speaks for all.
-members() {
-	members= groups= unsure=
-	case $1 in "" | *[!0-9]*) return 0 ;; esac
-	if [ "$2" = - ]; then
-		if kill -0 "$1" 2>/dev/null; then members=" $1" groups=$1; fi
-		return 0
-	fi
-	identity_of "$1"
-	known=
-	case $ticks in
-	"$2") known=yes ;;
-	"") read -r boot </proc/sys/kernel/random/boot_id ;;
-	*) return 0 ;;
-	esac
-	[ "$boot" = "$3" ] || return 0
-	if [ -n "$known" ] && [ -z "$ended" ]; then members=" $1" groups=$1; fi
-	for entry in $(cat /proc/[0-9]*/stat 2>/dev/null | sed -n "s/^\([0-9]*\) (.*) [^ZX] [0-9]* \([0-9]*\) $1 .*/\1:\2/p"); do
-		one=${entry%:*} group=${entry#*:}
-		if [ -z "$known" ]; then
-			if environ=$( { tr "\0" "\n" <"/proc/$one/environ"; } 2>/dev/null); then
-				case "
-$environ
-" in
-				*"
-CRELEASE_RUN=$crelease_run
-"*) known=yes ;;
-				esac
-			elif [ -d "/proc/$one" ]; then
-				unsure="$unsure $one"
-			fi
-		fi
-		case " $members " in *" $one "*) ;; *) members="$members $one" ;; esac
-		case " $groups " in *" $group "*) ;; *) groups="$groups $group" ;; esac
-	done
-	if [ -n "$known" ]; then unsure=; else members= groups=; fi
-}
-
-# Where there is no setsid the command has no group of its own.
-signal_members() {
-	for group in $groups; do
-		kill -s "$1" -- "-$group" 2>/dev/null || kill -s "$1" "$group" 2>/dev/null
-	done
-}
-
-# ended_within TENTHS PID TICKS BOOT
-ended_within() {
-	tenths=$1
-	shift
-	while members "$@"; [ -n "$members" ]; do
-		[ "$tenths" -gt 0 ] || return 1
-		if sleep 0.2 2>/dev/null; then tenths=$((tenths - 2)); else sleep 1; tenths=$((tenths - 10)); fi
-	done
-}
-
-# finish PID TICKS BOOT: TERM, then KILL after a grace, to what was just seen to be of it.  False when
-# some of it, in $members, live even then.
-finish() {
-	members "$@"
-	[ -n "$members" ] || return 0
-	signal_members TERM
-	ended_within 100 "$@" && return
-	signal_members KILL
-	ended_within 50 "$@"
-}
-
-# note FILE: who this process is, on disk and then linked into place; false when it is there already.
-note() {
-	identity_of $$
-	echo "$$ $ticks $boot" >"$1.$$" && { sync "$1.$$" 2>/dev/null || sync; } &&
-		{ ln "$1.$$" "$1" 2>/dev/null || { [ ! -e "$1" ] && ln "$1.$$" "$1"; }; }
-	noted=$?
-	rm -f "$1.$$"
-	return "$noted"
-}
-
-size_of() {
-	size=$(stat -c %s "$1" 2>/dev/null || wc -c <"$1") 2>/dev/null
-	size=$((size))
-}
-
-# For the watch: whether there is still something to be watched.
-job_lives() {
-	read -r p t b <"$crelease_job/supervisor" && is_alive "$p" "$t" "$b" && return
-	read -r p t b 2>/dev/null <"$crelease_job/pid" || return
-	members "$p" "$t" "$b"
-	[ -n "$members" ]
-}
-'
 crelease_run=$run
-eval "$shared"
+eval "$process_text"
 
-# Run by sh -c in a session of its own; gets its values through the environment.
-# shellcheck disable=SC2016 # expanded there
-supervisor='
-eval "$crelease_shared"
-d=$crelease_job
-note "$d/supervisor" || exit 0
-trap : TERM INT HUP
-
-# Adds what the command prints to the log as it comes: dd ends a read with what there is.  Nothing
-# was added: that was the end.  Of what is beyond the limit only the last is kept.  In the session of
-# the supervisor, so that what the command leaves behind finds a reader as long as it prints.
-leave_out() {
-	left=$((left + $1))
-	while [ "$left" -ge 1000000 ]; do left=$((left - 1000000)) lefts=$((lefts + 1)); done
+# Writes the files that run.  They are renamed into place together, once they are whole: neither a full disk nor a kill
+# leaves half a file to be run, and a supervisor that an earlier start has left keeps the file it is reading.
+write_files() {
+	umask 077
+	put "$dir/$n/new/process" "$process_text"
+	put "$dir/$n/new/supervise" "$supervise_text"
+	put "$dir/$n/new/child" "$child_text"
+	put "$dir/$n/new/command" "$command_text"
+	if [ -n "$watch" ]; then put "$dir/$n/new/watch" "$watch"; fi
+	umask "$umask_was"
+	own_umask
+	must "write '$dir/$n/supervise'" mv -f "$dir/$n"/new/* "$dir/$n"
 }
-
-# What dd said of the write that failed.
-is_full() {
-	full=$(printf "%s\n" "$words" | sed -n "s/^[^ ].*: //p" | head -n 1)
-	full=${full:-write error}
-}
-
-keep_log() {
-	trap "" TERM INT HUP
-	full= before=-1 lefts=0 left=0
-	size_of "$d/log"
-	while [ "$size" -lt "$crelease_limit" ]; do
-		before=$size
-		words=$(dd bs=65536 count=$(((crelease_limit - size) / 65536 + 16)) 2>&1 >>"$d/log") || is_full
-		size_of "$d/log"
-		[ -z "$full" ] || break
-		[ "$size" -gt "$before" ] || return
-	done
-	before=0
-	while [ -z "$full" ]; do
-		words=$(dd bs=65536 count=64 2>&1 >>"$d/tail") || is_full
-		size_of "$d/tail"
-		[ "$size" -gt "$before" ] || break
-		before=$size
-		[ "$size" -ge 4194304 ] || continue
-		if [ -f "$d/tail.old" ]; then
-			size_of "$d/tail.old"
-			leave_out "$size"
-		fi
-		mv -f "$d/tail" "$d/tail.old"
-		before=0
-	done
-	[ -z "$full" ] || cat
-	put_tail
-	rm -f "$d/tail" "$d/tail.old"
-}
-
-# The line in which it begins is not shown from the middle.
-put_tail() {
-	from=1
-	if [ "$lefts" -gt 0 ] || [ "$left" -gt 0 ]; then
-		size=$(head -n 1 "$d/tail.old" | wc -c)
-		leave_out "$size"
-		from=$((size + 1))
-	fi
-	if [ "$from" -gt 1 ] || [ -n "$full" ]; then
-		size_of "$d/log"
-		echo "$size" >"$d/cut"
-		[ -z "$(tail -c 1 "$d/log" | tr "\0" .)" ] || echo >>"$d/log"
-		if [ "$lefts" -gt 0 ]; then left=$(printf "%d%06d" "$lefts" "$left"); fi
-		if [ -n "$full" ]; then
-			echo "[crelease: the log could not be written ($full), output is left out here]"
-		else
-			echo "[crelease: $left bytes are left out here]"
-		fi >>"$d/log"
-	fi
-	{ [ ! -f "$d/tail.old" ] || tail -c "+$from" "$d/tail.old"; [ ! -f "$d/tail" ] || cat "$d/tail"; } >>"$d/log"
-}
-
-# Something that the command left behind may hold its output open: then until it says nothing more.
-await_log() {
-	still=0 total=0 step=1
-	size_of "$d/log"
-	while [ ! -f "$d/logged" ] && [ "$still" -lt 30 ] && [ "$total" -lt 200 ]; do
-		sleep "0.0$step" 2>/dev/null || { sleep 1; step=100; }
-		before=$size
-		size_of "$d/log"
-		if [ "$size" = "$before" ]; then still=$((still + step)); else still=0; fi
-		total=$((total + step))
-		case $step in 1) step=2 ;; 2) step=5 ;; 5) step=9 ;; esac
-	done
-}
-
-if [ "$crelease_timeout" -gt 0 ]; then
-	# KILL: a TERM that meets the fork before its exec is taken by the handler it still has.
-	( trap "kill -s KILL \$! 2>/dev/null; exit" TERM
-	  sleep "$crelease_timeout" & wait $!
-	  trap "" TERM
-	  read -r p t b 2>/dev/null <"$d/pid" && is_alive "$p" "$t" "$b" || exit
-	  echo timeout >"$d/timeout"
-	  finish "$p" "$t" "$b" ) </dev/null >/dev/null 2>&1 &
-	watcher=$!
-else
-	watcher=
-fi
-if [ -n "$crelease_watch" ]; then
-	$crelease_setsid sh -c "eval \"\$crelease_environment\"; LC_ALL=C; export LC_ALL; eval \"\$crelease_shared\"; note \"\$crelease_job/beside\"; eval \"\$crelease_watch\"" </dev/null >"$d/watched" 2>/dev/null &
-	beside=$!
-else
-	beside=
-fi
-refused=
-if [ -n "$crelease_gate" ]; then
-	rounds=0
-	until [ -f "$d/gate" ] || [ "$rounds" -ge 600 ]; do
-		rounds=$((rounds + 1))
-		sleep 0.05 2>/dev/null || { sleep 1; rounds=$((rounds + 19)); }
-	done
-	answer=$crelease_gate
-	{ read -r answer <"$d/gate"; } 2>/dev/null
-	printf "%s\n" "$answer" >"$d/gated"
-	case $answer in go | "go "*) ;; *) refused=yes ;; esac
-fi
-if [ -n "$refused" ]; then
-	status=75
-elif mkfifo "$d/pipe" 2>/dev/null; then
-	{ keep_log; : >"$d/logged"; } <"$d/pipe" >/dev/null 2>&1 &
-	exec 4>"$d/pipe"
-	rm -f "$d/pipe"
-	$crelease_setsid sh -c "$crelease_child" </dev/null >&4 2>&1 4>&-
-	status=$?
-	exec 4>&-
-	await_log
-else
-	$crelease_setsid sh -c "$crelease_child" </dev/null >>"$d/log" 2>&1
-	status=$?
-fi
-if [ -n "$beside" ]; then
-	kill "$beside" 2>/dev/null
-	wait "$beside"
-fi
-if [ -n "$watcher" ]; then
-	kill "$watcher" 2>/dev/null
-	wait "$watcher"
-fi
-[ -f "$d/timeout" ] && status=timeout
-echo "$status" >"$d/status.new" && { sync "$d/status.new" 2>/dev/null || sync; } && mv -f "$d/status.new" "$d/status"
-'
-
-# shellcheck disable=SC2016 # expanded there
-child='
-eval "$crelease_shared"
-note "$crelease_job/pid" || exit 125
-cd "$crelease_where" || exit 125
-umask "$crelease_umask"
-if [ -n "$crelease_locale" ]; then LC_ALL=$crelease_locale; else unset LC_ALL; fi
-unset crelease_umask crelease_locale crelease_gate crelease_job crelease_where crelease_child crelease_timeout crelease_setsid crelease_watch crelease_shared crelease_run crelease_limit
-exec /bin/sh -c "eval \"\$crelease_environment\"; eval \"unset crelease_command crelease_environment; \$crelease_command\""
-'
 
 start() {
-	# The supervisor has nobody to tell that it could not write.
-	must "make '$dir/$n'" mkdir -p "$dir/$n"
+	must "make '$dir/$n'" mkdir -p "$dir/$n/new"
 	{ true >>"$dir/$n/log"; } 2>/dev/null || cannot_write "$dir/$n/log"
-	# Of blocks, and of inodes: each note of a process takes two.
+	write_files
+	# The supervisor has nobody to tell when the disk is full, so room for what it writes is tried here: blocks, and
+	# inodes, of which each note of a process takes two.
 	put "$dir/$n/room" "$(printf '%4096s.' '')"
 	for file in 1 2 3 4 5; do put "$dir/$n/room.$file" ''; done
-	must "remove '$dir/$n/room'" rm "$dir/$n/room" "$dir/$n"/room.[1-5]
-	setsid=$(command -v setsid || command -v nohup || true)
+	must "remove '$dir/$n/room'" rm -r "$dir/$n/new" "$dir/$n/room" "$dir/$n"/room.[1-5]
+	setsid=
+	if command -v setsid >/dev/null; then setsid="setsid"; elif command -v nohup >/dev/null; then setsid="nohup"; fi
 	(
-		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_child=$child
-		crelease_timeout=$timeout crelease_setsid=$setsid crelease_supervisor=$supervisor
-		crelease_watch=$watch crelease_shared=$identity$shared crelease_limit=$log_limit crelease_gate=$gate
-		crelease_environment=$environment crelease_locale=$login_locale crelease_umask=$umask_was
-		export crelease_umask crelease_locale crelease_job crelease_where crelease_command crelease_child crelease_timeout crelease_setsid crelease_watch
-		export crelease_shared crelease_run crelease_limit crelease_gate crelease_environment
+		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_environment=$environment
+		crelease_timeout=$timeout crelease_setsid=$setsid crelease_limit=$log_limit crelease_gate=$gate
+		crelease_watch=${watch:+$watch_values$newline} crelease_locale=$login_locale crelease_umask=$umask_was
+		export crelease_job crelease_where crelease_command crelease_environment crelease_timeout crelease_setsid
+		export crelease_limit crelease_gate crelease_watch crelease_locale crelease_umask crelease_run
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
-		job_env
-		exec $crelease_setsid sh -c "$crelease_supervisor"
+		eval "$own_environment"
+		exec $crelease_setsid sh "$crelease_job/supervise"
 	) &
 }
 

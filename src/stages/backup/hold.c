@@ -13,12 +13,9 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
-#include "core/jobs.h"
 #include "db/client.h"
 #include "db/server.h"
 #include "stages/backup/running.h"
-
-#include <assert.h>
 
 EMBED(script_hold, "stages/backup/hold.sh");
 EMBED(script_guard, "stages/migrate/guard.sh");
@@ -27,24 +24,18 @@ enum { POLL_MS = 2000, TAKE_MS = 60000 };
 
 enum { IDLE_S = 60 }; /* of its holder the heartbeats come every ten seconds */
 
-const char *guard_text(struct run *r)
+void guard_values(struct run *r, struct buf *b)
 {
     const struct server *server = server_of(r->recipe);
     const char *name = arena_printf(r->arena, HOLD_MIGRATION "%s", r->plan->what.run);
     bool go = r->recipe->backup.unknown == UNKNOWN_PROCEED;
-    struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
-    quote_assign(&b, "guard_client",
+    quote_assign(b, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(b, "guard_client",
                  arena_printf(r->arena, "%s%s", server_command(r->recipe), server->hold));
-    quote_assign(&b, "guard_name", name);
-    quote_assign(&b, "guard_sql", server->lock(r->arena, r->guard->server_version, name, 0));
-    quote_assign(&b, "guard_unknown", go ? "go" : HOLD_UNKNOWN);
-    buf_puts(&b, script_guard);
-    assert(!b.full);
-    const char *text = arena_strndup(r->arena, b.text, b.len);
-    buf_free(&b);
-    return text;
+    quote_assign(b, "guard_name", name);
+    quote_assign(b, "guard_sql", server->lock(r->arena, r->guard->server_version, name, 0));
+    quote_assign(b, "guard_unknown", go ? "go" : HOLD_UNKNOWN);
 }
 
 /* Whether somebody holds the lock: the first that does, or NULL. */

@@ -7,10 +7,13 @@
 #define HOLD_BUSY    "busy"
 #define HOLD_UNKNOWN "unknown"
 
-/* Shell text for the beginning of a job's watch (job.sh), which then calls guard_beat now and then
- * and ends with guard_end: tries the lock, says at the gate whether the command may begin, and
- * holds it as long as the watch lives, in another session when one is lost. */
-const char *guard_text(struct run *r);
+/* The beginning of a migration's watchdog: tries the lock, says at the gate whether the command may
+ * begin, and holds the lock as long as the watchdog lives, in a new session when one is lost.  What
+ * stands behind it calls guard_beat now and then, and ends with guard_end. */
+extern const char script_guard[];
+
+/* Its values. */
+void guard_values(struct run *r, struct buf *b);
 
 /* A session on the host holds the lock when *ret_held, until fleet_let_go.  It waits for a
  * migration, or another one that holds it: BACKUP after backup.wait_limit. */

@@ -4,7 +4,7 @@
 #include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
-#include "core/jobs.h"
+#include "core/job/jobs.h"
 #include "db/server.h"
 #include "stages/backup/running.h"
 #include "stages/migrate/blockers.h"

@@ -2,13 +2,16 @@
 
 #include "stages/backup/rerun.h"
 
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
-#include "core/jobs.h"
+#include "core/job/script.h"
 #include "stages/backup/schedule.h"
 #include "stages/backup/stop.h"
 #include "stages/backup/upcoming.h"
+
+EMBED(script_rerun, "stages/backup/rerun.sh");
 
 enum { START_MS = 90000 };
 
@@ -89,19 +92,18 @@ static bool crontab_line(struct run *r, size_t host, const struct stopped *s, co
 static bool start(struct run *r, size_t host, const char *command, bool *ret_attached,
                   struct err *err)
 {
+    static const char *const unused[] = {"last", "alone", "again", "gate", "watch_values"};
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     struct reply *replies = NULL;
 
     quote_assign(&b, "job", RERUN);
-    jobs_command(r, host, command, NULL, &b);
-    buf_puts(&b,
-             "timeout=0 last='' alone='' again='' watch=''\n"
-             "where=${HOME:-/} job_dir=$state/rerun/$run\n"
-             "ls -1t \"$state/rerun\" 2>/dev/null | tail -n +11 | while read -r old; do\n"
-             "case $old in '' | *[!0-9a-z]*) continue ;; esac\n"
-             "if [ -f \"$state/rerun/$old/1/status\" ]; then rm -rf \"${state:?}/rerun/$old\"; fi\n"
-             "done\n");
-    buf_puts(&b, r->job_script);
+    quote_assign(&b, "timeout", "0");
+    for (size_t i = 0; i < sizeof unused / sizeof *unused; i++)
+        quote_assign(&b, unused[i], "");
+    job_command_values(r, host, command, NULL, &b);
+    job_file_values(NULL, &b);
+    buf_puts(&b, script_rerun);
+    buf_puts(&b, script_job);
     struct trip trip = {.script = arena_strndup(r->arena, b.text, b.len),
                         .step = RERUN,
                         .verb = "detach",

@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "core/script.h"
 #include "db/server.h"
 #include "edge/clock.h"
 #include "stages/backup/progress.h"
@@ -109,16 +110,20 @@ static bool look(struct run *r, size_t host, const char *verb, const struct back
     struct buf text = buf_make(SCRIPT_BYTES_MAX);
     struct reply reply;
 
-    buf_puts(&text, "run='' epoch='' release='' step='' how=''\n");
-    quote_assign(&text, "deploy_to", r->recipe->hosts[host].deploy_to);
-    quote_assign(&text, "verb", verb);
+    quote_assign(&text, "how", "");
     values(r, &text, b, NULL);
-    buf_puts(&text, r->prelude);
-    buf_puts(&text, script_backup_host);
-    buf_puts(&text, script_stop);
-    struct call call = {.host = host, .script = text.text, .payload = -1, .timeout_ms = FIND_MS};
-    fleet_run(r->fleet, r->arena, &call, 1, &reply);
+    const struct script s = {.deploy_to = r->recipe->hosts[host].deploy_to,
+                             .verb = verb,
+                             .values = text.text,
+                             .parts = {script_backup_host, script_stop}};
+    struct call call = {.host = host,
+                        .script = text.full ? NULL : script_text(r->arena, &s),
+                        .payload = -1,
+                        .timeout_ms = FIND_MS};
     buf_free(&text);
+    if (!call.script)
+        return err_set(err, ERR_FAILED, "the list of backups is too long to be sent");
+    fleet_run(r->fleet, r->arena, &call, 1, &reply);
     *ret_out = reply.out;
     return run_judge(r, host, &reply, err);
 }

@@ -2,7 +2,7 @@
 #include "stages/migrate/attempts.h"
 
 #include "base/text.h"
-#include "core/jobs.h"
+#include "core/job/jobs.h"
 #include "db/server.h"
 #include "stages/backup/clear.h"
 #include "stages/backup/partial.h"

@@ -6,7 +6,7 @@
 #ifndef CRELEASE_ATTEMPTS_H
 #define CRELEASE_ATTEMPTS_H
 
-#include "core/jobs.h"
+#include "core/job/jobs.h"
 #include "stages/migrate/blockers.h"
 #include "stages/migrate/leftovers.h"
 #include "db/server.h"

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
-#include "core/jobs.h"
+#include "core/job/script.h"
 #include "db/client.h"
 #include "db/server.h"
 #include "stages/backup/clear.h"
@@ -38,7 +38,7 @@ static bool ask_status(struct run *r, size_t host, const char *where, struct str
         buf_free(&b);
         return true;
     }
-    jobs_command(r, host, r->recipe->migrate.status, NULL, &b);
+    job_command_values(r, host, r->recipe->migrate.status, NULL, &b);
     buf_puts(&b, script_command);
     quote_assign(&b, "where", where);
     struct reply reply = run_look(r, host, &b, script_pending, STATUS_MS);
@@ -284,7 +284,7 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
     }
     if (!prepare(r, &t, err))
         return false;
-    c.watch = watch_text(r);
+    watch_set(r, &c);
     c.gate = !c.watch                                       ? NULL
              : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go " NO_ANSWER
                                                             : HOLD_UNKNOWN " " NO_ANSWER;

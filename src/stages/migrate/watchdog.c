@@ -28,39 +28,40 @@ static long long look_ms(const struct recipe *recipe)
     return ms < LOOK_LEAST_MS ? LOOK_LEAST_MS : ms > most ? most : ms;
 }
 
-const char *watch_text(struct run *r)
+static const char *watch_values(struct run *r, const struct server *server)
 {
-    const struct server *server = server_of(r->recipe);
     const char *own = server_own(r);
-    const char *name = r->recipe->database.name;
     long max_blocked = r->recipe->migrate.max_blocked;
+    long version = r->guard->server_version;
     const struct waits waits = {.own = own,
-                                .version = r->guard->server_version,
+                                .version = version,
                                 .limit_ms = r->recipe->migrate.lock_timeout_ms,
                                 .max_blocked = max_blocked ? max_blocked : -1};
-    struct buf b = buf_make(SCRIPT_BYTES_MAX);
-
-    if (!server) {
-        buf_free(&b);
-        return NULL;
-    }
     const char *look = server->waits(r->arena, &waits);
     long long pause = look_ms(r->recipe);
-    buf_puts(&b, guard_text(r));
-    quote_assign(&b, "database", name ? name : "");
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    guard_values(r, &b);
     quote_assign(&b, "encoding", db_encoding(r));
     quote_assign(&b, "watch_client",
                  arena_printf(r->arena, "%s%s", server_command(r->recipe), server->feed));
     quote_assign(&b, "look", look ? look : "");
-    quote_assign(&b, "last",
-                 server->end_own ? server->end_own(r->arena, r->guard->server_version, own) : "");
-    buf_printf(&b, "pause=%lld.%03lld\n", pause / 1000, pause % 1000);
-    buf_puts(&b, server->clients);
-    buf_puts(&b, script_watch);
+    quote_assign(&b, "last", server->end_own ? server->end_own(r->arena, version, own) : "");
+    quote_assign(&b, "pause", arena_printf(r->arena, "%lld.%03lld", pause / 1000, pause % 1000));
     assert(!b.full);
     const char *text = arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
+}
+
+void watch_set(struct run *r, struct job_call *c)
+{
+    const struct server *server = server_of(r->recipe);
+
+    if (!server)
+        return;
+    c->watch = arena_printf(r->arena, "%s%s%s", script_guard, server->clients, script_watch);
+    c->watch_values = watch_values(r, server);
 }
 
 /* Of the session that holds the lock of migrations; what its client said is the last field. */
@@ -92,10 +93,11 @@ static void take_line(const struct watching *w, const char *line)
     if (take_lock(r, host, line))
         return;
     if (strcmp(line, "gone") == 0) {
-        run_warn(r, host,
-                 "what watches the migration was ended by somebody: it runs on without the lock of"
-                 " migrations, and a statement of it that lock_timeout does not reach may wait, and"
-                 " have others wait, without limit");
+        run_warn(
+            r, host,
+            "the watchdog of the migration was ended by somebody: the migration continues without the"
+            " lock of migrations, and a statement that lock_timeout does not reach may wait, and"
+            " make others wait, without limit");
         return;
     }
     if (strncmp(line, "gated ", 6) == 0) {

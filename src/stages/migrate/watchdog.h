@@ -10,8 +10,9 @@
 
 #include "stages/migrate/attempts.h"
 
-/* Shell text for a job's watch (job.sh); NULL when the recipe names no database. */
-const char *watch_text(struct run *r);
+/* Sets the call's watchdog: its text and its values.  Leaves the call alone when the recipe names
+ * no database. */
+void watch_set(struct run *r, struct job_call *call);
 
 /* Who takes its lines: watch_take's argument. */
 struct watching {

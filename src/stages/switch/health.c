@@ -2,7 +2,7 @@
 #include "stages/switch/health.h"
 
 #include "base/text.h"
-#include "core/jobs.h"
+#include "core/job/jobs.h"
 
 /* One attempt on every host that has not answered well yet; the ends of those that failed stay at
  * the front of *ends.  Returns how many are left. */

@@ -2,7 +2,7 @@
 #include "base/embed.h"
 #include "base/quote.h"
 #include "base/text.h"
-#include "core/jobs.h"
+#include "core/job/jobs.h"
 #include "stages/switch/switch.h"
 
 EMBED(script_switch, "stages/switch/switch.sh");

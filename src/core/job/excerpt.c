@@ -4,7 +4,7 @@
  * A failure of Rails ends in a long backtrace, and the error stands in front of it; a build goes on
  * after its first error.  So the first error and what follows it are shown, without most of the
  * backtrace, then the last error, then the end. */
-#include "core/excerpt.h"
+#include "core/job/excerpt.h"
 
 #include "base/number.h"
 

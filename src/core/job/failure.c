@@ -1,0 +1,144 @@
+/* failure.c -- says how a job ended and shows the lines that say why.  Called by jobs.c, and by the
+ * stages that judge an end themselves (health, migrate). */
+#include "core/job/failure.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+#include "base/text.h"
+#include "core/job/excerpt.h"
+
+enum {
+    WHY_LINE_BYTES = 3980, /* job.sh cuts the lines that say why a little behind that */
+    SHOWN_MAX = 1000,      /* of a line that is repeated when the job has failed */
+};
+
+const char *job_how_ended(struct run *r, const struct job *job, int status)
+{
+    static const char *const signals[] = {
+        [1] = "HUP", [2] = "INT",  [3] = "QUIT",  [4] = "ILL",   [6] = "ABRT",  [7] = "BUS",
+        [8] = "FPE", [9] = "KILL", [11] = "SEGV", [13] = "PIPE", [14] = "ALRM", [15] = "TERM"};
+    int n = status - 128;
+
+    if (status == JOB_LOST)
+        return "was started and its end was not recorded (was the host restarted?)";
+    if (status == JOB_UNKNOWN)
+        return "ended, and the host did not say how";
+    if (status == JOB_TIMEOUT)
+        return arena_printf(r->arena, "was ended after its time limit of %s",
+                            text_span(r->arena, job->timeout_ms));
+    if (status == 127)
+        return "ended with exit status 127 (command not found)";
+    if (status == 126)
+        return "ended with exit status 126 (not executable)";
+    if (n > 0 && n < (int)(sizeof signals / sizeof *signals) && signals[n])
+        return arena_printf(r->arena, "was ended by signal %s (exit status %d)", signals[n],
+                            status);
+    return arena_printf(r->arena, "ended with exit status %d", status);
+}
+
+/* The last lines of what was shown, for a log that could not be read.  Of a very long line the
+ * beginning. */
+static void last_lines(struct run *r, const char *text)
+{
+    const char *at = text + strlen(text);
+    size_t lines = 0;
+
+    while (at > text && at[-1] == '\n')
+        at--;
+    const char *end = at;
+    while (at > text && lines < TAIL_LINES)
+        if (*--at == '\n')
+            lines++;
+    if (*at == '\n' && at < end)
+        at++;
+    while (at < end) {
+        size_t n = strcspn(at, "\n");
+        if (at + n > end)
+            n = (size_t)(end - at);
+        strs_add(r->arena, &r->failure.lines,
+                 n > SHOWN_MAX ? arena_printf(r->arena, "%.*s...", SHOWN_MAX, at)
+                               : arena_strndup(r->arena, at, n));
+        at += n + 1;
+    }
+}
+
+/* The lines of the log that say why. */
+static void tell_lines(struct run *r, const struct job_end *end)
+{
+    struct strs lines = excerpt(r->arena, end->why ? end->why : "");
+
+    if (!lines.n)
+        last_lines(r, end->output);
+    for (size_t i = 0; i < lines.n; i++) {
+        const char *text = run_redact(r, lines.v[i]);
+        if (strlen(lines.v[i]) >= WHY_LINE_BYTES)
+            text =
+                arena_strndup(r->arena, text, strlen(text) - redact_end(&r->recipe->secrets, text));
+        strs_add(r->arena, &r->failure.lines,
+                 strlen(text) > SHOWN_MAX ? arena_printf(r->arena, "%.*s...", SHOWN_MAX, text)
+                                          : text);
+    }
+}
+
+/* The command that shows the whole log, as it is typed on this machine. */
+static const char *log_command(struct run *r, const struct job_call *c, const struct job_end *end)
+{
+    const struct host *h = &r->recipe->hosts[end->host];
+    struct buf cat = buf_make(LINE_BYTES_MAX);
+    struct buf b = buf_make(LINE_BYTES_MAX);
+
+    buf_puts(&cat, "cat ");
+    quote_typed(&cat, arena_printf(r->arena, "%s/.crelease/runs/%s/jobs/%s/%ld/log", h->deploy_to,
+                                   r->plan->what.run, c->name, end->attempt));
+    if (r->recipe->transport == TRANSPORT_LOCAL) {
+        buf_puts(&b, cat.text);
+    } else {
+        buf_puts(&b, "ssh ");
+        if (h->port && h->port != 22)
+            buf_printf(&b, "-p %d ", h->port);
+        if (h->identity) {
+            buf_puts(&b, "-i ");
+            quote_typed(&b, h->identity);
+            buf_puts(&b, " ");
+        }
+        quote_typed(&b,
+                    h->user ? arena_printf(r->arena, "%s@%s", h->user, h->address) : h->address);
+        buf_puts(&b, " ");
+        /* ssh joins its arguments, and the host's shell splits them again. */
+        if (strchr(cat.text, '"') || strchr(cat.text, '\\'))
+            quote_typed(&b, cat.text);
+        else
+            buf_puts(&b, cat.text);
+    }
+    const char *text = text_shown(r->arena, b.text);
+    buf_free(&cat);
+    buf_free(&b);
+    return text;
+}
+
+static enum err_code code_of(const struct job_end *end)
+{
+    return end->status == JOB_LOST || end->status == JOB_UNKNOWN ? ERR_UNCERTAIN : ERR_FAILED;
+}
+
+const char *job_note_end(struct run *r, const struct job_call *c, const struct job_end *end)
+{
+    const char *why =
+        arena_printf(r->arena, "'%s' %s", text_shown(r->arena, run_redact(r, c->job->name)),
+                     job_how_ended(r, c->job, end->status));
+
+    run_note(r, end->host, code_of(end), why);
+    return why;
+}
+
+bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *end, struct err *err)
+{
+    const char *host = r->recipe->hosts[end->host].name;
+
+    r->failure.host = host;
+    r->failure.command = run_redact(r, c->job->run);
+    r->failure.how = job_how_ended(r, c->job, end->status);
+    tell_lines(r, end);
+    r->failure.log = end->attempt ? log_command(r, c, end) : NULL;
+    return err_set(err, code_of(end), "%s: %s", host, job_note_end(r, c, end));
+}

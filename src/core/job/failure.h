@@ -1,0 +1,13 @@
+/* failure.h -- how a job ended, in words. */
+#ifndef CRELEASE_JOB_FAILURE_H
+#define CRELEASE_JOB_FAILURE_H
+
+#include "core/job/jobs.h"
+
+/* "ended with exit status 2" */
+const char *job_how_ended(struct run *r, const struct job *job, int status);
+
+/* "'make' ended with exit status 2", noted for the host as well (run_note). */
+const char *job_note_end(struct run *r, const struct job_call *call, const struct job_end *end);
+
+#endif

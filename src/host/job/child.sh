@@ -1,0 +1,19 @@
+# shellcheck shell=sh disable=SC2154
+# What becomes the user's command: the leader of its session.  supervise starts it as `sh .../jobs/JOB/N/child`.
+# Values, in the environment: crelease_job (the attempt's folder), crelease_run, crelease_where (the folder to run it
+# in), crelease_umask and crelease_locale (those of the login), and what command.sh needs.
+child() {
+	# shellcheck source=/dev/null
+	. "$crelease_job/process"
+	note "$crelease_job/pid" || exit 125
+	cd "$crelease_where" || exit 125
+	umask "$crelease_umask"
+	if [ -n "$crelease_locale" ]; then LC_ALL=$crelease_locale; else unset LC_ALL; fi
+	file=$crelease_job/command
+	unset crelease_job crelease_run crelease_where crelease_umask crelease_locale crelease_timeout crelease_limit \
+		crelease_setsid crelease_watch crelease_gate
+	exec /bin/sh "$file"
+}
+
+child
+exit

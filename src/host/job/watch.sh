@@ -1,0 +1,21 @@
+# shellcheck shell=sh disable=SC2154
+# The beginning of the watchdog beside a job's command; what it does stands behind this in the file `watch` of the
+# attempt.  supervise starts it as `sh .../jobs/JOB/N/watch`, in a session of its own.
+# Values, in the environment: crelease_job (the attempt's folder), crelease_run, crelease_environment (as in
+# command.sh) and crelease_watch (the watchdog's own values, as assignments).
+eval "$crelease_environment"
+LC_ALL=C
+export LC_ALL
+# shellcheck source=/dev/null
+. "$crelease_job/process"
+note "$crelease_job/beside"
+
+# Whether there is still something to watch.
+job_lives() {
+	read -r p t b <"$crelease_job/supervisor" && is_alive "$p" "$t" "$b" && return
+	read -r p t b 2>/dev/null <"$crelease_job/pid" || return
+	members "$p" "$t" "$b"
+	[ -n "$members" ]
+}
+
+eval "$crelease_watch"
