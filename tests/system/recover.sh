@@ -40,6 +40,58 @@ refused() { # WHAT FILE
     same "$1: what lies on the host" "$(state_of here)" "$before"
 }
 
+# A run that another version left unfinished, from tests/recorded/unfinished.  In $JOB its job's attempt.
+recorded_site() { # NAME
+    local recorded=$TOP/tests/recorded/unfinished link target
+    site_new "$1" 0
+    rm -rf "$SITE/here" "$REPO"
+    git init -q -b main "$REPO"
+    git -C "$REPO" fast-import --quiet <"$recorded/commits"
+    git -C "$REPO" checkout -q main
+    cp -R "$recorded/here" "$SITE/here"
+    chmod -R go-w "$SITE/here"
+    mkdir -p "$SITE/here/shared/log" "$SITE/here/shared/tmp/pids"
+    while read -r link target; do
+        mkdir -p "$(dirname "$SITE/here/$link")"
+        ln -s "$SITE/$target" "$SITE/here/$link"
+    done <"$recorded/links"
+    sed -i "s,@SITE@,$SITE,g" "$SITE"/here/.crelease/runs/*/recipe "$SITE"/here/.crelease/runs/*/found
+    JOB=$(echo "$SITE"/here/.crelease/runs/86ikhb/jobs/build.0/1)
+    recipe_write <<END
+build: ['echo one; echo x >>begun; echo two', 'echo three']
+END
+}
+
+# Its job had come to its end: that is taken, and the output that was not shown yet is shown.
+case_run_of_the_version_before() {
+    recorded_site run_of_the_version_before
+    expect 0 resume --new-recipe --json production
+    same 'what was shown' "$(jq -r 'select(.event == "output") | .data' "$OUT" | xargs)" 'two three'
+    same 'how often it was started' "$(wc -l <"$SITE/here/current/begun")" 1
+    gone "$SITE/here/.crelease/runs/86ikhb/jobs/build.0/2"
+    same release "$(release here)" 20261201210835
+    same 'lines in revisions.log' "$(wc -l <"$SITE/here/revisions.log")" 2
+    gone "$SITE/here/.crelease/lock"
+}
+
+# Its job was lost with the host: it is started again, once.
+case_lost_job_of_the_version_before() {
+    recorded_site lost_job_of_the_version_before
+    rm "$JOB/status"
+    expect 0 resume --new-recipe production
+    says 'was lost .*; starting it again'
+    same 'how often it was started' "$(wc -l <"$SITE/here/current/begun")" 2
+    same release "$(release here)" 20261201210835
+}
+
+case_abort_of_the_version_before() {
+    recorded_site abort_of_the_version_before
+    expect 0 abort --new-recipe production
+    same release "$(release here)" 20261201210822
+    gone "$SITE/here/releases/20261201210835"
+    gone "$SITE/here/.crelease/lock"
+}
+
 # damaged FILE STEP: cut at every STEPth length, and every STEPth byte changed.
 damaged() {
     local file keep at size
