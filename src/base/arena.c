@@ -1,3 +1,5 @@
+/* arena.c -- arenas, checked malloc, and lists of strings (see arena.h).  Used by every file.  When
+ * memory runs out, die() ends the process, so no caller checks for NULL. */
 #include "base/arena.h"
 #include "base/die.h"
 
@@ -61,7 +63,7 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 
 char *arena_strndup(struct arena *a, const char *s, size_t len)
 {
-    /* What came of a subtraction that went below zero: no text is as long. */
+    /* A length this large can only come from a subtraction that wrapped around. */
     if (len >= SIZE_MAX / 2)
         out_of_memory();
     char *p = arena_alloc(a, len + 1);
@@ -123,7 +125,7 @@ void arena_adopt(struct arena *a, struct arena *other)
 
 void strs_add(struct arena *a, struct strs *list, const char *s)
 {
-    /* Room doubles at each power of two, so the count alone says when. */
+    /* The capacity doubles at each power of two, so the count alone tells when to grow. */
     if ((list->n & (list->n - 1)) == 0) {
         const char **v = arena_array(a, list->n ? list->n * 2 : 1, sizeof *v);
         if (list->n)

@@ -1,5 +1,5 @@
-/* banned.h -- functions that have no place in this program; included by base/arena.h,
- * so that it reaches every file.  Each has a better one here: struct buf, struct arena. */
+/* banned.h -- C library functions that this program does not use.  base/arena.h includes it, so it
+ * covers every file.  struct buf and struct arena replace all of these. */
 #ifndef CRELEASE_BANNED_H
 #define CRELEASE_BANNED_H
 

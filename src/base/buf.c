@@ -1,3 +1,5 @@
+/* buf.c -- a string that grows up to a fixed limit (see buf.h).  Used wherever text is built or
+ * collected; memory comes from arena.c's xrealloc. */
 #include "base/buf.h"
 
 #include <assert.h>

@@ -1,12 +1,13 @@
-/* buf.h -- text that grows up to a limit.
+/* buf.h -- a string buffer that grows up to a fixed limit.
  *
  *     struct buf b = buf_make(LINE_BYTES_MAX);
  *     buf_printf(&b, "%s=", name);
- *     buf_quote(&b, value);                       (base/quote.h)
+ *     quote_word(&b, value);                      (base/quote.h)
  *     ... b.text is always terminated, b.len is its length ...
  *     buf_free(&b);
  *
- * What does not fit is not added and sets `full`; the caller who cares looks. */
+ * An addition that would exceed the limit is dropped whole and sets `full`.  Callers that can
+ * exceed the limit check `full` at the end. */
 #ifndef CRELEASE_BUF_H
 #define CRELEASE_BUF_H
 
@@ -20,16 +21,21 @@ struct buf {
     bool full;
 };
 
+/* Returns an empty buffer for at most max bytes.  Nothing is allocated yet. */
 struct buf buf_make(size_t max);
+
+/* Append bytes, a string, or formatted text. */
 void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Removes the first n bytes, n at most len. */
+/* Removes the first n bytes; n is at most len. */
 void buf_drop(struct buf *b, size_t n);
+
+/* Empties the buffer and resets `full`; keeps the memory. */
 void buf_clear(struct buf *b);
 
-/* Accepts a zeroed buf and one that was freed. */
+/* Frees the text.  Accepts a zeroed buf and one that was freed before. */
 void buf_free(struct buf *b);
 
 #endif

@@ -1,6 +1,6 @@
-/* die.c -- ends the process with a message and status 1.  Called by whoever runs out of memory or
- * of descriptors with nobody to report to, and by the handler of SIGABRT, so everything here has to
- * be safe in a signal handler; die and die_errno alone flush standard output. */
+/* die.c -- ends the process with a message and status 1.  Called when memory or descriptors run out
+ * and there is no caller to report to, and from the SIGABRT handler.  Everything here is therefore
+ * async-signal-safe, except that die() and die_errno() also flush standard output. */
 #include "base/die.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ static void put(const char *s)
 {
     ssize_t n = write(STDERR_FILENO, s, strlen(s));
 
-    (void)n; /* there is nobody else to tell */
+    (void)n; /* standard error is the last resort; there is nowhere else to report a failure */
 }
 
 static _Noreturn void end(const char *message, const char *why)
@@ -44,13 +44,12 @@ _Noreturn void die_errno(const char *message, int error)
     end(message, strerror(error));
 }
 
-/* errno is what the call set that the library could not do without.  An assertion has printed its
- * own line before, and left errno alone. */
+/* errno still holds the error of the system call that made the library abort.  A failed assertion
+ * has already printed its own line and leaves errno unchanged. */
 static void on_abort(int number)
 {
     (void)number;
-    end("cannot go on: a library gave up after a failed system call",
-        errno ? strerror(errno) : "unknown");
+    end("a library aborted after a failed system call", errno ? strerror(errno) : "unknown");
 }
 
 void die_on_abort(void)

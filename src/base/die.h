@@ -1,24 +1,24 @@
-/* die.h -- the end of the process where no caller can be told: a message and status 1.
+/* die.h -- ends the process with a message and status 1 where no caller could handle the error.
  *
- * For the hosts this is one more crash, which is what the marks there are for.  A library that
- * calls abort(), as libuv does when a pipe cannot be made, ends the same way: see die_on_abort. */
+ * The hosts see such an end as a crash, which a later run recovers from by the marks there.
+ * die_on_abort makes a library that calls abort() end the same way; libuv does so when it cannot
+ * create a pipe, for example. */
 #ifndef CRELEASE_DIE_H
 #define CRELEASE_DIE_H
 
 #include "base/banned.h"
 
-/* "crelease: MESSAGE" on standard error, then _exit(1).  What was written to standard output before
- * is flushed. */
+/* Flushes standard output, prints "crelease: MESSAGE" on standard error and calls _exit(1). */
 _Noreturn void die(const char *message);
 
-/* The same, with the words of this errno behind it: "crelease: MESSAGE: Too many open files". */
+/* Like die, with the text of the errno value: "crelease: MESSAGE: Too many open files". */
 _Noreturn void die_errno(const char *message, int error);
 
-/* From here on abort() is a message and status 1, not a signal. */
+/* From now on, abort() prints a message and ends the process with status 1 instead of a signal. */
 void die_on_abort(void);
 
-/* Called before the process ends that way, to give the terminal back; must be safe in a signal
- * handler.  NULL for none. */
+/* Sets a function that runs before the process ends this way, to restore the terminal.  It must be
+ * async-signal-safe.  NULL removes it. */
 void die_first(void (*restore)(void));
 
 #endif

@@ -1,10 +1,10 @@
-/* embed.h -- a file of this folder, built into the program as text.
+/* embed.h -- builds a file under src/ into the program as a string.
  *
  *     EMBED(script_switch, "stages/switch/switch.sh");
  *
- * defines `const char script_switch[]`, terminated.  The assembler reads the file as it is, from
- * the folder that the compiler runs in, so what is read in the source is what runs.  The Makefile
- * reads these lines, one each, to build the object again when the file changes. */
+ * defines `const char script_switch[]`, terminated.  The assembler includes the file byte for byte;
+ * its path is relative to the folder that the compiler runs in.  The Makefile finds these lines, so
+ * each stands on a line of its own, and rebuilds the object when the file changes. */
 #ifndef CRELEASE_EMBED_H
 #define CRELEASE_EMBED_H
 

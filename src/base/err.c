@@ -1,3 +1,5 @@
+/* err.c -- the error value that every function that can fail fills in (see err.h), and the table of
+ * error classes with their exit statuses. */
 #include "base/err.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* number.c -- the only reader of numbers; see number.h.  Called by whatever reads what others
- * wrote. */
+/* number.c -- the only parser of numbers (see number.h).  Called wherever a number is read from a
+ * recipe, a host, a database or the command line. */
 #include "base/number.h"
 
 bool number_part(const char *s, size_t len, long long max, long long *ret)

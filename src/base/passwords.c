@@ -1,7 +1,8 @@
-/* passwords.c -- see passwords.h; called for whatever a host or a database says before it is shown.
+/* passwords.c -- hides passwords in command lines and messages (see passwords.h).  Called for every
+ * text from a host or a database before it is shown.
  *
- * The text is walked through once.  What is asked at many places of it is found out once, or is
- * known from the places before: a line of a crontab may be megabytes long. */
+ * The text is walked through once, in linear time, because a line of a crontab may be megabytes
+ * long: answers that many positions share are computed once and cached in struct walk. */
 #include "base/passwords.h"
 
 #include "base/buf.h"
@@ -32,7 +33,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* A word of shell text from here on: to the first of `ends` that is neither quoted nor escaped. */
+/* Length of the shell word at s: up to the first of `ends` that is neither quoted nor escaped. */
 static size_t word_length(const char *s, const char *ends)
 {
     size_t n = 0;
@@ -40,7 +41,7 @@ static size_t word_length(const char *s, const char *ends)
     while (s[n] && !strchr(ends, s[n])) {
         if (s[n] == '"' || s[n] == '\'') {
             const char *close = strchr(s + n + 1, s[n]);
-            /* One that is not closed here was opened before: the word is inside of it. */
+            /* Without a closing quote, this one closes a quote opened before s. */
             n = close ? (size_t)(close - s) : n;
         } else if (s[n] == '\\' && s[n + 1]) {
             n++;
@@ -50,7 +51,7 @@ static size_t word_length(const char *s, const char *ends)
     return n;
 }
 
-/* Behind "NAME=" */
+/* Length of the secret at s if s is right behind "NAME=" with a telling name, else 0. */
 static size_t assigned_at(const char *begin, const char *s)
 {
     const char *name = s - 1;
@@ -63,14 +64,14 @@ static size_t assigned_at(const char *begin, const char *s)
     return is_secret_name(name, len) || has_part(name, len, "KEY") ? word_length(s, " \t;&|") : 0;
 }
 
-/* Programs that take a password behind -p or -u. */
+/* Programs that take a password with -p or -u. */
 enum { MYSQL, MYDUMPER, SSHPASS, CURL, PROGRAMS };
 
 struct walk {
     const char *begin;
-    const char *word; /* behind the last slash or blank before the place where the walk is */
-    const char *end;  /* the first blank from there on, or the end of the text; */
-    const char *at;   /* the last @ before it, or NULL */
+    const char *word; /* behind the last slash or blank before the current position */
+    const char *end;  /* the first blank from there on, or the end of the text */
+    const char *at;   /* the last @ before `end`, or NULL */
     bool asked[PROGRAMS];
     bool mentions[PROGRAMS];
 };
@@ -91,7 +92,7 @@ static bool mentions(struct walk *w, int program)
     return w->mentions[program];
 }
 
-/* The last @ of the word that s is in, if it is behind s. */
+/* The last @ of the word that contains s, if it is behind s; else NULL. */
 static const char *at_sign(struct walk *w, const char *s)
 {
     if (s >= w->end) {
@@ -103,7 +104,8 @@ static const char *at_sign(struct walk *w, const char *s)
     return w->at > s ? w->at : NULL;
 }
 
-/* Behind "scheme://user:".  A number that no @ follows is a port. */
+/* Length of the password at s if s is right behind "scheme://user:", else 0.  A number without an @
+ * behind it is a port. */
 static size_t in_url_at(struct walk *w, const char *s)
 {
     if (s == w->begin || s[-1] != ':' || w->word - w->begin < 3 ||
@@ -116,7 +118,7 @@ static size_t in_url_at(struct walk *w, const char *s)
     return at ? (size_t)(at - s) : strcspn(s, "/ \t\"'");
 }
 
-/* The option that ends before s, which is the beginning of a word. */
+/* The option in front of s, where s is the beginning of a word. */
 static const char *option_before(const char *begin, const char *s, size_t *ret_len)
 {
     const char *end = s;
@@ -130,7 +132,8 @@ static const char *option_before(const char *begin, const char *s, size_t *ret_l
     return *ret_len && *option == '-' ? option : NULL;
 }
 
-/* Behind "--password ", "sshpass -p ", "mysqldump -p", "curl -u user:" */
+/* Length of the secret at s if it is the argument of a password option, else 0:
+ * "--password ", "sshpass -p ", "mysqldump -p", "curl -u user:". */
 static size_t of_option_at(struct walk *w, const char *s)
 {
     const char *begin = w->begin;
@@ -159,7 +162,7 @@ const char *passwords_hidden(struct arena *a, const char *text)
 {
     struct walk w = {.begin = text, .word = text, .end = text};
     struct buf b = buf_make(SIZE_MAX / 2);
-    const char *shown = text; /* up to here the text is in b */
+    const char *shown = text; /* everything before this is already in b */
     const char *s = text;
 
     while (*s) {

@@ -1,15 +1,14 @@
-/* passwords.h -- text of somebody else's (a command line, a message of psql), without the passwords
- * in it.
+/* passwords.h -- hides passwords in text from outside, such as a command line or a message of psql.
  *
- * Only what has a usual form is seen: NAME=value and name='value' where the name speaks of a
- * secret, scheme://user:password@host, --password value, and what some programs take behind -p and
- * -u.  Rather too much is taken out than too little. */
+ * Recognised are the usual forms: NAME=value and name='value' with a name that suggests a secret,
+ * scheme://user:password@host, --password value, and what curl, sshpass, mydumper and the MySQL
+ * clients take with -p and -u.  When in doubt, a value is hidden. */
 #ifndef CRELEASE_PASSWORDS_H
 #define CRELEASE_PASSWORDS_H
 
 #include "base/arena.h"
 
-/* [secret] in the place of each. */
+/* Returns a copy with [secret] in place of each password. */
 const char *passwords_hidden(struct arena *a, const char *text);
 
 #endif

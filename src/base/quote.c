@@ -1,3 +1,5 @@
+/* quote.c -- the only code that quotes text for a shell (see quote.h).  Called wherever a value is
+ * put into a script or a command is shown for copying. */
 #include "base/quote.h"
 
 void quote_word(struct buf *b, const char *s)

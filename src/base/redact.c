@@ -1,11 +1,11 @@
-/* redact.c -- replaces known secrets in text; called for whatever leaves the program. */
-
+/* redact.c -- replaces the known secrets in text (see redact.h).  Called for everything the program
+ * prints, writes or sends to a host's log. */
 #include "base/redact.h"
 
 #include "base/buf.h"
 #include "base/limits.h"
 
-/* Marks every byte that belongs to a secret, so that secrets that overlap are all covered. */
+/* Marks every byte that belongs to a secret, so that overlapping secrets are hidden completely. */
 static bool cover(const struct strs *secrets, const char *text, bool *covered)
 {
     bool any = false;

@@ -1,18 +1,19 @@
-/* redact.h -- text without the secrets that are known.  What only looks like one: passwords.h. */
+/* redact.h -- replaces known secrets in text.  passwords.h hides values that look like secrets. */
 #ifndef CRELEASE_REDACT_H
 #define CRELEASE_REDACT_H
 
 #include "base/arena.h"
 
-/* Text with [secret] in the place of each of these; the text itself when none is in it. */
+/* Returns the text with [secret] in place of each secret, or the text itself when it has none. */
 const char *redact(struct arena *a, const struct strs *secrets, const char *text);
 
-/* Of text that goes on, how many bytes at its end may be the beginning of a secret: whoever cuts
- * it keeps as many back, for the next part. */
+/* For text that arrives in pieces: the number of bytes at the end of a piece that may be the
+ * beginning of a secret.  The caller keeps that many back and puts them in front of the next
+ * piece. */
 size_t redact_carry(const struct strs *secrets);
 
-/* Of text that was cut and then redacted: how many of its first or last bytes may be what is left
- * of a secret. */
+/* For text that was cut before it was redacted: the number of bytes at its beginning, or at its
+ * end, that may be the remainder of a secret. */
 size_t redact_begin(const struct strs *secrets, const char *text);
 size_t redact_end(const struct strs *secrets, const char *text);
 

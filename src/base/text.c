@@ -1,10 +1,12 @@
+/* text.c -- formats and inspects text (see text.h).  Used by messages, the command line, the recipe
+ * and the files on the hosts. */
 #include "base/text.h"
 
 #include "base/number.h"
 
 #include <ctype.h>
 
-/* Length of the UTF-8 sequence at s, 0 when there is none. */
+/* Length of the UTF-8 sequence at s, 0 if it is invalid. */
 static size_t utf8_length(const unsigned char *s, size_t len)
 {
     unsigned c = s[0];
@@ -37,8 +39,8 @@ bool text_is_utf8(const char *s, size_t len)
     return true;
 }
 
-/* Sequences that act on a terminal or turn text around: C1 controls, and the
- * directional marks U+061C, U+200E/F, U+202A..E, U+2066..9. */
+/* Sequences that control a terminal or reverse text: C1 controls, and the directional marks
+ * U+061C, U+200E/F, U+202A..E, U+2066..9. */
 static bool is_hostile(const unsigned char *s, size_t n)
 {
     if (n == 2)
@@ -86,7 +88,7 @@ const char *text_shown(struct arena *a, const char *s)
     return copy;
 }
 
-/* Lines that only prepare: comments, and what sets the shell's options. */
+/* Lines that only prepare a script: comments and shell options. */
 static bool is_preamble(const char *line, size_t len)
 {
     return line[0] == '#' || (len > 4 && strncmp(line, "set ", 4) == 0 && strchr("-+", line[4]));
@@ -150,7 +152,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Damerau's distance, adjacent swaps only, over at most WORD_MAX characters. */
+/* Damerau-Levenshtein distance with adjacent swaps only, over at most WORD_MAX characters. */
 static size_t edits(const char *a, const char *b)
 {
     size_t la = strlen(a);
@@ -175,7 +177,7 @@ static size_t edits(const char *a, const char *b)
     return row[la % 3][lb];
 }
 
-/* Case and the kind of dash are no mistake that anybody means.  False for what is too long. */
+/* Normalises case and '_', which never make two words different.  False when s is too long. */
 static bool plain_word(const char *s, char *ret)
 {
     size_t len = strlen(s);
@@ -187,7 +189,7 @@ static bool plain_word(const char *s, char *ret)
     return true;
 }
 
-/* Whether `end` is the last part of `whole`, behind a dash. */
+/* Whether `whole` ends with a dash and then `end`. */
 static bool ends_with_part(const char *whole, const char *end)
 {
     size_t len = strlen(whole);
@@ -197,8 +199,8 @@ static bool ends_with_part(const char *whole, const char *end)
            strcmp(whole + len - part, end) == 0;
 }
 
-/* The lower, the nearer: two for an edit.  One edit (a plural, most often) is nearer than a
- * beginning, and that is nearer than two edits. */
+/* Twice the number of edits, so that matches by prefix and suffix fit in between: one edit (often a
+ * plural) is nearer than a shared beginning, and that is nearer than two edits. */
 static size_t distance(const char *word, const char *name)
 {
     size_t len = strlen(word);
