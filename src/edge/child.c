@@ -1,3 +1,5 @@
+/* child.c -- runs a command of the user's on the controlling machine (see child.h).  Called by
+ * cli/cmd_backups.c; uses libuv's processes and signals through loop_uv.h. */
 #include "edge/child.h"
 
 #include "base/text.h"
@@ -24,7 +26,8 @@ static void on_end(uv_process_t *process, int64_t status, int signal)
     c->status = signal ? 128 + signal : (int)status;
 }
 
-/* What a terminal sends goes to everybody in its foreground, the command included. */
+/* The terminal sends Ctrl-C and Ctrl-\ to its whole foreground process group, so the command
+ * already has these. */
 static bool came_from_terminal(int number)
 {
     return (number == SIGINT || number == SIGQUIT) && isatty(STDIN_FILENO) &&
@@ -59,7 +62,7 @@ bool child_run(struct loop *loop, const struct child *child, int *ret_status, st
                                   {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO}};
     uv_process_options_t options = {.exit_cb = on_end,
                                     .file = child->argv[0],
-                                    .args = (char **)(uintptr_t)child->argv, /* only read */
+                                    .args = (char **)(uintptr_t)child->argv, /* not modified */
                                     .stdio_count = 3,
                                     .stdio = io};
 
@@ -76,7 +79,7 @@ bool child_run(struct loop *loop, const struct child *child, int *ret_status, st
         uv_close((uv_handle_t *)&c->signals[i], NULL);
     uv_close((uv_handle_t *)&c->process, NULL);
     for (int i = 0; i < PASSED || uv_is_active((uv_handle_t *)&c->process); i++)
-        loop_turn(loop, 0); /* until the handles are closed */
+        loop_turn(loop, 0); /* closes the handles */
     free(c);
     return r == 0 || err_set(err, ERR_FAILED, "cannot run '%s': %s",
                              text_shown(err->arena, child->argv[0]), uv_strerror(r));

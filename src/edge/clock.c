@@ -1,3 +1,5 @@
+/* clock.c -- wall-clock time and its text forms (see clock.h).  Called by everything that names a
+ * release, prints a time or writes one to a host. */
 #include "edge/clock.h"
 
 #include <ctype.h>
@@ -61,7 +63,7 @@ long long clock_release_time(const char *name)
                     .tm_min = digits(name + 10, 2),
                     .tm_sec = digits(name + 12, 2)};
     long long t = timegm(&tm);
-    /* Months of 32 days and the like are carried over by timegm: then the name differs. */
+    /* timegm normalises a 32nd day and the like; such a name does not come back unchanged. */
     bool same = strcmp(clock_release_name(&a, t), name) == 0;
     arena_free(&a);
     return same ? t : -1;

@@ -1,24 +1,25 @@
-/* clock.h -- the time of day of this machine; only for names and for people. */
+/* clock.h -- the wall clock of this machine, for names and for display only.  Deadlines use
+ * loop_now (loop.h), which never jumps. */
 #ifndef CRELEASE_CLOCK_H
 #define CRELEASE_CLOCK_H
 
 #include "base/arena.h"
 
-/* Milliseconds since 1970, UTC. */
+/* Returns milliseconds since 1970, UTC. */
 long long clock_now_ms(void);
 
-/* "20261122153012": the name of a release made at that second, UTC. */
+/* Returns the name of a release made at that second, UTC: "20261122153012". */
 const char *clock_release_name(struct arena *a, long long unix_s);
 
-/* The second a release name stands for, -1 when it is not 14 digits of a real time since 1970:
- * whoever writes or reads the name of a release asks this, on hosts is_release_name of prelude.sh.
- */
+/* Returns the second that a release name stands for, or -1 unless the name is 14 digits that form a
+ * real time since 1970.  All code that reads or writes release names checks them with this; scripts
+ * on hosts use is_release_name of prelude.sh. */
 long long clock_release_time(const char *name);
 
-/* RFC 3339, UTC: "2026-11-22T15:30:12Z", with milliseconds when ms is set. */
+/* Formats RFC 3339 in UTC: "2026-11-22T15:30:12Z", with milliseconds if `ms`. */
 const char *clock_rfc3339(struct arena *a, long long unix_ms, bool ms);
 
-/* Local time of day "15:30:12", and local date and time "2026-11-22 15:30". */
+/* Format the local time of day, "15:30:12", and the local date and time, "2026-11-22 15:30". */
 const char *clock_of_day(struct arena *a, long long unix_ms);
 const char *clock_date(struct arena *a, long long unix_ms);
 

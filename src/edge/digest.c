@@ -1,3 +1,5 @@
+/* digest.c -- checksums and base64 (see digest.h); the only file that includes OpenSSL.  Called for
+ * manifests, host keys, known_hosts and Git objects. */
 #include "edge/digest.h"
 
 #include "base/die.h"
@@ -12,15 +14,16 @@ struct digest {
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* These digests fail only when memory ran out or libcrypto was built without them:
- * no answer is better than a wrong one. */
+/* A digest fails only if memory runs out or libcrypto was built without it.  The program cannot
+ * continue without checksums, so it ends. */
 static void must(bool done)
 {
     if (!done)
-        die("libcrypto has no SHA-256, no SHA-1 or no memory left");
+        die("libcrypto failed: it lacks SHA-256 or SHA-1, or memory ran out");
 }
 
-/* libcrypto 3.0 goes on after some allocations that failed, with a lock that is NULL. */
+/* libcrypto 3.0 continues after some failed allocations and then uses a lock that is NULL.  These
+ * functions end the process instead. */
 static void *room(size_t size, const char *file, int line)
 {
     (void)file;
@@ -47,7 +50,7 @@ static void no_room(void *p, const char *file, int line)
 
 void digest_begin(void)
 {
-    /* It refuses when something was allocated before: then it is as it was. */
+    /* libcrypto refuses if it has allocated already; then it keeps its own functions. */
     (void)CRYPTO_set_mem_functions(room, more_room, no_room);
 }
 
@@ -159,7 +162,7 @@ bool base64_decode(struct arena *a, const char *s, size_t len, unsigned char **r
             out[k++] = (unsigned char)(v >> bits);
         }
     }
-    if (v & ((1u << bits) - 1)) /* bits that no byte accounts for */
+    if (v & ((1u << bits) - 1)) /* trailing bits that belong to no byte */
         return false;
     *ret = out;
     *ret_len = k;

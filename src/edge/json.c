@@ -1,3 +1,5 @@
+/* json.c -- builds, writes and reads JSON (see json.h); the only file that includes jansson.
+ * Called by the JSON output, the reports and the tests. */
 #include "edge/json.h"
 
 #include "base/die.h"
@@ -7,7 +9,7 @@
 #include <jansson.h>
 #include <math.h>
 
-/* A struct json is a json_t under another name; there is no such struct. */
+/* struct json is never defined: a struct json * is a json_t * under another name. */
 static json_t *inner(struct json *v)
 {
     return (json_t *)v;
@@ -25,7 +27,7 @@ static json_t *made(json_t *v)
     return v;
 }
 
-/* The bytes of the character at s, at most 4; 0 when it is no UTF-8, or NUL. */
+/* Bytes of the character at s, at most 4; 0 if it is a NUL or not UTF-8. */
 static size_t character(const char *s, size_t len)
 {
     for (size_t n = 1; n <= 4 && n <= len; n++)
@@ -141,8 +143,8 @@ static unsigned code_point(const unsigned char *s, size_t n)
     return c;
 }
 
-/* Characters that a terminal or a reader of lines acts on; jansson escapes those
- * under U+0020 itself and writes the rest as they are. */
+/* Characters that a terminal or a line-based reader interprets.  jansson escapes only those below
+ * U+0020. */
 static bool must_escape(unsigned c)
 {
     return (c >= 0x7f && c <= 0x9f) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
@@ -157,7 +159,7 @@ bool json_write(const struct json *v, FILE *to, bool indented)
     if (!text)
         made(NULL);
     size_t len = strlen(text);
-    size_t kept = 0; /* up to here it is written */
+    size_t kept = 0; /* everything before this has been written */
     for (size_t i = 0; i < len;) {
         size_t n = character(text + i, len - i);
         assert(n);
@@ -181,7 +183,7 @@ struct json *json_read(const char *bytes, size_t len, struct err *err)
     json_t *v = json_loadb(bytes, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &e);
 
     if (!v)
-        err_set(err, ERR_FAILED, "no JSON: line %d, column %d: %s", e.line, e.column,
+        err_set(err, ERR_FAILED, "not valid JSON: line %d, column %d: %s", e.line, e.column,
                 text_shown(err->arena, e.text));
     return (struct json *)v;
 }
@@ -227,7 +229,7 @@ const struct json *json_at(const struct json *array, size_t i)
 
 const char *json_key(const struct json *object, size_t i)
 {
-    /* Looking at keys changes nothing, but jansson's iterators take no const. */
+    /* jansson's iterators take no const pointer, although reading keys changes nothing. */
     union {
         const json_t *seen;
         json_t *v;

@@ -1,3 +1,5 @@
+/* loop.c -- the event loop, signals and the terminal (see loop.h).  cli/session.c opens it; the
+ * fleet, jobs and waits turn it.  The handlers of terminal signals must be async-signal-safe. */
 #include "edge/loop_uv.h"
 
 #include "base/die.h"
@@ -11,7 +13,7 @@
 
 enum { SIGNALS = 3, KEYS_MAX = 16, ANSWER_MAX = 1024, CLOSING_TURNS = 16 };
 
-/* A question to the person at the terminal. */
+/* A question to the user at the terminal. */
 struct question {
     int tty;
     uv_poll_t poll;
@@ -40,14 +42,14 @@ struct loop {
     size_t n_keys;
 };
 
-/* Names that threads of libuv look up. */
+/* Name lookups that libuv's threads are running. */
 static int lookups;
 static bool left_behind;
 
 /* ---- the terminal ---- */
 
-/* How the terminal was set before the first change, for handlers of signals; keys are read while
- * nothing is echoed, and a question can be asked then, which nests. */
+/* How the terminal was set before each change, readable by signal handlers.  Changes nest: a
+ * question can be asked while single keys are read. */
 enum { CHANGES_MAX = 3 };
 static struct {
     int fd;
@@ -55,14 +57,15 @@ static struct {
     struct termios before[CHANGES_MAX];
     struct termios now;
     volatile sig_atomic_t depth;
-    const char *prompt; /* to show again after a stop */
+    const char *prompt; /* printed again after a stop */
     struct sigaction quit;
     struct sigaction stop;
     struct sigaction cont;
     volatile sig_atomic_t continued;
 } terminal;
 
-/* To set a terminal from the background would stop us, and it is somebody else's then. */
+/* Changing the terminal from the background would stop us (SIGTTOU), and it is in use by another
+ * job then. */
 static bool is_ours(int fd)
 {
     return tcgetpgrp(fd) == getpgrp();
@@ -74,8 +77,8 @@ static void terminal_restore(void)
         tcsetattr(terminal.fd, TCSANOW, &terminal.before[0]);
 }
 
-/* Ctrl-\\ and Ctrl-Z act at once, but not before the terminal is as it was.  It is ours again when
- * we are continued in the foreground. */
+/* Ctrl-\ and Ctrl-Z keep their usual effect, but the terminal is restored first.  After SIGCONT in
+ * the foreground, our settings are applied again. */
 static void on_terminal_signal(int number)
 {
     int keep = errno;
@@ -96,7 +99,7 @@ static void on_terminal_signal(int number)
     errno = keep;
 }
 
-/* To be taken back also when it fails. */
+/* Needs a terminal_change_back even when it fails. */
 static bool terminal_change(int fd, const struct termios *now, int when)
 {
     struct sigaction action = {.sa_handler = on_terminal_signal, .sa_flags = SA_RESTART};
@@ -156,14 +159,14 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void on_until(uv_timer_t *handle)
 {
-    (void)handle; /* being woken is all that it is for */
+    (void)handle; /* the timer only has to wake the loop */
 }
 
 static void on_tick(uv_timer_t *handle)
 {
     struct loop *loop = handle->data;
 
-    /* A question stands where the live line would be drawn. */
+    /* The question stands where the live line would be drawn. */
     if (loop->tick && !loop->question)
         loop->tick(loop->tick_arg);
 }
@@ -187,7 +190,7 @@ static void on_key(uv_poll_t *handle, int status, int events)
 static void must(int r)
 {
     if (r != 0)
-        die_errno("cannot start the event loop", -r); /* libuv's errors are those of errno */
+        die_errno("cannot start the event loop", -r); /* libuv's errors are negative errno values */
 }
 
 struct loop *loop_open(void)
@@ -227,8 +230,8 @@ void loop_close(struct loop *loop)
     uv_close((uv_handle_t *)&loop->until, NULL);
     uv_close((uv_handle_t *)&loop->ticker, NULL);
     if (lookups) {
-        /* Whoever looks up a name cannot be stopped: neither is it waited for, here or at the end
-         * of the process, which libuv would spend with the same. */
+        /* A running name lookup cannot be cancelled.  Neither this function nor the end of the
+         * process waits for it; libuv would wait in its destructor, hence _exit. */
         for (int i = 0; i < CLOSING_TURNS; i++)
             uv_run(&loop->uv, UV_RUN_NOWAIT);
         left_behind = true;
@@ -261,14 +264,14 @@ void loop_turn(struct loop *loop, long long deadline_ms)
     uv_update_time(&loop->uv);
     long long left = deadline_ms - loop_now();
     if (left <= 0) {
-        /* Without a handle that counts uv_run returns at once, and no signal is seen. */
+        /* Without an active handle, uv_run returns at once and does not see signals. */
         uv_timer_start(&loop->until, on_until, 1000, 0);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
         uv_timer_stop(&loop->until);
         return;
     }
-    /* UV_RUN_ONCE runs due timers first and then waits for the next one: a timer that fires
-     * there must come again, or the wait has no end. */
+    /* UV_RUN_ONCE runs due timers first and then waits for the next event.  A timer that fires in
+     * the first part must therefore repeat, or the wait would never end. */
     uv_timer_start(&loop->until, on_until, (uint64_t)left, (uint64_t)left);
     uv_run(&loop->uv, UV_RUN_ONCE);
     uv_timer_stop(&loop->until);
@@ -314,7 +317,7 @@ static void keys_begin(struct loop *loop)
 
     if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &raw) != 0)
         return;
-    /* A job in the background must not be stopped for touching the terminal. */
+    /* Changing the terminal would stop a job in the background. */
     if (tcgetpgrp(STDIN_FILENO) != getpgrp())
         return;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -343,7 +346,7 @@ void loop_keys(struct loop *loop, bool on)
     }
     loop->keys_on = false;
     uv_close((uv_handle_t *)&loop->keyboard, NULL);
-    /* One turn, so that the handle is free to be used again. */
+    /* One turn closes the handle, so that it can be initialised again. */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     terminal_change_back(STDIN_FILENO);
 }
@@ -395,13 +398,13 @@ static void answer_to_nobody(void *arg, const char *answer)
     (void)answer;
 }
 
-/* Gives the terminal back, then the answer: NULL when there is none. */
+/* Restores the terminal, then delivers the answer: NULL when there is none. */
 static void question_end(struct loop *loop, bool answered)
 {
     struct question *q = loop->question;
     ssize_t n = write(q->tty, "\n", 1);
 
-    (void)n; /* the terminal may be gone, which is an end of the question, too */
+    (void)n; /* if the terminal is gone, the question is over as well */
     loop->question = NULL;
     terminal.prompt = NULL;
     terminal_change_back(q->tty);

@@ -1,6 +1,6 @@
-/* loop_uv.h -- the loop as libuv knows it, for those that give it handles of their own.
+/* loop_uv.h -- gives modules that own libuv handles access to the loop's uv_loop_t.
  *
- * The only file that includes <uv.h>: everybody else sees loop.h, which has no type of libuv. */
+ * This is the only file that includes <uv.h>; all others use loop.h, which has no type of libuv. */
 #ifndef CRELEASE_LOOP_UV_H
 #define CRELEASE_LOOP_UV_H
 
@@ -8,7 +8,7 @@
 
 #include <uv.h>
 
-/* Belongs to the loop. */
+/* The result belongs to the loop. */
 uv_loop_t *loop_uv(struct loop *loop);
 
 #endif

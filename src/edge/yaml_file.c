@@ -1,3 +1,5 @@
+/* yaml_file.c -- reads the bytes of a recipe and collects the mistakes in it (see yaml.h).  Called
+ * by the recipe reader. */
 #include "edge/yaml.h"
 
 #include "base/limits.h"
@@ -74,7 +76,7 @@ static bool read_all(struct arena *a, int fd, struct yaml_file *ret, struct err 
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_USAGE, "%s, expected a file", kind_of_file(st.st_mode));
     size_t len = 0;
-    /* The size is only a first guess: the file may grow while it is read. */
+    /* The size is only a first guess, because the file may grow while it is read. */
     size_t room = st.st_size < RECIPE_BYTES_MAX ? (size_t)st.st_size + 1 : RECIPE_BYTES_MAX + 1;
     char *bytes = arena_alloc(a, room);
     for (;;) {
@@ -87,7 +89,7 @@ static bool read_all(struct arena *a, int fd, struct yaml_file *ret, struct err 
         if (got == 0)
             break;
         if (len > RECIPE_BYTES_MAX)
-            return err_set(err, ERR_USAGE, "larger than %s, which is more than a recipe may be",
+            return err_set(err, ERR_USAGE, "larger than %s, the limit for a recipe",
                            text_size(a, RECIPE_BYTES_MAX));
         if (len == room) {
             char *more = arena_alloc(a, RECIPE_BYTES_MAX + 1);

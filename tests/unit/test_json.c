@@ -207,7 +207,7 @@ static void refuses_what_is_none(void **state)
         struct err err = {.arena = &a};
         assert_null(json_read(cases[i], strlen(cases[i]), &err));
         assert_int_equal(err.code, ERR_FAILED);
-        assert_non_null(strstr(err.msg, "no JSON: line 1"));
+        assert_non_null(strstr(err.msg, "not valid JSON: line 1"));
         arena_free(&a);
     }
 }
