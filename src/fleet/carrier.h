@@ -1,17 +1,17 @@
-/* link.h -- between fleet.c and its carriers: one script in flight, and who carries it.
+/* carrier.h -- the interface between fleet.c and the transports that carry scripts to hosts.
  *
- * A carrier is a struct carrier.  fleet.c makes an exchange for each call and hands it
- * to `start`; the carrier connects if it must, runs exchange->command on the host, feeds
- * it exchange_input until that has ended, gives what comes back to exchange_output, and
- * at the end calls exactly one of exchange_exit and exchange_fail, once. */
-#ifndef CRELEASE_LINK_H
-#define CRELEASE_LINK_H
+ * A transport is a struct carrier.  fleet.c creates an exchange for each call and passes it to
+ * `start`.  The carrier connects if necessary, runs exchange->command on the host, feeds it
+ * exchange_input until the input has ended, and passes its output to exchange_output.  At the end
+ * it calls exactly one of exchange_exit and exchange_fail, once. */
+#ifndef CRELEASE_CARRIER_H
+#define CRELEASE_CARRIER_H
 
 #include "base/buf.h"
 #include "fleet/fleet.h"
 #include "fleet/greeting.h"
 
-/* How it ended: all of it values, so that nothing has to be handed over or freed with it. */
+/* How an exchange ended.  Plain values only, so that they can be copied and outlive the carrier. */
 struct ending {
     enum reply_kind kind;
     int status;
@@ -19,72 +19,76 @@ struct ending {
     struct buf why;
 };
 
-/* Who owns it: fleet_run makes it and frees it before it returns, but for one that holds, which it
- * hands over to the host's fleet_member; that frees it when it has ended.  A carrier never does:
- * what it is told by exchange_exit and exchange_fail is only noted, and it keeps nothing of an
- * exchange after one of these, or after `cut`. */
+/* One script on one host.  fleet_run creates it and frees it before it returns.  A held exchange
+ * passes to the host's fleet_member instead, which frees it when it has ended.  A carrier never
+ * frees an exchange, and must not use it after exchange_exit, exchange_fail or `cut`. */
 struct exchange {
     /* for the carrier */
-    char *command; /* a line for the login shell of any kind: it reads the script from stdin */
-    void *own;     /* the carrier's own */
+    char *command; /* for a login shell of any kind; makes it read the script from stdin */
+    void *own;     /* the carrier's own data */
     bool sent;     /* set by the carrier once the command may have reached the host */
-    /* fleet.c's own */
+    /* for fleet.c and exchange.c only */
     const struct fleet_host *host;
-    struct call call; /* a copy: what it points at is not looked at any more once it holds */
+    struct call call; /* a copy; what it points to may be gone once the exchange is held */
     struct ending end;
     struct greeting greeting;
-    struct buf script; /* with what stands in front of it */
+    struct buf script; /* including the lines in front of it */
     size_t script_sent;
     off_t payload_sent;
-    struct buf chunk; /* read from the payload, not yet sent */
+    struct buf chunk; /* read from the payload, but not yet sent */
     struct buf out;
     struct buf err_out;
     bool input_ended;
     bool done;      /* there is a reply */
-    bool held;      /* it has said that it holds */
-    size_t hold_at; /* the lines of its output before this do not say so */
-    bool over;      /* the carrier is through with it */
+    bool held;      /* the script has printed "held" */
+    size_t hold_at; /* the output before this offset has been searched for "held" */
+    bool over;      /* the carrier has finished with it */
     bool let_go;
-    int beats; /* heartbeats still to be written */
+    int beats; /* heartbeats that still have to be written */
     long long last_beat_ms;
-    long long sent_ms; /* seen to be sent; 0: not yet */
+    long long sent_ms; /* when fleet.c noticed that it was sent; 0: not yet */
 };
 
 struct link;
 
+/* What a transport implements.  None of these functions may block. */
 struct carrier {
     const char *name;
+    /* Creates the connection of a host without connecting yet. */
     struct link *(*open)(struct fleet *fleet, const struct fleet_host *host,
                          const struct fleet_options *options, struct loop *loop);
-    /* Connects when that has not happened; several exchanges may be under way at a time. */
+    /* Starts an exchange, and connects first if necessary.  Several may be in progress at once. */
     void (*start)(struct link *link, struct exchange *x);
-    /* There is input again, or its end (heartbeats, let go). */
+    /* exchange_input has something new: bytes or the end of the input. */
     void (*wake)(struct link *link, struct exchange *x);
-    /* Forgets the exchange at once, without telling: no call on x after this. */
+    /* Drops the exchange at once and reports nothing; it must not be used afterwards. */
     void (*cut)(struct link *link, struct exchange *x);
-    /* Ends everything; uv handles may still be closing (fleet.c turns the loop). */
+    /* Ends the connection.  Its uv handles may close later; fleet.c turns the loop for that. */
     void (*close)(struct link *link);
 };
 
-extern const struct carrier carrier_libssh2;
+/* This machine as a host. */
 extern const struct carrier carrier_local;
 
 /* ---- for carriers ---- */
 
-/* Bytes to be sent next: their number, and in ret where they are; 0 when there are none now. */
+/* Returns the number of bytes to send next and sets *ret to them; 0 if there are none now. */
 size_t exchange_input(struct exchange *x, const char **ret);
+
+/* Records that n of those bytes were sent. */
 void exchange_sent(struct exchange *x, size_t n);
 
-/* Whether all input was sent and standard input is to be closed. */
+/* Whether all input has been sent, so that standard input has to be closed. */
 bool exchange_input_is_over(const struct exchange *x);
 
-/* stream is 1 or 2. */
+/* Takes output of the script; stream is 1 for standard output, 2 for standard error. */
 void exchange_output(struct exchange *x, int stream, const char *bytes, size_t len);
 
-/* signal NULL for an ordinary end, else its name without SIG. */
+/* Ends the exchange.  signal is NULL for an ordinary exit, else the signal's name without SIG. */
 void exchange_exit(struct exchange *x, int status, const char *signal);
 
-/* The connection is gone or never was: LOST when x->sent, else UNREACHED; why is one line. */
+/* Ends the exchange because there is no connection: as REPLY_LOST if x->sent, else as
+ * REPLY_UNREACHED.  why is one line. */
 void exchange_fail(struct exchange *x, const char *why);
 
 /* ---- for fleet.c ---- */
@@ -92,17 +96,18 @@ void exchange_fail(struct exchange *x, const char *why);
 struct exchange *exchange_make(const struct fleet_host *host, const struct call *call);
 void exchange_free(struct exchange *x);
 
-/* Notes an end of that kind, once. */
+/* Ends the exchange with that kind of reply.  Must be called only once. */
 void exchange_over(struct exchange *x, enum reply_kind kind, const char *why);
 
-/* Bytes of the payload: all of them, and those that a carrier has taken. */
+/* Bytes of the payload, and how many of them the carrier has taken. */
 long long exchange_payload(const struct exchange *x);
 long long exchange_payload_sent(const struct exchange *x);
 
-/* Why, when the script's shell has not begun; what became of the login instead is in how. */
+/* Returns the reason why the script's shell did not start.  how says what happened to the login
+ * shell, as in "ended with exit status 1". */
 const char *exchange_no_script(const struct exchange *x, struct arena *a, const char *how);
 
-/* The reply, all of it in the arena. */
+/* Returns the reply, copied into the arena. */
 struct reply exchange_reply(struct arena *a, const struct exchange *x);
 
 #endif

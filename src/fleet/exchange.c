@@ -1,5 +1,5 @@
-/* exchange.c -- one script on one host: what is fed to it, what it answers, how it ended.  fleet.c
- * makes one for each call, carriers move its bytes. */
+/* exchange.c -- one script on one host: its input, its output and how it ended (see carrier.h).
+ * fleet.c creates an exchange for each call; a carrier moves its bytes. */
 #include "fleet/carrier.h"
 
 #include "base/limits.h"
@@ -51,7 +51,7 @@ static off_t payload_total(const struct call *c)
     return c->head_size + (c->payload >= 0 ? c->payload_size : 0);
 }
 
-/* Fills the chunk from the payload; false when the payload cannot be read to its end. */
+/* Fills the chunk from the payload.  False if the payload cannot be read to its end. */
 static bool payload_read(struct exchange *x)
 {
     static char block[PAYLOAD_CHUNK];
@@ -87,7 +87,7 @@ size_t exchange_input(struct exchange *x, const char **ret)
         return x->script.len - x->script_sent;
     }
     if (!x->chunk.len && x->payload_sent < payload_total(&x->call) && !payload_read(x))
-        x->payload_sent = payload_total(&x->call); /* the host sees a short tar and says so */
+        x->payload_sent = payload_total(&x->call); /* the script reports the truncated archive */
     if (x->chunk.len) {
         *ret = x->chunk.text;
         return x->chunk.len;
@@ -98,7 +98,7 @@ size_t exchange_input(struct exchange *x, const char **ret)
     }
     struct buf *say = x->call.say;
     if (say && say->len) {
-        /* The caller may add to it while a carrier still reads. */
+        /* Copied, because the caller may add to it while the carrier still reads the bytes. */
         buf_clear(&x->chunk);
         buf_add(&x->chunk, say->text, say->len < PAYLOAD_CHUNK ? say->len : PAYLOAD_CHUNK);
         buf_drop(say, x->chunk.len);
@@ -117,8 +117,8 @@ void exchange_sent(struct exchange *x, size_t n)
     } else if (x->chunk.len) {
         buf_drop(&x->chunk, n);
     } else {
-        /* Five bytes are taken whole or, by a carrier in distress, in part: then the line is
-         * longer by some letters, which the reader of heartbeats does not mind. */
+        /* A carrier may write a heartbeat only in part.  The line then gets longer, but the script
+         * that reads heartbeats ignores their text. */
         x->beats = x->beats > 0 ? x->beats - 1 : 0;
     }
 }
@@ -135,7 +135,7 @@ static void hold_if_told(struct exchange *x)
 
     if (!x->call.hold || x->held)
         return;
-    /* Lines that have been looked at are not again, however much it says. */
+    /* Each line is searched only once, however much the script prints. */
     while ((end = memchr(line, '\n', x->out.len - x->hold_at)) && strncmp(line, "held", 4) != 0) {
         x->hold_at += (size_t)(end + 1 - line);
         line = end + 1;
@@ -175,8 +175,8 @@ void exchange_output(struct exchange *x, int stream, const char *bytes, size_t l
     }
 }
 
-/* What it says later than that it holds is not its reply; fleet_run and the member look at `over`.
- */
+/* Called for a held exchange, too: the end is no longer its reply, but fleet_run and the member
+ * check `over`. */
 void exchange_over(struct exchange *x, enum reply_kind kind, const char *why)
 {
     assert(!x->over);
@@ -187,7 +187,7 @@ void exchange_over(struct exchange *x, enum reply_kind kind, const char *why)
     buf_puts(&x->end.why, why);
 }
 
-/* "deploy@app1.example.com port 2222" */
+/* "on app1.example.com port 2222 as deploy" */
 static const char *login_text(const struct exchange *x, struct arena *a)
 {
     const struct fleet_host *h = x->host;
@@ -198,7 +198,6 @@ static const char *login_text(const struct exchange *x, struct arena *a)
                         h->user ? " as " : "", h->user ? text_shown(a, h->user) : "");
 }
 
-/* The script's shell did not begin; what became of the login instead is in how. */
 const char *exchange_no_script(const struct exchange *x, struct arena *a, const char *how)
 {
     const char *words = greeting_words(&x->greeting, a);
@@ -217,7 +216,7 @@ static void exit_without_greeting(struct exchange *x, int status, const char *si
     else if (status == GREETING_INPUT_LOST)
         why = arena_printf(&a,
                            "cannot run commands %s: a start-up file of the login shell reads "
-                           "standard input, or starts a shell that does; let it do so on a "
+                           "standard input, or starts a shell that does; make it do so on a "
                            "terminal only",
                            login_text(x, &a));
     else
@@ -250,9 +249,11 @@ static const char *how_hold_ended(const struct exchange *x, struct arena *a)
 {
     switch (x->end.kind) {
     case REPLY_EXIT:
-        return arena_printf(a, "what was to stay there ended with exit status %d", x->end.status);
+        return arena_printf(a, "the script that was held there ended with exit status %d",
+                            x->end.status);
     case REPLY_SIGNAL:
-        return arena_printf(a, "what was to stay there was ended by signal %s", x->end.signal);
+        return arena_printf(a, "the script that was held there was ended by signal %s",
+                            x->end.signal);
     case REPLY_LOST:
     case REPLY_TIMEOUT:
     case REPLY_UNREACHED:
@@ -262,7 +263,6 @@ static const char *how_hold_ended(const struct exchange *x, struct arena *a)
     return arena_strdup(a, x->end.why.text);
 }
 
-/* All of it is copied into the arena. */
 struct reply exchange_reply(struct arena *a, const struct exchange *x)
 {
     struct reply r = {.kind = x->end.kind,
@@ -273,7 +273,7 @@ struct reply exchange_reply(struct arena *a, const struct exchange *x)
     r.out_len = x->out.len;
     r.out = arena_strndup(a, x->out.text, x->out.len);
     r.err_out = arena_strndup(a, x->err_out.text, x->err_out.len);
-    /* While others were still asked. */
+    /* A held script that ended while fleet_run was still waiting for other hosts. */
     if (x->held && x->over) {
         r.kind = REPLY_LOST;
         r.why = how_hold_ended(x, a);

@@ -1,3 +1,6 @@
+/* fleet.c -- runs scripts on several hosts at once and waits for all replies (see fleet.h).  Called
+ * by core/run.c and everything above it; relies on the event loop and on the carriers that its
+ * options name. */
 #include "fleet/fleet.h"
 
 #include "base/limits.h"
@@ -13,17 +16,17 @@ enum {
     BEAT_INTERVAL_MS = 10000,
     TURN_MS = 500,
     PROGRESS_MS = 250,
-    ANSWER_MS = 200,      /* a signal that has not ended the trip by then is answered */
-    WAIT_SLICE_MS = 1000, /* deadlines and heartbeats are looked at this often */
+    ANSWER_MS = 200,      /* a signal that has not ended the trip by then is acknowledged */
+    WAIT_SLICE_MS = 1000, /* interval for checking deadlines and heartbeats */
     LET_GO_MS = 3000,
     CLOSE_MS = 2000,
-    LOGIN_SHELL_MS = 20000, /* from the request for a script to its first line */
+    LOGIN_SHELL_MS = 20000, /* from sending the command to the script's first line */
 };
 
 struct fleet_member {
     const struct carrier *carrier;
     struct link *link;
-    struct exchange *held; /* its own, also when it has ended meanwhile; NULL: none */
+    struct exchange *held; /* owned; NULL if none.  May have ended already */
     bool hold_lost;
     bool noise_told;
 };
@@ -34,7 +37,7 @@ struct fleet {
     size_t n;
     struct fleet_options options;
     struct fleet_member *members;
-    struct exchange **running; /* of the fleet_run that is under way */
+    struct exchange **running; /* by the current fleet_run */
     size_t n_running;
     bool impatient;
     fleet_stop *stop;
@@ -54,8 +57,7 @@ struct fleet *fleet_open(struct loop *loop, const struct fleet_host *hosts, size
     f->options = *options;
     f->members = xcalloc(n ? n : 1, sizeof *f->members);
     for (size_t i = 0; i < n; i++)
-        f->members[i].carrier =
-            hosts[i].transport == TRANSPORT_LOCAL ? &carrier_local : &carrier_libssh2;
+        f->members[i].carrier = options->carriers[hosts[i].transport];
     return f;
 }
 
@@ -94,7 +96,7 @@ static void tell_noise(struct fleet *f, const struct exchange *x)
     if (size && o->log && !m->noise_told) {
         m->noise_told = true;
         o->log(o->log_arg, x->host->name,
-               arena_printf(&a, "its login prints %s before each script, ignored: %s",
+               arena_printf(&a, "the login shell prints %s before each script (ignored): %s",
                             text_size(&a, size), greeting_words(&x->greeting, &a)));
     }
     arena_free(&a);
@@ -112,7 +114,7 @@ static void exchange_beat(struct fleet *f, struct exchange *x)
     m->carrier->wake(m->link, x);
 }
 
-/* Ends what the member holds; it is told nothing. */
+/* Frees the member's held exchange; a script that still runs is not told. */
 static void member_drop(struct fleet_member *m)
 {
     if (!m->held)
@@ -133,7 +135,7 @@ static void member_look(struct fleet_member *m)
 
 static void member_keep(struct fleet_member *m, struct exchange *x)
 {
-    member_drop(m); /* whoever holds anew does so in its place */
+    member_drop(m); /* the new one replaces it */
     m->held = x;
     m->hold_lost = false;
 }
@@ -162,7 +164,7 @@ static void look_at_login(struct fleet *f, struct exchange *x, long long now)
         return;
     const char *why = exchange_no_script(
         x, &a,
-        arena_printf(&a, "did not begin with the script within %s", text_span(&a, LOGIN_SHELL_MS)));
+        arena_printf(&a, "did not start the script within %s", text_span(&a, LOGIN_SHELL_MS)));
     exchange_cut(f, x, REPLY_UNREACHED, why);
     arena_free(&a);
 }
@@ -180,13 +182,13 @@ static void look_at_deadlines(struct fleet *f, struct exchange **xs, size_t n, i
         if (!x->done && stop)
             exchange_cut(f, x, REPLY_STOPPED, "stopped by a signal");
         if (!x->done && x->sent_ms && limit && now - x->sent_ms >= limit)
-            exchange_cut(f, x, REPLY_TIMEOUT, "no end within its time limit");
+            exchange_cut(f, x, REPLY_TIMEOUT, "the script did not end within its time limit");
         if (!x->done && x->sent_ms)
             look_at_login(f, x, now);
     }
 }
 
-/* What a fleet_run has told so far. */
+/* What a fleet_run has reported so far. */
 struct told {
     int signals_before;
     long long signal_ms; /* when the first was noticed */

@@ -1,4 +1,5 @@
-/* greeting.c -- the first line of every script's answer; fleet.c calls it for each exchange. */
+/* greeting.c -- finds the beginning of a script's output behind whatever the login shell prints
+ * (see greeting.h).  exchange.c calls it for each script. */
 #include "fleet/greeting.h"
 
 #include "base/text.h"
@@ -10,7 +11,7 @@ enum {
     NOISE_KEPT = 4096,
     NOISE_CHUNK = 16 * 1024,
     LINES_SHOWN = 4,
-    WORDS_MAX = 400, /* bytes of them */
+    WORDS_MAX = 400, /* bytes */
 };
 
 static void make_word(char ret[GREETING_WORD + 1])
@@ -40,16 +41,15 @@ void greeting_free(struct greeting *g)
     buf_free(&g->heard[1].noise);
 }
 
-/* Made of words that every shell (also csh and fish) reads alike.
+/* Only uses syntax that every shell, including csh and fish, reads alike.
  *
- * The script's shell looks for the line "TAG TOKEN" in its standard input and answers "TOKEN TAG":
- * a login that prints the command it was given, or repeats its input, does not say that.  When
- * nobody listens any more the answer fails, and the script is not run.
+ * The script's shell reads its standard input up to the line "TAG TOKEN" and answers "TOKEN TAG".
+ * A login shell that prints its command or echoes its input cannot produce that.  If the connection
+ * is gone, the answer cannot be written and the script is not run.
  *
- * The script is padded to whole blocks, so that dd can read exactly it and nothing of what is
- * behind it in standard input, which is the script's own.  A shell that reads its script from
- * standard input, or head -c of busybox, would read ahead and swallow some of that.  The second dd
- * is for one that does not know iflag (it refuses before it reads). */
+ * The script is padded to whole blocks so that dd reads exactly the script and leaves what follows
+ * in standard input to it.  A shell that reads a script from standard input, or busybox's head -c,
+ * would read ahead.  The second dd is for a dd without iflag, which refuses before it reads. */
 char *greeting_command(const struct greeting *g, size_t script_len)
 {
     struct buf b = buf_make(1024);
@@ -64,8 +64,8 @@ char *greeting_command(const struct greeting *g, size_t script_len)
     return b.text;
 }
 
-/* A start-up file that reads a line or two finds empty ones.  One that starts another shell instead
- * ("exec zsh"), which takes its commands from standard input, gives that the same command. */
+/* The empty lines are for a start-up file that reads a line or two.  The command is repeated for
+ * one that starts another shell ("exec zsh"), which takes its commands from standard input. */
 void greeting_lead(const struct greeting *g, const char *command, struct buf *input)
 {
     buf_printf(input, "\n\n\n\n%s\n%s %s\n", command, g->tag, g->token);
@@ -96,7 +96,7 @@ bool greeting_hear(struct greeting *g, int stream, const char **bytes, size_t *l
         size_t n = *len < NOISE_CHUNK ? *len : NOISE_CHUNK;
         if (noise->len > NOISE_KEPT)
             buf_drop(noise, noise->len - NOISE_KEPT);
-        /* The line may have begun in the piece before. */
+        /* The line may begin in the previous piece. */
         size_t from = noise->len >= line_len ? noise->len - line_len + 1 : 0;
         buf_add(noise, *bytes, n);
         const char *at = find(noise->text + from, noise->len - from, line, line_len);
@@ -120,8 +120,8 @@ bool greeting_is_over(const struct greeting *g)
     return g->heard[0].greeted;
 }
 
-/* The length of a control sequence at s: of a title, which ends with BEL or ESC \, or of a colour.
- */
+/* Length of the terminal control sequence at s: a colour, or a title, which ends with BEL or ESC \.
+ * 0 if there is none. */
 static size_t sequence_len(const char *s, size_t len)
 {
     size_t n = 2;
@@ -140,7 +140,7 @@ static size_t sequence_len(const char *s, size_t len)
     return n < len ? n + 1 : len;
 }
 
-/* The line's text without what only a terminal makes sense of; NULL when nothing is left of it. */
+/* The text of a line without control sequences; NULL if nothing is left. */
 static const char *line_words(struct arena *a, const char *line, size_t len)
 {
     struct buf kept = buf_make(len + 1);
@@ -158,7 +158,7 @@ static const char *line_words(struct arena *a, const char *line, size_t len)
     return text;
 }
 
-/* Puts the last lines of one stream behind what is there. */
+/* Appends the last lines of one stream. */
 static void add_words(const struct heard *h, struct arena *a, struct strs *words)
 {
     const char *lines[LINES_SHOWN];
@@ -190,7 +190,7 @@ const char *greeting_words(const struct greeting *g, struct arena *a)
     if (cut > WORDS_MAX) {
         cut = WORDS_MAX;
         while (cut && ((unsigned char)b.text[cut] & 0xc0) == 0x80)
-            cut--; /* not in the middle of a character */
+            cut--; /* keep characters whole */
     }
     const char *text = arena_printf(a, "%.*s%s", (int)cut, b.text, cut < b.len ? "..." : "");
     buf_free(&b);

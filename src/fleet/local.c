@@ -1,4 +1,5 @@
-/* fleet_local.c -- this machine as a host: the same scripts, without a connection. */
+/* local.c -- the carrier for this machine: runs scripts with /bin/sh, without a connection.
+ * fleet.c calls it through struct carrier; it uses libuv's processes and pipes. */
 #include "fleet/carrier.h"
 
 #include "edge/loop_uv.h"
@@ -10,9 +11,9 @@ struct link {
     uv_loop_t *uv;
 };
 
-/* One script: a process and its three pipes; freed when all four are closed. */
+/* One script: a process and its three pipes.  Freed when all four handles are closed. */
 struct local {
-    struct exchange *x; /* NULL once it was told, or forgotten */
+    struct exchange *x; /* NULL once it has ended or was cut */
     uv_process_t process;
     uv_pipe_t in;
     uv_pipe_t out;
@@ -71,7 +72,7 @@ static const char *signal_name(int number)
     return "unknown";
 }
 
-/* The end of a script is its exit and the end of both streams, as over ssh. */
+/* A script has ended when it has exited and both streams are closed, as with SSH. */
 static void end_if_over(struct local *l)
 {
     if (!l->exited || !l->out_ended || !l->err_ended)
@@ -113,7 +114,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
     if (n > 0 && l->x) {
         exchange_output(l->x, is_out ? 1 : 2, buf->base, (size_t)n);
-        feed(l); /* there may be an answer to that */
+        feed(l); /* the caller may have added input in reply */
     }
     if (n >= 0)
         return;
@@ -133,7 +134,7 @@ static void on_written(uv_write_t *req, int status)
     l->writing = 0;
     if (!l->x || status == UV_ECANCELED)
         return;
-    if (status < 0) { /* it does not want more: its end will tell why */
+    if (status < 0) { /* the script closed its input; its exit status will tell why */
         l->in_open = false;
         shut((uv_handle_t *)&l->in);
         return;
@@ -150,7 +151,7 @@ static void feed(struct local *l)
         return;
     size_t n = exchange_input(l->x, &bytes);
     if (n) {
-        /* libuv only reads from it. */
+        /* libuv does not modify the bytes. */
         uv_buf_t buf = uv_buf_init((char *)(uintptr_t)bytes, (unsigned)n);
         l->writing = n;
         l->write.data = l;
@@ -175,7 +176,7 @@ static void local_start(struct link *link, struct exchange *x)
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&l->out},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&l->err},
     };
-    /* In a session of its own: Ctrl-C in the terminal is for crelease, not for its scripts. */
+    /* A session of its own keeps Ctrl-C in the terminal from reaching the script. */
     uv_process_options_t options = {
         .exit_cb = on_exit_of,
         .file = shell,

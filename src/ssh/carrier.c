@@ -4,11 +4,12 @@
  * called whenever something may have changed (bytes, a timer, a new script) and does all that can
  * be done until the library answers EAGAIN everywhere.  Nothing here blocks: a person and the agent
  * are asked through the loop, too. */
-#include "ssh/link.h"
+#include "ssh/carrier.h"
 
 #include "base/die.h"
 #include "base/text.h"
 #include "edge/loop_uv.h"
+#include "ssh/link.h"
 
 #include <assert.h>
 #include <unistd.h>

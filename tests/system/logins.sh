@@ -61,7 +61,7 @@ END
     expect 0 abort production
     # -v tells of it, once.
     expect 0 check -v production
-    same "told" "$(grep -c 'app1: its login prints' "$ERR")" 1
+    same "told" "$(grep -c 'app1: the login shell prints' "$ERR")" 1
 }
 
 case_bytes() {
@@ -178,7 +178,7 @@ case_no_end() {
     login_of app1 <<<'echo "one moment"; exec sleep 1000'
     local began=$SECONDS
     expect 5 check production
-    says "printed 'one moment' and did not begin with the script within 20 s"
+    says "printed 'one moment' and did not start the script within 20 s"
     [ $((SECONDS - began)) -lt 50 ] || fail "took $((SECONDS - began)) s"
 }
 

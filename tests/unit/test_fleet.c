@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "fleet/carrier.h"
 #include "fleet/fleet.h"
 
 #include <string.h>
@@ -25,7 +26,7 @@ static int open_fleet(void **state)
         {.name = "two", .transport = TRANSPORT_LOCAL},
         {.name = "three", .transport = TRANSPORT_LOCAL},
     };
-    static const struct fleet_options options;
+    static const struct fleet_options options = {.carriers = {[TRANSPORT_LOCAL] = &carrier_local}};
 
     (void)state;
     loop = loop_open();
@@ -84,9 +85,9 @@ static void keeper_lost_while_others_lock(void **state)
         const char *end;
         const char *why;
     } const rows[] = {
-        {"exit 0", "what was to stay there ended with exit status 0"},
-        {"exit 72", "what was to stay there ended with exit status 72"},
-        {"kill -s KILL $$", "what was to stay there was ended by signal KILL"},
+        {"exit 0", "the script that was held there ended with exit status 0"},
+        {"exit 72", "the script that was held there ended with exit status 72"},
+        {"kill -s KILL $$", "the script that was held there was ended by signal KILL"},
     };
 
     (void)state;
