@@ -1,4 +1,5 @@
-/* main.c -- argv to command to exit status; the only exit. */
+/* main.c -- from the command line to the exit status: reads the options, opens the session, calls the
+ * function of the command.  The only place where the program exits. */
 #include "base/die.h"
 #include "base/text.h"
 #include "cli/cmd.h"
@@ -10,11 +11,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* What a soft limit is in most places; programs that use select(2), which a job on this machine may
- * be, cannot handle more. */
+/* The usual soft limit.  A local job inherits it, and programs that use select(2) cannot handle more. */
 enum { OPEN_FILES = 1024 };
 
-/* A closed standard stream would lend its number to the next file that is opened. */
+/* Otherwise the next file to be opened would get the number of a closed standard stream. */
 static void open_standard_streams(void)
 {
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
@@ -22,7 +22,7 @@ static void open_standard_streams(void)
             die_errno("cannot open '/dev/null' in place of a closed standard stream", errno);
 }
 
-/* A low soft limit is somebody's default, not a decision: each host takes a descriptor. */
+/* Each host takes a descriptor, so a lower soft limit is raised as far as the hard one allows. */
 static void allow_open_files(void)
 {
     struct rlimit limit;
@@ -35,12 +35,12 @@ static void allow_open_files(void)
 
 static bool find_command(struct session *s, struct err *err)
 {
-    const char *help = hint(s->arena, &s->options.called, "help", NULL, NULL);
+    const char *help = hint(s->arena, &s->options.called, "help", NULL);
 
     if (!s->options.words.n) {
         s->command = command_find("help");
         if (!s->options.help)
-            return err_set(err, ERR_USAGE, "which command? '%s' lists them", help);
+            return err_set(err, ERR_USAGE, "no command given; '%s' lists them", help);
         return true;
     }
     s->command = command_find(s->options.words.v[0]);
@@ -58,11 +58,11 @@ static bool words_fit(struct session *s, struct err *err)
     size_t n = s->options.words.n - 1;
 
     if (n > c->words_max)
-        return err_set(err, ERR_USAGE, "'%s' is too much: crelease %s %s",
+        return err_set(err, ERR_USAGE, "unexpected argument '%s'; usage: crelease %s %s",
                        text_shown(s->arena, s->options.words.v[c->words_max + 1]), c->name,
                        c->args);
     if (s->options.rest.n && strcmp(c->name, "exec") != 0 && !s->options.hold)
-        return err_set(err, ERR_USAGE, "'%s' takes nothing behind --", c->name);
+        return err_set(err, ERR_USAGE, "'%s' takes no arguments after --", c->name);
     if (c->env == ENV_NEEDED && !n) {
         struct err ignored = {.arena = s->arena};
         const char *list = "";
@@ -74,8 +74,8 @@ static bool words_fit(struct session *s, struct err *err)
             *err = ignored;
             return false;
         }
-        return err_set(err, ERR_USAGE, "which environment? crelease %s %s%s", c->name, c->args,
-                       list);
+        return err_set(err, ERR_USAGE, "no environment given; usage: crelease %s %s%s", c->name,
+                       c->args, list);
     }
     return options_check(&s->options, c->name, c->takes, err);
 }
@@ -89,14 +89,14 @@ static bool run_command(struct session *s, struct err *err)
     if (!session_recipe(s, env, err))
         return false;
     if (!env && s->command->env == ENV_OPTIONAL && !s->recipe->environments.n)
-        return err_set(err, ERR_USAGE, "the recipe has no environment");
-    if (!env) /* the command looks through them */
+        return err_set(err, ERR_USAGE, "the recipe has no environments");
+    if (!env) /* the command goes through all of them */
         return s->command->run(s, err);
     session_open(s);
     return s->command->run(s, err);
 }
 
-/* Also where the options could not be read to their end. */
+/* Looks at argv, too: after a mistake the options have been read only in part. */
 static bool wants_json(const struct session *s, char **argv)
 {
     bool json = s->options.json;
@@ -106,7 +106,7 @@ static bool wants_json(const struct session *s, char **argv)
     return json;
 }
 
-/* The same object as the end of a run, so that whoever reads it needs to know one form only. */
+/* The object that also ends a run, so that programs find errors in one form only. */
 static void tell_end(struct session *s, const struct err *err)
 {
     const struct ui_options o = {.mode = UI_JSON, .quiet = true, .out = stdout, .err = stderr};
@@ -122,7 +122,7 @@ static void tell_end(struct session *s, const struct err *err)
     ui_close(ui);
 }
 
-/* One line, unless the end of a run has been told with all that belongs to it. */
+/* Prints the error, unless the end of a run has shown it already. */
 static void complain(struct session *s, char **argv, struct err *err)
 {
     if (s->ended)
@@ -181,7 +181,7 @@ int main(int argc, char **argv)
     ok = ok && run_command(&s, &err);
     if (!ok)
         complain(&s, argv, &err);
-    /* A run that ended well stays one, whoever does not listen. */
+    /* A run that succeeded has succeeded, even if this could not be printed. */
     if (fflush(stdout) != 0 || ferror(stdout)) {
         if (ok && !s.run.begun)
             err_set(&err, ERR_FAILED, "cannot write to standard output");

@@ -1,3 +1,5 @@
+/* cmd_backups.c -- 'crelease backups': running, stopped and upcoming backups, also for status; and with
+ * --wait or --hold, keeping backups and migrations apart. */
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "edge/child.h"
@@ -83,14 +85,14 @@ void backups_put_json(struct json *at, const struct backups *b)
     arena_free(&scratch);
 }
 
-/* What the words that are ours alone mean; NULL for the names of programs. */
+/* Explains the kinds that are not names of programs; NULL for those that are. */
 static const char *kind_about(const char *kind)
 {
     static const char *const abouts[][2] = {
-        {"dump-like", "not called pg_dump, but it holds locks on most tables, as a dump does"},
+        {"dump-like", "not named pg_dump, but it holds locks on most tables as a dump does"},
         {"copy", "a COPY of single tables"},
-        {"hold", "a command that runs under 'crelease backups --hold'"},
-        {"migration", "a migration that crelease runs"},
+        {"hold", "a command run by 'crelease backups --hold'"},
+        {"migration", "a migration of another crelease run"},
     };
 
     for (size_t i = 0; i < sizeof abouts / sizeof *abouts; i++)
@@ -108,20 +110,20 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
         return;
     }
     if (!b->n)
-        printf("%s: no backup is running that would hold up a migration\n", host);
+        printf("%s: no backup is running that would block a migration\n", host);
     for (size_t i = 0; i < b->n; i++) {
         const struct backup *one = &b->v[i];
         bool lock = strcmp(one->kind, "hold") == 0 || strcmp(one->kind, "migration") == 0;
         printf("%s: %s of %s by %s%s%s, pid %ld, %s%s\n", host, text_shown(a, one->kind),
                text_shown(a, one->database), text_shown(a, one->user), lock ? " as " : "",
                lock ? text_shown(a, one->application) : "", one->pid,
-               one->running_s < 0 ? "since when may not be seen"
+               one->running_s < 0 ? "start time unknown"
                                   : arena_printf(a, "for %s", text_span(a, one->running_s * 1000)),
                one->blocks_migrations
                    ? arena_printf(a, "; %s would wait for it", backup_waiter(one))
-                   : "; does not hold up a migration");
+                   : "; does not block a migration");
         if (one->partial)
-            printf("%*s  holds %ld of %ld tables\n", (int)strlen(host), "", one->locked,
+            printf("%*s  holds locks on %ld of %ld tables\n", (int)strlen(host), "", one->locked,
                    one->tables);
         if (kind_about(one->kind))
             printf("%*s  %s\n", (int)strlen(host), "", kind_about(one->kind));
@@ -136,7 +138,7 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
 
 static const char *blocks_word(enum blocks blocks)
 {
-    return blocks == BLOCKS_NO ? "; does not hold up a migration" : "";
+    return blocks == BLOCKS_NO ? "; does not block a migration" : "";
 }
 
 void next_backups_put_json(struct json *at, const struct schedule *next)
@@ -168,7 +170,7 @@ void next_backups_print(struct session *s, const char *host, const struct schedu
     size_t indent = strlen(host) + 2;
 
     if (next->why) {
-        printf("%s: could not look up when the next backup starts: %s\n", host, next->why);
+        printf("%s: could not read when the next backup starts: %s\n", host, next->why);
         return;
     }
     if (!next->n)
@@ -185,7 +187,7 @@ void next_backups_print(struct session *s, const char *host, const struct schedu
         printf("%*snote: %s\n", (int)indent, "", text_shown(a, next->notes.v[i]));
 }
 
-/* There is no run, and what is told has no stage. */
+/* There is no run here, so events have no stage. */
 static const struct step no_step = {.name = NULL};
 
 static bool wait_for_backups(struct session *s, size_t host, struct err *err)
@@ -199,9 +201,10 @@ static bool wait_for_backups(struct session *s, size_t host, struct err *err)
     }
     s->run.guard->behind_backup_ms = waited;
     return session_end(s,
-                       waited ? arena_printf(s->arena, "no backup is in the way any more, after %s",
+                       waited ? arena_printf(s->arena,
+                                             "no backup blocks a migration any more, waited %s",
                                              text_span(s->arena, waited))
-                              : "no backup is in the way",
+                              : "no backup blocks a migration",
                        err);
 }
 
@@ -220,10 +223,9 @@ static void keep_holding(void *arg)
     if (!h->held || !fleet_hold_is_lost(s->fleet, h->host))
         return;
     h->held = false;
-    run_warn(
-        &s->run, s->recipe->hosts[h->host].name,
-        "the session that held the lock is gone: from now on a migration may begin while '%s' runs",
-        text_shown(s->arena, s->options.rest.v[0]));
+    run_warn(&s->run, s->recipe->hosts[h->host].name,
+             "the session that held the lock was lost; a migration may start while '%s' is running",
+             text_shown(s->arena, s->options.rest.v[0]));
 }
 
 static bool hold(struct session *s, size_t host, struct err *err)
@@ -253,20 +255,20 @@ static bool options_fit(struct session *s, struct err *err)
     const char *env = s->recipe->environment;
 
     if (o->wait && o->hold)
-        return err_set(err, ERR_USAGE, "--wait and --hold: one of them");
+        return err_set(err, ERR_USAGE, "--wait and --hold exclude each other");
     if (o->hold && !o->rest.n)
-        return err_set(err, ERR_USAGE, "nothing to run: crelease backups %s --hold -- COMMAND",
+        return err_set(err, ERR_USAGE, "no command given; usage: crelease backups %s --hold -- CMD",
                        env);
     if (!o->hold && o->rest.n)
+        return err_set(err, ERR_USAGE,
+                       "'%s' after -- needs --hold; usage: crelease backups %s --hold -- CMD",
+                       text_shown(s->arena, o->rest.v[0]), env);
+    if (o->hold && o->json)
         return err_set(
             err, ERR_USAGE,
-            "'%s' behind -- is run only with --hold: crelease backups %s --hold -- COMMAND",
-            text_shown(s->arena, o->rest.v[0]), env);
-    if (o->hold && o->json)
-        return err_set(err, ERR_USAGE,
-                       "--hold leaves standard output to the command and takes no --json");
+            "--hold and --json exclude each other: standard output belongs to the command");
     if (!o->wait && !o->hold && o->wait_limit_ms >= 0)
-        return err_set(err, ERR_USAGE, "--wait-limit is for --wait or --hold");
+        return err_set(err, ERR_USAGE, "--wait-limit needs --wait or --hold");
     return true;
 }
 

@@ -1,3 +1,5 @@
+/* cmd_check.c -- 'crelease check': would a deploy work?  One line for each thing that was looked at;
+ * changes nothing. */
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "core/survey.h"
@@ -11,6 +13,12 @@ struct report {
     size_t bad;
     enum err_code worst;
 };
+
+/* "rights" is part of the JSON interface. */
+static const char *shown_name(const char *what)
+{
+    return strcmp(what, "rights") == 0 ? "permissions" : what;
+}
 
 static void put_line(struct report *rep, const char *mark, const char *host, const char *what,
                      const char *detail)
@@ -27,7 +35,7 @@ static void put_line(struct report *rep, const char *mark, const char *host, con
         json_put_bool(o, "ok", ok);
         json_put_text(o, "detail", detail);
     } else if (!rep->s->options.quiet) {
-        printf("  %-4s %-16s %-14s %s\n", mark, host ? host : "", what,
+        printf("  %-4s %-16s %-14s %s\n", mark, host ? host : "", shown_name(what),
                detail ? text_shown(a, detail) : "");
     }
 }
@@ -56,8 +64,8 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
          site->no_tools.n ? arena_printf(a, "missing: %s", strs_joined(a, &site->no_tools, ", "))
                           : NULL);
     line(rep, name, "rights", site->writable,
-         arena_printf(a, "%s %s %s", site->user ? site->user : "the user",
-                      site->writable ? "may write in" : "may not write in",
+         arena_printf(a, "%s %s %s", site->user ? site->user : "the login user",
+                      site->writable ? "can write to" : "cannot write to",
                       site->writable_at ? site->writable_at : host->deploy_to));
     if (site->path_lacks)
         line(rep, name, "path", false, fit_path(s, site));
@@ -69,8 +77,8 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
         line(rep, name, "disk", enough, room);
     line(rep, name, "current",
          site->current_kind != CURRENT_FOLDER && site->current_kind != CURRENT_DANGLING,
-         site->current_kind == CURRENT_FOLDER ? "is a folder and not a link: move it away by hand"
-         : site->current_kind == CURRENT_DANGLING ? "points to a release that is gone"
+         site->current_kind == CURRENT_FOLDER     ? "is a folder, not a link; move it away by hand"
+         : site->current_kind == CURRENT_DANGLING ? "points to a release that does not exist"
          : site->live                             ? site->live
                                                   : "nothing is live yet");
     struct strs links = fit_links(s, h, site);
@@ -79,16 +87,16 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
     if (s->recipe->linked_files.n && !links.n)
         line(rep, name, "linked files", true,
              site->unreadable.n
-                 ? arena_printf(a, "%s cannot read %s", site->user ? site->user : "the user",
+                 ? arena_printf(a, "%s cannot read %s", site->user ? site->user : "the login user",
                                 strs_joined(a, &site->unreadable, ", "))
                  : NULL);
-    if (site->trash) /* no reason not to deploy */
+    if (site->trash) /* does not keep anyone from deploying */
         line(rep, name, "trash", true,
-             arena_printf(a, "%s of removed releases are not deleted: %s",
+             arena_printf(a, "%s of removed releases could not be deleted: %s",
                           text_size(a, (unsigned long long)site->trash_kb * 1024), site->trash));
     if (site->lock.held)
         line(rep, name, "lock", false,
-             arena_printf(a, "run %s by %s is %s", site->lock.run,
+             arena_printf(a, "run %s (%s) is %s", site->lock.run,
                           site->lock.by ? site->lock.by : "somebody",
                           site->lock.alive ? "alive" : "unfinished"));
 }
@@ -115,7 +123,7 @@ static void check_database(struct report *rep, const struct survey *sv)
                           backup_waiter(first)));
 }
 
-/* No reason not to deploy, but one to know. */
+/* A note: a deploy would work. */
 static void check_next_backup(struct report *rep, const struct survey *sv)
 {
     struct session *s = rep->s;
@@ -132,7 +140,7 @@ static void check_next_backup(struct report *rep, const struct survey *sv)
              warning ? warning : foresee_text(&s->run, &next, &next.v[0]));
 }
 
-/* No reason not to deploy either. */
+/* Notes about the revision, which do not keep anyone from deploying. */
 static void check_revision(struct report *rep, const struct revision *rev)
 {
     struct session *s = rep->s;
@@ -186,11 +194,12 @@ bool cmd_check(struct session *s, struct err *err)
         session_answer(s, o);
         json_close(o);
     } else if (!s->options.quiet && !rep.bad) {
-        printf("\nall is well: '%s' shows what a deploy would do\n",
+        printf("\nno problems found; '%s' shows what a deploy would do\n",
                run_hint(&s->run, "plan", NULL));
     }
     if (rep.bad && run_is_stopped(&s->run, "while checking", err))
         return false;
-    return rep.bad == 0 || err_set(err, rep.worst, "%s of %s not as a deploy needs it",
-                                   text_count(s->arena, rep.bad, "thing"), s->recipe->environment);
+    return rep.bad == 0 ||
+           err_set(err, rep.worst, "%s found on %s", text_count(s->arena, rep.bad, "problem"),
+                   s->recipe->environment);
 }

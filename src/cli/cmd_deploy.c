@@ -4,7 +4,7 @@
 #include "core/survey.h"
 #include "edge/clock.h"
 
-/* A deploy made it, or it is live.  Other folders of such names were made by hand. */
+/* Made by a deploy, or live.  Other folders with such names were made by hand. */
 static bool is_known(const struct site *site, const struct release *rel)
 {
     return rel->finished || rel->manifest || (site->live && strcmp(site->live, rel->name) == 0);
@@ -18,8 +18,8 @@ static bool is_taken(const struct session *s, const struct survey *sv, const cha
     return false;
 }
 
-/* Newer than every release that was deployed, whatever this machine's clock says.  A folder that
- * was made by hand does not count, or one of the year 9999 would leave no name for any release. */
+/* Newer than every deployed release, even if the clock of this machine is slow.  Folders made by
+ * hand do not count, or one named like the year 9999 would leave no name for a release. */
 static bool new_release_name(struct session *s, const struct survey *sv, const char **ret,
                              struct err *err)
 {
@@ -39,11 +39,13 @@ static bool new_release_name(struct session *s, const struct survey *sv, const c
         *ret = clock_release_name(s->arena, ++t);
     if (clock_release_time(*ret) >= 0)
         return true;
-    return *newest ? err_set(err, ERR_FAILED,
-                             "no release can be newer than '%s': go back to an older one with"
-                             " 'rollback --to', then remove it",
-                             newest)
-                   : err_set(err, ERR_FAILED, "the clock of this machine is wrong");
+    return *newest
+               ? err_set(
+                     err, ERR_FAILED,
+                     "no name is left for a release newer than '%s'; return to an older one with"
+                     " 'rollback --to', then remove that folder",
+                     newest)
+               : err_set(err, ERR_FAILED, "the clock of this machine is wrong");
 }
 
 static bool is_live_everywhere(const struct session *s, const struct survey *sv, const char *sha)
@@ -63,7 +65,7 @@ static bool migration_has_its_host(struct session *s, struct err *err)
         return true;
     return err_set(
         err, ERR_USAGE,
-        "the host with role db is not among --hosts or --roles: add it, or say --no-migrate");
+        "--hosts or --roles leaves out the host with role db; add it, or use --no-migrate");
 }
 
 static bool what_of_deploy(struct session *s, const struct revision *rev, const struct survey *sv,
@@ -117,7 +119,7 @@ static bool deploy(struct session *s, struct err *err)
         return false;
     session_note_ref(s, &rev);
     if (!s->options.force && is_live_everywhere(s, &sv, rev.sha)) {
-        /* What was meant may be in a commit that is not here, or not made. */
+        /* The commit that was meant may not be in this repository, or not be committed yet. */
         if (session_streams(s) || !s->options.json)
             tell_notes(s);
         return session_end(s,

@@ -1,5 +1,5 @@
-/* cmd_exec.c -- a command of the moment, and the tasks of the recipe; both end with their
- * connection. */
+/* cmd_exec.c -- 'crelease exec', a command given on the command line, and 'crelease run', a task of the
+ * recipe.  Unlike the jobs of a deploy they end with their connection. */
 #include "cli/cmd.h"
 
 #include "base/embed.h"
@@ -12,7 +12,7 @@
 
 EMBED(script_exec, "host/exec.sh");
 
-/* One host's output, shown line by line with the host in front. */
+/* The output of one host, shown line by line with the host in front. */
 struct stream {
     struct session *s;
     const char *host;
@@ -37,7 +37,7 @@ static void flush_line(struct stream *st)
     buf_clear(&st->line);
 }
 
-/* A line that is too long is shown in parts; the end of one may be the beginning of a secret. */
+/* Shows a long line in parts, and holds back the end of each, which may be the start of a secret. */
 static void flush_part(struct stream *st)
 {
     const char *text = run_redact(&st->s->run, st->line.text);
@@ -182,9 +182,9 @@ bool cmd_exec(struct session *s, struct err *err)
     size_t *hosts = arena_array(s->arena, n, sizeof *hosts);
 
     if (!s->options.rest.n)
-        return err_set(err, ERR_USAGE, "nothing to run: crelease exec %s -- COMMAND",
+        return err_set(err, ERR_USAGE, "no command given; usage: crelease exec %s -- CMD",
                        s->recipe->environment);
-    /* One word is a line for the host's shell; of several each stays what it is. */
+    /* One word is a command line for the host's shell; several are quoted for it. */
     if (s->options.rest.n == 1)
         command = s->options.rest.v[0];
     else
@@ -212,7 +212,8 @@ bool cmd_run(struct session *s, struct err *err)
     if (!job) {
         const char *near = name ? text_nearest(name, names) : NULL;
         if (!name)
-            return err_set(err, ERR_USAGE, "which task? The recipe has: %s", *list ? list : "none");
+            return err_set(err, ERR_USAGE, "no task given; the recipe has: %s",
+                           *list ? list : "none");
         return err_set(err, ERR_USAGE, "the recipe has no task '%s'%s%s%s",
                        text_shown(s->arena, name),
                        near    ? "; did you mean '"

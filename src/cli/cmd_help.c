@@ -1,3 +1,5 @@
+/* cmd_help.c -- 'crelease help': commands and options, keys of the recipe, exit statuses; all from the
+ * tables that the program itself uses. */
 #include "cli/cmd.h"
 
 #include "base/text.h"
@@ -6,13 +8,13 @@
 
 static void print_usage(struct arena *a)
 {
-    printf("crelease brings revisions of a Git repository live on hosts, and can be resumed after "
-           "any failure.\n\n"
+    printf("crelease deploys revisions of a Git repository to hosts.  A run that failed or was "
+           "interrupted can be resumed.\n\n"
            "  crelease COMMAND [ENV] [OPTIONS]\n\n");
     for (const struct command *c = commands; c->name; c++)
         printf("  %-10s %-12s %s\n", c->name, c->args, c->about);
     printf("\nOptions of every command:\n%s", options_help(a, OPT_ALL, true));
-    printf("\n'crelease help COMMAND' has the options of a command, 'crelease help recipe' the "
+    printf("\n'crelease help COMMAND' shows the options of a command, 'crelease help recipe' the "
            "keys of a recipe,\n"
            "'crelease help exit' the exit statuses.\n");
 }
@@ -29,7 +31,7 @@ static void print_command(struct arena *a, const struct command *c)
 
 static void print_exit(void)
 {
-    printf("What crelease ends with:\n\n");
+    printf("Exit statuses:\n\n");
     for (enum err_code c = ERR_NONE; c < ERR_CODES; c++)
         printf("  %3d  %-12s %s\n", err_status(c), err_word(c), err_meaning(c));
 }
@@ -41,7 +43,7 @@ static void put_command(struct json *o, const struct command *c)
     json_put_text(o, "about", c->about);
 }
 
-/* For programs: all commands, one of them, the exit statuses, or a key of the recipe. */
+/* --json: all commands, one of them, the exit statuses, or a key of the recipe. */
 static bool print_json(struct session *s, const char *topic, const char *text)
 {
     struct json *o = json_open_object();
@@ -101,9 +103,8 @@ bool cmd_help(struct session *s, struct err *err)
             near = command_nearest(s->arena, topic);
         if (!near)
             near = recipe_nearest_key(s->arena, topic);
-        return err_set(err, ERR_USAGE, "there is no help on '%s'%s%s%s",
-                       text_shown(s->arena, topic), near ? "; did you mean '" : "",
-                       near ? near : "", near ? "'?" : "");
+        return err_set(err, ERR_USAGE, "no help on '%s'%s%s%s", text_shown(s->arena, topic),
+                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
     return true;
 }

@@ -1,3 +1,5 @@
+/* cmd_history.c -- 'crelease history': past runs, from crelease's own history on the hosts and from
+ * Capistrano's revisions.log. */
 #include "base/embed.h"
 #include "base/number.h"
 #include "base/quote.h"
@@ -8,7 +10,7 @@
 
 EMBED(script_history, "host/history.sh");
 
-/* One past run.  Times are 0 when they are not known (a line of Capistrano's). */
+/* A past run.  Times are 0 if unknown, as in a line of Capistrano's. */
 struct past {
     const char *run;
     const char *command;
@@ -19,7 +21,7 @@ struct past {
     const char *outcome;
     long long since;
     long long ended;
-    size_t order; /* as it was read: later is newer */
+    size_t order; /* in which it was read: later is newer */
 };
 
 struct pasts {
@@ -28,7 +30,7 @@ struct pasts {
     size_t room;
 };
 
-enum { LINES_MAX = 1000 }; /* of each of a host's two files, the newest */
+enum { LINES_MAX = 1000 }; /* of each of the two files of a host, the newest */
 
 static const char *word(struct arena *a, const char **s)
 {
@@ -45,7 +47,7 @@ static const char *known(const char *s)
     return strcmp(s, "-") == 0 || !*s ? NULL : s;
 }
 
-/* A line that no crelease writes is passed over: history is a text file, and people edit it. */
+/* Skips a line that crelease cannot have written: history is a text file, which people may edit. */
 static bool own_line(struct arena *a, const char *line, struct past *ret)
 {
     struct past p = {0};
@@ -66,8 +68,8 @@ static bool own_line(struct arena *a, const char *line, struct past *ret)
     return true;
 }
 
-/* "Branch main (at 3f2a...) deployed as release 2026... by ann"; anything else is passed over.  A
- * branch may have " (at " in its name: the last one counts. */
+/* "Branch main (at 3f2a...) deployed as release 2026... by ann"; anything else is skipped.
+ * Since a branch may have " (at " in its name, the last one counts. */
 static bool capistrano_line(struct arena *a, const char *line, struct past *ret)
 {
     static const char begin[] = "Branch ";
@@ -99,8 +101,8 @@ static bool capistrano_line(struct arena *a, const char *line, struct past *ret)
     return true;
 }
 
-/* Runs of one id together, lines of Capistrano's with the deploys of their release, and of each
- * group the one that was read first in front. */
+/* Sorts lines of the same run together, and lines of Capistrano's by release; within a group in the
+ * order in which they were read. */
 static int by_identity(const void *x, const void *y)
 {
     const struct past *p = x;
@@ -117,7 +119,7 @@ static int by_release(const void *x, const void *y)
     return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-/* Every host tells of the same runs, and both files do. */
+/* Keeps one line for each run: every host has it, and mostly both files. */
 static void drop_doubles(struct arena *a, struct pasts *all)
 {
     const char **deployed = arena_array(a, all->n + 1, sizeof *deployed);
@@ -157,7 +159,7 @@ static int by_time(const void *x, const void *y)
     return p->order < q->order ? 1 : p->order > q->order ? -1 : 0;
 }
 
-/* Room doubles: how many lines there are is up to the host. */
+/* Room doubles, since the host decides how many lines there are. */
 static void add(struct arena *a, struct pasts *all, struct past p)
 {
     if (all->n == all->room) {
@@ -171,7 +173,7 @@ static void add(struct arena *a, struct pasts *all, struct past p)
     all->v[all->n++] = p;
 }
 
-/* False when the host told of more runs than it was asked for. */
+/* False if the host sent more runs than it was asked for. */
 static bool collect(struct arena *a, const char *answer, struct pasts *all)
 {
     size_t runs = 0;
@@ -241,7 +243,7 @@ static void print_all(struct session *s, const struct pasts *all)
     for (size_t i = 0; !s->options.quiet && i < n; i++)
         print_one(s, &all->v[i]);
     if (!n && !s->options.quiet)
-        printf("no run has ended on %s yet\n", s->recipe->environment);
+        printf("no past runs on %s\n", s->recipe->environment);
 }
 
 static void history_values(struct run *r, const struct step *step, size_t host, struct buf *b)
@@ -272,7 +274,7 @@ bool cmd_history(struct session *s, struct err *err)
     for (size_t h = 0; h < n; h++) {
         if (replies[h].kind == REPLY_EXIT && !collect(s->arena, replies[h].out, &all))
             run_warn(&s->run, s->recipe->hosts[h].name,
-                     "it answered with more than %d runs; the rest of its history was not read",
+                     "the host sent more than %d runs; the rest of its history was ignored",
                      LINES_MAX);
         if (!survey_goes_on(&s->run, err))
             return false;

@@ -12,7 +12,7 @@
 
 enum { RECIPE_TEXT_MAX = 64 * 1024, PROBE_BYTES_MAX = 64 * 1024 };
 
-/* What the recipe says of an application of that kind.  Lines of what no preset has. */
+/* What the recipe gets for a kind of application: a preset, and lines for what that lacks. */
 struct framework {
     const char *name;    /* for people */
     const char *extends; /* a built-in recipe; NULL: there is none */
@@ -26,7 +26,7 @@ static bool is_there(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* Whether a file of the folder has the text in its first bytes; never waits for a pipe. */
+/* Whether the file has the text in its first bytes.  Does not block if it is a pipe. */
 static bool file_has(const char *path, const char *text)
 {
     char *bytes = xcalloc(1, PROBE_BYTES_MAX + 1);
@@ -87,7 +87,7 @@ static bool is_static(void)
     return is_there("index.html");
 }
 
-/* The first that fits: a Rails or Laravel application has a package.json as well. */
+/* In this order, since a Rails or Laravel application has a package.json, too. */
 static const struct framework *framework_find(void)
 {
     static const struct {
@@ -120,8 +120,8 @@ static const struct framework *framework_find(void)
     return NULL;
 }
 
-/* Files that are usually kept out of the repository and that this application seems to need.  A
- * list in the recipe takes the place of the preset's, so that it repeats what that has. */
+/* Files that the application seems to need and that are usually kept out of the repository.  The list
+ * replaces that of the preset, so it repeats what that has. */
 static const char *linked_files(const struct framework *f)
 {
     const char *extends = f && f->extends ? f->extends : "";
@@ -134,7 +134,7 @@ static const char *linked_files(const struct framework *f)
     return f ? "" : "# linked_files: [config/settings.yml]\n# linked_dirs: [log]\n";
 }
 
-/* The folder's name as the name of an application, which has no blanks and the like. */
+/* The name of the folder, with what an application's name cannot have replaced. */
 static const char *application_name(struct arena *a)
 {
     char dir[PATH_MAX];
@@ -158,7 +158,7 @@ static const char *application_name(struct arena *a)
 
 /* ---- the recipe ---- */
 
-/* In quotes where YAML or ${NAME} would make something else of it. */
+/* Quoted if YAML or ${NAME} would change it. */
 static const char *yaml_text(struct arena *a, const char *s)
 {
     static const char plain[] =
@@ -197,7 +197,7 @@ static const char *recipe_text(struct arena *a, const char *application, const s
     const char *ref = check_ref(a, &branch) ? "main" : branch;
 
     buf_puts(&b, "# A recipe for crelease.  'crelease help recipe' lists every key, and\n"
-                 "# 'crelease help KEY' says more about one.\n");
+                 "# 'crelease help KEY' shows more about a key.\n");
     write_line(&b, "application", yaml_text(a, application), "the name of what is deployed");
     if (f && f->extends)
         write_line(&b, "extends", f->extends, arena_printf(a, "the defaults for %s", f->name));
@@ -209,20 +209,20 @@ static const char *recipe_text(struct arena *a, const char *application, const s
     write_line(&b, "deploy_to", yaml_text(a, arena_printf(a, "/var/www/%s", application)),
                "the site's folder on the hosts");
     buf_printf(&b, "keep_releases: 5\n%s%s", linked_files(f), f ? f->lines : "# build: [make]\n");
-    buf_printf(&b,
-               "\n"
-               "# Uncomment this to keep migrations clear of backups, with the database's name.\n"
-               "# database: {adapter: %s, name: %s_production}\n"
-               "# backup: {policy: wait, wait_limit: 6h}\n"
-               "\n"
-               "environments:\n"
-               "  production:\n"
-               "    hosts:\n"
-               "      - deploy@app1.example.com   # replace this with your own host\n",
-               file_has("config/database.yml", "mysql") || file_has("Gemfile", "mysql2")
-                   ? "mysql"
-                   : "postgresql",
-               application);
+    buf_printf(
+        &b,
+        "\n"
+        "# Uncomment this, with the name of your database, to let migrations wait for backups.\n"
+        "# database: {adapter: %s, name: %s_production}\n"
+        "# backup: {policy: wait, wait_limit: 6h}\n"
+        "\n"
+        "environments:\n"
+        "  production:\n"
+        "    hosts:\n"
+        "      - deploy@app1.example.com   # replace this with your own host\n",
+        file_has("config/database.yml", "mysql") || file_has("Gemfile", "mysql2") ? "mysql"
+                                                                                  : "postgresql",
+        application);
     const char *text = arena_strndup(a, b.text, b.len);
     buf_free(&b);
     return text;
@@ -243,7 +243,7 @@ static bool write_new(const char *path, const char *text, struct err *err)
 
     if (fd < 0)
         return cannot_write(path, err);
-    errno = ENOSPC; /* when only a part is written there is no error yet, and no room */
+    errno = ENOSPC; /* a short write sets no errno, and means that the disk is full */
     bool ok = write(fd, text, len) == (ssize_t)len;
     ok = close(fd) == 0 && ok;
     if (!ok) {
@@ -253,14 +253,15 @@ static bool write_new(const char *path, const char *text, struct err *err)
     return ok;
 }
 
-/* Beside it first, so that a full disk does not take the old recipe along. */
+/* Writes a new file first, so that the old recipe survives a full disk. */
 static bool overwrite(struct arena *a, const char *path, const char *text, struct err *err)
 {
     struct stat st;
     const char *fresh = arena_printf(a, "%s.%ld.new", path, (long)getpid());
 
     if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
-        return err_set(err, ERR_USAGE, "'%s' is not a file, so --force does not overwrite it",
+        return err_set(err, ERR_USAGE,
+                       "'%s' is not a regular file, so --force does not overwrite it",
                        text_shown(a, path));
     if (!write_new(fresh, text, err))
         return false;
@@ -271,7 +272,7 @@ static bool overwrite(struct arena *a, const char *path, const char *text, struc
     return false;
 }
 
-/* A recipe that is there, or the one that a second would be found in front of; NULL: none. */
+/* An existing recipe: at that path, or one that a crelease.yml would hide; NULL: none. */
 static const char *recipe_in_place(const char *path, bool is_given)
 {
     struct stat st;
@@ -284,7 +285,9 @@ static const char *recipe_in_place(const char *path, bool is_given)
 static void tell(struct session *s, const char *path, bool overwritten, const struct framework *f)
 {
     const char *shown = text_shown(s->arena, path);
+    struct called called = s->options.called;
 
+    called.environment = "production";
     if (s->options.json) {
         struct json *o = json_open_object();
         json_put_text(o, "recipe", path);
@@ -295,8 +298,7 @@ static void tell(struct session *s, const char *path, bool overwritten, const st
         s->answered = true;
     } else if (!s->options.quiet) {
         printf("%s '%s'%s%s; edit it, then run '%s'\n", overwritten ? "overwrote" : "wrote", shown,
-               f ? " for " : "", f ? f->name : "",
-               hint(s->arena, &s->options.called, "check", "production", NULL));
+               f ? " for " : "", f ? f->name : "", hint(s->arena, &called, "check", NULL));
     }
 }
 
@@ -308,9 +310,8 @@ bool cmd_init(struct session *s, struct err *err)
     struct repo_about repo;
 
     if (there && !s->options.force)
-        return err_set(err, ERR_USAGE, "'%s' is there already and was not touched; '%s' %s",
-                       text_shown(s->arena, there),
-                       hint(s->arena, &s->options.called, "init", NULL, "--force"),
+        return err_set(err, ERR_USAGE, "'%s' already exists; '%s' %s", text_shown(s->arena, there),
+                       hint(s->arena, &s->options.called, "init", "--force"),
                        there == path ? "overwrites it"
                                      : "writes a 'crelease.yml' that is used instead");
     repo_about(s->arena, ".", &repo);

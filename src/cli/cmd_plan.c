@@ -1,3 +1,5 @@
+/* cmd_plan.c -- prints a plan, for 'crelease plan' and --dry-run: each step with its hosts, and what is
+ * known of backups that the migration would wait for.  cmd_deploy.c and the others make the plan. */
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "core/survey.h"
@@ -6,27 +8,34 @@
 #include "stages/backup/schedule.h"
 #include "stages/backup/upcoming.h"
 
+/* Whether migrate.paths are as the last migration left them, so that nothing is pending. */
+static bool is_unchanged(const struct session *s, const struct plan *p, const struct step *step,
+                         const struct survey *sv)
+{
+    const char *digest = p->what.migrate_digest;
+    const char *migrated = sv->sites[step->hosts[0]].migrated_digest;
+
+    return !s->run.force && *digest && migrated && strcmp(digest, migrated) == 0;
+}
+
+/* What stands in brackets behind a step; NULL: nothing. */
 static const char *note_of(struct session *s, const struct plan *p, const struct step *step,
                            const struct survey *sv)
 {
-    const char *digest = p->what.migrate_digest;
-    const struct site *site = &sv->sites[step->hosts[0]];
-
     if (!run_hosts_left(&s->run, step, NULL))
         return "done";
     if (step->stage->rolls && step->n_hosts > 1 && plan_rolling(s->arena, s->recipe))
         return plan_rolling(s->arena, s->recipe);
     if (step->stage->who != WHO_DB && step->stage->who != WHO_MIGRATE)
         return NULL;
-    if (!s->run.force && *digest && site->migrated_digest &&
-        strcmp(digest, site->migrated_digest) == 0)
+    if (is_unchanged(s, p, step, sv))
         return "nothing pending: unchanged since the last migration";
     return strcmp(step->stage->name, "migrate") == 0 && !step->stage->until
-               ? "if something is pending"
+               ? "if migrations are pending"
                : NULL;
 }
 
-/* The host on which the plan may migrate; -1: nowhere. */
+/* The host on which the plan may migrate; -1: there is none. */
 static long migrating_host(struct session *s, const struct plan *p, const struct survey *sv)
 {
     for (size_t i = 0; i < p->n_steps; i++) {
@@ -34,14 +43,13 @@ static long migrating_host(struct session *s, const struct plan *p, const struct
         if (step->stage->who != WHO_MIGRATE || step->stage->until || !step->jobs ||
             !run_hosts_left(&s->run, step, NULL))
             continue;
-        const char *note = note_of(s, p, step, sv);
-        return note && strncmp(note, "nothing", 7) == 0 ? -1 : (long)step->hosts[0];
+        return is_unchanged(s, p, step, sv) ? -1 : (long)step->hosts[0];
     }
     return -1;
 }
 
-/* What is to be said of the revision; backups that the plan's migration would meet, or probably
- * would. */
+/* What is known about the revision and the hosts, and about backups that the migration would wait
+ * for. */
 static struct strs warnings_of(struct session *s, const struct plan *p, const struct survey *sv)
 {
     struct strs list = {0};
@@ -133,7 +141,7 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
     printf("%s -> %s   %s   ", w->application, w->environment,
            text_count(s->arena, s->recipe->n_hosts, "host"));
     if (w->command == COMMAND_ROLLBACK)
-        printf("back to release %s\n\n", w->release);
+        printf("rollback to release %s\n\n", w->release);
     else
         printf("%.7s \"%s\" (%s)   as release %s\n\n", w->revision,
                text_shown(s->arena, w->subject), text_shown(s->arena, w->ref), w->release);

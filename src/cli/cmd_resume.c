@@ -36,7 +36,7 @@ static bool find_environment(struct session *s, const char **ret, struct err *er
         if (holder < 0)
             continue;
         if (*ret)
-            return err_set(err, ERR_USAGE, "both '%s' and '%s' have an unfinished run: say which",
+            return err_set(err, ERR_USAGE, "both '%s' and '%s' have an unfinished run; name one",
                            *ret, all.v[i]);
         *ret = all.v[i];
     }

@@ -36,7 +36,7 @@ static bool any_was_left(const struct session *s, const struct survey *sv)
     return false;
 }
 
-/* One that a rollback of this host alone could go back to. */
+/* Whether this host alone could be rolled back. */
 static bool has_one_before(const struct site *site)
 {
     for (size_t i = 0; site->live && i < site->n_releases; i++) {
@@ -48,8 +48,7 @@ static bool has_one_before(const struct site *site)
     return false;
 }
 
-/* Which hosts keep all of them from going back, and what rolls back the others; "" when none can.
- */
+/* Which hosts have no release to return to, and what rolls back the others; "" if none has one. */
 static const char *why_none_before(struct session *s, const struct survey *sv)
 {
     const char *without = "";
@@ -67,11 +66,10 @@ static const char *why_none_before(struct session *s, const struct survey *sv)
     if (!*with || n == 1)
         return "";
     if (!*without)
-        return " on every host: each has another; name it with --to, and the hosts with --hosts";
-    return arena_printf(
-        s->arena, " on %s: '%s' goes back on the other%s", without,
-        hint_on(s->arena, &s->options.called, "rollback", s->recipe->environment, with),
-        strchr(with, ',') ? "s" : "");
+        return " that all hosts have; name one with --to, and its hosts with --hosts";
+    return arena_printf(s->arena, " on %s; '%s' rolls back the other host%s", without,
+                        hint_on(s->arena, &s->options.called, "rollback", with),
+                        strchr(with, ',') ? "s" : "");
 }
 
 static bool choose_release(struct session *s, const struct survey *sv, const char **ret,
@@ -83,12 +81,12 @@ static bool choose_release(struct session *s, const struct survey *sv, const cha
         *ret = release_before(s, sv);
         const char *why = *ret ? "" : why_none_before(s, sv);
         if (!*ret)
-            return err_set(err, ERR_FAILED,
-                           "there is no finished release before the live one to go back to%s",
-                           *why                  ? why
-                           : any_was_left(s, sv) ? ", but such as were rolled back from: --to"
-                                                   " RELEASE goes to one of these"
-                                                 : "");
+            return err_set(
+                err, ERR_FAILED, "there is no finished release before the live one%s",
+                *why ? why
+                : any_was_left(s, sv)
+                    ? " that was not rolled back from; --to RELEASE returns to one that was"
+                    : "");
         return true;
     }
     if (clock_release_time(to) < 0)
@@ -98,7 +96,7 @@ static bool choose_release(struct session *s, const struct survey *sv, const cha
         const struct release *rel = site_release(&sv->sites[h], to);
         if (!rel || !rel->revision)
             return err_set(err, ERR_FAILED, "%s: release %s is %s", s->recipe->hosts[h].name, to,
-                           rel ? "not complete" : "not there");
+                           rel ? "incomplete" : "not there");
     }
     *ret = to;
     return true;
@@ -112,7 +110,7 @@ static bool is_release_live(const struct session *s, const struct survey *sv, co
     return true;
 }
 
-/* What the database was last migrated for is on the host that migrates. */
+/* The host that migrates knows what the database was last migrated for. */
 static void tell_database(struct session *s, const struct survey *sv, const char *to)
 {
     long db = recipe_primary(s->recipe, "db");
@@ -122,18 +120,18 @@ static void tell_database(struct session *s, const struct survey *sv, const char
     const struct site *site = &sv->sites[db];
     if (!site->migrated_release)
         run_warn(&s->run, NULL,
-                 "the database is not turned back: its migrations stay, "
-                 "and it may be ahead of the code of %s",
+                 "migrations are not rolled back: the database may be ahead of the code of release"
+                 " %s",
                  to);
     else if (strcmp(site->migrated_release, to) > 0)
         run_warn(&s->run, NULL,
-                 "the database is not turned back: it was last migrated for release %s%s%.7s,"
-                 " which is newer than %s, and stays ahead of its code",
+                 "migrations are not rolled back: the database was last migrated for release"
+                 " %s%s%.7s, which is newer than %s",
                  site->migrated_release, site->migrated_revision ? ", " : "",
                  site->migrated_revision ? text_shown(s->arena, site->migrated_revision) : "", to);
 }
 
-/* Only the hosts know it: what they do not say alike is not known. */
+/* Only the hosts know it.  If they disagree, it is unknown. */
 static const char *revision_of(struct session *s, const struct survey *sv, const char *release)
 {
     const char *revision = NULL;
@@ -144,7 +142,7 @@ static const char *revision_of(struct session *s, const struct survey *sv, const
             return "";
         if (revision && strcmp(revision, rel->revision) != 0) {
             run_warn(&s->run, NULL,
-                     "the hosts do not agree on the revision of release %s: %s has %.7s, %s has"
+                     "the hosts have different revisions of release %s: %s has %.7s, %s has"
                      " %.7s",
                      release, s->recipe->hosts[0].name, revision, s->recipe->hosts[h].name,
                      rel->revision);

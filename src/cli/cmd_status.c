@@ -1,3 +1,5 @@
+/* cmd_status.c -- 'crelease status': what is live on each host, the unfinished run, backups, pending
+ * migrations, and with --verify whether the live release is still as it was deployed. */
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "core/engine.h"
@@ -12,7 +14,7 @@
 #include "stages/migrate/migrate.h"
 #include "stages/migrate/pending.h"
 
-/* What the database's host told of backups. */
+/* What the host of the database reports about backups and migrations. */
 struct told {
     struct backups running;
     struct schedule next;
@@ -21,7 +23,7 @@ struct told {
     long pending;
 };
 
-/* The unfinished run as one may know it from outside. */
+/* The unfinished run, as its lock and marks on the hosts show it. */
 struct unfinished {
     bool there;
     struct what what;
@@ -29,7 +31,7 @@ struct unfinished {
     const char *stage;
     const char *error;
     const char *by;
-    const char *differs; /* in what the hosts do not agree; NULL: they do */
+    const char *differs; /* how the plans on two hosts differ; NULL: they do not */
 };
 
 static bool look_at_run(struct session *s, const struct survey *sv, struct unfinished *u,
@@ -39,7 +41,7 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
     long holder;
     const char *word = NULL;
 
-    /* Of two runs one is told here, the other at its host. */
+    /* Of two runs one is shown here, the other beside its host. */
     bool one = holder_find(s, sv, &holder, &several);
     (void)one;
     if (holder < 0)
@@ -80,8 +82,8 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
     return true;
 }
 
-/* What migrations are pending for the release that an unfinished run brings, once it is there, else
- * for the live one; -1 when it cannot be known. */
+/* How many migrations are pending: for the release of the unfinished run once it is there, else for
+ * the live one; -1: unknown. */
 static long pending_now(struct session *s, const struct survey *sv, const struct unfinished *u,
                         size_t host)
 {
@@ -137,19 +139,19 @@ static void put_hosts(struct session *s, struct json *o, const struct survey *sv
     }
 }
 
-/* A lock that is not of the run that is told below, and a host that is not of that run. */
+/* A lock of another run than the one shown below, and a host that is not part of that run. */
 static void print_lock(struct session *s, const struct site *site, const struct unfinished *u,
                        const char *name)
 {
     if (site->lock.held && strcmp(site->lock.run, u->what.run) != 0)
-        printf("  %-16s held by run %s of %s, which is another one and %s: '%s'\n", "",
-               site->lock.run, text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
+        printf("  %-16s locked by another run, %s (%s), which is %s: '%s'\n", "", site->lock.run,
+               text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
                site->lock.alive ? "alive" : "unfinished",
-               hint_on(s->arena, &s->options.called, "resume", s->recipe->environment, name));
+               hint_on(s->arena, &s->options.called, "resume", name));
     else if (site->lock.held && u->what.hosts.n && !strs_has(&u->what.hosts, name))
-        printf("  %-16s held by run %s, in which it has no part\n", "", site->lock.run);
+        printf("  %-16s locked by run %s, which does not include it\n", "", site->lock.run);
     else if (!site->lock.held && u->there && u->what.hosts.n && !strs_has(&u->what.hosts, name))
-        printf("  %-16s has no part in run %s\n", "", u->what.run);
+        printf("  %-16s not part of run %s\n", "", u->what.run);
 }
 
 static void put_run(struct session *s, struct json *o, const struct unfinished *u)
@@ -176,7 +178,7 @@ static void print_host(struct session *s, const struct survey *sv, const struct 
     const char *name = s->recipe->hosts[h].name;
 
     if (!sv->reached[h]) {
-        printf("  %-16s could not be seen: %s\n", name, sv->why[h]);
+        printf("  %-16s could not be checked: %s\n", name, sv->why[h]);
         return;
     }
     switch (site->current_kind) {
@@ -184,16 +186,17 @@ static void print_host(struct session *s, const struct survey *sv, const struct 
         printf("  %-16s nothing is live yet", name);
         break;
     case CURRENT_FOLDER:
-        printf("  %-16s current is a folder and not a link", name);
+        printf("  %-16s current is a folder, not a link", name);
         break;
     case CURRENT_DANGLING:
-        printf("  %-16s current points nowhere: %s", name, text_shown(s->arena, site->current));
+        printf("  %-16s current is a broken link to %s", name, text_shown(s->arena, site->current));
         break;
     case CURRENT_LINK:
-        printf("  %-16s %s  %.7s", name,
+        printf("  %-16s %s  %s", name,
                site->live ? site->live : text_shown(s->arena, site->current),
-               site->live_revision ? text_shown(s->arena, site->live_revision)
-                                   : "(revision not known)");
+               site->live_revision
+                   ? arena_printf(s->arena, "%.7s", text_shown(s->arena, site->live_revision))
+                   : "revision unknown");
         break;
     }
     printf("   %s kept\n", text_count(s->arena, site->n_releases, "release"));
@@ -201,7 +204,7 @@ static void print_host(struct session *s, const struct survey *sv, const struct 
         printf("  %-16s an interrupted Capistrano left %s (the next deploy removes it)\n", "",
                text_shown(s->arena, site->leftover));
     if (site->trash)
-        printf("  %-16s %s of removed releases are not deleted: %s\n", "",
+        printf("  %-16s %s of removed releases could not be deleted: %s\n", "",
                text_size(s->arena, (unsigned long long)site->trash_kb * 1024),
                text_shown(s->arena, site->trash));
     print_lock(s, site, u, name);
@@ -210,18 +213,20 @@ static void print_host(struct session *s, const struct survey *sv, const struct 
 static void print_run(struct session *s, const struct unfinished *u)
 {
     if (!u->there) {
-        printf("\nno run is unfinished\n");
+        printf("\nno unfinished run\n");
         return;
     }
-    printf("\nrun %s by %s, begun %s, is %s%s%s\n", u->what.run,
+    printf("\nrun %s (%s, %s): %s%s%s%s\n", u->what.run,
            text_shown(s->arena, u->by ? u->by : "somebody"),
-           clock_date(s->arena, u->what.since_unix * 1000), u->state, u->stage ? ", at stage " : "",
-           u->stage ? text_shown(s->arena, u->stage) : "");
-    if (*u->what.revision)
-        printf("  it brings %.7s \"%s\" live as release %s\n", u->what.revision,
+           clock_date(s->arena, u->what.since_unix * 1000), u->state, u->stage ? " at stage '" : "",
+           u->stage ? text_shown(s->arena, u->stage) : "", u->stage ? "'" : "");
+    if (u->what.command == COMMAND_ROLLBACK)
+        printf("  rollback to release %s\n", u->what.release);
+    else if (*u->what.revision)
+        printf("  deploy of %.7s \"%s\" as release %s\n", u->what.revision,
                text_shown(s->arena, u->what.subject ? u->what.subject : ""), u->what.release);
     if (u->differs)
-        printf("  the hosts do not agree on its plan: %s\n", u->differs);
+        printf("  its plan differs between hosts: %s\n", u->differs);
     if (u->error)
         printf("  %s\n", text_shown(s->arena, u->error));
     if (strcmp(u->state, "running") != 0 && strcmp(u->state, "waiting") != 0)
@@ -243,8 +248,7 @@ static bool is_linked(const struct recipe *r, const char *path)
     return false;
 }
 
-/* What a look at all files found; bad: so many hosts are not as they were deployed, or it cannot be
- * said. */
+/* What --verify found; bad: the number of hosts that differ from their manifest, or have none. */
 struct verified {
     struct json *at; /* NULL: printed */
     size_t bad;
@@ -267,10 +271,10 @@ static bool verify_host(struct session *s, const struct survey *sv, size_t h, st
         if (!is_linked(s->recipe, differs.v[i]))
             strs_add(s->arena, &own, differs.v[i]);
     if ((!known || own.n) && v->bad++ == 0)
-        v->first =
-            !known ? arena_printf(s->arena, "%s: cannot be verified, there is no manifest", name)
-                   : arena_printf(s->arena, "%s: changed since it was deployed: %s", name,
-                                  text_shown(s->arena, strs_first(s->arena, &own, 3)));
+        v->first = !known
+                       ? arena_printf(s->arena, "%s: cannot be verified: it has no manifest", name)
+                       : arena_printf(s->arena, "%s: changed since it was deployed: %s", name,
+                                      text_shown(s->arena, strs_first(s->arena, &own, 3)));
     if (v->at) {
         struct json *j = json_put_object(v->at, NULL);
         json_put_text(j, "host", name);
@@ -283,15 +287,16 @@ static bool verify_host(struct session *s, const struct survey *sv, size_t h, st
     if (s->options.quiet)
         return true;
     if (!known)
-        printf("  %-16s has no manifest: it cannot be verified\n", name);
+        printf("  %-16s cannot be verified: it has no manifest\n", name);
     else if (!own.n)
-        printf("  %-16s is as it was deployed, every file\n", name);
+        printf("  %-16s is unchanged since it was deployed\n", name);
     for (size_t i = 0; i < own.n; i++)
-        printf("  %-16s was changed by hand: %s\n", i ? "" : name, text_shown(s->arena, own.v[i]));
+        printf("  %-16s was changed since it was deployed: %s\n", i ? "" : name,
+               text_shown(s->arena, own.v[i]));
     return true;
 }
 
-/* Any difference is a failure: scripts look at the status. */
+/* Fails if there is any difference, so that scripts can check the exit status. */
 static bool verify_all(struct session *s, const struct survey *sv, struct json *at, struct err *err)
 {
     struct verified v = {.at = at};
@@ -348,20 +353,19 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
         next_backups_print(s, s->recipe->hosts[t->db].name, &t->next);
     }
     if (s->recipe->migrate.run)
-        printf(
-            "%s\n",
-            t->pending == PENDING_SOME
-                ? arena_printf(s->arena, "migrations are pending for the %s, number not known", of)
-            : t->pending < 0 ? "pending migrations: not known"
-            : t->pending == 0
-                ? arena_printf(s->arena, "no migration is pending for the %s", of)
-                : arena_printf(s->arena, "%s pending for the %s",
-                               text_count(s->arena, (unsigned long long)t->pending, "migration"),
-                               of));
+        printf("%s\n",
+               t->pending == PENDING_SOME
+                   ? arena_printf(s->arena, "migrations are pending for the %s, number unknown", of)
+               : t->pending < 0 ? "pending migrations: unknown"
+               : t->pending == 0
+                   ? arena_printf(s->arena, "no migration is pending for the %s", of)
+                   : arena_printf(s->arena, "%s pending for the %s",
+                                  text_count(s->arena, (unsigned long long)t->pending, "migration"),
+                                  of));
     return !s->options.verify || verify_all(s, sv, NULL, err);
 }
 
-/* A host that was lost in between is one more thing that could not be seen. */
+/* If the host is lost meanwhile, what it was asked is unknown. */
 static void look_at_backups(struct session *s, const struct survey *sv, struct told *t)
 {
     struct err lost = {.arena = s->arena};
@@ -380,7 +384,7 @@ static void look_at_backups(struct session *s, const struct survey *sv, struct t
     err_clear(&lost);
     if (!stop_told(&s->run, (size_t)t->db, &t->stops, &lost))
         run_warn(&s->run, s->recipe->hosts[t->db].name,
-                 "could not look up which backups were stopped: %s", lost.msg);
+                 "could not read which backups were stopped: %s", lost.msg);
 }
 
 bool cmd_status(struct session *s, struct err *err)

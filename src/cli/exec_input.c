@@ -1,4 +1,5 @@
-/* exec_input.c -- standard input for the commands of exec (exec_input.h). */
+/* exec_input.c -- copies standard input to the commands of exec on every host (exec_input.h).  A timer
+ * polls it: whether it is a file, a pipe or a device decides what other ways of waiting work. */
 
 #include "cli/exec_input.h"
 
@@ -8,7 +9,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* Looked at by a timer: what it is, a file, a pipe, or a device, decides what else can watch it. */
 enum { LOOK_MS = 10, PIECE = 64 * 1024, HELD_MAX = 512 * 1024 };
 
 struct receiver {
@@ -25,7 +25,7 @@ struct exec_input {
     bool over;
 };
 
-/* A host whose command has ended holds up nobody. */
+/* A host whose command has ended does not hold up the others. */
 static bool all_have_room(const struct exec_input *in)
 {
     for (const struct receiver *r = in->receivers; r; r = r->next)

@@ -14,14 +14,14 @@
 
 struct exec_input;
 
-/* NULL when standard input is a terminal: a command is not to take what is typed for the next one.
- */
+/* NULL if standard input is a terminal, so that a command does not consume what is typed for the
+ * next one. */
 struct exec_input *exec_input_open(struct arena *a, struct loop *loop, struct fleet *fleet);
 
-/* What that host is sent. */
+/* What is sent to that host. */
 struct buf *exec_input_for(struct exec_input *in, size_t host);
 
-/* Whether it has come to its end. */
+/* Whether standard input has reached its end. */
 const bool *exec_input_end(const struct exec_input *in);
 
 void exec_input_close(struct exec_input *in); /* accepts NULL */

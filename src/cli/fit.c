@@ -1,10 +1,10 @@
-/* fit.c -- what a deploy of this revision would fail at, found before the lock is taken: for check,
- * plan and deploy. */
+/* fit.c -- finds what a deploy would fail at before the lock is taken.  For check, plan and deploy; it
+ * relies on the exported revision and on a survey of the hosts. */
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "core/survey.h"
 
-/* Builds and the next release need room, too. */
+/* Room for this many releases, since builds and the next release need some, too. */
 enum { ROOM_TIMES = 3 };
 
 enum kind { KIND_NONE, KIND_FILE, KIND_LINK, KIND_FOLDER };
@@ -14,7 +14,7 @@ static bool is_below(const char *path, const char *folder, size_t len)
     return strncmp(path, folder, len) == 0 && path[len] == '/';
 }
 
-/* What the revision has at the first len bytes of the path. */
+/* What the revision has at a path, given by its first len bytes. */
 static enum kind kind_at(const struct export *x, const char *path, size_t len)
 {
     size_t low = 0;
@@ -29,7 +29,7 @@ static enum kind kind_at(const struct export *x, const char *path, size_t len)
         else
             high = mid;
     }
-    /* Names that go on behind it, such as "a-b" for "a", may stand before "a/b". */
+    /* Longer names, such as "a-b" for "a", are sorted before "a/b". */
     for (; low < x->n && strncmp(x->entry[low].path, path, len) == 0; low++) {
         const struct entry *e = &x->entry[low];
         if (!e->path[len])
@@ -42,7 +42,7 @@ static enum kind kind_at(const struct export *x, const char *path, size_t len)
     return KIND_NONE;
 }
 
-/* On the way to it: a file, or a link, which would lead out of the release. */
+/* Finds a file above the path, or a link, which would lead out of the release. */
 static void check_above(struct session *s, const char *path, const char *does, bool links,
                         struct strs *ret)
 {
@@ -83,14 +83,14 @@ struct strs fit_revision(struct session *s)
         if (kind_at(&s->export, own[i], strlen(own[i])) == KIND_FOLDER)
             strs_add(s->arena, &list,
                      arena_printf(s->arena,
-                                  "'%s' is a folder in the repository, and the name of a"
-                                  " file that each release gets",
+                                  "'%s' is a folder in the repository, but crelease writes"
+                                  " a file of that name into each release",
                                   own[i]));
         if (strs_has(&r->linked_files, own[i]) || strs_has(&r->linked_dirs, own[i]))
             strs_add(s->arena, &list,
                      arena_printf(s->arena,
-                                  "'%s' is the name of a file that each release gets, so"
-                                  " it cannot be linked",
+                                  "'%s' cannot be linked: crelease writes a file of that"
+                                  " name into each release",
                                   own[i]));
     }
     return list;
@@ -124,9 +124,10 @@ const char *fit_room(struct session *s, const struct site *site, bool *ret_enoug
         return NULL;
     *ret_enough = !inodes && bytes > s->export.bytes * ROOM_TIMES;
     if (!inodes)
-        return arena_printf(s->arena, "%s free, a release has %s", text_size(s->arena, bytes),
+        return arena_printf(s->arena, "%s free, a release takes %s", text_size(s->arena, bytes),
                             text_size(s->arena, s->export.bytes));
-    return arena_printf(s->arena, "%s free, a release has %s; %lld inodes free, a release has %llu",
+    return arena_printf(s->arena,
+                        "%s free, a release takes %s; %lld inodes free, a release takes %llu",
                         text_size(s->arena, bytes), text_size(s->arena, s->export.bytes),
                         site->free_inodes, entries);
 }
@@ -138,12 +139,11 @@ struct strs fit_links(struct session *s, size_t host, const struct site *site)
     for (size_t i = 0; i < site->unlinkable.n; i++)
         strs_add(s->arena, &list, site->unlinkable.v[i]);
     for (size_t i = 0; i < site->missing.n; i++)
-        strs_add(
-            s->arena, &list,
-            arena_printf(s->arena,
-                         "the linked file '%s/shared/%s' is missing: put it there (it is not in"
-                         " the repository on purpose)",
-                         s->recipe->hosts[host].deploy_to, site->missing.v[i]));
+        strs_add(s->arena, &list,
+                 arena_printf(s->arena,
+                              "the linked file '%s/shared/%s' is missing; create it (it is not part"
+                              " of the repository)",
+                              s->recipe->hosts[host].deploy_to, site->missing.v[i]));
     return list;
 }
 
@@ -159,12 +159,12 @@ bool fit_hosts(struct session *s, const struct survey *sv, struct err *err)
         s->run.failure.host = host->name;
         if (site->current_kind == CURRENT_FOLDER)
             return err_set(err, ERR_FAILED,
-                           "%s: %s/current is a folder and not a link: move it away by hand",
+                           "%s: %s/current is a folder, not a link; move it away by hand",
                            host->name, host->deploy_to);
         if (!site->writable)
             return err_set(err, ERR_FAILED,
-                           "%s: no right to write in %s (or it is mounted read-only)", host->name,
-                           site->writable_at ? site->writable_at : host->deploy_to);
+                           "%s: cannot write to %s: no permission, or it is mounted read-only",
+                           host->name, site->writable_at ? site->writable_at : host->deploy_to);
         list = fit_links(s, h, site);
         for (size_t i = 0; i < site->unfit.n; i++)
             strs_add(s->arena, &list, site->unfit.v[i]);
@@ -179,8 +179,8 @@ const char *fit_path(struct session *s, const struct site *site)
 {
     return arena_printf(
         s->arena,
-        "with PATH from the recipe's 'env' commands do not find %s: '$PATH' in it stands"
-        " for the host's",
+        "commands do not find %s with the PATH of the recipe's 'env'; add the host's PATH to it"
+        " as '$PATH'",
         site->path_lacks);
 }
 
@@ -197,9 +197,7 @@ struct strs fit_notes(struct session *s, const struct survey *sv)
             strs_add(s->arena, &list, arena_printf(s->arena, "%s: disk: %s", name, room));
         for (size_t i = 0; i < site->unreadable.n; i++)
             strs_add(s->arena, &list,
-                     arena_printf(s->arena,
-                                  "%s: the linked file '%s' cannot be read by whoever"
-                                  " logs in",
+                     arena_printf(s->arena, "%s: the login user cannot read the linked file '%s'",
                                   name, site->unreadable.v[i]));
         if (site->path_lacks)
             strs_add(s->arena, &list, arena_printf(s->arena, "%s: %s", name, fit_path(s, site)));
@@ -220,8 +218,8 @@ const char *fit_places(struct session *s, const struct survey *sv)
             const char *other = sv->reached[b] ? sv->sites[b].place : NULL;
             if (place && other && strcmp(place, other) == 0)
                 return arena_printf(s->arena,
-                                    "hosts '%s' and '%s' are one machine with one deploy_to, '%s':"
-                                    " name it once in the recipe",
+                                    "hosts '%s' and '%s' are the same machine with the same"
+                                    " deploy_to, '%s'; list it once in the recipe",
                                     r->hosts[a].name, r->hosts[b].name, r->hosts[a].deploy_to);
         }
     return NULL;

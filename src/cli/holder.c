@@ -15,7 +15,7 @@ struct lock_wait {
 
 enum { LOCK_POLL_MS = 2000, DYING_LOOKS = 6, DYING_MS = 250 };
 
-/* Resumes the run that holds this host, on all hosts that it holds. */
+/* The command that resumes the run that holds this host, on all hosts that it holds. */
 static const char *resume_on(struct session *s, const struct survey *sv, long host)
 {
     const char *names = "";
@@ -25,7 +25,7 @@ static const char *resume_on(struct session *s, const struct survey *sv, long ho
             strcmp(sv->sites[h].lock.run, sv->sites[host].lock.run) == 0)
             names = arena_printf(s->arena, "%s%s%s", names, *names ? "," : "",
                                  s->recipe->hosts[h].name);
-    return hint_on(s->arena, &s->options.called, "resume", s->recipe->environment, names);
+    return hint_on(s->arena, &s->options.called, "resume", names);
 }
 
 bool holder_find(struct session *s, const struct survey *sv, long *ret_host, struct err *err)
@@ -53,7 +53,7 @@ static bool is_past(const char *state)
     return strcmp(state, "done") == 0 || strcmp(state, "skipped") == 0;
 }
 
-/* Taken up again, the lock is what was marked last, and not where the run stands. */
+/* A resumed run marks the lock again, which does not say how far it was. */
 static const struct mark *last_mark(const struct site *site)
 {
     for (size_t i = site->n_marks; i-- > 0;)
@@ -80,8 +80,8 @@ static size_t place_in(const struct plan *p, const char *step)
     return p->n_steps;
 }
 
-/* What comes after that step: not every stage marks its beginning, such as those that ask first.
- * Without a database what is asked is what the migration needs to know. */
+/* The step after this one, which a run may be in before it has marked it.  Without a database the
+ * backup stages do nothing, so it is the migration. */
 static const char *step_after(const struct session *s, const struct plan *p, const char *step)
 {
     for (size_t i = place_in(p, step) + 1; i < p->n_steps; i++)
@@ -102,7 +102,7 @@ const char *holder_stage(const struct session *s, const struct survey *sv)
             continue;
         const struct mark *m = last_mark(site);
         plan = plan ? plan : plan_of(s, site);
-        /* Of several in one second the one that is under way, or else the furthest. */
+        /* Among marks of the same second: one of a step in progress, or else the furthest one. */
         if (!newest || m->unix_s > newest->unix_s ||
             (m->unix_s == newest->unix_s &&
              (is_past(m->state) != is_past(newest->state)
@@ -124,11 +124,12 @@ bool holder_refuse(struct session *s, const struct survey *sv, long holder, stru
     const char *stage = holder_stage(s, sv);
 
     if (site->lock.alive)
-        return err_set(err, ERR_LOCKED, "run %s by %s is alive on these hosts, since %s%s%s",
-                       site->lock.run, by, since, stage ? ", at stage " : "", stage ? stage : "");
-    return err_set(err, ERR_UNFINISHED,
-                   "run %s by %s, begun %s, is unfinished%s%s and nobody is working on it",
-                   site->lock.run, by, since, stage ? " at stage " : "", stage ? stage : "");
+        return err_set(err, ERR_LOCKED, "run %s (%s, %s) is alive on these hosts%s%s%s",
+                       site->lock.run, by, since, stage ? ", at stage '" : "", stage ? stage : "",
+                       stage ? "'" : "");
+    return err_set(err, ERR_UNFINISHED, "run %s (%s, %s) %s%s%swas never finished", site->lock.run,
+                   by, since, stage ? "stopped at stage '" : "", stage ? stage : "",
+                   stage ? "' and " : "");
 }
 
 /* A holder that was killed a moment ago still looks alive until its connection closes, so a live one
@@ -150,9 +151,10 @@ static void tell_holder(struct session *s, const struct survey *sv, const struct
 {
     const char *stage = holder_stage(s, sv);
     struct arena *a = s->run.arena;
-    const char *now = arena_printf(a, "waiting for run %s by %s%s%s", site->lock.run,
-                                   text_shown(a, site->lock.by ? site->lock.by : "somebody"),
-                                   stage ? ", at stage " : "", stage ? stage : "");
+    const char *now =
+        arena_printf(a, "waiting for run %s (%s)%s%s%s", site->lock.run,
+                     text_shown(a, site->lock.by ? site->lock.by : "somebody"),
+                     stage ? ", at stage '" : "", stage ? stage : "", stage ? "'" : "");
 
     if (*told && strcmp(*told, now) == 0)
         return;

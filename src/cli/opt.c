@@ -1,3 +1,4 @@
+/* opt.c -- reads the command line into struct options, from one table that the help prints, too. */
 #include "cli/opt.h"
 
 #include "cli/cmd.h"
@@ -18,56 +19,57 @@ static const struct option_row {
     const char *const *words;
 } rows[] = {
 #define AT(member) offsetof(struct options, member)
-    {'f', "recipe", OPT_TEXT, AT(recipe), OPT_ALL, "FILE", "the recipe, instead of looking for it",
-     NULL},
+    {'f', "recipe", OPT_TEXT, AT(recipe), OPT_ALL, "FILE",
+     "the recipe; default: crelease.yml or config/crelease.yml", NULL},
     {0, "hosts", OPT_TEXT, AT(hosts), OPT_ALL, "A,B", "only these hosts", NULL},
     {0, "roles", OPT_TEXT, AT(roles), OPT_ALL, "X,Y", "only hosts with one of these roles", NULL},
-    {'q', "quiet", OPT_FLAG, AT(quiet), OPT_ALL, NULL, "print nothing but the one line of an error",
+    {'q', "quiet", OPT_FLAG, AT(quiet), OPT_ALL, NULL, "print nothing, or one line on an error",
      NULL},
-    {'v', "verbose", OPT_COUNT_UP, AT(verbose), OPT_ALL, NULL, "say more; keep the output of jobs",
+    {'v', "verbose", OPT_COUNT_UP, AT(verbose), OPT_ALL, NULL,
+     "print more; keep the output of jobs on the screen", NULL},
+    {0, "json", OPT_FLAG, AT(json), OPT_ALL, NULL, "write JSON to standard output, nothing else",
      NULL},
-    {0, "json", OPT_FLAG, AT(json), OPT_ALL, NULL, "standard output is JSON only", NULL},
     {0, "color", OPT_WORD, AT(color), OPT_ALL, "WHEN",
-     "auto, always or never (NO_COLOR is honoured)",
+     "auto, always or never; NO_COLOR is honoured",
      (const char *const[]){"auto", "always", "never", NULL}},
-    {'h', "help", OPT_FLAG, AT(help), OPT_ALL, NULL, "help on the command", NULL},
+    {'h', "help", OPT_FLAG, AT(help), OPT_ALL, NULL, "show help on the command", NULL},
     {0, "version", OPT_FLAG, AT(version), OPT_ALL, NULL, "print the version", NULL},
     {0, "on-backup", OPT_WORD, AT(on_backup), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN,
-     "POLICY", "a backup is in the way: wait, kill, abort or ask",
+     "POLICY", "if a backup blocks the migration: wait, kill, abort or ask",
      (const char *const[]){"wait", "kill", "abort", "ask", NULL}},
     {0, "wait-limit", OPT_DURATION, AT(wait_limit_ms),
      OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN | OPT_BACKUPS, "DURATION",
-     "wait at most so long for a backup, or with --hold for a migration (6h)", NULL},
-    {0, "wait", OPT_FLAG, AT(wait), OPT_BACKUPS, NULL,
-     "wait until no backup is in the way of a migration, then end", NULL},
+     "wait at most this long for a backup, or with --hold for a migration (6h)", NULL},
+    {0, "wait", OPT_FLAG, AT(wait), OPT_BACKUPS, NULL, "wait until no backup blocks a migration",
+     NULL},
     {0, "hold", OPT_FLAG, AT(hold), OPT_BACKUPS, NULL,
-     "run CMD here; no migration begins before its end, nor CMD during one", NULL},
+     "run CMD here, after a running migration; none starts until CMD has ended", NULL},
     {0, "wait-lock", OPT_DURATION, AT(wait_lock_ms),
      OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, "DURATION",
-     "another run is alive: wait at most so long for it", NULL},
+     "wait at most this long for another run that is alive", NULL},
     {'n', "dry-run", OPT_FLAG, AT(dry_run), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, NULL,
-     "only say what would be done (as 'plan')", NULL},
+     "show what would be done, as 'plan' does", NULL},
     {0, "ref", OPT_TEXT, AT(ref), OPT_DEPLOY | OPT_PLAN, "REF",
      "the branch, tag or commit to deploy", NULL},
     {0, "no-migrate", OPT_FLAG, AT(no_migrate), OPT_DEPLOY | OPT_RESUME | OPT_PLAN, NULL,
-     "leave the database alone; resume: take the migration as done", NULL},
-    /* One word with a row for each thing that it does. */
+     "do not migrate; resume: treat the migration as done", NULL},
+    /* One option, with a row for each of its meanings. */
     {0, "force", OPT_FLAG, AT(force), OPT_DEPLOY | OPT_PLAN, NULL,
-     "deploy what is live already; ask the migration tool anyway", NULL},
+     "deploy even if the revision is live; look for pending migrations in any case", NULL},
     {0, "force", OPT_FLAG, AT(force), OPT_RESUME, NULL,
-     "migrate again after an end that is not known; take over without asking", NULL},
+     "migrate again although the last attempt may have succeeded; take over without asking", NULL},
     {0, "force", OPT_FLAG, AT(force), OPT_ABORT, NULL, "take over without asking", NULL},
-    {0, "force", OPT_FLAG, AT(force), OPT_INIT, NULL, "overwrite a recipe that is there", NULL},
+    {0, "force", OPT_FLAG, AT(force), OPT_INIT, NULL, "overwrite an existing recipe", NULL},
     {0, "takeover", OPT_FLAG, AT(takeover), OPT_RESUME | OPT_ABORT, NULL,
-     "take the run over although its holder is alive", NULL},
+     "take over the run although its owner is alive", NULL},
     {0, "new-recipe", OPT_FLAG, AT(new_recipe), OPT_RESUME | OPT_ABORT, NULL,
-     "the run was started with another recipe: continue with the one at hand", NULL},
+     "use the current recipe although the run was started with another one", NULL},
     {0, "same-revision", OPT_FLAG, AT(same_revision), OPT_RESUME, NULL,
-     "the ref has moved: continue with the commit that the run was started with", NULL},
-    {0, "to", OPT_TEXT, AT(to), OPT_ROLLBACK, "RELEASE", "the release to go back to", NULL},
+     "keep the commit that the run was started with although the ref has moved", NULL},
+    {0, "to", OPT_TEXT, AT(to), OPT_ROLLBACK, "RELEASE", "the release to return to", NULL},
     {0, "verify", OPT_FLAG, AT(verify), OPT_STATUS, NULL,
-     "hold the live release against its manifest", NULL},
-    {0, "count", OPT_NUMBER, AT(count), OPT_HISTORY, "N", "how many runs (20)", NULL},
+     "compare the live release with its manifest", NULL},
+    {0, "count", OPT_NUMBER, AT(count), OPT_HISTORY, "N", "how many runs to show (20)", NULL},
 #undef AT
 };
 
@@ -89,7 +91,7 @@ static const struct option_row *row_by_letter(char letter)
     return NULL;
 }
 
-/* What other programs call them. */
+/* What other programs call these options. */
 static const struct synonym synonyms[] = {
     {"branch", "ref"},
     {"tag", "ref"},
@@ -124,7 +126,7 @@ static const struct synonym synonyms[] = {
     {NULL, NULL},
 };
 
-/* The options of the command on this command line, or of all when it is not known yet which. */
+/* The options of the command on this command line, or of all commands if there is none yet. */
 static unsigned taken_by(char **argv)
 {
     for (size_t i = 1; argv[i] && strcmp(argv[i], "--") != 0; i++)
@@ -250,7 +252,7 @@ static bool read_letters(struct options *o, char **argv, int *i, struct err *err
     return true;
 }
 
-/* What a hint must repeat to be about the same recipe, hosts and revision. */
+/* Notes what a hint must repeat to mean the same recipe, hosts and revision. */
 static void note_called(struct arena *a, struct options *o)
 {
     struct called *c = &o->called;
@@ -316,7 +318,7 @@ static bool is_given(const struct options *o, const struct option_row *row)
     return false;
 }
 
-/* Of all rows of that word. */
+/* The commands of all rows of that word. */
 static unsigned word_takes(const char *word)
 {
     unsigned takes = 0;
@@ -348,12 +350,12 @@ bool options_check(const struct options *o, const char *command, unsigned takes,
     for (size_t i = 0; i < N_ROWS; i++)
         if (rows[i].takes != OPT_ALL && !(word_takes(rows[i].word) & takes) &&
             is_given(o, &rows[i]))
-            return err_set(err, ERR_USAGE, "'%s' takes no option --%s, which belongs to %s",
+            return err_set(err, ERR_USAGE, "'%s' does not take --%s; it is an option of %s",
                            command, rows[i].word, takers(err->arena, rows[i].word));
     const char *const lists[][2] = {{"hosts", o->hosts}, {"roles", o->roles}};
     for (size_t i = 0; i < 2; i++)
         if (lists[i][1] && strspn(lists[i][1], ", ") == strlen(lists[i][1]))
-            return err_set(err, ERR_USAGE, "--%s is '%s', expected names with commas between them",
+            return err_set(err, ERR_USAGE, "--%s is '%s', expected names separated by commas",
                            lists[i][0], lists[i][1]);
     return true;
 }

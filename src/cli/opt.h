@@ -43,23 +43,23 @@ struct options {
     bool same_revision;
     const char *to;
     bool verify;
-    bool wait;            /* backups: until none is in the way */
+    bool wait;            /* backups: until none blocks a migration */
     bool hold;            /* backups: run a command while no migration runs */
     long count;           /* history: how many */
-    struct called called; /* as all of it was given, for hints */
-    struct strs words;    /* what is no option: the command, ENV, ... */
-    struct strs rest;     /* behind -- */
+    struct called called; /* what hints repeat */
+    struct strs words;    /* the command, ENV, ... */
+    struct strs rest;     /* after -- */
 };
 
 /* USAGE with the nearest option that exists.  words.v[0] is the command. */
 bool options_read(struct arena *a, int argc, char **argv, struct options *ret,
                   struct err *err) MUST_CHECK;
 
-/* Which of them that command takes; USAGE for one that it does not. */
+/* USAGE for an option that the command does not take. */
 bool options_check(const struct options *o, const char *command, unsigned takes,
                    struct err *err) MUST_CHECK;
 
-/* One line an option, for those that the command takes. */
+/* Help, one line for each option that the command takes: those that every command has, or its own. */
 const char *options_help(struct arena *a, unsigned takes, bool common);
 
 #endif

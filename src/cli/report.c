@@ -13,8 +13,8 @@ void session_next(struct session *s, const char *fmt, ...)
     va_end(ap);
 }
 
-/* What a command of the recipe finds wrong is in the commit as a rule, and no resume brings another
- * one; but not when the commit is live on the other hosts. */
+/* A command of the recipe mostly fails because of the commit, which resume would not change.  If the
+ * commit is live on other hosts the run has to be finished with it. */
 static void next_after_failure(struct session *s)
 {
     struct run *r = &s->run;
@@ -38,7 +38,7 @@ bool session_end(struct session *s, const char *message, struct err *err)
     switch (err->code) {
     case ERR_FAILED:
         if (r->turned_back && r->n_out) {
-            session_next(s, "run '%s' for %s that was left out; fix it, then run '%s'",
+            session_next(s, "run '%s' to give up the run on the %s left out; fix it, then run '%s'",
                          run_hint(r, "abort", NULL), text_count(s->arena, r->n_out, "host"),
                          run_hint(r, "deploy", NULL));
             break;
@@ -53,36 +53,36 @@ bool session_end(struct session *s, const char *message, struct err *err)
     case ERR_UNFINISHED:
         if (f->next.n)
             break;
-        session_next(s, "'%s' to look, then '%s' to continue it or '%s' to give it up",
-                     run_hint(r, "status", NULL), run_hint(r, "resume", NULL),
-                     run_hint(r, "abort", NULL));
+        session_next(s, "'%s' shows the run", run_hint(r, "status", NULL));
+        session_next(s, "'%s' continues it", run_hint(r, "resume", NULL));
+        session_next(s, "'%s' gives it up", run_hint(r, "abort", NULL));
         break;
     case ERR_LOCKED:
-        session_next(s, "'%s' to look, or try again with --wait-lock 10m",
+        session_next(s, "'%s' shows the run; --wait-lock 10m waits for its end",
                      run_hint(r, "status", NULL));
         break;
     case ERR_BACKUP:
         if (!noted || f->next.n)
             break;
-        session_next(s, "'%s' when it has ended, or '%s' to stop it", run_hint(r, "resume", NULL),
-                     run_hint(r, "resume", "--on-backup=kill"));
+        session_next(s, "run '%s' when the backup has ended, or '%s' to stop it",
+                     run_hint(r, "resume", NULL), run_hint(r, "resume", "--on-backup=kill"));
         break;
     case ERR_UNCERTAIN:
     case ERR_INTERRUPTED:
     case ERR_TERMINATED:
         if (noted && !f->next.n)
-            session_next(s, "'%s' checks and continues, or '%s' to give up the run",
+            session_next(s, "run '%s' to check and continue, or '%s' to give up the run",
                          run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
         break;
     case ERR_UNREACHABLE:
         strs_add(s->arena, &f->now, "nothing was changed");
-        session_next(s, "'%s' once it is fixed", run_hint(r, "check", NULL));
+        session_next(s, "fix it, then run '%s'", run_hint(r, "check", NULL));
         break;
     default:
         break;
     }
     if (f->log)
-        session_next(s, "all of its output: '%s'", f->log);
+        session_next(s, "full output: '%s'", f->log);
     bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
     engine_end(&s->run, err, message, noted && mine && !s->run.turned_back, s->began_ms);
     s->ended = true;
@@ -93,12 +93,12 @@ static void tell_begin(struct session *s, bool fresh)
 {
     struct run_info info = run_info(&s->run);
 
-    info.by = session_by(s->arena); /* who is at it now */
+    info.by = session_by(s->arena); /* who continues it, not who started it */
     s->run.begun = true;
     run_tell(&s->run, (struct event){.kind = EVENT_RUN, .run = &info, .fresh = fresh});
 }
 
-/* Losing the race for the lock leaves nothing behind, so there is no run to speak of. */
+/* A run that lost the race for the lock has left nothing behind that could be resumed. */
 bool session_forward(struct session *s, bool fresh, struct err *err)
 {
     tell_begin(s, fresh);
@@ -113,14 +113,13 @@ bool session_back(struct session *s, struct err *err)
     tell_begin(s, false);
     bool ok = engine_back(&s->run, err);
     const char *live = engine_ended_well(&s->run);
-    return session_end(
-               s,
-               arena_printf(s->arena,
-                            "aborted: what could be put back is put back, the lock is free%s",
-                            *live ? arena_printf(s->arena, "; release %s stays live on %s",
-                                                 s->run.plan->what.release, live)
-                                  : ""),
-               err) &&
+    return session_end(s,
+                       arena_printf(s->arena,
+                                    "aborted: undid what can be undone, released the lock%s",
+                                    *live ? arena_printf(s->arena, "; release %s stays live on %s",
+                                                         s->run.plan->what.release, live)
+                                          : ""),
+                       err) &&
            ok;
 }
 
@@ -128,6 +127,6 @@ bool session_nothing(struct session *s, struct err *err)
 {
     return session_end(
         s,
-        arena_printf(s->arena, "nothing to do: no run is unfinished on %s", s->recipe->environment),
+        arena_printf(s->arena, "nothing to do: %s has no unfinished run", s->recipe->environment),
         err);
 }

@@ -1,3 +1,5 @@
+/* session.c -- what every command needs: the recipe with --hosts and --roles applied, the user
+ * interface, the loop, the connections to the hosts, and questions to the person at the terminal. */
 #include "base/die.h"
 #include "base/text.h"
 #include "cli/cmd.h"
@@ -24,7 +26,7 @@ const char *session_user(struct arena *a)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (getenv(names[i]) && *getenv(names[i]))
             return text_shown(a, getenv(names[i]));
-    /* Without an entry the number, as ps and ls show it. */
+    /* Without an entry in passwd: the number, as ps and ls show it. */
     return name ? text_shown(a, name) : arena_printf(a, "%lld", (long long)getuid());
 }
 
@@ -52,7 +54,7 @@ const char *session_run_id(struct arena *a)
     return id;
 }
 
-/* One host stays when --hosts names it and --roles gives one of its roles. */
+/* Whether --hosts names the host, and --roles one of its roles. */
 static bool is_chosen(const struct host *h, const struct strs *hosts, const struct strs *roles)
 {
     return (!hosts->n || strs_has(hosts, h->name)) && host_has_any(h, roles);
@@ -71,7 +73,7 @@ static struct strs split(struct arena *a, const char *list)
     return names;
 }
 
-/* USAGE for the first of the asked that is not among the known. */
+/* USAGE for the first name that is asked for and not known. */
 static bool are_known(struct session *s, const struct strs *asked, const struct strs *known,
                       const char *what, struct err *err)
 {
@@ -100,7 +102,7 @@ static bool choose_hosts(struct session *s, const struct strs *hosts, const stru
 
     for (size_t h = 0; h < r->n_hosts; h++)
         strs_add(s->arena, &names, r->hosts[h].name);
-    /* A host without roles has all of them, so that a mistyped one would be that of every host. */
+    /* A host without roles has every role, so a misspelt one would match it. */
     struct strs known = recipe_roles(s->arena, r);
     if (!are_known(s, hosts, &names, "host", err) || !are_known(s, roles, &known, "role", err))
         return false;
@@ -110,12 +112,12 @@ static bool choose_hosts(struct session *s, const struct strs *hosts, const stru
     if (!n)
         return err_set(err, ERR_USAGE, "no host of '%s'%s has the role '%s'%s", r->environment,
                        hosts->n ? " among --hosts" : "", text_shown(s->arena, roles->v[0]),
-                       roles->n > 1 ? " or another one of --roles" : "");
+                       roles->n > 1 ? " or any other of --roles" : "");
     r->n_hosts = n;
     return true;
 }
 
-/* Whom to log in as is in the recipe, or is the local user; it is never guessed. */
+/* The login user is that of the recipe, or else the local one; it is never guessed. */
 static bool choose_logins(struct session *s, struct err *err)
 {
     struct recipe *r = s->recipe;
@@ -127,8 +129,8 @@ static bool choose_logins(struct session *s, struct err *err)
         if (!r->hosts[h].user && !local)
             return err_set(
                 err, ERR_USAGE,
-                "no user to log in as on host '%s': your user id %lld has no entry in"
-                " the user database (passwd); name one with 'user:' at the host in the recipe, or as 'user@host'",
+                "host '%s' has no login user, and your user id %lld has no entry in passwd;"
+                " set 'user:' at the host in the recipe, or write it as 'user@host'",
                 text_shown(s->arena, r->hosts[h].name), (long long)getuid());
         if (!r->hosts[h].user)
             r->hosts[h].user = local;
@@ -136,7 +138,7 @@ static bool choose_logins(struct session *s, struct err *err)
     return true;
 }
 
-/* On standard error, all of them: whoever mends one wants to see the next. */
+/* All of them, so that they can be fixed in one go. */
 static void print_mistakes(const struct session *s, const struct strs *mistakes)
 {
     if (s->options.quiet)
@@ -159,6 +161,7 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
         print_mistakes(s, &mistakes);
         return false;
     }
+    s->options.called.environment = s->recipe->environment;
     if (s->options.wait_limit_ms >= 0)
         s->recipe->backup.wait_limit_ms = s->options.wait_limit_ms;
     return !environment || (choose_hosts(s, &hosts, &roles, err) && choose_logins(s, err));
@@ -175,7 +178,7 @@ static bool can_ask(void *arg)
     return true;
 }
 
-/* What a question of somebody who waits for it has come to. */
+/* The answer to a question, while the loop turns until there is one. */
 struct asked {
     char *ret;
     size_t size;
@@ -215,14 +218,13 @@ static void tell_line(void *arg, const char *line)
     fprintf(stderr, "crelease: %s\n", text_shown(s->arena, line));
 }
 
-/* Who is heard and not told so presses the key again. */
+/* Says that the signal was noticed, or people would send it again. */
 static void tell_interrupted(void *arg)
 {
     struct session *s = arg;
     int signal = loop_signal(s->loop);
 
-    run_warn(&s->run, NULL,
-             "interrupted; stopping when the step under way is finished (%s stops at once)",
+    run_warn(&s->run, NULL, "interrupted; stopping after the current step (%s stops at once)",
              signal == SIGINT ? "Ctrl-C again" : "a second signal");
 }
 
@@ -298,7 +300,7 @@ static void run_prepare(struct session *s)
     struct what none = what_none;
     none.application = s->recipe->application;
     none.environment = s->recipe->environment;
-    /* Until there is a run: scripts that only look, and commands of the moment, have this one. */
+    /* Until there is a run, for scripts that only read, and for exec and run. */
     r->plan = plan_make(s->arena, r->stages, s->recipe, &none);
     for (size_t i = 0; s->options.on_backup && i < sizeof policies / sizeof *policies; i++)
         if (strcmp(policies[i].word, s->options.on_backup) == 0)
@@ -307,7 +309,7 @@ static void run_prepare(struct session *s)
 
 bool session_streams(const struct session *s)
 {
-    bool plans = s->options.dry_run; /* then it prints a plan, and nothing happens */
+    bool plans = s->options.dry_run; /* then it only prints the plan */
 
     return (s->command->streams && !plans) || s->options.wait || s->options.hold;
 }
@@ -334,15 +336,16 @@ bool session_draws(const struct session *s)
 void session_open(struct session *s)
 {
     bool tty = is_terminal();
-    struct ui_options ui = {.mode = s->options.json           ? UI_JSON
-                                    : tty && !s->options.hold ? UI_TTY
-                                                              : UI_PLAIN,
-                            .color = use_color(&s->options, tty),
-                            .quiet = s->options.quiet,
-                            .document = !session_streams(s),
-                            .verbose = s->options.verbose,
-                            .out = s->options.hold ? stderr : stdout, /* a command's own */
-                            .err = stderr};
+    struct ui_options ui = {
+        .mode = s->options.json           ? UI_JSON
+                : tty && !s->options.hold ? UI_TTY
+                                          : UI_PLAIN,
+        .color = use_color(&s->options, tty),
+        .quiet = s->options.quiet,
+        .document = !session_streams(s),
+        .verbose = s->options.verbose,
+        .out = s->options.hold ? stderr : stdout, /* standard output belongs to the command */
+        .err = stderr};
 
     s->loop = loop_open();
     s->ui = ui_open(&ui);
@@ -356,7 +359,7 @@ void session_open(struct session *s)
 
 void session_close(struct session *s)
 {
-    /* While connections are ended the loop turns, and draws: who is drawn goes last. */
+    /* The loop turns, and would draw, while connections are closed. */
     if (s->loop)
         loop_on_tick(s->loop, 0, NULL, NULL);
     fleet_close(s->fleet);
@@ -373,7 +376,7 @@ bool session_narrow(struct session *s, const struct strs *names, struct err *err
     struct strs none = {0};
 
     if (!names->n)
-        return err_set(err, ERR_FAILED, "the recipe has none of the hosts of the run");
+        return err_set(err, ERR_FAILED, "the recipe has none of the run's hosts");
     if (!choose_hosts(s, names, &none, err))
         return false;
     fleet_close(s->fleet);

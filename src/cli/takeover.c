@@ -11,7 +11,7 @@
 
 enum { ASK_MS = 100 };
 
-/* A line that is typed on the terminal; "" when there is none.  A signal ends the question. */
+/* Reads a line from the terminal; "" if there is none.  A signal ends the question. */
 static void ask_line(struct session *s, const char *prompt, char *ret, size_t size)
 {
     struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -38,20 +38,21 @@ static bool may_take_over(struct session *s, const struct survey *sv, long holde
     if (s->options.force)
         return true;
     if (!s->run.interactive)
-        return err_set(err, ERR_USAGE,
-                       "--takeover of a living run needs --force without a terminal");
+        return err_set(
+            err, ERR_USAGE,
+            "--takeover of a run that is alive needs --force if there is no terminal to ask on");
     char answer[8] = "";
     ask_line(s,
              arena_printf(s->arena,
-                          "run %s by %s is alive. Take it over? Type yes: ", site->lock.run,
+                          "run %s (%s) is alive.  Type yes to take it over: ", site->lock.run,
                           text_shown(s->arena, site->lock.by ? site->lock.by : "somebody")),
              answer, sizeof answer);
-    if (run_is_stopped(&s->run, "when asked whether to take the run over", err))
+    if (run_is_stopped(&s->run, "at the question whether to take over the run", err))
         return false;
     return strcmp(answer, "yes\n") == 0 || err_set(err, ERR_LOCKED, "not taken over");
 }
 
-/* The revision is needed again only where a host has not got it yet. */
+/* Whether a host still lacks the revision. */
 static bool needs_export(const struct session *s)
 {
     const struct plan *p = s->run.plan;
@@ -68,7 +69,7 @@ static bool needs_export(const struct session *s)
     return false;
 }
 
-/* The migration's own mark says so for all that belongs to it; only its host is asked. */
+/* Decided by the mark of the migration, on its own host. */
 static bool migration_was_skipped(const struct run *r)
 {
     for (size_t i = 0; i < r->plan->n_steps; i++) {
@@ -79,17 +80,17 @@ static bool migration_was_skipped(const struct run *r)
     return false;
 }
 
-/* What is told and written of a commit comes from the repository, not from the plan. */
+/* Subject and date of the commit come from the repository: the plan is what hosts say. */
 static bool fetch_revision(struct session *s, struct err *err)
 {
     struct what *w = &s->run.plan->what;
     struct revision rev;
 
     if (!session_resolve(s, w->revision, &rev, err))
-        return err_in(err, "the revision of run %s is needed again", w->run);
+        return err_in(err, "cannot get the revision of run %s", w->run);
     if (strcmp(rev.sha, w->revision) != 0)
-        return err_set(err, ERR_FAILED, "the revision of run %s is %.7s, which is no commit",
-                       w->run, w->revision);
+        return err_set(err, ERR_FAILED, "the revision of run %s, %.7s, is not a commit", w->run,
+                       w->revision);
     w->subject = rev.subject;
     w->revision_unix = rev.time;
     return session_export(s, &rev, err);
@@ -117,7 +118,7 @@ bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *e
         return false;
     if (!unfinished_epoch(s, &sv, what.run, &s->run.epoch, err))
         return false;
-    /* Whoever goes on takes the lock anew: the old holder is fenced out by that. */
+    /* Taking the lock again with a higher epoch fences off its former owner. */
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         site_set_mark(s->arena, &sv.sites[h], "lock", "begun");
     const char *text = plan_text(s->arena, &what, &s->recipe->secrets);

@@ -1,10 +1,10 @@
-/* unfinished.c -- the run that the hosts hold, and how far resume and abort believe them.
+/* unfinished.c -- checks what the hosts say about their unfinished run before resume and abort act on
+ * it.
  *
- * Whoever has one host can write there whatever a run writes: lock, plan, marks, a recipe.  So a
- * host is believed about itself alone.  What a run does comes from the recipe at hand; the copy
- * that a host keeps is shown to people and never read as a recipe.  Of the plan only what all hosts
- * of the run say alike counts, and a host that knows nothing of the run gets nothing that the
- * repository does not confirm. */
+ * Somebody who controls a host can write whatever a run writes there: lock, plan, marks, a recipe.
+ * Therefore a host is trusted about itself only.  What a run does comes from the recipe here; the
+ * copy on a host is shown to people and never read as a recipe.  Plans that differ between hosts
+ * are an error, and a host that has no record of the run gets only what the repository confirms. */
 #include "base/quote.h"
 #include "base/text.h"
 #include "cli/cmd.h"
@@ -38,9 +38,9 @@ const char *unfinished_instead(struct session *s, const char *ref)
     }
     if (!back && w->no_migrate)
         buf_puts(&more, more.len ? " --no-migrate" : "--no-migrate");
-    const char *text = arena_printf(s->arena, "%s && %s", run_hint(&s->run, "abort", NULL),
-                                    hint(s->arena, &called, command_word(w->command),
-                                         s->recipe->environment, more.len ? more.text : NULL));
+    const char *text = arena_printf(
+        s->arena, "%s && %s", run_hint(&s->run, "abort", NULL),
+        hint(s->arena, &called, command_word(w->command), more.len ? more.text : NULL));
     buf_free(&more);
     return text;
 }
@@ -52,15 +52,15 @@ static bool disagree(struct session *s, const char *run, const char *host, const
 {
     session_next(
         s,
-        "find out which of them is right; on the other one remove .crelease/lock by hand, or take"
-        " it out of the recipe and run '%s'",
+        "find out which host is right; on the other one remove .crelease/lock by hand, or remove"
+        " that host from the recipe and run '%s'",
         run_hint(&s->run, "abort", "--new-recipe"));
     return err_set(err, ERR_FAILED,
-                   "the hosts do not agree on the plan of run %s: %s has '%s', %s has '%s'", run,
-                   host, says, other, other_says);
+                   "the plan of run %s differs between hosts: %s has '%s', %s has '%s'", run, host,
+                   says, other, other_says);
 }
 
-/* What a host where the run has ended already wrote into its history is the same run. */
+/* Whether the history of a host where the run has ended already shows the same run. */
 static bool ended_alike(struct session *s, const struct site *site, const char *host,
                         const struct what *w, const char *holder, struct err *err)
 {
@@ -93,18 +93,18 @@ bool unfinished_plan(struct session *s, const struct survey *sv, struct what *re
     }
     if (!first)
         return err_set(err, ERR_FAILED,
-                       "no host has the plan of the unfinished run (the file plan in"
-                       " .crelease/runs): put the site right by hand and remove .crelease/lock");
+                       "no host has the plan of the unfinished run (the file 'plan' in"
+                       " .crelease/runs); repair the site by hand, then remove .crelease/lock");
     if (!plan_read(s->arena, first->plan, ret, err))
         return err_in(err, "%s", holder);
     if (strcmp(ret->run, first->lock.run) != 0)
         return err_set(err, ERR_FAILED,
-                       "%s: the lock is of run %s, but the plan there is of run %s: put the site"
-                       " right by hand and remove .crelease/lock",
+                       "%s: the lock belongs to run %s, but the plan there to run %s; repair the"
+                       " site by hand, then remove .crelease/lock",
                        holder, first->lock.run, ret->run);
     if (strcmp(ret->environment, r->environment) != 0 && !s->options.new_recipe)
-        return err_set(err, ERR_USAGE, "%s: run %s is of environment '%s', not of '%s'", holder,
-                       ret->run, text_shown(s->arena, ret->environment), r->environment);
+        return err_set(err, ERR_USAGE, "%s: run %s belongs to environment '%s', not to '%s'",
+                       holder, ret->run, text_shown(s->arena, ret->environment), r->environment);
     for (size_t h = 0; h < r->n_hosts; h++)
         if (site_has_ended(&sv->sites[h], ret->run) &&
             !ended_alike(s, &sv->sites[h], r->hosts[h].name, ret, holder, err))
@@ -124,8 +124,8 @@ static bool is_wanted(void *arg, const char *bytes, size_t len)
     return is;
 }
 
-/* "git show 3f2a1b7:crelease.yml >crelease.k7f2ab.yml", when the repository that the recipe lies in
- * has the run's; *ret_file: what it writes.  NULL: it has not. */
+/* "git show 3f2a1b7:crelease.yml >crelease.k7f2ab.yml" if the repository around the recipe has that of
+ * the run, else NULL.  *ret_file: the file that it writes. */
 static const char *out_of_git(struct session *s, const struct what *w, const char **ret_file)
 {
     struct repo_options options = {.url = ".", .base_dir = s->recipe->dir};
@@ -163,23 +163,24 @@ static void tell_changes(struct session *s, const struct survey *sv)
 
     for (size_t h = 0; h < s->recipe->n_hosts && !copy; h++)
         if (sv->sites[h].lock.held && sv->sites[h].recipe) {
-            /* What keeps it on the host has added a line end. */
+            /* Without the line end that was added on the host. */
             copy = arena_strndup(s->arena, sv->sites[h].recipe, strlen(sv->sites[h].recipe) - 1);
             host = s->recipe->hosts[h].name;
         }
     if (!copy) {
-        strs_add(s->arena, lines, "no host has a copy of it that could be shown");
+        strs_add(s->arena, lines, "no host has a copy of it to compare with");
         return;
     }
-    strs_add(s->arena, lines, arena_printf(s->arena, "--- the run's, as %s says", host));
+    strs_add(s->arena, lines,
+             arena_printf(s->arena, "--- recipe of the run, according to %s", host));
     strs_add(s->arena, lines,
              arena_printf(s->arena, "+++ %s", text_shown(s->arena, name ? name + 1 : "")));
     size_t before = lines->n;
     size_t n = recipe_changes(s->arena, copy, s->recipe, CHANGES_SHOWN, lines);
     if (!n)
         strs_add(s->arena, lines,
-                 "the same text: the copy is not what the run was started with, or what it extends"
-                 " has changed with the version of crelease");
+                 "no difference: the copy was changed, or the preset that it extends is another one"
+                 " in this version of crelease");
     else if (n > lines->n - before)
         strs_add(s->arena, lines,
                  arena_printf(s->arena, "and %zu more lines", n - (lines->n - before)));
@@ -193,26 +194,28 @@ bool unfinished_recipe(struct session *s, const struct survey *sv, const struct 
     if (strcmp(w->recipe_digest, s->recipe->digest) == 0)
         return true;
     if (s->options.new_recipe) {
-        run_warn(&s->run, NULL,
-                 "run %s was started with another recipe; continuing with this one, and with the"
-                 " run's release and revision",
-                 w->run);
+        run_warn(&s->run, NULL, "run %s was started with another recipe; %s", w->run,
+                 s->command->run == cmd_abort
+                     ? "giving it up with the current one"
+                     : "continuing with the current one, and with the run's release and revision");
         return true;
     }
+    const char *does = s->command->run == cmd_abort ? "gives it up" : "continues it";
     tell_changes(s, sv);
     const char *file = NULL;
     const char *show = out_of_git(s, w, &file);
     struct called called = s->options.called;
     called.recipe = show ? file : "FILE";
-    const char *with_it = hint(s->arena, &called, command, s->recipe->environment, NULL);
+    const char *with_it = hint(s->arena, &called, command, NULL);
     if (show)
-        session_next(s, "'%s && %s' continues with the run's own recipe", show, with_it);
+        session_next(s, "'%s && %s' %s with its own recipe", show, with_it, does);
     else
-        session_next(s, "'%s' continues with the run's own recipe, out of Git or a backup, as FILE",
-                     with_it);
-    session_next(s, "'%s' continues with this one", run_hint(&s->run, command, "--new-recipe"));
-    if (strcmp(command, "abort") != 0)
-        session_next(s, "'%s' gives up the run", run_hint(&s->run, "abort", "--new-recipe"));
+        session_next(s, "'%s' %s with its own recipe, saved as FILE", with_it, does);
+    session_next(s, "'%s' %s with the current recipe", run_hint(&s->run, command, "--new-recipe"),
+                 does);
+    if (s->command->run != cmd_abort)
+        session_next(s, "'%s' gives it up with the current recipe",
+                     run_hint(&s->run, "abort", "--new-recipe"));
     return err_set(err, ERR_USAGE, "run %s was started with another recipe than %s", w->run,
                    text_shown(s->arena, s->recipe->file));
 }
@@ -244,30 +247,33 @@ bool unfinished_hosts(struct session *s, const struct survey *sv, const struct w
         if (is_of_recipe(r, name))
             continue;
         if (!leave)
-            return err_set(err, ERR_FAILED,
-                           "host '%s' takes part in run %s and is not in the recipe: put it back"
-                           " (or leave out --hosts) to continue",
-                           text_shown(s->arena, name), w->run);
-        run_warn(&s->run, NULL,
-                 "host '%s' takes part in run %s and is not in the recipe: it is left as it is",
-                 text_shown(s->arena, name), w->run);
+            return err_set(
+                err, ERR_FAILED,
+                "run %s includes host '%s', which is not in the recipe; put it back, or omit"
+                " --hosts",
+                w->run, text_shown(s->arena, name));
+        run_warn(
+            &s->run, NULL,
+            "run %s includes host '%s', which is not in the recipe; that host is left as it is",
+            w->run, text_shown(s->arena, name));
     }
     for (size_t h = 0; h < r->n_hosts; h++) {
         const char *name = r->hosts[h].name;
         bool holds = is_holder(&sv->sites[h], w->run);
         if (holds && !leave && !strs_has(&w->hosts, name))
-            return err_set(err, ERR_FAILED,
-                           "%s holds the lock of run %s, in which it has no part according to the"
-                           " run's plan: look at it, and remove .crelease/lock there by hand",
-                           name, w->run);
+            return err_set(
+                err, ERR_FAILED,
+                "%s holds the lock of run %s, but the plan of that run does not include it;"
+                " inspect the host, then remove .crelease/lock there by hand",
+                name, w->run);
         if (strs_has(&w->hosts, name) || holds)
             strs_add(s->arena, ret, name);
     }
     return true;
 }
 
-/* A host that is left behind lags by one with each resume that did not reach it.  One that names a
- * large number would have all others refuse it, and every one after it, as damaged. */
+/* A host falls behind by one with each resume that did not reach it.  A host that names a huge epoch
+ * would raise it for all others, beyond what they accept. */
 bool unfinished_epoch(struct session *s, const struct survey *sv, const char *run, long *ret,
                       struct err *err)
 {
@@ -288,8 +294,8 @@ bool unfinished_epoch(struct session *s, const struct survey *sv, const char *ru
     }
     if (n > 1 && most - least > AHEAD_MAX)
         return err_set(err, ERR_FAILED,
-                       "%s says that run %s was taken over %ld times, another host only %ld times:"
-                       " look at .crelease/lock on both",
+                       "%s says that run %s was taken over %ld times, another host only %ld times;"
+                       " compare .crelease/lock on both",
                        s->recipe->hosts[last].name, run, most, least);
     *ret = most + 1;
     return true;
@@ -297,7 +303,7 @@ bool unfinished_epoch(struct session *s, const struct survey *sv, const char *ru
 
 /* ---- the revision ---- */
 
-/* Hosts of the run that know nothing of it: "app2, app3"; NULL: there are none. */
+/* Hosts of the run that have no record of it: "app2, app3"; NULL: there are none. */
 static const char *unaware(struct session *s, const struct what *w)
 {
     const char *names = NULL;
@@ -312,8 +318,8 @@ static const char *unaware(struct session *s, const struct what *w)
     return names;
 }
 
-/* Whether a deploy that began now could have given its release that name, and could write that user
- * into revisions.log, where blanks would end the field. */
+/* Whether a deploy started now could use that release name, and could write that user into
+ * revisions.log, where a blank would end the field. */
 static bool may_be_new(const struct session *s, const struct what *w)
 {
     if (clock_release_time(w->release) > clock_now_ms() / 1000 + FUTURE_MAX_S ||
@@ -328,8 +334,7 @@ static bool may_be_new(const struct session *s, const struct what *w)
     return true;
 }
 
-/* *ret: whether a deploy that began now would be this one, or would be if it was told this commit.
- */
+/* *ret: whether a deploy started now, with --same-revision one of this commit, would do the same. */
 static bool is_what_a_deploy_does(struct session *s, const struct what *w,
                                   const struct revision *now, bool *ret, struct err *err)
 {
@@ -355,17 +360,18 @@ static bool refuse_unaware(struct session *s, const struct what *w, const char *
                              : arena_printf(s->arena, "'%s', %.7s, as release %s",
                                             text_shown(s->arena, w->ref), w->revision, w->release);
 
-    session_next(s, "'%s' starts again", unfinished_instead(s, w->ref));
+    session_next(s, "'%s' replaces it by a new run", unfinished_instead(s, w->ref));
     if (w->command == COMMAND_DEPLOY && !s->options.same_revision)
-        session_next(s, "'%s' if %.7s is what you want on all of them",
+        session_next(s, "'%s' if you want %.7s on all hosts",
                      run_hint(&s->run, "resume", "--same-revision"), w->revision);
     return err_set(err, ERR_UNFINISHED,
-                   "%s know%s nothing of run %s, and what the other hosts say of it (%s) is not"
-                   " what a %s would do now",
-                   names, strchr(names, ',') ? "" : "s", w->run, brings, command_word(w->command));
+                   "%s %s no record of run %s, and a %s would not do now what the other hosts say:"
+                   " %s",
+                   names, strchr(names, ',') ? "have" : "has", w->run, command_word(w->command),
+                   brings);
 }
 
-/* The stage in which a command of the run failed; NULL: none did, or something else came later. */
+/* The stage whose command was the last thing to fail; NULL: there is none. */
 static const char *failed_stage(const struct session *s)
 {
     for (size_t h = 0; h < s->recipe->n_hosts; h++) {
@@ -379,7 +385,7 @@ static const char *failed_stage(const struct session *s)
     return NULL;
 }
 
-/* The ref names another commit than the run's. */
+/* Called if the ref names another commit than that of the run. */
 static bool tell_moved(struct session *s, const struct what *w, const struct revision *now,
                        struct err *err)
 {
@@ -398,12 +404,12 @@ static bool tell_moved(struct session *s, const struct what *w, const struct rev
     session_next(s, "'%s' tries %.7s again", run_hint(&s->run, "resume", "--same-revision"),
                  w->revision);
     return err_set(err, ERR_UNFINISHED,
-                   "'%s' has moved since run %s failed in stage '%s': the run is of %.7s, and '%s'"
-                   " is %s now",
+                   "'%s' has moved since run %s failed in stage '%s': the run has %.7s, '%s' is"
+                   " now %s",
                    ref, w->run, stage, w->revision, ref, now->short_sha);
 }
 
-/* Whether the repository is another machine's, which may not answer. */
+/* Whether the repository is on another machine, which may not answer. */
 static bool is_far(struct session *s)
 {
     struct err ignored = {.arena = s->arena};
@@ -431,7 +437,7 @@ bool unfinished_revision(struct session *s, const struct survey *sv, bool needed
     if (w->command == COMMAND_ROLLBACK)
         return confirm_rollback(s, sv, w, err);
     const char *names = unaware(s, w);
-    /* What only serves to say that the ref has moved is not worth a wait for another machine. */
+    /* Not worth a wait for another machine, only to say that the ref has moved. */
     if (!names && !needed && !failed_stage(s) && is_far(s))
         return true;
     if (!session_resolve(s, w->ref, &now, &why)) {
@@ -440,7 +446,8 @@ bool unfinished_revision(struct session *s, const struct survey *sv, bool needed
             return err_in(err, "run %s", w->run);
         }
         /* What the hosts have is enough to continue. */
-        run_warn(&s->run, NULL, "whether '%s' has moved since run %s was started is not known: %s",
+        run_warn(&s->run, NULL,
+                 "could not check whether '%s' has moved since run %s was started: %s",
                  text_shown(s->arena, w->ref), w->run, why.msg);
         return true;
     }

@@ -1,4 +1,4 @@
-/* hint.c -- makes the commands that messages tell a person to type (hint.h). */
+/* hint.c -- builds the commands that messages suggest to type (hint.h). */
 #include "core/hint.h"
 
 #include "base/quote.h"
@@ -20,17 +20,18 @@ static void add_words(struct buf *b, const struct strs *words)
         add_option(b, " ", words->v[i]);
 }
 
-/* `more` may hold one of the options that a command repeats anyway. */
+/* Whether `more` has an option that the command repeats anyway. */
 static bool is_said(const char *more, const struct strs *words)
 {
     return more && words->n && strstr(more, words->v[0]);
 }
 
 const char *hint(struct arena *a, const struct called *called, const char *command,
-                 const char *environment, const char *more)
+                 const char *more)
 {
     static const struct called plainly;
     const struct called *c = called ? called : &plainly;
+    bool anywhere = strcmp(command, "help") == 0 || strcmp(command, "init") == 0;
     bool resumes = strcmp(command, "resume") == 0 || strcmp(command, "abort") == 0;
     bool has_value = more && strchr(more, '=');
     struct buf b = buf_make(HINT_BYTES_MAX);
@@ -39,14 +40,14 @@ const char *hint(struct arena *a, const struct called *called, const char *comma
     add_option(&b, " ", command);
     if (more && !has_value)
         buf_printf(&b, " %s", more);
-    add_option(&b, " ", environment);
+    add_option(&b, " ", anywhere ? NULL : c->environment);
     if (more && has_value)
         buf_printf(&b, " %s", more);
     if (strcmp(command, "deploy") == 0)
         add_words(&b, &c->deploy);
     if (resumes && !is_said(more, &c->resume))
         add_words(&b, &c->resume);
-    if (strcmp(command, "help") != 0 && strcmp(command, "init") != 0) {
+    if (!anywhere) {
         add_option(&b, " -f ", c->recipe);
         add_option(&b, " --hosts ", c->hosts);
         add_option(&b, " --roles ", c->roles);
@@ -57,11 +58,11 @@ const char *hint(struct arena *a, const struct called *called, const char *comma
 }
 
 const char *hint_on(struct arena *a, const struct called *called, const char *command,
-                    const char *environment, const char *hosts)
+                    const char *hosts)
 {
     struct called c = called ? *called : (struct called){0};
 
     c.hosts = hosts;
     c.roles = NULL;
-    return hint(a, &c, command, environment, NULL);
+    return hint(a, &c, command, NULL);
 }

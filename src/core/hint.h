@@ -1,30 +1,30 @@
-/* hint.h -- commands that a person is told to type next, so that they can be pasted as they stand.
+/* hint.h -- builds the commands that messages suggest to type next, ready to be pasted into a shell.
  *
- * The one place where such a command is made: it names the program as it was called, and repeats
- * the options without which it would be about other hosts or another recipe. */
+ * They name the program as it was called, and repeat the options without which they would concern
+ * other hosts or another recipe. */
 #ifndef CRELEASE_HINT_H
 #define CRELEASE_HINT_H
 
 #include "base/arena.h"
 
-/* How this run of the program was called.  All zero: as "crelease", without options. */
+/* How the program was called.  All zero: as "crelease", without options. */
 struct called {
     const char *program;
-    const char *recipe; /* -f, --hosts, --roles; NULL: not given */
+    const char *environment; /* NULL: none */
+    const char *recipe;      /* -f, --hosts, --roles; NULL: not given */
     const char *hosts;
     const char *roles;
-    struct strs deploy; /* further options that another deploy must repeat */
-    struct strs resume; /* and another resume or abort */
+    struct strs deploy; /* further options that a deploy must repeat */
+    struct strs resume; /* and resume and abort */
 };
 
-/* "crelease resume --force production -f other.yml": command, environment (NULL: none), the options
- * in `more` (as they are to be typed, or NULL), and those of `called` that apply.  Every word is
- * quoted for the shell. */
+/* "crelease resume --force production -f other.yml": the command, the options in `more` (as they are
+ * typed, or NULL), and of `called` what applies to that command.  Every word is quoted for the shell. */
 const char *hint(struct arena *a, const struct called *called, const char *command,
-                 const char *environment, const char *more);
+                 const char *more);
 
-/* The same with these hosts instead of those that were given. */
+/* The same for these hosts instead of --hosts and --roles. */
 const char *hint_on(struct arena *a, const struct called *called, const char *command,
-                    const char *environment, const char *hosts);
+                    const char *hosts);
 
 #endif

@@ -68,7 +68,10 @@ struct run_info run_info(const struct run *r)
 
 const char *run_hint(const struct run *r, const char *command, const char *more)
 {
-    return hint(r->arena, r->called, command, r->recipe->environment, more);
+    struct called called = r->called ? *r->called : (struct called){0};
+
+    called.environment = r->recipe->environment;
+    return hint(r->arena, &called, command, more);
 }
 
 const char *run_folder(struct run *r, size_t host)

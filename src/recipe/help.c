@@ -1,3 +1,5 @@
+/* help.c -- 'crelease help recipe', 'help KEY' and config/recipe.schema.json, all made from the table in
+ * keys.c. */
 #include "recipe/keys.h"
 
 #include "base/buf.h"
@@ -26,7 +28,7 @@ static void help_line(struct buf *b, const struct recipe_key *key)
 
     buf_printf(b, "  %-*s %s", NAME_COLUMN, key->path, key->about);
     if (key->unbuilt)
-        buf_puts(b, " (not built yet)");
+        buf_puts(b, " (not implemented yet)");
     else if (key->required)
         buf_puts(b, " (required)");
     else if (fallback)
@@ -51,14 +53,14 @@ static const char *help_all(struct arena *a)
 {
     struct buf b = buf_make(TEXT_MAX);
 
-    buf_puts(&b, "keys of a recipe, defaults in brackets:\n\n");
+    buf_puts(&b, "Keys of a recipe, with defaults in brackets:\n\n");
     for (size_t i = 0; i < recipe_keys_n; i++) {
         const struct recipe_key *key = &recipe_keys[i];
         if (i && !strchr(key->path, '.') && (has_rows_below(key) || !strcmp(key->path, "hooks")))
             buf_puts(&b, "\n");
         help_line(&b, key);
     }
-    buf_puts(&b, "\n'crelease help KEY' says more about one.\n");
+    buf_puts(&b, "\n'crelease help KEY' shows more about a key.\n");
     return text_of(a, &b);
 }
 
@@ -66,21 +68,21 @@ static void help_words(struct buf *b, const struct recipe_key *key)
 {
     for (const struct key_word *w = key->words; w && w->word; w++)
         if (w->unbuilt)
-            buf_printf(b, "  not built yet: %s\n", w->word);
+            buf_printf(b, "  not implemented yet: %s\n", w->word);
 }
 
 static void help_place(struct buf *b, const struct recipe_key *key)
 {
     if (strncmp(key->path, "hosts.", 6) == 0)
-        buf_puts(b, "  where: in a host of an environment\n");
+        buf_puts(b, "  place: a host of an environment\n");
     else if (strncmp(key->path, "job.", 4) == 0)
-        buf_puts(b, "  where: in a job (build, hooks, tasks)\n");
+        buf_puts(b, "  place: a job (build, hooks, tasks)\n");
     else if (key->place == PLACE_TOP)
-        buf_puts(b, "  where: at the top of the recipe\n");
+        buf_puts(b, "  place: the top level of the recipe\n");
     else if (key->place == PLACE_ENVIRONMENT)
-        buf_puts(b, "  where: in an environment\n");
+        buf_puts(b, "  place: an environment\n");
     else if (key->kind != KEY_JOB)
-        buf_puts(b, "  where: at the top of the recipe, and again in an environment\n");
+        buf_puts(b, "  place: the top level of the recipe, or an environment, where it wins\n");
 }
 
 static const char *help_one(struct arena *a, const struct recipe_key *key)
@@ -92,7 +94,7 @@ static const char *help_one(struct arena *a, const struct recipe_key *key)
     buf_printf(&b, "  value: %s\n", recipe_key_expected(a, key));
     help_words(&b, key);
     if (key->unbuilt)
-        buf_puts(&b, "  not built yet: refused in this version\n");
+        buf_puts(&b, "  not implemented yet: an error in this version\n");
     else if (key->required)
         buf_puts(&b, "  required\n");
     else if (key->kind != KEY_JOB)
@@ -135,7 +137,7 @@ const char *recipe_help(struct arena *a, const char *key)
 
 /* ---- the schema ---- */
 
-/* Any value may be, or have in it, a ${NAME}. */
+/* Any value may be or contain a ${NAME}. */
 static const char REFERENCE[] = "\\\\$\\\\{[A-Za-z_][A-Za-z0-9_]*\\\\}";
 
 static void json_text(struct buf *b, const char *s)
@@ -146,7 +148,7 @@ static void json_text(struct buf *b, const char *s)
     buf_puts(b, "\"");
 }
 
-/* An anyOf, but for its closing bracket. */
+/* An anyOf without its closing bracket. */
 static void schema_alternatives(struct buf *b, const struct recipe_key *key)
 {
     buf_puts(b, "\"anyOf\": [{\"enum\": [");
@@ -294,7 +296,7 @@ static void schema_key(struct buf *b, const struct recipe_key *key, int indent)
     buf_puts(b, "}");
 }
 
-/* place: of the map the keys are in; in an environment they refer to those of the top. */
+/* place: of the map that has the keys; those of an environment refer to those of the top level. */
 static void schema_properties(struct buf *b, const char *scope, int indent, enum key_place place)
 {
     size_t len = strlen(scope);

@@ -1,3 +1,5 @@
+/* keys.c -- the table of all keys of a recipe.  The parser, the help, the manual and the JSON schema are
+ * made from it. */
 #include "recipe/keys.h"
 
 #include "base/text.h"
@@ -116,198 +118,205 @@ const char *const recipe_hook_stages[] = {
 
 const struct recipe_key recipe_keys[] = {
     {"application", KEY_TEXT, .required = true, .check = check_name, IN_RECIPE(application),
-     .about = "the name of what is deployed"},
+     .about = "the name of the application"},
     {"extends", KEY_TEXT, PLACE_TOP, NOWHERE,
-     .about = "a built-in recipe whose keys are the defaults of this one: rails, django, laravel, "
-              "node, static, alembic, flyway or sqitch"},
+     .about = "a preset, whose keys are the defaults of this recipe: rails, django, laravel, node, "
+              "static, alembic, flyway or sqitch"},
     {"repository", KEY_TEXT, .fallback = ".", .check = check_not_option, IN_RECIPE(repository),
      .about = "the Git repository: a path, relative to the recipe's folder, or a URL"},
     {"ref", KEY_TEXT, .fallback = "main", .check = check_ref, IN_RECIPE(ref),
-     .about = "the branch, tag or commit that is deployed"},
+     .about = "the branch, tag or commit to deploy"},
     {"deploy_to", KEY_TEXT, .fallback_shown = "/var/www/APPLICATION", .check = check_folder,
      IN_RECIPE(deploy_to),
-     .about = "the site's folder on the hosts, which holds current, releases and shared"},
+     .about = "the folder of the site on the hosts, which contains current, releases and shared"},
     {"keep_releases", KEY_COUNT, .min = 1, .fallback = "5", IN_RECIPE(keep_releases),
-     .about = "how many finished releases stay on the hosts"},
+     .about = "how many finished releases to keep on the hosts"},
     {"checkout", KEY_WORD, .fallback = "copy", .words = checkout_words, NOWHERE,
-     .about = "how files that did not change come from the release before"},
+     .about = "how unchanged files are taken from the release before"},
     {"linked_files", KEY_TEXTS, .check = check_linked_file, IN_RECIPE(linked_files),
-     .about = "files below shared that every release links to"},
+     .about = "files in shared that every release links to"},
     {"linked_dirs", KEY_TEXTS, .check = check_linked_dir, IN_RECIPE(linked_dirs),
-     .about = "folders below shared that every release links to"},
+     .about = "folders in shared that every release links to"},
     {"env", KEY_VARIABLES, NOWHERE,
      .about =
-         "environment variables of every command; ${NAME} is a value from here and shown as [secret];"
-         " where a path begins, $PATH, $HOME and the variable's own name are the host's:"
-         " PATH: \"/opt/ruby/bin:$PATH\""},
+         "environment variables of every command; ${NAME} is taken from the environment of crelease and "
+         "shown as [secret]; $PATH, $HOME and the variable's own name stand for the host's values at "
+         "the start of a path, as in PATH: \"/opt/ruby/bin:$PATH\""},
     {"transport", KEY_WORD, .fallback = "libssh2", .words = transport_words, IN_RECIPE(transport),
-     .about = "how hosts are reached: over ssh, or as this machine itself"},
-    {"connection", KEY_SECTION, NOWHERE, .about = "the ssh connections to the hosts"},
+     .about = "how to reach the hosts: over SSH, or local for this machine itself"},
+    {"connection", KEY_SECTION, NOWHERE, .about = "the SSH connections to the hosts"},
     {"connection.alive", KEY_DURATION, .fallback = "15s", .nonzero = true,
      IN_RECIPE(connection.alive_ms),
      .about =
-         "a host that is silent for so long is asked whether it is there; after three times as "
-         "long its connection counts as lost"},
+         "after this time without data a host is sent a keepalive; after three times as long its "
+         "connection counts as lost"},
     {"build", KEY_JOBS, IN_RECIPE(build),
-     .about = "jobs that run in the new release before users notice anything"},
+     .about = "jobs to run in the new release before it goes live"},
 
-    {"database", KEY_SECTION, NOWHERE, .about = "the database that migrations change"},
+    {"database", KEY_SECTION, NOWHERE,
+     .about = "the database that migrations change, to find backups that would block them"},
     {"database.adapter", KEY_WORD, .words = adapter_words, IN_RECIPE(database.adapter),
      .fallback_shown = "postgresql when database.name is given, else none",
-     .about = "the kind of database, to find backups that would block a migration"},
+     .about = "the kind of database"},
     {"database.name", KEY_TEXT, .check = check_database, IN_RECIPE(database.name),
-     .about = "the database's name"},
+     .about = "the name of the database"},
     {"database.psql", KEY_SHELL, .fallback = "psql", .check = check_not_empty,
      IN_RECIPE(database.psql),
-     .about = "the command that reaches the database on the primary host of role db, such as "
-              "sudo -n -u postgres psql"},
+     .about = "the psql command on the primary host of role db, such as sudo -n -u postgres psql"},
     {"database.mysql", KEY_SHELL, .fallback = "mysql", .check = check_not_empty,
      IN_RECIPE(database.mysql),
-     .about = "the same where that is a MySQL or MariaDB, such as sudo -n mariadb; a password "
-              "belongs into "
-              "that account's ~/.my.cnf"},
+     .about =
+         "the mysql command on the primary host of role db, such as sudo -n mariadb; a password "
+         "goes into ~/.my.cnf of that account"},
 
-    {"backup", KEY_SECTION, NOWHERE, .about = "what to do about a backup that blocks migrations"},
+    {"backup", KEY_SECTION, NOWHERE, .about = "what to do if a backup blocks the migration"},
     {"backup.policy", KEY_WORD, .fallback = "wait", .words = policy_words, IN_RECIPE(backup.policy),
-     .about = "wait for the backup, stop it, end the deploy so that it can be resumed, or ask"},
+     .about = "wait for the backup, kill it, abort the deploy so that it can be resumed, or ask"},
     {"backup.wait_limit", KEY_DURATION, .fallback = "6h", IN_RECIPE(backup.wait_limit_ms),
-     .about = "how long to wait for a backup; 0 is without end"},
+     .about = "how long to wait for a backup; 0: no limit"},
     {"backup.after_limit", KEY_WORD, .fallback = "abort", .words = after_limit_words,
-     IN_RECIPE(backup.after_limit), .about = "what to do when that time is over"},
+     IN_RECIPE(backup.after_limit), .about = "what to do when the limit is reached"},
     {"backup.unknown", KEY_WORD, .fallback = "proceed", .words = unknown_words,
      IN_RECIPE(backup.unknown),
-     .about = "what to do when the database cannot be asked: migrate all the same, guarded by "
-              "lock_timeout, or end the deploy so that it can be resumed"},
+     .about =
+         "what to do if the database cannot be asked about backups: proceed with the migration, "
+         "guarded by lock_timeout, or abort the deploy so that it can be resumed"},
     {"backup.partial", KEY_WORD, .fallback = "proceed", .words = partial_words,
      IN_RECIPE(backup.partial),
-     .about = "a dump of a few tables (pg_dump -t) runs: begin beside it, and wait for it when the "
-              "migration turns out to need one of them; or wait for it as for any other"},
+     .about =
+         "what to do during a dump of a few tables (pg_dump -t): proceed, and wait for it only if "
+         "the migration needs one of these tables; or wait for it as for any other dump"},
     {"backup.schedule", KEY_TEXTS, .fallback_shown = "crontab", .check = check_schedule,
      IN_RECIPE(backup.schedule),
      .about =
-         "where to read when backups will start: crontab (crontabs and systemd's timers of the "
-         "database's host), none, or cron lines in that host's time"},
+         "where to read when backups start: crontab (crontabs and systemd timers of the database "
+         "host), none, or cron lines in the time of that host"},
     {"backup.clearance", KEY_DURATION, .fallback = "0", IN_RECIPE(backup.clearance_ms),
-     .about = "a backup that starts so soon is let pass before migrating; 0 is to migrate at once"},
+     .about =
+         "if a backup starts within this time, wait for it to finish before migrating; 0: never"},
     {"backup.rerun", KEY_BOOL, .fallback = "false", IN_RECIPE(backup.rerun),
-     .about = "start a backup that was stopped again once the deploy is live, or was given up"},
+     .about = "start a killed backup again once the deploy is live, or was aborted"},
     {"backup.command", KEY_SHELL, .check = check_not_empty, IN_RECIPE(backup.command),
-     .about = "what backup.rerun runs; without it the line of the crontab that makes the backup"},
+     .about = "what backup.rerun runs; default: the line of the crontab that made the backup"},
     {"backup.set_aside", KEY_BOOL, .fallback = "false", IN_RECIPE(backup.set_aside),
-     .about = "rename the incomplete file of a backup that was stopped to NAME.incomplete"},
+     .about = "rename the incomplete file of a killed backup to NAME.incomplete"},
 
-    {"migrate", KEY_SECTION, NOWHERE, .about = "how the database is brought forward"},
+    {"migrate", KEY_SECTION, NOWHERE, .about = "migrations of the database"},
     {"migrate.run", KEY_SHELL, .check = check_not_empty, IN_RECIPE(migrate.run),
-     .about = "the migration, run once on the primary host of role db; without it there are none"},
+     .about =
+         "the command that migrates, run once on the primary host of role db; without it there are "
+         "no migrations"},
     {"migrate.status", KEY_SHELL, .check = check_not_empty, IN_RECIPE(migrate.status),
-     .about = "prints the state of the migrations, so that pending ones can be counted"},
+     .about = "the command that lists the migrations, so that pending ones can be counted"},
     {"migrate.pending_when", KEY_PENDING, .fallback = "auto", .words = pending_words,
      IN_RECIPE(migrate.pending_when.tool),
-     .about = "how the answer of migrate.status is read: as that of a tool (auto: rails, django or "
+     .about = "how to read the output of migrate.status: as that of a tool (auto: rails, django or "
               "laravel, whichever it looks like), or by the keys below"},
     {"migrate.pending_when.exit", KEY_STATUSES, IN_RECIPE(migrate.pending_when.exit),
-     .about = "exit statuses that mean that something is pending; 0 is nothing (or what output "
-              "finds), any other is not known"},
+     .about = "exit statuses that mean that migrations are pending; 0 means that none are (or what "
+              "output finds), any other that it is unknown"},
     {"migrate.pending_when.output", KEY_TEXT, .check = check_regex,
      IN_RECIPE(migrate.pending_when.output),
-     .about = "a POSIX extended regular expression: each line it matches is a pending migration, "
-              "named by its first group"},
+     .about =
+         "a POSIX extended regular expression: each line that it matches is a pending migration, "
+         "its first group the name"},
     {"migrate.lock_timeout", KEY_DURATION, .fallback = "1s", .nonzero = true,
      IN_RECIPE(migrate.lock_timeout_ms),
-     .about = "how long a statement of a migration may queue for a lock while others queue behind "
-              "it"},
+     .about = "how long a statement of a migration may wait for a lock, while other sessions queue "
+              "behind it"},
     {"migrate.attempts", KEY_COUNT, .min = 1, .fallback = "20", IN_RECIPE(migrate.attempts),
-     .about = "how often a migration that could not get its lock is tried"},
+     .about = "how often to try a migration that cannot get its locks"},
     {"migrate.blockers", KEY_WORD, .fallback = "wait", .words = blockers_words,
      IN_RECIPE(migrate.blockers),
-     .about = "about a session that is no backup and holds what the migration waits for: wait and "
-              "try again, report it and stop, or terminate it"},
+     .about =
+         "what to do about a session, not a backup, that blocks the migration: wait and try again, "
+         "report it and stop, or terminate it"},
     {"migrate.max_blocked", KEY_COUNT, .min = 1, .fallback_shown = "no limit",
      IN_RECIPE(migrate.max_blocked),
-     .about = "when more sessions queue behind a statement of the migration, it gives way at once"},
+     .about = "if more sessions than this queue behind the migration, its statement is canceled at "
+              "once"},
     {"migrate.timeout", KEY_DURATION, .fallback = "2h", .nonzero = true,
      IN_RECIPE(migrate.timeout_ms), .about = "how long a migration may run"},
     {"migrate.paths", KEY_TEXTS, .check = check_relative, IN_RECIPE(migrate.paths),
-     .about = "paths of the repository: unchanged since the last run that migrated, nothing is "
+     .about = "paths of the repository; if they are unchanged since the last migration, nothing is "
               "pending"},
 
-    {"restart", KEY_SECTION, NOWHERE, .about = "how the application notices the new release"},
+    {"restart", KEY_SECTION, NOWHERE, .about = "how to restart the application"},
     {"restart.touch", KEY_TEXT, .check = check_relative, IN_RECIPE(restart.touch),
-     .about = "a file of the release that is touched"},
+     .about = "a file of the release to touch"},
     {"restart.run", KEY_SHELL, .check = check_not_empty, IN_RECIPE(restart.run),
-     .about = "a command, instead or as well"},
+     .about = "a command to run, instead or as well"},
     {"restart.roles", KEY_TEXTS, .is_role = true, .check = check_role, IN_RECIPE(restart.roles),
-     .fallback_shown = "app when a host has it, else every host",
-     .about = "the hosts that are restarted"},
+     .fallback_shown = "app when a host has it, else every host", .about = "the hosts to restart"},
 
-    {"health", KEY_SECTION, NOWHERE, .about = "how the application is asked whether it is well"},
+    {"health", KEY_SECTION, NOWHERE, .about = "how to check that the application works"},
     {"health.run", KEY_SHELL, .check = check_not_empty, IN_RECIPE(health.run),
-     .about = "a command that succeeds when the application is well"},
+     .about = "a command that succeeds if the application works"},
     {"health.attempts", KEY_COUNT, .min = 1, .fallback = "10", IN_RECIPE(health.attempts),
-     .about = "how often it is asked"},
+     .about = "how often to try"},
     {"health.interval", KEY_DURATION, .fallback = "2s", IN_RECIPE(health.interval_ms),
-     .about = "the time between two attempts"},
+     .about = "the time between two tries"},
     {"health.roles", KEY_TEXTS, .is_role = true, .check = check_role, IN_RECIPE(health.roles),
-     .fallback_shown = "app when a host has it, else every host",
-     .about = "the hosts that are asked"},
+     .fallback_shown = "app when a host has it, else every host", .about = "the hosts to check"},
     {"health.on_failure", KEY_WORD, .fallback = "rollback", .words = on_failure_words,
      IN_RECIPE(health.on_failure),
-     .about = "go back to the release before, or stop and leave everything as it is"},
+     .about = "roll back to the release before, or stop and leave everything as it is"},
 
     {"rolling", KEY_SECTION, NOWHERE,
-     .about = "switch, restart and ask a few hosts at a time, in the recipe's order"},
+     .about = "switch, restart and check a few hosts at a time, in the order of the recipe"},
     {"rolling.batch", KEY_SHARE, .check = check_share, IN_RECIPE(rolling.batch),
      .fallback_shown = "all hosts at once",
-     .about = "how many hosts at a time, or which share of them, rounded up"},
+     .about = "how many hosts at a time, or what share of them, rounded up"},
     {"rolling.wait", KEY_DURATION, .fallback = "0", IN_RECIPE(rolling.wait_ms),
      .about = "the time between two batches"},
     {"on_host_failure", KEY_WORD, .fallback = "stop", .words = on_host_failure_words,
      IN_RECIPE(on_host_failure),
-     .about = "when checkout, link or build fails on a host: stop, or continue without it, to be "
-              "resumed"},
+     .about =
+         "if checkout, link or build fails on a host: stop, or continue without it and let resume "
+         "finish it later"},
     {"host_failures", KEY_COUNT, .min = 1, .fallback = "1", IN_RECIPE(host_failures),
-     .about = "how many hosts on_host_failure may leave out of a run"},
+     .about = "how many hosts on_host_failure: continue may leave out"},
 
     {"hooks", KEY_HOOKS, NOWHERE,
-     .about = "jobs before or after a stage, under 'before STAGE' or 'after STAGE'"},
+     .about = "jobs to run before or after a stage: 'before STAGE', 'after STAGE'"},
     {"tasks", KEY_TASKS, NOWHERE, .about = "jobs by name, for 'crelease run ENV TASK'"},
     {"secrets", KEY_SECRETS, NOWHERE,
-     .about = "names of env variables, or values such as ${TOKEN}, that are shown as [secret]"},
+     .about = "names of env variables, or values such as ${TOKEN}, to show as [secret]"},
     {"environments", KEY_ENVIRONMENTS, PLACE_TOP, .required = true, NOWHERE,
-     .about = "the sets of hosts by name; any key can be given again in one"},
+     .about = "sets of hosts by name; each may have its own values for other keys"},
 
     {"hosts", KEY_HOSTS, PLACE_ENVIRONMENT, .required = true, NOWHERE,
      .about = "the hosts of an environment, each 'user@host:port' or a map of the keys below"},
     {"hosts.host", KEY_TEXT, .required = true, .check = check_address, IN_HOST(address),
-     .about = "the host's name or IP address"},
+     .about = "its host name or IP address"},
     {"hosts.name", KEY_TEXT, .check = check_host_name, IN_HOST(name),
-     .fallback_shown = "hosts.host", .about = "what people see"},
+     .fallback_shown = "hosts.host", .about = "its name in messages and for --hosts"},
     {"hosts.user", KEY_TEXT, .check = check_user, IN_HOST(user),
      .fallback_shown = "your login name on this machine", .about = "the user to log in as"},
     {"hosts.port", KEY_PORT, .min = 1, .fallback_shown = "22", IN_HOST(port),
-     .about = "the port of its sshd"},
+     .about = "the port of its SSH server"},
     {"hosts.roles", KEY_TEXTS, .check = check_role, IN_HOST(roles), .fallback_shown = "all of them",
-     .about = "what the host is for; the first host of a role is its primary"},
+     .about = "what the host is for; the first host with a role is the primary one"},
     {"hosts.deploy_to", KEY_TEXT, .check = check_folder, IN_HOST(deploy_to),
-     .fallback_shown = "deploy_to", .about = "the site's folder on this host"},
+     .fallback_shown = "deploy_to", .about = "the folder of the site on this host"},
     {"hosts.env", KEY_VARIABLES, IN_HOST(env),
-     .about = "environment variables of this host, over those of env"},
+     .about = "environment variables on this host, which win over those of env"},
     {"hosts.host_key", KEY_TEXT, .check = check_host_key, IN_HOST(host_key),
-     .about = "its pinned host key, SHA256:... or a public key line; then no known_hosts is read"},
+     .about = "its host key, SHA256:... or a public key line; then known_hosts is not read"},
     {"hosts.identity", KEY_TEXT, .check = check_not_option, IN_HOST(identity),
-     .about = "a private key file; then only that one is tried"},
+     .about = "a private key file; then only this key is tried"},
 
-    {"job", KEY_JOB, NOWHERE, .about = "a command: its shell text, or a map of the keys below"},
+    {"job", KEY_JOB, NOWHERE, .about = "a command: shell text, or a map of the keys below"},
     {"job.run", KEY_SHELL, .required = true, .check = check_not_empty, IN_JOB(run),
      .about = "the shell text"},
     {"job.roles", KEY_TEXTS, .is_role = true, .check = check_role, IN_JOB(roles),
-     .fallback_shown = "every host", .about = "the hosts it runs on"},
+     .fallback_shown = "every host", .about = "the hosts to run it on"},
     {"job.once", KEY_BOOL, .fallback = "false", IN_JOB(once),
-     .about = "only on the primary of its roles"},
+     .about = "run it only on the primary host of its roles"},
     {"job.timeout", KEY_DURATION, .fallback = "0", IN_JOB(timeout_ms),
-     .about = "how long it may run; 0 is without end"},
+     .about = "how long it may run; 0: no limit"},
     {"job.name", KEY_TEXT, .check = check_not_empty, IN_JOB(name), .fallback_shown = "its text",
-     .about = "what people see"},
+     .about = "its name in messages"},
 };
 
 const size_t recipe_keys_n = sizeof recipe_keys / sizeof *recipe_keys;
@@ -356,7 +365,7 @@ const char *const *recipe_key_names(struct arena *a, const char *scope)
     return names.v;
 }
 
-/* "one of: a, b", or the only one there is. */
+/* "one of: a, b", or the only word. */
 static const char *words_expected(struct arena *a, const struct key_word *words)
 {
     const char *list = "";

@@ -1,3 +1,4 @@
+/* draw.c -- draws the lines of stages, jobs and the backup that is waited for (draw.h). */
 #include "ui/draw.h"
 
 #include "base/text.h"
@@ -5,9 +6,9 @@
 #include "edge/loop.h"
 
 enum {
-    ROWS_MAX = 8,    /* live lines of hosts of one stage */
-    RIGHT_MAX = 100, /* times stand here on a wide screen */
-    NARROW = 60,     /* under it there is no column of hosts */
+    ROWS_MAX = 8,    /* live lines for the hosts of a stage */
+    RIGHT_MAX = 100, /* the column of times on a wide screen */
+    NARROW = 60,     /* a narrower screen has no column of hosts */
     NAME_COLUMNS = 14,
 };
 
@@ -25,7 +26,7 @@ static size_t right_edge(const struct drawing *d)
     return columns <= RIGHT_MAX ? columns - 1 : RIGHT_MAX;
 }
 
-/* What is left for a text between here and `end`, with a gap before it. */
+/* The columns left for a text that ends two columns before `end`. */
 static size_t room_before(const struct line *l, size_t end)
 {
     return end > l->width + 2 ? end - 2 - l->width : 0;
@@ -50,8 +51,8 @@ static struct line begin_line(const struct drawing *d, const struct stage_line *
     return l;
 }
 
-/* "/srv/shop/releases/2026/app" becomes "/srv/.../app", the longest path of the text first, until
- * it fits: what a line is about is at the two ends of a path. */
+/* Shortens paths, the longest first, until the text fits: "/srv/shop/releases/2026/app" becomes
+ * "/srv/.../app", since the two ends of a path say most. */
 static const char *shorten_paths(struct arena *a, const char *text, size_t columns)
 {
     while (screen_width(text) > columns) {
@@ -81,7 +82,7 @@ static const char *shorten_paths(struct arena *a, const char *text, size_t colum
     return text;
 }
 
-/* The whole detail, on as many lines as it takes; the time stands in the first one. */
+/* The whole detail, on as many lines as it takes, with the time in the first one. */
 static void draw_wrapped(struct drawing *d, const struct stage_line *s, struct line *l, size_t end)
 {
     struct arena a = {0};
@@ -167,7 +168,7 @@ static void draw_row(struct drawing *d, const struct row *r, size_t host_columns
     line_to(&l, 6 + host_columns + 2);
     const char *shown = ui_shown(&a, text);
     if (r->detail && screen_width(shown) > room_before(&l, end)) {
-        /* Why it waits, or has failed: all of it, without the clock. */
+        /* Why it waits or has failed: in full, without the time. */
         struct flow f = {
             .style = failed ? STYLE_RED : STYLE_DIM, .indent = l.width, .live = true, .begun = &l};
         screen_flow(d->screen, &f, &(struct strs){&shown, 1});
@@ -197,7 +198,7 @@ static void draw_rows(struct drawing *d, const struct live_stage *s)
         widest = s->rows[i]->job && width > widest ? width : widest;
     }
     size_t host_columns = widest < 24 ? widest : 24;
-    /* Under the stage's line, and over that with the rest and the cursor's. */
+    /* Leaves room for the line of the stage, the one for the rest, and the cursor. */
     size_t rows = screen_rows(d->screen) > 4 ? screen_rows(d->screen) - 3 : 1;
     size_t max = rows < ROWS_MAX ? rows : ROWS_MAX;
     size_t shown = 0;
@@ -235,7 +236,7 @@ static void draw_live_stage(struct drawing *d, const struct live_stage *s)
     arena_free(&a);
 }
 
-/* "[#######-----]  31 %", or with nothing known a piece that wanders. */
+/* "[#######-----]  31 %", or a piece that moves to and fro if the percentage is unknown. */
 static const char *bar(const struct drawing *d, struct arena *a, int percent)
 {
     enum { SIZE = 24, PIECE = 4 };

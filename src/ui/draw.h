@@ -1,5 +1,5 @@
-/* ui_draw.h -- how a terminal shows a run: the line of a stage, and the block of what is
- * under way.  For ui_tty.c. */
+/* draw.h -- how a terminal shows a run: the line of a stage, and the block of what is in progress.  For
+ * tty.c. */
 #ifndef CRELEASE_UI_DRAW_H
 #define CRELEASE_UI_DRAW_H
 
@@ -10,10 +10,10 @@ struct drawing {
     struct screen *screen;
     struct live live;
     size_t hosts_columns;
-    unsigned turn; /* of spinners and of the bar without an end */
+    unsigned turn; /* of spinners, and of the bar without a percentage */
 };
 
-/* What the lines of stages, live or over, have in common. */
+/* The line of a stage, live or final. */
 struct stage_line {
     const char *mark;
     enum style mark_style;
@@ -22,17 +22,17 @@ struct stage_line {
     const char *detail;
     const char *time;
     enum style style;
-    bool live; /* of what is under way; else it stays */
+    bool live; /* will be redrawn; else it stays */
 };
 
-/* One line while it lives, cut where it must be; a line that stays is wrapped. */
+/* A live line is cut at the edge of the screen, one that stays is wrapped. */
 void draw_stage(struct drawing *d, const struct stage_line *s);
 
-/* As many lines as the detail takes, without the time.  Returns the column where those
- * that follow begin. */
+/* As many lines as the detail takes, without the time.  Returns the column where further lines
+ * should start. */
 size_t draw_stage_whole(struct drawing *d, const struct stage_line *s);
 
-/* Makes the live lines anew and shows them with what is to be kept. */
+/* Draws the live lines, and prints what is to stay above them. */
 void draw(struct drawing *d);
 
 #endif

@@ -1,4 +1,4 @@
-/* One JSON object a line; config/event.schema.json says what is in it.
+/* json.c -- the run as JSON, one object a line; config/event.schema.json describes it.
  *
  *     {"event":"stage","time":"2026-11-22T15:30:12.400Z","run":"k7f2","stage":"lock",...
  *     {"event":"end","status":0,"word":"done","time":... */
@@ -47,7 +47,7 @@ static void put_strs(struct json *o, const char *key, const struct strs *list)
     put_texts(o, key, list->v, list->n);
 }
 
-/* What every line has, and where they apply, what most have. */
+/* The members that most lines have. */
 static void put_common(struct json *o, const struct event *e)
 {
     put_time(o, "time", e->unix_ms ? e->unix_ms : clock_now_ms(), true);
@@ -229,7 +229,7 @@ static void json_tell(struct ui *ui, const struct event *e)
         ui_take_output(ui, e, json_line);
         return;
     }
-    /* The end is told only where there is nothing else to answer. */
+    /* A command with one document writes the end only if it has failed to write that. */
     if (!ui->o.document || e->kind == EVENT_END) {
         ui_end_output(ui, e, json_line);
         write_event(ui, e);

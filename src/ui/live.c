@@ -1,3 +1,4 @@
+/* live.c -- keeps copies of what events say is in progress, for tty.c and draw.c (live.h). */
 #include "ui/live.h"
 
 #include "ui/reader.h"
@@ -79,7 +80,7 @@ struct live_stage *live_stage_of(struct live *l, const struct event *e)
     const char **hosts = arena_array(&s->texts, n + 1, sizeof *hosts);
     for (size_t i = 0; i < n; i++) {
         hosts[i] = arena_strdup(&s->texts, e->hosts[i]);
-        live_row_of(s, hosts[i]); /* rows stand in the order of the hosts */
+        live_row_of(s, hosts[i]); /* so that rows are in the order of the hosts */
     }
     s->hosts = n ? hosts : NULL;
     return s;
@@ -118,7 +119,7 @@ void live_backup_keep(struct live *l, const struct event *e)
     kept->waited_ms = e->waited_ms;
 }
 
-/* Texts of a row are made anew each time: hours of output must not pile up in its arena. */
+/* Copies the texts into a new arena each time, or hours of output would pile up in the old one. */
 static void row_renew(struct row *r, const char *detail, const char *last)
 {
     struct arena old = r->texts;

@@ -1,13 +1,13 @@
-/* ui_live.h -- what is under way, as a terminal shows it: stages, the hosts whose jobs run
- * in them, and the backup that is waited for.  Copies of what events told; for ui_tty.c. */
+/* live.h -- what is in progress, as a terminal shows it: stages, their hosts with running jobs, and the
+ * backup that is waited for.  Copies of what events said; for tty.c and draw.c. */
 #ifndef CRELEASE_UI_LIVE_H
 #define CRELEASE_UI_LIVE_H
 
 #include "core/event.h"
 
-enum { LAST_BYTES_MAX = 1024 }; /* kept of a line of output */
+enum { LAST_BYTES_MAX = 1024 }; /* of a line of output that is kept */
 
-/* A host of a stage that runs. */
+/* A host of a running stage. */
 struct row {
     const char *host;
     enum event_state state;
@@ -16,7 +16,7 @@ struct row {
     const char *detail;
     const char *last; /* line of its output */
     long long begun_ms;
-    bool job; /* one is or was under way: the host has a line */
+    bool job; /* a job was started, so the host has a line */
 };
 
 struct live_backup {
@@ -38,43 +38,43 @@ struct live_stage {
     const char *const *hosts; /* NULL-terminated, or NULL */
     struct arena detail_text;
     const char *detail;
-    const char *command;   /* of the job that began last, until a detail is told */
+    const char *command;   /* of the job started last, until there is a detail */
     struct strs commands;  /* of all its jobs */
     struct strs failed_on; /* hosts */
-    bool backup_kept;      /* a line about a backup it waited for stays on the screen */
+    bool backup_kept;      /* a line about a backup that it waited for is on the screen */
     long long begun_ms;
     struct row **rows;
     size_t n_rows;
 };
 
 struct live {
-    struct live_stage *stages;  /* in the order they began */
+    struct live_stage *stages;  /* in the order in which they started */
     struct live_backup *backup; /* NULL: none */
 };
 
 /* The live stage of that name, NULL when there is none. */
 struct live_stage *live_stage_find(struct live *l, const char *name);
 
-/* The same, begun now on e's hosts when there is none. */
+/* The same, added with the hosts of e if there is none. */
 struct live_stage *live_stage_of(struct live *l, const struct event *e);
 void live_stage_close(struct live *l, struct live_stage *s); /* accepts NULL */
 
-/* The row of a host, made when there is none. */
+/* The row of a host, added if there is none. */
 struct row *live_row_of(struct live_stage *s, const char *host);
 
-/* The host has nothing to show from now on; or has a line of its own. */
+/* Empties the row; gives the host a line of its own. */
 void live_row_clear(struct row *r);
 void live_row_show(struct row *r);
 
 /* The last line of output of a host. */
 void live_row_output(struct row *r, const char *shown);
 
-/* What a host, or a stage, says beside its name; NULL for nothing. */
+/* Sets what is shown beside the name of a host or stage; NULL: nothing. */
 void live_row_detail(struct row *r, const char *detail);
 void live_stage_detail(struct live_stage *s, const char *detail);
 void live_stage_command(struct live_stage *s, const char *command);
 
-/* The backup waited for is now e's. */
+/* Makes the backup of e the one that is waited for. */
 void live_backup_keep(struct live *l, const struct event *e);
 void live_backup_close(struct live *l);
 

@@ -1,3 +1,5 @@
+/* screen.c -- lines on a terminal: some stay, those below them are redrawn (screen.h).  Knows nothing of
+ * runs. */
 #include "ui/screen.h"
 
 #include "base/limits.h"
@@ -20,8 +22,8 @@ struct screen {
     size_t columns;
     size_t rows;
     struct buf keep;  /* to be printed above the live lines */
-    struct live now;  /* what stands there */
-    struct live next; /* what is being made */
+    struct live now;  /* live lines on the screen */
+    struct live next; /* those that will replace them */
 };
 
 struct screen *screen_open(FILE *out, int columns, bool color)
@@ -75,7 +77,7 @@ size_t screen_rows(const struct screen *s)
 
 struct line line_make(const struct screen *s)
 {
-    /* The last column stays free: terminals differ in what they do after it. */
+    /* The last column stays free, since terminals differ in when they wrap after it. */
     return (struct line){.b = buf_make(LINE_BYTES_MAX), .max = s->columns - 1, .color = s->color};
 }
 
@@ -98,7 +100,7 @@ void line_add(struct line *l, enum style style, const char *shown, size_t column
     buf_add(&l->b, "...", dots);
     if (paint)
         buf_puts(&l->b, "\033[0m");
-    /* A wide character at the edge may leave a column free; counting it harms nothing. */
+    /* May be one too many, if a wide character did not fit at the edge. */
     l->width += cut ? columns : width;
 }
 
@@ -133,7 +135,7 @@ static void line_end(struct screen *s, struct line *l, bool live)
         screen_keep(s, l);
 }
 
-/* Ends the line and begins the next one. */
+/* Ends the line and starts the next one. */
 static void line_break(struct screen *s, struct line *l, const struct flow *f)
 {
     line_end(s, l, f->live);
@@ -178,7 +180,7 @@ void screen_flow(struct screen *s, const struct flow *f, const struct strs *part
     arena_free(&a);
 }
 
-/* The rows that the live lines take now: a terminal that became narrower has wrapped them. */
+/* Rows that the live lines take now: a terminal that was made narrower has wrapped them. */
 static size_t rows_standing(const struct screen *s)
 {
     size_t rows = 0;
@@ -243,8 +245,8 @@ static bool in(const struct range *ranges, size_t n, unsigned c)
     return false;
 }
 
-/* Not wcwidth: it knows nothing unless a locale was set, and the terminal's own table
- * is another one anyway.  Too wide only means cut early; too narrow would wrap. */
+/* Not wcwidth, which depends on the locale and need not agree with the terminal.  If a width here is too
+ * large a line is cut early; if it were too small the line would wrap. */
 static size_t columns_of(unsigned c)
 {
     static const struct range none[] = {
@@ -266,7 +268,7 @@ static size_t columns_of(unsigned c)
     return in(two, sizeof two / sizeof *two, c) ? 2 : 1;
 }
 
-/* The character at *s, which is valid UTF-8, and on to the next. */
+/* Decodes the character at *s, which is valid UTF-8, and moves on to the next. */
 static unsigned next_character(const char **s)
 {
     const unsigned char *u = (const unsigned char *)*s;

@@ -1,5 +1,5 @@
-/* One screen that grows from the top.  What is over is printed once and stays; what is
- * under way is a block of live lines below it.
+/* tty.c -- a run on a terminal: one screen that grows from the top.  What has ended is printed once and
+ * stays; what is in progress is a block of live lines below it.
  *
  *     my_project -> production   3 hosts   3f2a91c "Add notes to events" (main)   run k7f2
  *
@@ -15,7 +15,7 @@
 
 struct tty {
     struct drawing d;
-    bool paused; /* something else is on the screen until the next event */
+    bool paused; /* the screen shows something else until the next event */
 };
 
 static void *tty_open(struct ui *ui)
@@ -32,7 +32,7 @@ static void keep_blank(struct drawing *d)
     screen_flow(d->screen, &(struct flow){0}, &(struct strs){0});
 }
 
-/* A text of which nothing may be cut. */
+/* Prints a text in full, on as many lines as it takes. */
 static void keep_text(struct drawing *d, enum style style, size_t indent, const char *shown)
 {
     struct flow f = {.style = style, .indent = indent};
@@ -40,7 +40,7 @@ static void keep_text(struct drawing *d, enum style style, size_t indent, const 
     screen_flow(d->screen, &f, &(struct strs){&shown, 1});
 }
 
-/* -v: what a host said, with its blanks. */
+/* -v: output of a host. */
 static void keep_output(struct drawing *d, const char *host, const char *shown)
 {
     struct arena a = {0};
@@ -65,7 +65,7 @@ static void tell_run(struct drawing *d, struct arena *a, const struct event *e)
     keep_blank(d);
 }
 
-/* Of a stage that learnt nothing worth telling: what it ran. */
+/* The commands of a stage that has nothing else to say. */
 static const char *commands_of(struct arena *a, const struct live_stage *s)
 {
     const char *text = "";
@@ -80,7 +80,7 @@ static const char *stage_detail(struct arena *a, const struct event *e, const st
     const char *detail = ui_shown(a, e->detail);
 
     switch (e->state) {
-    case EVENT_FAILED: /* why is said once, in the closing block */
+    case EVENT_FAILED: /* the closing block says why */
         return ui_state_word(e->state);
     case EVENT_SKIPPED:
     case EVENT_UNDONE:
@@ -126,7 +126,7 @@ static void keep_stage(struct drawing *d, struct arena *a, const struct event *e
     draw_stage(d, &line);
 }
 
-/* A backup that is no longer waited for; `end` is what is known about it. */
+/* A backup that is no longer waited for; `end` says how it ended, as far as known. */
 struct backup_line {
     const char *stage;
     const char *host;
@@ -157,7 +157,7 @@ static void keep_backup(struct drawing *d, struct arena *a, const struct backup_
     live_backup_close(&d->live);
 }
 
-/* With its stage a backup is over, too: nothing more is known of it than how long it took. */
+/* The stage has ended and so has the wait, whose end no event has told: only its length is known. */
 static void keep_live_backup(struct drawing *d, struct arena *a, const char *stage)
 {
     const struct live_backup *b = d->live.backup;
@@ -255,7 +255,7 @@ static void tell_backup(struct drawing *d, struct arena *a, const struct event *
     keep_backup(d, a, &(struct backup_line){e->stage, e->host, b, end, e->waited_ms});
 }
 
-/* What was under way when the run ended stays in the record, too. */
+/* What was in progress when the run ended stays on the screen, too. */
 static void close_stages(struct drawing *d, struct arena *a, const struct event *e)
 {
     while (d->live.stages) {
@@ -323,7 +323,7 @@ static void tty_tell(struct ui *ui, const struct event *e)
     case EVENT_KINDS:
         break;
     }
-    /* Output comes fast; the next tick is soon enough for it. */
+    /* Output comes fast; the next tick draws it. */
     if (e->kind != EVENT_OUTPUT || ui->o.verbose)
         draw(d);
     arena_free(&a);

@@ -1,3 +1,5 @@
+/* ui.c -- opens the reader of events that the mode asks for, and has what the readers share: output
+ * cut into lines, texts about runs and backups, and the block that closes a failure. */
 #include "ui/ui.h"
 
 #include "base/limits.h"
@@ -25,7 +27,7 @@ struct ui *ui_open(const struct ui_options *options)
 
 enum { PROGRESS_EVERY_MS = 60000 };
 
-/* A log gets the first word of how far a stage is, and then one a minute. */
+/* Of the progress of a stage a log gets the first report, then one a minute. */
 static bool is_for_log(struct ui *ui, const struct event *e)
 {
     long long now = loop_now();
@@ -326,7 +328,7 @@ const char *ui_backup_what(struct arena *a, const struct backup *b, long long pa
     return text;
 }
 
-enum { OVERDUE_MS = 60000 }; /* until then it "should be over any moment" */
+enum { OVERDUE_MS = 60000 }; /* until then it "should end any moment" */
 
 /* "about 2 h 20 min left (2 h 05 min to 2 h 50 min)" */
 static const char *left_text(struct arena *a, const struct backup *b, long long left,
@@ -349,13 +351,13 @@ struct strs ui_backup_left(struct arena *a, const struct backup *b, long long pa
     long long over = b->overdue_s > 0 ? b->overdue_s * 1000 + passed_ms : -left;
     bool from = b->eta_s >= 0 && given(b->eta_from);
     bool is_to_come = given(b->kind) && !b->pid;
-    const char *text = b->stuck_s > 0 ? arena_printf(a, "stuck: nothing has moved for %s",
+    const char *text = b->stuck_s > 0 ? arena_printf(a, "stuck: no progress for %s",
                                                      text_span(a, b->stuck_s * 1000 + passed_ms))
-                       : b->eta_s < 0 ? (is_to_come ? "not begun yet" : "expected end not known")
+                       : b->eta_s < 0 ? (is_to_come ? "not started yet" : "expected end unknown")
                        : left > 0     ? left_text(a, b, left, passed_ms)
                        : b->overdue_s > 0 || over >= OVERDUE_MS
                            ? arena_printf(a, "overdue by %s", text_span(a, over))
-                           : "should be over any moment";
+                           : "should end any moment";
     struct strs parts = {0};
 
     strs_add(a, &parts, arena_printf(a, "%s%s", text, from ? "," : ""));
@@ -383,11 +385,12 @@ const char *ui_success(struct arena *a, const struct event *e)
     if (!r)
         return "done";
     bool back = r->command && strcmp(r->command, "rollback") == 0;
-    const char *text = arena_printf(
-        a, "%s on %s in %s", back ? arena_printf(a, "back at %s", ui_shown(a, r->release)) : "live",
-        text_count(a, r->hosts, "host"), text_span(a, e->took_ms));
+    const char *text =
+        arena_printf(a, "%s on %s in %s",
+                     back ? arena_printf(a, "rolled back to %s", ui_shown(a, r->release)) : "live",
+                     text_count(a, r->hosts, "host"), text_span(a, e->took_ms));
     if (e->behind_backup_ms > 0)
-        text = arena_printf(a, "%s, of it %s behind the backup", text,
+        text = arena_printf(a, "%s, %s of it waiting for the backup", text,
                             text_span(a, e->behind_backup_ms));
     return text;
 }

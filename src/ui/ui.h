@@ -3,10 +3,10 @@
  *     struct ui_options o = {.mode = UI_TTY, ...};
  *     struct ui *ui = ui_open(&o);
  *     struct watcher w = ui_watcher(ui);
- *     ... the engine tells w ...
- *     ui_close(ui);                             (the screen is left in order)
+ *     ... the engine sends events to w ...
+ *     ui_close(ui);                             (erases the live lines)
  *
- * All of them make texts from outside harmless before they are shown. */
+ * Texts from hosts, repositories and databases are shown without their control characters. */
 #ifndef CRELEASE_UI_H
 #define CRELEASE_UI_H
 
@@ -19,12 +19,12 @@ enum ui_mode { UI_TTY, UI_PLAIN, UI_JSON };
 struct ui_options {
     enum ui_mode mode;
     bool color;
-    bool document; /* UI_JSON: the command has one document to write, and tells no events */
-    bool quiet;    /* -q: nothing but the one line of an error, on err */
-    int verbose;   /* -v: keep job output, say more */
+    bool document; /* UI_JSON: the command writes one document and no events */
+    bool quiet;    /* -q: nothing but one line on an error, to err */
+    int verbose;   /* -v: keep job output, print more */
     FILE *out;
     FILE *err;
-    int columns; /* 0: ask the terminal, 80 when it does not say */
+    int columns; /* 0: ask the terminal; 80 if it does not know */
 };
 
 struct ui;
@@ -32,7 +32,7 @@ struct ui;
 struct ui *ui_open(const struct ui_options *options);
 struct watcher ui_watcher(struct ui *ui);
 
-/* Called about ten times a second on a terminal: clocks and spinners move. */
+/* To be called a few times a second: moves clocks and spinners, and prints what a log held back. */
 void ui_tick(void *ui);
 
 /* Erases the live lines so that something else can be printed; the next event draws them again. */

@@ -31,7 +31,7 @@ case_s3_wait() {
     cr_begin deploy production
     wait_for 60 waits
     wait_for 60 state_is waiting
-    wait_for 60 said "backup app2: pg_dump of $DB by rig, pid $(dump_pid), for .*, expected end not known, waited"
+    wait_for 60 said "backup app2: pg_dump of $DB by rig, pid $(dump_pid), for .*, expected end unknown, waited"
     wait_for 60 waits_for_big
     same "stage" "$(json .run.stage)" backup-clear
     same "pid" "$(json '.backups[0].pid')" "$(dump_pid)"

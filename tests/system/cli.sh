@@ -96,7 +96,7 @@ case_init() {
     local before
     before=$(cksum <crelease.yml)
     expect 2 init
-    says "'crelease.yml' is there already and was not touched; '.*init --force'"
+    says "'crelease.yml' already exists; '.*init --force'"
     same "an existing recipe" "$(cksum <crelease.yml)" "$before"
     echo 'mine: 1' >crelease.yml
     expect 0 init --force
@@ -108,7 +108,7 @@ case_init() {
     mkdir config
     mv crelease.yml config
     expect 2 init
-    says "'config/crelease.yml' is there already"
+    says "'config/crelease.yml' already exists"
     expect 2 init --force -f config
     says "'config' is not a file"
     rm config/crelease.yml

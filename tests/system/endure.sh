@@ -208,7 +208,7 @@ case_s32_second_deploy_meanwhile() {
     cr_begin deploy production
     wait_for 60 state_is waiting
     expect 3 deploy production
-    says "run .* by $USER@.* is alive on these hosts, since .*, at stage backup-clear"
+    says "run .* \($USER@.*\) is alive on these hosts, at stage 'backup-clear'"
     zz_begin # before the migration can be through
     end_dump
     wait_for 60 waits zz

@@ -227,11 +227,11 @@ case_rollback_without_one() {
     site_new rollback_without_one 2
     expect 0 deploy production --hosts app1
     expect 1 rollback production --hosts app1
-    says 'there is no finished release before the live one to go back to$'
+    says 'there is no finished release before the live one$'
     commit_file public/index.html two
     expect 0 deploy production
     expect 1 rollback production
-    says 'no finished release before the live one to go back to on app2: .*crelease rollback production --hosts app1. goes back on the other'
+    says 'no finished release before the live one on app2; .*crelease rollback production --hosts app1. rolls back the other'
     local command
     command=$(hinted rollback)
     (eval "$command") >"$OUT" 2>"$ERR" || fail "'$command': $(cat "$ERR")"
@@ -467,9 +467,9 @@ END
         grep -q "^  $2 .* disk " "$SITE/check" || fail "$1: $(grep disk "$SITE/check")"
     }
     look size=500k BAD
-    grep -q 'warning: here: disk: .* free, a release has' "$SITE/plan" || fail "plan is silent of blocks"
+    grep -q 'warning: here: disk: .* free, a release takes' "$SITE/plan" || fail "plan is silent of blocks"
     look size=50m,nr_inodes=90 BAD
-    grep -q 'warning: here: disk: .* inodes free, a release has' "$SITE/plan" || fail "plan is silent of inodes"
+    grep -q 'warning: here: disk: .* inodes free, a release takes' "$SITE/plan" || fail "plan is silent of inodes"
     look size=50m,nr_inodes=2000 ok
     ! grep disk "$SITE/plan" || fail "plan warns of a disk that will do"
 }

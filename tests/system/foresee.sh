@@ -234,14 +234,14 @@ case_first_backup() {
     sql "create role reader login password '$(cut -d: -f5 "$PGPASSFILE")' in role pg_read_all_stats"
     recipe_write <<<"database: {adapter: postgresql, name: $DB, psql: psql -U reader}"
     expect 0 backups production
-    says 'expected end not known'
+    says 'expected end unknown'
     # Behind an ALTER TABLE that waits for the dump it does not queue for long.
     psql -X -d "$DB" -c 'alter table big add column x int' >/dev/null 2>&1 &
     local queued=$!
     wait_for 30 is_queued
     recipe_write </dev/null
     expect 0 backups production
-    says 'expected end not known'
+    says 'expected end unknown'
     end_dump
     wait "$queued" || fail "the ALTER TABLE has failed"
 }
@@ -290,7 +290,7 @@ case_s48_estimate() {
     # Nothing is known of earlier ones.
     expect 0 backups production
     says 'pg_dump .*for .*; a migration would wait'
-    says 'expected end not known'
+    says 'expected end unknown'
     says "process [0-9]+: pg_dump \| perl > $SITE/dumps/shop-20261122.sql, 1\.[0-9] MB so far"
     expect 0 plan production
     says 'warning: pg_dump of .*: a migration would wait for it'
@@ -428,7 +428,7 @@ case_clearance() {
     site_before clearance 'clearance: 10m'
     big_table
     cr_begin deploy production
-    wait_for 60 says_so_far 'backup app1: a backup of clearance, not begun yet, .*: it starts at [0-9:]+ \(pg_dump nightly\), and is let pass first'
+    wait_for 60 says_so_far 'backup app1: a backup of clearance, not started yet, .*: it starts at [0-9:]+ \(pg_dump nightly\), and is let pass first'
     wait_for 60 state_is waiting
     kill -INT "$CR_PID"
     cr_end 130

@@ -63,7 +63,7 @@ case_wait_until_clear() {
     site_new wait_until_clear 2
     big_table
     expect 0 backups production --wait
-    says 'no backup is in the way'
+    says 'no backup blocks a migration'
     start_dump
     cr_begin backups production --wait
     wait_for 60 bg_says "pid $(dump_pid)"
@@ -496,7 +496,7 @@ END
     expect 4 deploy production
     says 'could not ask the database for the lock of migrations: psql: .*Connection refused.*backup.unknown: abort'
     says 'rake db:migrate: failed: was not started'
-    says "next: '.*crelease check production' once it is fixed"
+    says "next: fix it, then run '.*crelease check production'"
     still_as_before
     expect 0 abort production
     unknown_with proceed "$SITE/psql"

@@ -529,7 +529,7 @@ fails_with() {
     grep -qxF "the last line of $1" "$SITE/shown" || fail "$1: the last line is not shown"
     [ "$(wc -l <"$SITE/shown")" -le 30 ] || fail "$1: $(wc -l <"$SITE/shown") lines"
     # Where all of it is, to be pasted.
-    (eval "$(sed -n "s/.*all of its output: '\(.*\)'$/\1/p" "$ERR")") | cmp - "$log" || fail "$1: the log cannot be read as it says"
+    (eval "$(sed -n "s/.*full output: '\(.*\)'$/\1/p" "$ERR")") | cmp - "$log" || fail "$1: the log cannot be read as it says"
     expect 0 abort production
 }
 

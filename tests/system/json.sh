@@ -128,7 +128,7 @@ case_verify_finds() {
     expect 0 status --verify --json production
     echo changed >>"$SITE/app2/current/public/index.html"
     expect 1 status --verify production
-    says 'app2 +was changed by hand: public/index.html'
+    says 'app2 +was changed since it was deployed: public/index.html'
     says '^crelease: app2: changed since it was deployed: public/index.html'
     expect 1 status --verify --json production
     fits status

@@ -187,7 +187,7 @@ twice_is_said() { # COMMAND...
     local command
     for command in deploy plan check "$@"; do
         expect 1 "$command" production
-        says "'one' and 'other' are one machine with one deploy_to"
+        says "'one' and 'other' are the same machine with the same deploy_to"
     done
 }
 

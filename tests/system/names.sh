@@ -147,7 +147,7 @@ case_translated_verify() {
     commit_all 'Names'
     expect 0 deploy production
     expect 0 status --verify production
-    says 'as it was deployed'
+    says 'unchanged since it was deployed'
     for file in Rakefile $'latin1/caf\xe9' $'latin1/tool\xff' $'new\nline' $'link\xfe'; do
         rm -f "$SITE/kept"
         cp -P "$SITE/here/current/$file" "$SITE/kept"
@@ -168,7 +168,7 @@ case_translated_verify() {
 }
 expect_differs() {
     cr status --verify production
-    says 'changed by hand'
+    says 'changed since it was deployed'
     [ "$STATUS" != 0 ] || fail "a file that differs: status 0"
 }
 

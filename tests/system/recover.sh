@@ -162,7 +162,7 @@ other_recipe_is_refused() {
     for command in resume abort; do
         expect 2 $command production
         says 'started with another recipe'
-        says "crelease $command --new-recipe production' continues with this one"
+        says "crelease $command --new-recipe production' (continues it|gives it up) with the current recipe"
         says "crelease abort --new-recipe production'"
         same "what lies on the host" "$(state_of "${1-here}")" "$before"
     done
@@ -177,7 +177,7 @@ case_other_recipe() {
     says '^  \| \+keep_releases: 7'
     says '^  \| \+build: \["echo new >>made"\]'
     says_not 'linked_files'
-    says "crelease abort .*-f FILE.*' continues with the run's own"
+    says "crelease abort .*-f FILE.*' gives it up with its own recipe"
     expect 0 resume production -f was.yml
     finished "$(revision)" 2
     gone "$SITE/here/current/made"
@@ -282,7 +282,7 @@ case_host_removed() {
     other_recipe_is_refused app1
     says '^  \| - .*name: app2'
     expect 1 resume --new-recipe production
-    says "host 'app2' takes part in run .* and is not in the recipe"
+    says "run .* includes host 'app2', which is not in the recipe"
     expect 0 resume -f "$SITE/was.yml" production
     finished "$(revision)" 2
 }
@@ -293,7 +293,7 @@ case_host_is_lost_for_good() {
     expect 5 abort production
     sed -i '/name: app2/d' "$RECIPE"
     expect 0 abort --new-recipe production
-    says "host 'app2' takes part in run .* it is left as it is"
+    says "run .* includes host 'app2', .* left as it is"
     gone "$SITE/app1/.crelease/lock"
     host_again app2
     there "$SITE/app2/.crelease/lock"
@@ -398,11 +398,11 @@ case_evil_plan() {
         plant app1 evil "$row" </dev/null
         plant app2 evil </dev/null
         expect 1 resume production
-        says 'do not agree on the plan of run evil: app1 has .*, app2 has '
+        says 'the plan of run evil differs between hosts: app1 has .*, app2 has '
         expect 1 abort production
-        says 'do not agree on the plan of run evil: app1 has .*, app2 has '
+        says 'the plan of run evil differs between hosts: app1 has .*, app2 has '
         expect 0 status production
-        says 'the hosts do not agree on its plan: app1 has .*, app2 has '
+        says 'its plan differs between hosts: app1 has .*, app2 has '
         ! LC_ALL=C grep -qP '\x1b' "$OUT" "$ERR" || fail "a control character is shown"
         rm "$SITE/app2/.crelease/lock"
         untouched
@@ -426,7 +426,7 @@ case_evil_revision() {
         # shellcheck disable=SC2086 # words
         plant app1 evil release="$(date -u +%Y%m%d%H%M%S)" $row </dev/null
         expect 6 resume production
-        says 'app2 knows nothing of run evil'
+        says 'app2 has no record of run evil'
         says "crelease abort production && .*crelease (deploy|rollback) .*production"
         untouched
     done
@@ -603,7 +603,7 @@ case_other_ref_has_moved() {
     git -C "$REPO" checkout -q main
     git -C "$REPO" branch -qD 'odd"one'
     expect 1 resume production
-    says 'is not known: no branch, tag or commit'
+    says 'could not check whether .*: no branch, tag or commit'
 }
 
 # What is missing on a host needs no new commit.
@@ -859,7 +859,7 @@ case_live_release_removed() {
     site_stopped live_release_removed
     rm -r "$SITE/here/releases/$(release here)"
     expect 0 status production
-    says 'points nowhere'
+    says 'is a broken link to '
     expect 0 resume production
     finished "$(revision)" 2
 }

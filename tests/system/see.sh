@@ -66,7 +66,7 @@ migrated() {
 # waited_for NAME PID [PATTERN]: a deploy names it, waits for it, and goes on when it has gone.
 waited_for() {
     cr_begin deploy production
-    wait_for 60 waits "backup app1: pg_dump of $DB by rig, pid $2, for .*, expected end not known, waited.*${3-}"
+    wait_for 60 waits "backup app1: pg_dump of $DB by rig, pid $2, for .*, expected end unknown, waited.*${3-}"
     not_migrated
     backup_end "$1"
     cr_end 0
@@ -94,7 +94,7 @@ case_s3_in_copy() {
     expect 0 backups production
     says "app1: pg_dump of s3 by rig, pid $pid, for [0-9.]+ .*; a migration would wait for it"
     says 'COPY public.big \(id, body\) TO stdout'
-    says 'expected end not known'
+    says 'expected end unknown'
     says_not 'holds [0-9]+ of'
     waited_for dump "$pid"
 }
@@ -198,7 +198,7 @@ case_s7_role_without_rights() {
     says 'on-backup=wait. to wait for it'
     same "the dump" "$(dumps true)" "$pid"
     cr_begin resume production
-    wait_for 60 waits "backup app1: pg_dump of s7 by rig, pid $pid, .*expected end not known, waited"
+    wait_for 60 waits "backup app1: pg_dump of s7 by rig, pid $pid, .*expected end unknown, waited"
     not_migrated
     backup_end dump
     cr_end 0
@@ -291,7 +291,7 @@ case_s11_pg_dumpall_behind_ours() {
     wait_for 120 dump_is "query like 'COPY public.big %'"
     DB=$ours
     expect 0 backups production
-    says 'pg_dumpall of postgres by rig, .*; does not hold up a migration'
+    says 'pg_dumpall of postgres by rig, .*; does not block a migration'
     expect 0 deploy production
     says_not ', waited|: waiting'
     migrated

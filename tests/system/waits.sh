@@ -49,7 +49,7 @@ case_upload_interrupted() {
     site_far upload_interrupted 5000000
     cr_begin deploy production
     wait_for 60 said 'of 5.0 MB sent'
-    answered INT 'warning: interrupted; stopping when the step under way is finished \(Ctrl-C again stops at once\)'
+    answered INT 'warning: interrupted; stopping after the current step \(Ctrl-C again stops at once\)'
     cr_end 130
     gone "$SITE/app1/current"
     link_mend app1

@@ -286,7 +286,7 @@ static void screen_80(void **state)
         "  switch        app1 app2 db1  20261122153012                             0.2 s\n"
         "  health        app1 app2      skipped: the recipe has no 'health'\n"
         "\n"
-        "live on 3 hosts in 2 h 21 min, of it 2 h 20 min behind the backup\n");
+        "live on 3 hosts in 2 h 21 min, 2 h 20 min of it waiting for the backup\n");
     assert_string_equal(s.err, "");
     forget(&s);
     arena_free(&a);
@@ -323,8 +323,8 @@ static void screen_40(void **state)
                                                "  health\n"
                                                "    skipped: the recipe has no 'health'\n"
                                                "\n"
-                                               "live on 3 hosts in 2 h 21 min, of it 2\n"
-                                               "h 20 min behind the backup\n");
+                                               "live on 3 hosts in 2 h 21 min, 2 h 20\n"
+                                               "min of it waiting for the backup\n");
     forget(&s);
     arena_free(&a);
 }
@@ -423,13 +423,13 @@ static void screen_behind_a_backup(void **state)
     assert_non_null(strstr(live_screen(&a, &s, 99),
                            "pid 12345\n"
                            "                     [--####------------------]  "
-                           "expected end not known\n"
+                           "expected end unknown\n"
                            "                     waited 1 min 03 s\n"));
     b.eta_s = 1;
     TELL(&s, .kind = EVENT_BACKUP, .state = EVENT_WAITING, .stage = "backup-clear", .host = "db1",
          .backup = &b, .waited_ms = 63000);
     spend(&s, 5000);
-    assert_non_null(strstr(live_screen(&a, &s, 99), "should be over any moment"));
+    assert_non_null(strstr(live_screen(&a, &s, 99), "should end any moment"));
     spend(&s, 120000);
     assert_non_null(strstr(live_screen(&a, &s, 99), "overdue by 2 min 04 s,"));
     close_ui(&s);
@@ -454,8 +454,8 @@ static void expected_end(void **state)
         {60, 0, 0, 0, 0, "the last backup", "about 1 min 00 s left, from the last backup"},
         {0, 0, 0, 720, 0, "the last 5 backups", "overdue by 12 min 00 s, from the last 5 backups"},
         {0, 0, 0, 5, 0, "the last backup", "overdue by 5.0 s, from the last backup"},
-        {-1, 0, 0, 0, 0, NULL, "expected end not known"},
-        {-1, 0, 0, 0, 360, NULL, "stuck: nothing has moved for 6 min 00 s"},
+        {-1, 0, 0, 0, 0, NULL, "expected end unknown"},
+        {-1, 0, 0, 0, 360, NULL, "stuck: no progress for 6 min 00 s"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -592,7 +592,7 @@ static void plain(void **state)
         "AddIndexToNotesOfEvents (2.0 s)\n"
         "15:32:36 switch app1 app2 db1: 20261122153012 (0.2 s)\n"
         "15:32:36 health app1 app2: skipped: the recipe has no 'health'\n"
-        "15:32:36 live on 3 hosts in 2 h 21 min, of it 2 h 20 min behind the backup\n");
+        "15:32:36 live on 3 hosts in 2 h 21 min, 2 h 20 min of it waiting for the backup\n");
     assert_string_equal(s.err, "");
     forget(&s);
 }
@@ -687,7 +687,7 @@ static void last_words(void **state)
          "nothing to do: 3f2a91c is live everywhere\n",
          ""},
         {{.run = &deploy, .took_ms = 41000}, "\nlive on 3 hosts in 41 s\n", ""},
-        {{.run = &back, .took_ms = 3000}, "\nback at 20260822141503 on 1 host in 3.0 s\n", ""},
+        {{.run = &back, .took_ms = 3000}, "\nrolled back to 20260822141503 on 1 host in 3.0 s\n", ""},
         {{.run = NULL}, "done\n", ""},
         {{.code = ERR_LOCKED, .message = "bob\n deploys"}, "", "crelease: bob\\x0a deploys\n"},
         {{.code = ERR_FAILED},
