@@ -37,7 +37,7 @@ SRC   := $(wildcard src/*/*.c src/*/*/*.c)
 OBJ   := $(SRC:src/%.c=$(OUT)/%.o)
 TOOLS := $(patsubst tests/crash/%.c,build/tools/%,$(wildcard tests/crash/*.c))
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
-SCRIPTS   := $(wildcard .ci/run tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/app/bin/* tests/apps/*/bin/*)
+SCRIPTS   := $(wildcard .ci/run tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/fault/run tests/fault/bin/* tests/app/bin/* tests/apps/*/bin/*)
 FORMATTED := $(wildcard src/*.c src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch] tests/crash/*.c)
 MANUALS   := src/cli/crelease.1 src/recipe/crelease-recipe.5
 Q     := $(if $(V),,@)
@@ -83,8 +83,19 @@ build/tools/%: tests/crash/%.c | build/need-build
 	$(call say,TOOL,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_$(BUILD)) $< -o $@
 
-check: $(TESTS) ## build and run the unit tests
-	$(Q)for t in $(TESTS); do $$t || exit 1; done
+unit: $(TESTS:$(OUT)/%=unit/%) ## the unit tests and the golden files
+
+# One that fails prints what it said; BUILD=asan unit runs them under the sanitizers.
+unit/%: $(OUT)/%
+	$(Q)$< >$<.log 2>&1 || { cat $<.log; exit 1; }
+
+# The choice of them that meets every step; tests/fault/run has more.
+fault: build/crelease ## every step of a deploy and a rollback fails, or crelease is killed there
+	$(Q)tests/fault/run short >build/fault.log 2>&1 || { grep -v '^ok' build/fault.log; exit 1; }
+
+# Side by side also without -j.
+check: ## the tests that need no server, in a minute: unit tests, golden files, faults
+	$(Q)$(MAKE) $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc)) unit fault
 
 test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## run every test, or those named in ONLY="test_plan locks"; the last line is "N passed, N failed"
 	@$(NEED) servers
@@ -130,7 +141,7 @@ analyze: | build/need-build ## run gcc -fanalyzer on every source
 export LSAN_OPTIONS ?= suppressions='$(CURDIR)/tests/lib/leaks.supp':print_suppressions=0
 
 asan: ## run the unit tests under AddressSanitizer and UBSan
-	$(Q)$(MAKE) BUILD=asan check
+	$(Q)$(MAKE) BUILD=asan unit
 
 format: | build/need-format ## format the sources with clang-format
 	clang-format -i $(FORMATTED)
@@ -162,7 +173,7 @@ clean: ## remove everything that was built
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all build/crelease check test crash demo bench lint manual layers headers hardening analyze asan format \
+.PHONY: all build/crelease check unit fault test crash demo bench lint manual layers headers hardening analyze asan format \
         format-check ci install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -233,6 +233,7 @@ fence() {
 	lock_run='' lock_epoch='' lock_by=nobody
 	if [ -f "$state/lock" ]; then read_lock "$state/lock"; fi
 	if [ "$lock_run" != "$run" ] || [ "$lock_epoch" != "$epoch" ]; then
+		rm -f "$run_dir/acting.$epoch"
 		say fenced "$lock_by"
 		exit 72
 	fi

@@ -88,10 +88,10 @@ free_port() {
     perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => $ARGV[0])->sockport' "$1"
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds, or fails at the deadline; that is later by what
-# a loaded machine may hold up any of the processes, and the last look is never older than it.
+# wait_for SECONDS COMMAND...: until the command succeeds; fails when it still does not at the deadline.  A loaded
+# machine needs longer, so there are some seconds more, and the last attempt is never older than the deadline.
 wait_for() {
-    local deadline=$((SECONDS + $1 + 20)) last=
+    local deadline=$((SECONDS + 2 * $1 + 20)) last=
     shift
     until "$@" >/dev/null 2>&1; do
         [ -z "$last" ] || fail "waited in vain for: $*"
@@ -857,10 +857,38 @@ case_failed() {
     echo "not ok $1: $3" >&9
 }
 
+# end_stuck_case PID LOG: ends a case that has printed nothing for $CASE_SECONDS seconds, or does not stop printing.  How
+# long it takes as a whole says nothing on a loaded machine.
+end_stuck_case() {
+    local size last='' quiet=0 round=0
+    while [ "$quiet" -lt "$CASE_SECONDS" ] && [ "$round" -lt $((CASE_SECONDS * 2)) ]; do
+        sleep 5
+        size=$(stat -c %s "$2")
+        if [ "$size" = "$last" ]; then quiet=$((quiet + 5)); else quiet=0 last=$size; fi
+        round=$((round + 1))
+    done
+    echo "no output for $quiet s, $((round * 5)) s after its start" >"$RIG/why"
+    kill -KILL -- "-$1"
+}
+
+# read_cpu: in $CPU_MS the processor time of what has ended so far, servers not included.
+read_cpu() {
+    local user system seconds
+    times >"$RIG/times"
+    { read -r _ && read -r user system; } <"$RIG/times"
+    CPU_MS=0
+    for user in "$user" "$system"; do
+        user=${user%s}
+        seconds=${user#*m}
+        seconds=${seconds%.*}
+        CPU_MS=$((CPU_MS + ${user%m*} * 60000 + 10#${user#*.} + seconds * 1000))
+    done
+}
+
 # run_cases: every function named case_NAME of the script, in its order, or those asked for, each in
 # a process group of its own; "ok NAME" or "not ok NAME: why" for each, on the real standard output.
 run_cases() {
-    local name status failed=0 log limit
+    local name status failed=0 log limit began cpu
     exec 9>&1
     # Scripts that a case runs tell their results to it.
     EVENTS=${CRELEASE_EVENTS-} KEPT_LOGS=${CRELEASE_KEPT-} SCRIPT_NAME=$(basename "$0" .sh)
@@ -885,12 +913,16 @@ run_cases() {
             "$name"
         ) </dev/null >"$log" 2>&1 9>&- &
         CASE_PID=$!
-        # One that hangs must not keep the others from running.
-        (sleep "$CASE_SECONDS" && echo "no end within $CASE_SECONDS s" >"$RIG/why" && kill -KILL -- "-$CASE_PID") 9>&- >/dev/null 2>&1 &
+        end_stuck_case "$CASE_PID" "$log" 9>&- >/dev/null 2>&1 &
         limit=$!
         disown
         set +m
+        began=$EPOCHREALTIME
+        read_cpu
+        cpu=$CPU_MS
         wait "$CASE_PID" || status=$?
+        read_cpu
+        case_event time "${name#case_} $(((${EPOCHREALTIME/[.,]/} - ${began/[.,]/}) / 1000)) $((CPU_MS - cpu))"
         kill -KILL -- "-$limit" 2>/dev/null || true
         kill -KILL -- "-$CASE_PID" 2>/dev/null || true
         CASE_PID=

@@ -2,8 +2,10 @@
 # Keeps the newest finished releases; unfinished ones do not count.  Never the live release, never
 # the one before it.  Values: keep, previous (the release that was live before, or empty).
 
+# Nothing on the host tells a cleanup that is done from one that was interrupted: a resume does it again.
+cleaned=''
 seen() {
-	return 0
+	[ -n "$cleaned" ]
 }
 
 # Deletes the trash; in $left what to say when some of it cannot be deleted.  A large one need not hold anybody
@@ -72,6 +74,7 @@ act() {
 	if has_trash; then take_out; fi
 	if [ -n "$stuck" ]; then cannot "remove '$stuck'" "$why"; fi
 	if [ -n "$left" ]; then fail "$left"; fi
+	cleaned=yes
 	case $removed in
 	0) say detail "nothing to remove" ;;
 	*) say detail "removed $removed, kept $kept" ;;
