@@ -18,10 +18,6 @@ const char *db_field(struct arena *a, const char *row, size_t field);
 bool db_is_number(const char *s);
 bool db_is_vxid(const char *s);
 
-/* SQL: whether that text is a COPY out of a table or a query.  The server cuts long ones, so that
- * the TO may be missing; one into a table has a FROM behind the table's name. */
-#define DB_COPY_OUT(query) "(" query " ~* '^copy ' AND " query " !~* '^copy +[^( ].* from ')"
-
 /* -1 when it is none, or no span of time. */
 long long db_seconds(const char *s);
 

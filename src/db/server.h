@@ -87,7 +87,8 @@ struct server {
      */
     const char *(*named)(struct arena *a, long version);
 
-    const char *size; /* of the database in bytes: size NUMBER */
+    /* The size of the database in bytes: size NUMBER */
+    const char *(*size)(struct arena *a, long version);
 
     /* How much text a dump writes (sampled.h), from a few pages of each table; or NULL. */
     const char *(*sample)(struct arena *a, long version);
@@ -126,11 +127,9 @@ struct server {
                                long long lock_timeout_ms, bool options);
 };
 
-/* The lock that a migration and a `backups --hold` exclude each other with: in PostgreSQL
- * pg_advisory_lock, "crel". */
-#define HOLD_KEYS "1668441452, 1"
-#define HOLD_MIGRATION                                                                             \
-    "crelease-migration-" /* and the run: application_name of a migration's session */
+/* With the run behind it, the application_name of the session that holds the migration lock for a
+ * migration. */
+#define HOLD_MIGRATION "crelease-migration-"
 
 /* "PostgreSQL 9.6", as far as its version is known. */
 const char *server_text(struct run *r);

@@ -24,9 +24,11 @@ sub text_of {
     return <$file> // '';
 }
 
-# Runs have names of their own.
+# Runs have names of their own, and how a statement is laid out does not matter.
 sub digest_of {
     my $text = shift;
+    $text =~ s/\s+/ /g;
+    $text =~ s/ ?([(),;]) ?/$1/g;
     $text =~ s/'crelease-(migration-)?(?!watch'|hold'|none')[a-z0-9]+'/"'crelease-" . ($1 || '') . "RUN'"/ge;
     return md5_hex($text);
 }

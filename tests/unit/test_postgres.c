@@ -38,7 +38,7 @@ static struct strs texts(long version)
     strs_add(arena, &v, s->end(arena, version, &one, NULL, WAY_CANCEL));
     strs_add(arena, &v, s->there(arena, version, &one, 1));
     strs_add(arena, &v, s->named(arena, version));
-    strs_add(arena, &v, s->size);
+    strs_add(arena, &v, s->size(arena, version));
     strs_add(arena, &v, s->leftovers(arena, version));
     if (s->waits(arena, &w))
         strs_add(arena, &v, s->waits(arena, &w));

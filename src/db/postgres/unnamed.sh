@@ -1,16 +1,17 @@
 # shellcheck shell=sh disable=SC2154
-# Which sessions of the database are the migration's though they do not bear its name: drivers that take
-# neither PGAPPNAME nor PGOPTIONS.  Part of the watch beside the command (migrate.c), behind the functions
-# of job.sh; $separator, $last and ask() are the watch's.
+# Finds the migration's sessions that do not bear its name, because their driver ignores PGAPPNAME and
+# PGOPTIONS.  Part of the watchdog beside the command (stages/migrate/watchdog.sh), after the functions of
+# job.sh; $separator, $last and ask() are the watchdog's.
 #
-# The database tells of each session that waits for a lock and comes from this machine where its client
-# is (adopt.c).  It is the migration's when a process of the command's session has that very TCP
-# connection open: both of its ends are held against the kernel's table.  A session that was told of and
-# is another's has ended before its port could be ours, and is not found any more by its start.
-# Through a socket file there is no such table, and behind a pooler the client is the pooler: those stay
-# unknown, and are left alone.
+# The database names the client's address of each session that waits for a lock and comes from this machine
+# (unnamed.sql).  The session is the migration's when a process of the command has that very TCP connection
+# open: both of its ends are compared with the kernel's table.  Pid and start identify the session, so that one
+# that ends meanwhile is not confused with the next one on its port.
+#
+# Through a socket file there is no such table, and behind a pooler the client is the pooler: those sessions
+# stay unknown, and are left alone.
 
-asked='(0,0)' adopted='(0,0)' rest='' answers=0
+checked='(0,0)' unnamed='(0,0)' rest='' answers=0
 
 # In the kernel's table each four bytes of an address are a number in the machine's own order.
 kernel_address() { # HEX
@@ -50,8 +51,8 @@ is_of_command() { # INODE
 	return 1
 }
 
-# Of what the database has answered since, on descriptor 6, the lines that tell of such a session.
-adopt() {
+# Reads what the database has answered since the last look, on descriptor 6, for rows of such sessions.
+read_sessions() {
 	while :; do
 		if ! read -r line <&6; then
 			rest=$rest$line
@@ -60,11 +61,11 @@ adopt() {
 		line=$rest$line rest=''
 		case $line in "maybe$separator"*) line=${line#maybe?} ;; *) continue ;; esac
 		case $line in *[!0-9A-F"$separator"-]*) continue ;; esac
-		adopt_one "$line"
+		check_session "$line"
 	done
 }
 
-adopt_one() {
+check_session() {
 	IFS=$separator
 	# shellcheck disable=SC2086 # digits and separators
 	set -- $1
@@ -72,19 +73,19 @@ adopt_one() {
 	if [ $# -ne 6 ]; then return; fi
 	case $1$2 in *[!0-9]*) return ;; esac
 	answers=$((answers + 1))
-	if [ "$((answers % 50))" -eq 0 ]; then asked=$adopted; fi
-	asked="$asked,($1,$2)"
+	if [ "$((answers % 50))" -eq 0 ]; then checked=$unnamed; fi
+	checked="$checked,($1,$2)"
 	socket_inode "$3" "$4" "$5" "$6"
 	if [ -n "$inode" ] && is_of_command "$inode"; then
-		adopted="$adopted,($1,$2)"
-		echo "$adopted" >"$crelease_job/adopted"
+		unnamed="$unnamed,($1,$2)"
+		echo "$unnamed" >"$crelease_job/adopted"
 	fi
 }
 
 # What goes before each look.
 tell_clients() {
-	adopt
-	printf '\\set asked %s\n\\set adopted %s\n' "$asked" "$adopted"
+	read_sessions
+	printf '\\set checked %s\n\\set unnamed %s\n' "$checked" "$unnamed"
 }
 
 # What the command has left in the server.
@@ -92,7 +93,7 @@ end_rest() {
 	{
 		found='(0,0)'
 		{ read -r found <"$crelease_job/adopted"; } 2>/dev/null
-		printf '\\set adopted %s\n' "$found"
+		printf '\\set unnamed %s\n' "$found"
 		printf '%s\n' "$last"
 	} | ask 5>&- >/dev/null
 }

@@ -407,7 +407,9 @@ long long backup_database_size(struct run *r, size_t host)
     size_t n;
     const char *why;
 
-    if (!ask(r, host, server_of(r->recipe)->size, &rows, &n, &why, &ignored) || why)
+    if (!ask(r, host, server_of(r->recipe)->size(r->arena, r->guard->server_version), &rows, &n,
+             &why, &ignored) ||
+        why)
         return -1;
     for (size_t i = 0; i < n; i++)
         if (strcmp(rows[i].field[0], "size") == 0)
