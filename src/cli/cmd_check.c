@@ -9,6 +9,7 @@
 
 struct report {
     struct session *s;
+    const char *host; /* that the next lines are about; NULL: none */
     struct json *list;
     size_t bad;
     enum err_code worst;
@@ -20,8 +21,7 @@ static const char *shown_name(const char *what)
     return strcmp(what, "rights") == 0 ? "permissions" : what;
 }
 
-static void put_line(struct report *rep, const char *mark, const char *host, const char *what,
-                     const char *detail)
+static void put_line(struct report *rep, const char *mark, const char *what, const char *detail)
 {
     struct arena *a = rep->s->arena;
     bool ok = strcmp(mark, "BAD") != 0;
@@ -30,21 +30,20 @@ static void put_line(struct report *rep, const char *mark, const char *host, con
         rep->bad++;
     if (rep->list) {
         struct json *o = json_put_object(rep->list, NULL);
-        json_put_text(o, "host", host);
+        json_put_text(o, "host", rep->host);
         json_put_text(o, "check", what);
         json_put_bool(o, "ok", ok);
         json_put_text(o, "detail", detail);
     } else if (!rep->s->options.quiet) {
-        printf("  %-4s %-16s %-14s %s\n", mark, host ? host : "", shown_name(what),
+        printf("  %-4s %-16s %-14s %s\n", mark, rep->host ? rep->host : "", shown_name(what),
                detail ? text_shown(a, detail) : "");
     }
 }
 
 /* One line: what was looked at, and whether it is well. */
-static void line(struct report *rep, const char *host, const char *what, bool ok,
-                 const char *detail)
+static void line(struct report *rep, const char *what, bool ok, const char *detail)
 {
-    put_line(rep, ok ? "ok" : "BAD", host, what, detail);
+    put_line(rep, ok ? "ok" : "BAD", what, detail);
 }
 
 static void check_host(struct report *rep, const struct survey *sv, size_t h)
@@ -53,29 +52,28 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
     struct arena *a = s->arena;
     const struct host *host = &s->recipe->hosts[h];
     const struct site *site = &sv->sites[h];
-    const char *name = host->name;
-
-    line(rep, name, "connection", sv->reached[h], sv->reached[h] ? site->system : sv->why[h]);
+    rep->host = host->name;
+    line(rep, "connection", sv->reached[h], sv->reached[h] ? site->system : sv->why[h]);
     if (!sv->reached[h]) {
         rep->worst = ERR_UNREACHABLE;
         return;
     }
-    line(rep, name, "tools", !site->no_tools.n,
+    line(rep, "tools", !site->no_tools.n,
          site->no_tools.n ? arena_printf(a, "missing: %s", strs_joined(a, &site->no_tools, ", "))
                           : NULL);
-    line(rep, name, "rights", site->writable,
+    line(rep, "rights", site->writable,
          arena_printf(a, "%s %s %s", site->user ? site->user : "the login user",
                       site->writable ? "can write to" : "cannot write to",
                       site->writable_at ? site->writable_at : host->deploy_to));
     if (site->path_lacks)
-        line(rep, name, "path", false, fit_path(s, site));
+        line(rep, "path", false, fit_path(s, site));
     for (size_t i = 0; i < site->unfit.n; i++)
-        line(rep, name, "rights", false, site->unfit.v[i]);
+        line(rep, "rights", false, site->unfit.v[i]);
     bool enough = true;
     const char *room = fit_room(s, site, &enough);
     if (room)
-        line(rep, name, "disk", enough, room);
-    line(rep, name, "current",
+        line(rep, "disk", enough, room);
+    line(rep, "current",
          site->current_kind != CURRENT_FOLDER && site->current_kind != CURRENT_DANGLING,
          site->current_kind == CURRENT_FOLDER     ? "is a folder, not a link; move it away by hand"
          : site->current_kind == CURRENT_DANGLING ? "points to a release that does not exist"
@@ -83,19 +81,19 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
                                                   : "nothing is live yet");
     struct strs links = fit_links(s, h, site);
     for (size_t i = 0; i < links.n; i++)
-        line(rep, name, "linked files", false, links.v[i]);
+        line(rep, "linked files", false, links.v[i]);
     if (s->recipe->linked_files.n && !links.n)
-        line(rep, name, "linked files", true,
+        line(rep, "linked files", true,
              site->unreadable.n
                  ? arena_printf(a, "%s cannot read %s", site->user ? site->user : "the login user",
                                 strs_joined(a, &site->unreadable, ", "))
                  : NULL);
     if (site->trash) /* does not keep anyone from deploying */
-        line(rep, name, "trash", true,
+        line(rep, "trash", true,
              arena_printf(a, "%s of removed releases could not be deleted: %s",
                           text_size(a, (unsigned long long)site->trash_kb * 1024), site->trash));
     if (site->lock.held)
-        line(rep, name, "lock", false,
+        line(rep, "lock", false,
              arena_printf(a, "run %s (%s) is %s", site->lock.run,
                           site->lock.by ? site->lock.by : "somebody",
                           site->lock.alive ? "alive" : "unfinished"));
@@ -110,15 +108,13 @@ static void check_database(struct report *rep, const struct survey *sv)
 
     if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db])
         return;
+    rep->host = s->recipe->hosts[db].name;
     bool ok = backup_look(&s->run, (size_t)db, &b, &lost);
-    line(rep, s->recipe->hosts[db].name, "database", ok && !b.why,
-         !ok     ? lost.msg
-         : b.why ? b.why
-                 : server_text(&s->run));
+    line(rep, "database", ok && !b.why, !ok ? lost.msg : b.why ? b.why : server_text(&s->run));
     size_t n;
     const struct backup *first = backups_first(&b, &n);
     if (first && s->recipe->migrate.run)
-        line(rep, s->recipe->hosts[db].name, "backup", true,
+        line(rep, "backup", true,
              arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
                           backup_waiter(first)));
 }
@@ -134,9 +130,10 @@ static void check_next_backup(struct report *rep, const struct survey *sv)
     if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db] ||
         !s->recipe->migrate.run || !foresee_look(&s->run, (size_t)db, 0, &next, &lost) || next.why)
         return;
+    rep->host = s->recipe->hosts[db].name;
     const char *warning = foresee_warning(&s->run, &next);
     if (warning || next.n)
-        line(rep, s->recipe->hosts[db].name, "next backup", true,
+        line(rep, "next backup", true,
              warning ? warning : foresee_text(&s->run, &next, &next.v[0]));
 }
 
@@ -150,9 +147,9 @@ static void check_revision(struct report *rep, const struct revision *rev)
         return;
     session_note_ref(s, rev);
     if (!session_note_contents(s, rev, &lost))
-        line(rep, NULL, "repository", false, lost.msg);
+        line(rep, "repository", false, lost.msg);
     for (size_t i = 0; i < s->notes.n; i++)
-        put_line(rep, "note", NULL, s->notes.v[i].about, s->notes.v[i].text);
+        put_line(rep, "note", s->notes.v[i].about, s->notes.v[i].text);
 }
 
 bool cmd_check(struct session *s, struct err *err)
@@ -168,7 +165,7 @@ bool cmd_check(struct session *s, struct err *err)
     if (!o && !s->options.quiet)
         printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
     bool has_rev = session_resolve(s, s->recipe->ref, &rev, &git) && session_export(s, &rev, &git);
-    line(&rep, NULL, "repository", has_rev,
+    line(&rep, "repository", has_rev,
          has_rev ? arena_printf(s->arena, "%s is %s \"%s\", %s, %s", s->recipe->ref, rev.short_sha,
                                 rev.subject, text_count(s->arena, s->export.n, "file"),
                                 text_size(s->arena, s->export.bytes))
@@ -176,15 +173,16 @@ bool cmd_check(struct session *s, struct err *err)
     check_revision(&rep, has_rev ? &rev : NULL);
     struct strs faults = has_rev ? fit_revision(s) : (struct strs){0};
     for (size_t i = 0; i < faults.n; i++)
-        line(&rep, NULL, "revision", false, faults.v[i]);
+        line(&rep, "revision", false, faults.v[i]);
     s->watcher.tell = NULL;
     if (!session_survey(s, true, &sv, &lost))
         rep.worst = ERR_UNREACHABLE;
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         check_host(&rep, &sv, h);
+    rep.host = NULL;
     const char *places = fit_places(s, &sv);
     if (places)
-        line(&rep, NULL, "hosts", false, places);
+        line(&rep, "hosts", false, places);
     check_database(&rep, &sv);
     check_next_backup(&rep, &sv);
     if (o) {

@@ -42,10 +42,12 @@ static enum kind kind_at(const struct export *x, const char *path, size_t len)
     return KIND_NONE;
 }
 
-/* Finds a file above the path, or a link, which would lead out of the release. */
-static void check_above(struct session *s, const char *path, const char *does, bool links,
-                        struct strs *ret)
+/* Finds a file above a path that is to be touched, or also a link above one that is to be linked, since
+ * it would lead out of the release. */
+static void check_above(struct session *s, const char *path, bool links, struct strs *ret)
 {
+    const char *does = links ? "linked" : "touched";
+
     for (size_t len = strcspn(path, "/"); path[len]; len += 1 + strcspn(path + len + 1, "/")) {
         enum kind kind = kind_at(&s->export, path, len);
         if (kind == KIND_FILE || (kind == KIND_LINK && links)) {
@@ -76,9 +78,9 @@ struct strs fit_revision(struct session *s)
 
     for (size_t k = 0; k < 2; k++)
         for (size_t i = 0; i < lists[k]->n; i++)
-            check_above(s, lists[k]->v[i], "linked", true, &list);
+            check_above(s, lists[k]->v[i], true, &list);
     if (r->restart.touch && !is_linked_above(r, r->restart.touch))
-        check_above(s, r->restart.touch, "touched", false, &list);
+        check_above(s, r->restart.touch, false, &list);
     for (size_t i = 0; i < 2; i++) {
         if (kind_at(&s->export, own[i], strlen(own[i])) == KIND_FOLDER)
             strs_add(s->arena, &list,

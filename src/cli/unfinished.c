@@ -47,29 +47,44 @@ const char *unfinished_instead(struct session *s, const char *ref)
 
 /* ---- the plan ---- */
 
-static bool disagree(struct session *s, const char *run, const char *host, const char *says,
-                     const char *other, const char *other_says, struct err *err)
+/* Two hosts that say different things about the run. */
+struct difference {
+    const char *host;
+    const char *says;
+    const char *other;
+    const char *other_says;
+};
+
+static bool disagree(struct session *s, const char *run, const struct difference *d,
+                     struct err *err)
 {
-    session_next(
-        s,
-        "find out which host is right; on the other one remove .crelease/lock by hand, or remove"
-        " that host from the recipe and run '%s'",
-        run_hint(&s->run, "abort", "--new-recipe"));
+    session_next(s,
+                 "find out which host is right; on the other one remove .crelease/lock by hand, or"
+                 " remove that host from the recipe and run '%s'",
+                 run_hint(&s->run, "abort", "--new-recipe"));
     return err_set(err, ERR_FAILED,
-                   "the plan of run %s differs between hosts: %s has '%s', %s has '%s'", run, host,
-                   says, other, other_says);
+                   "the plan of run %s differs between hosts: %s has '%s', %s has '%s'", run,
+                   d->host, d->says, d->other, d->other_says);
 }
 
-/* Whether the history of a host where the run has ended already shows the same run. */
-static bool ended_alike(struct session *s, const struct site *site, const char *host,
-                        const struct what *w, const char *holder, struct err *err)
+/* Whether the hosts where the run has ended already have the same run in their history. */
+static bool ended_alike(struct session *s, const struct survey *sv, const struct what *w,
+                        const char *holder, struct err *err)
 {
-    const char *plan = arena_printf(s->arena, "%s %s %s", command_word(w->command), w->release,
-                                    *w->revision ? w->revision : "-");
-    const char *record = site_record(s->arena, site, w->run);
+    struct difference d = {.host = holder};
 
-    return strcmp(plan, record) == 0 ||
-           disagree(s, w->run, holder, plan, host, text_shown(s->arena, record), err);
+    d.says = arena_printf(s->arena, "%s %s %s", command_word(w->command), w->release,
+                          *w->revision ? w->revision : "-");
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        if (!site_has_ended(&sv->sites[h], w->run))
+            continue;
+        const char *record = site_record(s->arena, &sv->sites[h], w->run);
+        d.other = s->recipe->hosts[h].name;
+        d.other_says = text_shown(s->arena, record);
+        if (strcmp(d.says, record) != 0)
+            return disagree(s, w->run, &d, err);
+    }
+    return true;
 }
 
 bool unfinished_plan(struct session *s, const struct survey *sv, struct what *ret, struct err *err)
@@ -85,7 +100,8 @@ bool unfinished_plan(struct session *s, const struct survey *sv, struct what *re
         if (!site->lock.held || !site->plan)
             continue;
         if (first && plan_differs(s->arena, first->plan, site->plan, &x, &y))
-            return disagree(s, site->lock.run, holder, x, r->hosts[h].name, y, err);
+            return disagree(s, site->lock.run, &(struct difference){holder, x, r->hosts[h].name, y},
+                            err);
         if (!first) {
             first = site;
             holder = r->hosts[h].name;
@@ -105,11 +121,7 @@ bool unfinished_plan(struct session *s, const struct survey *sv, struct what *re
     if (strcmp(ret->environment, r->environment) != 0 && !s->options.new_recipe)
         return err_set(err, ERR_USAGE, "%s: run %s belongs to environment '%s', not to '%s'",
                        holder, ret->run, text_shown(s->arena, ret->environment), r->environment);
-    for (size_t h = 0; h < r->n_hosts; h++)
-        if (site_has_ended(&sv->sites[h], ret->run) &&
-            !ended_alike(s, &sv->sites[h], r->hosts[h].name, ret, holder, err))
-            return false;
-    return true;
+    return ended_alike(s, sv, ret, holder, err);
 }
 
 /* ---- the recipe ---- */

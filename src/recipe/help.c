@@ -191,22 +191,10 @@ static void schema_status(struct buf *b)
                REFERENCE);
 }
 
-static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
+/* Numbers, which may also be written as text. */
+static void schema_number(struct buf *b, const struct recipe_key *key, const char *null)
 {
-    const char *null = key->required ? "" : ", \"null\"";
-
     switch (key->kind) {
-    case KEY_TEXT:
-    case KEY_SHELL:
-        if (strcmp(key->path, "extends") == 0) {
-            buf_puts(b, "\"enum\": [");
-            for (size_t i = 0; built_in_names[i]; i++)
-                buf_printf(b, "\"%s\", ", built_in_names[i]);
-            buf_puts(b, "null]");
-            return;
-        }
-        buf_printf(b, "\"type\": [\"string\", \"number\", \"boolean\"%s]", null);
-        return;
     case KEY_COUNT:
         buf_printf(b, "\"type\": [\"integer\", \"string\"%s], \"minimum\": %ld, \"maximum\": %d, ",
                    null, key->min, KEY_COUNT_MAX);
@@ -222,18 +210,61 @@ static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
                    key->nonzero);
         buf_printf(b, "\"pattern\": \"^([0-9]+|([0-9]+(ms|s|m|h|d))+)$|%s\"", REFERENCE);
         return;
-    case KEY_SHARE:
+    default: /* KEY_SHARE */
         buf_printf(b, "\"type\": [\"integer\", \"string\"%s], \"minimum\": 1, \"maximum\": %d, ",
                    null, KEY_COUNT_MAX);
         buf_printf(b, "\"pattern\": \"^0*([1-9][0-9]*|([1-9][0-9]?|100)%%)$|%s\"", REFERENCE);
         return;
+    }
+}
+
+static void schema_text(struct buf *b, const struct recipe_key *key, const char *null)
+{
+    if (strcmp(key->path, "extends") != 0) {
+        buf_printf(b, "\"type\": [\"string\", \"number\", \"boolean\"%s]", null);
+        return;
+    }
+    buf_puts(b, "\"enum\": [");
+    for (size_t i = 0; built_in_names[i]; i++)
+        buf_printf(b, "\"%s\", ", built_in_names[i]);
+    buf_puts(b, "null]");
+}
+
+static void schema_bool(struct buf *b, const struct recipe_key *key, const char *null)
+{
+    if (key->words)
+        schema_words(b, key);
+    else
+        buf_printf(b, "\"type\": [\"boolean\", \"string\"%s], \"pattern\": \"^(true|false)$|%s\"",
+                   null, REFERENCE);
+}
+
+static void schema_statuses(struct buf *b)
+{
+    buf_puts(b, "\"anyOf\": [{\"type\": \"null\"}, ");
+    schema_status(b);
+    buf_puts(b, ", {\"type\": \"array\", \"minItems\": 1, \"items\": ");
+    schema_status(b);
+    buf_puts(b, "}]");
+}
+
+static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
+{
+    const char *null = key->required ? "" : ", \"null\"";
+
+    switch (key->kind) {
+    case KEY_TEXT:
+    case KEY_SHELL:
+        schema_text(b, key, null);
+        return;
+    case KEY_COUNT:
+    case KEY_PORT:
+    case KEY_DURATION:
+    case KEY_SHARE:
+        schema_number(b, key, null);
+        return;
     case KEY_BOOL:
-        if (key->words)
-            schema_words(b, key);
-        else
-            buf_printf(b,
-                       "\"type\": [\"boolean\", \"string\"%s], \"pattern\": \"^(true|false)$|%s\"",
-                       null, REFERENCE);
+        schema_bool(b, key, null);
         return;
     case KEY_WORD:
         schema_words(b, key);
@@ -264,11 +295,7 @@ static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
                     "{\"$ref\": \"#/definitions/environment\"}");
         return;
     case KEY_STATUSES:
-        buf_puts(b, "\"anyOf\": [{\"type\": \"null\"}, ");
-        schema_status(b);
-        buf_puts(b, ", {\"type\": \"array\", \"minItems\": 1, \"items\": ");
-        schema_status(b);
-        buf_puts(b, "}]");
+        schema_statuses(b);
         return;
     case KEY_PENDING:
         schema_alternatives(b, key);

@@ -110,7 +110,7 @@ case_init() {
     expect 2 init
     says "'config/crelease.yml' already exists"
     expect 2 init --force -f config
-    says "'config' is not a file"
+    says "'config' is not a regular file"
     rm config/crelease.yml
     ln -s nowhere crelease.yml
     expect 2 init
