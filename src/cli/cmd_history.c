@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "core/survey.h"
+#include "core/trip.h"
 #include "edge/clock.h"
 
 EMBED(script_history, "host/history.sh");

@@ -26,13 +26,11 @@ static const char *note_of(struct session *s, const struct plan *p, const struct
         return "done";
     if (step->stage->rolls && step->n_hosts > 1 && plan_rolling(s->arena, s->recipe))
         return plan_rolling(s->arena, s->recipe);
-    if (step->stage->who != WHO_DB && step->stage->who != WHO_MIGRATE)
+    if (!step->stage->migrates)
         return NULL;
     if (is_unchanged(s, p, step, sv))
         return "nothing pending: unchanged since the last migration";
-    return strcmp(step->stage->name, "migrate") == 0 && !step->stage->until
-               ? "if migrations are pending"
-               : NULL;
+    return step->stage->jobs ? "if migrations are pending" : NULL;
 }
 
 /* The host on which the plan may migrate; -1: there is none. */
@@ -40,7 +38,7 @@ static long migrating_host(struct session *s, const struct plan *p, const struct
 {
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct step *step = &p->steps[i];
-        if (step->stage->who != WHO_MIGRATE || step->stage->until || !step->jobs ||
+        if (!step->stage->migrates || !step->stage->jobs || step_is_hook(step) ||
             !run_hosts_left(&s->run, step, NULL))
             continue;
         return is_unchanged(s, p, step, sv) ? -1 : (long)step->hosts[0];

@@ -2,6 +2,7 @@
  * failure, what to type next. */
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "core/ending.h"
 #include "core/engine.h"
 
 void session_next(struct session *s, const char *fmt, ...)
@@ -19,7 +20,8 @@ static void next_after_failure(struct session *s)
 {
     struct run *r = &s->run;
 
-    if (!r->failure.command || r->partly || r->plan->what.command == COMMAND_ROLLBACK) {
+    if (!r->failure.command || r->left_out.reached_end ||
+        r->plan->what.command == COMMAND_ROLLBACK) {
         session_next(s, "fix it, then run '%s', or '%s' to give up the run",
                      run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
         return;
@@ -37,13 +39,13 @@ bool session_end(struct session *s, const char *message, struct err *err)
 
     switch (err->code) {
     case ERR_FAILED:
-        if (r->turned_back && r->n_out) {
+        if (r->rolled_back && r->left_out.n) {
             session_next(s, "run '%s' to give up the run on the %s left out; fix it, then run '%s'",
-                         run_hint(r, "abort", NULL), text_count(s->arena, r->n_out, "host"),
+                         run_hint(r, "abort", NULL), text_count(s->arena, r->left_out.n, "host"),
                          run_hint(r, "deploy", NULL));
             break;
         }
-        if (r->turned_back) {
+        if (r->rolled_back) {
             session_next(s, "fix it, then run '%s'", run_hint(r, "deploy", NULL));
             break;
         }
@@ -84,7 +86,10 @@ bool session_end(struct session *s, const char *message, struct err *err)
     if (f->log)
         session_next(s, "full output: '%s'", f->log);
     bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
-    engine_end(&s->run, err, message, noted && mine && !s->run.turned_back, s->began_ms);
+    ending_tell(&s->run, err,
+                &(struct ending){.message = message,
+                                 .note = noted && mine && !s->run.rolled_back,
+                                 .began_ms = s->began_ms});
     s->ended = true;
     return err->code == ERR_NONE;
 }

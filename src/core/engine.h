@@ -1,4 +1,4 @@
-/* engine.h -- forward, turn back, resume: the walk over a plan.
+/* engine.h -- forward, backward, resume: the walk over a plan.
  *
  *     bool ok = engine_forward(run, err);        deploy, rollback, and both resumed
  *     bool ok = engine_back(run, err);           abort, and a resumed one
@@ -20,15 +20,7 @@ bool engine_is_turning_back(const struct run *r);
 /* The name of the mark of that decision. */
 #define TURNING_BACK "turning-back"
 
-/* What the wait between two batches is told as. */
-#define ROLLING "rolling"
-
 /* "app1, app3": the hosts on which the run has ended well, before this command; "" for none. */
 const char *engine_ended_well(const struct run *r);
-
-/* Tells EVENT_END; for a failure asks the hosts what users see now and notes the error there
- * when note is set. */
-void engine_end(struct run *r, const struct err *err, const char *message, bool note,
-                long long began_ms);
 
 #endif

@@ -1,8 +1,37 @@
+/* left_out.c -- decides whether a run goes on without the hosts on which a step failed, and keeps
+ * what is said about them at the end.  Called by the engine after a failed step. */
 #include "core/left_out.h"
 
 #include "base/text.h"
+#include "core/run.h"
 
-/* A signal, a lock that is another's or a backup is not the host's own failure. */
+void left_out_begin(struct run *r)
+{
+    struct left_out *l = &r->left_out;
+
+    l->mishaps = arena_array(run_kept(r), r->recipe->n_hosts, sizeof *l->mishaps);
+    l->out = arena_array(run_kept(r), r->recipe->n_hosts, sizeof *l->out);
+}
+
+void left_out_new_step(struct run *r)
+{
+    memset(r->left_out.mishaps, 0, r->recipe->n_hosts * sizeof *r->left_out.mishaps);
+}
+
+bool left_out_has(const struct left_out *l, size_t host)
+{
+    return l->out && l->out[host];
+}
+
+void left_out_note(struct run *r, size_t host, enum err_code code, const char *why)
+{
+    struct mishap *m = r->left_out.mishaps;
+
+    if (m && m[host].code == ERR_NONE)
+        m[host] = (struct mishap){code, arena_strdup(run_kept(r), why)};
+}
+
+/* A signal, a lock that another run holds, or a backup is not the host's own failure. */
 static bool is_its_own(const struct mishap *m)
 {
     return m->code == ERR_FAILED || m->code == ERR_UNCERTAIN;
@@ -22,14 +51,11 @@ static const char *needed_for(struct run *r, const struct step *from, size_t hos
     const struct plan *p = r->plan;
 
     for (const struct step *s = from; s < p->steps + p->n_steps; s++) {
-        bool database = s->stage->who == WHO_DB || s->stage->who == WHO_MIGRATE;
-        bool is_hook = strcmp(s->name, s->stage->name) != 0;
-        if (database && !is_hook && has_host(s, host))
-            return "the migration runs there";
-        for (size_t j = 0; s->jobs && (is_hook || s->stage->who == WHO_BUILD) && j < s->jobs->n;
-             j++)
+        if (s->stage->needs && !step_is_hook(s) && has_host(s, host))
+            return s->stage->needs;
+        for (size_t j = 0; s->jobs && j < s->jobs->n; j++)
             if (s->jobs->v[j].once && step_job_is_for(s, r->recipe, j, host))
-                return arena_printf(r->arena, "'%s' runs there, for all", s->jobs->v[j].name);
+                return arena_printf(r->arena, "'%s' runs there for all hosts", s->jobs->v[j].name);
     }
     return NULL;
 }
@@ -37,7 +63,7 @@ static const char *needed_for(struct run *r, const struct step *from, size_t hos
 static bool is_anybody_left(const struct run *r)
 {
     for (size_t h = 0; h < r->recipe->n_hosts; h++)
-        if (!run_is_through(r, h) && r->mishaps[h].code == ERR_NONE)
+        if (!run_is_through(r, h) && r->left_out.mishaps[h].code == ERR_NONE)
             return true;
     return false;
 }
@@ -47,9 +73,9 @@ static bool may_be_left_out(struct run *r, const struct step *s)
     size_t n = 0;
 
     for (size_t h = 0; h < r->recipe->n_hosts; h++) {
-        if (r->mishaps[h].code == ERR_NONE)
+        if (r->left_out.mishaps[h].code == ERR_NONE)
             continue;
-        if (!is_its_own(&r->mishaps[h]))
+        if (!is_its_own(&r->left_out.mishaps[h]))
             return false;
         const char *why = needed_for(r, s, h);
         if (why) {
@@ -60,21 +86,22 @@ static bool may_be_left_out(struct run *r, const struct step *s)
     }
     if (!n || !is_anybody_left(r))
         return false;
-    if (r->n_out + n <= (size_t)r->recipe->host_failures)
+    if (r->left_out.n + n <= (size_t)r->recipe->host_failures)
         return true;
     run_warn(r, NULL, "%s failed, and host_failures lets a run go on without %ld",
-             text_count(r->arena, r->n_out + n, "host"), r->recipe->host_failures);
+             text_count(r->arena, r->left_out.n + n, "host"), r->recipe->host_failures);
     return false;
 }
 
 static void leave_out(struct run *r, const struct step *s, size_t host)
 {
+    struct left_out *l = &r->left_out;
     const char *name = r->recipe->hosts[host].name;
-    const char *how = arena_printf(r->arena, "in stage '%s': %s", s->name, r->mishaps[host].why);
+    const char *how = arena_printf(r->arena, "in stage '%s': %s", s->name, l->mishaps[host].why);
 
-    r->out[host] = true;
-    r->n_out++;
-    strs_add(r->arena, &r->out_why, arena_printf(r->arena, "%s was left out %s", name, how));
+    l->out[host] = true;
+    l->n++;
+    strs_add(run_kept(r), &l->why, arena_printf(run_kept(r), "%s was left out %s", name, how));
     run_warn(r, NULL, "%s is left out %s; going on without it", name, how);
 }
 
@@ -85,12 +112,12 @@ bool left_out_may_go_on(struct run *r, const struct step *s, struct err *err)
     if (r->recipe->on_host_failure != HOST_FAILURE_CONTINUE || !s->stage->leaves_out ||
         run_is_stopped(r, "", &ignored) || !may_be_left_out(r, s))
         return false;
-    if (!r->n_out) {
-        r->out_failure = r->failure;
-        r->out_failure.stage = s->name;
+    if (!r->left_out.n) {
+        r->left_out.failure = r->failure;
+        r->left_out.failure.stage = s->name;
     }
     for (size_t h = 0; h < r->recipe->n_hosts; h++)
-        if (r->mishaps[h].code != ERR_NONE)
+        if (r->left_out.mishaps[h].code != ERR_NONE)
             leave_out(r, s, h);
     r->failure = (struct failure){0};
     err_clear(err);
@@ -99,17 +126,17 @@ bool left_out_may_go_on(struct run *r, const struct step *s, struct err *err)
 
 bool left_out_end(struct run *r, struct err *err)
 {
+    struct left_out *l = &r->left_out;
     const char *why = "";
 
-    if (!r->n_out)
+    if (!l->n)
         return true;
-    for (size_t i = 0; i < r->out_why.n; i++)
-        why = arena_printf(r->arena, "%s; %s", why, r->out_why.v[i]);
+    for (size_t i = 0; i < l->why.n; i++)
+        why = arena_printf(r->arena, "%s; %s", why, l->why.v[i]);
     for (size_t i = 0; i < r->untidy.n; i++)
         why = arena_printf(r->arena, "%s; %s", why, r->untidy.v[i]);
-    r->failure = r->out_failure;
-    r->partly = true;
+    r->failure = l->failure;
+    l->reached_end = true;
     return err_set(err, ERR_FAILED, "live on %zu of %zu hosts%s; resume brings %s forward",
-                   r->recipe->n_hosts - r->n_out, r->recipe->n_hosts, why,
-                   r->n_out > 1 ? "them" : "it");
+                   r->recipe->n_hosts - l->n, r->recipe->n_hosts, why, l->n > 1 ? "them" : "it");
 }

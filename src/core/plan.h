@@ -2,8 +2,8 @@
  *
  *     struct plan *plan = plan_make(arena, stages, recipe, &what);
  *
- * The steps that `plan` prints are the array that the engine walks.  The part of it that a
- * resume needs is written to the hosts as text (plan_text) and read back (plan_read). */
+ * The steps that `plan` prints are the array that the engine walks.  What a resume needs of it is
+ * written to the hosts as text and read back (plan_text.c). */
 #ifndef CRELEASE_PLAN_H
 #define CRELEASE_PLAN_H
 
@@ -39,7 +39,6 @@ struct step {
     const struct stage *stage;
     const char *name;        /* of its marks: "build", "before-switch", "after-switch" */
     const struct jobs *jobs; /* commands of the user's; NULL for none */
-    struct strs roles;       /* whose, when a job does not say */
     bool early;              /* there is no release folder yet: jobs run in deploy_to */
     size_t *hosts;           /* indexes into the recipe's hosts */
     size_t n_hosts;
@@ -58,6 +57,9 @@ const char *command_word(enum run_command c);
 /* stages ends with a row without a name. */
 struct plan *plan_make(struct arena *a, const struct stage *stages, const struct recipe *r,
                        const struct what *what);
+
+/* Whether the step is a hook of its stage, not the stage itself. */
+bool step_is_hook(const struct step *s);
 
 /* Whether that job of the step is one of that host's. */
 bool step_job_is_for(const struct step *s, const struct recipe *r, size_t job, size_t host);

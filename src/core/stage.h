@@ -1,58 +1,82 @@
-/* stage.h -- one kind of change to the hosts: a row of the stage table (stages/stages.c).
+/* stage.h -- one kind of change to the hosts: a row of the stage table (stages/table.c).
  *
- * What happens on a host is the row's script, which looks, acts, looks again and leaves its
- * marks in one trip.  What C decides is in the row's functions.  The engine knows no stage
- * by its name. */
+ * What happens on a host is the row's script: it looks, acts, looks again and leaves its marks, in
+ * one trip.  What C decides is in the row's functions, which live in the stage's folder.  The
+ * engine and the plan know no stage by its name or kind: all that they ask is here. */
 #ifndef CRELEASE_STAGE_H
 #define CRELEASE_STAGE_H
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "recipe/recipe.h"
 
 struct run;
 struct step;
-struct recipe;
 struct what;
 
-/* On which hosts. */
-enum who {
-    WHO_ALL,
-    WHO_DB,      /* the primary of role db, when the recipe migrates */
-    WHO_MIGRATE, /* the same; the recipe's migration is its job */
-    WHO_RERUN,   /* the same, when the recipe has stopped backups started again */
-    WHO_BUILD,   /* where one of the recipe's build jobs runs */
-    WHO_RESTART, /* where something is restarted */
-    WHO_HEALTH,  /* where the application is asked */
-};
-
-/* When it fails. */
+/* What becomes of the run when the stage fails. */
 enum on_fail {
-    ON_FAIL_STOP,      /* the run stops and can be resumed */
-    ON_FAIL_UNDO,      /* what it did is undone on every host first: all or none */
-    ON_FAIL_TURN_BACK, /* as the recipe's health.on_failure says */
-    ON_FAIL_CARRY_ON,  /* the release is live and stays so; said at the end */
+    ON_FAIL_STOP,      /* it stops and can be resumed */
+    ON_FAIL_UNDO,      /* the same, after the stage was undone on every host: all or none */
+    ON_FAIL_ROLL_BACK, /* everything is undone and the run ends */
+    ON_FAIL_CARRY_ON,  /* the release is live and stays so; the failure is reported at the end */
 };
 
+/* What the act of a step reports. */
+struct step_result {
+    const char *detail;  /* what was done; NULL: as the plan says */
+    const char *skipped; /* why there was nothing to do; NULL: there was */
+    size_t jobs_done; /* how many of its jobs have finished on every host that takes part.  The act
+                         starts behind them: it is called again after a host was left out */
+};
+
+/* Whether the host takes part. */
+typedef bool stage_hosts(const struct recipe *r, const struct what *what, size_t host);
+/* The user's commands that it runs; NULL when the recipe has none. */
+typedef const struct jobs *stage_jobs(struct arena *a, const struct recipe *r);
+/* What it will do, in a line; NULL: as `about` says. */
+typedef const char *stage_describe(struct arena *a, const struct recipe *r,
+                                   const struct what *what);
+/* Why there is nothing to do in this run; NULL when there is, or that is not known yet. */
+typedef const char *stage_idle(const struct run *r);
 /* Assigns the script's values for one host. */
 typedef void stage_values(struct run *r, const struct step *s, size_t host, struct buf *script);
-typedef bool stage_act(struct run *r, const struct step *s, struct err *err);
+/* Makes the change on all of the step's hosts; harmless to repeat. */
+typedef bool stage_act(struct run *r, const struct step *s, struct step_result *ret,
+                       struct err *err);
+/* Puts it back; harmless to repeat. */
+typedef bool stage_undo(struct run *r, const struct step *s, struct err *err);
 
 struct stage {
-    const char *name; /* typed, shown, and marked on hosts: never renamed */
-    enum who who;
+    const char *name;         /* typed, shown, and marked on hosts: never renamed */
+    const char *about;        /* one line for the plan and the help */
+    stage_hosts *hosts;       /* NULL: all of them; with jobs, those that have one */
+    stage_jobs *jobs;         /* NULL: it runs none of the user's */
+    stage_describe *describe; /* NULL: what its jobs are called, or `about` */
     enum on_fail on_fail;
-    bool in_rollback;  /* part of a rollback too */
+    enum on_fail (*on_fail_as)(const struct recipe *r); /* instead, where the recipe decides */
+    bool in_rollback;                                   /* part of a rollback too */
     bool makes_folder; /* before it is done there is no release folder for hooks to run in */
-    bool rolls;        /* a batch of hosts after the other, where the recipe says so */
-    bool leaves_out;   /* a host on which it fails may be left out of the run, where it says so */
-    bool if_pending;   /* only when migrations are pending: else its hooks are passed over too */
+    bool rolls;        /* goes from batch to batch of hosts, if the recipe says so */
+    bool
+        leaves_out; /* the run may go on without a host on which it failed, if the recipe says so */
+    bool migrates; /* serves the migration, which the paths of the recipe may show to be needless */
+    const char *needs; /* why its hosts cannot be left out, in words; NULL: they can */
     const char *until; /* its mark counts only when that stage is done too; NULL: at once */
-    const char *about; /* one line for the plan and the help */
-    const char *(*tell)(struct arena *a, const struct what *what); /* more for the plan; or NULL */
+    stage_idle *idle;  /* NULL: never idle.  Its hooks are skipped too then */
     const char *script;
     stage_values *values; /* NULL: none but the common ones */
-    stage_act *act;       /* makes the change on all of the step's hosts; harmless to repeat */
-    stage_act *undo;      /* puts it back; harmless to repeat */
+    stage_act *act;
+    stage_undo *undo;
 };
+
+/* The common acts: the row's script, on the hosts that have not done it. */
+bool stage_script_act(struct run *r, const struct step *s, struct step_result *ret,
+                      struct err *err);
+bool stage_script_undo(struct run *r, const struct step *s, struct err *err);
+bool stage_undo_nothing(struct run *r, const struct step *s, struct err *err);
+
+/* For rows whose jobs are one command of the recipe. */
+const struct jobs *stage_one_job(struct arena *a, const struct job *job);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/quote.h"
 #include "core/job/script.h"
 #include "core/script.h"
+#include "core/trip.h"
 
 EMBED(script_survey, "host/survey.sh");
 

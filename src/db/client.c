@@ -9,6 +9,7 @@
 #include "core/job/script.h"
 #include "core/script.h"
 #include "base/passwords.h"
+#include "core/trip.h"
 #include "db/server.h"
 
 #include <assert.h>

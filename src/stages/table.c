@@ -1,52 +1,19 @@
-
+/* table.c -- a deploy, read from top to bottom: one row for each stage.  A new stage is a folder, a row
+ * here, and a test.  The engine walks the rows in this order; a rollback, those with in_rollback. */
 #include "stages/table.h"
 
-#include "base/embed.h"
-#include "base/quote.h"
 #include "core/job/jobs.h"
-#include "core/survey.h"
 #include "stages/backup/detect.h"
 #include "stages/backup/rerun.h"
+#include "stages/build/build.h"
 #include "stages/checkout/checkout.h"
+#include "stages/cleanup/cleanup.h"
+#include "stages/link/link.h"
 #include "stages/lock/lock.h"
 #include "stages/migrate/migrate.h"
 #include "stages/switch/health.h"
+#include "stages/switch/restart.h"
 #include "stages/switch/switch.h"
-
-EMBED(script_mark, "host/mark.sh");
-EMBED(script_link, "stages/link/link.sh");
-EMBED(script_cleanup, "stages/cleanup/cleanup.sh");
-
-static void link_values(struct run *r, const struct step *s, size_t host, struct buf *b)
-{
-    (void)s;
-    (void)host;
-    linked_assign(r, b);
-}
-
-static void switch_values(struct run *r, const struct step *s, size_t host, struct buf *b)
-{
-    const char *touch = r->recipe->restart.touch;
-    bool is_restarted = host_has_any(&r->recipe->hosts[host], &r->recipe->restart.roles);
-
-    quote_assign(b, "touch", touch && is_restarted ? touch : "");
-    quote_assign(b, "again", switch_again(r, s));
-}
-
-static const char *switch_tell(struct arena *a, const struct what *what)
-{
-    return arena_printf(a, "current to %s", what->release);
-}
-
-static void cleanup_values(struct run *r, const struct step *s, size_t host, struct buf *b)
-{
-    char keep[32];
-
-    (void)s;
-    (void)host;
-    snprintf(keep, sizeof keep, "%ld", r->recipe->keep_releases);
-    quote_assign(b, "keep", keep);
-}
 
 const struct stage deploy_stages[] = {
     {
@@ -60,12 +27,12 @@ const struct stage deploy_stages[] = {
     {
         .name = "checkout",
         .about = "put the revision into a new release folder",
-        .tell = checkout_tell,
+        .describe = checkout_describe,
         .makes_folder = true,
         .leaves_out = true,
         .script = script_checkout,
         .act = checkout_act,
-        .undo = checkout_undo,
+        .undo = stage_script_undo,
     },
     {
         .name = "link",
@@ -79,7 +46,7 @@ const struct stage deploy_stages[] = {
     {
         .name = "build",
         .about = "run the recipe's build jobs",
-        .who = WHO_BUILD,
+        .jobs = build_jobs,
         .leaves_out = true,
         .act = jobs_act,
         .undo = stage_undo_nothing, /* goes with the folder */
@@ -87,7 +54,9 @@ const struct stage deploy_stages[] = {
     {
         .name = "backup-detect",
         .about = "see what is pending, and whether a backup is in the way",
-        .who = WHO_DB,
+        .hosts = migrate_hosts,
+        .migrates = true,
+        .needs = "the migration runs there",
         .until = "migrate",
         .act = backup_detect_act,
         .undo = stage_undo_nothing, /* it only looks */
@@ -95,24 +64,30 @@ const struct stage deploy_stages[] = {
     {
         .name = "backup-clear",
         .about = "wait for a backup in the way, or stop it, as the policy says",
-        .who = WHO_DB,
+        .hosts = migrate_hosts,
+        .migrates = true,
+        .needs = "the migration runs there",
         .until = "migrate",
-        .if_pending = true,
+        .idle = migrate_idle,
         .act = backup_clear_act,
-        .undo = rerun_undo, /* what was stopped is started again; after the migration was ended */
+        .undo =
+            rerun_undo, /* starts again what was stopped; the migration has been stopped by then */
     },
     {
         .name = "migrate",
         .about = "bring the database forward",
-        .who = WHO_MIGRATE,
-        .if_pending = true,
+        .hosts = migrate_hosts,
+        .jobs = migrate_jobs,
+        .migrates = true,
+        .needs = "the migration runs there",
+        .idle = migrate_idle,
         .act = migrate_act,
         .undo = migrate_undo, /* by hand, and says so */
     },
     {
         .name = "switch",
         .about = "point current to the release",
-        .tell = switch_tell,
+        .describe = switch_describe,
         .on_fail = ON_FAIL_UNDO,
         .in_rollback = true,
         .rolls = true,
@@ -124,7 +99,9 @@ const struct stage deploy_stages[] = {
     {
         .name = "restart",
         .about = "make the application notice",
-        .who = WHO_RESTART,
+        .hosts = restart_hosts,
+        .jobs = restart_jobs,
+        .describe = restart_describe,
         .in_rollback = true,
         .rolls = true,
         .script = script_restart,
@@ -134,8 +111,8 @@ const struct stage deploy_stages[] = {
     {
         .name = "health",
         .about = "ask the application whether it is well",
-        .who = WHO_HEALTH,
-        .on_fail = ON_FAIL_TURN_BACK,
+        .jobs = health_jobs,
+        .on_fail_as = health_on_fail,
         .in_rollback = true,
         .rolls = true,
         .act = health_act,
@@ -153,17 +130,15 @@ const struct stage deploy_stages[] = {
     {
         .name = "backup-rerun",
         .about = "start a backup again that was stopped",
-        .who = WHO_RERUN,
+        .hosts = rerun_hosts,
         .on_fail = ON_FAIL_CARRY_ON,
         .act = rerun_act,
-        .undo = stage_undo_nothing, /* it goes on */
+        .undo = stage_undo_nothing, /* it keeps running */
     },
     {
         .name = "unlock",
         .about = "write the log, let others in",
         .in_rollback = true,
-        .script = script_unlock,
-        .values = unlock_values,
         .act = unlock_act,
         .undo = stage_undo_nothing,
     },
@@ -173,8 +148,6 @@ const struct stage deploy_stages[] = {
 void run_init(struct run *r)
 {
     r->stages = deploy_stages;
-    r->mark_script = script_mark;
-    r->outcome = "done";
     r->epoch = 1;
     r->guard = arena_alloc(r->arena, sizeof *r->guard);
 }

@@ -310,7 +310,7 @@ case_needed() {
     expect 0 abort production
     touch "$SITE/fail.app1"
     expect 1 deploy production
-    says "app1 cannot be left out: 'notify' runs there, for all"
+    says "app1 cannot be left out: 'notify' runs there for all hosts"
     rm "$SITE/fail.app1"
     expect 0 resume production
     finished "$(revision)" 2
@@ -345,7 +345,7 @@ case_others_turn_back() {
     site_that_goes_on others_turn_back "health: {run: 'test ! -e ../../../ill', attempts: 1}"
     touch "$SITE/fail.app2" "$SITE/ill"
     expect 1 deploy production
-    says 'turning back'
+    says 'rolling back'
     says 'crelease abort production'
     same live "$(release app1) $(release app2) $(release app3)" "$FIRST $FIRST $FIRST"
     there "$SITE/app2/.crelease/lock"
@@ -367,10 +367,10 @@ case_ill_after_resume() {
     rm "$SITE/fail.app2"
     touch "$SITE/ill"
     expect 1 resume production
-    says 'not turning back: the run has ended well on app1, app3'
+    says 'not rolling back: the run has already finished on app1, app3'
     same live "$(live_revision app1) $(live_revision app2)" "$(revision) $(revision)"
     expect 1 abort production
-    says 'has ended well on app1, app3 already'
+    says 'has already finished on app1, app3'
     rm "$SITE/ill"
     expect 0 resume production
     finished "$(revision)" 2

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "fakes.h"
+
 #include "core/job/jobs.h"
 
 #include "base/limits.h"
@@ -49,8 +51,6 @@ struct stream {
 
 static const struct stream *streams; /* by host */
 static size_t piece;                 /* bytes at a time */
-static int signal_that_came;
-static int impatient;
 static struct strs scripts;
 
 /* Each piece in memory of its own, so that a look beyond it is seen. */
@@ -66,19 +66,6 @@ static void send_pieces(const struct call *call, const struct stream *s)
     }
 }
 
-void fleet_impatient(struct fleet *fleet, bool on)
-{
-    (void)fleet;
-    (void)on;
-}
-
-void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg)
-{
-    (void)fleet;
-    (void)progress;
-    (void)arg;
-}
-
 void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
                struct reply *ret_replies)
 {
@@ -89,7 +76,7 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
         strs_add(&arena, &scripts, calls[i].script);
         /* A job ends when it ends, and Ctrl-C lets go of it. */
         assert_int_equal(calls[i].timeout_ms == 0, calls[i].output != NULL);
-        assert_int_equal(impatient, calls[i].output != NULL);
+        assert_int_equal(stops_set, calls[i].output != NULL);
         ret_replies[i] = s->reply;
         if (calls[i].output)
             send_pieces(&calls[i], s);
@@ -99,44 +86,6 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
             calls[i].lost(calls[i].arg, s->reply.why);
         ret_replies[i].err_out = s->reply.err_out ? s->reply.err_out : "";
     }
-}
-
-/* A signal, when there is one, comes while the job is followed. */
-void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg)
-{
-    (void)fleet;
-    impatient += stop ? 1 : -1;
-    if (stop)
-        assert_int_equal(stop(arg), signal_that_came != 0);
-}
-
-int loop_signal_count(const struct loop *loop)
-{
-    (void)loop;
-    return signal_that_came ? 1 : 0;
-}
-
-int loop_key(struct loop *loop)
-{
-    (void)loop;
-    return 0;
-}
-
-void loop_keys(struct loop *loop, bool on)
-{
-    (void)loop;
-    (void)on;
-}
-
-long long loop_now(void)
-{
-    return 0;
-}
-
-int loop_signal(const struct loop *loop)
-{
-    (void)loop;
-    return signal_that_came;
 }
 
 /* ---- what was told ---- */
@@ -189,7 +138,7 @@ static void begin(size_t n_hosts)
     err = (struct err){.arena = &arena};
     warnings = "";
     signal_that_came = 0;
-    impatient = 0;
+    stops_set = 0;
     scripts = (struct strs){0};
     n_begun = n_done = n_failed = n_taken_up = 0;
     buf_free(&output);
@@ -212,7 +161,7 @@ static bool follow(const struct stream *s, size_t bytes, struct job_end *ret)
     streams = s;
     piece = bytes ? bytes : 1;
     bool ok = jobs_run(&run, &c, &ends, &err);
-    assert_int_equal(impatient, 0);
+    assert_int_equal(stops_set, 0);
     *ret = ends[0];
     return ok;
 }
@@ -700,6 +649,7 @@ static void test_picked_lines(void **state)
 
 static void test_act(void **state)
 {
+    struct step_result result = {0};
     static const struct stream good = {STREAM("attempt 1\nexit 0\n"), {.kind = REPLY_EXIT}};
     const struct stream rows[] = {good, good, good};
 
@@ -708,7 +658,7 @@ static void test_act(void **state)
     site_set_mark(&arena, &sites[1], "build", "done");
     streams = rows;
     piece = 4;
-    assert_true(jobs_act(&run, &step, &err));
+    assert_true(jobs_act(&run, &step, &result, &err));
     assert_int_equal(scripts.n, 4); /* two jobs, on the two hosts that are left */
     assert_non_null(strstr(scripts.v[0], "job='build.0'\n"));
     assert_non_null(strstr(scripts.v[0], "last=''\n"));
@@ -716,12 +666,13 @@ static void test_act(void **state)
     assert_non_null(strstr(scripts.v[2], "last='yes'\n"));
     for (size_t h = 0; h < 3; h++)
         assert_string_equal(site_mark(&sites[h], "build"), "done");
-    assert_true(jobs_act(&run, &step, &err));
+    assert_true(jobs_act(&run, &step, &result, &err));
     assert_int_equal(scripts.n, 4);
 }
 
 static void test_act_fails(void **state)
 {
+    struct step_result result = {0};
     static const struct stream rows[] = {
         {STREAM("attempt 1\nexit 0\n"), {.kind = REPLY_EXIT}},
         {STREAM("attempt 1\nout 4\noops\nexit 2\n"), {.kind = REPLY_EXIT}},
@@ -732,7 +683,7 @@ static void test_act_fails(void **state)
     begin(3);
     streams = rows;
     piece = 1000;
-    assert_false(jobs_act(&run, &step, &err));
+    assert_false(jobs_act(&run, &step, &result, &err));
     assert_int_equal(scripts.n, 3); /* the second job is not begun */
     assert_int_equal(err.code, ERR_FAILED);
     assert_string_equal(err.msg, "app2: 'make all' ended with exit status 2");
@@ -745,6 +696,7 @@ static void test_act_fails(void **state)
 /* Those on which it went well go on behind the job that failed, those that are out never. */
 static void test_act_without_some(void **state)
 {
+    struct step_result result = {0};
     static const struct stream rows[] = {
         {STREAM("attempt 1\nexit 0\n"), {.kind = REPLY_EXIT}},
         {STREAM("attempt 1\nout 4\noops\nexit 2\n"), {.kind = REPLY_EXIT}},
@@ -755,10 +707,10 @@ static void test_act_without_some(void **state)
 
     (void)state;
     begin(3);
-    run.mishaps = mishaps;
+    run.left_out.mishaps = mishaps;
     streams = rows;
     piece = 1000;
-    assert_false(jobs_act(&run, &step, &err));
+    assert_false(jobs_act(&run, &step, &result, &err));
     assert_int_equal(err.code, ERR_UNCERTAIN);
     assert_string_equal(err.msg, "db1: it broke; what it was told to do may have happened");
     assert_string_equal(warnings, "app2: 'make all' ended with exit status 2\n");
@@ -767,10 +719,10 @@ static void test_act_without_some(void **state)
     assert_string_equal(mishaps[1].why, "'make all' ended with exit status 2");
     assert_int_equal(mishaps[2].code, ERR_UNCERTAIN);
     assert_string_equal(mishaps[2].why, "it broke; what it was told to do may have happened");
-    assert_int_equal(run.jobs_passed, 1);
-    run.out = out;
+    assert_int_equal(result.jobs_done, 1);
+    run.left_out.out = out;
     err_clear(&err);
-    assert_true(jobs_act(&run, &step, &err));
+    assert_true(jobs_act(&run, &step, &result, &err));
     assert_int_equal(scripts.n, 4);
     assert_non_null(strstr(scripts.v[3], "job='build.1'\n"));
     assert_string_equal(site_mark(&sites[0], "build"), "done");
@@ -779,10 +731,11 @@ static void test_act_without_some(void **state)
 
 static void test_act_stopped(void **state)
 {
+    struct step_result result = {0};
     (void)state;
     begin(3);
     signal_that_came = SIGINT;
-    assert_false(jobs_act(&run, &step, &err));
+    assert_false(jobs_act(&run, &step, &result, &err));
     assert_int_equal(err.code, ERR_INTERRUPTED);
     assert_string_equal(err.msg, "stopped by Ctrl-C before 'make all'");
     assert_int_equal(scripts.n, 0);

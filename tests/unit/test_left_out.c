@@ -6,7 +6,11 @@
 
 #include <cmocka.h>
 
+#include "fakes.h"
+
 #include "core/left_out.h"
+#include "core/run.h"
+#include "core/stage.h"
 
 #include <signal.h>
 
@@ -22,21 +26,7 @@ static struct host hosts[] = {
 static struct site sites[N(hosts)];
 static struct mishap mishaps[N(hosts)];
 static bool out[N(hosts)];
-static int signal_that_came;
 static const char *warnings;
-
-void fleet_impatient(struct fleet *fleet, bool on)
-{
-    (void)fleet;
-    (void)on;
-}
-
-void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg)
-{
-    (void)fleet;
-    (void)progress;
-    (void)arg;
-}
 
 void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
                struct reply *ret_replies)
@@ -49,17 +39,6 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
     fail_msg("it talks to hosts");
 }
 
-long long loop_now(void)
-{
-    return 0;
-}
-
-int loop_signal(const struct loop *loop)
-{
-    (void)loop;
-    return signal_that_came;
-}
-
 static void note(void *self, const struct event *e)
 {
     (void)self;
@@ -69,8 +48,8 @@ static void note(void *self, const struct event *e)
 static const struct watcher watcher = {.tell = note};
 
 /* build, migrate on db1, and a job of app1 after the switch. */
-static const struct stage build = {.name = "build", .who = WHO_BUILD, .leaves_out = true};
-static const struct stage migrate = {.name = "migrate", .who = WHO_MIGRATE};
+static const struct stage build = {.name = "build", .leaves_out = true};
+static const struct stage migrate = {.name = "migrate", .needs = "the migration runs there"};
 static const struct stage switching = {.name = "switch"};
 static struct job once = {.run = "tell", .name = "tell", .once = true};
 static const struct jobs once_jobs = {&once, 1};
@@ -100,8 +79,7 @@ static int setup(void **state)
                        .plan = &plan,
                        .watcher = &watcher,
                        .sites = sites,
-                       .mishaps = mishaps,
-                       .out = out};
+                       .left_out = {.mishaps = mishaps, .out = out}};
     err = (struct err){.arena = &arena};
     signal_that_came = 0;
     warnings = "";
@@ -154,7 +132,7 @@ static void test_two(void **state)
     assert_string_equal(run.failure.host, "app2");
     recipe.host_failures = 2;
     assert_true(fails(1, ERR_FAILED));
-    assert_int_equal(run.n_out, 2);
+    assert_int_equal(run.left_out.n, 2);
     assert_false(left_out_end(&run, &err));
     assert_string_equal(err.msg, "live on 2 of 4 hosts; app3 was left out in stage 'build': 'make'"
                                  " failed; app2 was left out in stage 'build': 'make' failed;"
@@ -168,7 +146,7 @@ static void test_needed(void **state)
     assert_string_equal(warnings, "db1 cannot be left out: the migration runs there\n");
     setup(NULL);
     assert_false(fails(0, ERR_FAILED));
-    assert_string_equal(warnings, "app1 cannot be left out: 'tell' runs there, for all\n");
+    assert_string_equal(warnings, "app1 cannot be left out: 'tell' runs there for all hosts\n");
     plan.n_steps = 3;
     setup(NULL);
     assert_true(fails(0, ERR_FAILED));
@@ -178,7 +156,7 @@ static void test_needed(void **state)
     recipe.host_failures = 9;
     mishaps[1] = (struct mishap){ERR_FAILED, "'make' failed"};
     assert_false(fails(3, ERR_FAILED));
-    assert_int_equal(run.n_out, 0);
+    assert_int_equal(run.left_out.n, 0);
 }
 
 static void test_never(void **state)

@@ -5,8 +5,11 @@
 
 #include <cmocka.h>
 
+#include "fakes.h"
+
 #include "base/limits.h"
-#include "core/run.h"
+#include "core/stage.h"
+#include "core/trip.h"
 
 #include <signal.h>
 
@@ -32,20 +35,6 @@ static struct plan plan = {
 static const struct reply *answers; /* by host */
 static const struct call *sent;
 static size_t n_sent;
-static int signal_that_came;
-
-void fleet_impatient(struct fleet *fleet, bool on)
-{
-    (void)fleet;
-    (void)on;
-}
-
-void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg)
-{
-    (void)fleet;
-    (void)progress;
-    (void)arg;
-}
 
 void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
                struct reply *ret_replies)
@@ -56,17 +45,6 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
     n_sent = n;
     for (size_t i = 0; i < n; i++)
         ret_replies[i] = answers[calls[i].host];
-}
-
-long long loop_now(void)
-{
-    return 0;
-}
-
-int loop_signal(const struct loop *loop)
-{
-    (void)loop;
-    return signal_that_came;
 }
 
 static const char *warnings;
@@ -92,7 +70,6 @@ static void begin(size_t n_hosts)
                        .recipe = &recipe,
                        .plan = &plan,
                        .watcher = &watcher,
-                       .mark_script = "# mark\n",
                        .sites = sites,
                        .epoch = 4};
     warnings = "";
@@ -428,18 +405,13 @@ static void test_takes_part(void **state)
 
     (void)state;
     begin(3);
-    run.batch_begin = 1; /* without an end it means nothing */
     assert_int_equal(run_hosts_left(&run, &step, NULL), 3);
-    run.batch_end = 2;
-    assert_int_equal(run_hosts_left(&run, &step, &left), 1);
-    assert_int_equal(left[0], 1);
-    run.out = out;
-    assert_int_equal(run_hosts_left(&run, &step, NULL), 0);
+    run.left_out.out = out;
+    assert_int_equal(run_hosts_left(&run, &step, NULL), 2);
     assert_true(run_is_through(&run, 1));
     assert_false(run_is_through(&run, 2));
     sites[2].last_run = "k7f2ab 1 done";
     assert_true(run_is_through(&run, 2));
-    run.batch_begin = run.batch_end = 0;
     assert_int_equal(run_hosts_left(&run, &step, &left), 1);
     assert_int_equal(left[0], 0);
 }
@@ -458,13 +430,13 @@ static void test_note(void **state)
     (void)state;
     begin(3);
     answers = rows;
-    run.mishaps = mishaps;
+    run.left_out.mishaps = mishaps;
     assert_false(run_scripts(&run, &t, NULL, &err));
     assert_int_equal(mishaps[0].code, ERR_NONE);
     assert_int_equal(mishaps[1].code, ERR_LOCKED);
     assert_int_equal(mishaps[2].code, ERR_UNCERTAIN);
     assert_string_equal(mishaps[2].why, "it broke; what it was told to do may have happened");
-    run_note(&run, 2, ERR_FAILED, "later");
+    left_out_note(&run, 2, ERR_FAILED, "later");
     assert_int_equal(mishaps[2].code, ERR_UNCERTAIN); /* the first one stays */
 }
 
@@ -476,6 +448,7 @@ static void test_script_act(void **state)
         {REPLY_EXIT, 70, .out = "error no\n", .err_out = ""},
     };
     const struct stage stage = {.name = "link", .script = "# link\n"};
+    struct step_result result = {0};
     const struct step step = {
         .stage = &stage, .name = "link", .hosts = (size_t[]){0, 1, 2}, .n_hosts = 3};
 
@@ -483,7 +456,7 @@ static void test_script_act(void **state)
     begin(3);
     answers = rows;
     site_set_mark(&arena, &sites[0], "link", "done");
-    assert_false(stage_script_act(&run, &step, &err));
+    assert_false(stage_script_act(&run, &step, &result, &err));
     assert_int_equal(n_sent, 2);
     assert_string_equal(site_mark(&sites[1], "link"), "done");
     assert_string_equal(site_mark(&sites[2], "link"), "begun");
@@ -528,9 +501,7 @@ static void test_script_undo_in_part(void **state)
     (void)state;
     begin(3);
     answers = rows;
-    run.out = out;
-    run.batch_begin = 1; /* what is undone is undone in all batches */
-    run.batch_end = 2;
+    run.left_out.out = out;
     for (size_t h = 0; h < 3; h++)
         site_set_mark(&arena, &sites[h], "switch", "done");
     assert_false(stage_script_undo(&run, &step, &err));

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "fakes.h"
+
 #include "db/server.h"
 #include "stages/backup/clear.h"
 #include "stages/migrate/attempts.h"
@@ -13,9 +15,8 @@
 
 #include <string.h>
 
-/* ---- a fleet and a clock that do as they are told ---- */
+/* ---- what the hosts answer ---- */
 
-static long long clock_ms;
 static size_t looks;        /* at the database, so far */
 static size_t looks_before; /* the backup has ended */
 static struct guard guard;
@@ -25,70 +26,6 @@ static const void *top_after_some; /* of what lives as long as the command, */
 static const void *top_at_last;    /* and when the backup is seen for the last time */
 
 enum { SOME = 50 };
-
-long long loop_now(void)
-{
-    return clock_ms;
-}
-int loop_signal(const struct loop *loop)
-{
-    (void)loop;
-    return 0;
-}
-int loop_signal_count(const struct loop *loop)
-{
-    (void)loop;
-    return 0;
-}
-int loop_key(struct loop *loop)
-{
-    (void)loop;
-    return 0;
-}
-void loop_keys(struct loop *loop, bool on)
-{
-    (void)loop;
-    (void)on;
-}
-void loop_turn(struct loop *loop, long long deadline_ms)
-{
-    (void)loop;
-    (void)deadline_ms;
-}
-bool loop_wait(struct loop *loop, long long ms)
-{
-    (void)loop;
-    clock_ms += ms;
-    return true;
-}
-bool fleet_wait(struct fleet *fleet, long long ms)
-{
-    (void)fleet;
-    clock_ms += ms;
-    return true;
-}
-void fleet_impatient(struct fleet *fleet, bool on)
-{
-    (void)fleet;
-    (void)on;
-}
-void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg)
-{
-    (void)fleet;
-    (void)progress;
-    (void)arg;
-}
-
-void fleet_let_go(struct fleet *fleet)
-{
-    (void)fleet;
-}
-void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg)
-{
-    (void)fleet;
-    (void)stop;
-    (void)arg;
-}
 
 #define SEP "\037"
 
@@ -165,14 +102,15 @@ static int setup(void **state)
     plan.what.run = "abc123";
     plan.what.release = "20261122153012";
     guard = (struct guard){0};
-    run = (struct run){.arena = &arena,
-                       .guard = &guard,
-                       .recipe = &recipe,
-                       .plan = &plan,
-                       .watcher = &watcher,
-                       .sites = sites,
-                       .on_backup = POLICY_WAIT,
-                       .mark_script = ""};
+    run = (struct run){
+        .arena = &arena,
+        .guard = &guard,
+        .recipe = &recipe,
+        .plan = &plan,
+        .watcher = &watcher,
+        .sites = sites,
+        .on_backup = POLICY_WAIT,
+    };
     err = (struct err){.arena = &arena};
     clock_ms = 1000;
     arena_alloc(&arena, 1);

@@ -127,7 +127,7 @@ const char *job_note_end(struct run *r, const struct job_call *c, const struct j
         arena_printf(r->arena, "'%s' %s", text_shown(r->arena, run_redact(r, c->job->name)),
                      job_how_ended(r, c->job, end->status));
 
-    run_note(r, end->host, code_of(end), why);
+    left_out_note(r, end->host, code_of(end), why);
     return why;
 }
 

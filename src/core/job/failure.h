@@ -7,7 +7,7 @@
 /* "ended with exit status 2" */
 const char *job_how_ended(struct run *r, const struct job *job, int status);
 
-/* "'make' ended with exit status 2", noted for the host as well (run_note). */
+/* "'make' ended with exit status 2", noted for the host as well (left_out_note). */
 const char *job_note_end(struct run *r, const struct job_call *call, const struct job_end *end);
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/job/follower.h"
 #include "core/job/script.h"
 #include "base/text.h"
+#include "core/trip.h"
 
 enum {
     LOOK_MS = 60000,
@@ -130,7 +131,7 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
         follower_close(&followers[i]);
         bool stopped = replies[i].kind == REPLY_STOPPED && has_left(r, &leave, &one);
         if (stopped)
-            run_note(r, c->hosts[i], one.code, one.msg);
+            left_out_note(r, c->hosts[i], one.code, one.msg);
         else if (run_judge(r, c->hosts[i], &replies[i], &one))
             continue;
         if (ok)
@@ -182,14 +183,14 @@ static bool all_succeeded(struct run *r, const struct job_call *c, const struct 
     return ok;
 }
 
-bool jobs_act(struct run *r, const struct step *s, struct err *err)
+bool jobs_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     size_t *left;
     size_t n_left = run_hosts_left(r, s, &left);
     size_t *hosts = arena_array(r->arena, n_left, sizeof *hosts);
     bool *last = arena_array(r->arena, n_left, sizeof *last);
 
-    for (size_t j = r->jobs_passed; j < s->jobs->n; j++) {
+    for (size_t j = ret->jobs_done; j < s->jobs->n; j++) {
         struct job_call c = {.step = s,
                              .job = &s->jobs->v[j],
                              .name = arena_printf(r->arena, "%s.%zu", s->name, j),
@@ -214,12 +215,12 @@ bool jobs_act(struct run *r, const struct step *s, struct err *err)
             }
         ok = all_succeeded(r, &c, ends, ok, err);
         for (size_t i = 0; i < c.n_hosts; i++)
-            site_set_mark(r->arena, &r->sites[hosts[i]], s->name,
-                          ends[i].status != 0 ? "failed"
-                          : last[i]           ? "done"
-                                              : "begun");
+            run_set_mark(r, hosts[i], s->name,
+                         ends[i].status != 0 ? "failed"
+                         : last[i]           ? "done"
+                                             : "begun");
         if (!ok) {
-            r->jobs_passed = j + 1; /* on the hosts on which it succeeded */
+            ret->jobs_done = j + 1; /* on the hosts on which it succeeded */
             return false;
         }
     }
@@ -254,7 +255,7 @@ bool jobs_stop(struct run *r, const struct step *s, struct err *err)
         for (size_t i = 0; i < s->n_hosts; i++) {
             const char *mark = site_mark(&r->sites[s->hosts[i]], s->name);
             if (mark && (strcmp(mark, "begun") == 0 || strcmp(mark, "failed") == 0) &&
-                !run_is_out(r, s->hosts[i]))
+                !left_out_has(&r->left_out, s->hosts[i]))
                 hosts[c.n_hosts++] = s->hosts[i];
         }
         if (c.n_hosts && !stop_job(r, &c, err))

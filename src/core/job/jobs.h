@@ -58,7 +58,7 @@ bool jobs_fail(struct run *r, const struct job_call *call, const struct job_end 
                struct err *err);
 
 /* All jobs of a step, one after the other, each on its hosts at once. */
-bool jobs_act(struct run *r, const struct step *s, struct err *err);
+bool jobs_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err);
 
 /* Whether the job, or something that is left of it, still runs on its one host.  When not, nothing
  * of it ever will. */

@@ -6,6 +6,7 @@
 #include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
+#include "core/trip.h"
 
 EMBED(script_command, "host/command.sh");
 EMBED(script_job, "host/job/job.sh");

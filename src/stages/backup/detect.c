@@ -1,8 +1,10 @@
-/* backup.c -- the stages that look for backups and wait for them. */
+/* detect.c -- the stages backup-detect and backup-clear: is anything pending, does a backup block the
+ * migration, and then the wait until none does.  Both run on the database's host, before migrate. */
 
 #include "stages/backup/detect.h"
 
 #include "base/text.h"
+#include "core/mark.h"
 #include "db/server.h"
 #include "stages/backup/clear.h"
 #include "stages/backup/partial.h"
@@ -14,8 +16,8 @@
 
 static const char *const look_texts[] = {
     [LOOK_NO_DATABASE] = "the recipe names no database to look at",
-    [LOOK_FAILED] = "could not look",
-    [LOOK_ALREADY_MIGRATED] = "the migration has begun already",
+    [LOOK_FAILED] = "could not look for backups",
+    [LOOK_ALREADY_MIGRATED] = "the migration has already started",
 };
 
 /* A migration that begins now and a backup that starts in a moment. */
@@ -31,7 +33,7 @@ static bool warn_of_next(struct run *r, size_t host, struct err *err)
     return true;
 }
 
-bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
+bool backup_clear_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     long long before = r->guard->behind_backup_ms;
 
@@ -40,24 +42,22 @@ bool backup_clear_act(struct run *r, const struct step *s, struct err *err)
         r->guard->look = LOOK_NO_DATABASE;
     if (r->guard->nothing_pending || r->guard->look != LOOK_FOR_BACKUPS) {
         /* Without a mark: a resume finds it out again. */
-        r->skipped = r->no_migrate               ? PASSED_OVER
-                     : r->guard->nothing_pending ? "nothing is pending"
-                                                 : look_texts[r->guard->look];
+        ret->skipped = migrate_idle(r) ? migrate_idle(r) : look_texts[r->guard->look];
         return true;
     }
     /* For those who look from outside: it waits. */
     if ((r->guard->backup_seen || r->recipe->backup.clearance_ms) &&
-        !run_put_mark(r, s, "begun", err))
+        !mark_put(r, s, &(struct new_mark){.state = "begun"}, err))
         return false;
     if (!wait_until_clear(r, s, s->hosts[0], r->recipe->backup.clearance_ms > 0, err) ||
         !warn_of_next(r, s->hosts[0], err))
         return false;
-    r->detail = r->guard->behind_backup_ms > before
-                    ? arena_printf(r->arena, "clear after %s",
-                                   text_span(r->arena, r->guard->behind_backup_ms - before))
-                : r->guard->backup_stopped ? "clear: what was in the way was stopped"
-                                           : "no backup in the way";
-    return run_put_mark(r, s, "done", err);
+    ret->detail = r->guard->behind_backup_ms > before
+                      ? arena_printf(r->arena, "clear after %s",
+                                     text_span(r->arena, r->guard->behind_backup_ms - before))
+                  : r->guard->backup_stopped ? "clear: what was in the way was stopped"
+                                             : "no backup in the way";
+    return mark_put(r, s, &(struct new_mark){.state = "done"}, err);
 }
 
 /* Nothing under migrate.paths has changed since the last run that migrated. */
@@ -69,23 +69,32 @@ static bool is_unchanged(const struct run *r, size_t host)
     return !r->force && *digest && was && strcmp(digest, was) == 0;
 }
 
-static bool ask_pending(struct run *r, size_t host, struct err *err)
+static bool ask_pending(struct run *r, size_t host, struct step_result *ret, struct err *err)
 {
     const char *names = NULL;
     long pending = 0;
 
     if (is_unchanged(r, host)) {
-        r->detail = "nothing pending: unchanged since the last migration";
+        ret->detail = "nothing pending: unchanged since the last migration";
     } else {
         if (!migrate_pending(r, host, run_folder(r, host), &pending, &names, err))
             return false;
-        r->detail = pending_text(r->arena, pending, names);
+        ret->detail = pending_text(r->arena, pending, names);
     }
     r->guard->nothing_pending = pending == 0;
     return true;
 }
 
-bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
+/* With the list of what this run is to migrate: whoever resumes it compares. */
+static bool put_done(struct run *r, const struct step *s, struct err *err)
+{
+    const struct new_mark m = {.state = "done", .pending = &r->guard->to_migrate};
+
+    return mark_put(r, s, &m, err);
+}
+
+bool backup_detect_act(struct run *r, const struct step *s, struct step_result *ret,
+                       struct err *err)
 {
     size_t host = s->hosts[0];
     const char *mark = site_mark(&r->sites[host], "migrate");
@@ -93,23 +102,22 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
     struct backups now;
     size_t n;
 
-    if (r->guard->nothing_pending) {
-        r->skipped = r->no_migrate ? PASSED_OVER : "nothing is pending";
+    ret->skipped = migrate_idle(r);
+    if (ret->skipped)
         return true;
-    }
     if (mark && strcmp(mark, "begun") == 0) {
         /* It may be running at this moment: it is taken up, not held up. */
         r->guard->look = LOOK_ALREADY_MIGRATED;
-        r->skipped = look_texts[r->guard->look];
+        ret->skipped = look_texts[r->guard->look];
         return true;
     }
-    if (!ask_pending(r, host, err))
+    if (!ask_pending(r, host, ret, err))
         return false;
     if (r->guard->nothing_pending)
         return true;
     if (!server_of(r->recipe)) {
         r->guard->look = LOOK_NO_DATABASE;
-        return run_put_mark(r, s, "done", err);
+        return put_done(r, s, err);
     }
     if (mark && !backup_end_own(r, host, err))
         return false;
@@ -124,10 +132,10 @@ bool backup_detect_act(struct run *r, const struct step *s, struct err *err)
         r->guard->look = LOOK_FAILED;
     }
     r->guard->backup_seen = b != NULL;
-    r->detail = arena_printf(r->arena, "%s; %s", r->detail,
-                             now.why  ? "could not look for backups"
-                             : b      ? backup_text(r, b)
-                             : passed ? partial_passed(r, passed)
-                                      : "no backup in the way");
-    return run_put_mark(r, s, "done", err);
+    ret->detail = arena_printf(r->arena, "%s; %s", ret->detail,
+                               now.why  ? "could not look for backups"
+                               : b      ? backup_text(r, b)
+                               : passed ? partial_passed(r, passed)
+                                        : "no backup in the way");
+    return put_done(r, s, err);
 }

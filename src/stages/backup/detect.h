@@ -4,8 +4,9 @@
 
 #include "core/run.h"
 
-bool backup_detect_act(struct run *r, const struct step *s, struct err *err);
-bool backup_clear_act(struct run *r, const struct step *s, struct err *err);
-#define PASSED_OVER    "passed over (--no-migrate)" /* of run.skipped */
+bool backup_detect_act(struct run *r, const struct step *s, struct step_result *ret,
+                       struct err *err);
+bool backup_clear_act(struct run *r, const struct step *s, struct step_result *ret,
+                      struct err *err);
 
 #endif

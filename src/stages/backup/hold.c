@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "core/trip.h"
 #include "db/client.h"
 #include "db/server.h"
 #include "stages/backup/running.h"

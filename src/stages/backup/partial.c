@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "core/job/jobs.h"
+#include "core/trip.h"
 #include "db/server.h"
 #include "stages/backup/running.h"
 #include "stages/migrate/blockers.h"

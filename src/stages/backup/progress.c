@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/quote.h"
+#include "core/trip.h"
 #include "db/server.h"
 #include "stages/backup/running.h"
 #include "stages/backup/sampled.h"

@@ -7,9 +7,11 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/job/script.h"
+#include "core/trip.h"
 #include "stages/backup/schedule.h"
 #include "stages/backup/stop.h"
 #include "stages/backup/upcoming.h"
+#include "stages/migrate/migrate.h"
 
 EMBED(script_rerun, "stages/backup/rerun.sh");
 
@@ -118,7 +120,7 @@ static bool start(struct run *r, size_t host, const char *command, bool *ret_att
     if (!run_scripts(r, &trip, &replies, err))
         return false;
     *ret_attached = answer_value(r->arena, replies[0].out, "attached") != NULL;
-    site_set_mark(r->arena, &r->sites[host], RERUN, "done");
+    run_set_mark(r, host, RERUN, "done");
     return true;
 }
 
@@ -158,20 +160,25 @@ static bool rerun(struct run *r, size_t host, const char **ret_detail, struct er
     return true;
 }
 
-bool rerun_act(struct run *r, const struct step *s, struct err *err)
+bool rerun_hosts(const struct recipe *r, const struct what *what, size_t host)
+{
+    return r->backup.rerun && migrate_hosts(r, what, host);
+}
+
+bool rerun_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     const char *detail;
 
     if (!r->resumed && !r->guard->backup_stopped) {
-        r->skipped = "no backup was stopped";
+        ret->skipped = "no backup was stopped";
         return true;
     }
     if (!rerun(r, s->hosts[0], &detail, err))
         return false;
     if (!detail)
-        r->skipped = "no backup was stopped";
+        ret->skipped = "no backup was stopped";
     else
-        r->detail = detail;
+        ret->detail = detail;
     return true;
 }
 

@@ -5,7 +5,9 @@
 #include "core/run.h"
 #include "stages/backup/schedule.h"
 
-bool rerun_act(struct run *r, const struct step *s, struct err *err);
+bool rerun_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err);
+/* Where the migration runs, if the recipe wants stopped backups started again. */
+bool rerun_hosts(const struct recipe *r, const struct what *what, size_t host);
 bool rerun_undo(struct run *r, const struct step *s, struct err *err);
 
 /* The line of the login's crontab that makes the backup of that database: the only one that names

@@ -8,6 +8,7 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/script.h"
+#include "core/trip.h"
 #include "db/server.h"
 #include "edge/clock.h"
 #include "stages/backup/progress.h"

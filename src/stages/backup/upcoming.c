@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "core/trip.h"
 #include "stages/backup/schedule.h"
 
 EMBED(script_schedule, "stages/backup/upcoming.sh");

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "core/trip.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -78,29 +79,28 @@ static FILE *manifest_write(const struct export *x, const char *revision, off_t 
     return f;
 }
 
-static void checkout_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+static const char *assignments(struct run *r, const struct export *x, off_t manifest_size)
 {
     const struct what *w = &r->plan->what;
-    char time[32];
-    char entries[32] = "0";
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    (void)s;
-    (void)host;
-    snprintf(time, sizeof time, "%lld", w->revision_unix);
-    if (r->export)
-        snprintf(entries, sizeof entries, "%zu", r->export->n);
-    quote_assign(b, "revision", w->revision);
-    quote_assign(b, "revision_time", time);
-    quote_assign(b, "entries", entries);
-    quote_assign(b, "manifest_blocks", r->detail ? r->detail : "0");
+    quote_assign(&b, "revision", w->revision);
+    quote_assign(&b, "revision_time", arena_printf(r->arena, "%lld", w->revision_unix));
+    quote_assign(&b, "entries", arena_printf(r->arena, "%zu", x->n));
+    quote_assign(&b, "manifest_blocks",
+                 arena_printf(r->arena, "%lld", (long long)(manifest_size / BLOCK)));
+    const char *text = arena_strndup(r->arena, b.text, b.len);
+    buf_free(&b);
+    return text;
 }
 
-const char *checkout_tell(struct arena *a, const struct what *what)
+const char *checkout_describe(struct arena *a, const struct recipe *r, const struct what *what)
 {
+    (void)r;
     return arena_printf(a, "%.7s into %s", what->revision, what->release);
 }
 
-bool checkout_act(struct run *r, const struct step *s, struct err *err)
+bool checkout_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     const struct export *x = r->export;
     off_t size = 0;
@@ -112,12 +112,10 @@ bool checkout_act(struct run *r, const struct step *s, struct err *err)
     FILE *manifest = manifest_write(x, r->plan->what.revision, &size, err);
     if (!manifest)
         return false;
-    /* For checkout_values. */
-    r->detail = arena_printf(r->arena, "%lld", (long long)(size / BLOCK));
     struct trip t = {.script = s->stage->script,
                      .step = s->name,
                      .verb = "run",
-                     .values = checkout_values,
+                     .assignments = assignments(r, x, size),
                      .about = s,
                      .hosts = hosts,
                      .n_hosts = n,
@@ -129,22 +127,12 @@ bool checkout_act(struct run *r, const struct step *s, struct err *err)
     struct reply *replies = NULL;
     bool ok = run_scripts(r, &t, &replies, err);
     for (size_t i = 0; replies && i < n; i++)
-        site_set_mark(r->arena, &r->sites[hosts[i]], s->name,
-                      replies[i].kind == REPLY_EXIT && replies[i].status == 0 ? "done" : "begun");
+        run_set_mark(r, hosts[i], s->name,
+                     replies[i].kind == REPLY_EXIT && replies[i].status == 0 ? "done" : "begun");
     fclose(manifest);
-    r->detail = arena_printf(r->arena, "%s, %s", text_count(r->arena, x->n, "file"),
-                             text_size(r->arena, x->bytes));
+    ret->detail = arena_printf(r->arena, "%s, %s", text_count(r->arena, x->n, "file"),
+                               text_size(r->arena, x->bytes));
     return ok;
-}
-
-bool checkout_undo(struct run *r, const struct step *s, struct err *err)
-{
-    struct step undo = *s;
-    struct stage stage = *s->stage;
-
-    stage.values = NULL;
-    undo.stage = &stage;
-    return stage_script_undo(r, &undo, err);
 }
 
 bool checkout_verify(struct run *r, size_t host, const char *release, bool *ret_known,

@@ -6,9 +6,8 @@
 
 extern const char script_checkout[];
 
-bool checkout_act(struct run *r, const struct step *s, struct err *err);
-bool checkout_undo(struct run *r, const struct step *s, struct err *err);
-const char *checkout_tell(struct arena *a, const struct what *what);
+bool checkout_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err);
+const char *checkout_describe(struct arena *a, const struct recipe *r, const struct what *what);
 
 /* Holds a release against its manifest on one host: names what differs, at most a hundred.
  * *ret_known is false when there is no manifest. */

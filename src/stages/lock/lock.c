@@ -5,13 +5,10 @@
 
 #include "base/embed.h"
 #include "base/quote.h"
-#include "base/text.h"
+#include "core/trip.h"
 
 EMBED(script_lock, "stages/lock/lock.sh");
 EMBED(script_free, "stages/lock/free.sh");
-EMBED(script_unlock, "stages/lock/unlock.sh");
-
-enum { KEEP_RUNS = 10 };
 
 static void lock_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {
@@ -95,13 +92,14 @@ static void sort_hosts(const struct recipe *r, size_t *hosts, size_t n)
         }
 }
 
-bool lock_act(struct run *r, const struct step *s, struct err *err)
+bool lock_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
     struct reply *first = NULL;
     struct reply *rest = NULL;
     size_t n = 0;
 
+    (void)ret;
     for (size_t i = 0; i < s->n_hosts; i++)
         if (!site_has_ended(&r->sites[s->hosts[i]], r->plan->what.run))
             hosts[n++] = s->hosts[i];
@@ -123,62 +121,6 @@ bool lock_act(struct run *r, const struct step *s, struct err *err)
     if (!ok)
         return false;
     for (size_t i = 0; i < n; i++)
-        site_set_mark(r->arena, &r->sites[hosts[i]], s->name, "done");
+        run_set_mark(r, hosts[i], s->name, "done");
     return true;
-}
-
-void unlock_values(struct run *r, const struct step *s, size_t host, struct buf *b)
-{
-    const struct what *w = &r->plan->what;
-    bool done = strcmp(r->outcome, "done") == 0;
-    const char *line = "";
-    char number[32];
-
-    (void)s;
-    (void)host;
-    /* Capistrano's own words: others read this file too. */
-    if (done && w->command == COMMAND_ROLLBACK)
-        line = arena_printf(r->arena, "%s rolled back to release %s", w->user, w->release);
-    else if (done)
-        line = arena_printf(r->arena, "Branch %s (at %s) deployed as release %s by %s",
-                            text_shown(r->arena, w->ref), w->revision, w->release, w->user);
-    quote_assign(b, "log_line", line);
-    quote_assign(b, "outcome", r->outcome);
-    quote_assign(b, "record",
-                 arena_printf(r->arena, "%s %s %s %s %lld %s", command_word(w->command), w->release,
-                              *w->revision ? w->revision : "-",
-                              *w->ref ? text_word(r->arena, w->ref) : "-", w->since_unix, w->by));
-    snprintf(number, sizeof number, "%d", KEEP_RUNS);
-    quote_assign(b, "keep_runs", number);
-}
-
-static bool end_run(struct run *r, const struct step *s, const char *name, struct err *err)
-{
-    struct trip t = {.script = script_unlock,
-                     .step = name,
-                     .verb = "run",
-                     .values = unlock_values,
-                     .about = s,
-                     .payload = -1};
-    size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
-
-    for (size_t i = 0; i < s->n_hosts; i++)
-        if (!run_is_through(r, s->hosts[i]))
-            hosts[t.n_hosts++] = s->hosts[i];
-    t.hosts = hosts;
-    if (!run_scripts(r, &t, NULL, err))
-        return false;
-    fleet_let_go(r->fleet);
-    return true;
-}
-
-bool lock_undo(struct run *r, const struct step *s, struct err *err)
-{
-    r->outcome = "aborted";
-    return end_run(r, s, "unlock", err);
-}
-
-bool unlock_act(struct run *r, const struct step *s, struct err *err)
-{
-    return end_run(r, s, s->name, err);
 }

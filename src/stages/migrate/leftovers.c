@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "core/trip.h"
 #include "db/client.h"
 #include "db/server.h"
 

@@ -8,10 +8,11 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/job/script.h"
+#include "core/mark.h"
+#include "core/trip.h"
 #include "db/client.h"
 #include "db/server.h"
 #include "stages/backup/clear.h"
-#include "stages/backup/detect.h"
 #include "stages/backup/hold.h"
 #include "stages/backup/partial.h"
 #include "stages/backup/running.h"
@@ -27,6 +28,25 @@ enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3 };
 
 /* Of the database, to the watch that is to take the lock. */
 #define NO_ANSWER "no answer within 30 s"
+
+bool migrate_hosts(const struct recipe *r, const struct what *what, size_t host)
+{
+    return r->migrate.run && !what->no_migrate && recipe_primary(r, "db") == (long)host;
+}
+
+const struct jobs *migrate_jobs(struct arena *a, const struct recipe *r)
+{
+    return r->migrate.run ? stage_one_job(a, &(struct job){.run = r->migrate.run,
+                                                           .timeout_ms = r->migrate.timeout_ms})
+                          : NULL;
+}
+
+const char *migrate_idle(const struct run *r)
+{
+    return r->no_migrate               ? "--no-migrate was given"
+           : r->guard->nothing_pending ? "nothing is pending"
+                                       : NULL;
+}
 
 static bool ask_status(struct run *r, size_t host, const char *where, struct strs *ret_names,
                        long *ret_n, struct err *err)
@@ -55,6 +75,7 @@ static bool ask_status(struct run *r, size_t host, const char *where, struct str
 bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
                      const char **ret_names, struct err *err)
 {
+    bool was = r->guard->to_migrate.n > 0;
     struct strs names = {0};
 
     if (ret_names)
@@ -65,45 +86,26 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
         return true;
     if (ret_names)
         *ret_names = strs_first(r->arena, &names, NAMES_SHOWN);
-    if (!r->guard->to_migrate.n)
-        r->guard->to_migrate = names;
+    for (size_t i = 0; i < names.n && !was; i++)
+        strs_add(run_kept(r), &r->guard->to_migrate, arena_strdup(run_kept(r), names.v[i]));
     return true;
 }
 
-/* Nothing may be pending afterwards; then the mark, and what the database has been brought to. */
-static void done_values(struct run *r, const struct step *s, size_t host, struct buf *b)
-{
-    const struct what *w = &r->plan->what;
-
-    (void)s;
-    (void)host;
-    buf_printf(b, "to=%s error='' pending=''\n", r->guard->nothing_pending ? "skipped" : "done");
-    /* Without a digest for partial.c alone: what it tells of an older release is not told of this.
-     */
-    quote_assign(b, "migrated",
-                 *w->migrate_digest ? arena_printf(r->arena, "digest %s\nrevision %s\nrelease %s",
-                                                   w->migrate_digest, w->revision, w->release)
-                 : !r->guard->nothing_pending ? arena_printf(r->arena, "release %s", w->release)
-                                              : "");
-}
-
+/* The mark, and what the database has been brought to. */
 static bool put_done(struct run *r, const struct step *s, struct err *err)
 {
-    struct trip t = {.script = r->mark_script,
-                     .step = s->name,
-                     .verb = "run",
-                     .values = done_values,
-                     .about = s,
-                     .hosts = s->hosts,
-                     .n_hosts = s->n_hosts,
-                     .payload = -1};
+    const struct what *w = &r->plan->what;
+    bool skipped = r->guard->nothing_pending;
+    struct new_mark m = {.state = skipped ? "skipped" : "done"};
 
-    if (!run_scripts(r, &t, NULL, err))
-        return false;
-    for (size_t i = 0; i < s->n_hosts; i++)
-        site_set_mark(r->arena, &r->sites[s->hosts[i]], s->name,
-                      r->guard->nothing_pending ? "skipped" : "done");
-    return true;
+    /* Without a digest for partial.c alone: what it knows of an older release does not hold for
+     * this one. */
+    if (*w->migrate_digest)
+        m.migrated = arena_printf(r->arena, "digest %s\nrevision %s\nrelease %s", w->migrate_digest,
+                                  w->revision, w->release);
+    else if (!skipped)
+        m.migrated = arena_printf(r->arena, "release %s", w->release);
+    return mark_put(r, s, &m, err);
 }
 
 static bool verify(struct run *r, struct attempts *t, struct err *err)
@@ -172,7 +174,7 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
 /* Somebody has said that the database is as it should be; but not while it is still being changed.
  */
 static bool pass_over(struct run *r, const struct step *s, const struct job_call *c,
-                      struct err *err)
+                      struct step_result *ret, struct err *err)
 {
     bool runs = false;
 
@@ -182,8 +184,8 @@ static bool pass_over(struct run *r, const struct step *s, const struct job_call
         return err_set(err, ERR_FAILED,
                        "the migration still runs and cannot be passed over: resume without"
                        " --no-migrate to wait for its end, or abort to stop it");
-    r->skipped = PASSED_OVER;
-    return run_put_mark(r, s, "skipped", err);
+    ret->skipped = migrate_idle(r);
+    return mark_put(r, s, &(struct new_mark){.state = "skipped"}, err);
 }
 
 /* It has not begun: somebody holds the lock that it needs, or could hold it. */
@@ -254,7 +256,7 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
     return true;
 }
 
-bool migrate_act(struct run *r, const struct step *s, struct err *err)
+bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     size_t host = s->hosts[0];
     struct attempts t = {.step = s, .host = host, .server = server_of(r->recipe), .deadlocks = -1};
@@ -273,13 +275,12 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
     long left;
 
     if (r->no_migrate)
-        return pass_over(r, s, &c, err);
-
+        return pass_over(r, s, &c, ret, err);
     if (r->guard->nothing_pending) {
         /* What the tool was asked is kept; what the paths tell can be told again. */
         const char *was = r->sites[host].migrated_digest;
         const char *digest = r->plan->what.migrate_digest;
-        r->skipped = "nothing is pending";
+        ret->skipped = migrate_idle(r);
         return (was && strcmp(was, digest) == 0) || put_done(r, s, err);
     }
     if (!prepare(r, &t, err))
@@ -297,7 +298,7 @@ bool migrate_act(struct run *r, const struct step *s, struct err *err)
                      : NULL;
         if (!jobs_run(r, &c, &ends, err))
             return false;
-        site_set_mark(r->arena, &r->sites[host], s->name, ends[0].status ? "failed" : "begun");
+        run_set_mark(r, host, s->name, ends[0].status ? "failed" : "begun");
         if (ends[0].status == 0)
             break;
         if (ends[0].refused) {

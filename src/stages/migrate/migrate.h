@@ -4,7 +4,12 @@
 
 #include "core/run.h"
 
-bool migrate_act(struct run *r, const struct step *s, struct err *err);
+/* On the primary of the role db, if the recipe migrates and the run does; the stages around the
+ * migration are there too. */
+bool migrate_hosts(const struct recipe *r, const struct what *what, size_t host);
+const struct jobs *migrate_jobs(struct arena *a, const struct recipe *r);
+const char *migrate_idle(const struct run *r);
+bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err);
 bool migrate_undo(struct run *r, const struct step *s, struct err *err);
 
 /* How many migrations are pending according to migrate.status in that folder (pending.h).

@@ -1,8 +1,11 @@
-
+/* health.c -- the stage that asks the application whether it works, attempt after attempt, on every
+ * host that has not answered well yet. */
 #include "stages/switch/health.h"
 
 #include "base/text.h"
 #include "core/job/jobs.h"
+
+enum { ATTEMPT_MS = 60000 };
 
 /* One attempt on every host that has not answered well yet; the ends of those that failed stay at
  * the front of *ends.  Returns how many are left. */
@@ -16,8 +19,7 @@ static bool attempt(struct run *r, struct job_call *c, size_t *hosts, const bool
     if (!jobs_run(r, c, ends, err))
         return false;
     for (size_t i = 0; i < c->n_hosts; i++) {
-        site_set_mark(run_kept(r), &r->sites[hosts[i]], c->step->name,
-                      (*ends)[i].status ? "failed" : "done");
+        run_set_mark(r, hosts[i], c->step->name, (*ends)[i].status ? "failed" : "done");
         if ((*ends)[i].status == 0)
             continue;
         (*ends)[left] = (*ends)[i];
@@ -27,12 +29,26 @@ static bool attempt(struct run *r, struct job_call *c, size_t *hosts, const bool
     return true;
 }
 
-bool health_act(struct run *r, const struct step *s, struct err *err)
+const struct jobs *health_jobs(struct arena *a, const struct recipe *r)
+{
+    return r->health.run ? stage_one_job(a, &(struct job){.run = r->health.run,
+                                                          .roles = r->health.roles,
+                                                          .timeout_ms = ATTEMPT_MS})
+                         : NULL;
+}
+
+enum on_fail health_on_fail(const struct recipe *r)
+{
+    return r->health.on_failure == FAILURE_ROLLBACK ? ON_FAIL_ROLL_BACK : ON_FAIL_STOP;
+}
+
+bool health_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     struct job_call c = {.step = s, .job = &s->jobs->v[0], .name = "health.0"};
     struct job_end *ends = NULL;
     size_t *hosts;
 
+    (void)ret;
     c.n_hosts = run_hosts_left(r, s, &hosts);
     bool *last = arena_array(r->arena, c.n_hosts, sizeof *last);
     for (size_t i = 0; i < c.n_hosts; i++)

@@ -2,8 +2,10 @@
 #ifndef CRELEASE_HEALTH_H
 #define CRELEASE_HEALTH_H
 
-#include "core/run.h"
+#include "core/stage.h"
 
-bool health_act(struct run *r, const struct step *s, struct err *err);
+const struct jobs *health_jobs(struct arena *a, const struct recipe *r);
+enum on_fail health_on_fail(const struct recipe *r);
+bool health_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err);
 
 #endif

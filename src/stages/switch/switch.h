@@ -1,18 +1,14 @@
-/* switch.h -- the stages that make a release live: switch and restart. */
+/* switch.h -- the stage that makes a release live. */
 #ifndef CRELEASE_SWITCH_H
 #define CRELEASE_SWITCH_H
 
-#include "core/run.h"
+#include "core/stage.h"
 
 extern const char script_switch[];
-extern const char script_restart[];
 
-bool switch_act(struct run *r, const struct step *s, struct err *err);
+const char *switch_describe(struct arena *a, const struct recipe *r, const struct what *what);
+void switch_values(struct run *r, const struct step *s, size_t host, struct buf *script);
+bool switch_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err);
 bool switch_undo(struct run *r, const struct step *s, struct err *err);
-/* The steps that a batch goes through with the switch, by name, with blanks between them: they are
- * to be done again when it is.  Empty when all hosts go at once. */
-const char *switch_again(struct run *r, const struct step *s);
-
-bool restart_act(struct run *r, const struct step *s, struct err *err);
 
 #endif

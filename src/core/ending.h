@@ -1,0 +1,17 @@
+/* ending.h -- the last event of a command. */
+#ifndef CRELEASE_ENDING_H
+#define CRELEASE_ENDING_H
+
+#include "core/run.h"
+
+struct ending {
+    const char *message; /* for a command that succeeded */
+    bool note;           /* leave the error on the hosts, for those who look later */
+    long long began_ms;
+};
+
+/* Tells EVENT_END.  After a failure it first asks the hosts what users see now, and completes
+ * r->failure with the answer. */
+void ending_tell(struct run *r, const struct err *err, const struct ending *end);
+
+#endif

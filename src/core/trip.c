@@ -1,0 +1,201 @@
+/* trip.c -- builds what is sent to a host, sends it to all hosts at once, and judges the answers.
+ * Every stage and every command that talks to hosts goes through here; the fleet does the
+ * sending. */
+#include "core/trip.h"
+
+#include "base/limits.h"
+#include "base/number.h"
+#include "base/text.h"
+#include "core/script.h"
+#include "core/upload.h"
+
+enum { TRIP_MS = 15 * 60 * 1000 };
+
+/* How the scripts end (host/prelude.sh). */
+enum {
+    SCRIPT_FAILED = 70,
+    SCRIPT_CANNOT_SEE = 71,
+    SCRIPT_FENCED = 72,
+    SCRIPT_LOCKED = 73,
+    SCRIPT_UNFINISHED = 74
+};
+
+const char *run_script_text(struct run *r, const struct trip *t, size_t host)
+{
+    struct buf values = buf_make(SCRIPT_BYTES_MAX);
+
+    buf_puts(&values, t->assignments ? t->assignments : "");
+    if (t->values)
+        t->values(r, t->about, host, &values);
+    const struct script s = {.deploy_to = r->recipe->hosts[host].deploy_to,
+                             .run = r->plan->what.run,
+                             .epoch = r->epoch,
+                             .release = r->plan->what.release,
+                             .step = t->step,
+                             .verb = t->verb,
+                             .values = values.text,
+                             .parts = {t->script}};
+    const char *text = values.full ? NULL : script_text(r->arena, &s);
+    buf_free(&values);
+    return text;
+}
+
+static const char *last_line(struct arena *a, const char *text)
+{
+    size_t len = strlen(text);
+
+    while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+        len--;
+    size_t begin = len;
+    while (begin && text[begin - 1] != '\n')
+        begin--;
+    return text_shown(a, arena_strndup(a, text + begin, len - begin));
+}
+
+/* 0 is also what a channel reads as that closes without a status, and what a forced command may end
+ * with that does something more: then what the script itself says counts (prelude.sh). */
+static int status_of(struct run *r, const struct reply *reply)
+{
+    const char *ended = reply->status ? NULL : answer_value(r->arena, reply->out, "ended");
+
+    return ended ? (int)number_or(ended, 255, reply->status) : reply->status;
+}
+
+static bool judge_exit(struct run *r, const struct reply *reply, struct err *err)
+{
+    const char *said = answer_value(r->arena, reply->out, "error");
+    const char *fenced = answer_value(r->arena, reply->out, "fenced");
+    int status = status_of(r, reply);
+
+    said = said ? text_shown(r->arena, said) : NULL;
+    switch (status) {
+    case 0:
+        if (answer_value(r->arena, reply->out, "ended") ||
+            answer_value(r->arena, reply->out, "held"))
+            return true;
+        return err_set(err, ERR_UNCERTAIN,
+                       "the script stopped without a word; what it was told to do may have"
+                       " happened");
+    case SCRIPT_FAILED:
+        return err_set(err, ERR_FAILED, "%s", said ? said : "failed");
+    case SCRIPT_CANNOT_SEE:
+        return err_set(err, ERR_UNCERTAIN, "%s", said ? said : "cannot see what was done");
+    case SCRIPT_FENCED:
+        return err_set(err, ERR_LOCKED,
+                       "this run does not hold the site any more: it was taken over%s%s",
+                       fenced && strcmp(fenced, "nobody") != 0 ? " by " : " or ended",
+                       fenced && strcmp(fenced, "nobody") != 0 ? text_shown(r->arena, fenced) : "");
+    case SCRIPT_LOCKED:
+        return err_set(err, ERR_LOCKED, "%s", said ? said : "another run holds the site");
+    case SCRIPT_UNFINISHED:
+        return err_set(err, ERR_UNFINISHED, "%s", said ? said : "an earlier run is unfinished");
+    default:
+        return err_set(err, ERR_FAILED, "the script ended with exit status %d%s%s", status,
+                       *reply->err_out ? ": " : "", last_line(r->arena, reply->err_out));
+    }
+}
+
+bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err *err)
+{
+    bool ok = false;
+
+    switch (reply->kind) {
+    case REPLY_EXIT:
+        ok = judge_exit(r, reply, err);
+        break;
+    case REPLY_SIGNAL:
+        err_set(err, ERR_FAILED, "the script was ended by signal %s", reply->signal);
+        break;
+    case REPLY_STOPPED:
+        if (!run_is_stopped(r, "in the middle of a step", err))
+            err_set(err, ERR_UNCERTAIN, "stopped in the middle of a step");
+        break;
+    case REPLY_LOST:
+    case REPLY_TIMEOUT:
+        err_set(err, ERR_UNCERTAIN, "%s; what it was told to do may have happened", reply->why);
+        break;
+    case REPLY_UNREACHED:
+        /* A connection that was being made is given up at a signal. */
+        if (!run_is_stopped(r, "before a host was reached", err))
+            err_set(err, r->begun ? ERR_UNCERTAIN : ERR_UNREACHABLE, "%s", reply->why);
+        break;
+    }
+    if (!ok)
+        left_out_note(r, host, err->code, err->msg);
+    if (!ok && r->recipe->n_hosts > 1)
+        err_in(err, "%s", r->recipe->hosts[host].name);
+    if (!ok && !r->failure.host)
+        r->failure.host = r->recipe->hosts[host].name;
+    return ok;
+}
+
+bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct err *err)
+{
+    struct call *calls = arena_array(r->arena, t->n_hosts, sizeof *calls);
+    struct reply *replies = arena_array(r->arena, t->n_hosts, sizeof *replies);
+    bool ok = true;
+
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        const char *text = run_script_text(r, t, t->hosts[i]);
+        if (!text)
+            return err_set(err, ERR_FAILED, "the script for '%s' would be larger than %d bytes",
+                           t->step, SCRIPT_BYTES_MAX);
+        calls[i] = (struct call){.host = t->hosts[i],
+                                 .script = text,
+                                 .head = t->head,
+                                 .head_size = t->head_size,
+                                 .payload = t->payload,
+                                 .payload_size = t->payload_size,
+                                 .timeout_ms = t->timeout_ms ? t->timeout_ms : TRIP_MS,
+                                 .hold = t->hold};
+    }
+    struct upload upload;
+    if (t->payload >= 0 && t->about) {
+        upload = upload_of(r, t);
+        fleet_watch(r->fleet, upload_tell, &upload);
+    }
+    fleet_run(r->fleet, r->arena, calls, t->n_hosts, replies);
+    fleet_watch(r->fleet, NULL, NULL);
+    if (ret)
+        *ret = replies;
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        struct err one = {.arena = r->arena};
+        if (run_judge(r, t->hosts[i], &replies[i], ok ? err : &one))
+            continue;
+        if (!ok)
+            run_warn(r, NULL, "%s", one.msg);
+        ok = false;
+    }
+    return ok;
+}
+
+struct reply run_ask(struct run *r, const struct call *call)
+{
+    struct reply reply;
+
+    fleet_impatient(r->fleet, true);
+    fleet_run(r->fleet, r->arena, call, 1, &reply);
+    fleet_impatient(r->fleet, false);
+    return reply;
+}
+
+struct reply run_look(struct run *r, size_t host, struct buf *values, const char *script,
+                      long long timeout_ms)
+{
+    const struct script s = {.deploy_to = r->recipe->hosts[host].deploy_to,
+                             .verb = "look",
+                             .values = values->text,
+                             .parts = {script}};
+    const struct call call = {.host = host,
+                              .script = values->full ? NULL : script_text(r->arena, &s),
+                              .payload = -1,
+                              .timeout_ms = timeout_ms};
+
+    buf_free(values);
+    if (!call.script)
+        return (struct reply){.kind = REPLY_UNREACHED,
+                              .out = "",
+                              .err_out = "",
+                              .why = "the script that looks at the host is too long to be sent"};
+    return run_ask(r, &call);
+}

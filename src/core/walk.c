@@ -1,0 +1,136 @@
+/* walk.c -- one step: passed over when it is done, started, told, and its result reported.  Called by
+ * the engine, for a whole step or for one batch of its hosts (rolling.c). */
+#include "core/walk.h"
+
+#include "base/text.h"
+#include "core/job/jobs.h"
+
+/* Of the hosts that take part those that the run is not through with; if there are none, all. */
+static const char **names_of(struct run *r, const struct step *s)
+{
+    const char **names = arena_array(r->arena, s->n_hosts + 1, sizeof *names);
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_hosts; i++)
+        if (!run_is_through(r, s->hosts[i]))
+            names[n++] = r->recipe->hosts[s->hosts[i]].name;
+    bool all = n == 0;
+    for (size_t i = 0; all && i < s->n_hosts; i++)
+        if (!left_out_has(&r->left_out, s->hosts[i]))
+            names[n++] = r->recipe->hosts[s->hosts[i]].name;
+    return names;
+}
+
+const char *walk_names(struct run *r, size_t begin, size_t end)
+{
+    const char *text = "";
+
+    for (size_t h = begin; h < end && h < r->recipe->n_hosts; h++)
+        if (!run_is_through(r, h))
+            text =
+                arena_printf(r->arena, "%s%s%s", text, *text ? ", " : "", r->recipe->hosts[h].name);
+    return text;
+}
+
+void walk_tell(struct run *r, const struct step *s, enum event_state state, const char *detail,
+               long long took_ms)
+{
+    run_tell(r, (struct event){.kind = EVENT_STAGE,
+                               .state = state,
+                               .stage = s->name,
+                               .hosts = names_of(r, s),
+                               .detail = detail,
+                               .took_ms = took_ms});
+}
+
+/* On the host that has it the stage was skipped, or all of the run is over. */
+static bool was_skipped(const struct run *r, const struct stage *stage)
+{
+    for (size_t i = 0; i < r->plan->n_steps; i++) {
+        const struct step *s = &r->plan->steps[i];
+        if (s->stage == stage && !step_is_hook(s))
+            return run_is_through(r, s->hosts[0]) ||
+                   site_is_marked(&r->sites[s->hosts[0]], s->name, "skipped");
+    }
+    return false;
+}
+
+static bool act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
+{
+    const struct stage *stage = s->stage;
+
+    if (!step_is_hook(s))
+        return stage->act(r, s, ret, err);
+    if (stage->idle) {
+        const char *why = stage->idle(r);
+        ret->skipped = why ? why : was_skipped(r, stage) ? "its stage was skipped" : NULL;
+    }
+    return ret->skipped || jobs_act(r, s, ret, err);
+}
+
+/* A host on which it fails may be left out; then it goes on with the others. */
+static bool act_on_hosts(struct run *r, const struct step *s, const struct step *part,
+                         struct step_result *ret, struct err *err)
+{
+    for (;;) {
+        left_out_new_step(r);
+        if (act(r, part, ret, err))
+            return true;
+        if (!left_out_may_go_on(r, s, err))
+            return false;
+        if (!run_hosts_left(r, part, NULL))
+            return true;
+    }
+}
+
+static const char *where(struct run *r, const struct step *s, const struct step *part)
+{
+    const char *text = arena_printf(r->arena, "before stage '%s'", s->name);
+
+    if (part == s)
+        return text;
+    size_t last = part->hosts[part->n_hosts - 1];
+    return arena_printf(r->arena, "%s on %s", text, walk_names(r, part->hosts[0], last + 1));
+}
+
+static bool walk(struct run *r, const struct step *s, const struct step *part, struct err *err)
+{
+    struct step_result result = {0};
+    long long began = loop_now();
+
+    if (!*names_of(r, part))
+        return true;
+    if (!run_hosts_left(r, part, NULL)) {
+        walk_tell(r, part, EVENT_DONE, "done before", 0);
+        return true;
+    }
+    if (run_is_stopped(r, where(r, s, part), err))
+        return false;
+    walk_tell(r, part, EVENT_BEGUN, s->about, 0);
+    if (!act_on_hosts(r, s, part, &result, err)) {
+        walk_tell(r, part, err->code == ERR_BACKUP ? EVENT_WAITING : EVENT_FAILED, err->msg,
+                  loop_now() - began);
+        r->failure.stage = s->name;
+        return false;
+    }
+    walk_tell(r, part, result.skipped ? EVENT_SKIPPED : EVENT_DONE,
+              result.skipped  ? result.skipped
+              : result.detail ? result.detail
+                              : s->about,
+              loop_now() - began);
+    return true;
+}
+
+bool walk_step(struct run *r, const struct step *s, const struct step *part, walk_failed *failed,
+               struct err *err)
+{
+    size_t out = r->left_out.n;
+    struct turn turn;
+
+    run_turn_begin(r, &turn);
+    bool ok = walk(r, s, part, err);
+    bool goes_on = ok || failed(r, s, err);
+    /* What went wrong is named at the end of the run too. */
+    run_turn_end(r, &turn, !ok || r->left_out.n > out);
+    return goes_on;
+}

@@ -1,0 +1,9 @@
+/* build.h -- the stage that runs the recipe's build jobs. */
+#ifndef CRELEASE_BUILD_H
+#define CRELEASE_BUILD_H
+
+#include "core/stage.h"
+
+const struct jobs *build_jobs(struct arena *a, const struct recipe *r);
+
+#endif

@@ -1,0 +1,19 @@
+/* cleanup.c -- tells cleanup.sh how many releases the recipe keeps; which of them may go is decided on
+ * the host. */
+#include "stages/cleanup/cleanup.h"
+
+#include "base/embed.h"
+#include "base/quote.h"
+#include "core/run.h"
+
+EMBED(script_cleanup, "stages/cleanup/cleanup.sh");
+
+void cleanup_values(struct run *r, const struct step *s, size_t host, struct buf *b)
+{
+    char keep[32];
+
+    (void)s;
+    (void)host;
+    snprintf(keep, sizeof keep, "%ld", r->recipe->keep_releases);
+    quote_assign(b, "keep", keep);
+}
