@@ -6,7 +6,7 @@
 #include "core/engine.h"
 #include "core/survey.h"
 #include "ssh/carrier.h"
-#include "ssh/known_hosts.h"
+#include "ssh/home.h"
 #include "stages/table.h"
 
 #include <errno.h>

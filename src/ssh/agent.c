@@ -1,21 +1,23 @@
-/* ssh_agent.c -- a client of the ssh-agent protocol: one connection, one request at a time.
+/* agent.c -- a client of the ssh-agent protocol: one connection, one request at a time (see
+ * agent.h). The login steps of all hosts share it.
  *
- * Each message is a length of four bytes, a type, and strings with lengths of four bytes.  Nothing
- * that the agent sends is trusted: it may be another program's socket. */
+ * A message is a length of four bytes, a type, and strings (encoding.h).  Nothing that the agent
+ * sends is trusted, because the socket may belong to another program. */
 #include "ssh/agent.h"
 
 #include "base/buf.h"
 #include "base/text.h"
 #include "edge/loop_uv.h"
+#include "ssh/encoding.h"
 
 #include <sys/un.h>
 
 enum {
-    ANSWER_MS = 5000,  /* for the connection, and for each answer that needs no person */
-    PERSON_MS = 60000, /* to confirm, or to touch a token */
-    NOBODY_MS = 15000, /* the same, when no terminal is there */
+    ANSWER_MS = 5000,  /* for connecting, and for each answer that needs no person */
+    PERSON_MS = 60000, /* for a person to confirm a signature or touch a token */
+    NOBODY_MS = 15000, /* the same without a terminal */
     MESSAGE_MAX = 256 * 1024,
-    KEYS_MAX = 2048, /* as ssh */
+    KEYS_MAX = 2048, /* same limit as ssh */
 };
 
 enum {
@@ -30,20 +32,20 @@ enum { FLAG_RSA_SHA2_256 = 2, FLAG_RSA_SHA2_512 = 4 };
 struct agent_sign {
     struct agent_sign *next; /* in the queue */
     struct buf request;
-    char algorithm[64]; /* that the signature must be of */
+    char algorithm[64]; /* expected in the signature */
     enum sign_state state;
     unsigned char *bytes;
     size_t len;
     const char *why;
-    bool orphan; /* being answered, and wanted no more */
+    bool orphan; /* freed by its owner while the agent is still answering */
 };
 
-/* The connection; it outlives the agent until libuv has closed it. */
+/* The connection.  It may outlive the agent, until libuv has closed it. */
 struct socket {
     uv_pipe_t pipe;
     uv_connect_t connect;
     uv_write_t write;
-    struct buf out; /* of the request under way */
+    struct buf out; /* the current request */
     char chunk[16 * 1024];
 };
 
@@ -56,7 +58,7 @@ static struct {
     const char *why;
     bool begun;
     bool patient;
-    bool told; /* that a person may have to do something */
+    bool told; /* the user was told that the agent waits for a confirmation */
     struct agent_key *keys;
     size_t n;
     struct socket *socket;
@@ -89,7 +91,7 @@ static void hang_up(void)
     buf_free(&agent.in);
 }
 
-/* Takes the first request out of the queue. */
+/* Removes the first request from the queue. */
 static struct agent_sign *unqueue(void)
 {
     struct agent_sign *sign = agent.queue;
@@ -107,7 +109,7 @@ static void sign_end(struct agent_sign *sign, const char *why)
         agent_sign_free(sign);
 }
 
-/* It is of no use any more; whoever waits for it hears why. */
+/* Marks the agent as unusable, and fails all signatures that wait for it. */
 __attribute__((format(printf, 1, 2))) static void give_up(const char *fmt, ...)
 {
     va_list ap;
@@ -121,46 +123,6 @@ __attribute__((format(printf, 1, 2))) static void give_up(const char *fmt, ...)
         sign_end(unqueue(), agent.why);
     agent.state = AGENT_ABSENT;
     agent.hooks.wake();
-}
-
-static void put_u32(struct buf *b, size_t n)
-{
-    const unsigned char bytes[4] = {(unsigned char)(n >> 24), (unsigned char)(n >> 16),
-                                    (unsigned char)(n >> 8), (unsigned char)n};
-
-    buf_add(b, bytes, sizeof bytes);
-}
-
-static void put_string(struct buf *b, const void *bytes, size_t len)
-{
-    put_u32(b, len);
-    buf_add(b, bytes, len);
-}
-
-/* What is left of a message. */
-struct reader {
-    const unsigned char *p;
-    size_t left;
-};
-
-static bool take_u32(struct reader *r, size_t *ret)
-{
-    if (r->left < 4)
-        return false;
-    *ret = (size_t)r->p[0] << 24 | (size_t)r->p[1] << 16 | (size_t)r->p[2] << 8 | r->p[3];
-    r->p += 4;
-    r->left -= 4;
-    return true;
-}
-
-static bool take_string(struct reader *r, const unsigned char **ret, size_t *ret_len)
-{
-    if (!take_u32(r, ret_len) || *ret_len > r->left)
-        return false;
-    *ret = r->p;
-    r->p += *ret_len;
-    r->left -= *ret_len;
-    return true;
 }
 
 static void on_late(uv_timer_t *timer);
@@ -178,21 +140,21 @@ static void on_late(uv_timer_t *timer)
     (void)timer;
     if (agent.state == AGENT_WAITING) {
         give_up("did not answer within %d s", ANSWER_MS / 1000);
-        agent.hooks.tell(arena_printf(&agent.arena, "%s; going on without it", agent.why));
+        agent.hooks.tell(arena_printf(&agent.arena, "%s; continuing without it", agent.why));
     } else if (!agent.told) {
         agent.told = true;
-        agent.hooks.tell("waiting for the agent to sign: confirm it, or touch the key");
+        agent.hooks.tell("waiting for the agent to sign: confirm the request or touch the key");
         set_limit(limit - ANSWER_MS);
     } else {
         give_up("did not sign within %d s", limit / 1000);
-        agent.hooks.tell(arena_printf(&agent.arena, "%s; going on without it", agent.why));
+        agent.hooks.tell(arena_printf(&agent.arena, "%s; continuing without it", agent.why));
     }
 }
 
 static void on_written(uv_write_t *write, int status)
 {
     (void)write;
-    (void)status; /* a socket that is gone ends the reading, too */
+    (void)status; /* a lost socket also ends the read */
 }
 
 static void send_request(const struct buf *request)
@@ -206,10 +168,10 @@ static void send_request(const struct buf *request)
     agent.told = false;
     set_limit(ANSWER_MS);
     if (uv_write(&s->write, (uv_stream_t *)&s->pipe, &bytes, 1, on_written) != 0)
-        give_up("hung up");
+        give_up("closed the connection");
 }
 
-/* Goes on with the next signature, when no other is under way. */
+/* Sends the next queued request, if there is one. */
 static void next_request(void)
 {
     if (agent.queue)
@@ -218,11 +180,11 @@ static void next_request(void)
         uv_timer_stop(agent.timer);
 }
 
-static bool take_keys(struct reader *r)
+static bool take_keys(struct decoder *r)
 {
     size_t n;
 
-    if (!take_u32(r, &n) || n > KEYS_MAX)
+    if (!decode_u32(r, &n) || n > KEYS_MAX)
         return false;
     agent.keys = arena_array(&agent.arena, n + 1, sizeof *agent.keys);
     for (size_t i = 0; i < n; i++) {
@@ -230,7 +192,7 @@ static bool take_keys(struct reader *r)
         const unsigned char *comment;
         size_t len;
         size_t comment_len;
-        if (!take_string(r, &blob, &len) || !take_string(r, &comment, &comment_len))
+        if (!decode_string(r, &blob, &len) || !decode_string(r, &comment, &comment_len))
             return false;
         struct agent_key *key = &agent.keys[i];
         *key = (struct agent_key){
@@ -243,23 +205,23 @@ static bool take_keys(struct reader *r)
     return true;
 }
 
-/* A signature is a string with the algorithm's name, and its bytes as another; of a FIDO key flags
- * and a counter follow. */
-static const char *take_signature(struct agent_sign *sign, struct reader *r)
+/* A signature is a string that contains the name of its algorithm, as a string, and its bytes, as
+ * another.  With a FIDO key, flags and a counter follow the bytes. */
+static const char *take_signature(struct agent_sign *sign, struct decoder *r)
 {
-    struct reader all;
+    struct decoder all;
     const unsigned char *name;
     const unsigned char *bytes;
     size_t name_len;
 
-    if (!take_string(r, &all.p, &all.left) || !take_string(&all, &name, &name_len))
-        return "the agent's answer is no signature";
+    if (!decode_string(r, &all.p, &all.left) || !decode_string(&all, &name, &name_len))
+        return "the agent's answer is not a signature";
     if (name_len != strlen(sign->algorithm) || memcmp(name, sign->algorithm, name_len) != 0)
-        return "the agent cannot sign with the algorithm that was asked for";
+        return "the agent cannot sign with the requested algorithm";
     bytes = all.p;
     sign->len = all.left;
-    if (strncmp(sign->algorithm, "sk-", 3) != 0 && !take_string(&all, &bytes, &sign->len))
-        return "the agent's answer is no signature";
+    if (strncmp(sign->algorithm, "sk-", 3) != 0 && !decode_string(&all, &bytes, &sign->len))
+        return "the agent's answer is not a signature";
     sign->bytes = xcalloc(1, sign->len + 1);
     memcpy(sign->bytes, bytes, sign->len);
     return NULL;
@@ -267,16 +229,16 @@ static const char *take_signature(struct agent_sign *sign, struct reader *r)
 
 static void take_message(const unsigned char *bytes, size_t len)
 {
-    struct reader r = {bytes + 1, len - 1};
+    struct decoder r = {bytes + 1, len - 1};
 
     if (agent.state == AGENT_WAITING) {
         if (bytes[0] != IDENTITIES_ANSWER || !take_keys(&r)) {
-            give_up("does not answer as an agent does");
+            give_up("is not an ssh-agent: unexpected answer");
             return;
         }
         agent.state = AGENT_READY;
     } else if (!agent.queue) {
-        give_up("answers what it was not asked");
+        give_up("sent an answer without a request");
         return;
     } else {
         struct agent_sign *sign = unqueue();
@@ -302,21 +264,21 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
     if (s != agent.socket || n == 0)
         return;
     if (n < 0) {
-        give_up("hung up");
+        give_up("closed the connection");
         return;
     }
     buf_add(&agent.in, chunk->base, (size_t)n);
     while (agent.socket == s && agent.in.len >= 4) {
-        struct reader r = {(const unsigned char *)agent.in.text, agent.in.len};
+        struct decoder r = {(const unsigned char *)agent.in.text, agent.in.len};
         size_t len = 0;
-        take_u32(&r, &len);
+        decode_u32(&r, &len);
         if (len == 0 || len > MESSAGE_MAX || agent.in.full) {
-            give_up("does not answer as an agent does");
+            give_up("is not an ssh-agent: unexpected answer");
             return;
         }
         if (r.left < len)
             return;
-        /* What it says may end the connection, and with it the buffer. */
+        /* take_message may close the connection and free agent.in, so it gets a copy. */
         struct buf message = buf_make(len);
         buf_add(&message, r.p, len);
         buf_drop(&agent.in, 4 + len);
@@ -381,7 +343,7 @@ void agent_end(void)
 {
     hang_up();
     while (agent.queue)
-        sign_end(unqueue(), "the agent is asked no more");
+        sign_end(unqueue(), "the agent connection was closed");
     arena_free(&agent.arena);
     memset(&agent, 0, sizeof agent);
 }
@@ -402,38 +364,6 @@ const char *agent_why(void)
     return agent.why;
 }
 
-/* What is signed is the request to log in: session, type, user, service, "publickey", TRUE, the
- * algorithm, the key.  libssh2 chooses the algorithm and tells it nowhere else. */
-static bool algorithm_of(const unsigned char *data, size_t len, char *ret, size_t size)
-{
-    static const char certificate[] = "-cert-v01@openssh.com";
-    struct reader r = {data, len};
-    const unsigned char *s;
-    size_t n;
-
-    if (!take_string(&r, &s, &n) || r.left < 1)
-        return false;
-    r.p++;
-    r.left--;
-    for (int i = 0; i < 3; i++)
-        if (!take_string(&r, &s, &n))
-            return false;
-    if (r.left < 1)
-        return false;
-    r.p++;
-    r.left--;
-    if (!take_string(&r, &s, &n) || n >= size)
-        return false;
-    memcpy(ret, s, n);
-    ret[n] = '\0';
-    /* The signature of a certificate's key is named as the key's own. */
-    char *suffix = strstr(ret, certificate);
-    if (suffix)
-        memcpy(suffix, strncmp(ret, "sk-", 3) == 0 ? "@openssh.com" : "",
-               strncmp(ret, "sk-", 3) == 0 ? sizeof "@openssh.com" : 1);
-    return true;
-}
-
 struct agent_sign *agent_sign_begin(const struct agent_key *key, const unsigned char *data,
                                     size_t len)
 {
@@ -445,8 +375,8 @@ struct agent_sign *agent_sign_begin(const struct agent_key *key, const unsigned 
 
     sign->request = buf_make(MESSAGE_MAX + 4);
     if (agent.state != AGENT_READY ||
-        !algorithm_of(data, len, sign->algorithm, sizeof sign->algorithm)) {
-        sign_end(sign, agent.why ? agent.why : "the agent was not asked to sign");
+        !userauth_algorithm((struct decoder){data, len}, sign->algorithm, sizeof sign->algorithm)) {
+        sign_end(sign, agent.why ? agent.why : "the agent could not be asked to sign");
         buf_free(&body);
         return sign;
     }
@@ -455,10 +385,10 @@ struct agent_sign *agent_sign_begin(const struct agent_key *key, const unsigned 
     if (strcmp(sign->algorithm, "rsa-sha2-256") == 0)
         flags = FLAG_RSA_SHA2_256;
     buf_add(&body, &type, 1);
-    put_string(&body, key->blob, key->blob_len);
-    put_string(&body, data, len);
-    put_u32(&body, flags);
-    put_string(&sign->request, body.text, body.len);
+    encode_string(&body, key->blob, key->blob_len);
+    encode_string(&body, data, len);
+    encode_u32(&body, flags);
+    encode_string(&sign->request, body.text, body.len);
     buf_free(&body);
     while (*at)
         at = &(*at)->next;

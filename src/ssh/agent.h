@@ -1,8 +1,14 @@
-/* ssh_agent.h -- the agent at $SSH_AUTH_SOCK, asked over the event loop: nothing here waits.
+/* agent.h -- the user's ssh-agent at $SSH_AUTH_SOCK, over the event loop; nothing here blocks.
  *
- * libssh2 has a client of its own, which blocks on the agent's socket, once a host.  This one is
- * asked once for all hosts, has a time limit for each answer, and goes on while other hosts are
- * served. The protocol is that of draft-miller-ssh-agent. */
+ *     agent_begin(loop, &hooks, patient);               (hooks.wake is called on each change)
+ *     READY:    keys = agent_keys(&n);
+ *     sign = agent_sign_begin(&keys[i], data, len);     (until agent_sign_state is not WAITING)
+ *     agent_sign_free(sign);
+ *     agent_end();
+ *
+ * libssh2 has a client of its own, which blocks on the agent's socket once for each host.  This one
+ * lists the keys once for all hosts, limits the time for each answer, and lets other hosts proceed
+ * meanwhile.  The protocol is draft-miller-ssh-agent. */
 #ifndef CRELEASE_SSH_AGENT_H
 #define CRELEASE_SSH_AGENT_H
 
@@ -11,34 +17,33 @@
 
 enum agent_state {
     AGENT_ABSENT,  /* there is none, or it has failed: see agent_why */
-    AGENT_WAITING, /* it was asked for its keys */
+    AGENT_WAITING, /* waiting for its list of keys */
     AGENT_READY,
 };
 
 struct agent_hooks {
-    void (*wake)(void);             /* an answer has come, or will not come */
-    void (*tell)(const char *line); /* for the person at the terminal */
+    void (*wake)(void);             /* an answer has arrived, or will not arrive */
+    void (*tell)(const char *line); /* shows the user a line */
 };
 
-/* Connects and asks for the keys, unless that was done before.  `patient`: somebody is there who
- * may have to confirm a signature or to touch a token. */
+/* Connects and requests the keys, unless that has been done.  `patient`: there is a user who can
+ * confirm a signature or touch a token. */
 void agent_begin(struct loop *loop, const struct agent_hooks *hooks, bool patient);
 
-/* Closes everything; agent_begin begins anew.  Signatures that were asked for are still to be
- * freed. */
+/* Closes the connection and forgets the keys; agent_begin starts again.  Signatures still have to
+ * be freed by their owners. */
 void agent_end(void);
 
 enum agent_state agent_state(void);
 
-/* Of an agent that is READY; valid until agent_end. */
+/* The keys of an agent in state READY.  Valid until agent_end. */
 const struct agent_key *agent_keys(size_t *ret_n);
 
-/* Why it cannot be used: "the agent at '/run/agent' did not answer within 5 s"; NULL when there is
- * none or nothing is wrong. */
+/* Why the agent cannot be used: "the agent at '/run/agent' did not answer within 5 s".  NULL if
+ * there is no agent or no problem. */
 const char *agent_why(void);
 
-/* A signature that was asked for.  One that nobody wants any more is freed at once: the answer is
- * passed over when it comes. */
+/* A requested signature.  It may be freed at any time; a later answer is then ignored. */
 struct agent_sign;
 
 struct agent_sign *agent_sign_begin(const struct agent_key *key, const unsigned char *data,
@@ -48,10 +53,10 @@ void agent_sign_free(struct agent_sign *sign); /* accepts NULL */
 enum sign_state { SIGN_WAITING, SIGN_DONE, SIGN_FAILED };
 enum sign_state agent_sign_state(const struct agent_sign *sign);
 
-/* When done: what libssh2 wants of the signature, without the name of its algorithm. */
+/* In state DONE: the signature as libssh2 wants it, without the name of its algorithm. */
 const unsigned char *agent_sign_bytes(const struct agent_sign *sign, size_t *ret_len);
 
-/* When it failed: "the agent refused to sign". */
+/* In state FAILED: "the agent refused to sign". */
 const char *agent_sign_why(const struct agent_sign *sign);
 
 #endif

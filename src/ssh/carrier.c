@@ -1,9 +1,10 @@
-/* fleet_ssh.c -- hosts over libssh2: connect, make sure of the host, log in, run.
+/* carrier.c -- drives the connection of each host: connect, verify the host, log in, run scripts.
+ * fleet.c calls it through struct carrier (carrier.h).
  *
- * One struct link per host (ssh_link.h).  It goes through its states, driven by pump(), which is
- * called whenever something may have changed (bytes, a timer, a new script) and does all that can
- * be done until the library answers EAGAIN everywhere.  Nothing here blocks: a person and the agent
- * are asked through the loop, too. */
+ * There is one struct link per host (link.h).  pump() advances it through its states.  It is called
+ * whenever something may have changed (bytes, a timer, a new script) and does all that can be done
+ * until libssh2 returns EAGAIN everywhere.  Nothing blocks: the user and the agent are asked
+ * through the event loop, too. */
 #include "ssh/carrier.h"
 
 #include "base/die.h"
@@ -17,14 +18,14 @@
 enum {
     CONNECT_MS = 15000,
     ALIVE_INTERVAL_MS = 15000,
-    LOGINS_PER_ADDRESS = 8, /* sshd drops some from the 10th on (MaxStartups) */
-    REQUEST_MS = 60000,     /* for opening a channel: sshd may have slow PAM modules */
+    LOGINS_PER_ADDRESS = 8, /* sshd drops connections from the 10th login on (MaxStartups) */
+    REQUEST_MS = 60000,     /* to open a channel: sshd may have slow PAM modules */
 };
 
-/* All links of the process, for the slots and for the clocks. */
+/* All links of the process, for counting logins per address and for waking them. */
 static struct link *links;
 
-/* While it waits for the agent or a person its own time does not run. */
+/* The time limit for connecting is suspended while the link waits for the agent or the user. */
 void link_waits(struct link *link, bool on)
 {
     long long now = loop_now();
@@ -37,7 +38,7 @@ void link_waits(struct link *link, bool on)
     }
 }
 
-/* What several of them may wait for has come. */
+/* Wakes the links that may be waiting for the agent or for a secret. */
 static void links_wake(void)
 {
     for (struct link *l = links; l; l = l->next)
@@ -51,7 +52,7 @@ static void links_tell(const char *line)
         links->options->tell(links->options->tell_arg, line);
 }
 
-/* A connection that is being made is given up at a signal: nothing was sent yet. */
+/* A signal ends connections that are still being set up, since nothing has been sent yet. */
 static void links_look(void *arg)
 {
     (void)arg;
@@ -60,7 +61,7 @@ static void links_look(void *arg)
             link_poke(l);
 }
 
-/* Slots: how many may log in at one address at a time. */
+/* Slots: the number of concurrent logins at one address is limited. */
 
 static bool slot_is_free(const struct link *link)
 {
@@ -114,7 +115,7 @@ static void step_idle(struct link *link)
     link->retries = 0;
     link->signals = loop_signal_count(link->loop);
     link->state = LINK_DIALING;
-    /* Its answer may be there by the time somebody wants to log in. */
+    /* Ask the agent early, so that its answer is there when the first host wants to log in. */
     agent_begin(link->loop, &(struct agent_hooks){links_wake, links_tell}, isatty(STDIN_FILENO));
     link->dial = dial_open(link->uv, link->id.name, link->id.port, link_on_change, link);
 }
@@ -129,7 +130,7 @@ static void try_connect(struct link *link)
         link->state = LINK_QUEUED;
         return;
     }
-    /* The time in the queue is nobody's fault. */
+    /* Time in the queue does not count. */
     if (link->state == LINK_QUEUED)
         link->deadline_ms += now - link->queued_ms;
     link->has_slot = true;
@@ -155,7 +156,7 @@ static void step_dialing(struct link *link)
     }
 }
 
-/* Another try at a server that hung up before it said who it is: it was too busy. */
+/* Tries again later: the server closed the connection before its banner because it was busy. */
 void link_pause(struct link *link, long long ms)
 {
     connection_end(link, false);
@@ -164,7 +165,7 @@ void link_pause(struct link *link, long long ms)
     link->state = LINK_PAUSED;
 }
 
-/* Tells everybody, and is ready for another connection when this one had been up. */
+/* Reports the end to all exchanges.  A link that had been connected can connect again. */
 static void bury(struct link *link)
 {
     connection_end(link, false);
@@ -179,7 +180,7 @@ static void bury(struct link *link)
     }
 }
 
-/* Clocks */
+/* Deadlines */
 
 static const char *seconds(struct link *link, long long ms)
 {
@@ -192,15 +193,18 @@ static void connecting_is_late(struct link *link)
     bool silent = !link->wire || !wire_first(link->wire)->len;
 
     if (link->state == LINK_LOGIN)
-        link_die(link, "cannot log in to %s: not finished within %s", link_place(link), limit);
-    else if (link->state == LINK_DIALING && dial_state(link->dial) == DIAL_RESOLVING)
-        link_die(link, "cannot connect to %s: the name was not found within %s", link_place(link),
+        link_die(link, "cannot log in to %s: the login did not finish within %s", link_place(link),
                  limit);
+    else if (link->state == LINK_DIALING && dial_state(link->dial) == DIAL_RESOLVING)
+        link_die(link, "cannot connect to %s: the name lookup did not finish within %s",
+                 link_place(link), limit);
     else if (link->state == LINK_HANDSHAKE)
         link_die(link, "cannot connect to %s: %s within %s", link_place(link),
-                 silent ? "no SSH banner" : "key exchange not finished", limit);
+                 silent ? "no SSH banner" : "key exchange did not finish", limit);
     else if (link->state == LINK_PAUSED)
-        link_die(link, "cannot connect to %s: the server kept hanging up before its banner for %s",
+        link_die(link,
+                 "cannot connect to %s: the server kept closing the connection before its banner"
+                 " for %s",
                  link_place(link), limit);
     else
         link_die(link, "cannot connect to %s: no answer within %s", link_place(link), limit);
@@ -219,7 +223,7 @@ static void look_alive(struct link *link, long long now)
         return;
     }
     if (link->turn && now - link->turn_ms >= REQUEST_MS) {
-        link_die(link, "%s does not answer the request for a session", link_place(link));
+        link_die(link, "%s did not answer the request for a session", link_place(link));
         return;
     }
     if (link->pinged_ms > last)
@@ -350,7 +354,7 @@ static void link_free(struct link *link)
     share_leave();
 }
 
-/* Nobody reads for the library when there is no channel. */
+/* Without a channel libssh2 does not read, so an end of the connection would go unnoticed. */
 static void soak_if_idle(struct link *link)
 {
     if (link->state != LINK_READY || link->channels)
@@ -372,8 +376,8 @@ static void pump(struct link *link)
         wire_flush(link->wire);
     for (int i = 0; i < ROUNDS && moved && !link->closing; i++) {
         size_t taken = link->taken;
-        /* What was read for one stream or channel may have brought packets of another along, that
-         * nobody will announce again. */
+        /* Reading one stream may have buffered packets of another one inside libssh2, and the
+         * socket will not become readable for these. */
         moved = step(link) || link->taken != taken;
     }
     channels_sweep(link);
@@ -390,7 +394,7 @@ static void pump(struct link *link)
         arm_timer(link, moved || link->taken_all || (link->state == LINK_IDLE && link->channels));
 }
 
-/* The carrier */
+/* The functions of struct carrier */
 
 static struct link *link_open(const struct fleet_host *host, const struct fleet_options *options,
                               struct loop *loop)

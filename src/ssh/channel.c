@@ -1,4 +1,5 @@
-/* ssh_channel.c -- running scripts: a channel for each, all over one connection. */
+/* channel.c -- runs scripts: one SSH channel for each, all over one connection.  carrier.c calls it
+ * once the link is logged in. */
 #include "ssh/link.h"
 
 #include "base/text.h"
@@ -6,12 +7,12 @@
 #include <ctype.h>
 
 enum {
-    WRITE_BYTES = 32700,        /* what fits into one packet */
-    PENDING_BYTES = 512 * 1024, /* above that no more input is taken */
-    WINDOW_BYTES = 1024 * 1024, /* what a host may send before we have read it */
+    WRITE_BYTES = 32700,        /* fits into one packet */
+    PENDING_BYTES = 512 * 1024, /* with more than this queued, no more input is taken */
+    WINDOW_BYTES = 1024 * 1024, /* how much a host may send ahead of what we have read */
 };
 
-/* Whether an answer of the library concerns one channel only. */
+/* Whether an error of libssh2 concerns this channel only and not the connection. */
 static bool is_channel_trouble(int rc)
 {
     return rc == LIBSSH2_ERROR_CHANNEL_FAILURE || rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED ||
@@ -66,7 +67,7 @@ void channel_cut(struct channel *c)
         c->state = CHANNEL_ENDING;
 }
 
-/* How many others have a session now; one that is being closed does not count. */
+/* Number of other open sessions; those being closed do not count. */
 static size_t sessions_beside(const struct link *link, const struct channel *c)
 {
     size_t n = 0;
@@ -76,7 +77,7 @@ static size_t sessions_beside(const struct link *link, const struct channel *c)
     return n;
 }
 
-/* The channel's exchange is carried by another connection; nothing of it has been sent. */
+/* Moves the channel's exchange to another connection.  Nothing of it has been sent yet. */
 static void channel_move(struct link *link, struct channel *c)
 {
     struct exchange *x = channel_let_go(c);
@@ -89,10 +90,11 @@ static void channel_move(struct link *link, struct channel *c)
     link_poke(more);
 }
 
-/* The server gives no session.  It may still count the one before: sshd does until it has handled
- * our close, of which it tells nothing.  What is asked behind its refusal comes after that, so a
- * second refusal is meant.  Whoever has a session here (the lock's keeper, a job that is followed)
- * may keep it for hours: the exchange goes to another connection. */
+/* The server refused to open a session.  The refusal may be temporary: sshd counts a closed session
+ * until it has processed our close, which it does not report.  A request sent after the refusal is
+ * handled after that, so a second refusal is final.  The sessions that are open here (the one that
+ * holds the lock, a job that is followed) may last for hours, so the exchange moves to another
+ * connection. */
 static void channel_refused(struct link *link, struct channel *c)
 {
     size_t beside = sessions_beside(link, c);
@@ -102,15 +104,15 @@ static void channel_refused(struct link *link, struct channel *c)
     } else if (!c->refusals++) {
         c->state = CHANNEL_WAITING;
     } else if (link->sessions) {
-        link_say(link, "%s gives no more sessions in this connection: connecting once more",
+        link_say(link, "%s allows no more sessions on this connection: opening another connection",
                  link_place(link));
         link->sessions_max = beside;
         channel_move(link, c);
     } else {
         c->state = CHANNEL_GONE;
         channel_fail(c, arena_printf(&link->arena,
-                                     "%s opens no session for a command (MaxSessions of its sshd, "
-                                     "or not allowed to this user)",
+                                     "%s did not open a session for a command (MaxSessions of its "
+                                     "sshd, or not permitted for this user)",
                                      link_place(link)));
     }
 }
@@ -124,7 +126,7 @@ static bool channel_open(struct link *link, struct channel *c)
             return false;
         link->turn = NULL;
         if (rc != LIBSSH2_ERROR_CHANNEL_FAILURE) {
-            link_lost(link); /* bury() tells the exchange, as all others */
+            link_lost(link); /* bury() reports it to all exchanges */
             return true;
         }
         channel_refused(link, c);
@@ -141,8 +143,9 @@ static bool channel_open(struct link *link, struct channel *c)
     return true;
 }
 
-/* The script goes out behind the request, not behind its answer: sshd takes both in order, and a
- * round trip is saved.  Should the request be denied, the data is dropped with the channel. */
+/* Sends the script right behind the exec request, without waiting for its answer.  sshd handles
+ * both in order, which saves a round trip.  If the request is denied, the data is dropped with the
+ * channel. */
 static void write_ahead(struct channel *c)
 {
     const char *bytes;
@@ -171,8 +174,8 @@ static bool channel_exec(struct link *link, struct channel *c)
     } else if (rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED && !wire_trouble(link->wire)) {
         c->state = CHANNEL_ENDING;
         if (c->x)
-            c->x->sent = false; /* the server says that it did not run */
-        channel_fail(c, arena_printf(&link->arena, "%s refuses to run a command for %s",
+            c->x->sent = false; /* it did not run */
+        channel_fail(c, arena_printf(&link->arena, "%s refused to run a command for %s",
                                      link_place(link), text_shown(&link->arena, link->user)));
     } else {
         link_lost(link);
@@ -180,7 +183,7 @@ static bool channel_exec(struct link *link, struct channel *c)
     return true;
 }
 
-/* Gives the exchange what came on one stream; false when the link died. */
+/* Passes the output of one stream to the exchange.  False if the link died. */
 static bool channel_read(struct link *link, struct channel *c, int stream, bool *moved)
 {
     char bytes[PACKET_BYTES];
@@ -217,7 +220,7 @@ static void channel_write(struct link *link, struct channel *c, bool *moved)
         } else {
             return;
         }
-        /* 0 is what the library says of a window that is full. */
+        /* libssh2 returns 0 if the window is full. */
         if (done == LIBSSH2_ERROR_EAGAIN || (n && done == 0))
             return;
         if (done < 0) {
@@ -232,7 +235,8 @@ static void channel_write(struct link *link, struct channel *c, bool *moved)
     }
 }
 
-/* A name that the host made up: letters, digits and what else RFC 4254 has in them. */
+/* The host chose this name, so everything but letters, digits and "@.-" (RFC 4254, 6.10) is
+ * replaced. */
 static void signal_name(char *ret, size_t size, const char *name)
 {
     size_t n = 0;
@@ -273,7 +277,7 @@ static bool channel_run(struct link *link, struct channel *c)
         c->state = CHANNEL_ENDING;
         return true;
     }
-    /* The end is the server's close, not its end of file: the exit status comes in between. */
+    /* The server's close ends the channel, not its end of file: the exit status is in between. */
     if (libssh2_channel_eof(c->ssh) == 1) {
         int rc = libssh2_channel_wait_closed(c->ssh);
         if (rc == 0)
@@ -310,7 +314,7 @@ static bool step_channel(struct link *link, struct channel *c)
     case CHANNEL_RUNNING:
         return channel_run(link, c);
     case CHANNEL_ENDING:
-        /* The first call sends the close, the second does not wait for the server's. */
+        /* The first call sends the close; the second one does not wait for the server's. */
         if (libssh2_channel_free(c->ssh) == LIBSSH2_ERROR_EAGAIN &&
             libssh2_channel_free(c->ssh) == LIBSSH2_ERROR_EAGAIN)
             return false;

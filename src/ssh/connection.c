@@ -1,7 +1,9 @@
-/* ssh_connection.c-- a connection: its callbacks, the key exchange, the host's key, its end. */
+/* connection.c -- the beginning and the end of a connection: libssh2's callbacks, the key exchange,
+ * and the check of the host key.  carrier.c calls it when the TCP connection is there. */
 #include "ssh/link.h"
 
 #include "base/text.h"
+#include "ssh/host_key.h"
 #include "ssh/offer.h"
 
 #include <errno.h>
@@ -29,8 +31,8 @@ static LIBSSH2_RECV_FUNC(on_recv)
     (void)flags;
     if (link->deaf)
         return 0;
-    /* The library reads on while there is anything; a host that never stops sending must not
-     * keep the others waiting, nor fill the memory before it is known who it is. */
+    /* libssh2 keeps reading while there is data.  A host that never stops sending must neither
+     * starve the other links, nor fill the memory before it has been authenticated. */
     if (link->taken >= PUMP_BYTES_MAX) {
         link->taken_all = true;
         return -EAGAIN;
@@ -57,7 +59,7 @@ static LIBSSH2_DISCONNECT_FUNC(on_disconnect)
         link->goodbye = link_server_text(link, message, (size_t)message_len);
 }
 
-/* libssh2 1.11.1 deprecates the call that takes functions as object pointers. */
+/* libssh2 1.11.1 deprecates the call that takes function pointers as object pointers. */
 #if LIBSSH2_VERSION_NUM >= 0x010b01
 static void set_callback(LIBSSH2_SESSION *ssh, int which, void (*function)(void))
 {
@@ -77,7 +79,7 @@ static void set_callback(LIBSSH2_SESSION *ssh, int which, void (*function)(void)
 
 static void set_callbacks(LIBSSH2_SESSION *ssh)
 {
-    /* One type for all three; the library calls each as what it is. */
+    /* set_callback takes one type for all three; libssh2 casts each one back. */
     union {
         LIBSSH2_SEND_FUNC((*send));
         LIBSSH2_RECV_FUNC((*recv));
@@ -93,8 +95,8 @@ static void set_callbacks(LIBSSH2_SESSION *ssh)
     set_callback(ssh, LIBSSH2_CALLBACK_DISCONNECT, u.any);
 }
 
-/* Appends one name if the library knows it: 1.10 takes names out of a preference that it does not
- * know with a memcpy over itself. */
+/* Appends an algorithm that libssh2 supports.  libssh2 1.10 removes unknown names from a preference
+ * list with an overlapping memcpy, so these must not get into it. */
 static void add_algorithm(struct buf *b, const char *name, const char **supported, int n)
 {
     for (int i = 0; i < n; i++)
@@ -109,7 +111,7 @@ static void add_type(struct buf *b, const struct link *link, const char *type)
 
     if (n <= 0)
         return;
-    /* An RSA key signs with SHA-2 or not at all: SHA-1 is history. */
+    /* An RSA key is only used with SHA-2 signatures, never with SHA-1. */
     if (strcmp(type, "ssh-rsa") == 0) {
         add_algorithm(b, "rsa-sha2-512", supported, n);
         add_algorithm(b, "rsa-sha2-256", supported, n);
@@ -119,8 +121,8 @@ static void add_type(struct buf *b, const struct link *link, const char *type)
     libssh2_free(link->ssh, supported);
 }
 
-/* Types of host keys in the order in which to ask for them: those that are known come first, else
- * a server with several keys would show one that nobody here has seen. */
+/* Returns the types of host keys in order of preference.  Types with a known key come first,
+ * because a server with several keys would otherwise present one that is not known here. */
 static const char *host_key_order(struct link *link)
 {
     static const char *const usual[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
@@ -153,7 +155,8 @@ void connection_begin(struct link *link)
         wire_open(link->uv, fd, (long)(link->alive_ms * ALIVE_INTERVALS), link_on_change, link);
     link->ssh = libssh2_session_init_ex(NULL, NULL, NULL, link);
     if (!link->ssh) {
-        link_die(link, "cannot connect to %s: libssh2 gives no session", link_place(link));
+        link_die(link, "cannot connect to %s: libssh2 could not create a session",
+                 link_place(link));
         return;
     }
     libssh2_session_set_blocking(link->ssh, 0);
@@ -163,7 +166,7 @@ void connection_begin(struct link *link)
     link->state = LINK_HANDSHAKE;
 }
 
-/* Some jitter without a random generator: links are apart in memory. */
+/* The jitter comes from the link's address in memory, which differs between links. */
 static long long back_off(const struct link *link)
 {
     long long ms = (long long)RETRY_FIRST_MS << (link->retries < 5 ? link->retries : 5);
@@ -179,7 +182,7 @@ static bool server_was_busy(const struct offer *offer)
                               strncmp(offer->before, "Not allowed at this time", 24) == 0);
 }
 
-/* What this library supports, as the lists of a KEXINIT. */
+/* The algorithms that libssh2 supports here, as the lists of a KEXINIT message. */
 static void our_lists(struct link *link, const char *ret[OFFER_LISTS])
 {
     static const int method[OFFER_LISTS] = {LIBSSH2_METHOD_KEX,      LIBSSH2_METHOD_HOSTKEY,
@@ -205,8 +208,8 @@ static void our_lists(struct link *link, const char *ret[OFFER_LISTS])
 static const char *wrong_pin(struct link *link)
 {
     return arena_printf(&link->arena,
-                        "%s shows another host key than the host_key: of the recipe (%s): if it "
-                        "was changed on purpose, change host_key:",
+                        "%s has the host key %s, not the one in host_key: of the recipe: if the "
+                        "host's key was changed on purpose, update host_key:",
                         link_place(link), link->seen.v[link->seen.n - 1]);
 }
 
@@ -220,17 +223,17 @@ static void handshake_failed(struct link *link)
     const char *gap = offer_gap(&offer, &link->arena, ours);
     if (wire_trouble(link->wire) && server_was_busy(&offer) &&
         loop_now() + back_off(link) < link->deadline_ms) {
-        link_say(link, "the server hung up before its banner%s%s: trying again",
+        link_say(link, "the server closed the connection before its banner%s%s: trying again",
                  offer.before ? ": " : "", offer.before ? offer.before : "");
         link_pause(link, back_off(link));
         link->retries++;
     } else if (link->seen.n) {
         link_die(link, "%s", wrong_pin(link));
     } else if (gap) {
-        link_die(link, "cannot agree with %s: %s (this is libssh2 %s)", link_place(link), gap,
+        link_die(link, "cannot negotiate with %s: %s (this is libssh2 %s)", link_place(link), gap,
                  libssh2_version(0));
     } else if (!offer.banner && offer.before && *offer.before) {
-        link_die(link, "cannot connect to %s: no SSH server: it says '%s'", link_place(link),
+        link_die(link, "cannot connect to %s: not an SSH server: it sent '%s'", link_place(link),
                  offer.before);
     } else if (!offer.banner) {
         link_die(link, "cannot connect to %s: no SSH banner: %s", link_place(link),
@@ -250,14 +253,16 @@ static bool pinned_key_is_right(struct link *link, const char *key, size_t len)
         return false;
     }
     if (host_key_pin_matches(link->host->host_key, key, len)) {
-        link_say(link, "host key %s %s as pinned", host_key_kind(&link->arena, type ? type : "?"),
+        link_say(link, "host key %s %s matches the pinned one",
+                 host_key_kind(&link->arena, type ? type : "?"),
                  host_key_fingerprint(&link->arena, key, len));
         return true;
     }
     const char *seen =
         arena_printf(&link->arena, "%s %s", host_key_kind(&link->arena, type ? type : "?"),
                      host_key_fingerprint(&link->arena, key, len));
-    /* A fingerprint does not tell the type of its key: the server may have it as well. */
+    /* A fingerprint does not include the key's type, so the server may have the pinned key as
+     * well. */
     if (type && !host_key_pin_type(&link->arena, link->host->host_key) &&
         !strs_has(&link->seen, type) && strncmp(type, "ssh-rsa", 7) != 0) {
         strs_add(&link->arena, &link->seen, type);
@@ -278,7 +283,7 @@ static bool host_key_is_right(struct link *link)
     const char *key = libssh2_session_hostkey(link->ssh, &len, &type);
 
     if (!key || !len) {
-        link_die(link, "%s shows no host key", link_place(link));
+        link_die(link, "%s presented no host key", link_place(link));
         return false;
     }
     if (link->host->host_key)
@@ -286,18 +291,17 @@ static bool host_key_is_right(struct link *link)
     const struct known_hosts *known = share_known_hosts(link->options->known_hosts);
     struct known_answer answer = known_hosts_check(known, &link->id, key, len);
     if (answer.known != KNOWN_YES) {
-        link_die(link, "%s",
-                 known_hosts_refusal(known, &link->arena, &answer, &link->id, key, len));
+        link_die(link, "%s", known_hosts_refusal(known, &link->arena, &answer));
         return false;
     }
-    link_say(link, "host key %s %s known from %s:%u", host_key_kind(&link->arena, answer.type),
+    link_say(link, "host key %s %s found in %s:%u", host_key_kind(&link->arena, answer.type),
              host_key_fingerprint(&link->arena, key, len), answer.file, answer.line);
     return true;
 }
 
 bool connection_handshake(struct link *link)
 {
-    /* The descriptor is not used for I/O (there are callbacks) but must be one. */
+    /* libssh2 insists on a valid descriptor, but all I/O goes through the callbacks. */
     int rc = libssh2_session_handshake(link->ssh, wire_fd(link->wire));
 
     if (rc == LIBSSH2_ERROR_EAGAIN)
@@ -314,7 +318,7 @@ bool connection_handshake(struct link *link)
     return true;
 }
 
-/* Ends the connection, not the link.  `politely` takes leave of the server. */
+/* Ends the connection, not the link.  `politely` sends a disconnect message. */
 void connection_end(struct link *link, bool politely)
 {
     login_list_wipe(&link->list);
@@ -323,7 +327,7 @@ void connection_end(struct link *link, bool politely)
     link->secret = NULL;
     if (politely && link->ssh && link->state == LINK_READY)
         libssh2_session_disconnect(link->ssh, "done");
-    link->deaf = true; /* the library reads an end of file from now on, and waits for nothing */
+    link->deaf = true; /* from now on libssh2 reads end of file and does not wait */
     for (struct channel *c = link->channels; c; c = c->next) {
         c->ssh = NULL; /* freed with the session */
         if (!c->x)

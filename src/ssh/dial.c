@@ -1,3 +1,5 @@
+/* dial.c -- resolves a host name and connects to its addresses in turn (see dial.h).  carrier.c
+ * opens one dial per link; uses libuv for the lookup and getaddrinfo's order of addresses. */
 #include "ssh/dial.h"
 #include "edge/loop_uv.h"
 
@@ -15,7 +17,7 @@ struct address {
     socklen_t len;
 };
 
-/* A look-up cannot always be cancelled: it then outlives the dial, with dial NULL. */
+/* A running name lookup cannot always be cancelled.  It then outlives its dial, with dial NULL. */
 struct lookup {
     uv_getaddrinfo_t req;
     struct dial *dial;
@@ -30,8 +32,8 @@ struct dial {
     struct lookup *lookup;
     struct address address[ADDRESSES_MAX];
     size_t n;
-    size_t at;    /* the one tried now, or the one that answered */
-    size_t tried; /* since dial_connect */
+    size_t at;    /* the address being tried, or the one that answered */
+    size_t tried; /* number of addresses tried since dial_connect */
     int fd;
     uv_poll_t *poll;
     uv_timer_t *timer;
@@ -49,7 +51,7 @@ static void free_handle(uv_handle_t *handle)
 static void on_timer(uv_timer_t *timer);
 static void try_next(struct dial *d);
 
-/* Tells from the loop, so that no caller is called back before its call returned. */
+/* Reports from the loop, so that no caller is called back before its own call has returned. */
 static void tell(struct dial *d, enum dial_state state)
 {
     d->state = state;
@@ -92,12 +94,12 @@ static void on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
             d->state = DIAL_FAILED;
             buf_clear(&d->why);
             if (status == UV_EAI_NONAME || status == UV_EAI_NODATA || status == 0)
-                buf_puts(&d->why, "no such host name");
+                buf_puts(&d->why, "host name not found");
             else if (status == UV_EAI_AGAIN)
                 buf_puts(&d->why,
-                         "the name could not be looked up (the name server does not answer)");
+                         "the name could not be resolved (the name server did not answer)");
             else
-                buf_printf(&d->why, "the name could not be looked up: %s", uv_strerror(status));
+                buf_printf(&d->why, "the name could not be resolved: %s", uv_strerror(status));
         }
         d->change(d->arg);
     }
@@ -145,7 +147,7 @@ struct dial *dial_open(uv_loop_t *uv, const char *host, int port, dial_change *c
     if (r != 0) {
         free(d->lookup);
         d->lookup = NULL;
-        buf_printf(&d->why, "the name could not be looked up: %s", uv_strerror(r));
+        buf_printf(&d->why, "the name could not be resolved: %s", uv_strerror(r));
         tell(d, DIAL_FAILED);
     }
     return d;
@@ -191,7 +193,7 @@ const char *dial_address_text(const struct dial *d, struct arena *a)
     return arena_printf(a, "%s port %d", name, d->port);
 }
 
-/* Notes why this address was no good and goes on to the next. */
+/* Records why this address failed and tries the next. */
 static void try_failed(struct dial *d, int error)
 {
     char name[NI_MAXHOST];
@@ -212,7 +214,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     int error = 0;
     socklen_t len = sizeof error;
 
-    (void)status; /* libuv makes EBADF of POLLERR: the socket knows better */
+    (void)status; /* libuv turns POLLERR into EBADF; the socket has the real error */
     (void)events;
     if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         error = errno;
@@ -275,7 +277,7 @@ static void try_next(struct dial *d)
         try_failed(d, error);
         return;
     }
-    /* An address that swallows everything must leave time for the next one. */
+    /* An address that never answers must leave time for the others. */
     long long share = (d->deadline_ms - now) / (long long)(d->n - d->tried);
     uv_timer_start(d->timer, on_timer, (uint64_t)share + 1, 0);
 }

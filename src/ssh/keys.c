@@ -1,7 +1,12 @@
+/* keys.c -- reads key files and decides which keys to offer in a login, in what order (see keys.h).
+ * Called by login.c. */
 #include "ssh/keys.h"
+
 #include "base/text.h"
 #include "edge/digest.h"
-#include "ssh/known_hosts.h"
+#include "ssh/encoding.h"
+#include "ssh/home.h"
+#include "ssh/host_key.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +16,7 @@
 
 enum { KEY_BYTES_MAX = 64 * 1024, STORY_BYTES_MAX = 2000, COMMENT_SHOWN_MAX = 60 };
 
-/* Reads a small file into the arena; NULL with errno. */
+/* Reads a small file into the arena.  NULL, with errno set, if that fails. */
 static char *read_small(struct arena *a, const char *path, size_t *ret_len, mode_t *ret_mode)
 {
     struct stat st;
@@ -37,7 +42,7 @@ static char *read_small(struct arena *a, const char *path, size_t *ret_len, mode
     return text;
 }
 
-/* A line "ssh-ed25519 AAAA... comment". */
+/* Parses a line "ssh-ed25519 AAAA... comment". */
 static bool read_public(struct arena *a, const char *text, struct ssh_key *key)
 {
     unsigned char *blob;
@@ -56,7 +61,7 @@ static bool read_public(struct arena *a, const char *text, struct ssh_key *key)
     return true;
 }
 
-/* The base64 between the two lines of a PEM file, decoded; PEM headers are left out. */
+/* Decodes the base64 between the BEGIN and END lines of a PEM file. */
 static bool read_pem_body(struct arena *a, const char *text, unsigned char **ret, size_t *ret_len)
 {
     const char *p = strstr(text, "-----\n");
@@ -79,52 +84,35 @@ static bool read_pem_body(struct arena *a, const char *text, unsigned char **ret
     return ok;
 }
 
-/* Reads a string of the SSH wire; false at the end. */
-static bool next_string(const unsigned char **p, const unsigned char *end,
-                        const unsigned char **ret, size_t *ret_len)
-{
-    if (end - *p < 4)
-        return false;
-    size_t n = (size_t)(*p)[0] << 24 | (size_t)(*p)[1] << 16 | (size_t)(*p)[2] << 8 | (*p)[3];
-    *p += 4;
-    if (n > (size_t)(end - *p))
-        return false;
-    *ret = *p;
-    *ret_len = n;
-    *p += n;
-    return true;
-}
-
-/* "openssh-key-v1", NUL, cipher, kdf, kdf options, number of keys, public key, private part. */
+/* The format (PROTOCOL.key of OpenSSH): "openssh-key-v1", NUL, cipher, KDF, KDF options, number of
+ * keys, public key, private part. */
 static void read_openssh(struct arena *a, struct ssh_key *key)
 {
     static const char magic[] = "openssh-key-v1";
     unsigned char *body;
     size_t len;
+    struct decoder d;
     const unsigned char *s;
     size_t n;
 
     if (!read_pem_body(a, key->text, &body, &len))
         return;
-    const unsigned char *p = body + sizeof magic;
-    const unsigned char *end = body + len;
-    if (len > sizeof magic && memcmp(body, magic, sizeof magic) == 0 &&
-        next_string(&p, end, &s, &n)) {
+    d = (struct decoder){.p = body + sizeof magic,
+                         .left = len > sizeof magic ? len - sizeof magic : 0};
+    if (d.left && memcmp(body, magic, sizeof magic) == 0 && decode_string(&d, &s, &n)) {
         key->cipher = arena_strndup(a, (const char *)s, n < 64 ? n : 64);
         key->encrypted = strcmp(key->cipher, "none") != 0;
-        if (next_string(&p, end, &s, &n) && next_string(&p, end, &s, &n) && end - p > 4) {
-            p += 4;
-            if (next_string(&p, end, &s, &n)) {
-                key->blob_len = n;
-                key->blob = arena_strndup(a, (const char *)s, n);
-                key->type = host_key_type(a, s, n);
-            }
+        if (decode_string(&d, &s, &n) && decode_string(&d, &s, &n) && decode_u32(&d, &n) &&
+            decode_string(&d, &s, &n)) {
+            key->blob_len = n;
+            key->blob = arena_strndup(a, (const char *)s, n);
+            key->type = host_key_type(a, s, n);
         }
     }
     explicit_bzero(body, len);
 }
 
-/* PKCS #8 without encryption names the kind of key by its object identifier. */
+/* Unencrypted PKCS #8 names the type of the key by an object identifier. */
 static void read_pkcs8(struct arena *a, struct ssh_key *key)
 {
     static const struct {
@@ -142,7 +130,7 @@ static void read_pkcs8(struct arena *a, struct ssh_key *key)
 
     if (!read_pem_body(a, key->text, &body, &len))
         return;
-    /* In the first bytes: SEQUENCE, version, SEQUENCE, OBJECT. */
+    /* It is near the beginning: SEQUENCE, version, SEQUENCE, OBJECT IDENTIFIER. */
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
         for (size_t i = 0; i + kinds[k].len < len && i < 24 && !key->type; i++)
             if (memcmp(body + i, kinds[k].oid, kinds[k].len) == 0)
@@ -228,7 +216,7 @@ void ssh_key_wipe(struct ssh_key *key)
     key->text_len = 0;
 }
 
-/* Why the library cannot use keys of this type, or NULL. */
+/* Why libssh2 cannot use keys of this type, or NULL. */
 static const char *type_trouble(struct arena *a, const char *type, const struct ssh_library *lib)
 {
     if (!type)
@@ -239,24 +227,24 @@ static const char *type_trouble(struct arena *a, const char *type, const struct 
     if (strncmp(type, "sk-", 3) == 0 && !lib->is_1_11)
         return arena_printf(a, "FIDO keys need libssh2 1.11 (this is %s)", lib->version);
     if (strncmp(type, "ssh-dss", 7) == 0)
-        return "DSA keys are accepted nowhere any more";
+        return "DSA keys are no longer supported";
     if (strstr(type, "-cert-v01") && strncmp(type, "ecdsa-", 6) != 0)
-        return "libssh2 can use certificates of ecdsa keys only";
+        return "libssh2 supports certificates of ECDSA keys only";
     return NULL;
 }
 
-/* Why this file cannot be used, or NULL. */
+/* Why this key file cannot be used, or NULL. */
 static const char *file_trouble(struct arena *a, const struct ssh_key *key,
                                 const struct ssh_library *lib)
 {
     switch (key->form) {
     case KEY_ABSENT:
-        return "there is no such file";
+        return "no such file";
     case KEY_UNREADABLE:
     case KEY_UNKNOWN:
         return key->why;
     case KEY_PUBLIC:
-        return "is a public key, and the agent does not have the private one";
+        return "is a public key and the agent does not have its private key";
     case KEY_PRIVATE:
         break;
     }
@@ -296,7 +284,7 @@ static void add_agent_key(struct arena *a, struct login_list *list, const struct
 
     k.label =
         arena_printf(a, "agent key '%s' (%s)", comment, type ? host_key_kind(a, type) : "unknown");
-    add_key(list, &k, type ? type_trouble(a, type, lib) : "is of no type that we know");
+    add_key(list, &k, type ? type_trouble(a, type, lib) : "has an unknown type");
 }
 
 static void add_file(struct arena *a, struct login_list *list, const struct ssh_key *file,
@@ -307,7 +295,7 @@ static void add_file(struct arena *a, struct login_list *list, const struct ssh_
     add_key(list, &k, file_trouble(a, file, lib));
 }
 
-/* A file whose key is on the list from the agent is a spare one. */
+/* Adds a key file as a spare, for a key that is already on the list from the agent. */
 static void add_spare(struct arena *a, struct login_list *list, const struct ssh_key *file,
                       const struct ssh_library *lib)
 {
@@ -324,7 +312,7 @@ static bool has_from_agent(const struct login_list *list, const struct ssh_key *
     return false;
 }
 
-/* Only this one: IdentitiesOnly in the words of ssh. */
+/* Adds only this key, like IdentitiesOnly of ssh. */
 static void list_identity(struct arena *a, struct login_list *list, const struct agent_key *agent,
                           size_t n_agent, const struct ssh_library *lib)
 {
@@ -356,7 +344,7 @@ static void list_usual(struct arena *a, struct login_list *list, const struct ag
         add_spare(a, list, &file[i], lib);
         file[i].form = KEY_ABSENT;
     }
-    /* Those that need nobody's passphrase first. */
+    /* Keys without a passphrase first. */
     for (int encrypted = 0; encrypted < 2; encrypted++)
         for (size_t i = 0; i < USUAL; i++)
             if (file[i].form != KEY_ABSENT && file[i].encrypted == (encrypted == 1))
@@ -414,7 +402,8 @@ struct login_key *login_list_next(struct login_list *list)
         if (tried < LOGIN_TRIES_MAX)
             return k;
         k->fate = KEY_PASSED_OVER;
-        k->why = "not tried: servers hang up after too many keys; name one as identity:";
+        k->why =
+            "not tried: servers disconnect after too many keys; set identity: to the right one";
     }
     return NULL;
 }
@@ -430,7 +419,7 @@ const char *login_list_story(const struct login_list *list, struct arena *a)
             buf_printf(&b, "%s%s: %s", told++ ? "; " : "", k->label, k->why);
     }
     if (!told)
-        buf_puts(&b, "there is no key in the agent and no ~/.ssh/id_ed25519 or ~/.ssh/id_ecdsa");
+        buf_puts(&b, "no key in the agent, and no ~/.ssh/id_ed25519 or ~/.ssh/id_ecdsa");
     else if (b.full)
         buf_puts(&b, "; ...");
     const char *story = arena_strdup(a, b.text);

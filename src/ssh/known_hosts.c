@@ -1,16 +1,19 @@
+/* known_hosts.c -- reads known_hosts files and looks up host keys in them (see known_hosts.h).
+ * connection.c calls it during the key exchange. */
 #include "ssh/known_hosts.h"
+
 #include "base/text.h"
 #include "edge/digest.h"
+#include "ssh/home.h"
+#include "ssh/host_key.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a file holds, one line each (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"):
+/* The format, one line each (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"):
  *
  *     app1.example.com,10.0.0.1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI...
  *     [app1.example.com]:2222 ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTI...
@@ -27,7 +30,7 @@ struct entry {
     enum marker marker;
     const char *names;
     const char *type;
-    const char *key; /* base64; decoded when the names match, which is seldom */
+    const char *key; /* base64; decoded only if the names match */
     const char *file;
     unsigned line;
 };
@@ -41,48 +44,7 @@ struct known_hosts {
     const char *trouble;
 };
 
-const char *home_dir(void)
-{
-    const char *home = getenv("HOME");
-
-    if (home && home[0] == '/')
-        return home;
-    const struct passwd *pw = getpwuid(getuid());
-    return pw && pw->pw_dir ? pw->pw_dir : "/";
-}
-
-const char *login_user(struct arena *a)
-{
-    const struct passwd *pw = getpwuid(getuid());
-
-    return pw && pw->pw_name && *pw->pw_name ? arena_strdup(a, pw->pw_name) : NULL;
-}
-
-const char *home_expand(struct arena *a, const char *path)
-{
-    size_t len = strcspn(path, "/");
-
-    if (path[0] != '~')
-        return arena_strdup(a, path);
-    const struct passwd *pw = len > 1 ? getpwnam(arena_strndup(a, path + 1, len - 1)) : NULL;
-    const char *home = len == 1 ? home_dir() : pw ? pw->pw_dir : NULL;
-    if (!home)
-        return arena_strdup(a, path);
-    /* The home directory can be the root directory itself. */
-    return arena_printf(a, "%s%s", path[len] && strcmp(home, "/") == 0 ? "" : home, path + len);
-}
-
-const char *home_shorten(struct arena *a, const char *path)
-{
-    const char *home = home_dir();
-    size_t len = strlen(home);
-
-    if (len > 1 && strncmp(path, home, len) == 0 && path[len] == '/')
-        return arena_printf(a, "~%s", path + len);
-    return arena_strdup(a, path);
-}
-
-/* Cuts the next word off *s; NULL when there is none. */
+/* Cuts the next word off *s.  NULL if there is none. */
 static char *next_word(char **s)
 {
     char *word = *s + strspn(*s, " \t");
@@ -114,7 +76,7 @@ static void read_line(struct known_hosts *k, char *line, const char *file, unsig
     e.names = names;
     e.type = next_word(&line);
     e.key = next_word(&line);
-    /* A number where the type should be: a key of SSH 1. */
+    /* A number in place of the type: a key of SSH protocol 1. */
     if (!names || !e.type || !e.key || !isalpha((unsigned char)e.type[0]))
         return;
     if (k->n == k->room) {
@@ -152,7 +114,7 @@ static ssize_t read_whole(struct known_hosts *k, const char *path, char **ret_te
     size_t len = 0;
     bool ok = false;
 
-    /* Not waiting for a writer, should somebody have put a pipe there. */
+    /* O_NONBLOCK, because opening a FIFO would wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -1;
@@ -168,7 +130,7 @@ static ssize_t read_whole(struct known_hosts *k, const char *path, char **ret_te
         goto out;
     }
     *ret_text = arena_alloc(&k->arena, (size_t)st.st_size + 1);
-    /* It may have become shorter since; and an empty one is not read at all. */
+    /* The file may have become shorter since fstat, and an empty one is not read at all. */
     do {
         len += (size_t)got;
         got = len < (size_t)st.st_size ? read(fd, *ret_text + len, (size_t)st.st_size - len) : 0;
@@ -221,7 +183,7 @@ const char *known_hosts_trouble(const struct known_hosts *k)
     return k->trouble;
 }
 
-/* With * and ?, case ignored.  Goes back to the last star only, so never takes long. */
+/* Matches * and ?, ignoring case.  Backtracks only to the last star, so the time is bounded. */
 static bool glob_matches(const char *p, size_t p_len, const char *s)
 {
     const char *p_end = p + p_len;
@@ -295,7 +257,7 @@ static bool names_match(const char *names, const char *name)
     return names[0] != '|' && list_matches(names, name);
 }
 
-/* The name as the files have it: lower case, and with the port unless that is 22. */
+/* The name as known_hosts files have it: in lower case, with the port unless that is 22. */
 static const char *lookup_name(struct arena *a, const char *name, int port)
 {
     char *s = port == 22 ? arena_strndup(a, name, strnlen(name, NAME_MAX_LEN))
@@ -318,7 +280,7 @@ static bool same_key(const struct entry *e, const void *key, size_t len)
     return same;
 }
 
-/* Whether the line has a key at all, of the type that it says. */
+/* Whether the line has a valid key of the type that it names. */
 static bool is_key(const struct entry *e)
 {
     struct arena a = {0};
@@ -335,7 +297,8 @@ static bool is_key(const struct entry *e)
 
 static void answer_with(struct known_answer *answer, enum known known, const struct entry *e)
 {
-    *answer = (struct known_answer){known, e->file, e->line, e->type};
+    *answer =
+        (struct known_answer){.known = known, .file = e->file, .line = e->line, .type = e->type};
 }
 
 static struct known_answer look_up(const struct known_hosts *k, const char *name, const void *key,
@@ -374,8 +337,8 @@ static struct known_answer look_up(const struct known_hosts *k, const char *name
     return answer;
 }
 
-struct known_answer known_hosts_check(const struct known_hosts *k, const struct known_host *host,
-                                      const void *key, size_t len)
+static struct known_answer check_names(const struct known_hosts *k, const struct known_host *host,
+                                       const void *key, size_t len)
 {
     struct arena a = {0};
     struct known_answer answer = look_up(k, lookup_name(&a, host->name, host->port), key, len);
@@ -383,13 +346,24 @@ struct known_answer known_hosts_check(const struct known_hosts *k, const struct 
     if (host->port != 22 && (answer.known == KNOWN_UNKNOWN || answer.known == KNOWN_YES)) {
         struct known_answer plain = look_up(k, lookup_name(&a, host->name, 22), key, len);
 
-        /* Without the port only a yes counts, as in ssh, and a revoked key, to be safe. */
+        /* A line without the port counts if the key matches, as in ssh, or if it is revoked. */
         if (plain.known == KNOWN_REVOKED ||
             (answer.known == KNOWN_UNKNOWN &&
              (plain.known == KNOWN_YES || plain.known == KNOWN_CA_ONLY)))
             answer = plain;
     }
     arena_free(&a);
+    return answer;
+}
+
+struct known_answer known_hosts_check(const struct known_hosts *k, const struct known_host *host,
+                                      const void *key, size_t len)
+{
+    struct known_answer answer = check_names(k, host, key, len);
+
+    answer.host = *host;
+    answer.key = key;
+    answer.key_len = len;
     return answer;
 }
 
@@ -417,7 +391,7 @@ void known_hosts_types(const struct known_hosts *k, const struct known_host *hos
     arena_free(&own);
 }
 
-/* The command that fetches the key, to be run after the fingerprint was checked. */
+/* The command that adds the key, for use after the fingerprint was checked. */
 static const char *keyscan(const struct known_hosts *k, struct arena *a,
                            const struct known_host *host, const char *type)
 {
@@ -433,13 +407,14 @@ static const char *keyscan(const struct known_hosts *k, struct arena *a,
 }
 
 const char *known_hosts_refusal(const struct known_hosts *k, struct arena *a,
-                                const struct known_answer *answer, const struct known_host *host,
-                                const void *key, size_t len)
+                                const struct known_answer *answer)
 {
-    const char *type = host_key_type(a, key, len);
+    const struct known_host *host = &answer->host;
+    const char *type = host_key_type(a, answer->key, answer->key_len);
     const char *what =
         arena_printf(a, "the %s key of %s port %d, %s,", host_key_kind(a, type ? type : "?"),
-                     text_shown(a, host->name), host->port, host_key_fingerprint(a, key, len));
+                     text_shown(a, host->name), host->port,
+                     host_key_fingerprint(a, answer->key, answer->key_len));
     const char *where = answer->file ? arena_printf(a, "%s:%u", answer->file, answer->line) : "";
     const char *other = answer->type ? host_key_kind(a, answer->type) : "";
     const char *scan = keyscan(k, a, host, type);
@@ -447,22 +422,24 @@ const char *known_hosts_refusal(const struct known_hosts *k, struct arena *a,
 
     switch (answer->known) {
     case KNOWN_YES:
-        return arena_printf(a, "%s is known from %s", what, where);
+        return arena_printf(a, "%s is in %s", what, where);
     case KNOWN_UNKNOWN:
         return arena_printf(a,
-                            "%s is not in %s%s: check the fingerprint, "
-                            "then: %s (or give it as host_key: in the recipe)",
+                            "%s is not in %s%s: check the fingerprint, then run: %s (or set "
+                            "host_key: in the recipe)",
                             what, k->files.n ? k->files.v[0] : "any known_hosts file", trouble,
                             scan);
     case KNOWN_CHANGED:
         if (type && strcmp(type, answer->type) != 0)
             return arena_printf(a,
-                                "%s is not known, only a %s key is (%s): if the host was given a "
-                                "new key on purpose, check the fingerprint, then: %s",
+                                "%s is not known; known_hosts has only the host's %s key (%s): if "
+                                "the host was given a new key on purpose, check the fingerprint, "
+                                "then run: %s",
                                 what, other, where, scan);
         return arena_printf(a,
-                            "%s is not the one in %s: the host key has CHANGED, or somebody is "
-                            "in between; if it was changed on purpose, remove that line, then: %s",
+                            "%s does not match %s: the host key has CHANGED, or someone is "
+                            "intercepting the connection; if it was changed on purpose, remove "
+                            "that line, then run: %s",
                             what, where, scan);
     case KNOWN_REVOKED:
         return arena_printf(a, "%s is REVOKED by %s: do not connect to this host with it", what,
@@ -470,106 +447,9 @@ const char *known_hosts_refusal(const struct known_hosts *k, struct arena *a,
     case KNOWN_CA_ONLY:
         return arena_printf(a,
                             "%s is not known: known_hosts has only a certificate authority for %s "
-                            "(%s), which this libssh2 cannot check: check the fingerprint, "
-                            "then: %s",
+                            "(%s), and libssh2 cannot verify certificates: check the fingerprint, "
+                            "then run: %s",
                             what, text_shown(a, host->name), where, scan);
     }
     return what;
-}
-
-const char *host_key_type(struct arena *a, const void *key, size_t len)
-{
-    const unsigned char *b = key;
-
-    if (len < 4)
-        return NULL;
-    size_t n = (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3];
-    if (n == 0 || n > 64 || n > len - 4)
-        return NULL;
-    for (size_t i = 0; i < n; i++)
-        if (b[4 + i] <= ' ' || b[4 + i] > '~' || b[4 + i] == ',')
-            return NULL;
-    return arena_strndup(a, (const char *)b + 4, n);
-}
-
-const char *host_key_kind(struct arena *a, const char *type)
-{
-    if (strcmp(type, "ssh-ed25519") == 0)
-        return "ED25519";
-    if (strncmp(type, "ecdsa-sha2-", 11) == 0)
-        return "ECDSA";
-    if (strcmp(type, "ssh-rsa") == 0 || strncmp(type, "rsa-sha2-", 9) == 0)
-        return "RSA";
-    if (strcmp(type, "ssh-dss") == 0)
-        return "DSA";
-    return text_shown(a, type);
-}
-
-const char *host_key_fingerprint(struct arena *a, const void *key, size_t len)
-{
-    unsigned char sum[32];
-
-    digest_sha256(key, len, sum);
-    char *b64 = base64_encode(a, sum, sizeof sum);
-    b64[strcspn(b64, "=")] = '\0';
-    return arena_printf(a, "SHA256:%s", b64);
-}
-
-/* Reads a pin: the hash of a key, or the key itself with its type. */
-static bool read_pin(struct arena *a, const char *pin, unsigned char **ret, size_t *ret_len,
-                     const char **ret_type)
-{
-    *ret_type = NULL;
-    pin += strspn(pin, " \t\r\n");
-    if (strncmp(pin, "SHA256:", 7) == 0) {
-        size_t len = strcspn(pin + 7, " \t\r\n");
-        return base64_decode(a, pin + 7, len, ret, ret_len) && *ret_len == 32;
-    }
-    char *line = arena_strdup(a, pin);
-    line[strcspn(line, "\r\n")] = '\0';
-    const char *type = next_word(&line);
-    const char *key = next_word(&line);
-    if (!type || !key || !base64_decode(a, key, strlen(key), ret, ret_len))
-        return false;
-    *ret_type = host_key_type(a, *ret, *ret_len);
-    return *ret_type && strcmp(*ret_type, type) == 0;
-}
-
-bool host_key_pin_is_valid(const char *pin)
-{
-    struct arena a = {0};
-    unsigned char *bytes;
-    size_t len;
-    const char *type;
-    bool valid = read_pin(&a, pin, &bytes, &len, &type);
-
-    arena_free(&a);
-    return valid;
-}
-
-bool host_key_pin_matches(const char *pin, const void *key, size_t len)
-{
-    struct arena a = {0};
-    unsigned char *bytes;
-    unsigned char sum[32];
-    size_t pin_len;
-    const char *type;
-    bool yes = false;
-
-    if (read_pin(&a, pin, &bytes, &pin_len, &type)) {
-        digest_sha256(key, len, sum);
-        yes = type ? pin_len == len && memcmp(bytes, key, len) == 0
-                   : memcmp(bytes, sum, sizeof sum) == 0;
-    }
-    arena_free(&a);
-    return yes;
-}
-
-const char *host_key_pin_type(struct arena *a, const char *pin)
-{
-    unsigned char *bytes;
-    size_t len;
-    const char *type;
-
-    return read_pin(a, pin, &bytes, &len, &type) ? type : NULL;
 }

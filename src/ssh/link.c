@@ -1,3 +1,5 @@
+/* link.c -- what a link reports: log lines, why it died, and text from the server made safe to
+ * show. Used by the other files of this folder (see link.h). */
 #include "ssh/link.h"
 
 #include "base/text.h"
@@ -17,7 +19,7 @@ void link_say(struct link *link, const char *fmt, ...)
     arena_free(&a);
 }
 
-/* The first cause counts.  pump() buries what has died, when nothing uses it any more. */
+/* Keeps the first cause.  pump() cleans up once nothing uses the link any more. */
 void link_die(struct link *link, const char *fmt, ...)
 {
     va_list ap;
@@ -50,7 +52,6 @@ const char *link_error_text(struct link *link)
                         text ? link_server_text(link, text, len > 0 ? (size_t)len : 0) : "", rc);
 }
 
-/* What to say when the library gave up in the middle. */
 const char *link_loss(struct link *link)
 {
     if (link->goodbye)

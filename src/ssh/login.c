@@ -1,6 +1,7 @@
-/* ssh_login.c -- who we are: keys of the agent and of files, then what the server asks a person
- * for.  Whoever has to be asked (ssh_agent.h, loop_ask) answers later: until then a step gets
- * nowhere, and is taken again when links are woken. */
+/* login.c -- logs in: with keys of the agent and from files, then with what the server asks for.
+ * carrier.c calls it after the host key was verified.  Questions to the agent and to the user are
+ * answered later (agent.h, loop_ask): until then a step makes no progress and is repeated when the
+ * links are woken. */
 #include "ssh/link.h"
 
 #include "base/text.h"
@@ -19,7 +20,7 @@ void login_begin(struct link *link)
     link->state = LINK_LOGIN;
 }
 
-/* The keys of the agent, when it has answered, and those of files. */
+/* Collects the keys, once the agent has answered. */
 static bool step_agent(struct link *link)
 {
     struct ssh_library library = {libssh2_version(0), library_is_1_11()};
@@ -35,7 +36,7 @@ static bool step_agent(struct link *link)
     link->list = login_list_make(&link->arena, link->host->identity, keys, n, &library);
     for (size_t i = 0; i < link->list.n; i++)
         if (link->list.key[i].file.text && link->list.key[i].file.loose)
-            link_say(link, "%s can be read by others than its owner", link->list.key[i].label);
+            link_say(link, "%s is readable by other users", link->list.key[i].label);
     link->step = LOGIN_KEYS;
     return true;
 }
@@ -43,7 +44,7 @@ static bool step_agent(struct link *link)
 static void login_failed(struct link *link)
 {
     const char *story = login_list_story(&link->list, &link->arena);
-    /* One that did not sign is named with its key. */
+    /* Unless the trouble with the agent is already part of the story. */
     const char *agent = agent_why() && !strstr(story, agent_why())
                             ? arena_printf(&link->arena, "%s; ", agent_why())
                             : "";
@@ -51,25 +52,26 @@ static void login_failed(struct link *link)
         link->methods ? arena_printf(&link->arena, "; the server offers %s", link->methods) : "";
     const char *ended =
         wire_trouble(link->wire) || link->goodbye
-            ? arena_printf(&link->arena, "; the server hung up: %s", link_loss(link))
+            ? arena_printf(&link->arena, "; the server closed the connection: %s", link_loss(link))
             : "";
 
-    link_die(link, "cannot log in to %s as %s: %s%s%s%s; %s", link_place(link),
-             text_shown(&link->arena, link->user), agent, story, offers, ended,
-             login_list_tried(&link->list)
-                 ? "add a public key to its ~/.ssh/authorized_keys there, or name the right key as "
-                   "identity:"
-             : agent_why()
-                 ? "restart the agent or unset SSH_AUTH_SOCK, or name a key as identity: in "
-                   "the recipe"
-                 : "load a key with ssh-add, or name one as identity: in the recipe");
+    link_die(
+        link, "cannot log in to %s as %s: %s%s%s%s; %s", link_place(link),
+        text_shown(&link->arena, link->user), agent, story, offers, ended,
+        login_list_tried(&link->list)
+            ? "add a public key to ~/.ssh/authorized_keys on the host, or set identity: to the "
+              "right key"
+        : agent_why()
+            ? "restart the agent or unset SSH_AUTH_SOCK, or set identity: in the recipe to a "
+              "key file"
+            : "load a key with ssh-add, or set identity: in the recipe to a key file");
 }
 
 static void login_done(struct link *link, const char *how)
 {
     link_say(link, "logged in as %s with %s", text_shown(&link->arena, link->user), how);
     login_list_wipe(&link->list);
-    /* The library rounds one second up to two; the rhythm is ours. */
+    /* libssh2 rounds one second up to two.  The actual rhythm is look_alive's. */
     libssh2_keepalive_config(link->ssh, 1, 2);
     link_leave_slot(link);
     dial_close(link->dial);
@@ -80,14 +82,14 @@ static void login_done(struct link *link, const char *how)
 
 enum opened { KEY_OPEN, KEY_WAITS, KEY_CLOSED };
 
-/* Whether the key can be opened; one that cannot is passed over. */
+/* Whether the key can be used now; one that cannot be opened is passed over. */
 static enum opened key_is_open(struct link *link, struct login_key *key)
 {
     if (key->agent_id || !key->file.encrypted || link->secret)
         return KEY_OPEN;
     if (!link->options->ask) {
         key->fate = KEY_PASSED_OVER;
-        key->why = "is encrypted and nobody is there to type its passphrase: use ssh-agent";
+        key->why = "is encrypted and there is no terminal to ask for its passphrase: use ssh-agent";
         return KEY_CLOSED;
     }
     struct secret *s = link_ask(
@@ -113,12 +115,13 @@ static void key_failed(struct link *link, int rc)
     struct login_key *key = link->key;
     bool answered = rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED;
 
-    /* A wrong passphrase and a strange format look the same; the format was looked at before. */
+    /* libssh2 reports a wrong passphrase and an unknown format alike, but keys.c has already
+     * checked the format. */
     if (!answered && !key->agent_id && key->file.encrypted && !link->secret->proven &&
         rc != LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED && !wire_trouble(link->wire)) {
         share_wrong(link->secret);
         link->secret = NULL;
-        return; /* the same key again, with another passphrase, or it is closed */
+        return; /* try the same key again with another passphrase, or give it up */
     }
     if (link->sign && agent_sign_state(link->sign) == SIGN_FAILED) {
         login_list_unsigned(&link->list, key,
@@ -127,7 +130,7 @@ static void key_failed(struct link *link, int rc)
         if (link->secret)
             link->secret->proven = true;
         key->fate = KEY_REFUSED;
-        key->why = answered ? "not accepted" : link_error_text(link);
+        key->why = answered ? "rejected by the server" : link_error_text(link);
     }
     link_say(link, "%s: %s", key->label, key->why);
     agent_sign_free(link->sign);
@@ -136,7 +139,7 @@ static void key_failed(struct link *link, int rc)
     link->key = NULL;
 }
 
-/* Called by the library again and again until the agent has answered; it frees what it gets. */
+/* libssh2 calls this repeatedly until the agent has answered; it frees the signature. */
 static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
 {
     struct link *link = *abstract;
@@ -177,7 +180,8 @@ static bool step_keys(struct link *link)
     if (!link->key) {
         link->key = login_list_next(&link->list);
         if (!link->key) {
-            /* Asking what else there is counts as one more try: the last, after so many. */
+            /* Asking for the methods counts as one more try, and after so many it is one too
+             * many. */
             if (login_list_tried(&link->list) < LOGIN_TRIES_MAX)
                 link->step = LOGIN_METHODS;
             else
@@ -200,7 +204,7 @@ static bool step_keys(struct link *link)
     else
         rc = libssh2_userauth_publickey_frommemory(link->ssh, link->user, user_len, NULL, 0,
                                                    key->file.text, key->file.text_len,
-                                                   /* never NULL: 1.10 measures its length */
+                                                   /* not NULL: 1.10 calls strlen on it */
                                                    link->secret ? link->secret->text : "");
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return false;
@@ -234,7 +238,7 @@ static bool step_methods(struct link *link)
         if (libssh2_session_last_errno(link->ssh) == LIBSSH2_ERROR_EAGAIN)
             return false;
         if (libssh2_userauth_authenticated(link->ssh))
-            login_done(link, "no key at all: the server asks for none");
+            login_done(link, "no key: the server requires none");
         else
             login_failed(link);
         return true;
@@ -248,7 +252,7 @@ static bool step_methods(struct link *link)
     return true;
 }
 
-/* Every question that is not echoed gets the password; the library frees the answers. */
+/* Answers every question that is not echoed with the password; libssh2 frees the answers. */
 static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(on_questions)
 {
     const struct link *link = *abstract;
@@ -305,7 +309,7 @@ static bool step_password(struct link *link)
         link->step = LOGIN_DIALOGUE;
     } else {
         link->methods =
-            arena_printf(&link->arena, "%s; the password was not accepted", link->methods);
+            arena_printf(&link->arena, "%s; the server rejected the password", link->methods);
         login_failed(link);
     }
     return true;

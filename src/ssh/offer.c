@@ -1,3 +1,5 @@
+/* offer.c -- parses the first bytes from a server to explain a failed handshake (see offer.h).
+ * connection.c calls it. */
 #include "ssh/offer.h"
 #include "base/text.h"
 
@@ -15,7 +17,7 @@ static const char *shown(struct arena *a, const char *s, size_t len, size_t max)
     return arena_printf(a, "%s...", text_shown(a, arena_strndup(a, s, max)));
 }
 
-/* Reads the name lists of the packet at p. */
+/* Reads the name lists of the packet at p (RFC 4253, 7.1). */
 static void read_lists(struct arena *a, struct offer *o, const unsigned char *p, size_t len)
 {
     if (len < 6 + COOKIE || p[5] != KEXINIT)
@@ -105,8 +107,8 @@ const char *offer_gap(const struct offer *o, struct arena *a, const char *const 
     for (int i = 0; i < OFFER_LISTS; i++) {
         if (!ours[i] || have_common(ours[i], o->list[i]))
             continue;
-        return arena_printf(a, "no %s in common: the server offers %s; we support %s", what[i],
-                            shown(a, o->list[i], strlen(o->list[i]), LIST_SHOWN_MAX),
+        return arena_printf(a, "no %s in common: the server offers %s; crelease supports %s",
+                            what[i], shown(a, o->list[i], strlen(o->list[i]), LIST_SHOWN_MAX),
                             shown(a, ours[i], strlen(ours[i]), LIST_SHOWN_MAX));
     }
     return NULL;

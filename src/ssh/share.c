@@ -1,13 +1,15 @@
+/* share.c -- state that all connections of the process share (see share.h).  Called by carrier.c,
+ * connection.c and login.c. */
 #include "ssh/share.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* One for the process, like the library's own state: passphrases are typed once, not per fleet. */
+/* One for the process, like libssh2's own state, so that a passphrase is typed only once. */
 static struct {
     size_t users;
     struct known_hosts *known;
-    struct arena arena; /* of the names of the files that `known` was read from */
+    struct arena arena; /* for `files` */
     struct strs files;
     bool files_given;
     struct secret *secrets;
@@ -88,7 +90,7 @@ static void on_answer(void *arg, const char *answer)
 {
     struct secret *s = NULL;
 
-    /* It may have been forgotten meanwhile. */
+    /* The secret may have been freed in the meantime. */
     for (struct secret *one = share.secrets; one && !s; one = one->next)
         s = one == arg ? one : NULL;
     if (!s)

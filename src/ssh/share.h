@@ -1,5 +1,5 @@
-/* ssh_share.h -- what the connections of one process have in common: the known_hosts files as
- * they were read, and the passphrases that a person has typed.  No connection asks twice. */
+/* share.h -- what the connections of a process share: the parsed known_hosts files, and the
+ * passphrases that the user has typed.  No connection asks for one twice. */
 #ifndef CRELEASE_SSH_SHARE_H
 #define CRELEASE_SSH_SHARE_H
 
@@ -11,37 +11,37 @@ enum { SECRET_BYTES_MAX = 1024, PASSPHRASE_TRIES = 3 };
 
 enum secret_state {
     SECRET_UNKNOWN,
-    SECRET_ASKED, /* the person is typing it */
+    SECRET_ASKED, /* the user is typing it */
     SECRET_GIVEN,
-    SECRET_REFUSED, /* nobody wanted to type it, or it was wrong too often: not asked again */
+    SECRET_REFUSED, /* not given, or wrong too often; not asked for again */
 };
 
-/* A secret by name (the path of a key); wiped when the last user of the share leaves. */
+/* A secret, named after what it is for (the path of a key).  Wiped by the last share_leave. */
 struct secret {
     struct secret *next;
     char *name;
     char text[SECRET_BYTES_MAX];
     char prompt[SECRET_BYTES_MAX];
     enum secret_state state;
-    bool proven; /* it opened its key */
-    int wrong;   /* how often what was typed was */
+    bool proven; /* it has worked */
+    int wrong;   /* number of wrong answers */
 };
 
-/* share_leave of the last one forgets everything.  `wake` is called when something has changed that
- * others may wait for. */
+/* Joins and leaves the share; the last share_leave frees everything.  `wake` is called when a
+ * secret has changed that others may be waiting for. */
 void share_join(void (*wake)(void));
 void share_leave(void);
 
-/* Read once for the same files; not to be closed, valid until the next call with other files. */
+/* Returns the parsed files, read only once.  Valid until the next call with other files. */
 const struct known_hosts *share_known_hosts(const char *const *files);
 
-/* The secret of that name; what it is for is shown in the question: "passphrase for key ~/.ssh/id".
- * One that is not there yet is asked for, when no other question is open.  The same answer counts
- * for every caller: UNKNOWN and ASKED mean that it will come, and that `wake` will tell. */
+/* Returns the secret of that name, and asks for it if it is not known yet and no other question is
+ * open.  `what` is shown in the question: "passphrase for '~/.ssh/id'".  In state UNKNOWN or ASKED
+ * the answer is still to come; `wake` reports it.  All callers share the answer. */
 struct secret *share_secret(struct loop *loop, const char *name, const char *what, fleet_ask *ask,
                             void *ask_arg);
 
-/* It was wrong: asked for again, PASSPHRASE_TRIES times in all. */
+/* Records that the secret was wrong.  It is asked for PASSPHRASE_TRIES times in all. */
 void share_wrong(struct secret *secret);
 
 #endif

@@ -1,3 +1,5 @@
+/* wire.c -- the socket under an SSH session (see wire.h).  connection.c opens it and installs
+ * wire_send and wire_recv as libssh2's I/O functions. */
 #include "ssh/wire.h"
 #include "edge/loop_uv.h"
 
@@ -9,7 +11,7 @@
 
 enum {
     FIRST_BYTES_MAX = 16 * 1024,
-    OUT_BYTES_MAX = 64 * 1024 * 1024, /* far above what the sender lets pend */
+    OUT_BYTES_MAX = 64 * 1024 * 1024, /* far more than PENDING_BYTES of channel.c */
     SOAK_BYTES_MAX = 1024 * 1024,
     DROP_ABOVE = 256 * 1024,
 };
@@ -21,7 +23,7 @@ struct wire {
     wire_ready *ready;
     void *arg;
     struct buf out;
-    size_t out_sent; /* of out: moved away only now and then */
+    size_t out_sent; /* bytes of `out` that were sent, but not removed yet */
     struct buf in;
     size_t in_taken;
     struct buf first;
@@ -39,7 +41,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct wire *w = poll->data;
 
-    (void)status; /* an error: the next recv names it */
+    (void)status; /* the next recv reports the error */
     (void)events;
     if (status < 0)
         w->events = 0; /* libuv has stopped polling */
@@ -48,7 +50,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void set_option(int fd, int level, int name, int value)
 {
-    /* Each makes things better, none is needed. */
+    /* An improvement only, so failures are ignored. */
     (void)setsockopt(fd, level, name, &value, sizeof value);
 }
 
@@ -74,7 +76,7 @@ struct wire *wire_open(uv_loop_t *uv, int fd, long unanswered_ms, wire_ready *re
     if (uv_poll_init(uv, w->poll, fd) != 0) {
         free(w->poll);
         w->poll = NULL;
-        w->trouble = "the event loop does not take its socket";
+        w->trouble = "the event loop cannot watch the socket";
     }
     wire_flush(w);
     return w;
@@ -106,7 +108,7 @@ static void note_error(struct wire *w, int error)
     w->error = error;
     w->trouble = error ? strerror(error) : "closed by the server";
     if (error == ETIMEDOUT)
-        w->trouble = "what was sent was not received for too long";
+        w->trouble = "the server did not acknowledge data for too long";
 }
 
 static void send_queued(struct wire *w)
@@ -173,7 +175,7 @@ static ssize_t receive(struct wire *w, void *bytes, size_t len)
             size_t room = FIRST_BYTES_MAX - w->first.len;
             buf_add(&w->first, bytes, (size_t)n < room ? (size_t)n : room);
         }
-        /* The kernel forgets this by itself; delayed ACKs cost a round trip per command. */
+        /* The kernel resets this by itself.  Delayed ACKs would cost a round trip per command. */
         set_option(w->fd, IPPROTO_TCP, TCP_QUICKACK, 1);
     } else if (n == 0) {
         note_error(w, 0);

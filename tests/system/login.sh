@@ -140,7 +140,7 @@ case_agent_that_is_mute() {
     site_new agent_that_is_mute 2
     agent_fake mute
     took_at_most 40 expect 0 check production
-    says 'the agent at .* did not answer within 5 s; going on without it'
+    says 'the agent at .* did not answer within 5 s; continuing without it'
     same "connections" "$(cat "$SSH_AUTH_SOCK.connections")" 1
     # When there is nothing else, it is the agent that is named.
     mkdir -p "$SITE/home/.ssh"
@@ -171,8 +171,8 @@ case_agent_that_never_signs() {
     site_new agent_that_never_signs 2
     agent_fake lists
     took_at_most 40 expect 0 check production
-    says 'waiting for the agent to sign: confirm it, or touch the key'
-    says 'did not sign within 15 s; going on without it'
+    says 'waiting for the agent to sign: confirm the request or touch the key'
+    says 'did not sign within 15 s; continuing without it'
     cr_begin deploy production
     wait_for 30 grep -q 'waiting for the agent' "$CR_ERR"
     kill -TERM "$CR_PID"
@@ -346,7 +346,7 @@ case_names_that_are_slow() {
     printf '#!/bin/sh\nexec env LD_PRELOAD=%q SLOW_NAMES=200 %q "$@"\n' "$FAULTS" "$PROGRAM" >"$SITE/slow"
     chmod +x "$SITE/slow"
     CRELEASE=$SITE/slow took_at_most 60 expect 5 status production
-    says 'the name was not found within'
+    says 'the name lookup did not finish within'
     CRELEASE=$SITE/slow cr_begin status production
     # shellcheck disable=SC2016 # for bash
     wait_for 20 bash -c 'ls /proc/$0/task | grep -q -v "^$0\$"' "$CR_PID"

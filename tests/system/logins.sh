@@ -235,7 +235,7 @@ case_one_session() {
     # The lock is kept in a connection of its own.
     sshd_with 'MaxSessions 1'
     expect 0 deploy -v --force production
-    says 'gives no more sessions in this connection: connecting once more'
+    says 'allows no more sessions on this connection: opening another connection'
     sshd_with ''
 }
 case_two_sessions() { with_sessions 2; }
@@ -244,7 +244,7 @@ case_no_session() {
     plain_login
     sshd_with 'MaxSessions 0'
     site_new no_session 1
-    refused 'opens no session for a command \(MaxSessions'
+    refused 'did not open a session for a command \(MaxSessions'
     sshd_with ''
 }
 

@@ -88,12 +88,12 @@ static void test_gap(void **state)
          "support x"},
         {OFFER_HOST_KEY, "ssh-ed25519", NULL},
         {OFFER_HOST_KEY, "ecdsa-sha2-nistp256,ssh-rsa",
-         "no host key algorithm in common: the server offers rsa-sha2-512,ssh-ed25519; we support "
+         "no host key algorithm in common: the server offers rsa-sha2-512,ssh-ed25519; crelease supports "
          "ecdsa-sha2-nistp256,ssh-rsa"},
         {OFFER_MAC_FROM, "hmac-sha2-512",
-         "no MAC in common: the server offers hmac-sha2-256; we support hmac-sha2-512"},
+         "no MAC in common: the server offers hmac-sha2-256; crelease supports hmac-sha2-512"},
         {OFFER_CIPHER_TO, "aes128",
-         "no cipher in common: the server offers aes128-ctr; we support "
+         "no cipher in common: the server offers aes128-ctr; crelease supports "
          "aes128"},
     };
     struct arena a = {0};

@@ -1,0 +1,21 @@
+/* home.h -- the user's home directory and login name, and "~" in paths. */
+#ifndef CRELEASE_SSH_HOME_H
+#define CRELEASE_SSH_HOME_H
+
+#include "base/arena.h"
+
+/* Returns the home directory: $HOME if that is an absolute path, else that of the user database. */
+const char *home_dir(void);
+
+/* Returns the name that ssh would log in as if none is given: that of the real user id in the user
+ * database, never an environment variable.  NULL if there is no entry, as in some containers. */
+const char *login_user(struct arena *a);
+
+/* Replaces a leading "~/" or "~ann/" by the home directory.  The path is unchanged if there is no
+ * such user. */
+const char *home_expand(struct arena *a, const char *path);
+
+/* Replaces the home directory at the beginning of a path by "~", for messages. */
+const char *home_shorten(struct arena *a, const char *path);
+
+#endif
