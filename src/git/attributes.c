@@ -1,16 +1,19 @@
+/* attributes.c -- parses .gitattributes files and matches paths against them (see attributes.h).
+ * export.c calls it while it walks a tree.  A repository may be hostile: neither patterns nor
+ * macros can make this take long. */
 #include "git/attributes.h"
 
 #include <ctype.h>
 
 enum {
-    LINE_MAX_GIT = 2048, /* git passes over longer lines, too */
-    NAMES_MAX = 1024,    /* different attributes; further ones are passed over */
+    LINE_MAX_GIT = 2048, /* git ignores longer lines, too */
+    NAMES_MAX = 1024,    /* distinct attributes; any more are ignored */
     MACROS_DEEP = 32,
 };
 
 enum setting { UNSAID, SET, UNSET };
 
-/* What one line says, in its order. */
+/* The attributes of one line, in order. */
 struct words {
     struct {
         size_t name;
@@ -23,9 +26,9 @@ struct attributes_rule {
     const char *dir; /* without a trailing slash */
     const char *glob;
     size_t literal; /* bytes of the glob before the first special one */
-    bool has_slash; /* held against the path, not the name */
+    bool has_slash; /* matched against the path, not only the name */
     bool only_dirs;
-    bool matters; /* says something about one of the two, or about a macro that does */
+    bool matters; /* concerns export-ignore, export-subst, or a macro that sets one of them */
     struct words words;
 };
 
@@ -33,11 +36,12 @@ struct attributes_name {
     const char *name;
     bool matters;
     bool is_macro;
-    enum attributes_rank rank; /* of the file that the macro is from */
+    enum attributes_rank rank; /* of the file that defines the macro */
     struct words words;        /* of the macro */
 };
 
-/* One [...] of a glob, g behind the bracket.  Where it ends, or NULL when it does not. */
+/* Matches one [...] of a glob; g is behind the bracket.  Returns its end, or NULL if it has
+ * none. */
 static const char *glob_set(const char *g, unsigned char c, bool *ret)
 {
     static const struct {
@@ -84,7 +88,7 @@ static const char *glob_set(const char *g, unsigned char c, bool *ret)
     return g + 1;
 }
 
-/* Behind one element of the glob that takes the byte c, or NULL when it does not. */
+/* Returns the glob behind the element that matches the byte c, or NULL if it does not match. */
 static const char *glob_one(const char *g, char c)
 {
     bool in = false;
@@ -104,13 +108,13 @@ static const char *glob_one(const char *g, char c)
     }
 }
 
-/* wildmatch with WM_PATHNAME: only a double star that is a whole component crosses slashes.  It is
- * enough to go back to the latest star of each kind, so that no pattern takes long. */
+/* Like git's wildmatch with WM_PATHNAME: only a double star that is a whole component matches
+ * slashes.  Backtracking goes only to the last star of each kind, so the time is bounded. */
 static bool glob_matches(const char *glob, const char *text)
 {
     const char *g = glob;
     const char *t = text;
-    const char *star = NULL; /* where to go on behind a star, and from which byte */
+    const char *star = NULL; /* where to continue behind a star, and from which byte */
     const char *star_from = NULL;
     const char *deep = NULL;
     const char *deep_from = NULL;
@@ -168,12 +172,12 @@ static bool rule_matches(const struct attributes_rule *r, const char *path, bool
     if (strncmp(path, r->glob, r->literal) != 0)
         return false;
     path += r->literal;
-    /* As in git only the rest is held against the rest: in "b**" the stars begin a pattern. */
+    /* As in git, the glob begins behind its literal part: the stars of "b**" begin a pattern. */
     return r->glob[r->literal] ? glob_matches(r->glob + r->literal, path) : !*path;
 }
 
-/* The last word counts, and what was said before (that is, with more weight) is not changed.  A
- * macro says the words of its own only where it is set itself. */
+/* Sets values that are still unset.  The last word of a line counts, and lines of higher precedence
+ * come first.  A macro expands only where it is itself set. */
 static void fill(const struct attributes *a, unsigned char *value, const struct words *words,
                  int depth)
 {
@@ -205,7 +209,7 @@ bool attributes_has(const struct attributes *a, const char *path, bool is_dir, e
     return false;
 }
 
-/* The number of an attribute; NAMES_MAX when there are too many. */
+/* Returns the number of an attribute, or NAMES_MAX if there are too many. */
 static size_t name_number(struct attributes *a, const char *name, size_t len)
 {
     static const char *const two[ATTRIBUTES] = {"export-ignore", "export-subst"};
@@ -225,7 +229,7 @@ static size_t name_number(struct attributes *a, const char *name, size_t len)
     return a->names - 1;
 }
 
-/* "name", "-name", "!name" or "name=value"; the last three are all the same here: not set. */
+/* Parses "name", "-name", "!name" or "name=value"; the last three all mean "not set" here. */
 static struct words take_words(struct attributes *a, char *line)
 {
     struct words words = {0};
@@ -252,7 +256,7 @@ static bool words_matter(const struct attributes *a, const struct words *words)
     return false;
 }
 
-/* A macro can be defined below the line that uses it, and of other macros. */
+/* Repeats until nothing changes, since macros may use others that are defined later. */
 static void find_what_matters(struct attributes *a)
 {
     struct attributes_rules *const ranks[] = {&a->over, &a->folder};
@@ -270,7 +274,8 @@ static void find_what_matters(struct attributes *a)
             ranks[k]->v[i].matters = words_matter(a, &ranks[k]->v[i].words);
 }
 
-/* The pattern in front of a line, in C quotes if it begins with one; NULL when they do not end. */
+/* Takes the pattern at the beginning of a line, which may be in C quotes.  NULL if these do not
+ * end. */
 static char *take_pattern(struct arena *a, char **line)
 {
     char *s = *line;
@@ -317,7 +322,7 @@ static void add_rule(struct attributes_rules *rules, struct attributes_rule rule
     rules->v[rules->n++] = rule;
 }
 
-/* Of two definitions the one with more weight counts, or else the later one. */
+/* A macro may be defined again: the file of higher rank wins, or else the later line. */
 static void add_macro(struct attributes *a, const char *name, char *line, enum attributes_rank rank)
 {
     size_t i = name_number(a, name, strlen(name));
@@ -337,10 +342,10 @@ static void read_line(struct attributes *a, char *line, const char *dir, enum at
     if (!*line || *line == '#')
         return;
     char *glob = take_pattern(&a->arena, &line);
-    if (!glob || *glob == '!') /* git warns and passes over these */
+    if (!glob || *glob == '!') /* git ignores negative patterns with a warning */
         return;
     if (strncmp(glob, macro, sizeof macro - 1) == 0) {
-        if (!*dir) /* only at the root, and in info/attributes */
+        if (!*dir) /* valid only at the root and in info/attributes */
             add_macro(a, glob + sizeof macro - 1, line, rank);
         return;
     }

@@ -1,4 +1,4 @@
-/* attributes.h -- what .gitattributes files say about export-ignore and export-subst.
+/* attributes.h -- export-ignore and export-subst, as set by .gitattributes files.
  *
  *     struct attributes rules = {0};
  *     attributes_read(&rules, text, len, "", ATTRIBUTES_OVER_ALL);     $GIT_DIR/info/attributes
@@ -8,8 +8,8 @@
  *     attributes_drop(&rules, mark);                                   leaving it
  *     attributes_close(&rules);
  *
- * By the rules of gitattributes(5), with macros; a folder inside wins over the one around it, a
- * later line over an earlier one.  libgit2's own lookup is not used: in version 1.5 it also reads
+ * The rules are those of gitattributes(5), with macros: an inner folder overrides an outer one, and
+ * a later line an earlier one.  libgit2's own lookup is not used, because version 1.5 also reads
  * the index, and never matches a pattern with a trailing slash. */
 #ifndef CRELEASE_ATTRIBUTES_H
 #define CRELEASE_ATTRIBUTES_H
@@ -29,19 +29,20 @@ struct attributes_rules {
 struct attributes {
     struct attributes_rules folder;
     struct attributes_rules over;
-    struct attributes_name *name; /* every attribute that was met, the two above first */
+    struct attributes_name *name; /* all attributes seen so far, the two above first */
     size_t names;
     struct arena arena;
 };
 
-/* dir is the folder that the file is in, "" for the root.  The text is copied. */
+/* Reads the rules of a file in folder `dir`, "" for the root.  The text is copied. */
 void attributes_read(struct attributes *a, const char *text, size_t len, const char *dir,
                      enum attributes_rank rank);
 
+/* Returns a mark for the rules read so far, and removes the folder rules read since a mark. */
 size_t attributes_mark(const struct attributes *a);
 void attributes_drop(struct attributes *a, size_t mark);
 
-/* Whether the path, relative to the root and without a trailing slash, has the attribute set. */
+/* Whether the attribute is set for a path, relative to the root and without a trailing slash. */
 bool attributes_has(const struct attributes *a, const char *path, bool is_dir,
                     enum attribute which);
 

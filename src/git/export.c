@@ -1,5 +1,6 @@
-/* repo_export.c -- a revision as it travels: the files of its tree as one tar, with their digests.
- */
+/* export.c -- packs the files of a revision's tree into one tar, with their digests.  The checkout
+ * stage calls repo_export, plan and check call repo_look.  The repository may be hostile, so every
+ * path is checked before it is used. */
 #include "git/internal.h"
 
 #include "base/limits.h"
@@ -15,116 +16,33 @@
 #include <unistd.h>
 
 enum {
-    NAME_LEN = 255, /* of one path component, as on every file system in use */
+    NAME_LEN = 255, /* of one path component, the limit of common file systems */
     PATH_LEN = 4000,
-    FILES_MAX = 2000000, /* a tree of a few bytes can describe more files than any disk holds */
+    FILES_MAX = 2000000, /* a small repository can describe far more files than fit on a disk */
     ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024,
-    SUBST_BYTES_MAX = 16 * 1024 * 1024, /* what the placeholders of one file may add */
-    POINTER_BYTES_MAX = 1023,           /* a pointer of Git LFS has less than 1,024 */
-    NOTED_MAX = 3,                      /* names kept of what is counted */
+    SUBST_BYTES_MAX = 16 * 1024 * 1024, /* added by the placeholders of one file */
+    POINTER_BYTES_MAX = 1023,           /* a Git LFS pointer is shorter than 1,024 bytes */
+    NOTED_MAX = 3,                      /* examples kept for each count */
 };
 
-/* ---- what export-subst needs to know ---- */
-
-static struct subst_person person(struct arena *a, const git_signature *s)
-{
-    return (struct subst_person){arena_strdup(a, s->name), arena_strdup(a, s->email), s->when.time,
-                                 s->when.offset};
-}
-
-static bool ref_points_at(struct repo *r, const char *name, const git_oid *id)
-{
-    git_reference *ref = NULL;
-    git_object *object = NULL;
-    bool found = git_reference_lookup(&ref, r->git, name) == 0 &&
-                 git_reference_peel(&object, ref, GIT_OBJECT_COMMIT) == 0 &&
-                 git_oid_equal(git_object_id(object), id);
-
-    git_object_free(object);
-    git_reference_free(ref);
-    return found;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* "HEAD -> main, tag: v1, origin/main": in git's order, the last name first. */
-static const char *decoration(struct repo *r, struct arena *a, const git_oid *id)
-{
-    static const char *const prefixes[][2] = {
-        {"refs/heads/", ""}, {"refs/tags/", "tag: "}, {"refs/remotes/", ""}};
-    git_reference *head = NULL;
-    git_strarray all = {0};
-    const char *current = "";
-    const char *text = "";
-
-    if (ref_points_at(r, "HEAD", id)) {
-        text = "HEAD";
-        if (git_repository_head_detached(r->git) == 0 && git_repository_head(&head, r->git) == 0) {
-            current = arena_strdup(a, git_reference_name(head));
-            text = arena_printf(a, "HEAD -> %s", git_reference_shorthand(head));
-        }
-    }
-    if (git_reference_list(&all, r->git) < 0)
-        all.count = 0;
-    qsort(all.strings, all.count, sizeof *all.strings, compare_names);
-    for (size_t i = all.count; i-- > 0;) {
-        const char *name = all.strings[i];
-        const char *kind = "";
-        if (strcmp(name, current) == 0 || !ref_points_at(r, name, id))
-            continue;
-        for (size_t k = 0; k < sizeof prefixes / sizeof *prefixes; k++)
-            if (strncmp(name, prefixes[k][0], strlen(prefixes[k][0])) == 0) {
-                name += strlen(prefixes[k][0]);
-                kind = prefixes[k][1];
-                break;
-            }
-        text = arena_printf(a, "%s%s%s%s", text, *text ? ", " : "", kind, name);
-    }
-    git_strarray_dispose(&all);
-    git_reference_free(head);
-    return text;
-}
-
-static struct subst_commit describe(struct repo *r, struct arena *a, const git_commit *commit)
-{
-    const char *message = git_commit_message(commit);
-    struct subst_commit c = {
-        .sha = arena_strdup(a, git_oid_tostr_s(git_commit_id(commit))),
-        .tree = arena_strdup(a, git_oid_tostr_s(git_commit_tree_id(commit))),
-        .author = person(a, git_commit_author(commit)),
-        .committer = person(a, git_commit_committer(commit)),
-        .message = arena_strdup(a, message ? message : ""),
-        .refs = decoration(r, a, git_commit_id(commit)),
-    };
-
-    for (unsigned i = 0; i < git_commit_parentcount(commit); i++)
-        strs_add(a, &c.parents, arena_strdup(a, git_oid_tostr_s(git_commit_parent_id(commit, i))));
-    return c;
-}
-
-/* ---- the tree as it travels ---- */
-
-/* A folder under way.  It is written when there is a file in it, or in one below that is not
- * ignored as a whole; as with git archive that file may itself be ignored. */
+/* A folder that is being walked.  As with git archive, it is written once a member is found that is
+ * not a folder, even if that member is ignored. */
 struct folder {
     struct folder *up;
-    size_t len; /* of its path */
+    size_t len; /* length of its path */
     bool written;
 };
 
 struct walk {
     struct repo *repo;
-    struct arena *arena; /* of the result */
+    struct arena *arena; /* for the result */
     struct arena scratch;
     const struct revision *rev;
     const git_commit *commit;
     git_odb *odb;
     struct attributes rules;
-    struct subst_commit about; /* sha is NULL until a file needs it */
-    struct pack *pack; /* NULL: nothing is written, and of the files only the sizes are read */
+    struct subst_commit about; /* sha is NULL until a file needs export-subst */
+    struct pack *pack;         /* NULL: only counts; nothing is packed */
     struct digest *digest;
     struct contents contents;
     struct entry *entry;
@@ -137,11 +55,12 @@ struct walk {
 
 static bool refuse_path(struct walk *w, const char *why, struct err *err)
 {
-    return err_set(err, ERR_FAILED, "revision %s holds a path that cannot be deployed: '%s' (%s)",
+    return err_set(err, ERR_FAILED,
+                   "revision %s contains a path that cannot be deployed: '%s' (%s)",
                    w->rev->short_sha, text_shown(err->arena, w->path), why);
 }
 
-/* Adds the name to the path; only what every later step can rely on. */
+/* Appends a name to the path, if later steps can handle it. */
 static bool enter(struct walk *w, const char *name, struct err *err)
 {
     size_t len = strlen(name);
@@ -149,12 +68,12 @@ static bool enter(struct walk *w, const char *name, struct err *err)
     const char *why = NULL;
 
     if (!len || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strchr(name, '/'))
-        why = "not the name of a file";
+        why = "not a file name";
     else if (strcasecmp(name, ".git") == 0)
         why = "reserved for Git";
     else if (len > NAME_LEN || w->len + slash + len > PATH_LEN)
         why = "too long";
-    /* What does not fit is only shown, as far as it fits. */
+    /* The path is also shown in the message, so it gets as much of the name as fits. */
     size_t room = PATH_LEN - w->len;
     if (slash && room) {
         w->path[w->len++] = '/';
@@ -180,9 +99,9 @@ static void keep_path(struct walk *w, struct strs *list, size_t *count)
     ++*count;
 }
 
-/* By its first line, as the specification of Git LFS says.
- * The attribute filter=lfs says less: it stays when a file is committed without Git LFS, and goes
- * when somebody loses the .gitattributes. */
+/* Recognises a Git LFS pointer by its first line, as the LFS specification says.  The attribute
+ * filter=lfs is less reliable: it may be set for files that were committed without Git LFS, and may
+ * be missing although a file is a pointer. */
 static void note_pointer(struct walk *w, const void *bytes, size_t len)
 {
     static const char *const begins[] = {"version https://git-lfs.github.com/spec/",
@@ -206,9 +125,10 @@ static bool write_folders(struct walk *w, struct folder *f, struct err *err)
     return f->written;
 }
 
-/* libgit2's own check of what it reads looks for forged collisions as well and takes half as long
- * again as all the rest; for a blob that was checked so when it was fetched, libcrypto's SHA-1
- * finds what a disk has done to it.  Trees and commits keep libgit2's. */
+/* Reads a blob and verifies its SHA-1 with libcrypto.  libgit2's own verification also looks for
+ * forged collisions, which costs half as much time again as everything else.  Blobs were verified
+ * that way when they were fetched, so here only damage on the disk matters.  Trees and commits keep
+ * libgit2's verification. */
 static int read_object(const struct walk *w, const git_oid *id, git_odb_object **ret)
 {
     git_oid is;
@@ -220,7 +140,7 @@ static int read_object(const struct walk *w, const git_oid *id, git_odb_object *
         digest_git_blob(git_odb_object_data(*ret), git_odb_object_size(*ret), is.id);
         if (git_odb_object_type(*ret) != GIT_OBJECT_BLOB || !git_oid_equal(&is, id)) {
             git_odb_object_free(*ret);
-            git_error_set_str(GIT_ERROR_ODB, "the object is damaged, or no file");
+            git_error_set_str(GIT_ERROR_ODB, "the object is damaged or not a file");
             rc = GIT_EMISMATCH;
         }
     }
@@ -232,17 +152,18 @@ static bool read_blob(struct walk *w, const git_oid *id, git_odb_object **ret, s
     int rc = read_object(w, id, ret);
 
     if (rc == GIT_ENOTFOUND)
-        return err_set(err, ERR_FAILED,
-                       "the content of '%s' (%.12s) is not in repository '%s': a partial clone?"
-                       " fetch it whole",
-                       text_shown(err->arena, w->path), git_oid_tostr_s(id), w->repo->shown);
+        return err_set(
+            err, ERR_FAILED,
+            "the content of '%s' (%.12s) is not in repository '%s': is this a partial clone?"
+            " fetch the whole repository",
+            text_shown(err->arena, w->path), git_oid_tostr_s(id), w->repo->shown);
     return rc == 0 || err_set(err, ERR_FAILED,
                               "cannot read the content of '%s' (%.12s) in repository '%s': %s",
                               text_shown(err->arena, w->path), git_oid_tostr_s(id), w->repo->shown,
                               text_shown(err->arena, repo_git_why()));
 }
 
-/* Where the path is, or would be, among the entries so far; they are sorted. */
+/* Whether the current path is among the entries so far, which are sorted. */
 static bool is_entry(const struct walk *w)
 {
     size_t low = 0;
@@ -264,7 +185,7 @@ static bool is_entry(const struct walk *w)
 static struct entry *add_entry(struct walk *w, struct err *err)
 {
     if (w->n && strcmp(w->entry[w->n - 1].path, w->path) >= 0) {
-        refuse_path(w, "the tree is not in order", err);
+        refuse_path(w, "the tree is not sorted", err);
         return NULL;
     }
     if (w->n == FILES_MAX) {
@@ -291,7 +212,7 @@ static bool add_link(struct walk *w, const git_oid *id, struct err *err)
     const char *target = git_odb_object_data(blob);
     size_t len = git_odb_object_size(blob);
     if (!len || len > PATH_LEN || memchr(target, '\0', len)) {
-        refuse_path(w, "a link that leads nowhere", err);
+        refuse_path(w, "a symbolic link with an invalid target", err);
         goto out;
     }
     e->kind = ENTRY_LINK;
@@ -303,8 +224,8 @@ out:
     return ok;
 }
 
-/* The bytes are those of the blob, but for export-subst.  Conversions that git would make on
- * checkout (line ends, ident, filters such as LFS) are not made: what goes live is the commit. */
+/* Packs the bytes of the blob, apart from export-subst.  The conversions of a checkout (line
+ * endings, ident, filters such as LFS) are not applied: what goes live is the commit. */
 static bool add_file(struct walk *w, const git_oid *id, bool program, struct err *err)
 {
     git_odb_object *blob = NULL;
@@ -320,13 +241,13 @@ static bool add_file(struct walk *w, const git_oid *id, bool program, struct err
     if (attributes_has(&w->rules, w->path, false, EXPORT_SUBST)) {
         filled = buf_make(len + SUBST_BYTES_MAX);
         if (!w->about.sha)
-            w->about = describe(w->repo, &w->scratch, w->commit);
+            w->about = commit_describe(w->repo, &w->scratch, w->commit);
         subst_fill(&filled, bytes, len, &w->about);
         bytes = filled.text;
         len = filled.len;
     }
     if (filled.full) {
-        refuse_path(w, "its export-subst placeholders become too long", err);
+        refuse_path(w, "its export-subst placeholders expand to too much text", err);
         goto out;
     }
     e->kind = program ? ENTRY_PROGRAM : ENTRY_FILE;
@@ -341,14 +262,14 @@ out:
     return ok;
 }
 
-/* Without the content, which only a small file needs to be looked into. */
+/* For repo_look: reads the content only of files small enough to be an LFS pointer. */
 static bool look_at_file(struct walk *w, const git_oid *id, struct err *err)
 {
     git_odb_object *blob = NULL;
     git_object_t type;
     size_t len = 0;
 
-    /* What cannot be read is an error when the file is. */
+    /* An unreadable file is reported later, when it is packed. */
     if (git_odb_read_header(&len, &type, w->odb, id) < 0 || len > POINTER_BYTES_MAX)
         return true;
     if (!read_blob(w, id, &blob, err))
@@ -387,7 +308,7 @@ static bool add_member(struct walk *w, const git_tree_entry *e, struct folder *u
         return true;
     }
     if (is_dir && is_entry(w))
-        return refuse_path(w, "a file and a folder", err);
+        return refuse_path(w, "both a file and a folder", err);
     w->contents.files += !is_dir;
     switch (mode) {
     case GIT_FILEMODE_TREE:
@@ -405,7 +326,7 @@ static bool add_member(struct walk *w, const git_tree_entry *e, struct folder *u
     case GIT_FILEMODE_UNREADABLE:
         break;
     }
-    return refuse_path(w, "neither a file nor a folder nor a link", err);
+    return refuse_path(w, "neither a file, a folder nor a link", err);
 }
 
 static bool read_rules(struct walk *w, const git_tree *tree, struct err *err)
@@ -428,8 +349,8 @@ static bool read_rules(struct walk *w, const git_tree *tree, struct err *err)
     return ok;
 }
 
-/* Trees are sorted as if the names of folders ended with a slash, which makes the paths of all
- * files come in strcmp's order.  add_entry relies on nothing and checks that. */
+/* Git sorts a tree as if the names of folders ended with a slash, so the paths of all files arrive
+ * in strcmp's order.  add_entry verifies that. */
 static bool walk_tree(struct walk *w, const git_tree *tree, struct folder *folder, struct err *err)
 {
     const size_t len = w->len;
@@ -442,7 +363,7 @@ static bool walk_tree(struct walk *w, const git_tree *tree, struct folder *folde
         const char *name = git_tree_entry_name(e);
         ok = enter(w, name, err);
         if (ok && strcmp(before, name) == 0)
-            ok = refuse_path(w, "twice in one folder", err);
+            ok = refuse_path(w, "twice in the same folder", err);
         if (ok && repo_is_stopped(w->repo))
             ok = repo_stopped(err);
         ok = ok && add_member(w, e, folder, err);
@@ -453,89 +374,7 @@ static bool walk_tree(struct walk *w, const git_tree *tree, struct folder *folde
     return ok;
 }
 
-/* $GIT_DIR/info/attributes, which wins over every .gitattributes.  What a person or a machine has
- * configured for itself (core.attributesFile, /etc/gitattributes) is left out on purpose: two
- * machines would make different releases of the same commit.  Neither the work tree nor the index
- * is looked at: a .gitattributes counts as it is in the commit. */
-static bool read_info(struct walk *w, struct err *err)
-{
-    const char *path =
-        arena_printf(&w->scratch, "%s/info/attributes", git_repository_commondir(w->repo->git));
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    bool ok = true;
-
-    if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR ||
-               err_set(err, ERR_FAILED, "cannot read '%s': %s", text_shown(err->arena, path),
-                       strerror(errno));
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > ATTRIBUTES_BYTES_MAX) {
-        ok = err_set(err, ERR_FAILED, "'%s' is no file of at most %d bytes",
-                     text_shown(err->arena, path), ATTRIBUTES_BYTES_MAX);
-    } else {
-        char *text = arena_alloc(&w->scratch, (size_t)st.st_size + 1);
-        ssize_t len = read(fd, text, (size_t)st.st_size);
-        if (len < 0)
-            ok = err_set(err, ERR_FAILED, "cannot read '%s': %s", text_shown(err->arena, path),
-                         strerror(errno));
-        else
-            attributes_read(&w->rules, text, (size_t)len, "", ATTRIBUTES_OVER_ALL);
-    }
-    close(fd);
-    return ok;
-}
-
-/* From the root of the work tree that it is in; NULL when that is not the repository's. */
-static const char *recipe_in_tree(struct walk *w)
-{
-    struct arena *a = &w->scratch;
-    char *real = w->repo->recipe ? realpath(w->repo->recipe, NULL) : NULL;
-    const char *full = real ? arena_strdup(a, real) : NULL;
-    const char *tree = w->repo->is_mirror ? NULL : git_repository_workdir(w->repo->git);
-
-    free(real);
-    if (!full)
-        return NULL;
-    if (tree)
-        return strncmp(full, tree, strlen(tree)) == 0 ? full + strlen(tree) : NULL;
-    /* A bare one, or a mirror of a URL: the recipe is in somebody's clone of it. */
-    for (size_t len = strlen(full); len > 0; len--)
-        if (full[len - 1] == '/' && access(arena_printf(a, "%.*s.git", (int)len, full), F_OK) == 0)
-            return full + len;
-    return NULL;
-}
-
-/* Hosts, logins and paths of keys, which nobody wants in the folder of a web server.  The lowest of
- * all rules: what the repository's own say goes over them. */
-static void leave_recipe_out(struct walk *w)
-{
-    static const char usual[] = "/crelease.y*ml export-ignore\n"
-                                "/.crelease.y*ml export-ignore\n"
-                                "/crelease[.-]*.y*ml export-ignore\n"
-                                "/config/crelease.y*ml export-ignore\n"
-                                "/config/.crelease.y*ml export-ignore\n"
-                                "/config/crelease[.-]*.y*ml export-ignore\n";
-    const char *path = recipe_in_tree(w);
-    struct buf b = buf_make(sizeof usual + 10 * PATH_LEN);
-
-    buf_puts(&b, usual);
-    if (path) {
-        /* A pattern, in the quotes of C. */
-        buf_puts(&b, "\"/");
-        for (; *path; path++) {
-            if (strchr("*?[\\", *path))
-                buf_puts(&b, "\\\\");
-            if (strchr("\"\\", *path))
-                buf_puts(&b, "\\");
-            buf_add(&b, path, 1);
-        }
-        buf_puts(&b, "\" export-ignore\n");
-    }
-    attributes_read(&w->rules, b.text, b.len, "", ATTRIBUTES_OF_FOLDER);
-    buf_free(&b);
-}
-
-/* ret NULL: only w->contents is wanted. */
+/* With ret NULL, only fills w->contents. */
 static bool walk_revision(struct walk *w, struct export *ret, struct err *err)
 {
     const struct revision *rev = w->rev;
@@ -552,8 +391,8 @@ static bool walk_revision(struct walk *w, struct export *ret, struct err *err)
                 text_shown(err->arena, repo_git_why()));
         goto out;
     }
-    leave_recipe_out(w);
-    if (!read_info(w, err) || (ret && !pack_open(&w->pack, rev->time > 0 ? rev->time : 0, err)) ||
+    if (!export_rules(w->repo, &w->scratch, &w->rules, err) ||
+        (ret && !pack_open(&w->pack, rev->time > 0 ? rev->time : 0, err)) ||
         !walk_tree(w, tree, &root, err) ||
         (ret && !pack_finish(w->pack, &ret->tar, &ret->tar_size, err)))
         goto out;

@@ -1,18 +1,16 @@
-/* repo_fetch.c -- a mirror of a URL: made, fetched into, one at a time. */
+/* fetch.c -- fetches a URL into a mirror: the transfer, the host's key, and logging in.  mirror.c
+ * calls repo_fetch; all network I/O happens in a child process (fetch_child.h). */
 #include "git/fetch_child.h"
 
 #include "base/text.h"
-#include "edge/digest.h"
+#include "ssh/home.h"
 #include "ssh/known_hosts.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <strings.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,19 +19,19 @@ enum { KEY_HEAD = 4096, ASKS = 3, PROGRESS_MS = 100, AGENT_MS = 5000 };
 struct fetching {
     const struct repo_options *options;
     const struct repo *repo;
-    struct url url;        /* as it is contacted, which url.*.insteadOf can have changed */
-    struct arena *arena;   /* of the error */
-    size_t way;            /* to prove who we are: those before were tried */
-    const char *locked;    /* a key whose passphrase nobody gave */
-    const char *agent_why; /* the agent is of no use */
-    bool opened;           /* with a passphrase, the way that was tried last */
-    unsigned wrong;        /* how often that was */
+    struct url url;        /* as contacted, after url.*.insteadOf */
+    struct arena *arena;   /* for messages */
+    size_t way;            /* the next way to log in; those before were tried */
+    const char *locked;    /* a key whose passphrase was not given */
+    const char *agent_why; /* why the agent cannot be used */
+    bool opened;           /* the last way was a key with a passphrase */
+    unsigned wrong;        /* number of wrong passphrases for it */
     unsigned asked;
-    const char *refusal; /* why we ended it ourselves */
-    long long next_ms;   /* when to tell the progress again */
+    const char *refusal; /* why we ended the fetch ourselves */
+    long long next_ms;   /* when to report progress again */
 };
 
-/* A server that counts objects is alive. */
+/* Messages show that the server is alive while it counts objects. */
 static int on_message(const char *text, int len, void *arg)
 {
     const struct fetching *f = arg;
@@ -67,7 +65,7 @@ static int on_progress(const git_indexer_progress *p, void *arg)
     return 0;
 }
 
-/* The key of a host is always checked; so is the certificate of a server. */
+/* Verifies the host's key, or the server's certificate.  There is no way to turn this off. */
 static int on_certificate(git_cert *cert, int valid, const char *host, void *arg)
 {
     struct fetching *f = arg;
@@ -80,23 +78,22 @@ static int on_certificate(git_cert *cert, int valid, const char *host, void *arg
     }
     const git_cert_hostkey *key = (const git_cert_hostkey *)(const void *)cert;
     if (cert->cert_type != GIT_CERT_HOSTKEY_LIBSSH2 || !(key->type & GIT_CERT_SSH_RAW)) {
-        f->refusal = "the server showed no key that can be checked";
+        f->refusal = "the server presented no host key that can be verified";
         return GIT_ECERTIFICATE;
     }
     struct known_hosts *known = known_hosts_open(NULL);
     struct known_host who = {host, f->url.port};
     struct known_answer answer = known_hosts_check(known, &who, key->hostkey, key->hostkey_len);
     if (answer.known != KNOWN_YES)
-        f->refusal =
-            known_hosts_refusal(known, f->arena, &answer, &who, key->hostkey, key->hostkey_len);
+        f->refusal = known_hosts_refusal(known, f->arena, &answer);
     known_hosts_close(known);
     return answer.known == KNOWN_YES ? 0 : GIT_ECERTIFICATE;
 }
 
-/* Whether the private key in this file has a passphrase; false, too, when there is no such file. */
+/* Whether this file is a private key with a passphrase.  False if there is no such file. */
 static bool key_is_encrypted(const char *path)
 {
-    /* "openssh-key-v1", then the cipher "none", in base64 */
+    /* base64 of "openssh-key-v1" followed by the cipher "none" */
     static const char plain[] = "b3BlbnNzaC1rZXktdjEAAAAABG5vbm";
     char head[KEY_HEAD + 1] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -115,8 +112,8 @@ static bool ask(const struct fetching *f, const char *prompt, char *ret, size_t 
     return f->options->ask && f->options->ask(f->options->arg, prompt, ret, size);
 }
 
-/* Whether the agent says which keys it has: libssh2, which libgit2 leaves it to, waits without a
- * limit. Blocks for a while, in the child. */
+/* Whether the agent answers a request for its keys.  libgit2 leaves the agent to libssh2, which
+ * waits for it without a limit.  May block for AGENT_MS, but only in the child. */
 static bool agent_answers(struct fetching *f)
 {
     static const unsigned char list[] = {0, 0, 0, 1, 11};
@@ -141,7 +138,7 @@ static bool agent_answers(struct fetching *f)
     return ok;
 }
 
-/* One way after the other: the agent, then the usual files. */
+/* Offers one key after the other: those of the agent, then the usual files. */
 static int ssh_credential(struct fetching *f, git_credential **out, const char *user)
 {
     static const char *const files[] = {"id_ed25519", "id_ecdsa", "id_rsa"};
@@ -170,8 +167,8 @@ static int ssh_credential(struct fetching *f, git_credential **out, const char *
             f->locked = files[way - 1];
             continue;
         }
-        /* Without the public file libssh2 opens the private one first, and says so when it cannot:
-         * else a wrong passphrase and a refused key look the same. */
+        /* Without the public key file, libssh2 has to open the private key first and reports if it
+         * cannot.  Otherwise a wrong passphrase would look like a key that the server refused. */
         int rc =
             git_credential_ssh_key_new(out, user, !encrypted && access(pub, R_OK) == 0 ? pub : NULL,
                                        key, encrypted ? phrase : NULL);
@@ -181,7 +178,7 @@ static int ssh_credential(struct fetching *f, git_credential **out, const char *
     }
     f->refusal =
         arena_printf(f->arena,
-                     "%s%s'%s' lets nobody in as '%s' with a key of the agent, or with "
+                     "%s%s'%s' accepts no key for user '%s': neither from the agent nor from "
                      "id_ed25519, id_ecdsa or id_rsa in ~/.ssh%s%s%s",
                      f->agent_why ? f->agent_why : "", f->agent_why ? "; " : "",
                      text_shown(f->arena, f->url.host ? f->url.host : "the server"),
@@ -197,10 +194,10 @@ static int http_credential(struct fetching *f, git_credential **out, const char 
     char word[1024] = "";
     int rc = GIT_EAUTH;
 
-    const char *again =
-        f->asked ? arena_printf(f->arena, "'%s' did not accept that, try again (%u of %d)\n", host,
-                                f->asked + 1, ASKS)
-                 : "";
+    const char *again = f->asked
+                            ? arena_printf(f->arena, "'%s' rejected that, try again (%u of %d)\n",
+                                           host, f->asked + 1, ASKS)
+                            : "";
     if (f->asked++ < ASKS &&
         (user || ask(f, arena_printf(f->arena, "%suser name for '%s': ", again, host), name,
                      sizeof name)) &&
@@ -209,7 +206,7 @@ static int http_credential(struct fetching *f, git_credential **out, const char 
         rc = git_credential_userpass_plaintext_new(out, user ? user : name, word);
     explicit_bzero(word, sizeof word);
     if (rc == GIT_EAUTH)
-        f->refusal = arena_printf(f->arena, "'%s' wants a valid user name and password", host);
+        f->refusal = arena_printf(f->arena, "'%s' requires a valid user name and password", host);
     return rc;
 }
 
@@ -234,12 +231,11 @@ static int on_credentials(git_credential **out, const char *url, const char *use
         return ssh_credential(f, out, user);
     if (allowed & GIT_CREDENTIAL_USERPASS_PLAINTEXT && f->url.kind == URL_HTTP)
         return http_credential(f, out, user);
-    f->refusal = "the server offers no way to log in that is supported: a key or, over HTTP, a "
-                 "password";
+    f->refusal = "the server offers no supported way to log in (a key, or a password over HTTP)";
     return GIT_EAUTH;
 }
 
-/* HEAD of the mirror is what HEAD is over there, so that "HEAD" means the same. */
+/* Sets HEAD of the mirror to the server's HEAD, so that the ref "HEAD" means the same. */
 static int take_head(git_repository *git, git_remote *remote)
 {
     git_buf name = {0};
@@ -257,8 +253,8 @@ static int take_head(git_repository *git, git_remote *remote)
     return rc;
 }
 
-/* Like git_remote_fetch, but prunes before it updates: where the branch "a" became "a/b", the old
- * one has to go first. */
+/* Like git_remote_fetch, but prunes before it updates: if branch "a" was replaced by "a/b", the old
+ * one must be deleted first. */
 static int transfer(git_repository *git, git_remote *remote, const git_fetch_options *o)
 {
     char heads[] = "+refs/heads/*:refs/heads/*";
@@ -285,8 +281,8 @@ static bool fetch_failed(const struct fetching *f, const struct url *url, struct
         return err_set(err, ERR_USAGE, "repository '%s' %s", url->shown, format);
     return err_set(err, ERR_UNREACHABLE, "cannot fetch '%s': %s%s", url->shown,
                    url_clean(url, err->arena, why),
-                   strstr(why, "REF pkt-line") ? " (libgit2 says so of a repository with SHA-256"
-                                                 " object names, which it cannot read)"
+                   strstr(why, "REF pkt-line") ? " (libgit2 reports this for a repository with"
+                                                 " SHA-256 object names, which it cannot read)"
                                                : "");
 }
 
@@ -296,7 +292,8 @@ struct fetch {
     const struct url *url;
 };
 
-/* The anonymous remote keeps the URL, and the password in it, out of the mirror's files. */
+/* The remote is anonymous so that the URL, which may contain a password, is not written to the
+ * mirror's configuration. */
 static int fetch_once(const struct fetch *task, struct fetching *f)
 {
     git_fetch_options o;
@@ -317,11 +314,11 @@ static int fetch_once(const struct fetch *task, struct fetching *f)
         f->url = *task->url;
     if (rc == 0)
         rc = transfer(task->git, remote, &o);
-    git_remote_free(remote); /* libgit2's message stays */
+    git_remote_free(remote); /* keeps libgit2's message */
     return rc;
 }
 
-/* In the child. */
+/* Runs in the child. */
 static bool fetch_all(void *arg, const struct repo_options *options, struct err *err)
 {
     const struct fetch *task = arg;
@@ -330,7 +327,7 @@ static bool fetch_all(void *arg, const struct repo_options *options, struct err 
     int rc = fetch_once(task, &f);
 
     while (rc != 0 && f.opened && strstr(repo_git_why(), "passphrase") && ++f.wrong < ASKS) {
-        f.way--; /* the same key again */
+        f.way--; /* try the same key again */
         f.opened = false;
         rc = fetch_once(task, &f);
     }
@@ -339,208 +336,12 @@ static bool fetch_all(void *arg, const struct repo_options *options, struct err 
     return rc == 0 || fetch_failed(&f, task->url, err);
 }
 
-static bool fetch(struct repo *r, git_repository *git, const struct url *url,
-                  const struct repo_options *options, struct err *err)
+bool repo_fetch(struct repo *r, git_repository *git, const struct url *url,
+                const struct repo_options *options, struct err *err)
 {
     struct fetch task = {r, git, url};
     struct repo_options shown = *options;
 
     shown.url = url->shown; /* for the progress */
     return repo_in_child(fetch_all, &task, &shown, err);
-}
-
-/* ---- mirrors ---- */
-
-static bool make_dirs(struct arena *a, const char *path, struct err *err)
-{
-    char *p = arena_strdup(a, path);
-
-    for (char *slash = p;;) {
-        slash = strchr(slash + 1, '/');
-        if (slash)
-            *slash = '\0';
-        if (mkdir(p, 0700) < 0 && errno != EEXIST)
-            return err_set(err, ERR_FAILED, "cannot make the folder '%s': %s",
-                           text_shown(err->arena, p), strerror(errno));
-        if (!slash)
-            return true;
-        *slash = '/';
-    }
-}
-
-/* Removes a file or a folder with all that is in it, which it never leaves through a link. */
-static void remove_tree(int at, const char *name)
-{
-    if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
-        return;
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!dir) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    for (struct dirent *e; (e = readdir(dir));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            remove_tree(fd, e->d_name);
-    closedir(dir);
-    unlinkat(at, name, AT_REMOVEDIR);
-}
-
-/* What a fetch that was killed has left: libgit2 renames a pack only when it is whole. */
-static void remove_leftovers(struct arena *a, const char *mirror)
-{
-    DIR *dir = opendir(arena_printf(a, "%s/objects/pack", mirror));
-
-    if (!dir)
-        return;
-    for (struct dirent *e; (e = readdir(dir));)
-        if (strncmp(e->d_name, "pack_git2_", 10) == 0)
-            unlinkat(dirfd(dir), e->d_name, 0);
-    closedir(dir);
-}
-
-/* Taken for as long as the fetch lasts; two of them could otherwise remove each other's work. */
-static int lock_mirror(const struct repo *r, const char *path, struct err *err)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        const struct timespec pause = {.tv_nsec = 50000000};
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            close(fd);
-            fd = -1;
-            break;
-        }
-        if (repo_is_stopped(r)) {
-            close(fd);
-            repo_stopped(err);
-            return -1;
-        }
-        nanosleep(&pause, NULL);
-    }
-    if (fd < 0)
-        err_set(err, ERR_FAILED, "cannot lock '%s': %s", text_shown(err->arena, path),
-                strerror(errno));
-    return fd;
-}
-
-/* Made under another name: what has the right name is whole. */
-static bool clone_mirror(struct repo *r, const char *path, const struct url *url,
-                         const struct repo_options *options, struct err *err)
-{
-    const char *fresh = arena_printf(&r->arena, "%s.new", path);
-    git_repository_init_options o;
-    git_repository *git = NULL;
-    bool ok = false;
-
-    remove_tree(AT_FDCWD, fresh);
-    git_repository_init_options_init(&o, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
-    o.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKDIR | GIT_REPOSITORY_INIT_NO_REINIT;
-    o.mode = 0700;
-    if (git_repository_init_ext(&git, fresh, &o) < 0) {
-        err_set(err, ERR_FAILED, "cannot make '%s': %s", text_shown(err->arena, fresh),
-                text_shown(err->arena, repo_git_why()));
-        goto out;
-    }
-    ok = fetch(r, git, url, options, err);
-out:
-    git_repository_free(git);
-    if (ok && rename(fresh, path) < 0)
-        ok = err_set(err, ERR_FAILED, "cannot make '%s': %s", text_shown(err->arena, path),
-                     strerror(errno));
-    if (!ok)
-        remove_tree(AT_FDCWD, fresh);
-    return ok;
-}
-
-/* Where there is no home directory to write in, as for a user of a container that has only a
- * number.  Others can write to the folder around it: it has to be ours alone. */
-static const char *temporary_cache(struct arena *a, struct err *err)
-{
-    const char *tmp = getenv("TMPDIR");
-    const char *dir =
-        arena_printf(a, "%s/crelease-%lld", tmp && *tmp == '/' ? tmp : "/tmp", (long long)getuid());
-    struct stat st;
-
-    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-        err_set(err, ERR_FAILED, "cannot make the folder '%s': %s", text_shown(a, dir),
-                strerror(errno));
-    else if (lstat(dir, &st) < 0)
-        err_set(err, ERR_FAILED, "cannot use the folder '%s': %s", text_shown(a, dir),
-                strerror(errno));
-    else if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || (st.st_mode & 077) != 0)
-        err_set(err, ERR_FAILED,
-                "cannot use the folder '%s': it is not a folder that only you can write; set"
-                " XDG_CACHE_HOME to another",
-                text_shown(a, dir));
-    else
-        return dir;
-    return NULL;
-}
-
-static const char *cache_dir(struct arena *a, const char *asked, struct err *err)
-{
-    const char *xdg = getenv("XDG_CACHE_HOME");
-    struct err ignored = {.arena = a};
-    const char *dir = asked                ? asked
-                      : xdg && *xdg == '/' ? arena_printf(a, "%s/crelease", xdg)
-                                           : home_expand(a, "~/.cache/crelease");
-
-    if (asked || (xdg && *xdg == '/'))
-        return make_dirs(a, dir, err) ? dir : NULL;
-    return make_dirs(a, dir, &ignored) && access(dir, W_OK | X_OK) == 0 ? dir
-                                                                        : temporary_cache(a, err);
-}
-
-/* Two URLs never share a folder; the same one with another password does not make a second. */
-static const char *mirror_name(struct arena *a, const struct url *url)
-{
-    struct digest *d = digest_open();
-    char sum[65];
-
-    digest_add(d, url->shown, strlen(url->shown));
-    digest_hex(d, sum);
-    digest_close(d);
-    return arena_printf(a, "%s-%.16s.git", url->name, sum);
-}
-
-bool repo_open_mirror(struct repo *r, const struct url *url, const struct repo_options *options,
-                      struct err *err)
-{
-    const char *dir = cache_dir(&r->arena, options->cache_dir, err);
-    const unsigned flags = GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE;
-    bool ok = false;
-
-    if (!dir)
-        return false;
-    const char *path = arena_printf(&r->arena, "%s/%s", dir, mirror_name(&r->arena, url));
-    int lock = lock_mirror(r, arena_printf(&r->arena, "%s.lock", path), err);
-    if (lock < 0)
-        return false;
-    int rc = repo_open_as(&r->git, path, flags);
-    if (rc == 0) {
-        remove_leftovers(&r->arena, path);
-        ok = fetch(r, r->git, url, options, err);
-        /* Another process has written what this one has read. */
-        git_repository_free(r->git);
-        r->git = NULL;
-        if (!ok)
-            goto out;
-        rc = repo_open_as(&r->git, path, flags);
-        ok = rc == 0 || repo_open_failed(path, rc, err);
-        goto out;
-    }
-    if (rc == GIT_EOWNER) {
-        repo_open_failed(path, rc, err);
-        goto out;
-    }
-    remove_tree(AT_FDCWD, path); /* it is only a mirror: what cannot be opened is made again */
-    if (!clone_mirror(r, path, url, options, err))
-        goto out;
-    rc = repo_open_as(&r->git, path, flags);
-    ok = rc == 0 || repo_open_failed(path, rc, err);
-out:
-    close(lock);
-    return ok;
 }

@@ -1,8 +1,8 @@
-/* repo_child.c -- runs a fetch in a child and serves it.  Each message between the two is one
- * packet: a letter, then its bytes.
+/* fetch_child.c -- runs a fetch in a child process and relays its questions and progress (see
+ * fetch_child.h).  fetch.c calls it.  Each message is one packet: a letter, then its bytes.
  *
  *     child to parent   p PROGRESS     a PROMPT     e CODE MESSAGE     d (done)
- *     parent to child   y ANSWER       n (nobody answers) */
+ *     parent to child   y ANSWER       n (no answer) */
 #include "git/fetch_child.h"
 
 #include "base/text.h"
@@ -18,7 +18,7 @@
 enum {
     PACKET_BYTES = 8192,
     LOOK_MS = 50,
-    SILENT_MS = 5 * 60 * 1000, /* a server may count objects for long; it says so every 5 s or so */
+    SILENT_MS = 5 * 60 * 1000, /* a server that counts objects reports it about every 5 s */
 };
 
 struct progress {
@@ -29,7 +29,7 @@ struct progress {
 
 /* ---- the child ---- */
 
-static int parent = -1; /* of this process, when it is the child */
+static int parent = -1; /* in the child: the socket to the parent */
 
 static bool send_packet(int fd, char letter, const void *bytes, size_t len)
 {
@@ -87,14 +87,15 @@ static _Noreturn void child_main(pid_t of, repo_work *work, void *arg,
     struct err err = {.arena = &a};
     sigset_t none;
 
-    /* The handlers are the parent's loop; it decides what a signal means here. */
+    /* The inherited handlers belong to the parent's loop; the parent decides what a signal
+     * means. */
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
     signal(SIGQUIT, SIG_DFL);
     signal(SIGTSTP, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    /* It holds copies of the parent's connections, which must end with the parent. */
+    /* The child holds copies of the parent's connections, so it must not outlive the parent. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != of)
         _exit(1);
@@ -144,7 +145,7 @@ static void answer(struct child *c, const char *prompt)
 
 enum word { WORD_NONE, WORD_DONE, WORD_FAILED };
 
-/* Takes one packet; the child that ends without its last word is a failure. */
+/* Handles one packet.  A child that ends without 'd' or 'e' has failed. */
 static enum word take_packet(struct child *c, struct err *err)
 {
     char packet[PACKET_BYTES + 1];
@@ -155,7 +156,7 @@ static enum word take_packet(struct child *c, struct err *err)
         return WORD_NONE;
     if (n <= 0) {
         err_set(err, ERR_FAILED,
-                "cannot fetch '%s': the process that fetches ended (out of memory?)",
+                "cannot fetch '%s': the fetching process ended unexpectedly (out of memory?)",
                 c->options->url);
         return WORD_FAILED;
     }
@@ -215,7 +216,7 @@ bool repo_in_child(repo_work *work, void *arg, const struct repo_options *option
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return err_set(err, ERR_FAILED, "cannot fetch '%s': cannot start a process: %s",
                        options->url, strerror(errno));
-    fflush(NULL); /* or the child would write it a second time */
+    fflush(NULL); /* or the child would write it again */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     c.pid = fork();

@@ -1,10 +1,11 @@
-/* repo_git.h -- a repository of libgit2, for repo.c and the sources beside it, and nobody else:
- * repo_fetch.c (mirrors), repo_revision.c (refs and differences), repo_export.c (the bytes to
- * send), repo_notes.c (what to say of them). */
+/* internal.h -- a repository of libgit2, private to this folder; the only file that includes
+ * <git2.h>. */
 #ifndef CRELEASE_REPO_GIT_H
 #define CRELEASE_REPO_GIT_H
 
+#include "git/attributes.h"
 #include "git/repo.h"
+#include "git/subst.h"
 #include "git/url.h"
 
 #include <git2.h>
@@ -16,37 +17,48 @@
 struct repo {
     struct arena arena;
     git_repository *git;
-    bool is_mirror;     /* of a URL, made here */
-    const char *recipe; /* as in repo_options, its own copy */
-    const char *shown;  /* as it was asked for, without a password */
+    bool is_mirror;     /* a mirror of a URL */
+    const char *recipe; /* a copy of the one in repo_options */
+    const char *shown;  /* the address as given, without a password */
     bool (*stop)(void *arg);
     void *arg;
 };
 
-/* What libgit2 says about its latest failure; it does not always say something. */
+/* libgit2's message for its last failure, or "unknown error" if it has none. */
 const char *repo_git_why(void);
 
-/* Whether whoever uses the repository wants an end of it; and that as an error. */
+/* Whether the caller wants to stop (repo_options), and the error for that case.  The latter returns
+ * false. */
 bool repo_is_stopped(const struct repo *r);
 bool repo_stopped(struct err *err);
 
-/* Opens as git_repository_open_ext does, with libgit2's statuses. */
+/* Like git_repository_open_ext, with libgit2's return values.  Honours safe.directory. */
 int repo_open_as(git_repository **ret, const char *path, unsigned flags);
 
-/* What is wrong with the format of a repository, from what libgit2 says of it: "has SHA-256 object
- * names, ..."; NULL when it is something else. */
+/* Explains an unsupported repository format, given libgit2's message: "has SHA-256 object names,
+ * ...". NULL if the message is about something else. */
 const char *repo_format(struct arena *a, const char *why);
 
-/* Says why that could not be opened; false. */
+/* Sets err for a failed repo_open_as; returns false. */
 bool repo_open_failed(const char *path, int rc, struct err *err);
 
-/* The mirror of the URL, brought up to date. */
+/* Fetches the URL into its mirror, which is created if necessary, and opens that as r->git. */
 bool repo_open_mirror(struct repo *r, const struct url *url, const struct repo_options *options,
                       struct err *err) MUST_CHECK;
 
-/* Both are the caller's to free. */
+/* Fetches all branches and tags of the URL into git, pruning those that are gone. */
+bool repo_fetch(struct repo *r, git_repository *git, const struct url *url,
+                const struct repo_options *options, struct err *err) MUST_CHECK;
+/* Look up a commit, and a commit with its tree.  The caller frees them, also after a failure. */
 int repo_commit(struct repo *r, const char *sha, git_commit **ret);
 bool repo_tree(struct repo *r, const char *sha, git_commit **ret_commit, git_tree **ret_tree,
                struct err *err) MUST_CHECK;
 
+/* Reads what export-subst needs to know about a commit. */
+struct subst_commit commit_describe(struct repo *r, struct arena *a, const git_commit *commit);
+
+/* Reads the rules that apply to the whole tree: that recipes are not exported, and
+ * $GIT_DIR/info/attributes. */
+bool export_rules(struct repo *r, struct arena *scratch, struct attributes *rules,
+                  struct err *err) MUST_CHECK;
 #endif

@@ -1,11 +1,11 @@
-/* repo_notes.c -- what a person should know before a revision goes live: how the branch stands to
- * its upstream, what the work tree has that the commit has not, and which files will not arrive as
- * they look (submodules, pointers of Git LFS).  Called by cli; nothing here can fail a deploy.
+/* notes.c -- what a person should know before a revision goes live: how the branch compares with
+ * its upstream, uncommitted changes in the work tree, and files that will arrive without their
+ * content (submodules, Git LFS pointers).  Called by the commands; nothing here can make a deploy
+ * fail.
  *
- * A work tree may be huge, on a slow disk, or made by somebody hostile, and libgit2 cannot be
- * interrupted while it looks at one.  So a child process looks, and is killed at a deadline.
- * libgit2 runs no hook, no filter program and no file system monitor, whatever the configuration
- * says. */
+ * A work tree may be huge, on a slow disk, or hostile, and libgit2 cannot be interrupted while it
+ * examines one.  A child process does that and is killed at a deadline.  libgit2 runs no hook,
+ * filter program or file system monitor, whatever the configuration says. */
 #include "git/internal.h"
 
 #include "base/text.h"
@@ -39,17 +39,17 @@ static void note(struct arena *a, struct repo_notes *list, const char *about, co
 
 /* ---- in the child ---- */
 
-/* As it comes through the pipe. */
+/* What the child finds out, as it is sent through the pipe. */
 struct finding {
-    bool knows_graph; /* ahead and behind are known */
-    bool is_remote;   /* a branch of a remote has the commit, or that is not known */
-    bool looked;      /* at the work tree, to the end */
+    bool knows_graph; /* ahead and behind are valid */
+    bool is_remote;   /* a remote branch contains the commit, or that is unknown */
+    bool looked;      /* the work tree was examined completely */
     size_t ahead;
     size_t behind;
     size_t changed;
     size_t untracked;
-    char names[SHOWN][NAME_BYTES]; /* the first of these */
-    char why[NAME_BYTES];          /* not looked */
+    char names[SHOWN][NAME_BYTES]; /* the first changed or untracked files */
+    char why[NAME_BYTES];          /* the work tree could not be examined */
 };
 
 struct question {
@@ -57,12 +57,12 @@ struct question {
     git_oid commit;
     git_oid upstream;
     bool has_upstream;
-    const char *recipe; /* its path in the work tree: that file counts as it is; NULL: elsewhere */
+    const char *recipe; /* its path in the work tree, which does not count as changed; or NULL */
     bool has_tree;
 };
 
-/* Whether some branch of a remote has the commit.  Yes, too, when that cannot be known: in a
- * shallow clone, or one that knows no branch of a remote. */
+/* Whether a remote branch contains the commit.  True also if that is unknown: in a shallow clone,
+ * or without remote branches. */
 static bool is_remote(const struct question *q)
 {
     git_repository *git = q->repo->git;
@@ -83,8 +83,8 @@ static bool is_remote(const struct question *q)
     return found;
 }
 
-/* Content that a filter program would have changed cannot be compared without running it: only
- * another size than it had when Git last looked says that the file has changed. */
+/* Without running its filter program, a file's content cannot be compared.  Only a size that
+ * differs from the one in the index tells that the file has changed. */
 static bool may_be_same(const struct question *q, const git_diff_delta *d)
 {
     const char *filter = NULL;
@@ -96,7 +96,7 @@ static bool may_be_same(const struct question *q, const git_diff_delta *d)
            git_attr_value(filter) == GIT_ATTR_VALUE_STRING;
 }
 
-/* A file that a sparse checkout leaves out is not one that was deleted. */
+/* A file that a sparse checkout leaves out was not deleted. */
 static bool is_left_out(git_index *index, const git_diff_delta *d)
 {
     const git_index_entry *e = d->status == GIT_DELTA_DELETED && index
@@ -160,14 +160,14 @@ static void look(const struct question *q, struct finding *f)
                                                 &q->upstream) == 0;
 }
 
-/* Two answers: the second one may be late without taking the first one along. */
+/* Sends two answers, so that a slow work tree does not delay the first. */
 static _Noreturn void child(const struct question *q, int out)
 {
     struct finding f = {.is_remote = true};
 
     for (int number = 1; number < 32; number++)
         signal(number, SIG_DFL);
-    alarm(LOOK_MS / 1000 + 1); /* also when the parent was killed */
+    alarm(LOOK_MS / 1000 + 1); /* in case the parent was killed */
     look(q, &f);
     bool ok = write(out, &f, sizeof f) == (ssize_t)sizeof f;
     if (ok && q->has_tree) {
@@ -187,7 +187,7 @@ static long long now_ms(void)
     return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-/* What the child finds out until the deadline; *f keeps what it had when nothing comes. */
+/* Reads the child's answers until the deadline.  *f is unchanged if none arrives. */
 static void read_findings(const struct repo *r, int in, size_t answers, struct finding *f)
 {
     const long long deadline = now_ms() + LOOK_MS;
@@ -242,7 +242,7 @@ static struct finding ask_child(const struct question *q)
     return f;
 }
 
-/* "origin/main" of "refs/remotes/origin/main". */
+/* Shortens "refs/remotes/origin/main" to "origin/main". */
 static const char *short_ref(const char *full)
 {
     static const char *const begins[] = {"refs/remotes/", "refs/heads/"};
@@ -253,7 +253,8 @@ static const char *short_ref(const char *full)
     return full;
 }
 
-/* The local branch that the ref names, "refs/heads/main"; NULL: it names something else. */
+/* Returns the local branch that the ref names, "refs/heads/main", or NULL if it names anything
+ * else. */
 static const char *branch_of(struct repo *r, struct arena *a, const char *ref)
 {
     git_reference *named = NULL;
@@ -268,8 +269,8 @@ static const char *branch_of(struct repo *r, struct arena *a, const char *ref)
     return name;
 }
 
-/* The branch of a remote that this one is compared with: its upstream, or without one the branch of
- * that name at origin.  *ret_gone: it has an upstream, and that is not there. */
+/* Returns the remote branch to compare with: the upstream, or else the branch of that name at
+ * origin. *ret_gone: an upstream is configured, but does not exist. */
 static const char *upstream_of(struct repo *r, struct arena *a, const char *branch, git_oid *ret,
                                bool *ret_gone)
 {
@@ -297,22 +298,20 @@ static void note_branch(struct arena *a, const struct finding *f, const char *br
              " deployed",
              is, to);
     else if (f->behind && f->ahead)
-        note(
-            a, ret, "branch",
-            "branch '%s' and its upstream '%s' have diverged: it is %s ahead and %zu behind, as last"
-            " fetched; the local branch is deployed (--ref %s deploys the other one)",
-            is, to, text_count(a, f->ahead, "commit"), f->behind, to);
+        note(a, ret, "branch",
+             "branch '%s' and its upstream '%s' have diverged: it is %s ahead and %zu behind, as"
+             " last fetched; the local branch is deployed (deploy the other one with --ref %s)",
+             is, to, text_count(a, f->ahead, "commit"), f->behind, to);
     else if (f->behind)
         note(a, ret, "branch",
              "branch '%s' is %s behind its upstream '%s', as last fetched; the local branch is"
-             " deployed (bring it up to date, or --ref %s deploys the other one)",
+             " deployed (update it, or deploy the other one with --ref %s)",
              is, text_count(a, f->behind, "commit"), to, to);
     else if (!f->is_remote)
-        note(
-            a, ret, "branch",
-            "branch '%s' is %s ahead of its upstream '%s': what is not pushed cannot be resumed from another"
-            " machine",
-            is, text_count(a, f->ahead, "commit"), to);
+        note(a, ret, "branch",
+             "branch '%s' is %s ahead of its upstream '%s': unpushed commits cannot be resumed from"
+             " another machine",
+             is, text_count(a, f->ahead, "commit"), to);
 }
 
 static void note_tree(struct arena *a, const struct question *q, const struct finding *f,
@@ -322,7 +321,7 @@ static void note_tree(struct arena *a, const struct question *q, const struct fi
     const char *names = "";
     size_t n = f->changed + f->untracked;
 
-    dir = arena_strndup(a, dir, strlen(dir) - 1); /* the slash at its end */
+    dir = arena_strndup(a, dir, strlen(dir) - 1); /* without the trailing slash */
     for (size_t i = 0; i < n && i < SHOWN; i++)
         names = arena_printf(a, "%s%s%s", names, i ? ", " : "", f->names[i]);
     if (!f->looked)
@@ -337,7 +336,7 @@ static void note_tree(struct arena *a, const struct question *q, const struct fi
              n > SHOWN ? ", ..." : "", rev->short_sha);
 }
 
-/* The path of the recipe inside the work tree; NULL: it is elsewhere. */
+/* Returns the path of the recipe inside the work tree, or NULL if it is elsewhere. */
 static const char *path_inside(struct arena *a, const char *dir, const char *file)
 {
     char *full = file ? realpath(file, NULL) : NULL;
@@ -348,7 +347,7 @@ static const char *path_inside(struct arena *a, const char *dir, const char *fil
     return inside;
 }
 
-/* A clone that was made without a checkout has a folder for a work tree, and no index. */
+/* A clone made without a checkout has a folder for the work tree, but no index. */
 static bool has_work_tree(struct repo *r, struct arena *a)
 {
     return !git_repository_is_bare(r->git) && git_repository_workdir(r->git) &&
@@ -380,8 +379,8 @@ void repo_ref_notes(struct repo *r, struct arena *a, const struct revision *rev,
         note_branch(a, &f, branch, upstream, ret);
     else if (!f.is_remote)
         note(a, ret, "branch",
-             "commit %s is in no branch of a remote, as last fetched: what is not pushed cannot be"
-             " resumed from another machine",
+             "commit %s is in no remote branch, as last fetched: unpushed commits cannot be resumed"
+             " from another machine",
              rev->short_sha);
     if (q.has_tree)
         note_tree(a, &q, &f, rev, ret);
@@ -410,5 +409,5 @@ void repo_content_notes(struct arena *a, const struct contents *c, struct repo_n
              text_count(a, c->n_pointers, "file"), some(a, &c->pointers, c->n_pointers));
     if (!c->files)
         note(a, ret, "files", "the revision has no files%s: the release will be empty",
-             c->n_ignored ? " but those that export-ignore leaves out" : "");
+             c->n_ignored ? " except those that export-ignore excludes" : "");
 }

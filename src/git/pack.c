@@ -1,3 +1,5 @@
+/* pack.c -- writes a tar with libarchive; the only file that includes it (see pack.h).  Called by
+ * export.c. */
 #define _GNU_SOURCE /* O_TMPFILE */
 #include "git/pack.h"
 
@@ -18,7 +20,7 @@ struct pack {
     char *dir; /* where the file is, for messages */
 };
 
-/* A file without a name.  The older way, for file systems that have no O_TMPFILE. */
+/* Opens a file without a name.  The second way is for file systems without O_TMPFILE. */
 static int open_unnamed(const char *dir)
 {
     int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -36,7 +38,7 @@ static int open_unnamed(const char *dir)
     return fd;
 }
 
-/* libarchive's messages begin with a capital and can be missing. */
+/* Prefers errno, since libarchive's messages are capitalised and may be missing. */
 static bool fail(const struct pack *p, struct err *err)
 {
     int why = archive_errno(p->archive);
@@ -63,7 +65,7 @@ bool pack_open(struct pack **ret, long long time, struct err *err)
     p->entry = archive_entry_new();
     p->fd = open_unnamed(dir);
     if (p->fd < 0) {
-        err_set(err, ERR_FAILED, "cannot make a file in '%s': %s", dir, strerror(errno));
+        err_set(err, ERR_FAILED, "cannot create a file in '%s': %s", dir, strerror(errno));
         goto out;
     }
     if (!p->archive || !p->entry) {
@@ -126,7 +128,7 @@ bool pack_finish(struct pack *p, int *ret_fd, off_t *ret_size, struct err *err)
     if (archive_write_close(p->archive) != ARCHIVE_OK)
         return fail(p, err);
     if (fstat(p->fd, &st) < 0)
-        return err_set(err, ERR_FAILED, "cannot look at the archive: %s", strerror(errno));
+        return err_set(err, ERR_FAILED, "cannot read the size of the archive: %s", strerror(errno));
     *ret_fd = p->fd;
     *ret_size = st.st_size;
     p->fd = -1;

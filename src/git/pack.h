@@ -1,14 +1,15 @@
-/* pack.h -- a tar being written, in a file that nobody else sees.
+/* pack.h -- writes a tar into an unlinked temporary file.
  *
  *     struct pack *pack = NULL;
  *     pack_open(&pack, time_of_the_commit, err)
  *     pack_dir(pack, "bin", err)                        a folder before what is in it
  *     pack_file(pack, "bin/x", true, bytes, len, err)
- *     pack_finish(pack, &fd, &size, err)                the file is the caller's now
+ *     pack_finish(pack, &fd, &size, err)                from now on the caller owns the file
  *     pack_close(pack)
  *
- * GNU format, which GNU tar, busybox and bsdtar read with names of any length and any bytes.
- * Owner 0:0 without names; modes 755 and 644; every member has the same time. */
+ * The format is GNU tar's, which GNU tar, busybox and bsdtar all read with names of any length and
+ * any bytes.  The owner is 0:0 without names, modes are 755 and 644, and all members have the same
+ * time. */
 #ifndef CRELEASE_PACK_H
 #define CRELEASE_PACK_H
 
@@ -18,13 +19,18 @@
 
 struct pack;
 
+/* Creates the file in $TMPDIR or /tmp.  `time` is the time of all members.  The caller closes
+ * *ret. */
 bool pack_open(struct pack **ret, long long time, struct err *err) MUST_CHECK;
+
+/* Append a folder, a file or a symbolic link. */
 bool pack_dir(struct pack *p, const char *path, struct err *err) MUST_CHECK;
 bool pack_file(struct pack *p, const char *path, bool program, const void *bytes, size_t len,
                struct err *err) MUST_CHECK;
 bool pack_link(struct pack *p, const char *path, const char *target, struct err *err) MUST_CHECK;
 
-/* The whole archive: an unlinked file, to be read from 0 with pread.  Only once. */
+/* Completes the archive and hands the file over, to be read from 0 with pread.  Call it only
+ * once. */
 bool pack_finish(struct pack *p, int *ret_fd, off_t *ret_size, struct err *err) MUST_CHECK;
 
 void pack_close(struct pack *p); /* accepts NULL; what was not finished is gone */

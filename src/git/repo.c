@@ -1,15 +1,16 @@
+/* repo.c -- opens a repository, and libgit2 with it: a local one here, a mirror of a URL through
+ * mirror.c (see repo.h).  Called by the commands and the checkout stage. */
 #include "git/internal.h"
 
 #include "base/quote.h"
 #include "base/text.h"
-#include "ssh/known_hosts.h"
+#include "ssh/home.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What libgit2 says about its latest failure; it does not always say something. */
 const char *repo_git_why(void)
 {
     const git_error *e = git_error_last();
@@ -35,7 +36,7 @@ static int is_star(const git_config_entry *entry, void *arg)
     return 0;
 }
 
-/* safe.directory = *, which libgit2 knows from version 1.7 on; an empty value takes it back. */
+/* safe.directory = *, which libgit2 supports from version 1.7 on.  An empty value resets it. */
 static bool all_are_safe(void)
 {
     git_config *config = NULL;
@@ -51,7 +52,7 @@ int repo_open_as(git_repository **ret, const char *path, unsigned flags)
 {
     int rc = git_repository_open_ext(ret, path, flags, NULL);
 
-    /* Version 1.5 answers with the error of reading its configuration when that has no such key. */
+    /* Version 1.5 may report a failure to read safe.directory instead of the owner. */
     if (rc < 0 && rc != GIT_EOWNER && strstr(repo_git_why(), "safe.directory"))
         rc = GIT_EOWNER;
     if (rc == GIT_EOWNER && all_are_safe()) {
@@ -62,8 +63,8 @@ int repo_open_as(git_repository **ret, const char *path, unsigned flags)
     return rc;
 }
 
-/* What safe.directory has to name, as a word to be typed: the folder with the .git, which may be
- * further up, or a bare repository itself. */
+/* Returns the value for safe.directory, quoted for a shell: the folder that has the .git, which may
+ * be above the path, or a bare repository itself. */
 static const char *safe_directory(struct arena *a, const char *path)
 {
     struct buf b = buf_make(strlen(path) * 8 + 3);
@@ -88,12 +89,12 @@ const char *repo_format(struct arena *a, const char *why)
         return NULL;
     extension = strchr(extension, '.') + 1;
     if (strcmp(extension, "refstorage") == 0)
-        return "keeps its refs in the reftable format, which libgit2 cannot read: convert it with"
+        return "stores its refs in the reftable format, which libgit2 cannot read: convert it with"
                " 'git refs migrate --ref-format=files', or use a clone made with"
                " 'git clone --ref-format=files'";
     return arena_printf(a,
-                        "uses the Git extension '%s', which libgit2 cannot read: use a clone of it"
-                        " without that",
+                        "uses the Git extension '%s', which libgit2 cannot read: use a clone"
+                        " without it",
                         text_shown(a, extension));
 }
 
@@ -116,9 +117,9 @@ bool repo_open_failed(const char *path, int rc, struct err *err)
                    text_shown(err->arena, why));
 }
 
-/* Whether a relative path names something at or under the base folder: only then is the
- * repository looked for further up.  Anything else must be a repository itself, or a mistyped
- * name would deploy whatever repository is around it. */
+/* Whether a relative path names the base folder or one above it.  Only then is the repository
+ * searched further up.  Any other path must be a repository itself, or a mistyped name would deploy
+ * the repository around it. */
 static bool is_inside(const char *base, const char *path)
 {
     char *b = realpath(base, NULL);
@@ -153,10 +154,10 @@ static bool open_path(struct repo *r, const char *text, const char *base, struct
 
 static void allow_extensions(void)
 {
-    /* None of these changes what is read here: settings of one work tree, relative links between
-     * work trees and repository (libgit2 follows them), what 'git gc' must keep, a second set of
-     * names for the same objects, and where a partial clone would fetch what it does not have (a
-     * missing object is an error when it is met). */
+    /* None of these changes what is read here: settings per work tree, relative links between work
+     * tree and repository (libgit2 follows them), objects that 'git gc' must keep, a second set of
+     * names for the same objects, and where a partial clone fetches missing objects from (a missing
+     * object is an error when it is needed). */
     static const char *extensions[] = {"worktreeconfig", "relativeworktrees", "preciousobjects",
                                        "compatobjectformat", "partialclone"};
 
@@ -187,8 +188,8 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
     return true;
 }
 
-/* As it stands in the configuration: what url.*.insteadOf makes of it is this machine's own, and
- * may hold a token. */
+/* Returns the URL as configured, not rewritten by url.*.insteadOf: that is specific to this machine
+ * and may contain a token. */
 static const char *origin_of(struct arena *a, git_repository *git)
 {
     struct err ignored = {.arena = a};
@@ -221,7 +222,7 @@ void repo_about(struct arena *a, const char *dir, struct repo_about *ret)
     allow_extensions();
     if (repo_open_as(&git, dir, 0) == 0) {
         ret->origin = origin_of(a, git);
-        /* Also of a repository without a commit. */
+        /* Works without commits, too. */
         const char *target = git_reference_lookup(&head, git, "HEAD") == 0
                                  ? git_reference_symbolic_target(head)
                                  : NULL;

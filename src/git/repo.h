@@ -1,10 +1,10 @@
-/* repo.h -- a Git repository: from a ref to one revision, and from that to the bytes to send.
+/* repo.h -- a Git repository: resolves a ref to a revision, and a revision to the bytes to send.
  *
  *     struct repo *repo = NULL;
- *     repo_open(&repo, &options, err)                the work tree, bare or shallow repository
- *                                                    itself, or a mirror of a URL, fetched now
- *     repo_resolve(repo, arena, "main", &rev, err)   once; every host gets this revision
- *     repo_export(repo, arena, &rev, &export, err)   what `git archive` would hold, as a tar
+ *     repo_open(&repo, &options, err)                a work tree, a bare or shallow repository, or
+ *                                                    a mirror of a URL, which is fetched now
+ *     repo_resolve(repo, arena, "main", &rev, err)   once; all hosts get this revision
+ *     repo_export(repo, arena, &rev, &export, err)   what `git archive` would contain, as a tar
  *     ...
  *     export_close(&export); repo_close(repo);
  */
@@ -19,15 +19,16 @@ struct repo;
 
 struct repo_options {
     const char *url;       /* a path, or file://, https://, git://, ssh://, user@host:path */
-    const char *base_dir;  /* what a relative path is relative to: the recipe's folder */
-    const char *recipe;    /* its file, left out of a release when it is in the tree; may be NULL */
-    const char *cache_dir; /* mirrors of URLs; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
-    /* Told now and then while fetching: the address without its password, objects received of
-     * total, bytes; may be NULL. */
+    const char *base_dir;  /* for relative paths: the recipe's folder */
+    const char *recipe;    /* its file, not exported if it is in the tree; may be NULL */
+    const char *cache_dir; /* for mirrors; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
+    /* Reports progress of a fetch: the address without its password, objects received and in total,
+     * bytes; may be NULL. */
     void (*progress)(void *arg, const char *shown, unsigned received, unsigned total, size_t bytes);
-    /* Asked now and then while fetching and packing: true ends it with INTERRUPTED; may be NULL. */
+    /* Called repeatedly while fetching and packing; true ends it with ERR_INTERRUPTED.  May be
+     * NULL. */
     bool (*stop)(void *arg);
-    /* For an encrypted key; may be NULL. */
+    /* Asks the user for a passphrase, user name or password; may be NULL. */
     bool (*ask)(void *arg, const char *prompt, char *ret, size_t size);
     void *arg;
 };
@@ -35,8 +36,8 @@ struct repo_options {
 struct revision {
     const char *sha;       /* 40 hex digits */
     const char *short_sha; /* 7 */
-    const char *subject;   /* first line of the message, as it stands there: untrusted */
-    const char *ref;       /* as asked for */
+    const char *subject;   /* first line of the message, unmodified: untrusted */
+    const char *ref;       /* as given to repo_resolve */
     long long time;        /* committer's time, unix seconds */
 };
 
@@ -44,27 +45,26 @@ enum entry_kind { ENTRY_FILE, ENTRY_PROGRAM, ENTRY_LINK };
 
 struct entry {
     enum entry_kind kind;
-    const char *path;   /* relative, no NUL; any other byte can be in it */
-    char sha256[65];    /* of the content that is sent; empty for a link */
+    const char *path;   /* relative; may contain any byte but NUL */
+    char sha256[65];    /* of the content as sent; empty for a link */
     const char *target; /* of a link, else NULL */
     unsigned long long size;
 };
 
-/* What a revision holds that is worth a word; of each list the first few, and how many there are.
- */
+/* What a revision contains that deserves a note: of each kind the first paths, and the number. */
 struct contents {
-    struct strs submodules; /* paths: folders that arrive empty */
+    struct strs submodules; /* folders that will be empty */
     size_t n_submodules;
-    struct strs pointers; /* paths: what Git LFS left in place of the content */
+    struct strs pointers; /* Git LFS pointers in place of the content */
     size_t n_pointers;
-    size_t n_ignored; /* left out by export-ignore; a folder counts as one */
+    size_t n_ignored; /* excluded by export-ignore; a folder counts as one */
     size_t files;
 };
 
-/* What a person should know before a revision goes live. */
+/* A note for the person who deploys. */
 struct repo_note {
     const char *about; /* branch, work tree, submodules, lfs, files */
-    const char *text;  /* with names out of the repository as they stand there: untrusted */
+    const char *text;  /* may contain names from the repository, unmodified: untrusted */
 };
 
 struct repo_notes {
@@ -72,7 +72,7 @@ struct repo_notes {
     size_t n;
 };
 
-/* One revision as it travels. */
+/* A revision, packed for sending. */
 struct export
 {
     struct entry *entry; /* sorted by path, bytewise */
@@ -83,60 +83,62 @@ struct export
     off_t tar_size;
 };
 
-/* On success *ret is the caller's to close.  USAGE when there is no such repository. */
+/* Opens the repository.  The caller closes *ret.  Fails with ERR_USAGE if there is no
+ * repository. */
 bool repo_open(struct repo **ret, const struct repo_options *options, struct err *err) MUST_CHECK;
 
-/* A branch, tag (annotated too), full or short hash, HEAD~1...  In a mirror a branch is the
- * remote's.  USAGE when there is none, naming the nearest branches and tags, and when it is the
- * name of more than one of these, with the full name of each. */
+/* Resolves a branch, tag (annotated too), full or abbreviated hash, HEAD~1 and the like.  In a
+ * mirror, branches are the remote's.  Fails with ERR_USAGE if there is none, naming the nearest
+ * branch or tag, or if the name is ambiguous, listing the full names. */
 bool repo_resolve(struct repo *repo, struct arena *a, const char *ref, struct revision *ret,
                   struct err *err) MUST_CHECK;
 
-/* One line that changes whenever anything under one of the paths does; a path that
- * is not there counts as empty. */
+/* Returns a digest that changes whenever anything under one of the paths changes.  A missing path
+ * counts as empty. */
 bool repo_digest(struct repo *repo, struct arena *a, const struct revision *rev,
                  const struct strs *paths, const char **ret, struct err *err) MUST_CHECK;
 
-/* How many files differ between two revisions; -1 when the other one is not in this repository. */
+/* Returns the number of files that differ between two revisions, or -1 if the first one is not in
+ * this repository. */
 long repo_changes(struct repo *repo, const char *sha, const struct revision *rev);
 
-/* Looks for that file of the work tree in its history, the newest commits first, from HEAD and from
- * the commit `also` (when there is such a one), for content of which is_it says yes:
- * "COMMIT:PATH" as git show takes it, or NULL. */
+/* Searches the history of a file of the work tree, newest commits first, from HEAD and from the
+ * commit `also` if it exists, for content that is_it accepts.  Returns "COMMIT:PATH" for git show,
+ * or NULL. */
 const char *repo_find_file(struct repo *repo, struct arena *a, const char *file, const char *also,
                            bool (*is_it)(void *arg, const char *bytes, size_t len), void *arg);
 
-/* The whole tree but for the recipe (unless .gitattributes says -export-ignore of it, or
- * !export-ignore): export-ignore and export-subst done, modes 644 and 755, symbolic links, times of
- * the commit, an empty folder for a submodule.  A path with a ".." or ".git" member, an absolute
- * one, or one that would pass through a link of the same tree is refused. */
+/* Packs the whole tree except the recipe (unless .gitattributes sets -export-ignore or
+ * !export-ignore for it).  Applies export-ignore and export-subst; modes are 644 and 755; times are
+ * the commit's; a submodule becomes an empty folder.  Fails if a path has a ".." or ".git"
+ * component, is absolute, or passes through a symbolic link of the tree. */
 bool repo_export(struct repo *repo, struct arena *a, const struct revision *rev, struct export *ret,
                  struct err *err) MUST_CHECK;
 
-/* What repo_export would find, without reading more of the files than their sizes. */
+/* Counts what repo_export would find, without reading the content of large files. */
 bool repo_look(struct repo *repo, struct arena *a, const struct revision *rev, struct contents *ret,
                struct err *err) MUST_CHECK;
 
-/* Adds what is to be said of the contents. */
+/* Appends notes about the contents. */
 void repo_content_notes(struct arena *a, const struct contents *c, struct repo_notes *ret);
 
-/* The same of the ref that was resolved, where the repository is on this machine: a branch that is
- * behind its upstream, commits that were not pushed, uncommitted changes.  recipe: a file that is
- * used as it is in the work tree, so that it does not count.  Takes at most a few seconds, and
- * says so when that was not enough. */
+/* Appends notes about the resolved ref of a local repository: a branch that is behind its upstream,
+ * unpushed commits, uncommitted changes.  `recipe` is a file that is used from the work tree and
+ * therefore does not count as changed.  Takes a few seconds at most; a note says if that was not
+ * enough. */
 void repo_ref_notes(struct repo *repo, struct arena *a, const struct revision *rev,
                     const char *recipe, struct repo_notes *ret);
 
-/* What the repository around a folder says of itself, without a password; NULL each where there is
- * none.  origin: the URL of the remote of that name, or of the only one. */
+/* What a repository says about itself, without passwords; NULL where unknown. */
 struct repo_about {
-    const char *origin;
-    const char *branch; /* that is checked out */
+    const char *origin; /* URL of the remote `origin`, or of the only remote */
+    const char *branch; /* checked out */
 };
 
+/* Reads this from the repository around a folder. */
 void repo_about(struct arena *a, const char *dir, struct repo_about *ret);
 
-void export_close(struct export *x); /* accepts one that was never opened with tar = -1 */
+void export_close(struct export *x); /* accepts one with tar = -1 */
 void repo_close(struct repo *repo);  /* accepts NULL */
 
 #endif

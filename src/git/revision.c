@@ -1,4 +1,4 @@
-/* repo_revision.c -- from a ref to a revision, and what differs between two. */
+/* revision.c -- resolves a ref to a revision, and compares revisions (see repo.h). */
 #include "git/internal.h"
 
 #include "base/number.h"
@@ -10,11 +10,11 @@ enum {
     SUBJECT_LEN = 200,
     REF_LEN = 1024,
     COMMIT_SHOWN = 12,
-    COMMITS_MAX = 1000,       /* that are searched for a file */
-    CONTENT_MAX = 1024 * 1024 /* of one that is looked at */
+    COMMITS_MAX = 1000,       /* searched for a file */
+    CONTENT_MAX = 1024 * 1024 /* larger files are not compared */
 };
 
-/* Names that could have been meant, for the nearest one. */
+/* The branch or tag with the nearest name, for a suggestion. */
 static const char *nearest_ref(struct repo *r, struct arena *a, const char *ref)
 {
     static const char *const prefixes[] = {"refs/heads/", "refs/tags/", "refs/remotes/origin/"};
@@ -56,7 +56,7 @@ static bool ref_failed(struct repo *r, const char *ref, int rc, struct err *err)
                        r->shown);
     if (rc == GIT_EAMBIGUOUS)
         return err_set(err, ERR_USAGE,
-                       "'%s' is the beginning of more than one object in repository '%s'", shown,
+                       "'%s' is an abbreviation of more than one object in repository '%s'", shown,
                        r->shown);
     const char *near = nearest_ref(r, err->arena, ref);
     err_set(err, ERR_USAGE, "no branch, tag or commit '%s' in repository '%s'%s%s%s", shown,
@@ -69,7 +69,7 @@ static bool ref_failed(struct repo *r, const char *ref, int rc, struct err *err)
     return false;
 }
 
-/* Where Git looks for a name, from the first to the last. */
+/* Where Git looks for a name, in this order. */
 static const struct {
     const char *before;
     const char *after;
@@ -97,7 +97,7 @@ static bool ref_is_there(struct repo *r, const char *full, git_oid *ret_commit)
     return there;
 }
 
-/* "main" of "main~2", "main^{commit}" or "main@{1}". */
+/* Cuts "main~2", "main^{commit}" or "main@{1}" down to "main". */
 static const char *base_name(struct arena *a, const char *ref)
 {
     size_t len = strcspn(ref, "^~:");
@@ -114,8 +114,8 @@ static bool is_ambiguous(struct err *err, struct repo *r, const char *name, cons
     return false;
 }
 
-/* A few hexadecimal digits may be a branch and the beginning of a commit's name as well.  All 40
- * of them are always that commit, since nothing else can be meant by them. */
+/* A few hexadecimal digits may be a branch and an abbreviated hash as well.  All 40 digits always
+ * mean the commit. */
 static bool hex_is_clear(struct repo *r, struct arena *a, const char *name, const char *full,
                          const git_oid *commit, struct err *err)
 {
@@ -129,16 +129,16 @@ static bool hex_is_clear(struct repo *r, struct arena *a, const char *name, cons
         return true;
     bool clear = git_oid_equal(git_object_id(object), commit);
     if (!clear)
-        is_ambiguous(err, r, name, "a branch or tag, and the beginning of a commit's name",
+        is_ambiguous(err, r, name, "a branch or tag, and an abbreviated commit hash",
                      arena_printf(a, "'%s' or '%s'", text_shown(a, full),
                                   git_oid_tostr_s(git_object_id(object))));
     git_object_free(object);
     return clear;
 }
 
-/* Git takes the first of several refs of one name, and says so in a warning.  Here that would bring
- * another revision live than the one that was meant.  It is an error even while all of them are at
- * the same commit, or a deploy that worked for months would fail on the day one of them moves. */
+/* If several refs have the same name, Git takes the first and prints a warning.  Here that could
+ * bring the wrong revision live.  It is an error even while all of them point to the same commit;
+ * otherwise a deploy that has worked for months would fail on the day one of them moves. */
 static bool name_is_clear(struct repo *r, struct arena *a, const char *ref, struct err *err)
 {
     const char *name = base_name(a, ref);
@@ -167,8 +167,8 @@ static bool name_is_clear(struct repo *r, struct arena *a, const char *ref, stru
     return (!n && !ref_is_there(r, full, &commit)) || hex_is_clear(r, a, name, full, &commit, err);
 }
 
-/* As git understands it; and where only a remote's branch has that name (CI runners check out a
- * commit, not a branch), that one.  `origin` comes first, then a remote that is alone. */
+/* Resolves a ref as git does.  If only a remote branch has that name, it is used (CI runners check
+ * out a commit, not a branch): that of `origin`, else of the only remote. */
 static int find_commit(struct repo *r, struct arena *a, const char *ref, git_commit **ret)
 {
     git_object *object = NULL;
@@ -197,12 +197,12 @@ static const char *subject_of(struct arena *a, const char *message)
     if (len > SUBJECT_LEN) {
         len = SUBJECT_LEN;
         while (len > SUBJECT_LEN - 4 && ((unsigned char)message[len] & 0xc0) == 0x80)
-            len--; /* not within a character */
+            len--; /* keep characters whole */
     }
     return arena_strndup(a, message, len);
 }
 
-/* Anybody can date a commit in any year; what is written to hosts and read back is of this era. */
+/* A commit can have any date.  Times are limited to a range that number.h reads back. */
 static long long time_of(const git_commit *commit)
 {
     long long t = git_commit_time(commit);
@@ -257,7 +257,7 @@ bool repo_tree(struct repo *r, const char *sha, git_commit **ret_commit, git_tre
                    text_shown(err->arena, sha), r->shown, text_shown(err->arena, repo_git_why()));
 }
 
-/* A path of the recipe as trees know it: no "./" in front, no slash at the end. */
+/* Normalises a path of the recipe: no leading "./", no trailing slash. */
 static char *tree_path(struct arena *a, const char *path)
 {
     while (path[0] == '.' && path[1] == '/')
@@ -331,7 +331,7 @@ long repo_changes(struct repo *r, const char *sha, const struct revision *rev)
     return n;
 }
 
-/* The file's path from the root of the work tree; NULL when it does not lie in it. */
+/* Returns the file's path relative to the work tree's root, or NULL if it is not in there. */
 static const char *path_within(struct repo *r, struct arena *a, const char *file)
 {
     const char *workdir = git_repository_workdir(r->git);
@@ -347,8 +347,8 @@ static const char *path_within(struct repo *r, struct arena *a, const char *file
     return path;
 }
 
-/* Whether the commit has the file with such content; *last: the content that was looked at before.
- */
+/* Whether the commit has the file with such content.  *last skips content that was checked
+ * before. */
 static bool has_content(struct repo *r, const git_oid *commit_id, const char *path, git_oid *last,
                         bool (*is_it)(void *arg, const char *bytes, size_t len), void *arg)
 {

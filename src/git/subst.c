@@ -1,3 +1,4 @@
+/* subst.c -- expands export-subst placeholders (see subst.h).  Called by export.c. */
 #define _GNU_SOURCE /* memmem */
 #include "git/subst.h"
 
@@ -7,7 +8,7 @@ enum { SHORT = 7 };
 
 static const char opening[] = "$Format:";
 
-/* A message in two: the lines up to the first blank one, and what follows the blank ones. */
+/* A message in two parts: the lines up to the first blank one, and the rest. */
 struct parts {
     const char *subject;
     size_t subject_len;
@@ -48,7 +49,7 @@ static struct parts split(const char *message)
     return p;
 }
 
-/* The lines of a subject, joined by blanks. */
+/* Joins the lines of a subject with blanks. */
 static void add_subject(struct buf *b, const struct parts *p)
 {
     const char *s = p->subject;
@@ -80,7 +81,7 @@ static void add_date(struct buf *b, const struct subst_person *who, char form)
         buf_printf(b, "%lld", who->time);
         return;
     }
-    if (!gmtime_r(&t, &tm)) /* a year that no int holds */
+    if (!gmtime_r(&t, &tm)) /* the year overflows an int */
         return;
     int year = tm.tm_year + 1900;
     int mon = tm.tm_mon + 1;
@@ -141,7 +142,7 @@ static size_t add_byte(struct buf *b, const char *s)
     return 3;
 }
 
-/* How many characters behind the percent sign were understood; 0: none. */
+/* Returns how many characters behind the percent sign were used, or 0 if they are not known. */
 static size_t add_one(struct buf *b, const char *s, const struct subst_commit *c)
 {
     struct parts p;

@@ -1,3 +1,5 @@
+/* url.c -- parses repository addresses and keeps secrets in them out of messages (see url.h).
+ * Called by repo.c, fetch.c and the recipe's checks. */
 #include "git/url.h"
 
 #include "base/number.h"
@@ -13,9 +15,8 @@ static const struct {
 } schemes[] = {{"file", URL_FILE}, {"https", URL_HTTP},  {"http", URL_HTTP},  {"git", URL_GIT},
                {"ssh", URL_SSH},   {"ssh+git", URL_SSH}, {"git+ssh", URL_SSH}};
 
-/* The bytes of a URL that end with the last @ of its authority, at s: the length before the @.  A
- * password with a slash in it makes the authority end too early; what then stands for a port is no
- * number. */
+/* Length of the user information at s, up to the last @ of the authority.  A password with a slash
+ * would end the authority too early; then the text in place of the port is not a number. */
 static size_t userinfo_length(const char *s)
 {
     size_t end = strcspn(s, "/ \t\r\n'\"<>");
@@ -30,7 +31,7 @@ static size_t userinfo_length(const char *s)
     return end ? end - 1 : 0;
 }
 
-/* How many bytes at s are not to be shown; skip: how many before them are. */
+/* Number of bytes to hide at s; *skip is the number of bytes before these that can be shown. */
 static size_t secret_in_url(const char *text, const char *s, size_t *skip)
 {
     size_t len = s - text >= 3 && strncmp(s - 3, "://", 3) == 0 ? userinfo_length(s) : 0;
@@ -44,14 +45,14 @@ static size_t secret_in_url(const char *text, const char *s, size_t *skip)
         scheme--;
     size_t n = (size_t)(s - 3 - scheme);
     bool is_ssh = n >= 3 && (strncmp(scheme, "ssh", 3) == 0 || strncmp(s - 6, "ssh", 3) == 0);
-    /* Over HTTP the name alone can be a token. */
+    /* Over HTTP the user name alone may be a token. */
     if (!is_ssh)
         return len;
     *skip = colon ? (size_t)(colon - s) + 1 : len;
     return len - *skip;
 }
 
-/* The same for what this URL has, wherever it stands. */
+/* The same for the secrets of this URL, anywhere in a text. */
 static size_t secret_of(const struct url *u, const char *s)
 {
     size_t len = u->userinfo ? strlen(u->userinfo) : 0;
@@ -103,7 +104,7 @@ bool url_has_secret(struct arena *a, const char *text)
     struct err refused = {.arena = a};
     struct url u = {0};
 
-    /* What is refused may be so because of its password. */
+    /* An address may have been rejected because of its password. */
     return text && (!url_parse(&u, a, text, &refused) || u.password || u.userinfo);
 }
 
@@ -127,7 +128,7 @@ static const char *last_part(struct arena *a, const char *path)
     return *name ? name : "repository";
 }
 
-/* 0 for what is no port. */
+/* Returns 0 for an invalid port. */
 static int port_of(const char *s, size_t len)
 {
     long long n = len ? 0 : 22;
@@ -136,7 +137,7 @@ static int port_of(const char *s, size_t len)
     return (int)n;
 }
 
-/* "user:password@host:port" of len bytes, without the path. */
+/* Parses "user:password@host:port" of len bytes. */
 static void take_authority(struct url *u, struct arena *a, const char *s, size_t len)
 {
     size_t at = len;
@@ -175,7 +176,7 @@ static bool take_scheme(struct url *u, struct arena *a, const char *rest, struct
     size_t user = userinfo_length(rest);
     size_t end = user + strcspn(rest + user, "/");
     if (!known)
-        u->kind = URL_HTTP; /* so that nothing secret is shown */
+        u->kind = URL_HTTP; /* hides all user information */
     if (u->kind != URL_FILE)
         take_authority(u, a, rest, end);
     u->name = last_part(a, rest + end);
@@ -186,9 +187,9 @@ static bool take_scheme(struct url *u, struct arena *a, const char *rest, struct
                             u->shown);
 }
 
-/* "ann:secret@host:path" is no form that ssh knows, but people write it: the length of what is
- * between the first colon and the @ before the host.  The path of "host:path" can have an @, too,
- * but not a colon or a bracket behind it. */
+/* ssh does not support "ann:secret@host:path", but people write it.  Returns the length of the text
+ * between the first colon and the @ before the host.  The path of "host:path" may contain an @,
+ * too, but no colon or bracket behind it. */
 static size_t scp_password(const char *text, size_t colon)
 {
     const char *rest = text + colon + 1;
@@ -209,26 +210,27 @@ bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *e
     size_t colon = strcspn(text, ":");
 
     if (!*text)
-        return err_set(err, ERR_USAGE, "no repository is given");
+        return err_set(err, ERR_USAGE, "no repository given");
     if (strlen(text) > TEXT_LEN)
         return err_set(err, ERR_USAGE, "the address of the repository is longer than %d bytes",
                        TEXT_LEN);
     u.shown = text_shown(a, text);
     for (const char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
-            return err_set(err, ERR_USAGE, "repository '%s' holds a control character", u.shown);
+            return err_set(err, ERR_USAGE, "repository '%s' contains a control character", u.shown);
     if (scheme && (size_t)(scheme - text) == colon) {
         if (!take_scheme(&u, a, u.text + colon, err))
             return false;
     } else if (text[colon] && !memchr(text, '/', colon)) {
-        /* host:path, where the host can be an address in brackets */
+        /* host:path, where the host may be an address in brackets */
         const char *close = strchr(text, ']');
         size_t password = scp_password(text, colon);
         if (password)
-            return err_set(err, ERR_USAGE,
-                           "repository '%.*s:***%s': a password cannot be given here: ssh logs in"
-                           " with a key; leave it out",
-                           (int)colon, u.shown, text_shown(a, text + colon + 1 + password));
+            return err_set(
+                err, ERR_USAGE,
+                "repository '%.*s:***%s': an SSH address cannot contain a password; remove"
+                " it and log in with a key",
+                (int)colon, u.shown, text_shown(a, text + colon + 1 + password));
         if (close && close[1] == ':')
             colon = (size_t)(close - text) + 1;
         u.kind = URL_SSH;
@@ -241,7 +243,7 @@ bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *e
         u.name = last_part(a, text);
     }
     if (u.host && (!*u.host || *u.host == '-'))
-        return err_set(err, ERR_USAGE, "repository '%s': there is no host in it", u.shown);
+        return err_set(err, ERR_USAGE, "repository '%s': it names no host", u.shown);
     if (u.port < 1)
         return err_set(err, ERR_USAGE, "repository '%s': the port is not a number from 1 to 65535",
                        u.shown);

@@ -1,4 +1,4 @@
-/* url.h -- where a repository is: a path or a URL, taken apart; nothing is contacted. */
+/* url.h -- parses the address of a repository, a path or a URL.  Nothing is contacted. */
 #ifndef CRELEASE_URL_H
 #define CRELEASE_URL_H
 
@@ -9,28 +9,29 @@ enum url_kind { URL_PATH, URL_FILE, URL_HTTP, URL_GIT, URL_SSH };
 struct url {
     enum url_kind kind;
     const char *text;
-    const char *user;     /* NULL when there is none; not decoded, as the next two */
-    const char *password; /* NULL when there is none */
-    const char *userinfo; /* all before the @, which over HTTP can be a token: never shown */
-    const char *host;     /* without brackets; NULL for a path or file:// */
-    int port;             /* 22 when there is none in it */
-    const char *shown;    /* the text without what is secret, and fit to be shown */
-    const char *name;     /* the last part of the path, of [A-Za-z0-9._-], at most 40 bytes */
+    const char *user;     /* NULL if missing; like the next two, not decoded */
+    const char *password; /* NULL if missing */
+    const char
+        *userinfo; /* everything before the @; over HTTP it may be a token, so it is never shown */
+    const char *host;  /* without brackets; NULL for a path or file:// */
+    int port;          /* 22 if missing */
+    const char *shown; /* the text without secrets, safe to show */
+    const char *name;  /* the last part of the path, of [A-Za-z0-9._-], at most 40 bytes */
 };
 
-/* What has no scheme and no colon before its first slash is a path.  Everything lives in the arena.
- */
+/* Parses an address.  Without a scheme, and without a colon before the first slash, it is a path.
+ * The texts are allocated in the arena. */
 bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *err) MUST_CHECK;
 
-/* The text without a password and, over HTTP, without anything that may be a token: for a file that
- * others read. */
+/* Returns the address without a password and, over HTTP, without anything that may be a token, for
+ * files that others can read. */
 const char *url_bare(const struct url *u, struct arena *a);
 
-/* Whether something in the address must not be shown. */
+/* Whether the address contains anything secret. */
 bool url_has_secret(struct arena *a, const char *text);
 
-/* A message of somebody else's, made fit to be shown: without what is secret in this URL, and in
- * any other that it names, such as the one that a server redirects to. */
+/* Returns a message from elsewhere, safe to show: without the secrets of this URL, and without
+ * those of any other URL in it, such as one that a server redirects to. */
 const char *url_clean(const struct url *u, struct arena *a, const char *message);
 
 #endif

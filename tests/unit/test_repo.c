@@ -793,10 +793,10 @@ static void test_hostile_trees(void **state)
         {{"40000", "a", dir, "120000", "a", "/etc"}, "twice"},
         {{"40000", "a", dir, "100644", "a0", "x", "120000", "a", "/etc"}, "not in order"},
         {{"120000", "a", "/etc", "100644", "a.b", "x", "160000", "a", dir}, "a file and a folder"},
-        {{"120000", "a", ""}, "leads nowhere"},
-        {{"120000", "a", "x\\000y"}, "leads nowhere"},
+        {{"120000", "a", ""}, "an invalid target"},
+        {{"120000", "a", "x\\000y"}, "an invalid target"},
         {{"100644", name, "x"}, "too long"},
-        {{"100644", "e\033[2J..", "x", "100644", "d", ""}, "'d' (the tree is not in order"},
+        {{"100644", "e\033[2J..", "x", "100644", "d", ""}, "'d' (the tree is not sorted"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -893,7 +893,7 @@ static void test_no_room(void **state)
     const char *tmp = getenv("TMPDIR");
     tmp = tmp ? arena_strdup(&b->a, tmp) : NULL;
     setenv("TMPDIR", "/nonexistent/dir", 1);
-    export_fails(b, "HEAD", "cannot make a file in '/nonexistent/dir'");
+    export_fails(b, "HEAD", "cannot create a file in '/nonexistent/dir'");
     tmp ? setenv("TMPDIR", tmp, 1) : unsetenv("TMPDIR");
     getrlimit(RLIMIT_FSIZE, &was);
     signal(SIGXFSZ, SIG_IGN);
@@ -1087,7 +1087,7 @@ static void test_upstream(void **state)
     has_note(
         b, "main",
         "branch 'main' and its upstream 'origin/main' have diverged: it is 1 commit ahead and 2 behind");
-    has_note(b, "mine2", "is in no branch of a remote, as last fetched: what is not pushed");
+    has_note(b, "mine2", "is in no remote branch, as last fetched: unpushed commits");
     has_note(b, "own", "is in no branch of a remote");
     has_note(b, "HEAD", "is in no branch of a remote");
     sh("cd ci; git checkout -q main; git branch --unset-upstream; git reset -q --hard "
@@ -1097,7 +1097,7 @@ static void test_upstream(void **state)
        "--set-upstream-to=origin/main");
     has_note(
         b, "main",
-        "branch 'main' is 1 commit ahead of its upstream 'origin/main': what is not pushed cannot be "
+        "branch 'main' is 1 commit ahead of its upstream 'origin/main': unpushed commits cannot be "
         "resumed from another machine");
     sh("git clone -q --depth 1 \"file://$PWD/work\" shallow; cd shallow; git commit -q "
        "--allow-empty -m z");
@@ -1158,7 +1158,7 @@ static void test_contents(void **state)
                  "submodules: 4 submodules will be empty on the hosts: sub1, sub2, sub3, ... "
                  "(submodules are not fetched)\n");
     contents_are(b, "HEAD",
-                 "files: the revision has no files but those that export-ignore leaves out: the "
+                 "files: the revision has no files except those that export-ignore excludes: the "
                  "release will be empty\n");
     contents_are(b, "none", "files: the revision has no files: the release will be empty\n");
 }
@@ -1246,7 +1246,7 @@ static void test_mirror_fails(void **state)
     sh("mv work gone");
     open_fails(b, url, ERR_UNREACHABLE, "cannot fetch");
     b->options.cache_dir = "/proc/nowhere/cache";
-    open_fails(b, url, ERR_FAILED, "cannot make the folder '/proc/nowhere'");
+    open_fails(b, url, ERR_FAILED, "cannot create the folder '/proc/nowhere'");
 }
 
 static void test_mirror_of_empty(void **state)
