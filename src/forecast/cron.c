@@ -1,3 +1,5 @@
+/* cron.c -- parses lines of crontabs and computes their next start (see cron.h).  Called by the
+ * backup stages for the schedule of backups, and by the recipe's check of backup.schedule. */
 #include "forecast/cron.h"
 
 #include <ctype.h>
@@ -8,8 +10,8 @@
 enum {
     MINUTE = 60,
     DAY = 86400,
-    DAYS_AHEAD = 8 * 366 + 2, /* from one 29 February to the next, over 2100 */
-    SKIP_MAX = 3 * 3600,      /* a larger change of the clock is no summer time */
+    DAYS_AHEAD = 8 * 366 + 2, /* from one 29 February to the next, across 2100 */
+    SKIP_MAX = 3 * 3600,      /* a larger change of the clock is not daylight saving time */
 };
 
 static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul",
@@ -18,7 +20,7 @@ static const char *const day_names[] = {"sun", "mon", "tue", "wed", "thu", "fri"
 
 struct field {
     int min, max;
-    const char *const *names; /* of min and on */
+    const char *const *names; /* of min, min + 1, ... */
 };
 
 static const struct field fields[] = {
@@ -62,7 +64,7 @@ static bool read_value(const char **s, const struct field *f, int *ret)
     return true;
 }
 
-/* "*", "5", "1-5", with "/2" after the first and the last. */
+/* Parses "*", "5" or "1-5"; the first and the last may have a step, "/2". */
 static bool read_range(const char **s, const struct field *f, uint64_t *bits)
 {
     int from = f->min;
@@ -130,7 +132,7 @@ static bool read_times(const char **s, struct cron_line *l)
     return true;
 }
 
-/* "@daily" and the like. */
+/* Parses "@daily" and the like. */
 static bool read_word(const char **s, struct cron_line *l)
 {
     static const struct {
@@ -182,7 +184,7 @@ static enum cron_kind read_setting(struct arena *a, const char *s, struct cron_l
     return CRON_SETTING;
 }
 
-/* Up to the first % that has no backslash before it. */
+/* The command ends at the first % without a backslash before it. */
 static void read_command(struct arena *a, const char *s, struct cron_line *ret)
 {
     char *command = arena_alloc(a, strlen(s) + 1);
@@ -213,7 +215,7 @@ enum cron_kind cron_parse(struct arena *a, const char *text, bool has_user, stru
     if (!len || *s == '#')
         return CRON_NOTHING;
     s = arena_strndup(a, s, len);
-    if (*s == '-' && s[1]) /* "not into syslog" */
+    if (*s == '-' && s[1]) /* suppresses the entry in syslog */
         s++;
     if (*s != '@' && *s != '*' && !isdigit((unsigned char)*s))
         return strchr(s, '=') ? read_setting(a, s, ret) : CRON_WRONG;
@@ -230,7 +232,7 @@ enum cron_kind cron_parse(struct arena *a, const char *text, bool has_user, stru
     return CRON_COMMAND;
 }
 
-/* ---- when ---- */
+/* ---- the next start ---- */
 
 static bool is_its_day(const struct cron_line *l, long long days)
 {
@@ -246,7 +248,7 @@ static bool is_its_day(const struct cron_line *l, long long days)
     return l->any_day || l->any_weekday ? in_month && in_week : in_month || in_week;
 }
 
-/* The first start after `after` of those that this local minute stands for; -1: none. */
+/* Returns the first start after `after` among those that this local minute stands for, or -1. */
 static long long start_at(const struct cron_line *l, const struct zone *zone, long long local,
                           long long after)
 {

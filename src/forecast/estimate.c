@@ -1,25 +1,27 @@
+/* estimate.c -- estimates the end of a running backup (see estimate.h).  The backup stages call it
+ * at each look at a backup. */
 #include "forecast/estimate.h"
 
 #include <stdlib.h>
 
 enum {
-    SAME_S = 120,        /* two ends so near are one backup, seen by us and by its file */
-    SPREAD_SAMPLES = 3,  /* fewer do not show how much backups differ */
-    MARGIN_PERCENT = 10, /* of the whole time, also when three agree to the second */
+    SAME_S = 120, /* two ends this close are the same backup, recorded by us and by its file */
+    SPREAD_SAMPLES = 3,  /* fewer do not show how much durations vary */
+    MARGIN_PERCENT = 10, /* of the total time, even if all samples agree */
     FEW_PERCENT = 20,
     SAMPLES_MAX = 100,
-    TEXT_LEAST = 16 * 1000 * 1000, /* less may lie in buffers between server and client */
+    TEXT_LEAST = 16 * 1000 * 1000, /* less may still be in buffers between server and client */
 };
 
-/* Before this share of the output its size tells nothing. */
+/* Below this share of the expected output, its size tells nothing. */
 static const double begun_percent = 5;
-/* An end by size and one by time that lie this far apart: the time of earlier dumps tells nothing
- * of this one. */
+/* If the estimates by size and by time differ by this share, the duration of earlier dumps says
+ * nothing about this one. */
 static const double apart_percent = 25;
-/* The share of text in a database may be off by this factor. */
+/* The share of text in a database may be wrong by this factor. */
 static const double text_factor = 2;
 
-/* What the newest samples say, each scaled to the database of today, in order. */
+/* The values of the newest samples, each scaled to the current size of the database, sorted. */
 struct values {
     double v[ESTIMATE_SAMPLES];
     size_t n;
@@ -41,7 +43,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The newest, those of the same backup made one.  Returns how many. */
+/* Copies the newest samples, merging those of the same backup.  Returns their number. */
 static size_t newest(struct arena *a, const struct estimate_of *of, struct sample *ret)
 {
     size_t n = of->n < SAMPLES_MAX ? of->n : SAMPLES_MAX;
@@ -76,7 +78,7 @@ static void add_value(struct values *to, long long value, const struct sample *s
     to->v[to->n++] = (double)value * grown;
 }
 
-/* The q-th part of ordered values, between two of them in proportion. */
+/* Returns the q-quantile of sorted values, interpolated linearly. */
 static double quantile(const struct values *of, double q)
 {
     double at = q * (double)(of->n - 1);
@@ -87,8 +89,8 @@ static double quantile(const struct values *of, double q)
     return of->v[low] + (at - (double)low) * (of->v[low + 1] - of->v[low]);
 }
 
-/* How much is left when the output will have that size.  It was looked at some time ago, and has
- * grown since. */
+/* Remaining seconds if the output will have that size.  The size was read bytes_s after the start
+ * and has grown since. */
 static double left_by_size(const struct estimate_of *of, double size)
 {
     double then = (double)(of->bytes_s > 0 ? of->bytes_s : of->running_s);
@@ -96,9 +98,10 @@ static double left_by_size(const struct estimate_of *of, double size)
     return then * size / (double)of->bytes - (double)of->running_s;
 }
 
-/* Slow tables may come first, so the share of its size is not the share of its time: how long
- * earlier ones took counts at the beginning, and its own size the more the further it is.  Far
- * apart, they say that the machine is slower or faster than it was: then only the size counts. */
+/* Combines both estimates.  Slow tables may come first, so the share of the size is not the share
+ * of the time: the duration of earlier backups dominates at the beginning, and the size the more
+ * the further the backup is.  If the two are far apart, the machine has become slower or faster,
+ * and only the size counts. */
 static double left_by_both(const struct estimate_of *of, double by_size, double by_time)
 {
     double run = (double)of->running_s;
@@ -148,7 +151,7 @@ static const char *from_text(struct arena *a, size_t n, bool has_times, bool has
                      : arena_printf(a, "its size and that of %s", last);
 }
 
-/* Its tables are not all alike: what compresses well goes by ten times as fast. */
+/* A rough estimate only: tables differ, and what compresses well is ten times as fast. */
 static void by_text(struct estimate *e, const struct estimate_of *of)
 {
     double run = (double)of->running_s;

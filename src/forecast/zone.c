@@ -1,5 +1,9 @@
-/* TZif: a header, a block of 32 bit times that is passed over, a header, a block of 64 bit times,
- * and a line with the rule for later years such as "\nCET-1CEST,M3.5.0,M10.5.0/3\n". */
+/* zone.c -- reads time zone files and converts local time (see zone.h).  Called by cron.c and by
+ * the code that reads schedules.
+ *
+ * A TZif file (RFC 8536) has a header, a block with 32-bit times, which is skipped, a header, a
+ * block with 64-bit times, and a line with the rule for later years,
+ * "\nCET-1CEST,M3.5.0,M10.5.0/3\n". */
 #include "forecast/zone.h"
 
 #include <ctype.h>
@@ -9,22 +13,22 @@
 
 enum { DAY = 86400, HEADER = 44, TIMES_MAX = 5000, TYPES_MAX = 256, OFFSET_MAX = 26 * 3600 };
 
-/* A day of the year on which clocks change: "M3.5.0/2", "J60", "59". */
+/* The day of a year on which clocks change: "M3.5.0/2", "J60", "59". */
 struct day_rule {
     char kind; /* M, J, or 0 */
     int month, week, day;
-    long at; /* seconds of that day by the clock before the change */
+    long at; /* time of that day, in seconds, by the clock before the change */
 };
 
 struct zone {
     size_t n;
     long long *times;
-    long *offsets; /* from times[i] on */
-    long before;   /* the first time */
-    bool has_rule; /* for what is after the last time */
+    long *offsets; /* valid from times[i] on */
+    long before;   /* before times[0] */
+    bool has_rule; /* for times after the last one */
     bool has_summer;
     long winter, summer;
-    struct day_rule begin, end; /* of summer */
+    struct day_rule begin, end; /* of daylight saving time */
 };
 
 long long zone_days(long long year, int month, int day)
@@ -73,7 +77,7 @@ static bool read_number(const char **s, int max, int *ret)
     return true;
 }
 
-/* "[+-]hh[:mm[:ss]]" */
+/* Parses "[+-]hh[:mm[:ss]]". */
 static bool read_time(const char **s, long *ret)
 {
     int sign = **s == '-' ? -1 : 1;
@@ -159,7 +163,7 @@ static bool is_leap(long long year)
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-/* The local second, since 1970, of the change in that year. */
+/* Returns the local second, since 1970, of the change in that year. */
 static long long change_in(const struct day_rule *d, long long year)
 {
     long long day;
@@ -310,7 +314,7 @@ long zone_offset(const struct zone *z, long long t)
 
 int zone_when(const struct zone *z, long long local, long long ret[2], long *ret_skipped)
 {
-    /* No clock is more than 26 hours from Greenwich: what it showed a while before and after. */
+    /* The offsets well before and after: no time zone is more than 26 hours from Greenwich. */
     long long low = local - OFFSET_MAX - 3600;
     long long high = local + OFFSET_MAX + 3600;
     long before = zone_offset(z, low);
