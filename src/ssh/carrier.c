@@ -85,7 +85,7 @@ void link_leave_slot(struct link *link)
 
 struct secret *link_ask(struct link *link, const char *name, const char *what)
 {
-    return share_secret(link->loop, name, what, link->options->ask, link->options->ask_arg);
+    return share_secret(link->loop, name, what, link->options);
 }
 
 static void pump(struct link *link);
@@ -117,7 +117,8 @@ static void step_idle(struct link *link)
     link->state = LINK_DIALING;
     /* Ask the agent early, so that its answer is there when the first host wants to log in. */
     agent_begin(link->loop, &(struct agent_hooks){links_wake, links_tell}, isatty(STDIN_FILENO));
-    link->dial = dial_open(link->uv, link->id.name, link->id.port, link_on_change, link);
+    link->dial = dial_open(link->uv, link->id.name, link->id.port,
+                           (struct dial_watch){link_on_change, link});
 }
 
 static void try_connect(struct link *link)

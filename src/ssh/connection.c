@@ -151,8 +151,8 @@ void connection_begin(struct link *link)
     int fd = dial_take(link->dial);
 
     link_say(link, "connected to %s", dial_address_text(link->dial, &link->arena));
-    link->wire =
-        wire_open(link->uv, fd, (long)(link->alive_ms * ALIVE_INTERVALS), link_on_change, link);
+    link->wire = wire_open(link->uv, fd, (long)(link->alive_ms * ALIVE_INTERVALS),
+                           (struct wire_watch){link_on_change, link});
     link->ssh = libssh2_session_init_ex(NULL, NULL, NULL, link);
     if (!link->ssh) {
         link_die(link, "cannot connect to %s: libssh2 could not create a session",

@@ -27,8 +27,7 @@ struct dial {
     uv_loop_t *uv;
     enum dial_state state;
     int port;
-    dial_change *change;
-    void *arg;
+    struct dial_watch watch;
     struct lookup *lookup;
     struct address address[ADDRESSES_MAX];
     size_t n;
@@ -101,7 +100,7 @@ static void on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
             else
                 buf_printf(&d->why, "the name could not be resolved: %s", uv_strerror(status));
         }
-        d->change(d->arg);
+        d->watch.changed(d->watch.arg);
     }
     uv_freeaddrinfo(list);
 }
@@ -118,18 +117,14 @@ static bool add_numeric(struct dial *d, const char *host)
     return d->n > 0;
 }
 
-struct dial *dial_open(uv_loop_t *uv, const char *host, int port, dial_change *change, void *arg)
+struct dial *dial_open(uv_loop_t *uv, const char *host, int port, struct dial_watch watch)
 {
     struct dial *d = xcalloc(1, sizeof *d);
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     char service[16];
 
-    *d = (struct dial){.uv = uv,
-                       .port = port,
-                       .change = change,
-                       .arg = arg,
-                       .fd = -1,
-                       .why = buf_make(WHY_BYTES_MAX)};
+    *d = (struct dial){
+        .uv = uv, .port = port, .watch = watch, .fd = -1, .why = buf_make(WHY_BYTES_MAX)};
     d->timer = xcalloc(1, sizeof *d->timer);
     uv_timer_init(uv, d->timer);
     d->timer->data = d;
@@ -226,7 +221,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     d->poll = NULL;
     uv_timer_stop(d->timer);
     d->state = DIAL_CONNECTED;
-    d->change(d->arg);
+    d->watch.changed(d->watch.arg);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -236,7 +231,7 @@ static void on_timer(uv_timer_t *timer)
     if (d->state == DIAL_CONNECTING)
         try_failed(d, ETIMEDOUT);
     else
-        d->change(d->arg);
+        d->watch.changed(d->watch.arg);
 }
 
 static int begin_connect(struct dial *d)

@@ -1,7 +1,7 @@
 /* dial.h -- from a host name to a connected socket, trying all its addresses in turn.
  *
- *     struct dial *dial = dial_open(uv, "app1.example.com", 22, on_change, link);
- *     ... on_change is called whenever dial_state may have changed ...
+ *     struct dial *dial = dial_open(uv, "app1.example.com", 22, watch);
+ *     ... watch.changed is called whenever dial_state may have changed ...
  *     RESOLVED:  dial_connect(dial, timeout_ms);     (after FAILED or CONNECTED: tries again)
  *     CONNECTED: int fd = dial_take(dial);           (non-blocking; the caller closes it)
  *     FAILED:    dial_why(dial)
@@ -19,10 +19,13 @@ struct dial;
 enum dial_state { DIAL_RESOLVING, DIAL_RESOLVED, DIAL_CONNECTING, DIAL_CONNECTED, DIAL_FAILED };
 
 /* Called from the loop, never from dial_open or dial_connect. */
-typedef void dial_change(void *arg);
+struct dial_watch {
+    void (*changed)(void *arg);
+    void *arg;
+};
 
 /* Starts the lookup of the name.  Address literals need none. */
-struct dial *dial_open(uv_loop_t *uv, const char *host, int port, dial_change *change, void *arg);
+struct dial *dial_open(uv_loop_t *uv, const char *host, int port, struct dial_watch watch);
 enum dial_state dial_state(const struct dial *d);
 
 /* The address to be tried first, or after DIAL_CONNECTED the one that is connected. */

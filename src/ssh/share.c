@@ -100,8 +100,8 @@ static void on_answer(void *arg, const char *answer)
     share.wake();
 }
 
-struct secret *share_secret(struct loop *loop, const char *name, const char *what, fleet_ask *ask,
-                            void *ask_arg)
+struct secret *share_secret(struct loop *loop, const char *name, const char *what,
+                            const struct fleet_options *options)
 {
     struct secret *s = secret_find(name);
     char again[SECRET_BYTES_MAX / 2] = "";
@@ -112,8 +112,8 @@ struct secret *share_secret(struct loop *loop, const char *name, const char *wha
         snprintf(again, sizeof again, "wrong %s, try again (%d of %d)\n", what, s->wrong + 1,
                  PASSPHRASE_TRIES);
     snprintf(s->prompt, sizeof s->prompt, "%s%s: ", again, what);
-    s->state = ask && ask(ask_arg) && loop_ask(loop, s->prompt, on_answer, s) ? SECRET_ASKED
-                                                                              : SECRET_REFUSED;
+    bool can_ask = options->ask && options->ask(options->ask_arg);
+    s->state = can_ask && loop_ask(loop, s->prompt, on_answer, s) ? SECRET_ASKED : SECRET_REFUSED;
     return s;
 }
 

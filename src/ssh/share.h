@@ -38,8 +38,8 @@ const struct known_hosts *share_known_hosts(const char *const *files);
 /* Returns the secret of that name, and asks for it if it is not known yet and no other question is
  * open.  `what` is shown in the question: "passphrase for '~/.ssh/id'".  In state UNKNOWN or ASKED
  * the answer is still to come; `wake` reports it.  All callers share the answer. */
-struct secret *share_secret(struct loop *loop, const char *name, const char *what, fleet_ask *ask,
-                            void *ask_arg);
+struct secret *share_secret(struct loop *loop, const char *name, const char *what,
+                            const struct fleet_options *options);
 
 /* Records that the secret was wrong.  It is asked for PASSPHRASE_TRIES times in all. */
 void share_wrong(struct secret *secret);

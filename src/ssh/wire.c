@@ -20,8 +20,7 @@ struct wire {
     int fd;
     uv_poll_t *poll;
     int events;
-    wire_ready *ready;
-    void *arg;
+    struct wire_watch watch;
     struct buf out;
     size_t out_sent; /* bytes of `out` that were sent, but not removed yet */
     struct buf in;
@@ -45,7 +44,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         w->events = 0; /* libuv has stopped polling */
-    w->ready(w->arg);
+    w->watch.ready(w->watch.arg);
 }
 
 static void set_option(int fd, int level, int name, int value)
@@ -54,14 +53,13 @@ static void set_option(int fd, int level, int name, int value)
     (void)setsockopt(fd, level, name, &value, sizeof value);
 }
 
-struct wire *wire_open(uv_loop_t *uv, int fd, long unanswered_ms, wire_ready *ready, void *arg)
+struct wire *wire_open(uv_loop_t *uv, int fd, long unanswered_ms, struct wire_watch watch)
 {
     struct wire *w = xcalloc(1, sizeof *w);
     int seconds = (int)(unanswered_ms / 3000) + 1;
 
     *w = (struct wire){.fd = fd,
-                       .ready = ready,
-                       .arg = arg,
+                       .watch = watch,
                        .out = buf_make(OUT_BYTES_MAX),
                        .in = buf_make(SOAK_BYTES_MAX),
                        .first = buf_make(FIRST_BYTES_MAX),

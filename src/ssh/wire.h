@@ -15,10 +15,13 @@ struct wire;
 
 /* Called from the loop if there is something to read, the queue became shorter, or the wire
  * died. */
-typedef void wire_ready(void *arg);
+struct wire_watch {
+    void (*ready)(void *arg);
+    void *arg;
+};
 
 /* Takes ownership of fd.  The kernel gives up when sent data stays unacknowledged for that long. */
-struct wire *wire_open(uv_loop_t *uv, int fd, long unanswered_ms, wire_ready *ready, void *arg);
+struct wire *wire_open(uv_loop_t *uv, int fd, long unanswered_ms, struct wire_watch watch);
 void wire_close(struct wire *w); /* accepts NULL; tries once to send what is queued */
 
 /* The descriptor, for libssh2, which requires one but does not use it. */
