@@ -1,7 +1,8 @@
-/* recipe_changes.c -- what differs between two recipes, line by line, for people.
+/* changes.c -- lists the lines that differ between two recipes, for people.  Called when a run is
+ * resumed with another recipe than it was started with.
  *
- * One of them comes from a host.  It is compared as text and never parsed: nothing in it can decide
- * anything. */
+ * One of the two comes from a host.  It is compared as text and never parsed, so that nothing in it
+ * can influence the run. */
 #include "recipe/recipe.h"
 
 #include "base/redact.h"
@@ -52,7 +53,7 @@ static bool is_same(const struct line *x, const struct line *y)
     return x->len == y->len && memcmp(x->text, y->text, x->len) == 0;
 }
 
-/* Secrets go before the line is cut, or half of one would be left at its end. */
+/* Secrets are replaced before the line is cut, or a part of one could be left at its end. */
 static void add(struct changes *c, char sign, const struct line *l)
 {
     if (c->n++ >= c->max)
@@ -70,7 +71,8 @@ static void add_all(struct changes *c, char sign, const struct lines *l)
         add(c, sign, &l->v[i]);
 }
 
-/* The longest common subsequence, by its length from each pair of lines on. */
+/* Aligns the lines by their longest common subsequence; common[] has its length for each pair of
+ * suffixes. */
 static void align(struct changes *c, const struct lines *x, const struct lines *y)
 {
     size_t width = y->n + 1;

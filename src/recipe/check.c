@@ -1,3 +1,5 @@
+/* check.c -- checks the values of a recipe (see check.h).  keys.c names these functions in the key
+ * table; value.c and list.c call them. */
 #include "recipe/check.h"
 
 #include "base/number.h"
@@ -99,14 +101,14 @@ const char *check_variable(struct arena *a, const char **value)
 const char *check_not_empty(struct arena *a, const char **value)
 {
     (void)a;
-    return (*value)[strspn(*value, " \t\n")] ? NULL : "something that is not empty";
+    return (*value)[strspn(*value, " \t\n")] ? NULL : "a value that is not empty";
 }
 
 const char *check_not_option(struct arena *a, const char **value)
 {
     const char *expected = check_not_empty(a, value);
 
-    return expected ? expected : **value == '-' ? "something that does not begin with a '-'" : NULL;
+    return expected ? expected : **value == '-' ? "a value that does not begin with '-'" : NULL;
 }
 
 const char *check_ref(struct arena *a, const char **value)
@@ -119,7 +121,7 @@ const char *check_ref(struct arena *a, const char **value)
     return NULL;
 }
 
-/* Member by member: dots, twice a slash.  NULL when there is a "..". */
+/* Normalises a path: removes "." and empty members.  Returns NULL if it contains "..". */
 static const char *tidy(struct arena *a, const char *s, bool *ret_empty_member)
 {
     char *out = arena_alloc(a, strlen(s) + 2);
@@ -153,7 +155,7 @@ const char *check_folder(struct arena *a, const char **value)
     if (strlen(*value) > PATH_MAX_LEN || !s)
         return "an absolute path without '..'";
     if (!*s)
-        return "a folder of the site's own, not '/'";
+        return "a folder for this site alone, not '/'";
     *value = s;
     return NULL;
 }
@@ -194,14 +196,14 @@ const char *check_database(struct arena *a, const char **value)
     if (!*s || *s == '-')
         return "the name of a database";
     if (strchr(s, '=') || strstr(s, "://"))
-        return "only the name of a database, no connection string (use 'database.psql' for how to "
-               "reach it)";
+        return "only the name of a database, not a connection string (set how to reach it in "
+               "'database.psql')";
     return NULL;
 }
 
 const char *check_host_key(struct arena *a, const char **value)
 {
-    const char *expected = "'SHA256:' and 43 letters as ssh-keygen -l shows it, or a public key "
+    const char *expected = "'SHA256:' and 43 characters as shown by ssh-keygen -l, or a public key "
                            "line such as 'ssh-ed25519 AAAA...'";
     const char *s = *value;
     unsigned char *bytes = NULL;
@@ -213,7 +215,7 @@ const char *check_host_key(struct arena *a, const char **value)
     if (!s[word] || word < 7 || (strncmp(s, "ssh-", 4) != 0 && strncmp(s, "ecdsa-", 6) != 0))
         return expected;
     const char *key = s + word + strspn(s + word, " ");
-    /* The key begins with the length and the letters of its own kind. */
+    /* A key blob begins with the length and the name of its type. */
     if (!base64_decode(a, key, strcspn(key, " "), &bytes, &len) || len < word + 4 ||
         memcmp(bytes + 4, s, word) != 0)
         return expected;
@@ -248,7 +250,7 @@ const char *check_schedule(struct arena *a, const char **value)
     return "none, crontab, or a cron line such as '0 2 * * *', with or without its command";
 }
 
-/* What its repetitions may come to: a few letters can ask for gigabytes. */
+/* Limits the product of all repetitions, because a short expression can need gigabytes. */
 static bool is_modest(const char *s)
 {
     unsigned long product = 1;
@@ -276,7 +278,8 @@ const char *check_regex(struct arena *a, const char **value)
     if (!**value)
         return expected;
     if (!is_modest(*value))
-        return arena_printf(a, "%s of at most %d bytes, whose repetitions come to at most %d",
+        return arena_printf(a,
+                            "%s of at most %d bytes, with repetitions that multiply to at most %d",
                             expected, REGEX_BYTES_MAX, REGEX_REPEATED_MAX);
     int status = regcomp(&re, *value, REG_EXTENDED);
     if (status) {

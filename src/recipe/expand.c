@@ -1,3 +1,5 @@
+/* expand.c -- replaces ${NAME} in values (see reader.h).  Called by value.c and list.c for every
+ * scalar; limits how large a recipe can become that way. */
 #include "recipe/reader.h"
 
 #include "base/limits.h"
@@ -9,7 +11,7 @@
 
 enum { EXPANDED_BYTES_MAX = 4 * RECIPE_BYTES_MAX };
 
-/* The length of "{NAME}" at s, 0 when there is none. */
+/* Length of "{NAME}" at s, 0 if there is none. */
 static size_t reference_length(const char *s)
 {
     size_t i = 1;
@@ -21,7 +23,7 @@ static size_t reference_length(const char *s)
     return s[i] == '}' ? i + 1 : 0;
 }
 
-/* The length of "NAME" at s, 0 when there is none. */
+/* Length of "NAME" at s, 0 if there is none. */
 static size_t name_length(const char *s)
 {
     size_t i = 0;
@@ -46,8 +48,8 @@ static bool is_word(const char *s, size_t len, const char *word)
     return strlen(word) == len && strncmp(s, word, len) == 0;
 }
 
-/* Whether the reference at s, "NAME" or "{NAME}", is to a variable of the host.  This machine's own
- * PATH is never what another one needs. */
+/* Whether the reference at s, "NAME" or "{NAME}", is to a variable of the host.  ${PATH} in PATH
+ * is, since this machine's PATH is of no use on another. */
 static bool is_of_host(const struct reader *rd, const char *s, size_t len)
 {
     if (!rd->variable)
@@ -57,7 +59,7 @@ static bool is_of_host(const struct reader *rd, const char *s, size_t len)
     return is_word(s, len, "PATH") || is_word(s, len, "HOME") || is_word(s, len, rd->variable);
 }
 
-/* To the value, and to it as shell text. */
+/* Appends to the value, and to its form as shell text. */
 static void put(struct reader *rd, struct buf *out, const char *s, size_t len)
 {
     buf_add(out, s, len);
@@ -89,7 +91,7 @@ static void secret_found(struct reader *rd, const char *value)
         strs_add(rd->a, &rd->from_environ, value);
 }
 
-/* Appends the value of the reference at s (behind its '$', len bytes). */
+/* Appends the value of the reference at s, which is behind its '$' and len bytes long. */
 static bool expand_one(struct reader *rd, const struct recipe_key *key, const struct node *node,
                        const char *s, size_t len, struct buf *out)
 {
@@ -99,8 +101,8 @@ static bool expand_one(struct reader *rd, const struct recipe_key *key, const st
     if (!value) {
         if (rd->strict)
             mistake_add(rd->m, node,
-                        "${%s} is not in the environment, expected it to be set (or '$${%s}' for"
-                        " these letters themselves)",
+                        "${%s} is not set in the environment, expected a value (write '$${%s}' for"
+                        " the literal text)",
                         value_shown(rd->a, name), value_shown(rd->a, name));
         return false;
     }
@@ -109,7 +111,7 @@ static bool expand_one(struct reader *rd, const struct recipe_key *key, const st
             secret_found(rd, value);
     } else if (value_has_control(value, false) || !text_is_utf8(value, strlen(value))) {
         mistake_add(rd->m, node,
-                    "${%s} holds a line break or another control character, expected one line",
+                    "${%s} contains a line break or another control character, expected one line",
                     value_shown(rd->a, name));
         return false;
     }
@@ -117,7 +119,8 @@ static bool expand_one(struct reader *rd, const struct recipe_key *key, const st
     return true;
 }
 
-/* $NAME as the shell knows it, in a variable of env: of those that the host has for certain. */
+/* Handles $NAME as in a shell, in a variable of env.  Only variables that every host has are
+ * allowed. */
 static bool expand_bare(struct reader *rd, const struct node *node, const char *s, size_t len,
                         struct buf *out)
 {
@@ -130,25 +133,25 @@ static bool expand_bare(struct reader *rd, const struct node *node, const char *
     mistake_add(
         rd->m, node,
         "$%s in '%s', expected ${%s} for a value from the environment here, $PATH, $HOME or $%s for"
-        " the host's, or $$%s for these letters themselves",
+        " the host's, or $$%s for the literal text",
         name, rd->variable, name, rd->variable, name);
     return false;
 }
 
-/* Aliases can stand for a long text many times: each copy of it counts. */
+/* Each expansion counts, because aliases can repeat a long text many times. */
 static bool room_is_left(struct reader *rd, const struct node *node, const struct buf *out)
 {
     rd->expanded += out->len;
     if (rd->expanded <= EXPANDED_BYTES_MAX && !out->full)
         return true;
     mistake_add(rd->m, node,
-                "with ${NAME} replaced the recipe is larger than %s, which is more than it may be",
+                "with ${NAME} expanded the recipe is larger than %s, the limit for a recipe",
                 text_size(rd->a, EXPANDED_BYTES_MAX));
     return false;
 }
 
-/* Whether $NAME at s is meant as the shell means it: in PATH, and in other variables where a path
- * of a list begins.  Elsewhere, as in a password, it is these letters. */
+/* Whether $NAME at s has its shell meaning: in PATH, and in other variables at the beginning of a
+ * path in a list.  Elsewhere, as in a password, it is literal text. */
 static bool is_bare_reference(const struct reader *rd, const char *text, const char *s)
 {
     return rd->variable && (strcmp(rd->variable, "PATH") == 0 || s == text || s[-1] == ':');

@@ -1,3 +1,4 @@
+/* find.c -- searches for the recipe file (see find.h).  Called by recipe_read. */
 #include "recipe/find.h"
 
 #include "base/text.h"
@@ -9,7 +10,7 @@
 
 static const char *const names[] = {"crelease.yml", "config/crelease.yml"};
 
-/* What is there but cannot be read counts: the reader then says why. */
+/* An unreadable file counts as found; the reader then says why it cannot be read. */
 static bool is_there(const char *path)
 {
     struct stat st;

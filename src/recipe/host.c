@@ -1,3 +1,5 @@
+/* host.c -- reads the hosts of an environment (see reader.h).  Called by value.c; whole.c calls
+ * hosts_finish at the end. */
 #include "recipe/reader.h"
 
 #include "base/limits.h"
@@ -6,7 +8,7 @@
 
 static const char SHORT_FORM[] = "'user@host:port', 'host', '[v6]:port' or a map with 'host'";
 
-/* "user@host:port": what is there of it. */
+/* Parses "user@host:port", where user and port may be missing. */
 static void short_form(struct reader *rd, const struct recipe_key *key, const struct node *node,
                        const char *text, struct host *ret)
 {
@@ -86,7 +88,7 @@ static bool same_site(const struct host *a, const struct host *b)
            strcmp(a->deploy_to, b->deploy_to) == 0;
 }
 
-/* True when one of the two has to go. */
+/* Records a mistake if two hosts have the same name or are the same site.  True if so. */
 static bool hosts_clash(struct reader *rd, const struct host *host, const struct host *before,
                         const struct node *at, const struct node *at_before)
 {
@@ -97,12 +99,11 @@ static bool hosts_clash(struct reader *rd, const struct host *host, const struct
     if (same_name)
         mistake_add(
             rd->m, at,
-            "host '%s' a second time; the first is in line %u (give one of them a 'name' of its"
-            " own)",
+            "duplicate host '%s'; it is already on line %u (give one of them its own 'name')",
             value_shown(rd->a, host->name), at_before->line);
     else
         mistake_add(rd->m, at,
-                    "host '%s' is the same site as '%s' in line %u, "
+                    "host '%s' is the same site as '%s' on line %u, "
                     "expected another address or deploy_to",
                     value_shown(rd->a, host->name), value_shown(rd->a, before->name),
                     at_before->line);

@@ -1,3 +1,4 @@
+/* job.c -- reads jobs, hooks and tasks (see reader.h).  Called by value.c. */
 #include "recipe/reader.h"
 
 #include "base/text.h"
@@ -37,13 +38,13 @@ void job_list_read(struct reader *rd, const struct recipe_key *key, const struct
     *ret = jobs;
 }
 
-/* What can be said against a stage that exists. */
+/* Why there can be no hook at this place, or NULL. */
 static const char *refusal(const char *stage, bool after)
 {
     if (!after && strcmp(stage, "lock") == 0)
-        return "before the lock another run may be at work; expected 'after lock' or later";
+        return "another run may be active before the lock; expected 'after lock' or later";
     if (after && strcmp(stage, "unlock") == 0)
-        return "after the unlock another run may be at work; expected 'before unlock' or earlier";
+        return "another run may be active after the unlock; expected 'before unlock' or earlier";
     return NULL;
 }
 
@@ -54,12 +55,12 @@ static void hook_unknown(struct reader *rd, const struct node *key, const char *
 
     for (size_t i = 0; recipe_hook_stages[i]; i++)
         list = arena_printf(rd->a, "%s%s%s", list, i ? ", " : "", recipe_hook_stages[i]);
-    mistake_add(rd->m, key, "hook '%s' names no stage, expected one of: %s%s",
+    mistake_add(rd->m, key, "hook '%s' does not name a stage, expected one of: %s%s",
                 value_shown(rd->a, key->text), list,
                 near ? arena_printf(rd->a, "; did you mean '%s'?", near) : "");
 }
 
-/* "after switch" to its parts; false when that was noted. */
+/* Splits "after switch".  False if a mistake was recorded. */
 static bool hook_name(struct reader *rd, const struct node *key, struct hook *ret)
 {
     const char *text = key->text;
@@ -125,7 +126,7 @@ void tasks_read(struct reader *rd, const struct recipe_key *key, const struct no
         struct task task = {.name = name->text};
         const char *expected = check_name(rd->a, &task.name);
         if (expected)
-            mistake_add(rd->m, name, "task '%s', expected as its name %s",
+            mistake_add(rd->m, name, "task '%s', expected a name of %s",
                         value_shown(rd->a, name->text), expected);
         if (node_is_null(node->pair[i].value))
             continue;

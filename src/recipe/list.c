@@ -1,3 +1,5 @@
+/* list.c -- reads lists of texts, secrets, exit statuses and variables (see reader.h).  Called by
+ * value.c. */
 #include "recipe/reader.h"
 
 #include "recipe/check.h"
@@ -23,7 +25,7 @@ static void role_check(struct reader *rd, const struct node *node, const char *r
                 near ? arena_printf(rd->a, "; did you mean '%s'?", near) : "");
 }
 
-/* One item of a list of texts.  A wrong one is kept too, so that list and nodes stay in step. */
+/* Reads one item of a list.  Invalid items are kept, too, so that the list has an item per node. */
 static void read_item(struct reader *rd, const struct recipe_key *key, const struct node *node,
                       struct strs *list)
 {
@@ -127,7 +129,7 @@ static void variable_drop(struct variables *vars, const char *name)
     }
 }
 
-/* On top of what is there already, in an array of its own. */
+/* Adds to the variables that are already in *ret, in a new array. */
 void variables_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
                     struct variables *ret)
 {

@@ -1,3 +1,4 @@
+/* merge.c -- merges the layers of a recipe (see reader.h).  Called by recipe.c. */
 #include "recipe/reader.h"
 
 static struct node *node_copy(struct arena *a, const struct node *node, size_t room)
@@ -11,7 +12,7 @@ static struct node *node_copy(struct arena *a, const struct node *node, size_t r
     return copy;
 }
 
-/* What is secret in one layer is so in all. */
+/* Lists of secrets are joined: what is secret in one layer is secret in all. */
 static struct node *lists_join(struct arena *a, struct node *base, struct node *over)
 {
     struct node *parts[] = {base, over};
@@ -45,7 +46,7 @@ static struct node *merged_value(struct arena *a, const struct recipe_key *key, 
     return over;
 }
 
-/* over's pairs win; scope NULL: what is below is replaced, not merged. */
+/* Pairs of `over` win.  With scope NULL, values are replaced and not merged further. */
 static struct node *merged(struct arena *a, struct node *base, struct node *over, const char *scope)
 {
     struct node *map = node_copy(a, over, base->n + over->n);

@@ -1,6 +1,8 @@
+/* presets.c -- builds the files of recipes/ into the program (see presets.h).  Called by
+ * recipe.c. */
 #include "recipe/presets.h"
 
-/* The assembler reads the files, from the folder the compiler runs in: the project's. */
+/* The assembler reads the files, relative to the folder that the compiler runs in. */
 #define BUILT_IN(name)                                                                             \
     __asm__(".section .rodata\n"                                                                   \
             ".global recipe_" #name "\n"                                                           \

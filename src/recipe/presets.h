@@ -1,4 +1,4 @@
-/* recipes.h -- the recipes that are built in, for `extends`: the files of recipes/. */
+/* presets.h -- the built-in recipes for `extends`: the files of recipes/. */
 #ifndef CRELEASE_RECIPES_H
 #define CRELEASE_RECIPES_H
 
@@ -13,7 +13,7 @@ struct built_in {
 
 extern const char *const built_in_names[]; /* NULL-terminated */
 
-/* False when there is none of that name. */
+/* Finds a built-in recipe.  False if there is none of that name. */
 bool built_in_find(const char *name, struct built_in *ret);
 
 #endif

@@ -1,3 +1,5 @@
+/* recipe.c -- reads a recipe from its file into a struct recipe (see recipe.h).  cli/session.c
+ * calls it before anything else happens; the other files of this folder read the parts. */
 #include "recipe/recipe.h"
 
 #include "base/limits.h"
@@ -127,7 +129,7 @@ static void environment_check(struct reader *rd, const struct node *name, const 
     const char *expected = check_name(rd->a, &word);
 
     if (expected)
-        mistake_add(rd->m, name, "environment '%s', expected as its name %s",
+        mistake_add(rd->m, name, "environment '%s', expected a name of %s",
                     value_shown(rd->a, name->text), expected);
     if (map->kind != NODE_MAP && !node_is_missing(map) && !node_is_null(map)) {
         mistake_add(rd->m, map, "environment '%s' is %s, expected a map with 'hosts'",
@@ -160,7 +162,8 @@ static void environments_check(struct reader *rd, const struct node *root)
 
 /* ---- layers merged ---- */
 
-/* Without an environment: that of the first environment, or a ${NAME} as it stands there. */
+/* Used without an environment: the name in the first environment, even if it is a literal
+ * ${NAME}. */
 static const char *application_unknown(struct arena *a, const struct node *root)
 {
     const struct node *own = node_get(root, "application");
@@ -171,7 +174,8 @@ static const char *application_unknown(struct arena *a, const struct node *root)
     return own && own->kind == NODE_SCALAR ? value_shown(a, own->text) : NULL;
 }
 
-/* Hosts before the rest: they say which roles there are; env before hosts. */
+/* Reads env before hosts, which inherit it, and hosts before the rest, since they define the
+ * roles. */
 static void merged_read(struct reader *rd, const struct node *root)
 {
     static const char *const first[] = {"env", "hosts"};
@@ -232,7 +236,7 @@ static bool environment_find(struct reader *rd, const struct node *root, const c
                         : "");
 }
 
-/* The tree of what the recipe extends; NULL when it extends nothing or that was noted. */
+/* Returns the tree of the built-in recipe, or NULL if there is none or a mistake was recorded. */
 static struct node *extended(struct reader *rd, const struct node *root, struct built_in *ret)
 {
     const struct recipe_key *key = recipe_key_find("", "extends");
@@ -282,7 +286,7 @@ const char *recipe_digest(struct arena *a, const char *text, size_t len)
     return digest_of(a, &file, &base);
 }
 
-/* Every layer alone, then all of them merged; mistakes are noted. */
+/* Reads every layer alone and then the merged layers, recording mistakes. */
 static bool tree_read(struct reader *rd, struct node *root, const struct yaml_file *file,
                       const char *environment, struct err *err)
 {

@@ -1,22 +1,22 @@
-/* recipe.h -- what a recipe says, checked, for one environment.
+/* recipe.h -- a recipe for one environment, checked.
  *
  *     struct recipe *recipe = recipe_read(arena, &where, errors, err);
  *
- * Plain data: everything lives in the arena.  What was not given has the default of the key
- * table (recipe_keys.h), so that no reader has to know one. */
+ * Plain data, allocated in the arena.  Keys that are not given have the default of the key table
+ * (keys.h), so that no reader needs to know one. */
 #ifndef CRELEASE_RECIPE_H
 #define CRELEASE_RECIPE_H
 
 #include "base/err.h"
 #include "fleet/fleet.h"
 
-/* A command of the user's. */
+/* A command of the user's: a build step, a hook or a task. */
 struct job {
     const char *run;      /* shell text */
-    struct strs roles;    /* empty: what its place says (every host, or the app hosts) */
-    bool once;            /* only on the primary of its roles */
-    long long timeout_ms; /* 0: none */
-    const char *name;     /* for people: the recipe's, else the text */
+    struct strs roles;    /* empty: depends on its place (every host, or the app hosts) */
+    bool once;            /* only on the primary host of its roles */
+    long long timeout_ms; /* 0: no limit */
+    const char *name;     /* for messages: given, or the command */
 };
 
 struct jobs {
@@ -27,7 +27,7 @@ struct jobs {
 struct variable {
     const char *name;
     const char *value;
-    const char *shell; /* the value as shell text, when a part of it is the host's; else NULL */
+    const char *shell; /* the value as shell text if it refers to the host's variables; else NULL */
 };
 
 struct variables {
@@ -43,7 +43,7 @@ struct host {
     const char *deploy_to; /* absolute, no trailing slash, never NULL */
     const char *host_key;
     const char *identity;
-    struct strs roles;    /* empty: all of them */
+    struct strs roles;    /* empty: all roles */
     struct variables env; /* the recipe's, the environment's and its own, merged */
 };
 
@@ -61,15 +61,15 @@ struct task {
 enum unknown { UNKNOWN_PROCEED, UNKNOWN_ABORT };
 enum partial { PARTIAL_PROCEED, PARTIAL_WAIT };
 enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
-/* What is done about a session that is no backup and holds what the migration waits for. */
+/* What to do about a session that blocks the migration and is not a backup. */
 enum blockers_policy { BLOCKERS_WAIT, BLOCKERS_REPORT, BLOCKERS_TERMINATE };
 enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL, ADAPTER_MYSQL };
 enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
 enum on_host_failure { HOST_FAILURE_STOP, HOST_FAILURE_CONTINUE };
 
-/* Whose answer migrate.status gives; OWN: of something else, and the recipe says how it is read. */
+/* The tool whose output migrate.status prints.  OWN: the recipe says how to read it. */
 enum pending_tool {
-    PENDING_AUTO, /* Rails, Django or Laravel: whichever it looks like */
+    PENDING_AUTO, /* Rails, Django or Laravel, whichever the output looks like */
     PENDING_RAILS,
     PENDING_DJANGO,
     PENDING_LARAVEL,
@@ -79,7 +79,7 @@ enum pending_tool {
     PENDING_OWN,
 };
 
-/* Exit statuses, none of them 0. */
+/* A set of exit statuses, without 0. */
 struct statuses {
     bool has[256];
     size_t n;
@@ -87,17 +87,18 @@ struct statuses {
 
 struct pending_when {
     enum pending_tool tool;
-    struct statuses exit; /* of OWN: these say that something is pending */
-    const char *output;   /* of OWN: a regular expression for the lines of what is pending; NULL */
+    struct statuses exit; /* for OWN: these mean that migrations are pending */
+    const char
+        *output; /* for OWN: a regular expression for the lines of pending migrations, or NULL */
 };
 
 struct recipe {
     const char *file;   /* absolute path */
     const char *dir;    /* its folder */
-    const char *digest; /* 64 hex digits over the text of the file and of what it extends */
+    const char *digest; /* SHA-256 over the text of the file and of what it extends, in hex */
     const char *text;   /* of the file */
-    const char *kept;   /* the same for the hosts, where a run keeps it; NULL: it must not lie there
-                           (it holds a secret as it stands) or is too large */
+    const char *kept;   /* the copy of the text that a run keeps on the hosts; NULL if it contains a
+                           literal secret or is too large */
     const char *environment;
     const char *application;
     const char *repository; /* path or URL as given */
@@ -121,17 +122,17 @@ struct recipe {
         enum policy policy;
         long long wait_limit_ms; /* 0: none */
         enum policy after_limit; /* ABORT or KILL */
-        enum unknown unknown;    /* the database could not be asked */
-        enum partial partial;    /* a dump of a few tables runs */
+        enum unknown unknown;    /* if the database cannot be queried */
+        enum partial partial;    /* about a dump of a few tables */
         struct strs schedule;    /* "none", "crontab", cron lines; empty: crontab */
-        long long clearance_ms;  /* 0: no backup to come is waited for */
-        bool rerun;              /* what was stopped is started again */
-        const char *command;     /* by this; NULL: by the crontab's line */
-        bool set_aside;          /* what it had written is renamed */
+        long long clearance_ms;  /* 0: upcoming backups are not waited for */
+        bool rerun;              /* start a stopped backup again */
+        const char *command;     /* for that; NULL: the crontab's command */
+        bool set_aside;          /* rename its incomplete file */
     } backup;
     struct {
-        const char *run;    /* NULL: this site has no migrations */
-        const char *status; /* NULL: pending cannot be asked */
+        const char *run;    /* NULL: no migrations */
+        const char *status; /* NULL: pending migrations cannot be determined */
         struct pending_when pending_when;
         long long lock_timeout_ms;
         long attempts;
@@ -143,7 +144,7 @@ struct recipe {
     struct {
         const char *touch; /* NULL: none */
         const char *run;
-        struct strs roles; /* app, when somebody has it */
+        struct strs roles; /* "app" if a host has that role */
     } restart;
     struct {
         const char *run; /* NULL: none */
@@ -157,55 +158,56 @@ struct recipe {
         long long wait_ms; /* between two batches */
     } rolling;
     enum on_host_failure on_host_failure;
-    long host_failures; /* how many may be left out */
+    long host_failures; /* how many hosts may be left out */
     struct hook *hooks;
     size_t n_hooks;
     struct task *tasks;
     size_t n_tasks;
     struct host *hosts;
     size_t n_hosts;
-    struct strs environments; /* names of all, in the file's order */
-    struct strs secrets;      /* values to be shown as [secret] */
+    struct strs environments; /* all names, in file order */
+    struct strs secrets;      /* values to show as [secret] */
 };
 
-/* Where to look.  file NULL: crelease.yml, then config/crelease.yml, here and in each parent up to
- * the root of the Git work tree (or of the file system), and used only if recipe_trust.h allows
- * it. */
+/* Where to find the recipe.  With file NULL, crelease.yml, then config/crelease.yml, in the working
+ * directory and each parent up to the root of the Git work tree (or of the file system); such a
+ * file is used only if trust.h allows it. */
 struct recipe_where {
     const char *file;
-    const char *environment;    /* NULL: only the names of the environments are filled, and the keys
-                                   that all share */
+    const char *environment;    /* NULL: only the names of the environments and the keys that all
+                                   share are filled in */
     const char *const *environ; /* for ${NAME}; NULL-terminated "NAME=value" */
 };
 
-/* NULL with err (USAGE) set; its message counts the mistakes, and errors holds one line each:
+/* Reads the recipe.  On failure returns NULL with err (ERR_USAGE), whose message has the number of
+ * mistakes, and one line for each in errors:
  * "crelease.yml:12:3: unknown key 'lnked_files', expected ...; did you mean 'linked_files'?" */
 struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, struct strs *errors,
                            struct err *err);
 
-/* The lines in which another recipe's text differs from this one's, as diff shows them: "-" in
- * front of what only the other has, "+" of what only this one has.  Without secrets and control
- * characters; at most `max` of them, and how many there are. */
+/* Compares another recipe's text with this one's, like diff: appends lines that begin with "-"
+ * (only in the other) and "+" (only in this one), at most `max`.  Secrets and control characters
+ * are replaced.  Returns the number of differing lines. */
 size_t recipe_changes(struct arena *a, const char *text, const struct recipe *r, size_t max,
                       struct strs *ret);
 
-/* The digest that a recipe with this text has. */
+/* Returns the digest of a recipe with this text. */
 const char *recipe_digest(struct arena *a, const char *text, size_t len);
 
 /* Whether the host has the role (a host without roles has all). */
 bool host_has_role(const struct host *h, const char *role);
 
-/* Whether it has one of them; an empty list is everybody. */
+/* Whether the host has one of the roles.  An empty list matches every host. */
 bool host_has_any(const struct host *h, const struct strs *roles);
 
-/* Every role that has a meaning in the environment: what its hosts and the recipe's jobs name, and
- * app and db, which crelease itself asks for; each once. */
+/* Returns every role that means something in the environment, each once: those of its hosts and
+ * jobs, and app and db, which crelease uses itself. */
 struct strs recipe_roles(struct arena *a, const struct recipe *r);
 
-/* How many hosts are switched at a time: from 1 to all of them. */
+/* Returns how many hosts to switch at a time, from 1 to all of them. */
 size_t recipe_batch(const struct recipe *r);
 
-/* The first host with that role, in the recipe's order; -1 when nobody has it. */
+/* Returns the index of the first host with that role, in the recipe's order, or -1. */
 long recipe_primary(const struct recipe *r, const char *role);
 
 #endif

@@ -1,6 +1,7 @@
-/* Called by recipe.c for a recipe that recipe_find.c found.  Only the folders that hold the file or
- * a link to it are judged, not those above them: whoever may write one of those can put another
- * folder in its place, but not a file that belongs to the user. */
+/* trust.c -- checks who could have written a recipe that was found by searching (see trust.h).
+ * recipe.c calls it.  Only folders that contain the file, or a link to it, are checked, not those
+ * above: someone who can write to one of these can replace a folder, but cannot create a file that
+ * belongs to the user. */
 #include "recipe/trust.h"
 
 #include "base/number.h"
@@ -16,7 +17,7 @@
 
 enum { LINKS_MAX = 40 };
 
-/* Through sudo, root acts for the user who called it. */
+/* With sudo, root acts for the user who called it. */
 static bool is_ours(uid_t uid)
 {
     const char *sudo = geteuid() == 0 ? getenv("SUDO_UID") : NULL;
@@ -25,7 +26,7 @@ static bool is_ours(uid_t uid)
            (sudo && number_or(sudo, UINT_MAX - 1, -1) == (long long)uid);
 }
 
-/* Debian gives each user a group of the same name, so that a umask of 002 is safe. */
+/* Debian gives each user a group of the same name, which makes a umask of 002 safe. */
 static bool is_private(gid_t gid, uid_t uid)
 {
     const struct passwd *user = getpwuid(uid);
@@ -55,13 +56,13 @@ static const char *group_name(struct arena *a, gid_t gid)
                  : arena_printf(a, "gid %lld", (long long)gid);
 }
 
-/* Why others can change it; NULL: they cannot. */
+/* Why others can modify it, or NULL if they cannot. */
 static const char *flaw(struct arena *a, const struct stat *st)
 {
     if (!is_ours(st->st_uid))
         return arena_printf(a, "is owned by %s, not by %sroot", owner_name(a, st->st_uid),
                             geteuid() == 0 ? "" : "you or ");
-    /* In a sticky folder nobody can replace what belongs to somebody else. */
+    /* In a sticky folder nobody can replace another user's files. */
     if (S_ISLNK(st->st_mode) || (S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX)))
         return NULL;
     if (st->st_mode & S_IWOTH)
@@ -86,7 +87,7 @@ static const char *folder_of(struct arena *a, const char *path)
     return slash == path ? "/" : arena_strndup(a, path, (size_t)(slash - path));
 }
 
-/* Absolute, since "folder '..'" would tell nobody what to look at. */
+/* Absolute, because "folder '..'" would not tell anyone which folder is meant. */
 static const char *shown(struct arena *a, const char *path)
 {
     struct err ignored = {.arena = a};
@@ -103,8 +104,8 @@ static const char *folder_flaw(struct arena *a, const char *path)
     return why ? arena_printf(a, "folder '%s' %s", folder_of(a, shown(a, path)), why) : NULL;
 }
 
-/* What is wrong with a file or folder, with the folder that holds it, or with a link on the way to
- * it and the folder of that. */
+/* Checks a file or folder, the folder that contains it, and the same for every symbolic link on the
+ * way.  Returns what is wrong, or NULL. */
 static const char *entry_flaw(struct arena *a, const char *path)
 {
     char target[PATH_MAX];
@@ -150,7 +151,7 @@ bool recipe_trusted(struct arena *a, const char *path, const struct stat *opened
 
     if (why)
         why = arena_printf(a, "file '%s' %s", shown(a, path), why);
-    /* In config/, which the search has entered, and which may be a link. */
+    /* The search also looks into config/, which may itself be a link. */
     if (!why && *name != '.')
         why = entry_flaw(a, folder);
     if (!why)

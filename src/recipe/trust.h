@@ -1,8 +1,7 @@
-/* recipe_trust.h -- whether a recipe that nobody named may be used.
+/* trust.h -- whether a recipe that was found by searching may be used.
  *
- * A recipe is code.  One that the search found is used only when nobody but root and the user can
- * have written it, as ssh asks of its configuration.  One that was named with -f is never judged.
- */
+ * A recipe is code.  One that was found is used only if nobody but root and the user can have
+ * written it, as ssh requires for its configuration.  A recipe named with -f is not checked. */
 #ifndef CRELEASE_RECIPE_TRUST_H
 #define CRELEASE_RECIPE_TRUST_H
 
@@ -10,9 +9,9 @@
 
 #include <sys/stat.h>
 
-/* path: as recipe_find gave it.  opened: what its open descriptor says, since the path may lead
- * elsewhere by now.  Fails with USAGE when anybody else can write the file, the folder that holds
- * it, or what a symbolic link on the way goes through. */
+/* Checks the recipe at `path`, as returned by recipe_find.  `opened` is the status of the open
+ * file, since the path may lead elsewhere by now.  Fails with ERR_USAGE if anyone else can write to
+ * the file, the folder that contains it, or a folder that a symbolic link leads through. */
 bool recipe_trusted(struct arena *a, const char *path, const struct stat *opened,
                     struct err *err) MUST_CHECK;
 

@@ -1,3 +1,5 @@
+/* value.c -- reads one value of a recipe as its key's row says, and maps of keys (see reader.h).
+ * Called by recipe.c, host.c and job.c. */
 #include "recipe/reader.h"
 
 #include "base/limits.h"
@@ -67,10 +69,10 @@ static void unbuilt(struct reader *rd, const struct recipe_key *key, const struc
                     const char *value)
 {
     if (value)
-        mistake_add(rd->m, node, "'%s: %s' is not built yet in this version, expected %s",
+        mistake_add(rd->m, node, "'%s: %s' is not available in this version, expected %s",
                     recipe_key_shown(key), value, recipe_key_expected(rd->a, key));
     else
-        mistake_add(rd->m, node, "'%s' is not built yet in this version; take it out",
+        mistake_add(rd->m, node, "'%s' is not available in this version; remove it",
                     recipe_key_shown(key));
 }
 
@@ -136,7 +138,7 @@ _Static_assert(sizeof(enum policy) == sizeof(int) && sizeof(enum transport) == s
                    sizeof(enum pending_tool) == sizeof(int),
                "words are kept as int");
 
-/* Text to its place; node is where it stands, for messages. */
+/* Converts a text and stores it.  `node` is its position for messages. */
 static void read_scalar(struct reader *rd, const struct recipe_key *key, const struct node *node,
                         const char *text, void *into)
 {
@@ -216,7 +218,7 @@ static bool is_given(const struct node *map, const char *name)
     return node && !node_is_null(node);
 }
 
-/* The map that stands where else a word would. */
+/* Reads the map that may stand in place of a word. */
 static void read_pending(struct reader *rd, const struct recipe_key *key, const struct node *map,
                          void *into)
 {
@@ -229,20 +231,11 @@ static void read_pending(struct reader *rd, const struct recipe_key *key, const 
     memcpy(place(key, into), &own, sizeof own);
 }
 
-void value_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
-                void *into)
+static void read_kind(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                      void *into)
 {
     const char *text;
 
-    if (node_is_null(node)) {
-        if (key->required)
-            value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
-        return;
-    }
-    if (key->unbuilt) {
-        unbuilt(rd, key, node, NULL);
-        return;
-    }
     switch (key->kind) {
     case KEY_TEXT:
     case KEY_SHELL:
@@ -297,9 +290,22 @@ void value_read(struct reader *rd, const struct recipe_key *key, const struct no
     }
 }
 
+void value_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                void *into)
+{
+    if (node_is_null(node)) {
+        if (key->required)
+            value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+    } else if (key->unbuilt) {
+        unbuilt(rd, key, node, NULL);
+    } else {
+        read_kind(rd, key, node, into);
+    }
+}
+
 /* ---- maps of keys ---- */
 
-/* A key of that name in another place; one of a section before one of hosts and jobs. */
+/* Finds a key of that name elsewhere, preferably in a section. */
 static const struct recipe_key *key_elsewhere(const char *name)
 {
     const struct recipe_key *found = NULL;

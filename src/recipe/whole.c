@@ -1,9 +1,11 @@
+/* whole.c -- checks and completes what depends on several keys of a recipe (see reader.h).
+ * recipe.c calls whole_finish after all values have been read. */
 #include "recipe/reader.h"
 
 #include "base/limits.h"
 #include "git/url.h"
 
-/* Shorter ones of those that nobody has named as secrets would black out ordinary words. */
+/* Values that nobody has declared secret must be long; short ones would hide ordinary words. */
 enum { SECRET_LINE_BYTES_MIN = 8, SECRET_PASSWORD_BYTES_MIN = 8, SECRET_TOKEN_BYTES_MIN = 16 };
 
 struct linked {
@@ -23,7 +25,7 @@ static int by_path(const void *a, const void *b)
         s++;
         t++;
     }
-    /* The end counts as a slash, so that what is below a folder follows it at once. */
+    /* The end sorts as a slash, so that the content of a folder directly follows it. */
     int c = *s ? *s : '/';
     int d = *t ? *t : '/';
     if (c != d)
@@ -47,7 +49,7 @@ static bool is_built_in(const struct node *node)
 
 static void link_wrong(struct reader *rd, const struct linked *x, const struct linked *above)
 {
-    /* Said in the recipe itself, not in the built-in one, where that is possible. */
+    /* Reported in the recipe itself rather than in the built-in one, if possible. */
     const struct linked *at = is_built_in(x->node) ? above : x;
     const struct node *other = at == x ? above->node : x->node;
 
@@ -106,7 +108,7 @@ static void database_finish(struct reader *rd, const struct node *root)
         mistake_add(rd->m, adapter, "'database.adapter' is given, expected 'database.name' too");
 }
 
-/* One that a built-in recipe brings may have lost its status. */
+/* A pending_when from a built-in recipe may remain although its status was removed. */
 static void pending_finish(struct reader *rd, const struct node *root)
 {
     const struct node *when = node_below(root, "migrate", "pending_when");
@@ -115,7 +117,7 @@ static void pending_finish(struct reader *rd, const struct node *root)
         mistake_add(rd->m, when, "'migrate.pending_when' is given, expected 'migrate.status' too");
 }
 
-/* "app" when somebody has it. */
+/* The default is "app" if a host has that role. */
 static void app_roles(struct reader *rd, const struct node *given, struct strs *ret)
 {
     if ((!given || node_is_null(given)) && recipe_primary(rd->recipe, "app") >= 0)
@@ -140,8 +142,9 @@ static void secret_add(struct reader *rd, const char *value)
     struct strs *list = &rd->recipe->secrets;
 
     strs_add(rd->a, list, value);
-    /* Output is looked at line by line, so the lines of a key count too, without the carriage
-     * return of some; and in parts, of which only so much is kept back for the next. */
+    /* Output is redacted line by line, so each line of a secret counts, without a carriage return.
+     * It is also redacted in pieces (redact_carry), so the pieces of a very long line count,
+     * too. */
     while (*value) {
         size_t len = strcspn(value, "\n");
         size_t end = len && value[len - 1] == '\r' ? len - 1 : len;
@@ -156,7 +159,8 @@ static void secret_add(struct reader *rd, const char *value)
     }
 }
 
-/* The password of the repository counts as well, and a user name that is a token by its length. */
+/* The password in the repository's URL is secret, and so is a user name long enough to be a
+ * token. */
 static void secrets_of_repository(struct reader *rd)
 {
     struct err ignored = {.arena = rd->a};
@@ -177,7 +181,7 @@ static void secret_check(struct reader *rd, const struct secret_item *item, cons
     else
         mistake_add(rd->m, item->node,
                     "secret '%s' has fewer than %d characters, "
-                    "expected more: it would black out ordinary words",
+                    "expected more: it would hide ordinary words",
                     value_shown(rd->a, item->node->text), SECRET_BYTES_MIN);
 }
 
@@ -211,7 +215,7 @@ static int longest_first(const void *a, const void *b)
     return len_x != len_y ? (len_x > len_y ? -1 : 1) : strcmp(*x, *y);
 }
 
-/* Each once, and the longest first, so that one that is part of another cannot spoil it. */
+/* Removes duplicates and sorts longer ones first, since one may be part of another. */
 static void secrets_sort(struct strs *list)
 {
     size_t kept = 0;
@@ -242,10 +246,11 @@ static void secrets_finish(struct reader *rd)
         if (found)
             continue;
         if (literal && looks_like_variable(item->text) && r->environment)
-            mistake_add(rd->m, item->node,
-                        "secret '%s' is no name in 'env' (the value of that name in your own"
-                        " environment is '${%s}')",
-                        item->text, item->text);
+            mistake_add(
+                rd->m, item->node,
+                "secret '%s' is not a variable of 'env' (write '${%s}' for the value of that"
+                " name in your own environment)",
+                item->text, item->text);
         else
             secret_check(rd, item, item->text);
     }
@@ -258,7 +263,7 @@ static void rolling_finish(struct reader *rd, const struct node *root)
     const struct node *wait = node_below(root, "rolling", "wait");
     const struct node *batch = node_below(root, "rolling", "batch");
 
-    /* A batch of null is there to take away one that another layer gives. */
+    /* A batch of null removes the one of another layer. */
     if (wait && !node_is_null(wait) && !batch)
         mistake_add(rd->m, wait, "'rolling.wait' is given, expected 'rolling.batch' too");
 }

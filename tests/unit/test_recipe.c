@@ -307,7 +307,7 @@ static void test_hosts(void **state)
     assert_int_equal(r->n_hosts, 1);
     read_text("application: a\nenvironments: {p: {hosts: {host: h, host_key: "
               "'SHA256:AbCdEfGhIjKlMnOpQrStUvWxYz0123456789+/AbCdE'}}}\n");
-    is_wrong("application: a\nenvironments: {p: {hosts: [h, h]}}\n", "host 'h' a second time");
+    is_wrong("application: a\nenvironments: {p: {hosts: [h, h]}}\n", "duplicate host 'h'");
     is_wrong("application: a\nenvironments: {p: {hosts: [h, {host: h, name: i, port: 22}]}}\n",
              "same site");
     read_text("application: a\nenvironments: {p: {hosts: [h, {host: h, name: i, port: 23}]}}\n");
@@ -377,7 +377,7 @@ static void test_references(void **state)
     /* Longest first; what is too short to be one is none. */
     assert_string_equal(joined(&r->secrets), "x-abc-${TOKEN} s3cret-token one\ntwo");
     is_wrong("application: a\nref: '${NOT_SET}'\n" END,
-             ":2:6: ${NOT_SET} is not in the environment");
+             ":2:6: ${NOT_SET} is not set in the environment");
     assert_non_null(try_text("application: ${NOT_SET}\n" END, NULL));
     /* A value is only ever a value. */
     r = read_text("application: a\nenv: {A: '${LINES}'}\nenvironments: {p: {hosts: [h]}}");
@@ -427,7 +427,7 @@ static void is_wrong_with(const struct recipe_where *where, const char *text)
     err_clear(&err);
     errors = (struct strs){0};
     assert_null(recipe_read(&arena, where, &errors, &err));
-    assert_non_null(strstr(errors.v[0], "more than it may be"));
+    assert_non_null(strstr(errors.v[0], "the limit for a recipe"));
 }
 
 static void test_reference_bomb(void **state)
@@ -469,7 +469,7 @@ static void test_secrets(void **state)
     assert_string_equal(joined(&r->secrets), "s3cret-token plain-value of-host abcdef othr");
     is_wrong("application: a\nsecrets: [KEY]\nenv: {KEY: abc}\n" END, "fewer than 4 characters");
     is_wrong("application: a\nsecrets: ['${SHORT}']\n" END, "fewer than 4 characters");
-    is_wrong("application: a\nsecrets: [NO_KEY]\n" END, "no name in 'env'");
+    is_wrong("application: a\nsecrets: [NO_KEY]\n" END, "not a variable of 'env'");
     /* What came from the environment is not shown, also when it is wrong. */
     assert_null(try_text("application: a\nkeep_releases: ${TOKEN}\n" END, "p"));
     assert_non_null(strstr(errors.v[0], "'${TOKEN}'"));
