@@ -777,7 +777,7 @@ static void test_hostile_trees(void **state)
         const char *members[10];
         const char *why;
     } cases[] = {
-        {{"100644", "..", "x"}, "'..' (not the name of a file)"},
+        {{"100644", "..", "x"}, "'..' (not a file name)"},
         {{"40000", "..", dir}, "'..'"},
         {{"40000", ".", dir}, "'.'"},
         {{"100644", ".git", "x"}, "reserved"},
@@ -787,11 +787,11 @@ static void test_hostile_trees(void **state)
         {{"100644", "../x", "x"}, "'../x'"},
         {{"100644", "a", "x", "100644", "a", "y"}, "twice"},
         {{"40000", "a", dir, "40000", "a", dir}, "twice"},
-        {{"100644", "b", "x", "100644", "a", "y"}, "not in order"},
+        {{"100644", "b", "x", "100644", "a", "y"}, "not sorted"},
         {{"120000", "a", "/etc", "40000", "a", dir}, "twice"},
         {{"120000", "a", "/etc", "100644", "a.b", "x", "40000", "a", dir}, "a file and a folder"},
         {{"40000", "a", dir, "120000", "a", "/etc"}, "twice"},
-        {{"40000", "a", dir, "100644", "a0", "x", "120000", "a", "/etc"}, "not in order"},
+        {{"40000", "a", dir, "100644", "a0", "x", "120000", "a", "/etc"}, "not sorted"},
         {{"120000", "a", "/etc", "100644", "a.b", "x", "160000", "a", dir}, "a file and a folder"},
         {{"120000", "a", ""}, "an invalid target"},
         {{"120000", "a", "x\\000y"}, "an invalid target"},
@@ -1088,8 +1088,8 @@ static void test_upstream(void **state)
         b, "main",
         "branch 'main' and its upstream 'origin/main' have diverged: it is 1 commit ahead and 2 behind");
     has_note(b, "mine2", "is in no remote branch, as last fetched: unpushed commits");
-    has_note(b, "own", "is in no branch of a remote");
-    has_note(b, "HEAD", "is in no branch of a remote");
+    has_note(b, "own", "is in no remote branch");
+    has_note(b, "HEAD", "is in no remote branch");
     sh("cd ci; git checkout -q main; git branch --unset-upstream; git reset -q --hard "
        "origin/main~1");
     has_note(b, "main", "branch 'main' is 1 commit behind its upstream 'origin/main'");

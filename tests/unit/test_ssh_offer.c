@@ -84,8 +84,8 @@ static void test_gap(void **state)
     } rows[] = {
         {OFFER_KEX, "x,curve25519-sha256", NULL},
         {OFFER_KEX, "x",
-         "no key exchange in common: the server offers curve25519-sha256; we "
-         "support x"},
+         "no key exchange in common: the server offers curve25519-sha256; crelease "
+         "supports x"},
         {OFFER_HOST_KEY, "ssh-ed25519", NULL},
         {OFFER_HOST_KEY, "ecdsa-sha2-nistp256,ssh-rsa",
          "no host key algorithm in common: the server offers rsa-sha2-512,ssh-ed25519; crelease supports "
