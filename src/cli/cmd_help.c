@@ -19,11 +19,30 @@ static void print_usage(struct arena *a)
            "'crelease help exit' the exit statuses.\n");
 }
 
+/* Wraps at blanks, indented. */
+static void print_wrapped(const char *text)
+{
+    enum { COLUMNS = 76 };
+
+    while (*text) {
+        size_t n = strlen(text);
+        for (size_t i = COLUMNS; n > COLUMNS && i > 0; i--)
+            if (text[i] == ' ')
+                n = i;
+        printf("  %.*s\n", (int)n, text);
+        text += n + strspn(text + n, " ");
+    }
+}
+
 static void print_command(struct arena *a, const struct command *c)
 {
     const char *own = options_help(a, c->takes, false);
 
     printf("crelease %s %s\n\n  %s\n", c->name, c->args, c->about);
+    if (c->more) {
+        printf("\n");
+        print_wrapped(c->more);
+    }
     if (*own)
         printf("\n%s", own);
     printf("\nOptions of every command:\n%s", options_help(a, OPT_ALL, true));

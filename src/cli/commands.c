@@ -27,7 +27,7 @@ const struct command commands[] = {
      "show past runs: when, who, what, how it ended", NULL},
     {"exec", cmd_exec, ENV_NEEDED, OPT_OTHER, 1, false, "ENV -- CMD",
      "run a command on the hosts, in the live release",
-     "A CMD of one word is a command line for the host's shell, such as 'ls | wc -l'.  Of several"
+     "A CMD of one word is a command line for the host's shell, such as 'ls -t | head'.  Of several"
      " words the first is the command and the others are its arguments, which no shell expands."
      "  The command has no terminal.  Standard input is copied to each host, unless it is a"
      " terminal."},
