@@ -62,7 +62,7 @@ case_mksh() { deploys_with mksh; }
 jobs_with() { # SHELL
     env -u CRELEASE_RIG -u CRELEASE_RIG_OF CRELEASE="$CRELEASE" CRELEASE_RIG="$RIG" \
         "$TOP/tests/lib/with-sh.sh" "$1" "$BASH" "$TOP/tests/system/jobs.sh" output_limit background_printer orphans \
-        others_with_its_group damaged s42_lost_migration_forced line_across_a_kill \
+        others_with_its_group ps_shows_names damaged s42_lost_migration_forced line_across_a_kill \
         output_on_its_way output_of_the_job_before || fail "with $1: see above"
 }
 

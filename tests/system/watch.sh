@@ -64,8 +64,13 @@ case_watch_that_is_killed() {
     migrates_with "while test -e \"$SITE/block\"; do sleep 0.05; done"
     cr_begin deploy production
     wait_for 60 test -s "$SITE/attempts"
-    local beside told='the watchdog of the migration was ended by somebody'
-    read -r beside _ <"$(echo "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1/beside)"
+    local beside job told='the watchdog of the migration was ended by somebody'
+    job=$(echo "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1)
+    read -r beside _ <"$job/beside"
+    # ps names it; what it asks the database, and how, lies on no disk.
+    same 'what ps shows' "$(on_host app1 "tr '\\0' ' ' </proc/$beside/cmdline")" "sh $job/watch "
+    same 'mode' "$(stat -c %a "$job/watch")" 600
+    ! grep -q "$DB" "$job/watch" || fail 'the values of the watchdog are on the disk'
     on_host app1 "kill -KILL -- -$beside"
     wait_for 60 grep -q "$told" "$CR_ERR" "$CR_OUT"
     cr_kill9

@@ -9,7 +9,8 @@
 #include "core/trip.h"
 
 EMBED(script_command, "host/command.sh");
-EMBED(script_job, "host/job/job.sh");
+EMBED(job_why, "host/job/why.sh");
+EMBED(job_main, "host/job/job.sh");
 EMBED(job_process, "host/job/process.sh");
 EMBED(job_supervise, "host/job/supervise.sh");
 EMBED(job_child, "host/job/child.sh");
@@ -100,6 +101,12 @@ void job_file_values(const char *watch, struct buf *b)
         quote_assign(b, "watch", "");
 }
 
+void job_put(struct buf *b)
+{
+    buf_puts(b, job_why);
+    buf_puts(b, job_main);
+}
+
 static const char *folder_of(struct run *r, const struct job_call *c, size_t host)
 {
     const char *deploy_to = r->recipe->hosts[host].deploy_to;
@@ -130,7 +137,7 @@ const char *job_script(struct run *r, const struct job_call *c, size_t i, const 
     quote_assign(&b, "gate", c->gate ? c->gate : "");
     job_command_values(r, host, c->job->run, c->extra_env, &b);
     job_file_values(c->watch, &b);
-    buf_puts(&b, script_job);
+    job_put(&b);
     struct trip t = {.script = b.text, .step = c->step->name, .verb = verb, .payload = -1};
     const char *text = b.full ? NULL : run_script_text(r, &t, host);
     buf_free(&b);

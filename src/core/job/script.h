@@ -12,9 +12,6 @@
  * ends with its connection. */
 extern const char script_command[];
 
-/* job.sh: behind job_command_values and job_file_values. */
-extern const char script_job[];
-
 /* "NAME=VALUE\n" as shell text. */
 void variable_assign(struct buf *b, const struct variable *v);
 
@@ -30,6 +27,9 @@ void job_command_values(const struct run *r, size_t host, const char *command,
 /* Assigns the texts of the files that job.sh writes into the folder of an attempt; watch is the
  * call's, or NULL. */
 void job_file_values(const char *watch, struct buf *b);
+
+/* Puts job.sh behind its values. */
+void job_put(struct buf *b);
 
 /* The whole script for the host at `i` of the call; NULL with err when it is too long to be sent.
  */

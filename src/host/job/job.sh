@@ -79,7 +79,7 @@ start() {
 	) &
 }
 
-# On a full disk the mark that comes next says why.
+# Writes down that crelease knows of the failure.  When the disk is full, the mark that comes next says so.
 told() {
 	{ true >"$dir/$n/told"; } 2>/dev/null
 }
@@ -92,7 +92,7 @@ damaged() {
 	cannot_see "$1 is damaged: see whether '$job' of run $run still runs on this host; when it does not, remove $dir/$n and resume"
 }
 
-# read_id FILE: in $pid, $ticks_was and $boot_was who it names, as `note` wrote it, or $pid "void".
+# read_id FILE: in $pid, $ticks_was and $boot_was the process that FILE names, as `note` wrote it; or $pid is "void".
 read_id() {
 	read -r pid ticks_was boot_was <"$1" || damaged "$1"
 	case "$pid|$ticks_was|$boot_was" in
@@ -126,7 +126,7 @@ check_files() {
 	read_seen
 }
 
-# make_void FILE: whoever would write it comes too late; false when it is there already.
+# make_void FILE: whoever would write FILE from now on comes too late.  False when it is there already.
 make_void() {
 	put "$1.void" void
 	said=$(ln "$1.void" "$1" 2>&1)
@@ -136,7 +136,8 @@ make_void() {
 	return "$made"
 }
 
-# In $is: new, running, ended, void, or lost (it was started and its end was not recorded).
+# In $is the state of attempt $n: new, running, ended, void (never started, and never will be), or lost (started, and
+# its end was not recorded).
 look() {
 	is=new
 	if [ -f "$dir/$n/status" ]; then
@@ -149,7 +150,7 @@ look() {
 		is=running
 		return
 	fi
-	# It may have ended between the two looks.
+	# It may have ended since the first look at the status.
 	if [ -f "$dir/$n/status" ]; then
 		is=ended
 		return
@@ -168,28 +169,29 @@ look() {
 	fi
 }
 
-# Whether anything lives of the attempt whose leader is in $pid, $ticks_was and $boot_was.
+# Whether any process is alive of the attempt whose leader is in $pid, $ticks_was and $boot_was.
 rest_lives() {
 	looks=0
-	# One that is just ending cannot be read for a moment.
+	# A process that is just ending cannot be read for a moment.
 	while members "$pid" "$ticks_was" "$boot_was"; [ -n "$unsure" ] && [ "$looks" -lt 10 ]; do
 		looks=$((looks + 1))
 		sleep 0.2 2>/dev/null || sleep 1
 	done
 	if [ -n "$unsure" ]; then
-		cannot_see "it cannot be told whether the processes$unsure belong to an earlier attempt of '$job': resume when they have ended"
+		cannot_see "cannot tell whether the processes$unsure belong to an earlier attempt of '$job': resume when they have ended"
 	fi
 	[ -n "$members" ]
 }
 
-# What was sent may be lost on its way, so crelease answers each "out" by its last two numbers.
+# Reads what crelease answers to each "out" once it was shown: its last two numbers.  What was sent but not answered may
+# be lost on its way.
 hear() {
 	if [ -n "$hearing" ]; then return 0; fi
 	hearing=yes
 	identity_of $$
 	exec 5<&0 </dev/null
 	(
-		# Behind a loop some shells keep what its output was before.
+		# Some shells keep the output that a loop had before.
 		exec <&5 5<&- >/dev/null 2>&1
 		own_ticks=$ticks own_boot=$boot
 		while read -r at to; do
@@ -197,14 +199,14 @@ hear() {
 			case $to in '' | *[!0-9]* | 0?*) continue ;; esac
 			echo "$to" >"$dir/$at/seen.$$" && mv -f "$dir/$at/seen.$$" "$dir/$at/seen"
 		done
-		# crelease is gone.  Were the end of the job marked now, a resume would not show the output that was lost
-		# on its way.
+		# crelease is gone.  If this script marked the end of the job now, a resume would not show the output that was
+		# lost on its way.
 		if [ "$own_ticks" != - ] && is_alive $$ "$own_ticks" "$own_boot"; then kill -s TERM $$; fi
 	) &
 	exec 5<&-
 }
 
-# Of the jobs before this one in its step.  A full disk is no reason to stop here.
+# Marks the jobs before this one in its step as shown.  A full disk is no reason to stop here.
 all_shown() {
 	of=${job%.*} at=${job##*.}
 	case $at in '' | *[!0-9]*) return 0 ;; esac
@@ -215,8 +217,8 @@ all_shown() {
 	done
 }
 
-# Sends what the log has beyond $offset, as "out N ATTEMPT OFFSET", newline, N bytes, which end at that
-# offset; "cut" where some were left out.
+# Sends what the log has beyond $offset, as "out N ATTEMPT OFFSET", a newline and N bytes, which end at that offset.
+# Sends "cut" where output was left out.  False when there is nothing new.
 show() {
 	size_of "$dir/$n/log"
 	[ "$size" -gt "$offset" ] || return 1
@@ -232,7 +234,7 @@ show() {
 	return 0
 }
 
-# Of a line that was not whole nothing was shown yet, unless it is a very long one.
+# Moves $offset back to the beginning of a line: crelease shows whole lines only, unless a line is very long.
 back_to_line() {
 	[ "$offset" -gt 0 ] || return 0
 	from=$((offset > 32768 ? offset - 32768 : 0))
@@ -241,7 +243,7 @@ back_to_line() {
 	if [ "$part" -lt 32768 ]; then offset=$((offset - part)); fi
 }
 
-# Sends what the watch has said since, as "watch LINE"; of a line that is not whole nothing.
+# Sends the complete lines that the watchdog has printed since, as "watch LINE".
 tell_watched() {
 	[ -s "$dir/$n/watched" ] || return 0
 	size_of "$dir/$n/watched"
@@ -254,8 +256,8 @@ tell_watched() {
 	printf '%s\n' "$text" | sed 's/^/watch /'
 }
 
-# Sends "watch gone", once, when the watch has ended before the command.  It is told to after that has
-# ended, so its own end is looked at first.
+# Sends "watch gone", once, when the watchdog ended before the command.  The supervisor ends it after the command, so
+# its end is looked at first.
 tell_unwatched() {
 	if [ -z "$watch" ] || [ -n "$unwatched" ] || [ ! -f "$dir/$n/beside" ]; then return 0; fi
 	read_id "$dir/$n/beside"
@@ -267,7 +269,7 @@ tell_unwatched() {
 	fi
 }
 
-# Sends with what word it began, once, when there is something in that to be told.
+# Sends the reason with which the gate was opened, once, if there is one.
 tell_gated() {
 	if [ -n "$gate_told" ] || ! [ -s "$dir/$n/gated" ]; then return 0; fi
 	gate_told=yes
@@ -301,7 +303,7 @@ follow() {
 		tell_unwatched
 		case $is in
 		new)
-			# The supervisor has not come to its first line yet.
+			# The supervisor has not reached its first line yet.
 			rounds=$((rounds + 1))
 			if [ "$rounds" -gt 200 ]; then not_started; fi
 			;;
@@ -317,7 +319,7 @@ follow() {
 	done
 }
 
-# Before another attempt: what is left of the one before.
+# Before another attempt: deals with what is left of the one before.
 clear_rest() {
 	[ -f "$dir/$n/pid" ] || return 0
 	read_id "$dir/$n/pid"
@@ -331,13 +333,13 @@ clear_rest() {
 			nap
 		done
 	elif [ "$is" = lost ]; then
-		# One whose end was recorded may have left a server behind on purpose.
+		# After a recorded end nothing is ended here: the command may have left a server behind on purpose.
 		finish "$pid" "$ticks_was" "$boot_was" ||
-			fail "what is left of an earlier attempt of '$job' does not end, even by KILL: process$members"
+			fail "an earlier attempt of '$job' is still running after KILL: process$members; stop it by hand"
 	fi
 }
 
-# Ends attempt $n, whatever it has come to: nobody begins after this.
+# Ends attempt $n, whatever state it is in.  After this nothing of it will start.
 stop() {
 	if [ -f "$dir/$n/status" ]; then
 		read_status
@@ -353,7 +355,7 @@ stop() {
 		finish "$pid" "$ticks_was" "$boot_was" || remains=$members
 	fi
 	if [ -z "$remains" ] && [ -f "$dir/$n/supervisor" ]; then
-		# It records the end, and ends what runs beside.
+		# It writes down the end, and ends the watchdog.
 		read_id "$dir/$n/supervisor"
 		rounds=0
 		while is_alive "$pid" "$ticks_was" "$boot_was"; do
@@ -361,7 +363,7 @@ stop() {
 			rounds=$((rounds + 1))
 			sleep 0.1 2>/dev/null || sleep 1
 		done
-		# The watcher of a time limit; who keeps the log reads on to the end.
+		# What waits for the time limit.  What keeps the log reads on to its end.
 		members "$pid" "$ticks_was" "$boot_was"
 		signal_members TERM
 	fi
@@ -370,50 +372,8 @@ stop() {
 		kill -s TERM "$pid" 2>/dev/null
 		ended_within 100 "$pid" "$ticks_was" "$boot_was" || finish "$pid" "$ticks_was" "$boot_was" || :
 	fi
-	if [ -n "$remains" ]; then fail "'$job' does not end, even by KILL: process$remains"; fi
+	if [ -n "$remains" ]; then fail "'$job' is still running after KILL: process$remains; stop it by hand"; fi
 	if [ -n "$stopped" ]; then say stopped "$stopped"; fi
-}
-
-# How an error begins in the output of the tools that a deploy runs.
-signs='(rails|rake|cap) aborted!
-^ *Traceback \(most recent call last\)
-(^|[[:space:](])([A-Za-z_][A-Za-z0-9_]*(::|\.|\\))*[A-Z][A-Za-z0-9_]*(Error|Exception)(:| \[| \()
-^[[:space:]]*([A-Za-z_][A-Za-z0-9_]*(::|\.|\\))+[A-Z][A-Za-z0-9_]*(Error|Exception)[[:space:]]*$
-^[A-Z][A-Za-z0-9]*(::[A-Z][A-Za-z0-9]*)+: 
-(^|[^A-Za-z0-9_-])([Ee]rror|ERROR|[Ff]atal|FATAL|PANIC|CRITICAL|FAILED)(\[[A-Za-z0-9]+\])?[:!]([[:space:]]|$)
-(Fatal|Parse) error:
-(^|[[:space:]])(npm|pnpm|yarn) (ERR!|error)|ERR_PNPM
-^error |^ERROR in |^ERROR [0-9]+ |\[(ERROR|error|CRITICAL|FATAL)\]
-Exception in thread |Uncaught |Unhandled ?[Pp]romise ?[Rr]ejection|Unhandled exception
-make(\[[0-9]+\])?: \*\*\* 
-An error occurred|^Could not find |Module not found|Failed to compile|Compilation failed
-SQLSTATE\[|^[[:space:]]*In [A-Za-z]+\.php line [0-9]+
-^panic: |panicked at |^\*\* \('
-# Where none of these is: words that are found in harmless lines, too, so the last one counts.
-hints='error|exception|fatal|failed|failure|cannot|could not|unable to|denied|not found|no such|not permitted|undefined|out of memory|no space left|refused|timed out|killed|segmentation'
-
-# Sends what of the log probably says why the command failed, as "why FIRST LAST TOTAL" (the first and
-# the last line that look like an error, 0 for none, and how many there are) and "why N:LINE": what is
-# around these two, and the end.  What colours a terminal, and what a progress bar has painted over, is
-# left out.
-plain_log() {
-	LC_ALL=C sed "s/$esc\[[0-9;?]*[A-Za-z]//g; s/$cr\$//; s/.*$cr//" "$dir/$n/log" 2>/dev/null | tr -d '\000'
-}
-
-tell_why() {
-	esc=$(printf '\033') cr=$(printf '\r')
-	total=$(plain_log | LC_ALL=C grep -a -c '')
-	first=$(plain_log | LC_ALL=C grep -a -n -E -e "$signs" | cut -d: -f1 | sed -n '1p;$p')
-	[ -n "$first" ] || first=$(plain_log | LC_ALL=C grep -a -n -i -E -e "$hints" | cut -d: -f1 | tail -n 1)
-	last=${first##*"$newline"} first=${first%%"$newline"*}
-	first=${first:-0} last=${last:-0} total=${total:-0}
-	say why "$first $last $total"
-	{
-		plain_log | LC_ALL=C grep -a -n '' | LC_ALL=C sed -n \
-			-e "$((first > 2 ? first - 2 : 1)),$((first + 120))p" -e "$((last > 1 ? last - 1 : 1)),$((last + 8))p" \
-			-e "$((total > 12 ? total - 11 : 1)),\$p" | LC_ALL=C cut -b 1-4000 | head -c 200000
-		echo
-	} | sed 's/^/why /'
 }
 
 begin_change
@@ -439,7 +399,7 @@ run)
 		if [ -f "$dir/$n/told" ] && { [ -z "$alone" ] || [ -n "$again" ]; }; then started=yes; fi
 		if [ -f "$dir/$n/forgotten" ]; then started=yes; fi
 		;;
-	new) # made, and its supervisor never came: it is safe to start another, the link decides
+	new) # its supervisor never came: it is safe to start another one, since only one can link its name
 		started=same
 		;;
 	esac
@@ -462,7 +422,7 @@ run)
 	ended)
 		read_status
 		refused=
-		# A gate that is there and not open, and a command that never came to its first line.
+		# The gate was not opened, so the command never reached its first line.
 		if [ "$status" = 75 ] && [ -n "$gate" ] && [ ! -f "$dir/$n/pid" ]; then
 			refused=$gate
 			{ read -r refused <"$dir/$n/gated"; } 2>/dev/null
@@ -475,16 +435,16 @@ run)
 			put_mark "$step" failed
 		else
 			if [ -n "$last$alone" ]; then
-				# No mark says of something that it is done before that is on disk.
+				# What a mark calls done is on disk before the mark.
 				if [ -d "$path" ]; then flush -f "$path" "$run_dir"; else flush -f "$run_dir"; fi
 			fi
 			if [ -n "$last" ]; then put_mark "$step" "done"; fi
 		fi
 		;;
 	void)
-		# Nothing of it ever ran.
+		# The command never ran.
 		put_mark "$step" failed
-		fail "the job was killed before it began"
+		fail "the job was killed before its command was started"
 		;;
 	*)
 		tell_why
@@ -494,11 +454,11 @@ run)
 		;;
 	esac
 	;;
-look) # whether it runs, or what is left of it; when not, it never will
+look) # whether it, or anything that is left of it, is running; if not, it never will
 	if [ "$n" -gt 0 ]; then
 		check_files
 		look
-		# One that has not come to its first line will not.
+		# A supervisor that has not reached its first line never will.
 		if [ "$is" = new ] && make_void "$dir/$n/supervisor"; then is=void; fi
 		if [ "$is" = ended ] && [ -f "$dir/$n/pid" ]; then
 			read_id "$dir/$n/pid"
@@ -507,7 +467,7 @@ look) # whether it runs, or what is left of it; when not, it never will
 		say is "$is"
 	fi
 	;;
-detach) # starts it, unless that was done before, and leaves it
+detach) # starts it, unless it was started before, and leaves it running
 	check_files
 	if [ "$n" -gt 0 ]; then look; else is=none; fi
 	if [ "$mark" != begun ]; then put_mark "$step" begun; fi
@@ -525,12 +485,12 @@ detach) # starts it, unless that was done before, and leaves it
 	done
 	put_mark "$step" "done"
 	;;
-stop) # ends all that runs of it: TERM, then KILL; only what was identified as it
+stop) # ends all its processes: TERM, then KILL; only what was identified as one of them
 	remains='' attempts=$n n=0
 	while [ "$n" -lt "$attempts" ]; do
 		n=$((n + 1))
 		stop
-		# Who goes on with the run begins it anew.
+		# A resume starts another attempt.
 		if [ -d "$dir/$n" ]; then told; fi
 	done
 	;;

@@ -105,7 +105,7 @@ static bool start(struct run *r, size_t host, const char *command, bool *ret_att
     job_command_values(r, host, command, NULL, &b);
     job_file_values(NULL, &b);
     buf_puts(&b, script_rerun);
-    buf_puts(&b, script_job);
+    job_put(&b);
     struct trip trip = {.script = arena_strndup(r->arena, b.text, b.len),
                         .step = RERUN,
                         .verb = "detach",
