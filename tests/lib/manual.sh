@@ -3,7 +3,8 @@
 #
 # crelease(1) must have exactly the commands, options and exit statuses that the program's help
 # lists, and crelease-recipe(5) exactly its keys, with the same defaults. Every example of a key,
-# and every recipe in a README, must be a recipe that the program accepts.
+# and every recipe in a README, must be a recipe that the program accepts. Every link must lead
+# somewhere.
 #
 # Both sides are turned into sorted lists of lines, so a failure shows as a diff: '-' is what the
 # program says, '+' is what the manual says.
@@ -180,6 +181,19 @@ for file in README.md recipes/README.md; do
         rm "$block"
     done
 done
+
+# --- links -----------------------------------------------------------------------------------------
+
+# Every relative link of a document leads to a file or folder.
+for file in README.md */README.md src/*/README.md src/*/*/README.md; do
+    [ -e "$file" ] || continue
+    # shellcheck disable=SC2016 # the backquotes of Markdown
+    sed 's/`[^`]*`//g' "$file" | grep -o '](\([^)]*\))' | sed 's/^](//; s/)$//; s/#.*//' | grep -v '^$\|^https*:' |
+        while read -r link; do
+            [ -e "$(dirname "$file")/$link" ] || echo "$file: no such file: $link"
+        done
+done >"$work/links"
+[ ! -s "$work/links" ] || { cat "$work/links"; failed=1; }
 
 [ "$(wc -c <README.md)" -le 12288 ] || { echo "README.md is larger than 12 kB"; failed=1; }
 
