@@ -85,8 +85,8 @@ judge() { # KIND FILE TITLE
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 site_new nightly 1
 n=0 record=$SITE/app1/.crelease/backups
 "$CRELEASE" deploy production >"$RIG/out" 2>&1 || { cat "$RIG/out" >&2; fail 'first deploy'; }

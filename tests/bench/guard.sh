@@ -36,14 +36,14 @@ one() { # NUMBER
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 site_new guard 1
 recipe_write <<END
 migrate: {run: 'date +%s%3N >>"$SITE/started"; rake db:migrate', status: rake db:migrate:status}
 END
 "$CRELEASE" deploy production >"$RIG/out" 2>&1 || { cat "$RIG/out" >&2; fail 'first deploy'; }
-big_table
+make_big_table
 for i in $(seq "$runs"); do
     one "$i"
 done

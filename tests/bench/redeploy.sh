@@ -37,8 +37,8 @@ change_again() { commit_file "app/part2/file$1.rb" "changed $1"; }
 migration() { commit_migration "202601030000$((10 + $1))" "AddColumn$1" "add_column :events, :column$1, :string"; }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 site_new bench 1
 # As recipes/rails.yml has it: rake is started when something under db/migrate has changed.
 recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, paths: [db/migrate]}'

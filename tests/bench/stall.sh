@@ -55,8 +55,8 @@ rows() { # WHAT TITLE
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 site_new stall 1
 recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status}'
 with_cap='' version=20260103000000
@@ -65,7 +65,7 @@ with_cap='' version=20260103000000
 [ -z "$with_cap" ] || { capistrano_write && capistrano >"$RIG/out" 2>&1; } || { cat "$RIG/out" >&2; fail 'first deploy'; }
 for database in "$DB" ${with_cap:+"$CAP_DB"}; do
     sql "insert into events (name) select 'event ' || g from generate_series(1, 1000) g" "$database"
-    DB=$database big_table
+    DB=$database make_big_table
 done
 for _ in $(seq "$runs"); do
     story before-crelease "$DB" "$CRELEASE" deploy production

@@ -74,8 +74,8 @@ short() {
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 site_new shop 1
 recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status}'
 has_capistrano || exit 0

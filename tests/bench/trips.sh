@@ -109,8 +109,8 @@ traced() { # FILE: a deploy under strace; how many processes it started there
 # shellcheck disable=SC2016 # for a table
 declare -A title=([redeploy]='redeploy, `migrate.paths` unchanged' [asking]='rake is asked, nothing pending' [migrating]='with a migration')
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 site_new trips 1
 n=0
 echo 0 >"$RIG/late"

@@ -2,11 +2,11 @@
 # rig.sh -- hosts, a database and a repository of one's own, for tests, demo and bench.
 #
 #     . tests/lib/rig.sh          re-executes the script once, marked as belonging to its rig
-#     rig_start 3                 three sshds: 127.0.1.1, 127.0.1.2, 127.0.1.3
-#     rig_postgres                a PostgreSQL on a free port of 127.0.0.1
-#     rig_mariadb                 a MariaDB there, and on a socket
+#     start_hosts 3                 three sshds: 127.0.1.1, 127.0.1.2, 127.0.1.3
+#     start_postgres                a PostgreSQL on a free port of 127.0.0.1
+#     start_mariadb                 a MariaDB there, and on a socket
 #     site_new shop 3             repository, database, folders and recipe of one application
-#     expect 0 deploy production  runs the program, wants that status
+#     expect_status 0 deploy production  runs the program, wants that status
 #
 # All of it lies in $RIG, a folder under build/, and is gone when the script has ended, however it
 # ended: by its EXIT trap, or by reaper.sh, which waits for this process to disappear.
@@ -114,7 +114,7 @@ sshd_program() {
 }
 
 # Can a host have processes of its own?
-apart() {
+hosts_are_isolated() {
     if [ -z "${RIG_APART-}" ]; then
         RIG_APART=no
         # Out of a chroot nsenter would lead to where there is nothing of this.
@@ -128,7 +128,7 @@ apart() {
 first_pid() { cat "$RIG/$1/first.pid" 2>/dev/null; }
 
 # The host's first process, unless it is there.
-first_begin() { # DIR
+start_first_process() { # DIR
     local pid
     if pid=$(cat "$1/first.pid" 2>/dev/null) && [ -d "/proc/$pid" ]; then
         return 0
@@ -139,10 +139,10 @@ first_begin() { # DIR
     wait_for 30 test -e "$1/first.pid"
 }
 
-sshd_begin() { # DIR: start the sshd that is configured there
+start_sshd() { # DIR: start the sshd that is configured there
     local stage=()
-    if apart; then
-        first_begin "$1"
+    if hosts_are_isolated; then
+        start_first_process "$1"
         stage=(nsenter -t "$(cat "$1/first.pid")" -m -p --)
     elif root; then
         if unshare -m true 2>/dev/null; then
@@ -165,7 +165,7 @@ host_answers() { [[ $(ssh-keyscan -t ed25519 -p "$3" "$2" 2>/dev/null) == *"$(cu
 sshd_ready() {
     local pid
     (wait_for 10 host_answers "$1" "$2" "$3") 2>/dev/null || return 1
-    apart || return 0
+    hosts_are_isolated || return 0
     # shellcheck disable=SC2013 # numbers
     for pid in $(grep -alF -- "$1/sshd_config" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
         # Not one that it has forked for a connection, such as the one that was made just now.
@@ -197,7 +197,7 @@ host_start() {
 ListenAddress $address
 Port $port
 HostKey "$dir/key"
-PidFile $(if apart; then echo none; else printf '"%s"' "$dir/sshd.pid"; fi)
+PidFile $(if hosts_are_isolated; then echo none; else printf '"%s"' "$dir/sshd.pid"; fi)
 AuthorizedKeysFile "$RIG/authorized_keys"
 StrictModes no
 UsePAM no
@@ -212,7 +212,7 @@ PermitUserRC no
 $(sshd_parts)
 SetEnv "HOME=$RIG/login" "PATH=$RIG/bin:${HOST_TOOLS:+$HOST_TOOLS:}$HOST_PATH" "CRELEASE_RIG=$RIG" "CRELEASE_RIG_HOST=$dir" LANG=C.UTF-8 $(host_env)
 END
-        sshd_begin "$dir"
+        start_sshd "$dir"
         if sshd_ready "$dir" "$address" "$port"; then
             echo "$address" >"$dir/address"
             echo "$port" >"$dir/port"
@@ -284,8 +284,8 @@ hosts_are_quiet() {
     done
 }
 
-# connections_cut NAME: every connection to the host ends; what runs there and was detached stays.
-connections_cut() {
+# cut_connections NAME: every connection to the host ends; what runs there and was detached stays.
+cut_connections() {
     local pid pids=
     for pid in $(descendants_of "$(cat "$RIG/$1/sshd.pid")"); do
         if is_sshd "$pid"; then pids="$pids $pid"; fi
@@ -294,8 +294,8 @@ connections_cut() {
     kill -KILL $pids 2>/dev/null || true
 }
 
-host_again() {
-    sshd_begin "$RIG/$1"
+host_restart() {
+    start_sshd "$RIG/$1"
     sshd_ready "$RIG/$1" "$(host_address "$1")" "$(host_port "$1")" || fail "sshd of $1 does not come back"
 }
 
@@ -325,7 +325,7 @@ link_start() {
 
 link_port() { cat "$RIG/$1/link.port"; }
 
-link_be() { # NAME STATE
+set_link() { # NAME STATE
     local dir=$RIG/$1
     rm -f "$dir/link.is"
     echo "$2" >"$dir/link.want"
@@ -335,8 +335,8 @@ link_be() { # NAME STATE
 
 # link_cut NAME [both|deaf|mute]: both: connections are reset, new ones refused; deaf: what is sent to
 # the host is lost; mute: what it sends is.
-link_cut() { link_be "$1" "${2-both}"; }
-link_mend() { link_be "$1" open; }
+link_cut() { set_link "$1" "${2-both}"; }
+link_mend() { set_link "$1" open; }
 
 parent_of() {
     local stat
@@ -362,8 +362,8 @@ descendants_of() {
     done
 }
 
-# rig_start N: hosts app1 .. appN (on 127.0.1.1 .. 127.0.1.N), the last one named db1 too.
-rig_start() {
+# start_hosts N: hosts app1 .. appN (on 127.0.1.1 .. 127.0.1.N), the last one named db1 too.
+start_hosts() {
     local i
     for i in $(seq "$1"); do
         host_start "app$i" "127.0.1.$i"
@@ -401,7 +401,7 @@ postgres_as() { # DATA BIN
     fi
 }
 
-rig_postgres() {
+start_postgres() {
     local bin log=$RIG/postgres.log try
     bin=$(postgres_bin)
     mkdir -p "$RIG/data"
@@ -421,7 +421,7 @@ rig_postgres() {
     rm -f "$RIG/pwfile"
     for try in 1 2 3 4 5; do
         PGPORT=$(free_port 127.0.0.1)
-        if postgres_begin; then
+        if restart_postgres; then
             return 0
         fi
     done
@@ -430,7 +430,7 @@ rig_postgres() {
 }
 
 # In a session of its own: it outlives the case that begins it anew.
-postgres_begin() {
+restart_postgres() {
     local bin
     bin=$(postgres_bin)
     (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) exec setsid "${POSTGRES_AS[@]}" "$bin/postgres" -D "$RIG/data" -p "$PGPORT" \
@@ -446,8 +446,8 @@ answers_or_gone() { # PID QUERY
     "${@:2}" || process_gone "$1"
 }
 
-# As `pg_ctl stop -m immediate` does it: a crash, after which postgres_begin recovers.
-postgres_crash() {
+# As `pg_ctl stop -m immediate` does it: a crash, after which restart_postgres recovers.
+crash_postgres() {
     local bin
     bin=$(postgres_bin)
     (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) "${POSTGRES_AS[@]}" "$bin/pg_ctl" stop -D "$RIG/data" -m immediate) >/dev/null
@@ -465,9 +465,9 @@ mariadb_program() {
     fail "there is no $1: sh tests/lib/need.sh servers"
 }
 
-# rig_mariadb: a MariaDB on a free port of 127.0.0.1 and on a socket, with the plugin that shows
+# start_mariadb: a MariaDB on a free port of 127.0.0.1 and on a socket, with the plugin that shows
 # metadata locks.  $MARIADB_TCP and $MARIADB_FILE are option files for the two ways to it.
-rig_mariadb() {
+start_mariadb() {
     local server base log=$RIG/mariadb.log try password files as at
     server=$(mariadb_program mariadbd)
     base=${server%/sbin/mariadbd} files=$base/share/mysql
@@ -500,7 +500,7 @@ rig_mariadb() {
             </dev/null >>"$log" 2>&1 9>&- &
         echo $! >"$RIG/mariadb.pid"
         disown
-        if (wait_for 60 answers_or_gone "$(cat "$RIG/mariadb.pid")" my 'select 1') 2>/dev/null && my 'select 1' >/dev/null 2>&1; then
+        if (wait_for 60 answers_or_gone "$(cat "$RIG/mariadb.pid")" mariadb_sql 'select 1') 2>/dev/null && mariadb_sql 'select 1' >/dev/null 2>&1; then
             return 0
         fi
     done
@@ -508,8 +508,8 @@ rig_mariadb() {
     fail "MariaDB does not start (tried $try times)"
 }
 
-# my QUERY [DATABASE]: its bare answer.
-my() { "$(mariadb_program mariadb)" --defaults-file="$MARIADB_TCP" -N -B -e "$1" ${2+"$2"}; }
+# mariadb_sql QUERY [DATABASE]: its bare answer.
+mariadb_sql() { "$(mariadb_program mariadb)" --defaults-file="$MARIADB_TCP" -N -B -e "$1" ${2+"$2"}; }
 
 # --- repository --------------------------------------------------------------------------------
 
@@ -669,8 +669,8 @@ tree_of() { (cd "$1" && find . -printf '%p|%y|%m|%s|%l|%T@\n' | LC_ALL=C sort); 
 
 # --- the program -------------------------------------------------------------------------------
 
-# cr ARGUMENTS: runs it; $STATUS, and the files $OUT and $ERR.  Never fails itself.
-cr() {
+# run_crelease ARGUMENTS: runs it; $STATUS, and the files $OUT and $ERR.  Never fails itself.
+run_crelease() {
     OUT=$RIG/out.$BASHPID ERR=$RIG/err.$BASHPID
     STATUS=0
     "$CRELEASE" "$@" </dev/null >"$OUT" 2>"$ERR" || STATUS=$?
@@ -678,16 +678,16 @@ cr() {
     sed 's/^/  | /' "$OUT" "$ERR"
 }
 
-# expect STATUS ARGUMENTS
-expect() {
+# expect_status STATUS ARGUMENTS
+expect_status() {
     local want=$1
     shift
-    cr "$@"
+    run_crelease "$@"
     [ "$STATUS" = "$want" ] || fail "crelease $*: status $STATUS instead of $want: $(tail -n 3 "$ERR" "$OUT" | tr '\n' ' ' | cut -c1-300)"
 }
 
-# cr_begin ARGUMENTS: in the background; $CR_PID.  cr_end [STATUS] waits for its end.
-cr_begin() {
+# start_crelease ARGUMENTS: in the background; $CR_PID.  finish_crelease [STATUS] waits for its end.
+start_crelease() {
     CR_OUT=$RIG/bg.out.$BASHPID CR_ERR=$RIG/bg.err.$BASHPID CR_ARGS=$*
     : >"$CR_OUT" # what the one before said is not what this one says
     : >"$CR_ERR"
@@ -696,7 +696,7 @@ cr_begin() {
     CR_PID=$!
 }
 
-cr_end() {
+finish_crelease() {
     STATUS=0
     wait "$CR_PID" || STATUS=$?
     CR_PID=
@@ -708,49 +708,49 @@ cr_end() {
 
 # Its own process only: what it started on the hosts lives on, as when a laptop dies.  That the connection
 # is gone reaches a loaded host late.
-cr_kill9() {
+kill_crelease() {
     local limit=$((SECONDS + 20))
     kill -KILL "$CR_PID" 2>/dev/null || true
     wait "$CR_PID" 2>/dev/null || true
-    until nobody_keeps || [ $SECONDS -ge $limit ]; do sleep 0.05; done
+    until no_lock_is_alive || [ $SECONDS -ge $limit ]; do sleep 0.05; done
     CR_PID=
     printf '! crelease %s was killed\n' "$CR_ARGS"
     sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
 }
 
 # The program on a terminal of its own; what is written to descriptor 7 are its keys.
-typed() { # ARGS
+start_on_terminal() { # ARGS
     rm -f "$SITE/keys" "$SITE/typed"
     mkfifo "$SITE/keys"
     exec 7<>"$SITE/keys"
     script -qefc "$(printf '%q ' "$CRELEASE" "$@")" "$SITE/typed" <"$SITE/keys" >/dev/null 2>&1 &
     TYPED=$!
 }
-typed_end() { # STATUS
+finish_on_terminal() { # STATUS
     local status=0
     wait "$TYPED" || status=$?
     exec 7>&-
     sed 's/^/  t | /' "$SITE/typed" >&2
-    same "status" "$status" "$1"
+    assert_equal "status" "$status" "$1"
 }
-typed_says() { grep -qE -- "$1" <<<"$(tr -d '\r' <"$SITE/typed")"; }
+terminal_shows() { grep -qE -- "$1" <<<"$(tr -d '\r' <"$SITE/typed")"; }
 
 # Whether the process lives that keeps the lock of the site there.
-keeps() { # HOST
+lock_is_alive() { # HOST
     local word='' pid='' ticks='' stat in=()
     { while read -r word pid ticks _ && [ "$word" != keeper ]; do :; done <"$SITE/$1/.crelease/lock"; } 2>/dev/null || return 1
     [ "$word" = keeper ] || return 1
-    [ "$1" = here ] || ! apart || in=(nsenter -t "$(first_pid "$1")" -m -p --)
+    [ "$1" = here ] || ! hosts_are_isolated || in=(nsenter -t "$(first_pid "$1")" -m -p --)
     stat=$("${in[@]}" cat "/proc/$pid/stat" 2>/dev/null || true)
     [ -n "$stat" ] || return 1
     read -r -a stat <<<"${stat##*) }"
     case ${stat[0]} in Z | X) return 1 ;; esac
     [ "${stat[19]}" = "$ticks" ]
 }
-nobody_keeps() {
+no_lock_is_alive() {
     local host
     for host in "${SITE_HOSTS[@]}"; do
-        ! keeps "$host" || return 1
+        ! lock_is_alive "$host" || return 1
     done
 }
 
@@ -758,31 +758,31 @@ json() { jq -r "$@" "$OUT"; }
 
 # --- asserting ---------------------------------------------------------------------------------
 
-same() { [ "$2" = "$3" ] || fail "$1: '$2' instead of '$3'"; }
-there() { [ -e "$1" ] || [ -L "$1" ] || fail "$1 is not there"; }
-gone() { if [ -e "$1" ] || [ -L "$1" ]; then fail "$1 is still there"; fi; }
-says() { grep -qiE -- "$1" "$OUT" "$ERR" || fail "nothing said about '$1' ($(tail -n 2 "$OUT" "$ERR" | tr '\n' ' ' | cut -c1-200))"; }
-says_not() { ! grep -qiE -- "$1" "$OUT" "$ERR" || fail "says '$1'"; }
+assert_equal() { [ "$2" = "$3" ] || fail "$1: '$2' instead of '$3'"; }
+assert_exists() { [ -e "$1" ] || [ -L "$1" ] || fail "$1 is not there"; }
+assert_gone() { if [ -e "$1" ] || [ -L "$1" ]; then fail "$1 is still there"; fi; }
+expect_output() { grep -qiE -- "$1" "$OUT" "$ERR" || fail "nothing said about '$1' ($(tail -n 2 "$OUT" "$ERR" | tr '\n' ' ' | cut -c1-200))"; }
+expect_no_output() { ! grep -qiE -- "$1" "$OUT" "$ERR" || fail "says '$1'"; }
 
-# finished REVISION [LINES]: on every host that revision is live, whole, and nothing is left over.
-finished() {
+# assert_deployed REVISION [LINES]: on every host that revision is live, whole, and nothing is left over.
+assert_deployed() {
     local host name want=$1 lines=${2-} wanted
     wanted=$(release)
     for host in "${SITE_HOSTS[@]}"; do
-        same "$host: revision" "$(live_revision "$host")" "$want"
+        assert_equal "$host: revision" "$(live_revision "$host")" "$want"
         name=$(release "$host")
-        same "$host: release" "$name" "$wanted"
-        same "$host: current" "$(current "$host")" "$SITE/$host/releases/$name"
-        gone "$SITE/$host/.crelease/lock"
-        gone "$SITE/$host/releases/current"
-        same "$host: lines of $name in revisions.log" "$(grep -c "deployed as release $name by" "$SITE/$host/revisions.log")" 1
-        [ -z "$lines" ] || same "$host: lines in revisions.log" "$(wc -l <"$SITE/$host/revisions.log")" "$lines"
-        release_is_whole "$host"
+        assert_equal "$host: release" "$name" "$wanted"
+        assert_equal "$host: current" "$(current "$host")" "$SITE/$host/releases/$name"
+        assert_gone "$SITE/$host/.crelease/lock"
+        assert_gone "$SITE/$host/releases/current"
+        assert_equal "$host: lines of $name in revisions.log" "$(grep -c "deployed as release $name by" "$SITE/$host/revisions.log")" 1
+        [ -z "$lines" ] || assert_equal "$host: lines in revisions.log" "$(wc -l <"$SITE/$host/revisions.log")" "$lines"
+        assert_release_complete "$host"
     done
 }
 
 # The release holds what git would export, and its links; nothing else but what was made by jobs.
-release_is_whole() {
+assert_release_complete() {
     local dir=$SITE/$1/current want=$SITE/export.$BASHPID
     if [ ! -d "$want.$(live_revision "$1")" ]; then
         mkdir -p "$want.$(live_revision "$1")"
@@ -797,14 +797,14 @@ release_is_whole() {
 
 # --- the backup in the way ---------------------------------------------------------------------
 
-# big_table: one that does not fit into any buffer between server and reader.
-big_table() {
+# make_big_table: one that does not fit into any buffer between server and reader.
+make_big_table() {
     sql "create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g" "$DB"
 }
 
 dump_pid() { sql "select pid from pg_stat_activity where application_name = 'pg_dump' and datname = '$DB' and query ilike 'copy %'" | head -n 1; }
 dump_runs() { [ -n "$(dump_pid)" ]; }
-dump_has_gone() { ! dump_runs; }
+dump_is_gone() { ! dump_runs; }
 
 # start_dump: a real pg_dump whose reader does not read on before end_dump; it has come as far as the
 # function $DUMP_UNTIL says, or to its first table.
@@ -820,21 +820,21 @@ start_dump() {
 
 end_dump() {
     echo go >&8
-    wait_for 60 dump_has_gone
+    wait_for 60 dump_is_gone
 }
 
-# zz_begin: a share lock on the table zz of the site, as somebody's open transaction, until zz_end.
-zz_begin() {
+# hold_table_lock: a share lock on the table zz of the site, as somebody's open transaction, until drop_table_lock.
+hold_table_lock() {
     mkfifo "$SITE/hold"
     PGAPPNAME=console psql -X -q -d "$DB" <"$SITE/hold" >/dev/null 2>&1 &
     HOLD=$!
     exec 7>"$SITE/hold"
     # With a snapshot, for which what runs CONCURRENTLY waits.
     printf "begin isolation level repeatable read;\nselect *, 'private' from zz;\n" >&7
-    wait_for 30 zz_is_held
+    wait_for 30 table_lock_is_held
 }
-zz_is_held() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and granted" "$DB")" -gt 0 ]; }
-zz_end() {
+table_lock_is_held() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and granted" "$DB")" -gt 0 ]; }
+drop_table_lock() {
     printf '\\q\n' >&7 # what runs in the background may have inherited it
     exec 7>&-
     wait "$HOLD" || true

@@ -8,56 +8,56 @@
 site_migrating() {
     site_new "$1" 2
     recipe_write <<<"${2-backup: {policy: wait\}}"
-    expect 0 deploy production
+    expect_status 0 deploy production
     LIVE=$(release)
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    big_table
+    make_big_table
     start_dump
     STARTED=$(sql 'select pg_postmaster_start_time()')
 }
 
 migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
-not_restarted() { same "start of PostgreSQL" "$(sql 'select pg_postmaster_start_time()')" "$STARTED"; }
-still_as_before() { same "live" "$(release app1) $(release app2)" "$LIVE $LIVE"; same "migrations" "$(migrations)" 20260101000000; }
-through() { finished "$(revision)" 2; same "migrations" "$(migrations)" '20260101000000 20260102000000'; not_restarted; }
+not_restarted() { assert_equal "start of PostgreSQL" "$(sql 'select pg_postmaster_start_time()')" "$STARTED"; }
+still_as_before() { assert_equal "live" "$(release app1) $(release app2)" "$LIVE $LIVE"; assert_equal "migrations" "$(migrations)" 20260101000000; }
+through() { assert_deployed "$(revision)" 2; assert_equal "migrations" "$(migrations)" '20260101000000 20260102000000'; not_restarted; }
 
 waits() { grep -qiE 'pg_dump|backup' "$CR_OUT" "$CR_ERR" && kill -0 "$CR_PID"; }
-state_is() { cr status --json production; [ "$(json .run.state)" = "$1" ]; }
+state_is() { run_crelease status --json production; [ "$(json .run.state)" = "$1" ]; }
 # With the dump where it stands still.
 waits_for_big() { state_is waiting && [ "$(json '.backups[0].query | split(" (")[0]')" = 'COPY public.big' ]; }
 
 case_s3_wait() {
     site_migrating wait
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits
     wait_for 60 state_is waiting
     wait_for 60 said "backup app2: pg_dump of $DB by rig, pid $(dump_pid), for .*, expected end unknown, waited"
     wait_for 60 waits_for_big
-    same "stage" "$(json .run.stage)" backup-clear
-    same "pid" "$(json '.backups[0].pid')" "$(dump_pid)"
-    same "kind" "$(json '.backups[0].kind')" pg_dump
-    same "blocks" "$(json '.backups[0].blocks_migrations')" true
-    same "pending" "$(json '.migrations.pending')" 1
+    assert_equal "stage" "$(json .run.stage)" backup-clear
+    assert_equal "pid" "$(json '.backups[0].pid')" "$(dump_pid)"
+    assert_equal "kind" "$(json '.backups[0].kind')" pg_dump
+    assert_equal "blocks" "$(json '.backups[0].blocks_migrations')" true
+    assert_equal "pending" "$(json '.migrations.pending')" 1
     still_as_before
     # Readers and writers do not notice.
     PGOPTIONS='-c lock_timeout=3000' sql "insert into events (name) values ('x'); select count(*) from events" "$DB"
     end_dump
-    cr_end 0
+    finish_crelease 0
     through
 }
 
 # It is the person who stops, whatever the policy is: nothing has failed, and a resume goes on.
 stopped_by_key() {
-    typed deploy production
-    wait_for 60 typed_says 'q stop, resume later'
+    start_on_terminal deploy production
+    wait_for 60 terminal_shows 'q stop, resume later'
     printf 'q' >&7
-    typed_end 4
-    typed_says 'pg_dump of .* is in the way: stopped by you \(q\) while waiting for it' || fail "not said who stopped it"
-    if typed_says 'policy'; then fail 'it is laid on the policy'; fi
-    typed_says "next: .*resume production' when it has ended" || fail "not said how to go on"
+    finish_on_terminal 4
+    terminal_shows 'pg_dump of .* is in the way: stopped by you \(q\) while waiting for it' || fail "not said who stopped it"
+    if terminal_shows 'policy'; then fail 'it is laid on the policy'; fi
+    terminal_shows "next: .*resume production' when it has ended" || fail "not said how to go on"
     still_as_before
-    expect 0 status --json production
-    same "state" "$(json '[.run.state, .run.stage, (.run.error | contains("stopped by you"))] | join(" ")')" 'interrupted backup-clear true'
+    expect_status 0 status --json production
+    assert_equal "state" "$(json '[.run.state, .run.stage, (.run.error | contains("stopped by you"))] | join(" ")')" 'interrupted backup-clear true'
 }
 
 case_key_q() {
@@ -65,16 +65,16 @@ case_key_q() {
     stopped_by_key
     stopped_resume
     end_dump
-    expect 0 resume production
+    expect_status 0 resume production
     through
 }
 
 stopped_resume() {
-    typed resume production --on-backup=ask
-    wait_for 60 typed_says 'wait for it, kill it, or stop here'
+    start_on_terminal resume production --on-backup=ask
+    wait_for 60 terminal_shows 'wait for it, kill it, or stop here'
     printf 'xq' >&7
-    typed_end 4
-    typed_says 'stopped by you' || fail "not said who stopped it"
+    finish_on_terminal 4
+    terminal_shows 'stopped by you' || fail "not said who stopped it"
     dump_runs || fail "the dump is gone"
 }
 
@@ -82,31 +82,31 @@ case_shown() {
     site_migrating shown
     local pid
     pid=$(dump_pid)
-    expect 0 backups production
-    says pg_dump
-    says "\b$pid\b"
-    expect 0 backups --json production
+    expect_status 0 backups production
+    expect_output pg_dump
+    expect_output "\b$pid\b"
+    expect_status 0 backups --json production
     jq -e . "$OUT" >/dev/null || fail "no JSON"
-    expect 0 status production
-    says pg_dump
-    expect 0 plan production
-    says "pg_dump of $DB by rig, pid $pid, .*: a migration would wait for it"
-    same "the dump" "$(dump_pid)" "$pid"
+    expect_status 0 status production
+    expect_output pg_dump
+    expect_status 0 plan production
+    expect_output "pg_dump of $DB by rig, pid $pid, .*: a migration would wait for it"
+    assert_equal "the dump" "$(dump_pid)" "$pid"
     end_dump
 }
 
 case_abort() {
     site_migrating abort 'backup: {policy: abort}'
-    expect 4 deploy production
-    says pg_dump
-    says resume
+    expect_status 4 deploy production
+    expect_output pg_dump
+    expect_output resume
     still_as_before
     dump_runs || fail "the dump is gone"
-    cr deploy production
+    run_crelease deploy production
     [ "$STATUS" = 6 ] || fail "deploy on it: status $STATUS"
-    expect 4 resume production
+    expect_status 4 resume production
     end_dump
-    expect 0 resume production
+    expect_status 0 resume production
     through
 }
 
@@ -115,105 +115,105 @@ case_kill() {
     local dump
     dump=$(dump_pid)
     sql "insert into events (name) values ('kept')" "$DB"
-    expect 0 deploy production
-    says "\b$dump\b"
+    expect_status 0 deploy production
+    expect_output "\b$dump\b"
     # Cancelled or terminated: it holds nothing any more, and what it writes is known to be broken.
-    same "locks of the dump" "$(sql "select count(*) from pg_locks where pid = $dump and locktype = 'relation'")" 0
-    says 'incomplete'
+    assert_equal "locks of the dump" "$(sql "select count(*) from pg_locks where pid = $dump and locktype = 'relation'")" 0
+    expect_output 'incomplete'
     through
     not_restarted
 }
 
 case_kill_by_option() {
     site_migrating kill_by_option
-    expect 4 deploy --on-backup abort production
-    expect 0 resume --on-backup=kill production
+    expect_status 4 deploy --on-backup abort production
+    expect_status 0 resume --on-backup=kill production
     through
 }
 
 case_s2_nothing_pending() {
     site_new s2 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file public/index.html two
-    big_table
+    make_big_table
     start_dump
     local pid
     pid=$(dump_pid)
-    expect 0 deploy production
-    finished "$(revision)" 2
-    same "the dump" "$(dump_pid)" "$pid"
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 2
+    assert_equal "the dump" "$(dump_pid)" "$pid"
     end_dump
 }
 
 case_ctrl_c() {
     site_migrating ctrl_c
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits
     wait_for 60 state_is waiting
     kill -INT "$CR_PID"
-    cr_end 130
+    finish_crelease 130
     still_as_before
     dump_runs || fail "the dump is gone"
     state_is interrupted || state_is waiting || fail "state $(json .run.state)"
     end_dump
-    expect 0 resume production
+    expect_status 0 resume production
     through
 }
 
 case_s29_killed_while_waiting() {
     site_migrating killed_while_waiting
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits
     wait_for 60 state_is waiting
-    cr_kill9
-    cr deploy production
+    kill_crelease
+    run_crelease deploy production
     [ "$STATUS" = 6 ] || fail "status $STATUS"
-    cr_begin resume production
+    start_crelease resume production
     wait_for 60 said "backup app2: pg_dump of $DB by rig, pid $(dump_pid), for .*, waited"
     end_dump
-    cr_end 0
+    finish_crelease 0
     through
 }
 
 # Somebody else loses patience with it.
 case_dump_killed_by_another() {
     site_migrating dump_killed_by_another
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits
     wait_for 60 state_is waiting
     sql "select pg_terminate_backend($(dump_pid))"
-    cr_end 0
+    finish_crelease 0
     through
 }
 
 case_s19_wait_limit() {
     site_migrating wait_limit 'backup: {policy: wait, wait_limit: 5s, after_limit: abort}'
     local begun=$SECONDS
-    expect 4 deploy production
+    expect_status 4 deploy production
     [ $((SECONDS - begun)) -ge 5 ] || fail "it did not wait"
-    says 'waited for 5.0 s, which is the limit'
+    expect_output 'waited for 5.0 s, which is the limit'
     still_as_before
     dump_runs || fail "the dump is gone"
-    expect 4 resume --wait-limit 1s production
+    expect_status 4 resume --wait-limit 1s production
     end_dump
-    expect 0 resume production
+    expect_status 0 resume production
     through
 }
 
 case_wait_limit_then_kill() {
     site_migrating wait_limit_then_kill 'backup: {policy: wait, wait_limit: 1s, after_limit: kill}'
-    expect 0 deploy production
+    expect_status 0 deploy production
     through
 }
 
 # Without a terminal there is nobody to ask.
 case_ask() {
     site_migrating ask 'backup: {policy: ask}'
-    expect 4 deploy production
-    says 'no terminal to ask on .*on-backup=wait'
+    expect_status 4 deploy production
+    expect_output 'no terminal to ask on .*on-backup=wait'
     still_as_before
     end_dump
-    expect 0 resume production
+    expect_status 0 resume production
     through
 }
 
@@ -222,15 +222,15 @@ case_ask() {
 case_s16_dump_begins_in_the_migration() {
     site_new dump_begins_in_the_migration 1
     recipe_write <<<"migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 10s}"
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents "
     File.write('$SITE/begun', '', mode: 'a')
     sleep 0.05 while File.exist?('$SITE/block')
     add_column :events, :place, :string"
-    big_table
+    make_big_table
     touch "$SITE/block"
     STARTED=$(sql 'select pg_postmaster_start_time()')
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/begun"
     start_dump
     rm "$SITE/block"
@@ -241,14 +241,14 @@ case_s16_dump_begins_in_the_migration() {
     dump_runs || fail "the reader had to wait for the dump's end"
     wait_for 60 said "the migration did not get a lock within 10 s \(held by 'pg_dump' of rig, pid $(dump_pid)"
     wait_for 60 said "backup app1: pg_dump of $DB by rig, pid $(dump_pid), for .*, waited"
-    same "migrations" "$(migrations)" 20260101000000
-    same "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
+    assert_equal "migrations" "$(migrations)" 20260101000000
+    assert_equal "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
     end_dump
-    cr_end 0
-    finished "$(revision)" 2
-    same "migrations" "$(migrations)" '20260101000000 20260102000000'
-    same "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 2
-    same "statements still waiting" "$(sql "select count(*) from pg_locks where not granted")" 0
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal "migrations" "$(migrations)" '20260101000000 20260102000000'
+    assert_equal "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 2
+    assert_equal "statements still waiting" "$(sql "select count(*) from pg_locks where not granted")" 0
 }
 alter_waits_or_did() { alter_waits || said 'the migration did not get a lock'; }
 alter_waits() { [ "$(sql "select count(*) from pg_locks where relation = 'events'::regclass and not granted" "$DB")" -gt 0 ]; }
@@ -257,53 +257,53 @@ said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 # One that begins between the wait and the migration is waited for, too, and nothing is tried before.
 case_s16_dump_begins_in_a_hook() {
     site_new dump_begins_in_a_hook 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    big_table
+    make_big_table
     recipe_write <<<"hooks: {before migrate: ['touch $SITE_Q/hook; until test -e $SITE_Q/go; do sleep 0.05; done']}"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/hook"
     start_dump
     touch "$SITE/go"
     wait_for 60 said "backup app1: pg_dump of $DB by rig, pid $(dump_pid), for .*, waited"
-    same "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 0
+    assert_equal "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 0
     end_dump
-    cr_end 0
-    finished "$(revision)" 2
-    same "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
     # Killed in the hook, and another one meanwhile: a resume looks anew.
     rm "$SITE/hook" "$SITE/go"
     commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/hook"
-    cr_kill9
+    kill_crelease
     start_dump
     touch "$SITE/go"
-    cr_begin resume production
+    start_crelease resume production
     wait_for 60 said "backup app1: pg_dump of $DB by rig, pid $(dump_pid), for .*, waited"
-    same "attempts" "$(grep -c '^20260103000000 ' "$SITE/app1/shared/log/migrations.log")" 0
+    assert_equal "attempts" "$(grep -c '^20260103000000 ' "$SITE/app1/shared/log/migrations.log")" 0
     end_dump
-    cr_end 0
-    finished "$(revision)" 3
+    finish_crelease 0
+    assert_deployed "$(revision)" 3
 }
 
 case_failing_migration() {
     site_new failing_migration 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     LIVE=$(release)
     commit_migration 20260102000000 AddPlaceToEvents "raise 'not today' unless File.exist?('$SITE/mended')
     add_column :events, :place, :string"
-    expect 1 deploy production
-    says 'not today'
-    says 'migrate'
+    expect_status 1 deploy production
+    expect_output 'not today'
+    expect_output 'migrate'
     still_as_before
     touch "$SITE/mended"
     STARTED=$(sql 'select pg_postmaster_start_time()')
-    expect 0 resume production
+    expect_status 0 resume production
     through
 }
 
 rig_open
-rig_postgres
-rig_start 2
+start_postgres
+start_hosts 2
 run_cases "$@"

@@ -4,118 +4,118 @@
 . "$(dirname "$0")/../lib/rig.sh"
 
 case_version() {
-    expect 0 --version
-    same "version" "$(grep -c '^crelease [0-9]*\.[0-9]' "$OUT")" 1
+    expect_status 0 --version
+    assert_equal "version" "$(grep -c '^crelease [0-9]*\.[0-9]' "$OUT")" 1
 }
 
 case_help() {
     local topic
-    expect 0 help
+    expect_status 0 help
     [ -s "$OUT" ] || fail "nothing said"
     for topic in recipe exit deploy resume rollback abort status plan check backups history exec run init \
         keep_releases linked_files backup; do
-        expect 0 help "$topic"
+        expect_status 0 help "$topic"
         [ -s "$OUT" ] || fail "help $topic says nothing"
     done
-    expect 0 --help
-    expect 0 deploy --help
+    expect_status 0 --help
+    expect_status 0 deploy --help
 }
 
 case_suggestions() {
     site_new suggestions 0
-    expect 2 delpoy production
-    says 'deploy'
-    expect 2 deploy --fource production
-    says -- '--force'
-    expect 2 deploy producton
-    says 'production'
-    expect 2
-    expect 2 deploy
-    expect 2 deploy production extra
-    expect 2 deploy --on-backup perhaps production
-    says 'wait'
+    expect_status 2 delpoy production
+    expect_output 'deploy'
+    expect_status 2 deploy --fource production
+    expect_output -- '--force'
+    expect_status 2 deploy producton
+    expect_output 'production'
+    expect_status 2
+    expect_status 2 deploy
+    expect_status 2 deploy production extra
+    expect_status 2 deploy --on-backup perhaps production
+    expect_output 'wait'
     recipe_write <<<'lnked_files: []'
-    expect 2 deploy production
-    says linked_files
-    expect 2 help nosuchtopic
+    expect_status 2 deploy production
+    expect_output linked_files
+    expect_status 2 help nosuchtopic
     local word
     for word in revert:rollback deploy:rollback:rollback cancel:abort doctor:check releases:history statuses:status; do
-        expect 2 "${word%:*}" production
-        says "did you mean '${word##*:}'"
+        expect_status 2 "${word%:*}" production
+        expect_output "did you mean '${word##*:}'"
     done
     for word in branch:ref recipes:recipe wait-limit:backup.wait_limit repo_url:repository hots:hosts; do
-        expect 2 help "${word%:*}"
-        says "did you mean '${word#*:}'"
+        expect_status 2 help "${word%:*}"
+        expect_output "did you mean '${word#*:}'"
     done
     recipe_write <<<'host: app1'
-    expect 2 deploy production
-    says "unknown key 'host'; 'hosts' belongs in an environment"
+    expect_status 2 deploy production
+    expect_output "unknown key 'host'; 'hosts' belongs in an environment"
     sed -i 's/^host: app1//; s/^    hosts:/    host:/' "$RECIPE"
-    expect 2 deploy production
-    says "unknown key 'host'; did you mean 'hosts'"
+    expect_status 2 deploy production
+    expect_output "unknown key 'host'; did you mean 'hosts'"
 }
 
 # A host without roles has all of them: one that nobody names would be that of every host.
 case_roles() {
     site_new roles 0
     recipe_write <<<'tasks: {t: {run: "true", roles: [worker]}}'
-    expect 2 deploy --roles web1 production
-    says "environment 'production' has no role 'web1'$"
-    expect 2 plan --roles app,wrker production
-    says "has no role 'wrker'; did you mean 'worker'"
-    expect 2 status --hosts her production
-    says "environment 'production' has no host 'her'; did you mean 'here'"
-    expect 2 status --hosts here, --roles , production
-    expect 0 plan --roles worker production
-    expect 0 plan --roles db,app --hosts here production
-    gone "$SITE/here/current"
+    expect_status 2 deploy --roles web1 production
+    expect_output "environment 'production' has no role 'web1'$"
+    expect_status 2 plan --roles app,wrker production
+    expect_output "has no role 'wrker'; did you mean 'worker'"
+    expect_status 2 status --hosts her production
+    expect_output "environment 'production' has no host 'her'; did you mean 'here'"
+    expect_status 2 status --hosts here, --roles , production
+    expect_status 0 plan --roles worker production
+    expect_status 0 plan --roles db,app --hosts here production
+    assert_gone "$SITE/here/current"
     recipe_write </dev/null
     sed -i 's/name: here,/name: here, roles: [web, db],/' "$RECIPE"
-    expect 2 exec --roles web1 production -- true
-    says "has no role 'web1'; did you mean 'web'"
-    expect 2 plan --roles app production
-    says "no host of 'production' has the role 'app'"
+    expect_status 2 exec --roles web1 production -- true
+    expect_output "has no role 'web1'; did you mean 'web'"
+    expect_status 2 plan --roles app production
+    expect_output "no host of 'production' has the role 'app'"
 }
 
 init_says() { # KEY VALUE, as a line of the recipe without its comment
-    same "$1" "$(sed -n "s/^$1: *//p" crelease.yml | sed 's/ *# .*//')" "$2"
+    assert_equal "$1" "$(sed -n "s/^$1: *//p" crelease.yml | sed 's/ *# .*//')" "$2"
 }
 
 # The recipe is one that crelease reads: nothing is wrong but the example host.
 init_reads() {
-    expect 2 resume nosuchenvironment
-    says "no environment 'nosuchenvironment' in crelease.yml, expected one of: production"
+    expect_status 2 resume nosuchenvironment
+    expect_output "no environment 'nosuchenvironment' in crelease.yml, expected one of: production"
 }
 
 case_init() {
     mkdir -p "$RIG/init"
     cd "$RIG/init"
-    expect 0 init
-    there crelease.yml
+    expect_status 0 init
+    assert_exists crelease.yml
     init_reads
     local before
     before=$(cksum <crelease.yml)
-    expect 2 init
-    says "'crelease.yml' already exists; '.*init --force'"
-    same "an existing recipe" "$(cksum <crelease.yml)" "$before"
+    expect_status 2 init
+    expect_output "'crelease.yml' already exists; '.*init --force'"
+    assert_equal "an existing recipe" "$(cksum <crelease.yml)" "$before"
     echo 'mine: 1' >crelease.yml
-    expect 0 init --force
-    says "overwrote 'crelease.yml'"
-    same "the recipe" "$(cksum <crelease.yml)" "$before"
-    expect 0 init --force --json
-    same "JSON" "$(json '.recipe, .overwritten' | paste -sd' ')" 'crelease.yml true'
-    same "files" "$(ls)" crelease.yml
+    expect_status 0 init --force
+    expect_output "overwrote 'crelease.yml'"
+    assert_equal "the recipe" "$(cksum <crelease.yml)" "$before"
+    expect_status 0 init --force --json
+    assert_equal "JSON" "$(json '.recipe, .overwritten' | paste -sd' ')" 'crelease.yml true'
+    assert_equal "files" "$(ls)" crelease.yml
     mkdir config
     mv crelease.yml config
-    expect 2 init
-    says "'config/crelease.yml' already exists"
-    expect 2 init --force -f config
-    says "'config' is not a regular file"
+    expect_status 2 init
+    expect_output "'config/crelease.yml' already exists"
+    expect_status 2 init --force -f config
+    expect_output "'config' is not a regular file"
     rm config/crelease.yml
     ln -s nowhere crelease.yml
-    expect 2 init
-    expect 0 init --force
-    same "files" "$(ls)" 'config
+    expect_status 2 init
+    expect_status 0 init --force
+    assert_equal "files" "$(ls)" 'config
 crelease.yml'
 }
 
@@ -124,7 +124,7 @@ case_init_fits_the_folder() {
     mkdir -p "$RIG/init fits/My  Shop!"
     cd "$RIG/init fits/My  Shop!"
     git init -q -b main .
-    expect 0 init
+    expect_status 0 init
     init_says application My-Shop
     init_says repository .
     init_says ref main
@@ -132,20 +132,20 @@ case_init_fits_the_folder() {
     # shellcheck disable=SC2016 # a name that would be expanded
     git symbolic-ref HEAD 'refs/heads/feature/${HOME}"x'
     git remote add origin https://ann:s3cret@git.example.com/shop.git?token=1
-    expect 0 init --force
+    expect_status 0 init --force
     init_says repository https://git.example.com/shop.git
     # shellcheck disable=SC2016
     init_says ref '"feature/$${HOME}\"x"'
     init_reads
     git remote set-url origin ssh://git:s3cret@git.example.com:2222/shop.git
-    expect 0 init --force
+    expect_status 0 init --force
     init_says repository ssh://git@git.example.com:2222/shop.git
     git remote set-url origin git@git.example.com:shop.git
     git config url.https://s3cret@x.example.com/.insteadOf git@git.example.com:
-    expect 0 init --force
+    expect_status 0 init --force
     init_says repository git@git.example.com:shop.git
     git remote set-url origin ../elsewhere
-    expect 0 init --force
+    expect_status 0 init --force
     init_says repository .
     for fit in rails:config/application.rb laravel:artisan django:manage.py node:package.json static:index.html \
         alembic:alembic.ini flyway:flyway.conf sqitch:sqitch.conf; do
@@ -153,50 +153,50 @@ case_init_fits_the_folder() {
         mkdir -p "$RIG/init fits/$kind/$(dirname "$file")"
         cd "$RIG/init fits/$kind"
         touch "$file"
-        expect 0 init
+        expect_status 0 init
         init_says extends "$kind"
         init_reads
     done
     cd ../rails
     printf "gem 'rails'\ngem 'mysql2'\n" >Gemfile
     touch config/credentials.yml.enc package.json
-    expect 0 init --force
+    expect_status 0 init --force
     init_says extends rails
     init_says linked_files '[config/database.yml, config/master.key]'
     grep -q 'adapter: mysql, name: rails_production' crelease.yml || fail "not the database of the application"
     cd ../node
     touch .env.example
-    expect 0 init --force
+    expect_status 0 init --force
     init_says linked_files '[.env]'
     mkdir -p ../symfony/bin
     cd ../symfony
     touch bin/console composer.json
-    expect 0 init
+    expect_status 0 init
     init_reads
-    says_not unknown
+    expect_no_output unknown
     mkfifo Gemfile
-    expect 0 init --force
+    expect_status 0 init --force
 }
 
 case_where_the_recipe_is() {
     site_new where_the_recipe_is 0
-    expect 0 deploy production
+    expect_status 0 deploy production
     mkdir -p sub/folder
     cd sub/folder
-    expect 0 status production
+    expect_status 0 status production
     mkdir -p "$SITE/config"
     mv "$RECIPE" "$SITE/config/crelease.yml"
-    expect 0 status production
+    expect_status 0 status production
     cd /
-    expect 2 status production
-    expect 0 status -f "$SITE/config/crelease.yml" production
+    expect_status 2 status production
+    expect_status 0 status -f "$SITE/config/crelease.yml" production
 }
 
 # Whoever can write a recipe runs commands as the user, so one that was found and not named is refused then.
 refused() { # WHY [FILE, as it is named with -f]
-    expect 2 status production
-    says "is not trusted: $1; to use it anyway, add '-f ${2-crelease.yml}'"
-    expect 0 status production -f "${2-crelease.yml}"
+    expect_status 2 status production
+    expect_output "is not trusted: $1; to use it anyway, add '-f ${2-crelease.yml}'"
+    expect_status 0 status production -f "${2-crelease.yml}"
 }
 
 private_group() { [[ $(getent group "$(id -g)") =~ ^$(id -un):[^:]*:[^:]*:($(id -un))?$ ]]; }
@@ -207,12 +207,12 @@ case_recipe_that_others_can_write() {
     chmod 666 crelease.yml
     refused "file '$file' is writable by others"
     chmod 664 crelease.yml
-    if private_group; then expect 0 status production; else refused "file '$file' is writable by g.*"; fi
+    if private_group; then expect_status 0 status production; else refused "file '$file' is writable by g.*"; fi
     chmod 644 crelease.yml
     chmod 757 .
     refused "folder '$SITE' is writable by others"
     chmod 1777 .
-    expect 0 status production
+    expect_status 0 status production
     chmod 755 .
 
     mkdir -p sub/folder
@@ -221,7 +221,7 @@ case_recipe_that_others_can_write() {
     refused "file '$file' is writable by others" ../../crelease.yml
     chmod 644 "$file"
     chmod 777 . ..
-    expect 0 status production
+    expect_status 0 status production
     chmod 757 "$SITE"
     refused "folder '$SITE' is writable by others" ../../crelease.yml
     cd "$SITE"
@@ -234,12 +234,12 @@ case_recipe_that_others_can_write() {
         refused "folder '$SITE(/config)?' is writable by others" config/crelease.yml
         chmod 755 "$mode"
     done
-    expect 0 status production
+    expect_status 0 status production
 
     # Through links: each of them, and where the last one leads.
     mv config open
     ln -s open/ config
-    expect 0 status production
+    expect_status 0 status production
     chmod 757 open
     refused "folder '$SITE/(open|config)' is writable by others" config/crelease.yml
     mkdir closed
@@ -249,7 +249,7 @@ case_recipe_that_others_can_write() {
     ln -s "$SITE/open/link" crelease.yml
     refused "folder '$SITE/open' is writable by others"
     chmod 755 open
-    expect 0 status production
+    expect_status 0 status production
     chmod 757 closed
     refused "folder '$SITE/(open/../)?closed' is writable by others"
     chmod 755 closed
@@ -264,15 +264,15 @@ case_recipe_of_somebody_else() {
     for what in . crelease.yml; do
         chown 65531 "$what"
         refused "f(older|ile) '$SITE(/crelease.yml)?' is owned by .*, not by root"
-        SUDO_UID=65531 expect 0 status production
+        SUDO_UID=65531 expect_status 0 status production
         for SUDO_UID in 65532 '' -1 65531x 4295032827; do
             export SUDO_UID
-            expect 2 status production
+            expect_status 2 status production
         done
         unset SUDO_UID
         chown 0 "$what"
     done
-    expect 0 status production
+    expect_status 0 status production
     chmod 664 crelease.yml
     chgrp 65531 crelease.yml
     refused "file '$file' is writable by g.*"
@@ -287,45 +287,45 @@ case_recipe_of_somebody_else() {
     refused "file '$SITE/tmp/crelease.yml' is owned by .*" ../crelease.yml
     rm ../crelease.yml
     ln -s "$file" ..
-    expect 0 status production
+    expect_status 0 status production
     chown -h 65531 ../crelease.yml
     refused "link '$SITE/tmp/crelease.yml' is owned by .*" ../crelease.yml
     rm ../crelease.yml
     mkdir "$SITE/config"
     cp "$file" "$SITE/config"
     ln -s ../config ..
-    expect 0 status production
+    expect_status 0 status production
     chown -h 65531 ../config
     refused "link '$SITE/tmp/config' is owned by .*" ../config/crelease.yml
 }
 
 case_local() {
     site_new local 0
-    expect 0 check production
-    expect 0 deploy production
-    finished "$(revision)" 1
+    expect_status 0 check production
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
     commit_file public/index.html two
-    expect 0 deploy production
-    finished "$(revision)" 2
-    expect 0 rollback production
-    same "colours without a terminal" "$(grep -c $'\033' "$OUT" "$ERR" | cut -d: -f2 | paste -sd' ')" '0 0'
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 2
+    expect_status 0 rollback production
+    assert_equal "colours without a terminal" "$(grep -c $'\033' "$OUT" "$ERR" | cut -d: -f2 | paste -sd' ')" '0 0'
 }
 
 # What check, plan and deploy say before a revision goes live that is not what it seems to be.
 notes_are_said() { # PART...
     local part
-    expect 0 check production
-    for part; do says "note .*$part"; done
-    expect 0 check --json production
-    same "checks" "$(json '.ok, ([.checks[] | select(.host == null and .check != "repository" and .ok)] | length)' | paste -sd' ')" "true $#"
-    expect 0 plan production
-    for part; do says "warning: .*$part"; done
-    expect 0 plan --json production
-    same "warnings of the plan" "$(json '.warnings | length')" $#
-    expect 0 deploy --json production
+    expect_status 0 check production
+    for part; do expect_output "note .*$part"; done
+    expect_status 0 check --json production
+    assert_equal "checks" "$(json '.ok, ([.checks[] | select(.host == null and .check != "repository" and .ok)] | length)' | paste -sd' ')" "true $#"
+    expect_status 0 plan production
+    for part; do expect_output "warning: .*$part"; done
+    expect_status 0 plan --json production
+    assert_equal "warnings of the plan" "$(json '.warnings | length')" $#
+    expect_status 0 deploy --json production
     for part; do [[ $(json 'select(.event == "warning").detail') =~ $part ]] || fail "no event '$part'"; done
-    expect 0 deploy --force production
-    for part; do says "warning: .*$part"; done
+    expect_status 0 deploy --force production
+    for part; do expect_output "warning: .*$part"; done
 }
 
 case_notes() {
@@ -333,15 +333,15 @@ case_notes() {
     git clone -q --bare "$REPO" "$SITE/origin.git"
     git -C "$REPO" remote add origin "$SITE/origin.git"
     git -C "$REPO" fetch -q
-    expect 0 deploy production
-    says_not warning
+    expect_status 0 deploy production
+    expect_no_output warning
     git -C "$REPO" checkout -q -b elsewhere
     commit_file public/index.html two
     git -C "$REPO" push -q origin elsewhere:main
     git -C "$REPO" checkout -q main
-    expect 0 deploy production
-    says "branch 'main' is 1 commit behind its upstream 'origin/main'"
-    says 'nothing to do'
+    expect_status 0 deploy production
+    expect_output "branch 'main' is 1 commit behind its upstream 'origin/main'"
+    expect_output 'nothing to do'
     git -C "$REPO" merge -q --ff-only origin/main
     printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 1\n' 0 >"$REPO/logo.png"
     git -C "$REPO" update-index --add --cacheinfo "160000,$(revision),vendor/sub"
@@ -358,14 +358,14 @@ case_ambiguous_ref() {
     git -C "$REPO" tag live
     commit_file public/index.html two
     git -C "$REPO" branch live
-    expect 2 deploy --ref live production
-    says "'refs/tags/live' or 'refs/heads/live'"
-    expect 2 plan --ref live production
-    gone "$SITE/here/current"
-    expect 0 deploy --ref heads/live production
-    same "revision" "$(cat "$SITE/here/current/REVISION")" "$(revision)"
-    expect 0 deploy --ref refs/tags/live production
-    same "revision" "$(cat "$SITE/here/current/REVISION")" "$(git -C "$REPO" rev-parse main~1)"
+    expect_status 2 deploy --ref live production
+    expect_output "'refs/tags/live' or 'refs/heads/live'"
+    expect_status 2 plan --ref live production
+    assert_gone "$SITE/here/current"
+    expect_status 0 deploy --ref heads/live production
+    assert_equal "revision" "$(cat "$SITE/here/current/REVISION")" "$(revision)"
+    expect_status 0 deploy --ref refs/tags/live production
+    assert_equal "revision" "$(cat "$SITE/here/current/REVISION")" "$(git -C "$REPO" rev-parse main~1)"
 }
 
 # It writes nothing into the home folder that other programs own, and nothing beside the recipe.
@@ -373,10 +373,10 @@ case_leaves_nothing_here() {
     site_new leaves_nothing_here 0
     local before
     before=$(cd "$SITE" && find . -path ./here -prune -o -path ./repo -prune -o -print | LC_ALL=C sort)
-    expect 0 deploy production
-    same "beside the recipe" "$(cd "$SITE" && find . -path ./here -prune -o -path ./repo -prune -o -print | LC_ALL=C sort)" "$before"
+    expect_status 0 deploy production
+    assert_equal "beside the recipe" "$(cd "$SITE" && find . -path ./here -prune -o -path ./repo -prune -o -print | LC_ALL=C sort)" "$before"
     git -C "$REPO" status --porcelain >"$RIG/porcelain"
-    same "the repository" "$(cat "$RIG/porcelain")" ''
+    assert_equal "the repository" "$(cat "$RIG/porcelain")" ''
 }
 
 # --- a terminal --------------------------------------------------------------------------------
@@ -400,17 +400,17 @@ case_typed_keys_leave_no_trace() {
     site_slow typed_keys
     typed_shell
     printf 'PS1="ready> "; %q deploy production; echo "status=$?"; stty -a\n' "$CRELEASE" >&7
-    wait_for 60 typed_says 'build .*test -e'
+    wait_for 60 terminal_shows 'build .*test -e'
     printf 'echo gu""essed\n\n' >&7
     # The loop has drawn again since.
-    wait_for 60 typed_says 'test -e.*[2-9]\.[0-9] s'
-    if typed_says 'echo gu'; then fail 'what was typed is echoed'; fi
+    wait_for 60 terminal_shows 'test -e.*[2-9]\.[0-9] s'
+    if terminal_shows 'echo gu'; then fail 'what was typed is echoed'; fi
     rm "$SITE/block"
-    wait_for 60 typed_says 'status=0'
-    wait_for 60 typed_says ' echo '
-    wait_for 60 typed_says 'guessed'
+    wait_for 60 terminal_shows 'status=0'
+    wait_for 60 terminal_shows ' echo '
+    wait_for 60 terminal_shows 'guessed'
     printf 'exit\n' >&7
-    typed_end 0
+    finish_on_terminal 0
 }
 
 # Stopped by Ctrl-Z and continued: the shell in between has its terminal as it was.
@@ -418,22 +418,22 @@ case_ctrl_z() {
     site_slow ctrl_z
     typed_shell
     printf 'PS1="ready> "; %q deploy production\n' "$CRELEASE" >&7
-    wait_for 60 typed_says 'build .*test -e'
+    wait_for 60 terminal_shows 'build .*test -e'
     printf '\032' >&7
-    wait_for 60 typed_says 'Stopped'
+    wait_for 60 terminal_shows 'Stopped'
     printf 'stty -a | grep -o "[-]*echo " | head -n 1 | sed "s/^/is=/"\n' >&7
-    wait_for 60 typed_says 'is=echo '
+    wait_for 60 terminal_shows 'is=echo '
     printf 'fg\n' >&7
-    wait_for 60 typed_says 'fg'
+    wait_for 60 terminal_shows 'fg'
     printf 'unseen' >&7
     rm "$SITE/block"
-    wait_for 60 typed_says 'live on 1 host'
+    wait_for 60 terminal_shows 'live on 1 host'
     printf '\025echo "left=$?"\n' >&7
-    wait_for 60 typed_says 'left=0'
+    wait_for 60 terminal_shows 'left=0'
     # In the background it does not touch the terminal, and ends.
     touch "$SITE/block"
     printf '%q deploy --force production\n' "$CRELEASE" >&7
-    wait_for 60 typed_says '(build .*test -e.*){1}'
+    wait_for 60 terminal_shows '(build .*test -e.*){1}'
     wait_for 60 test -e "$SITE/here/.crelease/lock"
     printf '\032' >&7
     wait_for 60 stopped_twice
@@ -441,9 +441,9 @@ case_ctrl_z() {
     rm "$SITE/block"
     wait_for 60 gone_lock
     printf 'wait; echo "waited=$?"\n' >&7
-    wait_for 60 typed_says 'waited=0'
+    wait_for 60 terminal_shows 'waited=0'
     printf 'exit\n' >&7
-    typed_end 0
+    finish_on_terminal 0
 }
 stopped_twice() { [ "$(grep -c Stopped "$SITE/typed")" -ge 2 ]; }
 gone_lock() { [ ! -e "$SITE/here/.crelease/lock" ]; }

@@ -30,7 +30,7 @@ mount -t tmpfs -o mode=755 none /var/spool
 mkdir -p /var/spool/cron/crontabs
 exec unshare -m sh -c 'mount -t tmpfs none /run && exec "$0" -f -L 15' "$program"
 END2
-    if apart; then
+    if hosts_are_isolated; then
         LD_LIBRARY_PATH=$(library_path) setsid nsenter -t "$(first_pid app1)" -m -p -- sh "$dir/cron.stage" "$dir" "$(cron_program)" \
             </dev/null >"$dir/cron.out" 2>&1 &
         disown
@@ -49,7 +49,7 @@ END2
 }
 
 # By the clock of the host.
-host_date() { if apart; then TZ=Asia/Kolkata date "$@"; else date "$@"; fi; }
+host_date() { if hosts_are_isolated; then TZ=Asia/Kolkata date "$@"; else date "$@"; fi; }
 
 said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
@@ -58,9 +58,9 @@ dump_of_cron() { sql "select pid from pg_stat_activity where application_name = 
 # The time of day is that of the host's zone; one whose clock is never set back, when cron would not do it again.
 case_s46_cron_starts_a_dump() {
     site_new s46 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    big_table
+    make_big_table
     # Late enough to be foreseen on a slow machine.
     AT=$((($(date +%s) + 40) / 60 * 60 + 60))
     {
@@ -70,25 +70,25 @@ case_s46_cron_starts_a_dump() {
     } >"$SITE/table"
     cron_begin "$SITE/table"
     recipe_write <<<'backup: {clearance: 10m}'
-    expect 0 backups production
-    says "a backup \(pg_dump $DB .*\) starts at .*, from (/etc/cron.d/backup|crontab)"
-    cr_begin deploy production
+    expect_status 0 backups production
+    expect_output "a backup \(pg_dump $DB .*\) starts at .*, from (/etc/cron.d/backup|crontab)"
+    start_crelease deploy production
     wait_for 60 said 'backup app1: a backup of s46, not started yet, .*: it starts at [0-9:]+ \(pg_dump s46 .*is let pass first'
-    same "it has not begun" "$(dump_of_cron)" ''
+    assert_equal "it has not begun" "$(dump_of_cron)" ''
     wait_for 150 said 'backup app1: pg_dump of s46 by rig, pid [0-9]+, .*, waited'
     [ -n "$(dump_of_cron)" ] || fail "cron has started none"
     [ "$(date +%s)" -ge "$AT" ] || fail "it was there before its time"
-    same migrations "$(migrations)" 20260101000000
+    assert_equal migrations "$(migrations)" 20260101000000
     touch "$SITE/go"
-    cr_end 0
-    finished "$(revision)" 2
-    same migrations "$(migrations)" '20260101000000 20260102000000'
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
     # Its session has ended; what packs it may take longer.
     wait_for 60 nightly_is_whole
 }
 nightly_is_whole() { gzip -dc "$SITE/nightly.gz" | tail -n 5 | grep -q 'PostgreSQL database dump complete'; }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 run_cases "$@"

@@ -8,7 +8,7 @@
 bg_says() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 bg_says_not() { ! bg_says "$1" || fail "says '$1'"; }
 cr_has_ended() { ! kill -0 "$CR_PID" 2>/dev/null; }
-state_is() { cr status --json production; [ "$(json .run.state)" = "$1" ]; }
+state_is() { run_crelease status --json production; [ "$(json .run.state)" = "$1" ]; }
 
 migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
 ours() { sql "select count(*) from pg_stat_activity where application_name like 'crelease-%' and datname = '$DB'"; }
@@ -39,7 +39,7 @@ site_two_tables() { # NAME PGOPTIONS REDIRECTION
     site_new "$1" 1
     local table
     for table in aa mm zz; do sql "create table $table (id int)" "$DB"; done
-    big_table
+    make_big_table
     cat >"$SITE/migration.sql" <<END
 begin;
 alter table zz add column c int;
@@ -52,13 +52,13 @@ END
 
 case_s1_nothing_in_the_way() {
     site_new s1 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
-    expect 0 deploy --json production
-    same "what is told of waiting" "$(jq -c 'select(.event == "backup" or .event == "blocker" or .state == "waiting")' "$OUT")" ''
-    same migrations "$(migrations)" '20260101000000 20260102000000 20260103000000'
-    finished "$(revision)" 2
+    expect_status 0 deploy --json production
+    assert_equal "what is told of waiting" "$(jq -c 'select(.event == "backup" or .event == "blocker" or .state == "waiting")' "$OUT")" ''
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000 20260103000000'
+    assert_deployed "$(revision)" 2
 }
 
 # --- deadlocks ---------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ case_s1_nothing_in_the_way() {
 # The dump holds aa and waits for zz, and does not look for deadlocks for an hour: the migration does.
 case_s17_migration_is_the_victim() {
     site_two_tables s17 '' ''
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/has-zz"
     DUMP_UNTIL=dump_waits PGOPTIONS='-c deadlock_timeout=1h' start_dump
     touch "$SITE/go"
@@ -74,22 +74,22 @@ case_s17_migration_is_the_victim() {
     # Now the dump has got what it wants, and is waited for.
     wait_for 60 bg_says 'backup app1: pg_dump of s17 by rig, pid '
     wait_for 60 dump_runs
-    same attempts "$(attempts)" 1
-    same columns "$(columns)" ''
+    assert_equal attempts "$(attempts)" 1
+    assert_equal columns "$(columns)" ''
     end_dump
-    cr_end 0
+    finish_crelease 0
     wait_for 60 grep -q 'PostgreSQL database dump complete' "$SITE/dump.sql"
-    same attempts "$(attempts)" 2
-    same columns "$(columns)" 'aa zz'
+    assert_equal attempts "$(attempts)" 2
+    assert_equal columns "$(columns)" 'aa zz'
     # It was not the dump that lost.
     bg_says_not 'has probably failed'
-    finished "$(revision)" 1
+    assert_deployed "$(revision)" 1
 }
 
 # As above, in words that nobody knows.
 case_s17_in_another_language() {
     site_two_tables s17b '' '>/dev/null 2>&1 || { echo FEHLER: Verklemmung entdeckt; exit 3; }'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/has-zz"
     DUMP_UNTIL=dump_waits PGOPTIONS='-c deadlock_timeout=1h' start_dump
     # No word will tell what it was; what the watch has seen does.
@@ -97,9 +97,9 @@ case_s17_in_another_language() {
     touch "$SITE/go"
     wait_for 60 bg_says 'the migration was the victim of a deadlock'
     end_dump
-    cr_end 0
-    same attempts "$(attempts)" 2
-    same columns "$(columns)" 'aa zz'
+    finish_crelease 0
+    assert_equal attempts "$(attempts)" 2
+    assert_equal columns "$(columns)" 'aa zz'
 }
 
 # The other way round: the migration waits for aa first, then the dump for zz, and finds out.
@@ -110,7 +110,7 @@ case_s18_dump_is_the_victim() {
     exec 7>"$SITE/console"
     printf 'begin;\nlock table mm;\n' >&7
     wait_for 30 is_held mm
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/has-zz"
     DUMP_UNTIL=dump_waits PGOPTIONS='-c deadlock_timeout=50ms' start_dump
     local dump
@@ -120,13 +120,13 @@ case_s18_dump_is_the_victim() {
     wait_for 60 bg_says "the migration waits for 'pg_dump' of rig, pid $dump"
     printf 'commit;\n' >&7
     exec 7>&-
-    cr_end 0
+    finish_crelease 0
     echo go >&8
-    same attempts "$(attempts)" 1
-    same columns "$(columns)" 'aa zz'
+    assert_equal attempts "$(attempts)" 1
+    assert_equal columns "$(columns)" 'aa zz'
     wait_for 60 grep -q 'deadlock detected' "$SITE/dump.err"
     bg_says "the backup beside it \(pid $dump\) has probably failed" || fail 'the broken backup is not told of'
-    finished "$(revision)" 1
+    assert_deployed "$(revision)" 1
 }
 
 # --- connections and clients -------------------------------------------------------------------------
@@ -139,28 +139,28 @@ connection_ends() { # NAME HOW OF THE LINK
     host_port() { link_port "$1"; }
     migrates_with "seq 1 50; $(alters_zz) & i=0; while kill -0 \$! 2>/dev/null; do i=\$((i + 1)); echo tick \$i; sleep 0.05; done; wait \$! && echo after" ', lock_timeout: 10m'
     echo 'connection: {alive: 4s}' >>"$RECIPE"
-    zz_begin
-    cr_begin deploy --json production
+    hold_table_lock
+    start_crelease deploy --json production
     wait_for 60 waits zz
     wait_for 60 bg_says '"data":"tick 3"'
     link_cut app1 "$2"
     wait_for 150 cr_has_ended
-    cr_end 7
+    finish_crelease 7
     # Of a connection that was cut the host may hear later.
-    wait_for 60 nobody_keeps
+    wait_for 60 no_lock_is_alive
     cp "$CR_OUT" "$SITE/first"
     local size
     size=$(stat -c %s "$(job)/log")
     waits zz || fail 'the statement did not live on'
     wait_for 60 log_is_longer_than "$size"
     link_mend app1
-    cr_begin resume --json production
+    start_crelease resume --json production
     wait_for 60 bg_says 'reattached to the running job'
     waits zz || fail 'it was not the one that waits'
-    zz_end
-    cr_end 0
-    same attempts "$(attempts)" 1
-    same columns "$(columns)" zz
+    drop_table_lock
+    finish_crelease 0
+    assert_equal attempts "$(attempts)" 1
+    assert_equal columns "$(columns)" zz
     shown_of "$SITE/first" | cmp - <(head -n "$(shown_of "$SITE/first" | wc -l)" "$(job)/log") ||
         fail 'what was shown at first is not what was printed'
     shown_of "$CR_OUT" | cmp - <(tail -n "$(shown_of "$CR_OUT" | wc -l)" "$(job)/log") ||
@@ -170,7 +170,7 @@ connection_ends() { # NAME HOW OF THE LINK
     all=$(wc -l <"$(job)/log")
     twice=$(($(shown_of "$SITE/first" "$CR_OUT" | wc -l) - all))
     if [ $twice -lt 0 ] || [ $twice -gt 40 ]; then fail "$all lines, and $twice shown twice"; fi
-    finished "$(revision)" 1
+    assert_deployed "$(revision)" 1
     wait_for 30 none_of_ours
 }
 shown_of() { jq -r 'select(.event == "output" and .stage == "migrate") | .data' "$@"; }
@@ -183,42 +183,42 @@ log_is_longer_than() { [ "$(stat -c %s "$(job)/log")" -gt "$1" ]; }
 case_s28_client_is_frozen() {
     site_zz s28
     migrates_with "until [ -e \"$SITE/go\" ]; do sleep 0.05; done; yes $(printf '%0200d' 0) | head -n 120000; $(alters_zz); echo last"
-    cr_begin deploy --json production
+    start_crelease deploy --json production
     wait_for 60 test -s "$SITE/attempts"
     wait_for 60 bg_says '"event":"job"'
     kill -STOP "$CR_PID"
     touch "$SITE/go"
     wait_for 120 test -e "$(job)/status"
     case $(cut -d' ' -f3 "/proc/$CR_PID/stat") in T) ;; *) fail 'it was not frozen' ;; esac
-    same columns "$(columns)" zz
+    assert_equal columns "$(columns)" zz
     kill -CONT "$CR_PID"
-    cr_end 0 >"$SITE/told" # long
-    same lines "$(grep -c '"event":"output"' "$CR_OUT")" 120002
-    same last "$(grep '"event":"output"' "$CR_OUT" | tail -n 1 | jq -r .data)" last
-    same attempts "$(attempts)" 1
-    finished "$(revision)" 1
+    finish_crelease 0 >"$SITE/told" # long
+    assert_equal lines "$(grep -c '"event":"output"' "$CR_OUT")" 120002
+    assert_equal last "$(grep '"event":"output"' "$CR_OUT" | tail -n 1 | jq -r .data)" last
+    assert_equal attempts "$(attempts)" 1
+    assert_deployed "$(revision)" 1
 }
 
 # While the first waits for a backup, and while it migrates.
 case_s32_second_deploy_meanwhile() {
     site_zz s32
     migrates_with "$(alters_zz)" ', lock_timeout: 10m'
-    big_table
+    make_big_table
     start_dump
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 state_is waiting
-    expect 3 deploy production
-    says "run .* \($USER@.*\) is alive on these hosts, at stage 'backup-clear'"
-    zz_begin # before the migration can be through
+    expect_status 3 deploy production
+    expect_output "run .* \($USER@.*\) is alive on these hosts, at stage 'backup-clear'"
+    hold_table_lock # before the migration can be through
     end_dump
     wait_for 60 waits zz
-    expect 3 deploy production
-    says 'at stage migrate'
-    expect 3 resume production
-    zz_end
-    cr_end 0
-    same attempts "$(attempts)" 1
-    finished "$(revision)" 1
+    expect_status 3 deploy production
+    expect_output 'at stage migrate'
+    expect_status 3 resume production
+    drop_table_lock
+    finish_crelease 0
+    assert_equal attempts "$(attempts)" 1
+    assert_deployed "$(revision)" 1
 }
 
 # --- what dies on the host, and of the database ------------------------------------------------------
@@ -236,44 +236,44 @@ site_rake() {
 # It is followed by its own number; what became of it is asked of the tool.
 case_s42_supervisor_killed() {
     site_rake s42
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/attempts"
     local supervisor
     read -r supervisor _ <"$(job)/supervisor"
     on_host app1 "kill -KILL $supervisor"
     state_is running || fail 'not running'
-    expect 3 deploy production
-    cr_kill9
-    cr_begin resume production
+    expect_status 3 deploy production
+    kill_crelease
+    start_crelease resume production
     wait_for 60 bg_says 'reattached to the running job'
     rm "$SITE/block"
-    cr_end 0
+    finish_crelease 0
     bg_says 'its end was not recorded .*nothing is pending any more: taken as done' || fail 'not told'
-    same attempts "$(attempts)" 1
-    same migrations "$(migrations)" '20260101000000 20260102000000'
-    finished "$(revision)" 1
+    assert_equal attempts "$(attempts)" 1
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
+    assert_deployed "$(revision)" 1
     wait_for 30 none_of_ours
 }
 
 # Numbers of processes of a host that was restarted are those of others.
 host_reboots() {
     host_crash app1
-    host_again app1
+    host_restart app1
     sed -i 's/ [0-9a-f]*-[0-9a-f-]*$/ 11111111-1111-1111-1111-111111111111/' "$(job)/pid" "$(job)/supervisor" "$(job)/beside"
 }
 
 case_s43_host_reboots_in_the_migration() {
     site_rake s43
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/attempts"
-    cr_kill9
+    kill_crelease
     host_reboots
     rm "$SITE/block"
-    expect 0 resume production
-    says 'the end of the migration was not recorded .* 1 is still pending: run again'
-    same attempts "$(attempts)" 2
-    same migrations "$(migrations)" '20260101000000 20260102000000'
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    expect_output 'the end of the migration was not recorded .* 1 is still pending: run again'
+    assert_equal attempts "$(attempts)" 2
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
+    assert_deployed "$(revision)" 1
 }
 
 # The crash comes after the last commit, and before the end could be recorded.
@@ -283,14 +283,14 @@ case_s43_host_reboots_after_it() {
     recipe_write <<END
 migrate: {run: 'rake db:migrate && touch "$SITE/through" && sleep 600', status: 'rake db:migrate:status'}
 END
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/through"
-    cr_kill9
+    kill_crelease
     host_reboots
-    expect 0 resume production
-    same attempts "$(attempts)" 1
-    same migrations "$(migrations)" '20260101000000 20260102000000'
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_equal attempts "$(attempts)" 1
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
+    assert_deployed "$(revision)" 1
 }
 
 # The database goes down with the dump that was waited for, and another one begins when it is back.
@@ -306,28 +306,28 @@ END
 database: {adapter: postgresql, name: $DB, psql: '$SITE/psql'}
 migrate: {run: 'echo run >>"$SITE/attempts"; $(alters_zz)'}
 END
-    big_table
+    make_big_table
     start_dump
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 bg_says "backup app1: pg_dump of s44 by rig, pid $(dump_pid), .*, waited"
-    postgres_crash
+    crash_postgres
     echo go >&8
     wait_for 30 bg_says 'could not look for backups: .*; looking again'
     touch "$SITE/shut"
-    postgres_begin || fail 'PostgreSQL does not come back'
+    restart_postgres || fail 'PostgreSQL does not come back'
     start_dump
     local second
     second=$(dump_pid)
     rm "$SITE/shut"
     wait_for 30 bg_says "pg_dump of s44 by rig, pid $second,"
-    gone "$SITE/attempts"
+    assert_gone "$SITE/attempts"
     end_dump
-    cr_end 0
-    same attempts "$(attempts)" 1
-    same columns "$(columns)" zz
-    finished "$(revision)" 1
+    finish_crelease 0
+    assert_equal attempts "$(attempts)" 1
+    assert_equal columns "$(columns)" zz
+    assert_deployed "$(revision)" 1
     # The one that went down with it is no measure for others.
-    [ ! -e "$SITE/app1/.crelease/backups" ] || same "recorded" "$(wc -l <"$SITE/app1/.crelease/backups")" 1
+    [ ! -e "$SITE/app1/.crelease/backups" ] || assert_equal "recorded" "$(wc -l <"$SITE/app1/.crelease/backups")" 1
 }
 
 # --- clocks and estimates ----------------------------------------------------------------------------
@@ -351,44 +351,44 @@ case_s45_clock_of_the_control_host_is_off() {
 backup: {schedule: ['$(date -d "@$start" '+%-M %-H * * *') pg_dump nightly']}
 migrate: {run: 'true'}
 END
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file public/index.html two
     local now off before after
     now=$(date +%s)
     printf '%s\n' "1 $((now - 86400)) 1000 - - pg_dump $DB" "1 $((now - 172800)) 1000 - - pg_dump $DB" >"$SITE/app1/.crelease/backups"
-    big_table
+    make_big_table
     start_dump
     for off in 3600 -3600 0; do
         clock_off "$off"
         before=$(dump_age)
-        expect 0 backups --json production
+        expect_status 0 backups --json production
         after=$(dump_age)
         json ".backups[0].running_s | . >= $before and . <= $after" | grep -qx true || fail "$off: age $(json '.backups[0].running_s') is not in $before..$after"
         json ".backups[0] | .running_s + .eta_s" | grep -qxE '999|1000|1001' || fail "$off: expected end"
         json '.backups[0].since | sub("\\.[0-9]*"; "") | fromdateiso8601' | awk -v now="$now" '$1 < now - 5 || $1 > now + 60 { exit 1 }' ||
             fail "$off: since $(json '.backups[0].since')"
-        same "$off: next" "$(json '.next_backups[0].at')" "$(date -u -d "@$start" +%Y-%m-%dT%H:%M:%SZ)"
-        expect 0 backups production
-        says "pg_dump of s45 by rig, pid [0-9]+, for [0-9.]+ (s|min [0-9]+ s);"
-        says ' about 1[56] min [0-9]+ s left'
-        says 'pg_dump nightly\) starts at [0-9:]+, in (30|29|28|27|26) min'
-        expect 0 status production
-        says 'pg_dump of s45'
+        assert_equal "$off: next" "$(json '.next_backups[0].at')" "$(date -u -d "@$start" +%Y-%m-%dT%H:%M:%SZ)"
+        expect_status 0 backups production
+        expect_output "pg_dump of s45 by rig, pid [0-9]+, for [0-9.]+ (s|min [0-9]+ s);"
+        expect_output ' about 1[56] min [0-9]+ s left'
+        expect_output 'pg_dump nightly\) starts at [0-9:]+, in (30|29|28|27|26) min'
+        expect_status 0 status production
+        expect_output 'pg_dump of s45'
     done
     # The deploy, too: what others see of it, its name, and what it records.
     clock_off 3600
-    cr_begin deploy --json production
+    start_crelease deploy --json production
     wait_for 60 bg_says '"event":"backup".*"state":"waiting"'
     CRELEASE=$PROGRAM
     wait_for 60 state_is waiting
-    expect 3 deploy production
-    expect 0 status production
-    says 'waiting|backup-clear'
+    expect_status 3 deploy production
+    expect_status 0 status production
+    expect_output 'waiting|backup-clear'
     end_dump
-    cr_end 0
+    finish_crelease 0
     jq -r 'select(.event == "backup") | .running_s' "$CR_OUT" | awk '$1 < 0 || $1 > 300 { exit 1 }' || fail 'the age of the dump'
-    same "other ends than expected" "$(jq -r 'select(.event == "backup" and .state == "waiting") | .running_s + .eta_s' "$CR_OUT" | grep -vE '^(999|1000|1001)$')" ''
-    finished "$(revision)" 2
+    assert_equal "other ends than expected" "$(jq -r 'select(.event == "backup" and .state == "waiting") | .running_s + .eta_s' "$CR_OUT" | grep -vE '^(999|1000|1001)$')" ''
+    assert_deployed "$(revision)" 2
 }
 
 # dump_slowly RATE FILE: a real pg_dump on the host, whose reader takes so many bytes a second.
@@ -416,14 +416,14 @@ END
 case_s50_backup_grows() {
     site_zz s50
     recipe_write <<<"migrate: {run: 'true'}"
-    expect 0 deploy production
+    expect_status 0 deploy production
     # Large against an empty database, which is eight megabytes.
     sql "create table data as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 60000) g" "$DB"
     local rate day=3 n=0
     for rate in 4000000 3500000 3200000; do
         commit_file public/index.html "$rate"
         dump_slowly "$rate" "$SITE/dumps/s50.sql"
-        expect 0 deploy production
+        expect_status 0 deploy production
         wait_for 30 test -e "$SITE/ended"
         rm "$SITE/dumps/s50.sql"
         # It was some nights ago.
@@ -438,7 +438,7 @@ case_s50_backup_grows() {
     local from until
     while [ ! -e "$SITE/ended" ]; do
         from=$(date +%s)
-        cr backups --json production
+        run_crelease backups --json production
         until=$(date +%s)
         json ".backups[0] // empty | select(.eta_s != null) | \"$from $until \\(.eta_low_s) \\(.eta_high_s) \\(.eta_s) \\(.running_s) \\(.overdue_s)\"" >>"$SITE/told"
     done
@@ -475,25 +475,25 @@ database: {adapter: none}
 migrate: {run: 'echo run >>"$SITE/attempts"; sqlite3 "$SITE/app.db" "$alter"', attempts: 2}
 END
     sqlite_begin
-    expect 1 deploy production
-    says 'the migration found the database locked \(SQLite: .*\) \(attempt 1 of 2\)'
-    says 'found the database locked .*; it was tried 2 times'
-    same attempts "$(attempts)" 2
+    expect_status 1 deploy production
+    expect_output 'the migration found the database locked \(SQLite: .*\) \(attempt 1 of 2\)'
+    expect_output 'found the database locked .*; it was tried 2 times'
+    assert_equal attempts "$(attempts)" 2
     sed -i 's/attempts: 2/attempts: 20/' "$RECIPE"
-    cr_begin resume --new-recipe production
+    start_crelease resume --new-recipe production
     wait_for 60 bg_says 'found the database locked .*\(attempt 1 of 20\)'
     echo go >&8
     wait_for 60 test -e "$SITE/dumped"
-    cr_end 0
-    same column "$(sqlite3 "$SITE/app.db" 'select count(*) from pragma_table_info("zz") where name = "c"')" 1
-    same 'end of the dump' "$(tail -n 1 "$SITE/dump.sql")" 'COMMIT;'
-    finished "$(revision)" 1
+    finish_crelease 0
+    assert_equal column "$(sqlite3 "$SITE/app.db" 'select count(*) from pragma_table_info("zz") where name = "c"')" 1
+    assert_equal 'end of the dump' "$(tail -n 1 "$SITE/dump.sql")" 'COMMIT;'
+    assert_deployed "$(revision)" 1
     # What is not a lock is not tried again.
     : >"$SITE/attempts"
     commit_file public/index.html two
-    expect 1 deploy production
-    says 'duplicate column name'
-    same attempts "$(attempts)" 1
+    expect_status 1 deploy production
+    expect_output 'duplicate column name'
+    assert_equal attempts "$(attempts)" 1
 }
 
 # --- what is left to be done -------------------------------------------------------------------------
@@ -503,7 +503,7 @@ link_is() { stat -c '%i %y' "$SITE/app1/current"; }
 # As in the story: somebody has finished the deploy by hand as far as the link.
 case_s55_link_points_there_already() {
     site_new s55 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     local first second link
     first=$(release)
     commit_file public/index.html two
@@ -511,19 +511,19 @@ case_s55_link_points_there_already() {
 hooks: {before switch: ['test -e "$SITE/go"']}
 health: {run: 'test ! -e "$SITE/ill"', attempts: 1, on_failure: stop}
 END
-    expect 1 deploy production
+    expect_status 1 deploy production
     second=$(releases app1 | tail -n 1)
     ln -sfn "$SITE/app1/releases/$second" "$SITE/app1/current"
     link=$(link_is)
     touch "$SITE/go" "$SITE/ill"
-    expect 1 resume production
-    same "the link" "$(link_is)" "$link"
+    expect_status 1 resume production
+    assert_equal "the link" "$(link_is)" "$link"
     # And the way back is where the run found it.
-    expect 0 abort production
-    same "live" "$(release)" "$first"
+    expect_status 0 abort production
+    assert_equal "live" "$(release)" "$first"
     rm "$SITE/ill"
-    expect 0 deploy production
-    finished "$(revision)" 2
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 2
 }
 
 case_s56_restart_fails() {
@@ -533,20 +533,20 @@ build: ['echo x >>"$SITE/builds"']
 migrate: {run: 'echo run >>"$SITE/attempts"; $(alters_zz)'}
 restart: {run: 'echo x >>"$SITE/restarts"; test -e "$SITE/mended"'}
 END
-    expect 1 deploy production
-    says "stage 'restart'"
-    says 'users see: current is [0-9]{14} on app1'
+    expect_status 1 deploy production
+    expect_output "stage 'restart'"
+    expect_output 'users see: current is [0-9]{14} on app1'
     local link
     link=$(link_is)
-    expect 1 resume production
-    same restarts "$(wc -l <"$SITE/restarts")" 2
+    expect_status 1 resume production
+    assert_equal restarts "$(wc -l <"$SITE/restarts")" 2
     touch "$SITE/mended"
-    expect 0 resume production
-    same restarts "$(wc -l <"$SITE/restarts")" 3
-    same builds "$(wc -l <"$SITE/builds")" 1
-    same attempts "$(attempts)" 1
-    same "the link" "$(link_is)" "$link"
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_equal restarts "$(wc -l <"$SITE/restarts")" 3
+    assert_equal builds "$(wc -l <"$SITE/builds")" 1
+    assert_equal attempts "$(attempts)" 1
+    assert_equal "the link" "$(link_is)" "$link"
+    assert_deployed "$(revision)" 1
 }
 
 # rake, whose statement waits for a lock: it heeds no signal before that ends.
@@ -556,63 +556,63 @@ site_rake_waits() {
     commit_migration 20260102000000 AddZzC "
     File.write('$SITE/attempts', \"x\\n\", mode: 'a')
     execute 'alter table zz add column c int'"
-    zz_begin
+    hold_table_lock
     exec 6>&7 # 7 is a terminal's
 }
 
 case_s57_interrupted_without_a_terminal() {
     site_rake_waits s57
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits zz
     kill -INT "$CR_PID"
-    cr_end 130
+    finish_crelease 130
     bg_says "'rake db:migrate' was left running on the host" || fail 'nothing said of the migration'
     waits zz || fail 'the migration was ended'
-    cr_begin resume production
+    start_crelease resume production
     wait_for 60 bg_says 'reattached to the running job'
     printf '\\q\n' >&6
-    cr_end 0
-    same attempts "$(attempts)" 1
-    same columns "$(columns)" zz
-    finished "$(revision)" 1
+    finish_crelease 0
+    assert_equal attempts "$(attempts)" 1
+    assert_equal columns "$(columns)" zz
+    assert_deployed "$(revision)" 1
 }
 
 case_s57_ctrl_c_once() {
     site_rake_waits s57once
-    typed deploy production
+    start_on_terminal deploy production
     wait_for 60 waits zz
     printf '\003' >&7
-    wait_for 60 typed_says "stopping when the command of 'migrate' has ended"
+    wait_for 60 terminal_shows "stopping when the command of 'migrate' has ended"
     waits zz || fail 'the migration was ended'
     printf '\\q\n' >&6
-    typed_end 130
-    same columns "$(columns)" zz
-    expect 0 resume production
-    same attempts "$(attempts)" 1
-    finished "$(revision)" 1
+    finish_on_terminal 130
+    assert_equal columns "$(columns)" zz
+    expect_status 0 resume production
+    assert_equal attempts "$(attempts)" 1
+    assert_deployed "$(revision)" 1
 }
 
 case_s57_ctrl_c_twice() {
     site_rake_waits s57twice
-    typed deploy production
+    start_on_terminal deploy production
     wait_for 60 waits zz
     printf '\003' >&7
-    wait_for 60 typed_says 'Ctrl-C again'
+    wait_for 60 terminal_shows 'Ctrl-C again'
     printf '\003' >&7
-    typed_end 130
-    typed_says "stopped, and 'rake db:migrate' was ended" || fail 'nothing said of its end'
+    finish_on_terminal 130
+    terminal_shows "stopped, and 'rake db:migrate' was ended" || fail 'nothing said of its end'
     # Nothing of it waits in the database, to be carried out later.
     wait_for 30 none_of_ours
     waits zz && fail 'its statement waits on'
     printf '\\q\n' >&6
-    same columns "$(columns)" ''
-    expect 0 resume production
-    same attempts "$(attempts)" 2
-    same columns "$(columns)" zz
-    finished "$(revision)" 1
+    assert_equal columns "$(columns)" ''
+    expect_status 0 resume production
+    assert_equal attempts "$(attempts)" 2
+    assert_equal columns "$(columns)" zz
+    assert_deployed "$(revision)" 1
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 run_cases "$@"

@@ -8,38 +8,38 @@ case_recipe_mistakes() {
     local before
     before=$(connections_to app1)
     recipe_write <<<$'lnked_dirs: [log]\nkeep_releases: many\nbackup: {policy: perhaps}'
-    expect 2 deploy production
-    says 'crelease\.yml:[0-9]+:[0-9]+.*lnked_dirs'
-    says linked_dirs
-    says 'keep_releases|many'
-    says 'perhaps'
+    expect_status 2 deploy production
+    expect_output 'crelease\.yml:[0-9]+:[0-9]+.*lnked_dirs'
+    expect_output linked_dirs
+    expect_output 'keep_releases|many'
+    expect_output 'perhaps'
     recipe_write <<<'build: [{run: make, roles: [nobody]}]'
-    expect 2 deploy production
-    says nobody
+    expect_status 2 deploy production
+    expect_output nobody
     # shellcheck disable=SC2016 # for crelease
     recipe_write <<<'env: {A: "${NO_SUCH_VARIABLE}"}'
-    expect 2 deploy production
-    says NO_SUCH_VARIABLE
+    expect_status 2 deploy production
+    expect_output NO_SUCH_VARIABLE
     echo 'application: twice' >>"$RECIPE"
     recipe_write <<<$'application: a\napplication: b'
-    expect 2 deploy production
+    expect_status 2 deploy production
     printf 'a: [b\n  c: }' >"$RECIPE"
-    expect 2 deploy production
+    expect_status 2 deploy production
     : >"$RECIPE"
-    expect 2 deploy production
+    expect_status 2 deploy production
     rm "$RECIPE"
-    expect 2 deploy production
+    expect_status 2 deploy production
     recipe_write </dev/null
-    expect 2 deploy prodution
-    says production
-    same "connections" "$(connections_to app1)" "$before"
+    expect_status 2 deploy prodution
+    expect_output production
+    assert_equal "connections" "$(connections_to app1)" "$before"
 }
 connections_to() { grep -c '^Connection from ' "$RIG/$1/sshd.log"; }
 
 # One of the two hosts is not known: nothing happens on the other either.
 nothing_changed() {
-    same "app1" "$(tree_of "$SITE/app1")" "$BEFORE1"
-    same "app2" "$(tree_of "$SITE/app2")" "$BEFORE2"
+    assert_equal "app1" "$(tree_of "$SITE/app1")" "$BEFORE1"
+    assert_equal "app2" "$(tree_of "$SITE/app2")" "$BEFORE2"
 }
 
 site_watched() {
@@ -54,20 +54,20 @@ site_watched() {
 case_unknown_host_key() {
     site_watched unknown_host_key
     sed -i '/127\.0\.1\.2/d' "$HOME/.ssh/known_hosts"
-    expect 5 deploy production
-    says app2
-    says 'host key|known'
+    expect_status 5 deploy production
+    expect_output app2
+    expect_output 'host key|known'
     nothing_changed
-    same "the file of known keys" "$(grep -c '127\.0\.1\.2' "$HOME/.ssh/known_hosts" || true)" 0
+    assert_equal "the file of known keys" "$(grep -c '127\.0\.1\.2' "$HOME/.ssh/known_hosts" || true)" 0
 }
 
 case_changed_host_key() {
     site_watched changed_host_key
     ssh-keygen -q -t ed25519 -N '' -f "$SITE/other"
     sed -i "s|^\(\[127\.0\.1\.2\][^ ]*\) .*|\1 $(cut -d' ' -f1,2 "$SITE/other.pub")|" "$HOME/.ssh/known_hosts"
-    expect 5 deploy production
-    says app2
-    says 'chang|differ|other key|does not match'
+    expect_status 5 deploy production
+    expect_output app2
+    expect_output 'chang|differ|other key|does not match'
     nothing_changed
 }
 
@@ -77,79 +77,79 @@ case_pinned_host_key() {
     local fingerprint
     fingerprint=$(ssh-keygen -lf "$RIG/app2/key.pub" | cut -d' ' -f2)
     sed -i "s|name: app1,|name: app1, host_key: \"$(cut -d' ' -f1,2 "$RIG/app1/key.pub")\",|; s|name: app2,|name: app2, host_key: \"$fingerprint\",|" "$RECIPE"
-    expect 0 deploy production
-    finished "$(revision)" 1
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
     sed -i "s|$fingerprint|SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA|" "$RECIPE"
-    expect 5 deploy --force production
+    expect_status 5 deploy --force production
 }
 
 case_host_refuses() {
     site_watched host_refuses
     # Of the free ports any may be given to somebody else.
     sed -i "s|port: $(host_port app2)|port: 1|" "$RECIPE"
-    expect 5 deploy production
-    says app2
-    says 'refused'
+    expect_status 5 deploy production
+    expect_output app2
+    expect_output 'refused'
     nothing_changed
-    expect 5 deploy -q production
-    expect 5 status production
-    expect 5 deploy --json production
-    same "end" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" 'end 5 unreachable'
+    expect_status 5 deploy -q production
+    expect_status 5 status production
+    expect_status 5 deploy --json production
+    assert_equal "end" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" 'end 5 unreachable'
 }
 
 case_login_refused() {
     site_watched login_refused
     rm "$HOME/.ssh/id_ed25519" "$HOME/.ssh/id_ed25519.pub"
     ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/id_ed25519"
-    expect 5 deploy production
-    says 'app1|app2'
-    says 'key|login|log in|refused|denied'
+    expect_status 5 deploy production
+    expect_output 'app1|app2'
+    expect_output 'key|login|log in|refused|denied'
     nothing_changed
     sed -i "s|name: app|identity: '$RIG/home/.ssh/id_ed25519', &|" "$RECIPE"
-    expect 0 deploy production
+    expect_status 0 deploy production
 }
 
 case_build_fails() {
     site_new build_fails 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     local live
     live=$(release)
     commit_file public/index.html two
     recipe_write <<<'build: ["echo first line; echo the last line; exit 7"]'
-    expect 1 deploy production
-    says 'the last line'
-    says 'build'
-    says '\b7\b'
-    says 'resume'
-    same "live" "$(release app1) $(release app2)" "$live $live"
-    same "lines" "$(wc -l <"$SITE/app1/revisions.log")" 1
-    cr status --json production
-    same "state" "$(json '[.run.state, .run.stage] | join(" ")')" 'failed build'
+    expect_status 1 deploy production
+    expect_output 'the last line'
+    expect_output 'build'
+    expect_output '\b7\b'
+    expect_output 'resume'
+    assert_equal "live" "$(release app1) $(release app2)" "$live $live"
+    assert_equal "lines" "$(wc -l <"$SITE/app1/revisions.log")" 1
+    run_crelease status --json production
+    assert_equal "state" "$(json '[.run.state, .run.stage] | join(" ")')" 'failed build'
     # Killed is not the same as done.
-    expect 0 abort production
+    expect_status 0 abort production
     recipe_write <<<'build: ["kill -9 $$"]'
-    expect 1 deploy production
-    says 'kill|signal|137'
-    expect 0 abort production
-    gone "$SITE/app1/.crelease/lock"
+    expect_status 1 deploy production
+    expect_output 'kill|signal|137'
+    expect_status 0 abort production
+    assert_gone "$SITE/app1/.crelease/lock"
     # Nothing of the failed ones stays but the live one.
-    same "releases" "$(releases app1)" "$live"
+    assert_equal "releases" "$(releases app1)" "$live"
     # Else it would outlast the case.
     recipe_write <<<'build: [{run: "sleep 1000", timeout: 1s}]'
-    expect 1 deploy production
-    says 'time'
+    expect_status 1 deploy production
+    expect_output 'time'
 }
 
 case_build_fails_then_resume() {
     site_new build_fails_then_resume 2
     recipe_write <<<"build: ['test -e $SITE_Q/mended']"
-    expect 1 deploy production
-    expect 6 deploy production
-    says resume
+    expect_status 1 deploy production
+    expect_status 6 deploy production
+    expect_output resume
     touch "$SITE/mended"
-    expect 0 resume production
-    finished "$(revision)" 1
-    expect 0 resume production || true
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
+    expect_status 0 resume production || true
 }
 
 # hinted COMMAND: what the last failure said to type, for that command, as a shell reads it.
@@ -165,22 +165,22 @@ case_hints_can_be_pasted() {
     site_new hints_can_be_pasted 2
     recipe_write <<<"build: ['test -e $SITE_Q/fixed']"
     mv "$RECIPE" "$SITE/my \$HOME recipe.yml"
-    expect 1 deploy production -f "my \$HOME recipe.yml" --hosts app1
-    says "crelease abort production -f .* --hosts app1 && .*crelease deploy production -f .* --hosts app1'"
+    expect_status 1 deploy production -f "my \$HOME recipe.yml" --hosts app1
+    expect_output "crelease abort production -f .* --hosts app1 && .*crelease deploy production -f .* --hosts app1'"
     local abort resume
     resume=$(hinted resume)
     touch "$SITE/fixed"
     (eval "$resume") >"$OUT" 2>"$ERR" || fail "'$resume': $(tail -n 3 "$ERR")"
-    same "live" "$(live_revision app1)" "$(revision)"
-    gone "$SITE/app2/current"
+    assert_equal "live" "$(live_revision app1)" "$(revision)"
+    assert_gone "$SITE/app2/current"
     # What looks at the hosts says the same.
     rm "$SITE/fixed"
     commit_file public/index.html two
-    expect 1 deploy production -f "my \$HOME recipe.yml" --hosts app1
-    expect 0 status production -f "my \$HOME recipe.yml"
+    expect_status 1 deploy production -f "my \$HOME recipe.yml" --hosts app1
+    expect_status 0 status production -f "my \$HOME recipe.yml"
     abort=$(hinted abort)
     (eval "$abort") >"$OUT" 2>"$ERR" || fail "'$abort': $(tail -n 3 "$ERR")"
-    gone "$SITE/app1/.crelease/lock"
+    assert_gone "$SITE/app1/.crelease/lock"
 }
 
 # Whatever step meets the full disk, of blocks or of inodes, says in the system's own words why it failed; and
@@ -225,30 +225,30 @@ case_full_disk() {
 # A host that has nothing to go back to is named, and so is the way for the others.
 case_rollback_without_one() {
     site_new rollback_without_one 2
-    expect 0 deploy production --hosts app1
-    expect 1 rollback production --hosts app1
-    says 'there is no finished release before the live one$'
+    expect_status 0 deploy production --hosts app1
+    expect_status 1 rollback production --hosts app1
+    expect_output 'there is no finished release before the live one$'
     commit_file public/index.html two
-    expect 0 deploy production
-    expect 1 rollback production
-    says 'no finished release before the live one on app2; .*crelease rollback production --hosts app1. rolls back the other'
+    expect_status 0 deploy production
+    expect_status 1 rollback production
+    expect_output 'no finished release before the live one on app2; .*crelease rollback production --hosts app1. rolls back the other'
     local command
     command=$(hinted rollback)
     (eval "$command") >"$OUT" 2>"$ERR" || fail "'$command': $(cat "$ERR")"
-    same "app1" "$(live_revision app1)" "$(git -C "$REPO" rev-parse HEAD~1)"
-    same "app2" "$(live_revision app2)" "$(revision)"
+    assert_equal "app1" "$(live_revision app1)" "$(git -C "$REPO" rev-parse HEAD~1)"
+    assert_equal "app2" "$(live_revision app2)" "$(revision)"
 }
 
 case_missing_linked_file() {
     site_new missing_linked_file 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     rm "$SITE/app2/shared/config/database.yml"
     commit_file public/index.html two
-    cr deploy production
+    run_crelease deploy production
     [ "$STATUS" = 1 ] || [ "$STATUS" = 2 ] || fail "status $STATUS"
-    says 'shared/config/database\.yml'
-    says app2
-    same "live" "$(wc -l <"$SITE/app1/revisions.log")" 1
+    expect_output 'shared/config/database\.yml'
+    expect_output app2
+    assert_equal "live" "$(wc -l <"$SITE/app1/revisions.log")" 1
 }
 
 # refused WORDS: check, plan and deploy say it, and nothing has happened on the host; then it is put right.
@@ -256,10 +256,10 @@ refused() {
     local before command
     before=$(tree_of "$SITE/here")
     for command in check plan deploy; do
-        expect 1 "$command" production
-        says "$1"
+        expect_status 1 "$command" production
+        expect_output "$1"
     done
-    same "the host" "$(tree_of "$SITE/here")" "$before"
+    assert_equal "the host" "$(tree_of "$SITE/here")" "$before"
     rm -rf "$SITE/here"
     cp -R "$SITE/good" "$SITE/here"
 }
@@ -305,9 +305,9 @@ case_links_refused() {
     # What links resolve to counts.
     mv "$shared/.env" "$SITE/env" && ln -s "$SITE/env" "$shared/.env"
     mkdir "$SITE/logs" && ln -s "$SITE/logs" "$shared/log"
-    expect 0 check production
-    expect 0 deploy production
-    same "live" "$(live_revision)" "$(revision)"
+    expect_status 0 check production
+    expect_status 0 deploy production
+    assert_equal "live" "$(live_revision)" "$(revision)"
 }
 
 # Names that a shell would take apart.
@@ -315,10 +315,10 @@ case_links_with_blanks() {
     site_new links_with_blanks 0
     recipe_write <<<$'linked_files: [" of *.yml ", config/database.yml]\nlinked_dirs: [" a  b ", "*"]'
     echo one >"$SITE/here/shared/ of *.yml "
-    expect 0 deploy production
-    same "file" "$(readlink "$SITE/here/current/ of *.yml ")" "$SITE/here/shared/ of *.yml "
-    same "folder" "$(readlink "$SITE/here/current/ a  b ")" "$SITE/here/shared/ a  b "
-    same "star" "$(readlink "$SITE/here/current/*")" "$SITE/here/shared/*"
+    expect_status 0 deploy production
+    assert_equal "file" "$(readlink "$SITE/here/current/ of *.yml ")" "$SITE/here/shared/ of *.yml "
+    assert_equal "folder" "$(readlink "$SITE/here/current/ a  b ")" "$SITE/here/shared/ a  b "
+    assert_equal "star" "$(readlink "$SITE/here/current/*")" "$SITE/here/shared/*"
 }
 
 # --- crelease's own files ------------------------------------------------------------------------
@@ -332,31 +332,31 @@ case_own_files() {
     recipe_write <<<"build: ['umask >made']
 hooks: {before switch: ['test ! -e $SITE_Q/broken']}"
     local file own=$SITE/here/.crelease
-    expect 0 deploy production
-    same "what others may write" "$(others_may_write "$own")" ''
-    same "mode of .crelease" "$(stat -c %a "$own")" 750
+    expect_status 0 deploy production
+    assert_equal "what others may write" "$(others_may_write "$own")" ''
+    assert_equal "mode of .crelease" "$(stat -c %a "$own")" 750
     for file in releases shared/log current/made current/REVISION current/tmp current/tmp/restart.txt revisions.log; do
         [ -n "$(others_may_write "$SITE/here/$file/" -maxdepth 0 2>/dev/null || others_may_write "$SITE/here/$file")" ] ||
             fail "the group may not write $file"
     done
-    same "umask of a job" "$(sed 's/^0*//' "$SITE/here/current/made")" 2 # mksh writes fewer zeros
-    expect 0 exec production -- umask
-    says '^0*2$'
+    assert_equal "umask of a job" "$(sed 's/^0*//' "$SITE/here/current/made")" 2 # mksh writes fewer zeros
+    expect_status 0 exec production -- umask
+    expect_output '^0*2$'
     # As an earlier version left it: the login user's files are closed, and the run goes on.
     touch "$SITE/broken"
     commit_file public/index.html two
-    expect 1 deploy production
+    expect_status 1 deploy production
     chmod -R g+w "$own"
     # An earlier version was killed before it renamed this to current.
     ln -s nowhere "$own/link.$(sed -n 's/^run //p' "$own/lock").1"
     rm "$SITE/broken"
-    expect 0 resume production
-    same "what others may write" "$(others_may_write "$own")" ''
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    assert_equal "what others may write" "$(others_may_write "$own")" ''
+    assert_deployed "$(revision)" 2
     # A stricter umask stays as it is.
     umask 077
-    expect 0 deploy --force production
-    same "what others may read" "$(find "$own/manifests/$(release here)" -perm /077)" ''
+    expect_status 0 deploy --force production
+    assert_equal "what others may read" "$(find "$own/manifests/$(release here)" -perm /077)" ''
 }
 
 # planted COMMAND FILE: while FILE is a link COMMAND fails and names it, and what the link points to stays as it is.
@@ -367,10 +367,10 @@ planted() {
     was=$(target)
     if [ -e "$2" ]; then mv "$2" "$SITE/kept"; fi
     ln -s "$SITE/target" "$2"
-    cr "$1" production
-    same "status of $1 with a link at $2" "$STATUS" 1
-    says "'$2' is a symbolic link"
-    same "what the link at $2 points to" "$(target)" "$was"
+    run_crelease "$1" production
+    assert_equal "status of $1 with a link at $2" "$STATUS" 1
+    expect_output "'$2' is a symbolic link"
+    assert_equal "what the link at $2 points to" "$(target)" "$was"
     rm "$2"
     if [ -e "$SITE/kept" ]; then mv "$SITE/kept" "$2"; fi
 }
@@ -380,17 +380,17 @@ case_planted_links() {
     site_new planted_links 0
     recipe_write <<<"hooks: {before switch: ['test ! -e $SITE_Q/broken']}"
     local file job run before own=$SITE/here/.crelease
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file public/index.html two
     before=$(releases here)
     for file in beat reserve reserve.1 history history.probe migrated lock manifests runs rerun stopped backups; do
         planted deploy "$own/$file"
     done
     planted deploy "$SITE/here/revisions.log"
-    same "releases" "$(releases here)" "$before"
-    gone "$own/lock"
+    assert_equal "releases" "$(releases here)" "$before"
+    assert_gone "$own/lock"
     touch "$SITE/broken"
-    expect 1 deploy production
+    expect_status 1 deploy production
     run=$own/runs/$(sed -n 's/^run //p' "$own/lock")
     job=$(echo "$run"/jobs/*)
     for file in "$own"/{lock,beat,reserve,history,manifests,runs} "$SITE/here/revisions.log" \
@@ -400,8 +400,8 @@ case_planted_links() {
     done
     for file in "$own"/{lock,beat} "$run"/{plan,error} "$SITE/here/revisions.log"; do planted abort "$file"; done
     rm "$SITE/broken"
-    expect 0 resume production
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
     # Planted while the run is under way.
     # shellcheck disable=SC2016 # for the job's shell
     for file in beat 'runs/$CRELEASE_RUN/error' 'runs/$CRELEASE_RUN/previous' 'runs/$CRELEASE_RUN/marks.new'; do
@@ -409,42 +409,42 @@ case_planted_links() {
         commit_file public/index.html "$file"
         rm -rf "$SITE/target"
         echo precious >"$SITE/target"
-        expect 1 deploy production
-        says "'$own/(runs/[0-9a-z]+/)?${file##*/}' is a symbolic link"
-        same "what the link at $file points to" "$(cat "$SITE/target")" precious
+        expect_status 1 deploy production
+        expect_output "'$own/(runs/[0-9a-z]+/)?${file##*/}' is a symbolic link"
+        assert_equal "what the link at $file points to" "$(cat "$SITE/target")" precious
         find "$own" -name "${file##*/}" -type l -delete
-        expect 0 abort production
+        expect_status 0 abort production
     done
 }
 
 # What belongs to another user is not relied on.
 case_foreign_files() {
     site_new foreign_files 0
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file public/index.html two
     if ! root; then return; fi # only root can give a file away
     local file own=$SITE/here/.crelease before
     before=$(releases here)
     for file in "$own" "$own"/{runs,manifests,history}; do
         chown 65531 "$file"
-        expect 1 deploy production
-        says "'$file' belongs to another user \(uid 65531\)"
-        cr check production
-        says "BAD.*'$file' belongs to .*65531"
-        expect 1 rollback production
-        expect 0 status production
+        expect_status 1 deploy production
+        expect_output "'$file' belongs to another user \(uid 65531\)"
+        run_crelease check production
+        expect_output "BAD.*'$file' belongs to .*65531"
+        expect_status 1 rollback production
+        expect_status 0 status production
         chown 0 "$file"
     done
     # A link to another disk is followed, but not when another user has made it.
     mv "$own" "$SITE/disk"
     ln -s "$SITE/disk" "$own"
     chown -h 65531 "$own"
-    expect 1 deploy production
-    says "'$own' is a symbolic link"
-    same "releases" "$(releases here)" "$before"
+    expect_status 1 deploy production
+    expect_output "'$own' is a symbolic link"
+    assert_equal "releases" "$(releases here)" "$before"
     chown -h 0 "$own"
-    expect 0 deploy production
-    same "live" "$(live_revision)" "$(revision)"
+    expect_status 0 deploy production
+    assert_equal "live" "$(live_revision)" "$(revision)"
 }
 
 # A disk without room for a release, of blocks or of inodes, is named before anything is sent.
@@ -478,21 +478,21 @@ case_current_is_a_folder() {
     site_new current_is_a_folder 2
     mkdir "$SITE/app2/current"
     touch "$SITE/app2/current/precious"
-    cr deploy production
+    run_crelease deploy production
     [ "$STATUS" = 1 ] || fail "status $STATUS"
-    says 'current'
-    there "$SITE/app2/current/precious"
-    gone "$SITE/app1/current"
+    expect_output 'current'
+    assert_exists "$SITE/app2/current/precious"
+    assert_gone "$SITE/app1/current"
 }
 
 case_deploy_to_cannot_be_written() {
     site_new deploy_to_cannot_be_written 2
     rm -rf "$SITE/app2"
     echo 'a file' >"$SITE/app2"
-    cr deploy production
+    run_crelease deploy production
     [ "$STATUS" -ne 0 ] || fail "status 0"
-    says app2
-    gone "$SITE/app1/current"
+    expect_output app2
+    assert_gone "$SITE/app1/current"
 }
 
 # The job lives on without the connection; it is followed again, and never begun again.
@@ -500,19 +500,19 @@ site_with_long_job() {
     site_new "$1" 2
     touch "$SITE/block"
     recipe_write <<<"build: ['echo \$\$ >>$SITE_Q/begun; h=\${PWD%/releases*}; h=\${h##*/}; while test -e $SITE_Q/block -o -e $SITE_Q/block.\$h; do sleep 0.1; done; echo x >>$SITE_Q/ended']"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 begun_on_both
 }
 begun_on_both() { [ "$(wc -l <"$SITE/begun")" = 2 ]; }
-ran_once() { same "how often the job ran" "$(wc -l <"$SITE/begun") $(wc -l <"$SITE/ended")" '2 2'; }
+ran_once() { assert_equal "how often the job ran" "$(wc -l <"$SITE/begun") $(wc -l <"$SITE/ended")" '2 2'; }
 
 case_connection_lost_in_a_job() {
     site_with_long_job connection_lost_in_a_job
-    connections_cut app2
+    cut_connections app2
     rm "$SITE/block"
-    cr_end ''
-    case $STATUS in 0) ;; 7) expect 0 resume production ;; *) fail "status $STATUS" ;; esac
-    finished "$(revision)" 1
+    finish_crelease ''
+    case $STATUS in 0) ;; 7) expect_status 0 resume production ;; *) fail "status $STATUS" ;; esac
+    assert_deployed "$(revision)" 1
     ran_once
 }
 
@@ -522,11 +522,11 @@ case_host_lost_in_a_job() {
     mv "$SITE/block" "$SITE/block.app2"
     host_stop app2
     wait_for 120 cr_has_ended
-    cr_end 7
+    finish_crelease 7
     rm "$SITE/block.app2"
-    host_again app2
-    expect 0 resume production
-    finished "$(revision)" 1
+    host_restart app2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
     ran_once
 }
 
@@ -536,15 +536,15 @@ case_host_crashed_in_a_job() {
     mv "$SITE/block" "$SITE/block.app2"
     host_crash app2
     wait_for 120 cr_has_ended
-    cr_end 7
+    finish_crelease 7
     rm "$SITE/block.app2"
-    host_again app2
-    cr resume production
-    case $STATUS in 0) ;; 7) expect 0 resume production ;; *) fail "resume: status $STATUS" ;; esac
-    finished "$(revision)" 1
+    host_restart app2
+    run_crelease resume production
+    case $STATUS in 0) ;; 7) expect_status 0 resume production ;; *) fail "resume: status $STATUS" ;; esac
+    assert_deployed "$(revision)" 1
 }
 cr_has_ended() { ! kill -0 "$CR_PID"; }
 
 rig_open
-rig_start 2
+start_hosts 2
 run_cases "$@"

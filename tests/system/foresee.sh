@@ -41,7 +41,7 @@ own() { json '.next_backups[] | select(.source == "crontab") | .command'; }
 
 case_next() {
     site_new next 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     now_is
     crontab_is <<END
 # m h dom mon dow
@@ -56,16 +56,16 @@ END
     local want="$SITE/nightly.sh --all"$'\n''PGPASSWORD=[secret] pg_dump shop | gzip > /b/shop-$(date +%F).gz'
     printf '#!/bin/sh\nset -e\npg_dump shop >/dev/null\n' >"$SITE/nightly.sh"
     printf '#!/bin/sh\n# not pg_dump\ntrue\n' >"$SITE/other.sh"
-    expect 0 backups --json production
-    same "commands" "$(own)" "$want"
-    same "at" "$(json '[.next_backups[] | select(.source == "crontab").at] | join(" ")')" "$(rfc3339_in 30) $(rfc3339_in 90)"
-    expect 0 status --json production
-    same "commands" "$(own)" "$want"
-    expect 0 backups production
-    says "a backup \($SITE/nightly.sh --all\) starts at $(date -d "@$((BASE + 1800))" +%H:%M), in (30|29|28|27) min"
-    says_not hunter2
-    expect 0 status production
-    says 'nightly.sh --all\) starts at'
+    expect_status 0 backups --json production
+    assert_equal "commands" "$(own)" "$want"
+    assert_equal "at" "$(json '[.next_backups[] | select(.source == "crontab").at] | join(" ")')" "$(rfc3339_in 30) $(rfc3339_in 90)"
+    expect_status 0 status --json production
+    assert_equal "commands" "$(own)" "$want"
+    expect_status 0 backups production
+    expect_output "a backup \($SITE/nightly.sh --all\) starts at $(date -d "@$((BASE + 1800))" +%H:%M), in (30|29|28|27) min"
+    expect_no_output hunter2
+    expect_status 0 status production
+    expect_output 'nightly.sh --all\) starts at'
 }
 
 # What may not be read is not "none".
@@ -73,14 +73,14 @@ case_s47_crontab_refused() {
     site_new s47 1
     crontab_is </dev/null
     touch "$RIG/crontab.refused"
-    expect 0 backups --json production
+    expect_status 0 backups --json production
     json '.could_not_read[]' | grep -q '^crontab: You .* are not allowed' || fail "it was not told"
-    expect 0 backups production
-    says 'could not read crontab: you .* are not allowed'
-    says_not 'no backup is scheduled in crontabs'
+    expect_status 0 backups production
+    expect_output 'could not read crontab: you .* are not allowed'
+    expect_no_output 'no backup is scheduled in crontabs'
     rm "$RIG/crontab.refused" "$RIG/crontab"
-    expect 0 backups --json production
-    same "could not read" "$(json '[.could_not_read[] | select(startswith("crontab: "))] | length')" 0
+    expect_status 0 backups --json production
+    assert_equal "could not read" "$(json '[.could_not_read[] | select(startswith("crontab: "))] | length')" 0
 }
 
 case_timers() {
@@ -98,8 +98,8 @@ case_timers() {
         printf '%s\n' 'ExecStart={ path=/bin/pg_dump ; argv[]=/bin/pg_dump two ; ignore_errors=no ; start_time=[n/a] ; }' 'Id=later.service'
         printf '%s\n' '' 'Id=other.service'
     } >"$RIG/units"
-    expect 0 backups --json production
-    same "timer" "$(json '.next_backups[] | select(.source == "systemd'\''s timers") | [.at, .command] | join(" ")')" \
+    expect_status 0 backups --json production
+    assert_equal "timer" "$(json '.next_backups[] | select(.source == "systemd'\''s timers") | [.at, .command] | join(" ")')" \
         $'2096-11-23T00:00:00Z /usr/bin/pg_dump -Fc shop\n2096-11-24T00:00:00Z /bin/pg_dump two'
     local shell
     for shell in dash 'bash --posix' 'busybox ash' mksh; do
@@ -108,7 +108,7 @@ case_timers() {
             echo "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
             cat "$TOP/src/host/prelude.sh" "$TOP/src/stages/backup/upcoming.sh"
         } | PATH=$RIG/bin:$PATH $shell >"$SITE/said" || fail "$shell: status $?"
-        same "$shell" "$(sed -n 's/^unit \([IE][A-Za-z]*=[a-z.]*\).*/\1/p' "$SITE/said" | tr '\n' ' ')" \
+        assert_equal "$shell" "$(sed -n 's/^unit \([IE][A-Za-z]*=[a-z.]*\).*/\1/p' "$SITE/said" | tr '\n' ' ')" \
             'Id=dump.service ExecStart= Id=later.service ExecStart= ExecStart= Id=other.service '
     done
     : >"$RIG/timers"
@@ -120,16 +120,16 @@ case_recipe() {
     now_is
     crontab_is <<<"$(minute_in 5) pg_dump here"
     recipe_write <<<"backup: {schedule: none}"
-    expect 0 backups --json production
-    same "next" "$(json .next_backups)" null
-    same "why" "$(json .could_not_foresee)" "the recipe says not to (backup.schedule: none)"
+    expect_status 0 backups --json production
+    assert_equal "next" "$(json .next_backups)" null
+    assert_equal "why" "$(json .could_not_foresee)" "the recipe says not to (backup.schedule: none)"
     recipe_write <<<"backup: {schedule: ['$(minute_in 7)', '$(minute_in 9) pg_dump far']}"
-    expect 0 backups --json production
-    same "next" "$(json '[.next_backups[] | .command, .at, .source] | join(" ")')" \
+    expect_status 0 backups --json production
+    assert_equal "next" "$(json '[.next_backups[] | .command, .at, .source] | join(" ")')" \
         "a backup $(rfc3339_in 7) the recipe pg_dump far $(rfc3339_in 9) the recipe"
     recipe_write <<<"backup: {schedule: ['every night']}"
-    expect 2 backups production
-    says "cron line such as"
+    expect_status 2 backups production
+    expect_output "cron line such as"
     rm "$RIG/crontab"
 }
 
@@ -173,22 +173,22 @@ case_warning() {
     now_is
     crontab_is <<<"$(minute_in 8) pg_dump $DB"
     local warning="a backup \(pg_dump $DB\) starts at [0-9:]+, in .* the migration may meet it"
-    expect 0 plan production
-    says "$warning"
-    expect 0 plan --json production
-    same "warnings" "$(json '.warnings | length')" 1
-    expect 0 check production
-    says "next backup +$warning"
-    expect 0 deploy production
-    says "warning: app1: $warning"
+    expect_status 0 plan production
+    expect_output "$warning"
+    expect_status 0 plan --json production
+    assert_equal "warnings" "$(json '.warnings | length')" 1
+    expect_status 0 check production
+    expect_output "next backup +$warning"
+    expect_status 0 deploy production
+    expect_output "warning: app1: $warning"
     # Nothing to migrate, and nobody is asked.
     commit_file public/index.html two
-    expect 0 deploy production
-    says_not 'may meet'
+    expect_status 0 deploy production
+    expect_no_output 'may meet'
     # With a record of how long they take here.
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    expect 0 deploy production
-    says_not 'may meet'
+    expect_status 0 deploy production
+    expect_no_output 'may meet'
     rm "$RIG/crontab"
 }
 
@@ -218,30 +218,30 @@ says_so_far() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 # of big, which is compressed on disk, 16 of 64.
 case_first_backup() {
     site_new first_backup 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     sql "create table aa as select g as id, md5(g::text) || md5((g+1)::text) || md5((g+2)::text) as body
             from generate_series(1, 200000) g;
         create table \"aa Never Read\" (id int);
         create table big as select g as id, repeat(md5(g::text), 125) as body from generate_series(1, 16000) g" "$DB"
     dump_to "$SITE/dumps/now.sql" 36
     wait_for 60 percent_is_known
-    same "from" "$(json '.backups[0].eta_from')" "sampled rows of its tables, a guess"
-    same "percent" "$(json '.backups[0].percent | . >= 40 and . <= 80')" true
-    same "a range" "$(json '.backups[0] | .eta_low_s <= .eta_s and .eta_s < .eta_high_s')" true
-    expect 0 backups production
-    says 'about .* left \(.*\), from sampled rows of its tables, a guess'
+    assert_equal "from" "$(json '.backups[0].eta_from')" "sampled rows of its tables, a guess"
+    assert_equal "percent" "$(json '.backups[0].percent | . >= 40 and . <= 80')" true
+    assert_equal "a range" "$(json '.backups[0] | .eta_low_s <= .eta_s and .eta_s < .eta_high_s')" true
+    expect_status 0 backups production
+    expect_output 'about .* left \(.*\), from sampled rows of its tables, a guess'
     # Who may not read the tables learns nothing, and says so.
     sql "create role reader login password '$(cut -d: -f5 "$PGPASSFILE")' in role pg_read_all_stats"
     recipe_write <<<"database: {adapter: postgresql, name: $DB, psql: psql -U reader}"
-    expect 0 backups production
-    says 'expected end unknown'
+    expect_status 0 backups production
+    expect_output 'expected end unknown'
     # Behind an ALTER TABLE that waits for the dump it does not queue for long.
     psql -X -d "$DB" -c 'alter table big add column x int' >/dev/null 2>&1 &
     local queued=$!
     wait_for 30 is_queued
     recipe_write </dev/null
-    expect 0 backups production
-    says 'expected end unknown'
+    expect_status 0 backups production
+    expect_output 'expected end unknown'
     end_dump
     wait "$queued" || fail "the ALTER TABLE has failed"
 }
@@ -250,31 +250,31 @@ is_queued() { [ "$(sql "select count(*) from pg_locks where not granted and rela
 # The role does not see since when it runs; the host, on which its client runs, does.
 case_age_by_its_process() {
     site_new age_by_its_process 2
-    expect 0 deploy production
-    big_table
+    expect_status 0 deploy production
+    make_big_table
     sql "create role blind login password '$(cut -d: -f5 "$PGPASSFILE")'"
     recipe_write <<<"database: {adapter: postgresql, name: $DB, psql: psql -U blind}"
     printf '%s\n' "1 $(($(date +%s) - 86400)) 1000 - - pg_dump $DB" >"$SITE/app2/.crelease/backups"
     dump_to "$SITE/dumps/now.sql"
     wait_for 60 percent_is_known
-    same "what is known" "$(json '.backups[0] | [.since, .eta_from, (.running_s >= 0)] | tostring')" '[null,"the last backup",true]'
-    expect 0 backups production
-    says "pg_dump of .*, pid $(dump_pid), for [0-9.]+ (s|min [0-9]+ s); a migration would wait for it"
+    assert_equal "what is known" "$(json '.backups[0] | [.since, .eta_from, (.running_s >= 0)] | tostring')" '[null,"the last backup",true]'
+    expect_status 0 backups production
+    expect_output "pg_dump of .*, pid $(dump_pid), for [0-9.]+ (s|min [0-9]+ s); a migration would wait for it"
     end_dump
 }
 
 # A dump that another machine makes, and one that this host makes: each has its own process, or none.
 case_process_of_another_dump() {
     site_new another_dump 2
-    big_table
+    make_big_table
     pg_dump -d "$DB" 2>/dev/null | { until [ -e "$SITE/go" ]; do sleep 0.1; done; } &
     wait_for 30 dump_runs
     local first
     first=$(dump_pid)
     wait_for 30 is_five_seconds_old "$first"
     dump_to "$SITE/dumps/now.sql"
-    expect 0 backups --json production
-    same "process of the first" "$(json ".backups[] | select(.pid == $first) | .process | tostring")" null
+    expect_status 0 backups --json production
+    assert_equal "process of the first" "$(json ".backups[] | select(.pid == $first) | .process | tostring")" null
     touch "$SITE/go"
     end_dump
 }
@@ -283,23 +283,23 @@ is_five_seconds_old() { [ "$(sql "select now() - xact_start > '5 s' from pg_stat
 
 case_s48_estimate() {
     site_new estimate 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    big_table
+    make_big_table
     dump_to "$SITE/dumps/shop-20261122.sql"
     # Nothing is known of earlier ones.
-    expect 0 backups production
-    says 'pg_dump .*for .*; a migration would wait'
-    says 'expected end unknown'
-    says "process [0-9]+: pg_dump \| perl > $SITE/dumps/shop-20261122.sql, 1\.[0-9] MB so far"
-    expect 0 plan production
-    says 'warning: pg_dump of .*: a migration would wait for it'
-    expect 0 check production
-    says 'backup .*pg_dump of .*: a migration would wait for it'
-    expect 0 backups --json production
-    same "its process" "$(json '.backups[0].process | [.pipeline, .output, .output_bytes > 1000000] | tostring')" \
+    expect_status 0 backups production
+    expect_output 'pg_dump .*for .*; a migration would wait'
+    expect_output 'expected end unknown'
+    expect_output "process [0-9]+: pg_dump \| perl > $SITE/dumps/shop-20261122.sql, 1\.[0-9] MB so far"
+    expect_status 0 plan production
+    expect_output 'warning: pg_dump of .*: a migration would wait for it'
+    expect_status 0 check production
+    expect_output 'backup .*pg_dump of .*: a migration would wait for it'
+    expect_status 0 backups --json production
+    assert_equal "its process" "$(json '.backups[0].process | [.pipeline, .output, .output_bytes > 1000000] | tostring')" \
         "[[\"pg_dump\",\"perl\"],\"$SITE/dumps/shop-20261122.sql\",true]"
-    same "nothing known" "$(json '.backups[0] | [.percent, .eta_s, .eta_from, .overdue_s] | tostring')" '[null,null,null,null]'
+    assert_equal "nothing known" "$(json '.backups[0] | [.percent, .eta_s, .eta_from, .overdue_s] | tostring')" '[null,null,null,null]'
     # Files beside it, that are older than their own birth.
     local file size
     size=$(stat -c %s "$SITE/dumps/shop-20261122.sql")
@@ -309,23 +309,23 @@ case_s48_estimate() {
     done
     touch -d 2026-01-02 "$SITE/dumps/shop-20261121.sql"
     wait_for 60 percent_is_known
-    same "from files" "$(json '.backups[0].eta_from')" "its size and that of the last 2 backups"
-    same "about a quarter" "$(json '.backups[0].percent | . >= 20 and . <= 26')" true
+    assert_equal "from files" "$(json '.backups[0].eta_from')" "its size and that of the last 2 backups"
+    assert_equal "about a quarter" "$(json '.backups[0].percent | . >= 20 and . <= 26')" true
     in_each_shell
     # And what crelease has seen itself; lines that are no such record count for nothing.
     local now
     now=$(date +%s)
     printf '%s\n' "1 $((now - 86400)) 1000 $((size * 4)) - pg_dump $DB" "1 $((now - 86400)) 1 1 - pg_dump another" "2 x" \
         "1 $((now - 172800)) 1000 $((size * 4)) - pg_dump $DB" 'x' >"$SITE/app2/.crelease/backups"
-    expect 0 backups production
-    says 'about .* left \(.*\), from the last 4 backups and its size'
-    expect 0 status --json production
-    same "from both" "$(json '.backups[0].eta_from')" "the last 4 backups and its size"
-    cr_begin deploy production
+    expect_status 0 backups production
+    expect_output 'about .* left \(.*\), from the last 4 backups and its size'
+    expect_status 0 status --json production
+    assert_equal "from both" "$(json '.backups[0].eta_from')" "the last 4 backups and its size"
+    start_crelease deploy production
     wait_for 60 says_so_far 'backup app2: pg_dump .* %, about .* left \(.*\), from the last 4 backups and its size'
     end_dump
-    cr_end 0
-    finished "$(revision)" 2
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
     # It is recorded, with its size and the database's.  What then lay in the pipe behind it may come later.
     local recorded
     recorded=$(tail -n 1 "$SITE/app2/.crelease/backups")
@@ -334,8 +334,8 @@ case_s48_estimate() {
     wait_for 60 dump_is_whole "$SITE/dumps/shop-20261122.sql"
     size=$(($(stat -c %s "$SITE/dumps/shop-20261122.sql") - recorded))
     if [ $size -lt 0 ] || [ $size -gt 131072 ]; then fail "$recorded bytes are recorded, $size too few"; fi
-    same "lines of the record" "$(wc -l <"$SITE/app2/.crelease/backups")" 4
-    gone "$SITE/app2/.crelease/backups.new"
+    assert_equal "lines of the record" "$(wc -l <"$SITE/app2/.crelease/backups")" 4
+    assert_gone "$SITE/app2/.crelease/backups.new"
 }
 
 dump_is_whole() { tail -n 5 "$1" | grep -q 'PostgreSQL database dump complete'; }
@@ -356,7 +356,7 @@ in_each_shell() {
         cat "$SITE/said"
         grep -qE '^client [0-9]+ [0-9]+ [0-9a-f-]+$' "$SITE/said" || fail "$shell: client"
         grep -qx "output $size $SITE/dumps/shop-20261122.sql" "$SITE/said" || fail "$shell: output"
-        same "$shell: earlier" "$(grep -c '^earlier ' "$SITE/said")" 3
+        assert_equal "$shell: earlier" "$(grep -c '^earlier ' "$SITE/said")" 3
         # Where files have a time of birth, and stat tells it.
         if [ "$shell" != 'busybox ash' ] && [ "$(stat -c %W "$SITE/dumps/shop-20261119.sql")" -gt 0 ]; then
             awk '$1 == "earlier" && $2 == 2 { n += $4 - $3 >= 590 } END { exit n != 1 }' "$SITE/said" || fail "$shell: birth"
@@ -366,14 +366,14 @@ in_each_shell() {
     rm "$SITE/dumps/shop-20261119.sql"
 }
 
-percent_is_known() { cr backups --json production; [ "$(json '.backups[0].percent')" != null ]; }
+percent_is_known() { run_crelease backups --json production; [ "$(json '.backups[0].percent')" != null ]; }
 
 # The record has an end; and one that takes longer than any before is overdue.
 case_s49_overdue() {
     site_new overdue 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    big_table
+    make_big_table
     dump_to "$SITE/dump.sql"
     local i now
     now=$(date +%s)
@@ -381,90 +381,90 @@ case_s49_overdue() {
         echo "1 $((now - 6000000 + i * 86400)) 1 - - pg_dump $DB"
     done >"$SITE/app1/.crelease/backups"
     wait_for 60 is_overdue
-    same "eta" "$(json '.backups[0].eta_s')" 0
-    expect 0 backups production
-    says 'overdue by .*, from the last 5 backups'
-    cr_begin deploy --json production
+    assert_equal "eta" "$(json '.backups[0].eta_s')" 0
+    expect_status 0 backups production
+    expect_output 'overdue by .*, from the last 5 backups'
+    start_crelease deploy --json production
     wait_for 60 says_so_far '"event":"backup".*"eta_s":0.*"overdue_s":[0-9]+'
     end_dump
-    cr_end 0
-    same "lines of the record" "$(wc -l <"$SITE/app1/.crelease/backups")" 50
+    finish_crelease 0
+    assert_equal "lines of the record" "$(wc -l <"$SITE/app1/.crelease/backups")" 50
 }
-is_overdue() { cr backups --json production; [ "$(json '.backups[0].overdue_s')" -gt 0 ]; }
+is_overdue() { run_crelease backups --json production; [ "$(json '.backups[0].overdue_s')" -gt 0 ]; }
 
 # What was stopped, by crelease or somebody else, is no measure.
 case_stopped_is_not_recorded() {
     site_new stopped_is_not_recorded 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    big_table
+    make_big_table
     dump_to "$SITE/dump.sql"
-    expect 0 deploy --on-backup=kill production
-    gone "$SITE/app1/.crelease/backups"
+    expect_status 0 deploy --on-backup=kill production
+    assert_gone "$SITE/app1/.crelease/backups"
     end_dump
     commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
     echo "1 $(($(date +%s) - 86400)) 5000 - - pg_dump $DB" >"$SITE/app1/.crelease/backups"
     dump_to "$SITE/dump2.sql"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 says_so_far 'about .* left .*, from the last backup'
     sql "select pg_terminate_backend($(dump_pid))" >/dev/null
-    cr_end 0
-    same "lines of the record" "$(wc -l <"$SITE/app1/.crelease/backups")" 1
+    finish_crelease 0
+    assert_equal "lines of the record" "$(wc -l <"$SITE/app1/.crelease/backups")" 1
 }
 
 # site_before NAME BACKUP: a migration is pending, and a backup is to start in some minutes.
 site_before() {
     site_new "$1" 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     now_is
     recipe_write <<<"backup: {schedule: ['$(minute_in 8) pg_dump nightly'], $2}"
 }
-state_is() { cr status --json production; [ "$(json .run.state)" = "$1" ]; }
+state_is() { run_crelease status --json production; [ "$(json .run.state)" = "$1" ]; }
 migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
 
 # It is let come and go before the migration.
 case_clearance() {
     site_before clearance 'clearance: 10m'
-    big_table
-    cr_begin deploy production
+    make_big_table
+    start_crelease deploy production
     wait_for 60 says_so_far 'backup app1: a backup of clearance, not started yet, .*: it starts at [0-9:]+ \(pg_dump nightly\), and is let pass first'
     wait_for 60 state_is waiting
     kill -INT "$CR_PID"
-    cr_end 130
-    cr_begin resume production
+    finish_crelease 130
+    start_crelease resume production
     wait_for 60 says_so_far 'is let pass first'
-    same "migrations" "$(migrations)" 20260101000000
+    assert_equal "migrations" "$(migrations)" 20260101000000
     start_dump
     wait_for 60 says_so_far 'pg_dump of clearance by '
-    same "migrations" "$(migrations)" 20260101000000
+    assert_equal "migrations" "$(migrations)" 20260101000000
     end_dump
-    cr_end 0
-    finished "$(revision)" 2
-    same "migrations" "$(migrations)" '20260101000000 20260102000000'
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal "migrations" "$(migrations)" '20260101000000 20260102000000'
 }
 
 # With nothing pending, or with one further away, nobody waits.
 case_clearance_of_none() {
     site_before clearance_of_none 'clearance: 10s'
-    expect 0 deploy production
-    says_not 'let pass'
+    expect_status 0 deploy production
+    expect_no_output 'let pass'
     recipe_write <<<"backup: {schedule: ['$(minute_in 8) pg_dump nightly'], clearance: 10m}"
     commit_file public/index.html two
-    expect 0 deploy production
-    says_not 'let pass'
+    expect_status 0 deploy production
+    expect_no_output 'let pass'
 }
 
 case_clearance_and_policy() {
     site_before clearance_and_policy 'clearance: 10m, policy: abort'
-    expect 4 deploy production
-    says 'a backup \(pg_dump nightly\) starts at [0-9:]+, in .*, and the policy says not to wait'
-    expect 4 resume --on-backup=ask production
-    says 'no terminal to ask on'
-    expect 4 resume --on-backup=wait --wait-limit=1s production
-    says 'a backup that is to start is in the way: waited for 1.0 s'
-    expect 0 resume --on-backup=kill production
-    finished "$(revision)" 2
+    expect_status 4 deploy production
+    expect_output 'a backup \(pg_dump nightly\) starts at [0-9:]+, in .*, and the policy says not to wait'
+    expect_status 4 resume --on-backup=ask production
+    expect_output 'no terminal to ask on'
+    expect_status 4 resume --on-backup=wait --wait-limit=1s production
+    expect_output 'a backup that is to start is in the way: waited for 1.0 s'
+    expect_status 0 resume --on-backup=kill production
+    assert_deployed "$(revision)" 2
 }
 
 case_clearance_in_vain() {
@@ -473,20 +473,20 @@ case_clearance_in_vain() {
 backup: {schedule: ['* * * * * pg_dump nightly'], clearance: 20s}
 hooks: {before backup-clear: ['touch $SITE_Q/hook; until test -e $SITE_Q/look; do sleep 0.05; done']}
 END
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/hook"
     # It looks within the clearance, on one of its sides, also when that takes a while.
     wait_for 60 near_the_turn
     touch "$SITE/look"
-    cr_end 0
+    finish_crelease 0
     says_so_far 'was to start at [0-9:]+, .* ago, and was not seen in the database: going on' ||
         fail "it is not told that it did not come"
-    finished "$(revision)" 2
+    assert_deployed "$(revision)" 2
 }
 near_the_turn() { case $(date +%S) in 4[2-9] | 5? | 0[0-4]) ;; *) return 1 ;; esac; }
 
 rig_open
 own_programs
-rig_postgres
-rig_start 2
+start_postgres
+start_hosts 2
 run_cases "$@"

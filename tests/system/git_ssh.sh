@@ -17,21 +17,21 @@ put_back() { cp "$SITE/known_hosts" "$KNOWN"; }
 
 case_known() {
     site_over_ssh known
-    expect 0 deploy production
-    finished "$(revision)" 1
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
     commit_file new.txt new
-    expect 0 deploy production
-    finished "$(revision)" 2
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 2
 }
 
 case_unknown() {
     site_over_ssh unknown
     grep -vF "$(host_address app2)" "$SITE/known_hosts" >"$KNOWN"
-    cr deploy production
+    run_crelease deploy production
     put_back
-    same status "$STATUS" 5
-    says 'known_hosts'
-    gone "$SITE/app1/current"
+    assert_equal status "$STATUS" 5
+    expect_output 'known_hosts'
+    assert_gone "$SITE/app1/current"
 }
 
 case_changed() {
@@ -40,23 +40,23 @@ case_changed() {
     { grep -vF "$(host_address app2)" "$SITE/known_hosts"
         printf '[%s]:%s %s\n' "$(host_address app2)" "$(host_port app2)" "$(cut -d' ' -f1,2 "$SITE/other.pub")"
     } >"$KNOWN"
-    cr deploy production
+    run_crelease deploy production
     put_back
-    same status "$STATUS" 5
-    says 'CHANGED'
-    gone "$SITE/app1/current"
+    assert_equal status "$STATUS" 5
+    expect_output 'CHANGED'
+    assert_gone "$SITE/app1/current"
 }
 
 case_revoked() {
     site_over_ssh revoked
     { cat "$SITE/known_hosts"; line_of_app2 | sed 's/^/@revoked /'; } >"$KNOWN"
-    cr deploy production
+    run_crelease deploy production
     put_back
-    same status "$STATUS" 5
-    says 'REVOKED'
+    assert_equal status "$STATUS" 5
+    expect_output 'REVOKED'
 }
 
 rig_open
-rig_postgres
-rig_start 2
+start_postgres
+start_hosts 2
 run_cases "$@"

@@ -33,32 +33,32 @@ case_s15_blocker_is_named() {
     site_zz s15
     migrates_with "$(psql_run)"
     waits_longer
-    zz_begin
+    hold_table_lock
     local pid
     pid=$(zz_pid)
-    expect 1 deploy production
-    same attempts "$(begun_attempts)" 2
-    says "held by 'console' of rig, pid $pid, idle in transaction"
-    says "the migration waits for 'console'"
-    says 'attempt 1 of 2'
-    says 'tried 2 times'
-    says_not private
-    says_not pg_dump
+    expect_status 1 deploy production
+    assert_equal attempts "$(begun_attempts)" 2
+    expect_output "held by 'console' of rig, pid $pid, idle in transaction"
+    expect_output "the migration waits for 'console'"
+    expect_output 'attempt 1 of 2'
+    expect_output 'tried 2 times'
+    expect_no_output private
+    expect_no_output pg_dump
     # The same as JSON; what is told there fits its description.
-    cr resume --json production
-    same status "$STATUS" 1
-    same pid "$(jq -r 'select(.event == "blocker") | .pid' "$OUT" | head -n 1)" "$pid"
-    same kind "$(jq -r 'select(.event == "blocker") | .kind' "$OUT" | head -n 1)" session
+    run_crelease resume --json production
+    assert_equal status "$STATUS" 1
+    assert_equal pid "$(jq -r 'select(.event == "blocker") | .pid' "$OUT" | head -n 1)" "$pid"
+    assert_equal kind "$(jq -r 'select(.event == "blocker") | .kind' "$OUT" | head -n 1)" session
     /usr/bin/python3 - "$TOP/config/event.schema.json" "$OUT" <<'PY'
 import json, jsonschema, sys
 schema = json.load(open(sys.argv[1]))
 for line in open(sys.argv[2]):
     jsonschema.validate(json.loads(line), schema)
 PY
-    zz_end
-    expect 0 resume production
-    same column "$(has_column)" 1
-    finished "$(revision)" 1
+    drop_table_lock
+    expect_status 0 resume production
+    assert_equal column "$(has_column)" 1
+    assert_deployed "$(revision)" 1
 }
 
 # A limit of its own that comes first: who had the lock is named, and it is not tried again.
@@ -66,13 +66,13 @@ case_s15_statement_timeout() {
     site_zz s15t
     migrates_with "$(psql_run "set statement_timeout = 3000; $ALTER")"
     waits_longer
-    zz_begin
-    expect 1 deploy production
-    same attempts "$(begun_attempts)" 1
-    says "a statement_timeout ended it, and before that it waited for a lock \(held by 'console' of rig, pid $(zz_pid)"
-    zz_end
-    expect 0 resume production
-    same column "$(has_column)" 1
+    hold_table_lock
+    expect_status 1 deploy production
+    assert_equal attempts "$(begun_attempts)" 1
+    expect_output "a statement_timeout ended it, and before that it waited for a lock \(held by 'console' of rig, pid $(zz_pid)"
+    drop_table_lock
+    expect_status 0 resume production
+    assert_equal column "$(has_column)" 1
 }
 
 # Somebody's transaction ends during the pause: it is gone on with.
@@ -80,38 +80,38 @@ case_s15_blocker_ends() {
     site_zz s15b
     migrates_with "$(psql_run)" ', attempts: 20'
     sed -i 's/attempts: 2, //' "$RECIPE"
-    zz_begin
-    cr_begin deploy production
+    hold_table_lock
+    start_crelease deploy production
     wait_for 30 said 'held by'
-    zz_end
-    cr_end 0
-    same column "$(has_column)" 1
+    drop_table_lock
+    finish_crelease 0
+    assert_equal column "$(has_column)" 1
 }
 
 case_report() {
     site_zz report
     migrates_with "$(psql_run)" ', blockers: report'
     waits_longer
-    zz_begin
-    expect 1 deploy production
-    same attempts "$(begun_attempts)" 1
-    says "held by 'console' of rig, pid $(zz_pid)"
-    says 'migrate.blockers'
-    zz_end
-    expect 0 resume production
+    hold_table_lock
+    expect_status 1 deploy production
+    assert_equal attempts "$(begun_attempts)" 1
+    expect_output "held by 'console' of rig, pid $(zz_pid)"
+    expect_output 'migrate.blockers'
+    drop_table_lock
+    expect_status 0 resume production
 }
 
 case_terminate() {
     site_zz terminate
     migrates_with "$(psql_run)" ', blockers: terminate'
     waits_longer
-    zz_begin
+    hold_table_lock
     local pid
     pid=$(zz_pid)
-    expect 0 deploy production
-    says "ended, as migrate.blockers says: 'console' of rig, pid $pid"
-    same column "$(has_column)" 1
-    same sessions "$(sql "select count(*) from pg_stat_activity where pid = $pid")" 0
+    expect_status 0 deploy production
+    expect_output "ended, as migrate.blockers says: 'console' of rig, pid $pid"
+    assert_equal column "$(has_column)" 1
+    assert_equal sessions "$(sql "select count(*) from pg_stat_activity where pid = $pid")" 0
     exec 7>&-
 }
 
@@ -119,27 +119,27 @@ case_terminate() {
 case_terminate_spares_a_backup() {
     site_zz terminate_backup
     migrates_with "sleep 0.1; touch \"$SITE/begun\"; while [ -f \"$SITE/block\" ]; do sleep 0.05; done; $(psql_run)" ', blockers: terminate'
-    big_table
+    make_big_table
     touch "$SITE/block"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/begun"
     start_dump
     local dump
     dump=$(dump_pid)
     rm "$SITE/block"
     wait_for 60 said "pid $dump"
-    same dump "$(dump_pid)" "$dump"
+    assert_equal dump "$(dump_pid)" "$dump"
     end_dump
-    cr_end 0
-    same column "$(has_column)" 1
+    finish_crelease 0
+    assert_equal column "$(has_column)" 1
 }
 
 case_max_blocked() {
     site_zz max_blocked
     migrates_with "touch \"$SITE/begun\"; PGOPTIONS= $(psql_run)" ', max_blocked: 2'
     sed -i 's/lock_timeout: 600ms/lock_timeout: 30s/' "$RECIPE"
-    zz_begin
-    cr_begin deploy production
+    hold_table_lock
+    start_crelease deploy production
     wait_for 60 is_waited_for
     local i
     for i in 1 2 3 4; do
@@ -147,9 +147,9 @@ case_max_blocked() {
         disown
     done
     wait_for 20 said 'sessions queued behind it, and migrate.max_blocked is 2'
-    zz_end
-    cr_end 0
-    same column "$(has_column)" 1
+    drop_table_lock
+    finish_crelease 0
+    assert_equal column "$(has_column)" 1
 }
 is_waited_for() { [ "$(sql "select count(*) from pg_locks where relation = 'zz'::regclass and not granted" "$DB")" -gt 0 ]; }
 
@@ -157,10 +157,10 @@ is_waited_for() { [ "$(sql "select count(*) from pg_locks where relation = 'zz':
 case_deadlock_in_the_words_of_rails() {
     site_zz deadlock
     migrates_with "case \$(wc -l <\"$SITE/attempts\") in 1) echo PG::TRDeadlockDetected: ERROR:  deadlock detected >&2; exit 1;; esac; $(psql_run)"
-    expect 0 deploy production
-    says 'victim of a deadlock'
-    same attempts "$(begun_attempts)" 2
-    same column "$(has_column)" 1
+    expect_status 0 deploy production
+    expect_output 'victim of a deadlock'
+    assert_equal attempts "$(begun_attempts)" 2
+    assert_equal column "$(has_column)" 1
 }
 
 # The client is killed while its statement waits: the statement is ended by name, also that of an
@@ -168,7 +168,7 @@ case_deadlock_in_the_words_of_rails() {
 case_s30_ghosts() {
     site_zz s30
     migrates_with "$(psql_run 'select 1')"
-    expect 0 deploy production
+    expect_status 0 deploy production
     local run
     run=$(cd "$SITE/app1/.crelease/runs" && echo *)
     # What ran beside its migration takes a moment to end.
@@ -179,9 +179,9 @@ case_s30_ghosts() {
     disown
     wait_for 10 two_ghosts
     commit_file public/index.html two
-    expect 0 deploy production
-    says "a statement of run $run, which has ended, was still in the database"
-    says 'run zzzz, which is not one of this site, has a session in the database'
+    expect_status 0 deploy production
+    expect_output "a statement of run $run, which has ended, was still in the database"
+    expect_output 'run zzzz, which is not one of this site, has a session in the database'
     wait_for 20 only_zzzz_is_left
     sql "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'crelease-zzzz'" >/dev/null
 }
@@ -193,47 +193,47 @@ case_s31_column_is_there_already() {
     site_zz s31
     sql "$ALTER" "$DB"
     migrates_with "$(psql_run)"
-    expect 1 deploy production
-    same attempts "$(begun_attempts)" 1
-    says 'is there already .*column "c" of relation "zz" already exists'
+    expect_status 1 deploy production
+    assert_equal attempts "$(begun_attempts)" 1
+    expect_output 'is there already .*column "c" of relation "zz" already exists'
 }
 
 case_s34_invalid_index_is_named() {
     site_zz s34
     migrates_with "$(psql_run 'create index concurrently zz_id on zz (id)')"
-    zz_begin
-    expect 1 deploy production
-    same attempts "$(begun_attempts)" 1
-    says 'index public.zz_id is not valid'
-    says 'DROP INDEX CONCURRENTLY public.zz_id;'
-    zz_end
-    same "index" "$(sql "select indisvalid from pg_index where indexrelid = 'zz_id'::regclass" "$DB")" f
+    hold_table_lock
+    expect_status 1 deploy production
+    assert_equal attempts "$(begun_attempts)" 1
+    expect_output 'index public.zz_id is not valid'
+    expect_output 'DROP INDEX CONCURRENTLY public.zz_id;'
+    drop_table_lock
+    assert_equal "index" "$(sql "select indisvalid from pg_index where indexrelid = 'zz_id'::regclass" "$DB")" f
     sql 'drop index concurrently zz_id' "$DB"
-    expect 0 resume production
-    same "index" "$(sql "select indisvalid from pg_index where indexrelid = 'zz_id'::regclass" "$DB")" t
+    expect_status 0 resume production
+    assert_equal "index" "$(sql "select indisvalid from pg_index where indexrelid = 'zz_id'::regclass" "$DB")" t
 }
 
 case_s35_invalid_index_passes_for_one() {
     site_zz s35
     migrates_with "$(psql_run 'create index concurrently if not exists zz_id on zz (id)')"
-    zz_begin
-    expect 1 deploy production
-    zz_end
-    expect 1 resume production
-    says 'the migration ended well, but left this: index public.zz_id is not valid'
+    hold_table_lock
+    expect_status 1 deploy production
+    drop_table_lock
+    expect_status 1 resume production
+    expect_output 'the migration ended well, but left this: index public.zz_id is not valid'
     sql 'reindex index zz_id' "$DB"
-    expect 0 resume production
+    expect_status 0 resume production
 }
 
 # One that was not valid before is told, and is no reason to fail.
 case_invalid_before() {
     site_zz invalid_before
-    zz_begin
+    hold_table_lock
     PGOPTIONS='-c lock_timeout=200ms' sql 'create index concurrently zz_id on zz (id)' "$DB" || true
-    zz_end
+    drop_table_lock
     migrates_with "$(psql_run)"
-    expect 0 deploy production
-    says 'before the migration: index public.zz_id is not valid'
+    expect_status 0 deploy production
+    expect_output 'before the migration: index public.zz_id is not valid'
 }
 
 case_pending_detach() {
@@ -243,12 +243,12 @@ case_pending_detach() {
     for i in 1 2 3 4 5; do sql "create table other_$i (id int)" "$DB"; done
     sql 'create table parts_1 partition of parts for values from (1) to (10)' "$DB"
     migrates_with "$(psql_run 'alter table parts detach partition parts_1 concurrently')"
-    zz_begin
+    hold_table_lock
     printf 'select * from parts;\n' >&7
     wait_for 10 parts_held
-    expect 1 deploy production
-    says "ALTER TABLE public.parts DETACH PARTITION public.parts_1 FINALIZE"
-    zz_end
+    expect_status 1 deploy production
+    expect_output "ALTER TABLE public.parts DETACH PARTITION public.parts_1 FINALIZE"
+    drop_table_lock
 }
 parts_held() { [ "$(sql "select count(*) from pg_locks where relation = 'parts'::regclass and granted" "$DB")" -gt 0 ]; }
 
@@ -256,12 +256,12 @@ parts_held() { [ "$(sql "select count(*) from pg_locks where relation = 'parts':
 case_s38_application_sets_lock_timeout() {
     site_zz s38
     migrates_with "psql -X -v ON_ERROR_STOP=1 -d $DB -c \"set lock_timeout = 0\" -c \"$ALTER\""
-    zz_begin
-    expect 1 deploy production
-    same attempts "$(begun_attempts)" 2
-    says "held by 'console'"
-    zz_end
-    expect 0 resume production
+    hold_table_lock
+    expect_status 1 deploy production
+    assert_equal attempts "$(begun_attempts)" 2
+    expect_output "held by 'console'"
+    drop_table_lock
+    expect_status 0 resume production
     wait_for 10 none_of_ours
 }
 
@@ -278,11 +278,11 @@ case_s33_advisory_lock() {
     # The deploy has a lock of its own kind, too.
     local pid
     pid=$(sql "select pid from pg_locks where locktype = 'advisory' and granted")
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 said "held by 'rake' of rig, pid $pid"
     printf '\\q\n' >&7
-    cr_end 0
-    finished "$(revision)" 1
+    finish_crelease 0
+    assert_deployed "$(revision)" 1
 }
 advisory_held() { [ "$(sql "select count(*) from pg_locks where locktype = 'advisory' and granted" "$DB")" -gt 0 ]; }
 
@@ -293,42 +293,42 @@ case_s39_begins_where_it_was() {
 migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 600ms, attempts: 20}
 END
     # What is pending can be told from the first one on.
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     commit_migration 20260103000000 AddZzC 'execute "alter table zz add column c int"'
     commit_migration 20260104000000 AddZzD 'execute "alter table zz add column d int"'
-    zz_begin
-    cr_begin deploy production
+    hold_table_lock
+    start_crelease deploy production
     wait_for 60 said 'of 3 pending these are applied: 20260102000000'
-    zz_end
-    cr_end 0
-    same migrations "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000 20260103000000 20260104000000'
+    drop_table_lock
+    finish_crelease 0
+    assert_equal migrations "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000 20260103000000 20260104000000'
 }
 
 case_s40_genuine_error() {
     site_zz s40
     migrates_with "$(psql_run 'alter table nowhere add column c int')"
-    expect 1 deploy production
-    same attempts "$(begun_attempts)" 1
-    says 'relation "nowhere" does not exist'
+    expect_status 1 deploy production
+    assert_equal attempts "$(begun_attempts)" 1
+    expect_output 'relation "nowhere" does not exist'
     # What it says of lock timeouts in passing is no lock timeout.
     migrates_with "echo with a lock timeout of 5 s; $(psql_run 'alter table nowhere add column c int')"
-    expect 1 resume production --new-recipe
-    same attempts "$(begun_attempts)" 2
-    says_not 'did not get a lock'
+    expect_status 1 resume production --new-recipe
+    assert_equal attempts "$(begun_attempts)" 2
+    expect_no_output 'did not get a lock'
 }
 
 case_s41_no_such_command() {
     site_zz s41
     migrates_with no-such-command
-    expect 1 deploy production
-    says 'exit status 127 \(command not found\)'
-    same attempts "$(begun_attempts)" 1
-    expect 0 abort production
+    expect_status 1 deploy production
+    expect_output 'exit status 127 \(command not found\)'
+    assert_equal attempts "$(begun_attempts)" 1
+    expect_status 0 abort production
     touch "$SITE/plain"
     migrates_with "\"$SITE/plain\""
-    expect 1 deploy production
-    says 'exit status 126 \(not executable\)'
+    expect_status 1 deploy production
+    expect_output 'exit status 126 \(not executable\)'
 }
 
 # Messages in German: what is asked of the database decides.
@@ -336,11 +336,11 @@ case_s52_german_messages() {
     site_zz s52
     # A server that has the translations would say so; the tool's words are replaced here.
     migrates_with "psql -X -v ON_ERROR_STOP=1 -d $DB -c \"set lock_timeout = 0\" -c \"$ALTER\" >\"$SITE/words\" 2>&1 || { echo FEHLER: storniere Anfrage wegen Zeitlimit; exit 1; }"
-    zz_begin
-    expect 1 deploy production
-    same attempts "$(begun_attempts)" 2
-    says "held by 'console'"
-    zz_end
+    hold_table_lock
+    expect_status 1 deploy production
+    assert_equal attempts "$(begun_attempts)" 2
+    expect_output "held by 'console'"
+    drop_table_lock
 }
 
 # A PgBouncer in front of the database, that lets everybody in; $BOUNCER is its port.
@@ -376,18 +376,18 @@ case_s36_pgbouncer_refuses_options() {
     site_zz s36
     bouncer_begin
     migrates_with "PGPORT=$BOUNCER $(psql_run)"
-    zz_begin
-    expect 1 deploy production
-    says 'unsupported startup parameter'
-    says 'does not take PGOPTIONS'
+    hold_table_lock
+    expect_status 1 deploy production
+    expect_output 'unsupported startup parameter'
+    expect_output 'does not take PGOPTIONS'
     # The watch ended the wait, twice; the one that did not even begin does not count.
-    same attempts "$(begun_attempts)" 3
-    says "held by 'console'"
-    says 'tried 2 times'
+    assert_equal attempts "$(begun_attempts)" 3
+    expect_output "held by 'console'"
+    expect_output 'tried 2 times'
     wait_for 10 nobody_waits
-    zz_end
-    expect 0 resume production
-    same column "$(has_column)" 1
+    drop_table_lock
+    expect_status 0 resume production
+    assert_equal column "$(has_column)" 1
     bouncer_end
 }
 nobody_waits() { ! is_waited_for; }
@@ -396,18 +396,18 @@ case_s37_driver_ignores_options() {
     site_zz s37
     bouncer_begin
     migrates_with "perl \"$TOP/tests/lib/pgwire.pl\" 127.0.0.1 $BOUNCER rig $DB \"$ALTER\""
-    zz_begin
-    expect 1 deploy production
-    same attempts "$(begun_attempts)" 2
-    says '57014'
-    says "held by 'console'"
-    zz_end
-    expect 0 resume production
-    same column "$(has_column)" 1
+    hold_table_lock
+    expect_status 1 deploy production
+    assert_equal attempts "$(begun_attempts)" 2
+    expect_output '57014'
+    expect_output "held by 'console'"
+    drop_table_lock
+    expect_status 0 resume production
+    assert_equal column "$(has_column)" 1
     bouncer_end
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 run_cases "$@"

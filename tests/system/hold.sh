@@ -8,14 +8,14 @@
 site_pending() {
     site_new "$1" 2
     recipe_write <<<"${2-backup: {policy: wait\}}"
-    expect 0 deploy production
+    expect_status 0 deploy production
     LIVE=$(release)
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
 }
 
 migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
-through() { finished "$(revision)" 2; same "migrations" "$(migrations)" '20260101000000 20260102000000'; }
-still_as_before() { same "live" "$(release app1) $(release app2)" "$LIVE $LIVE"; same "migrations" "$(migrations)" 20260101000000; }
+through() { assert_deployed "$(revision)" 2; assert_equal "migrations" "$(migrations)" '20260101000000 20260102000000'; }
+still_as_before() { assert_equal "live" "$(release app1) $(release app2)" "$LIVE $LIVE"; assert_equal "migrations" "$(migrations)" 20260101000000; }
 
 bg_says() { grep -qiE -- "$1" "$CR_OUT" "$CR_ERR"; }
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
@@ -44,7 +44,7 @@ hold_end() { # STATUS
     echo go >&7
     wait "$HOLD" || status=$?
     cat "$SITE/hold.err"
-    same "status of the hold" "$status" "$1"
+    assert_equal "status of the hold" "$status" "$1"
 }
 
 # A migration that runs until migration_end.
@@ -61,55 +61,55 @@ migration_end() { : >"$SITE/go"; }
 
 case_wait_until_clear() {
     site_new wait_until_clear 2
-    big_table
-    expect 0 backups production --wait
-    says 'no backup blocks a migration'
+    make_big_table
+    expect_status 0 backups production --wait
+    expect_output 'no backup blocks a migration'
     start_dump
-    cr_begin backups production --wait
+    start_crelease backups production --wait
     wait_for 60 bg_says "pid $(dump_pid)"
     kill -0 "$CR_PID" || fail "it did not wait"
     end_dump
-    cr_end 0
+    finish_crelease 0
     grep -q 'ended by itself' "$CR_OUT" || fail "its end is not told"
-    gone "$SITE/app1/.crelease"
-    gone "$SITE/app2/.crelease"
+    assert_gone "$SITE/app1/.crelease"
+    assert_gone "$SITE/app2/.crelease"
 }
 
 case_wait_limit() {
     # Nothing of the recipe stops it: whoever waits here changes nothing.
     site_new wait_limit 2
     recipe_write <<<'backup: {policy: kill, after_limit: kill, unknown: proceed}'
-    big_table
+    make_big_table
     start_dump
     local pid
     pid=$(dump_pid)
-    expect 4 backups production --wait --wait-limit 3s
-    says "pid $pid"
-    says 'waited for 3'
-    same "the dump" "$(dump_pid)" "$pid"
-    expect 4 backups production --json --wait --wait-limit 3s
+    expect_status 4 backups production --wait --wait-limit 3s
+    expect_output "pid $pid"
+    expect_output 'waited for 3'
+    assert_equal "the dump" "$(dump_pid)" "$pid"
+    expect_status 4 backups production --json --wait --wait-limit 3s
     jq -se 'map(.event) | unique == ["backup", "end"]' "$OUT" >/dev/null || fail "not these events: $(cat "$OUT")"
     jq -se '.[-1] | .status == 4 and .word == "backup"' "$OUT" >/dev/null || fail "no end with 4"
     end_dump
-    expect 2 backups production --wait-limit 3s
-    expect 2 backups production -- true
-    expect 2 backups production --hold
-    expect 2 backups production --wait --hold -- true
-    expect 2 backups production --json --hold -- true
+    expect_status 2 backups production --wait-limit 3s
+    expect_status 2 backups production -- true
+    expect_status 2 backups production --hold
+    expect_status 2 backups production --wait --hold -- true
+    expect_status 2 backups production --json --hold -- true
 }
 
 case_wait_signals() {
     site_new wait_signals 2
-    big_table
+    make_big_table
     start_dump
-    cr_begin backups production --wait
+    start_crelease backups production --wait
     wait_for 60 bg_says "pid $(dump_pid)"
     kill -INT "$CR_PID"
-    cr_end 130
-    cr_begin backups production --wait
+    finish_crelease 130
+    start_crelease backups production --wait
     wait_for 60 bg_says "pid $(dump_pid)"
     kill -TERM "$CR_PID"
-    cr_end 143
+    finish_crelease 143
     dump_runs || fail "the dump is gone"
     end_dump
 }
@@ -119,29 +119,29 @@ case_wait_signals() {
 case_hold_is_the_command() {
     site_new hold_is_the_command 2
     local status=0
-    expect 7 backups production --hold -- sh -c 'exit 7'
+    expect_status 7 backups production --hold -- sh -c 'exit 7'
     # Or the next one has to say that it waits.
     wait_for 30 not_locked
     printf 'in\n' | "$CRELEASE" backups production --hold -- sh -c 'cat; echo err >&2' >"$SITE/out" 2>"$SITE/err"
-    same "its output" "$(cat "$SITE/out")" in
-    same "its error" "$(cat "$SITE/err")" err
+    assert_equal "its output" "$(cat "$SITE/out")" in
+    assert_equal "its error" "$(cat "$SITE/err")" err
     wait_for 30 not_locked
-    expect 127 backups production --hold -- "$SITE/not there"
-    says 'cannot run'
+    expect_status 127 backups production --hold -- "$SITE/not there"
+    expect_output 'cannot run'
     hold_begin
     holds_no_transaction
-    same "application" "$(sql "select application_name from pg_stat_activity where pid = $(lock_pid)")" crelease-hold
-    expect 0 backups production
-    says "hold of .* by rig as crelease-hold, pid $(lock_pid)"
-    expect 0 backups --json production
-    same "kind" "$(json '.backups[0].kind')" hold
+    assert_equal "application" "$(sql "select application_name from pg_stat_activity where pid = $(lock_pid)")" crelease-hold
+    expect_status 0 backups production
+    expect_output "hold of .* by rig as crelease-hold, pid $(lock_pid)"
+    expect_status 0 backups --json production
+    assert_equal "kind" "$(json '.backups[0].kind')" hold
     hold_end 3
     wait_for 30 not_locked
     # A signal is the command's.
     hold_begin
     kill -TERM "$HOLD"
     wait "$HOLD" || status=$?
-    same "status after TERM" "$status" 143
+    assert_equal "status after TERM" "$status" 143
     wait_for 30 not_locked
 }
 
@@ -150,13 +150,13 @@ case_hold_holds_up_a_deploy() {
     hold_begin
     local pid
     pid=$(lock_pid)
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 bg_says "hold of .* as crelease-hold, pid $pid"
     still_as_before
-    expect 0 status production
-    says "hold of"
+    expect_status 0 status production
+    expect_output "hold of"
     hold_end 3
-    cr_end 0
+    finish_crelease 0
     through
     wait_for 30 not_locked
 }
@@ -164,45 +164,45 @@ case_hold_holds_up_a_deploy() {
 case_hold_is_not_killed() {
     site_pending hold_is_not_killed 'backup: {policy: kill}'
     hold_begin
-    expect 4 deploy production
-    says "it is a 'hold'"
+    expect_status 4 deploy production
+    expect_output "it is a 'hold'"
     is_locked || fail "the hold was ended"
-    expect 4 resume production --on-backup abort
+    expect_status 4 resume production --on-backup abort
     # What it would not do is not what it says to type.
-    says "next: '.*crelease resume production' when it has ended; it is a 'hold'"
-    says_not 'on-backup=kill'
-    expect 4 resume production --on-backup wait --wait-limit 1s
-    says_not 'on-backup=kill'
+    expect_output "next: '.*crelease resume production' when it has ended; it is a 'hold'"
+    expect_no_output 'on-backup=kill'
+    expect_status 4 resume production --on-backup wait --wait-limit 1s
+    expect_no_output 'on-backup=kill'
     still_as_before
     hold_end 3
-    expect 0 resume production
+    expect_status 0 resume production
     through
 }
 
 case_hold_waits_for_a_migration() {
     site_pending hold_waits_for_a_migration
     migrates_until_told
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 migration_runs
     is_locked || fail "the migration began without the lock"
     holds_no_transaction
-    expect 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
-    says 'migration of .* as crelease-migration-'
-    gone "$SITE/ran"
+    expect_status 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
+    expect_output 'migration of .* as crelease-migration-'
+    assert_gone "$SITE/ran"
     # It lives without crelease.
-    cr_kill9
+    kill_crelease
     is_locked || fail "the lock went with crelease"
-    connections_cut app2
+    cut_connections app2
     is_locked || fail "the lock went with the connection"
     "$CRELEASE" backups production --hold -- touch "$SITE/ran" 2>"$SITE/err" &
     HOLD=$!
     wait_for 30 grep -q 'as crelease-migration-' "$SITE/err"
-    gone "$SITE/ran"
+    assert_gone "$SITE/ran"
     migration_end
     wait "$HOLD" || fail "the hold ended with $?: $(cat "$SITE/err")"
-    there "$SITE/ran"
-    expect 0 resume production
-    same "attempts" "$(wc -l <"$SITE/attempts")" 1
+    assert_exists "$SITE/ran"
+    expect_status 0 resume production
+    assert_equal "attempts" "$(wc -l <"$SITE/attempts")" 1
     through
     wait_for 30 not_locked
 }
@@ -224,15 +224,15 @@ END
     migrates_until_told "database: {adapter: postgresql, name: $DB, psql: '$SITE/psql'}"
     hold_begin
     : >"$SITE/blindfold"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 bg_says 'another session took the lock'
     migration_runs && fail "the migration ran beside the hold"
     rm "$SITE/blindfold"
     wait_for 30 bg_says 'hold of .* as crelease-hold'
     hold_end 3
-    cr_end 0
+    finish_crelease 0
     through
-    same "attempts" "$(wc -l <"$SITE/attempts")" 1
+    assert_equal "attempts" "$(wc -l <"$SITE/attempts")" 1
 }
 
 case_hold_of_a_dead_machine() {
@@ -250,10 +250,10 @@ case_hold_session_lost() {
     sql "select pg_terminate_backend($(lock_pid))"
     wait_for 90 grep -q 'may begin while' "$SITE/hold.err"
     hold_end 3
-    same "warnings" "$(grep -c 'may begin while' "$SITE/hold.err")" 1
+    assert_equal "warnings" "$(grep -c 'may begin while' "$SITE/hold.err")" 1
     # And with its connection.
     hold_begin
-    connections_cut app2
+    cut_connections app2
     wait_for 90 grep -q 'may begin while' "$SITE/hold.err"
     wait_for 30 not_locked
     hold_end 3
@@ -267,7 +267,7 @@ TAKEN='another session has the lock of migrations by now'
 
 bg_count() { cat "$CR_OUT" "$CR_ERR" | grep -cE -- "$1" || true; }
 bg_told() { [ "$(bg_count "$1")" -ge "$2" ]; } # TEXT TIMES
-told_so_often() { same "'$1'" "$(bg_count "$1")" "$2"; }
+told_so_often() { assert_equal "'$1'" "$(bg_count "$1")" "$2"; }
 end_lock_session() { sql "select pg_terminate_backend($(lock_pid))"; }
 has_another_than() { is_locked && [ "$(lock_pid)" != "$1" ]; }
 
@@ -289,7 +289,7 @@ no_session() { [ "$(sql "select count(*) from pg_stat_activity where application
 case_migration_session_lost() {
     site_pending migration_session_lost
     migrates_until_told
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 migration_runs
     local first second
     first=$(lock_pid)
@@ -299,25 +299,25 @@ case_migration_session_lost() {
     second=$(lock_pid)
     [ "$second" != "$first" ] || fail "it is the same session"
     holds_no_transaction
-    expect 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
-    says "migration of .* as crelease-migration-[a-z0-9]*, pid $second"
-    gone "$SITE/ran"
+    expect_status 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
+    expect_output "migration of .* as crelease-migration-[a-z0-9]*, pid $second"
+    assert_gone "$SITE/ran"
     # That one as well; and the watch does it all by itself, too.
     end_lock_session
     wait_for 30 bg_told "$AGAIN" 2
     told_so_often "$LOST" 2
     second=$(lock_pid)
-    cr_kill9
+    kill_crelease
     end_lock_session
     wait_for 30 has_another_than "$second"
-    cr_begin resume production
+    start_crelease resume production
     wait_for 60 bg_told "$AGAIN" 3
     migration_end
-    cr_end 0
+    finish_crelease 0
     told_so_often "$LOST" 3
     told_so_often "$AGAIN" 3
     told_so_often "$TAKEN" 0
-    same "attempts" "$(wc -l <"$SITE/attempts")" 1
+    assert_equal "attempts" "$(wc -l <"$SITE/attempts")" 1
     through
     nothing_is_left
 }
@@ -345,7 +345,7 @@ END
 case_hold_begins_in_the_gap() {
     site_pending hold_begins_in_the_gap
     slow_psql
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 migration_runs
     : >"$SITE/apart"
     end_lock_session
@@ -353,7 +353,7 @@ case_hold_begins_in_the_gap() {
     hold_begin
     rm "$SITE/apart"
     wait_for 30 bg_told "$TAKEN" 1
-    same "holds" "$(sql "select application_name from pg_stat_activity where pid = $(lock_pid)")" crelease-hold
+    assert_equal "holds" "$(sql "select application_name from pg_stat_activity where pid = $(lock_pid)")" crelease-hold
     hold_end 3
     wait_for 30 bg_told "$AGAIN" 1
     # When it ends while somebody else has the lock, that one keeps it.
@@ -364,7 +364,7 @@ case_hold_begins_in_the_gap() {
     rm "$SITE/apart"
     wait_for 30 bg_told "$TAKEN" 2
     migration_end
-    cr_end 0
+    finish_crelease 0
     told_so_often "$LOST" 2
     told_so_often "$AGAIN" 1
     told_so_often "$TAKEN" 2
@@ -381,7 +381,7 @@ host_has_only_the_hold() { [ "$(sql "select string_agg(distinct application_name
 case_gap_is_short() {
     site_pending gap_is_short
     slow_psql
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 migration_runs
     : >"$SITE/apart"
     end_lock_session
@@ -395,7 +395,7 @@ case_gap_is_short() {
     rm "$SITE/apart"
     wait_for 30 bg_told "$AGAIN" 1
     migration_end
-    cr_end 0
+    finish_crelease 0
     told_so_often "$TAKEN" 0
     through
     nothing_is_left
@@ -406,13 +406,13 @@ sessions_were() { [ "$(wc -l <"$SITE/sessions")" = "$1" ]; }
 case_migration_ends_in_the_gap() {
     site_pending migration_ends_in_the_gap
     slow_psql
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 migration_runs
     : >"$SITE/apart"
     end_lock_session
     wait_for 30 bg_told "$LOST" 1
     migration_end
-    cr_end 0
+    finish_crelease 0
     told_so_often "$AGAIN" 0
     through
     nothing_is_left
@@ -421,15 +421,15 @@ case_migration_ends_in_the_gap() {
 case_migration_over_a_restart_of_the_server() {
     site_pending migration_over_a_restart
     migrates_until_told
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 migration_runs
-    postgres_crash
+    crash_postgres
     wait_for 30 bg_told "$LOST" 1
-    postgres_begin
+    restart_postgres
     wait_for 60 bg_told "$AGAIN" 1
     is_locked || fail "it has no lock"
     migration_end
-    cr_end 0
+    finish_crelease 0
     told_so_often "$LOST" 1
     told_so_often "$AGAIN" 1
     told_so_often "$TAKEN" 0
@@ -445,40 +445,40 @@ database: {adapter: postgresql, name: ${3-$DB}, psql: '$2'}
 backup: {policy: wait, unknown: $1}
 END
 }
-warned_once() { same "warnings" "$(grep -c "warning: .*$1" "$OUT")" 1; }
+warned_once() { assert_equal "warnings" "$(grep -c "warning: .*$1" "$OUT")" 1; }
 
 case_s51_no_psql_wrong_password_no_database() {
     site_pending s51
     local psql
     for psql in no-such-psql 'PGPASSFILE=/nonexistent psql'; do
         unknown_with abort "$psql"
-        expect 4 deploy production
-        says 'could not look for backups: .*backup.unknown: abort'
+        expect_status 4 deploy production
+        expect_output 'could not look for backups: .*backup.unknown: abort'
         # Asking for one would take what is to be asked for it, and be all that is told.
-        says_not 'Password for user'
+        expect_no_output 'Password for user'
         still_as_before
-        expect 0 abort production
-        expect 4 backups production --wait
-        expect 4 backups production --hold -- touch "$SITE/ran"
-        gone "$SITE/ran"
+        expect_status 0 abort production
+        expect_status 4 backups production --wait
+        expect_status 4 backups production --hold -- touch "$SITE/ran"
+        assert_gone "$SITE/ran"
         unknown_with proceed "$psql"
-        expect 0 backups production --wait
+        expect_status 0 backups production --wait
         warned_once 'could not look for backups'
-        expect 5 backups production --hold -- sh -c 'exit 5'
-        says 'running the command without it'
+        expect_status 5 backups production --hold -- sh -c 'exit 5'
+        expect_output 'running the command without it'
     done
     unknown_with abort psql none_such
-    expect 4 deploy production
-    says 'none_such'
-    expect 0 abort production
+    expect_status 4 deploy production
+    expect_output 'none_such'
+    expect_status 0 abort production
     # What it only warns of is not why.
     unknown_with abort 'PGPASSFILE=/ psql'
-    expect 4 deploy production
-    says 'could not look for backups: psql: error: .*no password supplied'
-    says_not 'is not a plain file'
-    expect 0 abort production
+    expect_status 4 deploy production
+    expect_output 'could not look for backups: psql: error: .*no password supplied'
+    expect_no_output 'is not a plain file'
+    expect_status 0 abort production
     unknown_with proceed psql none_such
-    expect 0 deploy production
+    expect_status 0 deploy production
     warned_once 'could not look for backups'
     through
 }
@@ -493,14 +493,14 @@ exec psql "$@"
 END
     chmod +x "$SITE/psql"
     unknown_with abort "$SITE/psql"
-    expect 4 deploy production
-    says 'could not ask the database for the lock of migrations: psql: .*Connection refused.*backup.unknown: abort'
-    says 'rake db:migrate: failed: was not started'
-    says "next: fix it, then run '.*crelease check production'"
+    expect_status 4 deploy production
+    expect_output 'could not ask the database for the lock of migrations: psql: .*Connection refused.*backup.unknown: abort'
+    expect_output 'rake db:migrate: failed: was not started'
+    expect_output "next: fix it, then run '.*crelease check production'"
     still_as_before
-    expect 0 abort production
+    expect_status 0 abort production
     unknown_with proceed "$SITE/psql"
-    expect 0 deploy production
+    expect_status 0 deploy production
     warned_once 'runs without the lock of migrations.*: psql: .*Connection refused'
     through
     # One that takes it up is told, too.
@@ -509,14 +509,14 @@ END
 database: {adapter: postgresql, name: $DB, psql: '$SITE/psql'}
 migrate: {run: 'echo run >>"$SITE/attempts"; until [ -e "$SITE/go" ]; do sleep 0.05; done; rake db:migrate', status: 'rake db:migrate:status'}
 END
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 migration_runs
-    cr_kill9
-    cr_begin resume production
+    kill_crelease
+    start_crelease resume production
     wait_for 60 bg_says 'runs without the lock of migrations'
     migration_end
-    cr_end 0
-    same attempts "$(wc -l <"$SITE/attempts")" 1
+    finish_crelease 0
+    assert_equal attempts "$(wc -l <"$SITE/attempts")" 1
 }
 
 # What another process found out is not known to the one that resumes.
@@ -524,15 +524,15 @@ case_resume_without_a_database_to_ask() {
     site_pending resume_without
     recipe_write <<<'database: {adapter: none}
 hooks: {before backup-clear: [{run: "test -e go-on", roles: [db]}]}'
-    expect 1 deploy production
+    expect_status 1 deploy production
     : >"$SITE/app1/releases/$(releases app1 | tail -n 1)/go-on"
     : >"$SITE/app2/releases/$(releases app2 | tail -n 1)/go-on"
-    expect 0 resume production
-    says 'names no database to look at'
-    same "migrations" "$(migrations)" '20260101000000 20260102000000'
+    expect_status 0 resume production
+    expect_output 'names no database to look at'
+    assert_equal "migrations" "$(migrations)" '20260101000000 20260102000000'
 }
 
 rig_open
-rig_postgres
-rig_start 2
+start_postgres
+start_hosts 2
 run_cases "$@"

@@ -9,13 +9,13 @@ site_hostile() {
     rm -f "$RIG/crontab"
     site_new "$1" 1
     recipe_write <<<"${2-backup: {policy: wait\}}"
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
 }
 
 # Starts a backup on the host whose reader takes so little at a time that it outlasts the case.
 host_dump() { # SHELL TEXT, with its output going to "$SITE/slowly"
-    big_table
+    make_big_table
     cat >"$SITE/slowly" <<'END'
 #!/usr/bin/perl
 while (sysread STDIN, $_, 65536) { syswrite STDOUT, $_; select undef, undef, undef, 1 }
@@ -35,7 +35,7 @@ EVIL="${ESC}[31m${ESC}]0;owned"$'\a'
 
 # clean ARGUMENTS: nothing of what it says acts on a terminal.
 clean() {
-    cr "$@"
+    run_crelease "$@"
     ! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$OUT" "$ERR" || fail "crelease $*: a control character: $(LC_ALL=C grep -haP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$OUT" "$ERR" | head -n 2 | cat -v)"
     case " $* " in *' --json '*) jq -e . "$OUT" >/dev/null || fail "crelease $*: no JSON" ;; esac
 }
@@ -72,13 +72,13 @@ case_escapes_from_the_database() {
     clean backups --wait --wait-limit=1s production
     clean backups --wait --wait-limit=1s --json production
     clean deploy --on-backup=abort production
-    same "status" "$STATUS" 4
+    assert_equal "status" "$STATUS" 4
     clean resume --json --on-backup=abort production
     clean status production
-    says_not hunter2
+    expect_no_output hunter2
     clean backups production
-    says_not hunter2
-    says 'dump-like'
+    expect_no_output hunter2
+    expect_output 'dump-like'
     clean abort production
 }
 
@@ -88,7 +88,7 @@ case_escapes_from_a_crontab() {
         "CRON_TZ=$EVIL" "$(minute_in 7) pg_dump a" $'\xff\xfe'"$(minute_in 7) pg_dump b" "$(minute_in 8) pg_dump "$'\xff\xc2\x9b31m\xe2\x80\xae' >"$RIG/crontab"
     clean_everywhere
     clean backups production
-    says 'pg_dump \\x1b\[31m'
+    expect_output 'pg_dump \\x1b\[31m'
     clean deploy production
 }
 
@@ -98,7 +98,7 @@ case_escapes_from_a_file_name() {
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/\"\$(printf 'du \\033[31m\\377\\\\ mp ')\""
     clean_everywhere
     clean deploy production
-    says 'du \\x1b\[31m.* is incomplete.*incomplete now'
+    expect_output 'du \\x1b\[31m.* is incomplete.*incomplete now'
     clean_everywhere
     [ -n "$(find "$SITE" -maxdepth 1 -name '* .incomplete')" ] || fail "not set aside"
 }
@@ -108,7 +108,7 @@ case_escapes_from_a_file_name() {
 # Nothing that is said, or lies on the host or here in crelease's own files, has a password in it.
 PASSWORD=hunter2
 kept() { # ARGUMENTS
-    cr "$@"
+    run_crelease "$@"
     ! grep -q "$PASSWORD" "$OUT" "$ERR" || fail "crelease $*: the password is shown: $(grep -h "$PASSWORD" "$OUT" "$ERR" | head -n 1)"
 }
 kept_everywhere() {
@@ -134,16 +134,16 @@ database: {adapter: postgresql, name: $DB, psql: 'OF_PASSWORD=$PASSWORD psql'}
 migrate: {run: 'sh $SITE/look; rake db:migrate', status: 'sh $SITE/look; rake db:migrate:status'}
 END
     kept_everywhere
-    big_table
+    make_big_table
     start_dump
     kept backups --wait --wait-limit=1s production
     kept deploy --on-backup=abort production
     kept status production
     end_dump
     kept resume production
-    finished "$(revision)" 2
+    assert_deployed "$(revision)" 2
     kept backups production --hold -- sh "$SITE/look"
-    there "$SITE/seen"
+    assert_exists "$SITE/seen"
     ! grep "$PASSWORD" "$SITE/seen" || fail "the password is in the arguments of a process"
     local psql
     for psql in "PGPASSWORD=$PASSWORD false" "psql postgresql://rig:$PASSWORD@[::1/$DB" "psql -d postgresql://rig:$PASSWORD@127.0.0.1:1/$DB" \
@@ -183,9 +183,9 @@ END
     host_dump "PGPASSWORD=$PASSWORD pg_dump postgresql://rig:$(cut -d: -f5 "$PGPASSFILE")@$PGHOST:$PGPORT/$DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
     kept_everywhere
     kept deploy production
-    finished "$(revision)" 2
+    assert_deployed "$(revision)" 2
     wait_for 30 test -s "$SITE/given"
-    same "what the crontab sets" "$(cat "$SITE/given")" "$PASSWORD"
+    assert_equal "what the crontab sets" "$(cat "$SITE/given")" "$PASSWORD"
     kept_everywhere
     kept_on_host
     PASSWORD=$(cut -d: -f5 "$PGPASSFILE")
@@ -205,12 +205,12 @@ case_password_in_a_statement() {
     echo "begin; lock table events in access share mode; copy (select '$PASSWORD', \$\$$PASSWORD\$\$, 'postgresql://u:$PASSWORD@h') to stdout;" >&7
     wait_for 30 copies
     kept_everywhere
-    cr backups production
-    says 'copy'
-    cr_begin deploy production
+    run_crelease backups production
+    expect_output 'copy'
+    start_crelease deploy production
     wait_for 60 grep -q 'migration waits for' "$CR_OUT"
     echo 'rollback; \q' >&7
-    cr_end ''
+    finish_crelease ''
     ! grep "$PASSWORD" "$CR_OUT" "$CR_ERR" || fail "the password is shown"
     kept_everywhere
     kept_on_host
@@ -248,30 +248,30 @@ END
 
 case_owner_is_not_obeyed() {
     site_hostile owner
-    big_table
+    make_big_table
     snare
     start_dump
-    expect 0 backups production
-    says 'pg_dump of owner'
-    cr_begin deploy production
+    expect_status 0 backups production
+    expect_output 'pg_dump of owner'
+    start_crelease deploy production
     wait_for 30 grep -q 'backup app1: pg_dump' "$CR_OUT" "$CR_ERR"
     end_dump
-    cr_end 0
-    same caught "$(sql "select string_agg(distinct as_whom || ' as ' || who, ', ') from public.caught
+    finish_crelease 0
+    assert_equal caught "$(sql "select string_agg(distinct as_whom || ' as ' || who, ', ') from public.caught
         where who operator(pg_catalog.~) '^crelease(-watch|-hold|-migration-.*)?\$'" "$DB")" ''
 }
 
 rig_open
 own_crontab
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 # --- history -------------------------------------------------------------------------------------
 
 # What a host says of its past is counted by who reads it, and each line is held against its form.
 case_history() {
     site_new history 1
     recipe_write
-    expect 0 deploy production
+    expect_status 0 deploy production
     local release
     release=$(release)
     cat >>"$SITE/app1/revisions.log" <<'END'
@@ -289,25 +289,25 @@ END
     for command in history 'history --json'; do
         # shellcheck disable=SC2086
         clean $command production
-        same "$command: status" "$STATUS" 0
+        assert_equal "$command: status" "$STATUS" 0
     done
-    same "runs" "$(json ".runs[] | select(.release != \"$release\") | .release + \" of \" + (.ref // \"-\")")" \
+    assert_equal "runs" "$(json ".runs[] | select(.release != \"$release\") | .release + \" of \" + (.ref // \"-\")")" \
         $'20261122153019 of -\n20261122153015 of a (at b\n20261122153012 of (at  main'
-    same "ended" "$(json '.runs[0].ended')" 9999-12-31T23:59:59Z
+    assert_equal "ended" "$(json '.runs[0].ended')" 9999-12-31T23:59:59Z
 
 }
 
 case_history_without_end() {
     site_new history_without_end 1
     recipe_write
-    expect 0 deploy production
+    expect_status 0 deploy production
     awk 'BEGIN { for (i = 0; i < 20000; i++) printf "r%05d 17953614%02d done deploy 20261122153019 - main 1795361412 ann\n", i, i % 100 }' >"$SITE/lies"
     printf '#!/bin/sh\ncat "%s"\n' "$SITE/lies" >"$RIG/bin/tail"
     chmod +x "$RIG/bin/tail"
-    cr history --json production
+    run_crelease history --json production
     rm "$RIG/bin/tail"
-    same "status" "$STATUS" 0
-    says 'more than 1000 runs'
+    assert_equal "status" "$STATUS" 0
+    expect_output 'more than 1000 runs'
     jq -e .runs "$OUT" >/dev/null || fail "no JSON"
 }
 

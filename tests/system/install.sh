@@ -11,22 +11,22 @@ case_install() {
     local built
     built=$(stat -L -c %Y "$CRELEASE")
     make_there install
-    same "built again" "$(stat -L -c %Y "$CRELEASE")" "$built"
-    there "$RIG/destination/opt/x/bin/crelease"
-    there "$RIG/destination/opt/x/share/crelease/config"
-    there "$RIG/destination/opt/x/share/doc/crelease/LICENSE"
-    there "$RIG/destination/opt/x/share/crelease/recipes/rails.yml"
+    assert_equal "built again" "$(stat -L -c %Y "$CRELEASE")" "$built"
+    assert_exists "$RIG/destination/opt/x/bin/crelease"
+    assert_exists "$RIG/destination/opt/x/share/crelease/config"
+    assert_exists "$RIG/destination/opt/x/share/doc/crelease/LICENSE"
+    assert_exists "$RIG/destination/opt/x/share/crelease/recipes/rails.yml"
     # The manuals are found where man looks for them, and can be shown.
     local page
     for page in 1/crelease.1 5/crelease-recipe.5; do
         mandoc -T utf8 "$RIG/destination/opt/x/share/man/man$page" >"$RIG/page"
         [ -s "$RIG/page" ] || fail "man$page is empty"
-        same "mode of $page" "$(stat -c %a "$RIG/destination/opt/x/share/man/man$page")" 644
+        assert_equal "mode of $page" "$(stat -c %a "$RIG/destination/opt/x/share/man/man$page")" 644
     done
     # It needs nothing of the source tree.
     (cd / && "$RIG/destination/opt/x/bin/crelease" --version)
     make_there uninstall
-    same "left over" "$(find "$RIG/destination" ! -type d)" ''
+    assert_equal "left over" "$(find "$RIG/destination" ! -type d)" ''
 }
 
 rig_open

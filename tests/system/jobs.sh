@@ -16,64 +16,64 @@ process_has_gone() { ! kill -0 "$1" 2>/dev/null; }
 case_time_limit() {
     site_new time_limit 0
     builds_with "echo \$\$ >$SITE/pid; sleep 300; echo never" 'timeout: 1s'
-    expect 1 deploy production
-    says 'time limit of 1.0 s'
+    expect_status 1 deploy production
+    expect_output 'time limit of 1.0 s'
     wait_for 10 process_has_gone "$(cat "$SITE/pid")"
-    expect 0 abort production
+    expect_status 0 abort production
 }
 
 # TERM is not heeded: after the grace the whole group gets KILL.
 case_time_limit_of_a_stubborn_one() {
     site_new time_limit_of_a_stubborn_one 0
     builds_with "trap : TERM; echo \$\$ >$SITE/pid; while :; do sleep 1; done" 'timeout: 1s'
-    expect 1 deploy production
-    says 'time limit'
+    expect_status 1 deploy production
+    expect_output 'time limit'
     wait_for 10 process_has_gone "$(cat "$SITE/pid")"
 }
 
 case_abort_ends_it() {
     site_new abort_ends_it 0
     builds_with "echo \$\$ >$SITE/pid; sleep 300"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 marked pid
-    cr_kill9
+    kill_crelease
     kill -0 "$(cat "$SITE/pid")" || fail 'the job died with crelease'
-    expect 0 abort production
+    expect_status 0 abort production
     wait_for 10 process_has_gone "$(cat "$SITE/pid")"
 }
 
 case_end_of_file() {
     site_new end_of_file 0
     builds_with 'read -r answer || echo nobody there'
-    expect 0 deploy production
-    says 'nobody there'
+    expect_status 0 deploy production
+    expect_output 'nobody there'
 }
 
 case_background_child() {
     site_new background_child 0
     builds_with "sleep 300 & echo \$! >$SITE/pid; echo started"
-    expect 0 deploy production
-    says started
+    expect_status 0 deploy production
+    expect_output started
     kill "$(cat "$SITE/pid")"
 }
 
 case_much_output() {
     site_new much_output 0
     builds_with 'yes 0123456789012345678901234567890123456789 | head -n 500000; echo last'
-    expect 0 deploy --json production
-    same lines "$(grep -c '"event":"output"' "$OUT")" 500001
-    same last "$(grep '"event":"output"' "$OUT" | tail -n 1 | jq -r .data)" last
+    expect_status 0 deploy --json production
+    assert_equal lines "$(grep -c '"event":"output"' "$OUT")" 500001
+    assert_equal last "$(grep '"event":"output"' "$OUT" | tail -n 1 | jq -r .data)" last
 }
 
 case_signal() {
     site_new signal 0
     builds_with 'kill -SEGV $$'
-    expect 1 deploy production
-    says 'signal SEGV'
-    expect 0 abort production
+    expect_status 1 deploy production
+    expect_output 'signal SEGV'
+    expect_status 0 abort production
     builds_with 'no-such-command-anywhere'
-    expect 1 deploy production
-    says 'command not found'
+    expect_status 1 deploy production
+    expect_output 'command not found'
 }
 
 # The folder of the job's newest attempt.
@@ -100,10 +100,10 @@ family_begins() {
 case_abort_ends_the_family() {
     site_new abort_ends_the_family 0
     builds_with "cd $SITE; $family"
-    cr_begin deploy production
+    start_crelease deploy production
     family_begins "$SITE"
-    cr_kill9
-    expect 0 abort production
+    kill_crelease
+    expect_status 0 abort production
     # shellcheck disable=SC2086 # numbers
     has_gone $PIDS || fail "still there: $PIDS"
 }
@@ -111,8 +111,8 @@ case_abort_ends_the_family() {
 case_time_limit_ends_the_family() {
     site_new time_limit_ends_the_family 0
     builds_with "cd $SITE; $family" 'timeout: 1s'
-    expect 1 deploy production
-    says 'time limit of 1.0 s'
+    expect_status 1 deploy production
+    expect_output 'time limit of 1.0 s'
     # shellcheck disable=SC2046 # numbers
     has_gone $(cat "$SITE/child" "$SITE/other" "$SITE/leader") || fail 'still there'
 }
@@ -121,20 +121,20 @@ case_time_limit_ends_the_family() {
 case_orphans() {
     site_new orphans 0
     builds_with "cd $SITE; $family"
-    cr_begin deploy production
+    start_crelease deploy production
     family_begins "$SITE"
     kill -KILL "$(pid_in "$(attempt build.0/1/supervisor)")" "$(cat "$SITE/leader")"
-    cr_end 7
+    finish_crelease 7
     kill -0 "$(cat "$SITE/child")" || fail 'the child died with its parent'
     local first=$PIDS
     rm "$SITE/child" "$SITE/leader"
-    cr_begin resume production
+    start_crelease resume production
     family_begins "$SITE"
     # shellcheck disable=SC2086
     has_gone $first || fail "still there: $first"
     kill -KILL "$(pid_in "$(attempt build.0/2/supervisor)")" "$(cat "$SITE/leader")"
-    cr_end 7
-    expect 0 abort production
+    finish_crelease 7
+    expect_status 0 abort production
     # shellcheck disable=SC2086
     has_gone $PIDS || fail "still there: $PIDS"
 }
@@ -145,16 +145,16 @@ leaves_alone() { # NAME SHELL TEXT
     local job boot
     read -r boot </proc/sys/kernel/random/boot_id
     builds_with "echo \$\$ >$SITE/pid; sleep 300"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 marked pid
     job=$(attempt build.0/1)
     kill -KILL "$(pid_in "$job/supervisor")" "$(cat "$SITE/pid")"
-    cr_end 7
+    finish_crelease 7
     setsid sh -c "echo \$\$ >leader; sleep 300 & echo \$! >foreign; $2" </dev/null >/dev/null 2>&1 &
     wait_for 10 marked foreign
     [ "$2" = wait ] || wait_for 10 has_gone "$(cat "$SITE/leader")"
     echo "$(cat "$SITE/leader") 1 $boot" >"$job/pid"
-    expect 0 abort production
+    expect_status 0 abort production
     kill -0 "$(cat "$SITE/foreign")" || fail 'a process of somebody else was ended'
     [ "$2" != wait ] || kill -0 "$(cat "$SITE/leader")" || fail 'a leader of somebody else was ended'
     kill "$(cat "$SITE/foreign")"
@@ -179,19 +179,19 @@ END
     chmod +x "$SITE/bin/setsid"
     builds_with "echo ran >$SITE/ran"
     PATH=$SITE/bin:$PATH
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 second_call
-    cr_kill9
+    kill_crelease
     local job
     job=$(attempt build.0/1)
-    cr_begin abort production
+    start_crelease abort production
     wait_for 30 test -s "$job/pid"
-    same 'its pid' "$(cat "$job/pid")" void
+    assert_equal 'its pid' "$(cat "$job/pid")" void
     rm "$SITE/block"
-    cr_end 0
+    finish_crelease 0
     wait_for 10 marked over
     wait_for 10 has_gone "$(pid_in "$job/supervisor")"
-    gone "$SITE/ran"
+    assert_gone "$SITE/ran"
 }
 
 # The arguments of a process, as ps shows them.
@@ -201,24 +201,24 @@ arguments() { tr '\0' ' ' <"/proc/$1/cmdline" | sed 's/ $//'; }
 case_ps_shows_names() {
     site_new ps_shows_names 0
     builds_with "echo \$\$ >$SITE/pid; sleep 300" 'timeout: 5m'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 marked pid
     local job file
     job=$(attempt build.0/1)
-    same supervisor "$(arguments "$(pid_in "$job/supervisor")")" "sh $job/supervise"
-    same command "$(arguments "$(pid_in "$job/pid")")" "/bin/sh $job/command"
-    same 'the process of the command' "$(pid_in "$job/pid")" "$(cat "$SITE/pid")"
+    assert_equal supervisor "$(arguments "$(pid_in "$job/supervisor")")" "sh $job/supervise"
+    assert_equal command "$(arguments "$(pid_in "$job/pid")")" "/bin/sh $job/command"
+    assert_equal 'the process of the command' "$(pid_in "$job/pid")" "$(cat "$SITE/pid")"
     # Both lead a session.
     ps -o args= -s "$(pid_in "$job/supervisor"),$(pid_in "$job/pid")" >"$SITE/ps"
     [ "$(wc -l <"$SITE/ps")" -ge 4 ] || fail 'not all of the job is there'
     ! grep -E 'crelease_[a-z]|identity_of|signal_members|ended_within' "$SITE/ps" || fail 'ps shows the text of a script'
     for file in process supervise child command; do
-        same "mode of $file" "$(stat -c %a "$job/$file")" 600
+        assert_equal "mode of $file" "$(stat -c %a "$job/$file")" 600
     done
-    gone "$job/watch"
-    gone "$job/new"
-    cr_kill9
-    expect 0 abort production
+    assert_gone "$job/watch"
+    assert_gone "$job/new"
+    kill_crelease
+    expect_status 0 abort production
 }
 
 # --- what it prints ---------------------------------------------------------------------------------
@@ -226,15 +226,15 @@ case_ps_shows_names() {
 case_output_limit() {
     site_new output_limit 0
     builds_with "seq 1 210000 | sed \"s/\$/$(printf '%01000d' 0)/\"; echo last words"
-    expect 0 deploy --json production
+    expect_status 0 deploy --json production
     local job size left
     job=$(attempt build.0/1)
     size=$(stat -c %s "$job/log")
     if [ "$size" -lt $((64 << 20)) ] || [ "$size" -gt $((82 << 20)) ]; then fail "the log has $size bytes"; fi
-    gone "$job/tail"
-    gone "$job/tail.old"
-    gone "$job/pipe"
-    same 'last' "$(tail -n 1 "$job/log")" 'last words'
+    assert_gone "$job/tail"
+    assert_gone "$job/tail.old"
+    assert_gone "$job/pipe"
+    assert_equal 'last' "$(tail -n 1 "$job/log")" 'last words'
     seq 1 210000 | sed "s/\$/$(printf '%01000d' 0)/" >"$SITE/all"
     echo last words >>"$SITE/all"
     local line cut
@@ -244,8 +244,8 @@ case_output_limit() {
     head -c "$cut" "$job/log" | cmp - <(head -c "$cut" "$SITE/all") || fail 'the beginning differs'
     sed '1,/^\[crelease: /d' "$job/log" >"$SITE/tail"
     tail -c "$(stat -c %s "$SITE/tail")" "$SITE/all" | cmp - "$SITE/tail" || fail 'the end differs'
-    same 'all that was printed' $((cut + left + $(stat -c %s "$SITE/tail"))) "$(stat -c %s "$SITE/all")"
-    same 'lines that were told' "$(grep -c '"event":"output"' "$OUT")" "$(wc -l <"$job/log")"
+    assert_equal 'all that was printed' $((cut + left + $(stat -c %s "$SITE/tail"))) "$(stat -c %s "$SITE/all")"
+    assert_equal 'lines that were told' "$(grep -c '"event":"output"' "$OUT")" "$(wc -l <"$job/log")"
     rm "$SITE/all" "$SITE/tail"
 }
 
@@ -253,17 +253,17 @@ case_output_limit() {
 case_output_a_little_more() {
     site_new output_a_little_more 0
     builds_with "seq 1 70000 | sed \"s/\$/$(printf '%01000d' 0)/\"; echo last words"
-    expect 0 deploy -q production
-    same log "$(md5sum <"$(attempt build.0/1/log)")" "$({ seq 1 70000 | sed "s/\$/$(printf '%01000d' 0)/"; echo last words; } | md5sum)"
+    expect_status 0 deploy -q production
+    assert_equal log "$(md5sum <"$(attempt build.0/1/log)")" "$({ seq 1 70000 | sed "s/\$/$(printf '%01000d' 0)/"; echo last words; } | md5sum)"
 }
 
 # Of a line that does not end a failure repeats the beginning.
 case_long_line() {
     site_new long_line 0
     builds_with "head -c 3000000 /dev/zero | tr \"\\\\0\" x; exit 3"
-    expect 1 deploy production
+    expect_status 1 deploy production
     [ "$(wc -c <"$ERR")" -lt 5000 ] || fail "the block has $(wc -c <"$ERR") bytes"
-    says 'x{1000}\.\.\.$'
+    expect_output 'x{1000}\.\.\.$'
 }
 
 log_has_grown() { [ "$(stat -c %s "$LOG")" -gt $((SIZE + 20)) ]; }
@@ -272,8 +272,8 @@ log_has_grown() { [ "$(stat -c %s "$LOG")" -gt $((SIZE + 20)) ]; }
 case_background_printer() {
     site_new background_printer 0
     builds_with "(while :; do echo tick; sleep 0.02; done) & echo \$! >$SITE/pid; echo started"
-    expect 0 deploy production
-    says started
+    expect_status 0 deploy production
+    expect_output started
     LOG=$(attempt build.0/1/log)
     SIZE=$(stat -c %s "$LOG")
     wait_for 10 log_has_grown
@@ -287,14 +287,14 @@ case_line_across_a_kill() {
     site_new line_across_a_kill 0
     builds_with "printf \"one\\n\\ntwo\"; while test -e $SITE/block; do sleep 0.05; done; echo three"
     touch "$SITE/block"
-    cr_begin deploy --json production
+    start_crelease deploy --json production
     wait_for 60 eight_bytes_are_shown
-    cr_kill9
-    cr_begin resume --json production
+    kill_crelease
+    start_crelease resume --json production
     wait_for 60 grep -q reattached "$CR_OUT"
     rm "$SITE/block"
-    cr_end 0
-    same 'shown by resume' "$(jq -r 'select(.event == "output") | .data' "$CR_OUT")" twothree
+    finish_crelease 0
+    assert_equal 'shown by resume' "$(jq -r 'select(.event == "output") | .data' "$CR_OUT")" twothree
 }
 
 is_seen() { test -e "$(attempt "$1")/seen"; }
@@ -305,19 +305,19 @@ lines_shown() { jq -r 'select(.event == "output") | .data' "$1"; }
 case_output_on_its_way() {
     site_new output_on_its_way 0
     builds_with "echo 1; until test -e $SITE/go; do sleep 0.05; done; for i in \$(seq 2 40); do echo \$i; sleep 0.05; done; until test -e $SITE/end; do sleep 0.05; done"
-    cr_begin deploy --json production
+    start_crelease deploy --json production
     wait_for 60 is_seen build.0/1
     kill -STOP "$CR_PID"
     touch "$SITE/go"
     wait_for 60 lines_are 40
     local before=$SITE/before
     cp "$CR_OUT" "$before"
-    cr_kill9
-    cr_begin resume --json production
+    kill_crelease
+    start_crelease resume --json production
     touch "$SITE/end"
-    cr_end 0
-    same 'shown before' "$(lines_shown "$before")" 1
-    same 'shown by resume' "$(lines_shown "$CR_OUT")" "$(seq 2 40)"
+    finish_crelease 0
+    assert_equal 'shown before' "$(lines_shown "$before")" 1
+    assert_equal 'shown by resume' "$(lines_shown "$CR_OUT")" "$(seq 2 40)"
 }
 
 # A job whose step has gone on to the next was shown to its end.
@@ -326,13 +326,13 @@ case_output_of_the_job_before() {
     recipe_write <<END
 build: ['seq 1 500', 'echo second; until test -e $SITE/end; do sleep 0.05; done']
 END
-    cr_begin deploy --json production
+    start_crelease deploy --json production
     wait_for 60 is_seen build.1/1
-    cr_kill9
-    cr_begin resume --json production
+    kill_crelease
+    start_crelease resume --json production
     touch "$SITE/end"
-    cr_end 0
-    same 'shown by resume' "$(lines_shown "$CR_OUT")" ''
+    finish_crelease 0
+    assert_equal 'shown by resume' "$(lines_shown "$CR_OUT")" ''
 }
 
 # Variables of the recipe may be called like what the scripts call theirs.
@@ -349,9 +349,9 @@ case_variables_of_any_name() {
 env: {${env#, }}
 build: ['. $SITE_Q/show >$SITE_Q/built']
 END
-    expect 0 deploy production
+    expect_status 0 deploy production
     cmp "$SITE/own" "$SITE/built" || fail 'a job has other values'
-    expect 0 exec production -- ". $SITE_Q/show"
+    expect_status 0 exec production -- ". $SITE_Q/show"
     sed 's/^here: //' "$OUT" | cmp "$SITE/own" - || fail 'exec has other values'
 }
 
@@ -361,9 +361,9 @@ END
 killed_job() {
     site_new "$1" 0
     builds_with "echo x >>$SITE/begun; test -e $SITE/free || sleep 300"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 marked begun
-    cr_kill9
+    kill_crelease
     JOB=$(attempt build.0/1)
     wait_for 10 test -s "$JOB/pid"
     kill -KILL "$(pid_in "$JOB/supervisor")" "$(pid_in "$JOB/pid")"
@@ -379,31 +379,31 @@ case_damaged() {
             # shellcheck disable=SC2059 # with its newline, or without
             printf -- "$text" >"$JOB/$file"
             case $file,$text in seen,'12') printf '012\n' >"$JOB/$file" ;; esac
-            expect 7 resume production
-            says "/$file is damaged"
-            same 'attempts' "$(wc -l <"$SITE/begun")" 1
+            expect_status 7 resume production
+            expect_output "/$file is damaged"
+            assert_equal 'attempts' "$(wc -l <"$SITE/begun")" 1
         done
         rm "$JOB/$file"
         [ ! -e "$SITE/kept" ] || mv "$SITE/kept" "$JOB/$file"
     done
     echo 99999999999999999999 >"$JOB/seen"
-    expect 0 resume production
-    same 'attempts' "$(wc -l <"$SITE/begun")" 2
+    expect_status 0 resume production
+    assert_equal 'attempts' "$(wc -l <"$SITE/begun")" 2
 }
 
 # After a restart of the host the numbers are others'.
 case_reboot() {
     site_new reboot 0
     builds_with "echo \$\$ >>$SITE/begun; test -e $SITE/free || sleep 300"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 marked begun
-    cr_kill9
+    kill_crelease
     JOB=$(attempt build.0/1)
     sed -i 's/ [0-9a-f]*-[0-9a-f-]*$/ 11111111-1111-1111-1111-111111111111/' "$JOB/pid" "$JOB/supervisor"
     touch "$SITE/free"
-    expect 0 resume production
-    says 'was lost .its host or connection went away.; starting it again'
-    same 'attempts' "$(wc -l <"$SITE/begun")" 2
+    expect_status 0 resume production
+    expect_output 'was lost .its host or connection went away.; starting it again'
+    assert_equal 'attempts' "$(wc -l <"$SITE/begun")" 2
     kill -0 "$(head -n 1 "$SITE/begun")" || fail 'a process of another boot was ended'
     kill -KILL -- "-$(head -n 1 "$SITE/begun")"
 }
@@ -415,7 +415,7 @@ migrates_with() { # SHELL TEXT [MORE]
 migrate: {run: '$1'${2:+, $2}}
 END
 }
-resume_waits() { cr status --json production; [ "$(json .run.state)" = running ]; }
+resume_waits() { run_crelease status --json production; [ "$(json .run.state)" = running ]; }
 
 # Its child is still at it when nothing else of it lives.
 lost_migration() { # NAME [MORE]
@@ -423,60 +423,60 @@ lost_migration() { # NAME [MORE]
     touch "$SITE/block"
     # It says so when the child is there.
     migrates_with "cd $SITE; (while test -e block; do sleep 0.05; done; echo end of the child; echo x >>ended) & echo \$\$ >>begun; wait" "${2-}"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 marked begun
-    cr_kill9
+    kill_crelease
     JOB=$(attempt migrate.0/1)
     kill -KILL "$(pid_in "$JOB/supervisor")" "$(tail -n 1 "$SITE/begun")"
-    cr_begin resume production
+    start_crelease resume production
     wait_for 60 grep -q 'reattached' "$CR_OUT" "$CR_ERR"
     resume_waits || fail 'it does not wait for what is left'
-    expect 3 resume --no-migrate production
-    gone "$SITE/ended"
+    expect_status 3 resume --no-migrate production
+    assert_gone "$SITE/ended"
     rm "$SITE/block"
 }
 
 case_s42_lost_migration_forced() {
     lost_migration lost_migration_forced
-    cr_end 7
-    there "$SITE/ended"
+    finish_crelease 7
+    assert_exists "$SITE/ended"
     grep -q 'end of the child' "$CR_OUT" "$CR_ERR" || fail 'what it printed was not shown'
-    expect 7 resume production
-    says 'resume --force production'
-    says 'resume --no-migrate production'
-    expect 7 resume production
-    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
-    expect 0 resume --force production
-    same 'how often it began' "$(wc -l <"$SITE/begun")" 2
-    finished "$(revision)" 1
+    expect_status 7 resume production
+    expect_output 'resume --force production'
+    expect_output 'resume --no-migrate production'
+    expect_status 7 resume production
+    assert_equal 'how often it began' "$(wc -l <"$SITE/begun")" 1
+    expect_status 0 resume --force production
+    assert_equal 'how often it began' "$(wc -l <"$SITE/begun")" 2
+    assert_deployed "$(revision)" 1
 }
 
 case_s42_lost_migration_passed_over() {
     lost_migration lost_migration_passed_over
-    cr_end 7
+    finish_crelease 7
     # And that holds, whatever comes after.
     mkdir "$SITE/here/current"
-    cr resume --no-migrate production
+    run_crelease resume --no-migrate production
     rmdir "$SITE/here/current"
-    expect 0 resume production
-    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_equal 'how often it began' "$(wc -l <"$SITE/begun")" 1
+    assert_deployed "$(revision)" 1
 }
 
 case_s42_lost_migration_through() {
     lost_migration lost_migration_through 'status: "false"'
-    cr_end 7
+    finish_crelease 7
     recipe_write <<<"migrate: {run: 'echo x >>$SITE_Q/begun', status: \"echo '   up     20260101000000  One'\"}"
-    expect 0 resume --new-recipe production
-    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
-    finished "$(revision)" 1
+    expect_status 0 resume --new-recipe production
+    assert_equal 'how often it began' "$(wc -l <"$SITE/begun")" 1
+    assert_deployed "$(revision)" 1
 }
 
 case_s42_lost_migration_pending() {
     lost_migration lost_migration_pending "status: \"echo '  down  2026 One'\""
-    cr_end 1
-    same 'how often it began' "$(wc -l <"$SITE/begun")" 2
-    expect 0 abort production
+    finish_crelease 1
+    assert_equal 'how often it began' "$(wc -l <"$SITE/begun")" 2
+    expect_status 0 abort production
 }
 
 # Not passed over while it runs.
@@ -484,14 +484,14 @@ case_running_migration() {
     site_new running_migration 0
     touch "$SITE/block"
     migrates_with "cd $SITE; echo x >>begun; while test -e block; do sleep 0.05; done"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 marked begun
-    cr_kill9
-    expect 1 resume --no-migrate production
-    says 'still runs'
+    kill_crelease
+    expect_status 1 resume --no-migrate production
+    expect_output 'still runs'
     rm "$SITE/block"
-    expect 0 resume production
-    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
+    expect_status 0 resume production
+    assert_equal 'how often it began' "$(wc -l <"$SITE/begun")" 1
 }
 
 # One that failed and left something at work: that is waited for before the next attempt.
@@ -499,14 +499,14 @@ case_failed_migration_with_a_rest() {
     site_new failed_migration_with_a_rest 0
     touch "$SITE/block"
     migrates_with "cd $SITE; echo x >>begun; test -e block || exit 0; (while test -e block; do sleep 0.05; done; sleep 0.3; echo x >>ended) & exit 3"
-    expect 1 deploy production
-    cr_begin resume production
+    expect_status 1 deploy production
+    start_crelease resume production
     wait_for 60 grep -q 'reattached' "$CR_OUT" "$CR_ERR"
-    same 'how often it began' "$(wc -l <"$SITE/begun")" 1
+    assert_equal 'how often it began' "$(wc -l <"$SITE/begun")" 1
     rm "$SITE/block"
-    cr_end 0
-    there "$SITE/ended"
-    same 'how often it began' "$(wc -l <"$SITE/begun")" 2
+    finish_crelease 0
+    assert_exists "$SITE/ended"
+    assert_equal 'how often it began' "$(wc -l <"$SITE/begun")" 2
 }
 
 # --- which lines of a failed job are shown -----------------------------------------------------
@@ -523,14 +523,14 @@ fails_with() {
         echo "the last line of $1"
     } >"$log"
     recipe_write <<<"build: [{run: 'cat $log; exit 1', name: job of $1}]"
-    expect 1 deploy production
+    expect_status 1 deploy production
     sed -n '/^crelease: stage/,$p' "$ERR" | sed -n 's/^  | //p' >"$SITE/shown"
     grep -qE -- "$2" "$SITE/shown" || fail "$1: not shown: $2: $(cat "$SITE/shown")"
     grep -qxF "the last line of $1" "$SITE/shown" || fail "$1: the last line is not shown"
     [ "$(wc -l <"$SITE/shown")" -le 30 ] || fail "$1: $(wc -l <"$SITE/shown") lines"
     # Where all of it is, to be pasted.
     (eval "$(sed -n "s/.*full output: '\(.*\)'$/\1/p" "$ERR")") | cmp - "$log" || fail "$1: the log cannot be read as it says"
-    expect 0 abort production
+    expect_status 0 abort production
 }
 
 case_error_is_shown() {
@@ -600,19 +600,19 @@ exit 3
 END
     chmod +x "$SITE/job"
     recipe_write <<<"build: [$SITE_Q/job]"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/printed"
     wait_for 60 grep -q 'a.rb:5000:in' "$CR_OUT"
-    cr_kill9
+    kill_crelease
     touch "$SITE/go"
-    expect 1 resume production
+    expect_status 1 resume production
     sed -n 's/^  | //p' "$ERR" >"$SITE/shown"
-    same "first" "$(head -n 1 "$SITE/shown")" 'rake aborted!'
-    same "last" "$(tail -n 1 "$SITE/shown")" 'done'
-    says '^  \| \[[0-9]+ lines left out\]'
-    expect 1 resume --json production
+    assert_equal "first" "$(head -n 1 "$SITE/shown")" 'rake aborted!'
+    assert_equal "last" "$(tail -n 1 "$SITE/shown")" 'done'
+    expect_output '^  \| \[[0-9]+ lines left out\]'
+    expect_status 1 resume --json production
     tail -n 1 "$OUT" >"$OUT.last"
-    same "first" "$(jq -r '.error.lines[0]' "$OUT.last")" 'rake aborted!'
+    assert_equal "first" "$(jq -r '.error.lines[0]' "$OUT.last")" 'rake aborted!'
     jq -e '.error.next | any(contains("/jobs/build.0/2/log"))' "$OUT.last" >/dev/null || fail "no log named"
 }
 
@@ -629,24 +629,24 @@ build: [tool, 'test "\$LIST" = a:']
 hooks: {after switch: [tool]}
 tasks: {look: tool}
 END
-    expect 0 check production
-    expect 0 deploy -v production
-    same "jobs that found it" "$(grep -c 'own tool, /' "$OUT")" 2
-    expect 0 exec production -- tool
-    says 'own tool, /'
-    expect 0 run production look
-    says 'own tool, /'
+    expect_status 0 check production
+    expect_status 0 deploy -v production
+    assert_equal "jobs that found it" "$(grep -c 'own tool, /' "$OUT")" 2
+    expect_status 0 exec production -- tool
+    expect_output 'own tool, /'
+    expect_status 0 run production look
+    expect_output 'own tool, /'
     recipe_write <<<"env: {PATH: '$SITE/bin'}"
-    expect 1 check production
-    says "BAD .*PATH .* do not find ls cat"
+    expect_status 1 check production
+    expect_output "BAD .*PATH .* do not find ls cat"
     commit_file public/index.html two
-    expect 0 plan production
-    says "warning: .*PATH .* do not find ls cat"
+    expect_status 0 plan production
+    expect_output "warning: .*PATH .* do not find ls cat"
     # What the recipe does not say how to replace is no value.
     # shellcheck disable=SC2016 # for crelease
     recipe_write <<<'env: {GEM_HOME: "$GEMS/x"}'
-    expect 2 check production
-    says "GEMS in 'GEM_HOME', expected"
+    expect_status 2 check production
+    expect_output "GEMS in 'GEM_HOME', expected"
 }
 
 rig_open

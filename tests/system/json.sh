@@ -19,68 +19,68 @@ PYTHON
 case_schemas() {
     site_new schemas 2
     recipe_write <<<'tasks: {hello: {run: echo hello}}'
-    expect 0 plan --json production
+    expect_status 0 plan --json production
     fits plan
-    expect 0 deploy --json production
+    expect_status 0 deploy --json production
     fits event lines
-    same "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 0 done"
-    expect 0 deploy --json production
+    assert_equal "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 0 done"
+    expect_status 0 deploy --json production
     fits event lines
-    expect 0 status --json --verify production
+    expect_status 0 status --json --verify production
     fits status
-    same pending "$(json '.migrations.pending')" 0
-    expect 0 check --json production
+    assert_equal pending "$(json '.migrations.pending')" 0
+    expect_status 0 check --json production
     fits check
-    expect 0 backups --json production
+    expect_status 0 backups --json production
     fits backups
-    expect 0 history --json production
+    expect_status 0 history --json production
     fits history
-    expect 0 exec --json production -- pwd
+    expect_status 0 exec --json production -- pwd
     fits exec
-    expect 0 run --json production hello
+    expect_status 0 run --json production hello
     fits exec
 }
 
 case_while_a_backup_runs() {
     site_new while_a_backup_runs 2
-    expect 0 deploy production
-    big_table
+    expect_status 0 deploy production
+    make_big_table
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     start_dump
-    expect 4 deploy --json --on-backup=abort production
+    expect_status 4 deploy --json --on-backup=abort production
     fits event lines
-    same "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 4 backup"
-    expect 0 status --json production
+    assert_equal "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 4 backup"
+    expect_status 0 status --json production
     fits status
-    same pending "$(json '.migrations.pending')" 1
-    same state "$(json '.run.state')" failed
-    same kind "$(json '.backups[0].kind')" pg_dump
-    expect 0 backups --json production
+    assert_equal pending "$(json '.migrations.pending')" 1
+    assert_equal state "$(json '.run.state')" failed
+    assert_equal kind "$(json '.backups[0].kind')" pg_dump
+    expect_status 0 backups --json production
     fits backups
-    expect 0 abort --json production
+    expect_status 0 abort --json production
     fits event lines
     end_dump
 }
 
 case_failures() {
     site_new failures 1
-    expect 2 deploy --json --ref nosuchbranch production
+    expect_status 2 deploy --json --ref nosuchbranch production
     fits event lines
-    same "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 2 usage"
-    expect 2 deploy --json nosuchenvironment
-    same "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 2 usage"
+    assert_equal "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 2 usage"
+    expect_status 2 deploy --json nosuchenvironment
+    assert_equal "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 2 usage"
 }
 
 # one_document STATUS ARGS: whatever happens, standard output is one document.
 one_document() {
-    expect "$1" "${@:2}"
-    same "documents of '${*:2}'" "$(jq -cs length "$OUT")" 1
+    expect_status "$1" "${@:2}"
+    assert_equal "documents of '${*:2}'" "$(jq -cs length "$OUT")" 1
 }
 
 # With hosts that cannot be reached there are warnings, and an end; none of them is a second document.
 case_one_document() {
     site_new one_document 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     sed -n '/^  production:/,$p' "$RECIPE" | sed "s/^  production:/  gone:/; s/port: [0-9]*, name: app1/port: 9, name: lost1/p; s/port: 9, name: lost1/port: 10, name: lost2/" >"$SITE/gone"
     cat "$SITE/gone" >>"$RECIPE"
     one_document 5 status --json gone
@@ -104,43 +104,43 @@ case_one_document() {
         one_document 2 "$command" --json --bogus production
         one_document 2 "$command" --json -f nowhere.yml production
         fits event
-        same "word" "$(json '[.event, .word] | join(" ")')" 'end usage'
+        assert_equal "word" "$(json '[.event, .word] | join(" ")')" 'end usage'
     done
     # What tells events ends with one.
     for command in deploy resume abort rollback; do
-        expect 2 "$command" --json --bogus production
+        expect_status 2 "$command" --json --bogus production
         fits event lines
-        same "end of $command" "$(tail -n 1 "$OUT" | jq -r '[.event, .status] | join(" ")')" 'end 2'
-        cr "$command" --json gone
+        assert_equal "end of $command" "$(tail -n 1 "$OUT" | jq -r '[.event, .status] | join(" ")')" 'end 2'
+        run_crelease "$command" --json gone
         fits event lines
-        same "end of $command" "$(tail -n 1 "$OUT" | jq -r '[.event, .status] | join(" ")')" 'end 5'
+        assert_equal "end of $command" "$(tail -n 1 "$OUT" | jq -r '[.event, .status] | join(" ")')" 'end 5'
     done
     # It is not known whether there is a run to resume where nobody could look.
-    expect 5 resume --json
-    same "end" "$(tail -n 1 "$OUT" | jq -r '[.event, .status] | join(" ")')" 'end 5'
+    expect_status 5 resume --json
+    assert_equal "end" "$(tail -n 1 "$OUT" | jq -r '[.event, .status] | join(" ")')" 'end 5'
 }
 
 # A file that was changed by hand is a failure of the look, for whoever reads the status only.
 case_verify_finds() {
     site_new verify_finds 2
-    expect 0 deploy production
-    expect 0 status --verify production
-    expect 0 status --verify --json production
+    expect_status 0 deploy production
+    expect_status 0 status --verify production
+    expect_status 0 status --verify --json production
     echo changed >>"$SITE/app2/current/public/index.html"
-    expect 1 status --verify production
-    says 'app2 +was changed since it was deployed: public/index.html'
-    says '^crelease: app2: changed since it was deployed: public/index.html'
-    expect 1 status --verify --json production
+    expect_status 1 status --verify production
+    expect_output 'app2 +was changed since it was deployed: public/index.html'
+    expect_output '^crelease: app2: changed since it was deployed: public/index.html'
+    expect_status 1 status --verify --json production
     fits status
-    same "documents" "$(jq -cs length "$OUT")" 1
-    same "differs" "$(json '[.verify[] | .differs | length] | join(" ")')" '0 1'
-    expect 0 status production
+    assert_equal "documents" "$(jq -cs length "$OUT")" 1
+    assert_equal "differs" "$(json '[.verify[] | .differs | length] | join(" ")')" '0 1'
+    expect_status 0 status production
     rm "$SITE/app2/.crelease/manifests/"*
-    expect 1 status --verify production
-    says 'app2: cannot be verified'
+    expect_status 1 status --verify production
+    expect_output 'app2: cannot be verified'
 }
 
 rig_open
-rig_postgres
-rig_start 2
+start_postgres
+start_hosts 2
 run_cases "$@"

@@ -14,7 +14,7 @@ holds() { # STAGE
 killed_in() { # STAGE, as in the recipe
     local name=${1// /-}
     site_new "kill9_${name//-/_}" 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file public/index.html two
     commit_migration 20260102000000 AddPlaceToEvents "
     File.write('$SITE/begun.in-migrate', \"x\\n\", mode: 'a')
@@ -27,19 +27,19 @@ killed_in() { # STAGE, as in the recipe
         case $1 in in-*) ;; *) echo "hooks: {$1: ['$(holds "$name")']}" ;; esac
     } | recipe_write
     touch "$SITE/block.$name"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/begun.$name"
-    cr_kill9
-    cr status --json production
-    same "state after the kill" "$(json .run.state)" interrupted
+    kill_crelease
+    run_crelease status --json production
+    assert_equal "state after the kill" "$(json .run.state)" interrupted
     rm "$SITE/block.$name"
-    expect 0 resume production
-    finished "$(revision)" 2
-    same "migrations" "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000'
-    same "how often the migration began" "$(wc -l <"$SITE/begun.in-migrate")" 1
-    same "how often the build ran, on both hosts" "$(wc -l <"$SITE/begun.in-build")" 2
-    same "releases" "$(releases app1 | wc -l)" 2
-    expect 0 rollback production
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
+    assert_equal "migrations" "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000'
+    assert_equal "how often the migration began" "$(wc -l <"$SITE/begun.in-migrate")" 1
+    assert_equal "how often the build ran, on both hosts" "$(wc -l <"$SITE/begun.in-build")" 2
+    assert_equal "releases" "$(releases app1 | wc -l)" 2
+    expect_status 0 rollback production
 }
 
 case_in_build() { killed_in in-build; }
@@ -59,56 +59,56 @@ case_after_cleanup() { killed_in 'after cleanup'; }
 # Killed in the migration, and resumed while that still runs: it is waited for, not begun again.
 case_migration_still_runs() {
     site_new migration_still_runs 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents "
     File.write('$SITE/begun', \"x\\n\", mode: 'a')
     sleep 0.05 while File.exist?('$SITE/block')
     add_column :events, :place, :string"
     touch "$SITE/block"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/begun"
-    cr_kill9
-    cr_begin resume production
+    kill_crelease
+    start_crelease resume production
     wait_for 60 resumed
     rm "$SITE/block"
-    cr_end 0
-    finished "$(revision)" 2
-    same "how often it began" "$(wc -l <"$SITE/begun")" 1
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal "how often it began" "$(wc -l <"$SITE/begun")" 1
 }
-resumed() { cr status --json production; case $(json .run.state) in running | waiting) ;; *) return 1 ;; esac; }
+resumed() { run_crelease status --json production; case $(json .run.state) in running | waiting) ;; *) return 1 ;; esac; }
 
 # At instants spread over the whole deploy, whatever it is doing then.
 case_any_instant() {
     site_new any_instant 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     local i=1 begun took wait_ms
     begun=$(date +%s%3N)
     commit_migration 20260103000000 "AddColumn0" 'add_column :events, :column0, :string'
-    expect 0 deploy production
+    expect_status 0 deploy production
     took=$(($(date +%s%3N) - begun))
     for i in $(seq 1 14); do
         commit_file public/index.html "$i"
         commit_migration "202601030000$((10 + i))" "AddColumn$i" "add_column :events, :column$i, :string"
         wait_ms=$((took * i / 14))
-        cr_begin deploy production
+        start_crelease deploy production
         # Not a wait for something: the instant is what is being tried.
         sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
-        cr_kill9
+        kill_crelease
         wait_for 60 nobody_holds_it
         case $STATUS in
         0) ;;
         # Killed before there was anything to resume, or after the end.
-        *) expect 0 deploy production ;;
+        *) expect_status 0 deploy production ;;
         esac
-        cr deploy production
+        run_crelease deploy production
         [ "$STATUS" = 0 ] || fail "after the kill at $wait_ms ms: status $STATUS"
-        finished "$(revision)" $((i + 2))
-        same "migrations after $wait_ms ms" "$(sql "select count(*), count(distinct version) from migration_runs" "$DB")" "$((i + 2))|$((i + 2))"
+        assert_deployed "$(revision)" $((i + 2))
+        assert_equal "migrations after $wait_ms ms" "$(sql "select count(*), count(distinct version) from migration_runs" "$DB")" "$((i + 2))|$((i + 2))"
     done
 }
 
 # A script that was at work on a host may still have to come to its end.
-nobody_holds_it() { cr resume production; [ "$STATUS" != 3 ]; }
+nobody_holds_it() { run_crelease resume production; [ "$STATUS" != 3 ]; }
 
 # What a job prints is shown by one or the other, whenever they are killed, and little of it twice.
 case_output_at_any_instant() {
@@ -117,66 +117,66 @@ case_output_at_any_instant() {
 build: ['for i in \$(seq 1 300); do echo \$i; sleep 0.01; done; until test -e $SITE_Q/end; do sleep 0.05; done']
 END
     : >"$SITE/shown"
-    cr_begin deploy --json production
+    start_crelease deploy --json production
     wait_for 60 grep -q '"data":"1"' "$CR_OUT"
     local i
     for i in 1 2 3 4 5 6; do
         # Not a wait for something: the instant is what is being tried.
         sleep "0.$((i * 13))"
-        cr_kill9 >/dev/null
+        kill_crelease >/dev/null
         jq -R -r 'fromjson? | select(.event == "output" and .stage == "build") | .data' "$CR_OUT" >>"$SITE/shown"
-        cr_begin resume --json production
+        start_crelease resume --json production
         wait_for 60 grep -q 'reattached' "$CR_OUT"
     done
     touch "$SITE/end"
-    cr_end 0 >/dev/null
+    finish_crelease 0 >/dev/null
     jq -r 'select(.event == "output" and .stage == "build") | .data' "$CR_OUT" >>"$SITE/shown"
-    same "all that was shown" "$(sort -n -u "$SITE/shown")" "$(seq 1 300)"
+    assert_equal "all that was shown" "$(sort -n -u "$SITE/shown")" "$(seq 1 300)"
     [ "$(wc -l <"$SITE/shown")" -lt 450 ] || fail "$(wc -l <"$SITE/shown") lines were shown"
 }
 
 # Given up after the migration: what the database is ahead by is named; and a rollback says it, too.
 case_abort_names_migrations() {
     site_new abort_names_migrations 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     { echo "hooks: {after migrate: ['$(holds hook)']}"; echo "migrate: {run: rake db:migrate, status: rake db:migrate:status, paths: [db/migrate]}"; } | recipe_write
     touch "$SITE/block.hook"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/begun.hook"
-    cr_kill9
+    kill_crelease
     rm "$SITE/block.hook"
-    expect 0 abort production
-    says 'stays ahead of the code by 20260102000000 Add ?Place'
-    same "releases" "$(releases app1 | wc -l)" 1
-    expect 0 deploy production
+    expect_status 0 abort production
+    expect_output 'stays ahead of the code by 20260102000000 Add ?Place'
+    assert_equal "releases" "$(releases app1 | wc -l)" 1
+    expect_status 0 deploy production
     commit_file public/index.html three
-    expect 0 rollback production
-    says 'last migrated for release [0-9]*, [0-9a-f]{7}, which is newer than'
+    expect_status 0 rollback production
+    expect_output 'last migrated for release [0-9]*, [0-9a-f]{7}, which is newer than'
 }
 
 # A rollback that was killed.
 case_rollback() {
     site_new rollback_killed 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     local first
     first=$(release)
     commit_file public/index.html two
     recipe_write <<<"restart: {run: '$(holds restart)'}"
-    expect 0 deploy production
+    expect_status 0 deploy production
     : >"$SITE/begun.restart"
     touch "$SITE/block.restart"
-    cr_begin rollback production
+    start_crelease rollback production
     wait_for 60 test -s "$SITE/begun.restart"
-    cr_kill9
+    kill_crelease
     rm "$SITE/block.restart"
-    expect 0 resume production
-    same "live" "$(release app1) $(release app2)" "$first $first"
-    same "log" "$(grep -c "rolled back to release $first" "$SITE/app1/revisions.log")" 1
-    gone "$SITE/app1/.crelease/lock"
+    expect_status 0 resume production
+    assert_equal "live" "$(release app1) $(release app2)" "$first $first"
+    assert_equal "log" "$(grep -c "rolled back to release $first" "$SITE/app1/revisions.log")" 1
+    assert_gone "$SITE/app1/.crelease/lock"
 }
 
 rig_open
-rig_postgres
-rig_start 2
+start_postgres
+start_hosts 2
 run_cases "$@"

@@ -12,17 +12,17 @@ site_blocked() {
 
 case_two_at_once() {
     site_blocked two_at_once
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/begun"
-    expect 3 deploy production
-    says "$USER"
-    expect 3 rollback production
-    expect 3 abort production
-    cr status --json production
-    same "state" "$(json .run.state)" running
+    expect_status 3 deploy production
+    expect_output "$USER"
+    expect_status 3 rollback production
+    expect_status 3 abort production
+    run_crelease status --json production
+    assert_equal "state" "$(json .run.state)" running
     rm "$SITE/block"
-    cr_end 0
-    finished "$(revision)" 1
+    finish_crelease 0
+    assert_deployed "$(revision)" 1
 }
 
 # Begun in the same instant, many times: one wins, whoever it is, and nobody else does anything.
@@ -43,59 +43,59 @@ case_same_instant() {
             case $status in 0) winners=$((winners + 1)) ;; 3) ;; *) cat "$SITE/out.$((i + 1))"; fail "round $round: status $status" ;; esac
         done
         [ $winners -ge 1 ] || fail "round $round: nobody came through (${statuses[*]})"
-        finished "$(revision)" "$round"
+        assert_deployed "$(revision)" "$round"
     done
 }
 
 case_wait_lock() {
     site_blocked wait_lock
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/begun"
     local first=$CR_PID first_out=$CR_OUT
     CR_OUT=
     "$CRELEASE" deploy --wait-lock 3m production </dev/null >"$SITE/second" 2>&1 &
     CR_PID=$! CR_OUT=$SITE/second CR_ERR=/dev/null
-    expect 3 deploy --wait-lock 1s production
+    expect_status 3 deploy --wait-lock 1s production
     rm "$SITE/block"
     wait "$first" || { cat "$first_out"; fail "the first failed"; }
-    cr_end 0
-    finished "$(revision)"
+    finish_crelease 0
+    assert_deployed "$(revision)"
 }
 
 case_unfinished() {
     site_blocked unfinished
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/begun"
-    cr_kill9
+    kill_crelease
     rm "$SITE/block"
-    cr deploy production
+    run_crelease deploy production
     [ "$STATUS" = 6 ] || fail "deploy on an unfinished run: status $STATUS"
-    says 'resume'
-    says 'abort'
-    expect 0 status production
-    says 'resume'
-    cr status --json production
-    same "state" "$(json .run.state)" interrupted
-    expect 0 abort production
-    gone "$SITE/app1/.crelease/lock"
-    gone "$SITE/app1/current"
-    same "releases" "$(releases app1)$(releases app2)" ''
-    expect 0 deploy production
-    finished "$(revision)" 1
+    expect_output 'resume'
+    expect_output 'abort'
+    expect_status 0 status production
+    expect_output 'resume'
+    run_crelease status --json production
+    assert_equal "state" "$(json .run.state)" interrupted
+    expect_status 0 abort production
+    assert_gone "$SITE/app1/.crelease/lock"
+    assert_gone "$SITE/app1/current"
+    assert_equal "releases" "$(releases app1)$(releases app2)" ''
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
 }
 
 # Another person, another machine: nothing is known there but recipe and hosts.
 case_resumed_by_another() {
     site_blocked resumed_by_another
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/begun"
-    cr_kill9
+    kill_crelease
     rm "$SITE/block"
     cp -R "$RIG/home" "$SITE/elsewhere"
     rm -rf "$SITE/elsewhere/.cache" "$SITE/elsewhere/.local"
-    USER=bob LOGNAME=bob HOME=$SITE/elsewhere expect 0 resume production
-    finished "$(revision)" 1
-    same "how often the job ran" "$(wc -l <"$SITE/begun")" 2
+    USER=bob LOGNAME=bob HOME=$SITE/elsewhere expect_status 0 resume production
+    assert_deployed "$(revision)" 1
+    assert_equal "how often the job ran" "$(wc -l <"$SITE/begun")" 2
 }
 
 # The commit of the run is what resume brings live, not what the branch has meanwhile.
@@ -103,55 +103,55 @@ case_resume_keeps_the_commit() {
     site_blocked resume_keeps_the_commit
     local sha
     sha=$(revision)
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/begun"
-    cr_kill9
+    kill_crelease
     rm "$SITE/block"
     commit_file public/index.html later
-    expect 0 resume
-    finished "$sha" 1
+    expect_status 0 resume
+    assert_deployed "$sha" 1
 }
 
 # Stopped (as a laptop that sleeps), taken over, and then continued: it must not do one step more.
 case_fenced() {
     site_blocked fenced
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/begun"
     kill -STOP "$CR_PID"
     rm "$SITE/block"
-    cr resume --takeover --force production
+    run_crelease resume --takeover --force production
     local taken=$STATUS live
     [ "$taken" = 0 ] || fail "resume --takeover: status $taken"
-    finished "$(revision)" 1
+    assert_deployed "$(revision)" 1
     live=$(release)
     kill -CONT "$CR_PID"
-    cr_end ''
+    finish_crelease ''
     [ "$STATUS" -ne 0 ] || fail "the one that was taken over ends with 0"
-    same "live" "$(release)" "$live"
-    finished "$(revision)" 1
+    assert_equal "live" "$(release)" "$live"
+    assert_deployed "$(revision)" 1
 }
 
 case_ctrl_c() {
     site_blocked ctrl_c
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/begun"
     kill -INT "$CR_PID"
     rm "$SITE/block"
-    cr_end 130
-    cr deploy production
+    finish_crelease 130
+    run_crelease deploy production
     [ "$STATUS" = 6 ] || fail "status $STATUS"
-    expect 0 resume production
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
     commit_file public/index.html two
     touch "$SITE/block"
     : >"$SITE/begun"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/begun"
     kill -TERM "$CR_PID"
     rm "$SITE/block"
-    cr_end 143
-    expect 0 resume production
-    finished "$(revision)" 2
+    finish_crelease 143
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 
 # Two names of one machine with one deploy_to: said before anything is done, instead of a run that waits for
@@ -163,34 +163,34 @@ case_one_machine_twice() {
     recipe_write <<<"$recipe      - {host: 127.0.0.1, name: other, deploy_to: '$SITE/link/here'}"
     ln -s . "$SITE/link"
     twice_is_said
-    gone "$SITE/here/.crelease"
+    assert_gone "$SITE/here/.crelease"
     rm -r "$SITE/here"
     twice_is_said
-    gone "$SITE/here"
+    assert_gone "$SITE/here"
     mkdir -p "$SITE/here/shared/config"
     database_yml >"$SITE/here/shared/config/database.yml"
-    expect 0 deploy --hosts one production
+    expect_status 0 deploy --hosts one production
     twice_is_said rollback
-    expect 0 status production
+    expect_status 0 status production
     # Where a host cannot say which machine it is, the lock finds out, and nothing is left of it.
     mkdir "$SITE/bin"
     printf '#!/bin/sh\nexit 1\n' >"$SITE/bin/stat"
     chmod +x "$SITE/bin/stat"
-    PATH=$SITE/bin:$PATH cr deploy --force production
-    same "status" "$STATUS" 1
-    says "the folder of another host of this run"
-    gone "$SITE/here/.crelease/lock"
-    same "runs" "$(find "$SITE/here/.crelease/runs" -mindepth 1 -maxdepth 1 | wc -l)" 1
-    expect 0 deploy --force --hosts other production
+    PATH=$SITE/bin:$PATH run_crelease deploy --force production
+    assert_equal "status" "$STATUS" 1
+    expect_output "the folder of another host of this run"
+    assert_gone "$SITE/here/.crelease/lock"
+    assert_equal "runs" "$(find "$SITE/here/.crelease/runs" -mindepth 1 -maxdepth 1 | wc -l)" 1
+    expect_status 0 deploy --force --hosts other production
 }
 twice_is_said() { # COMMAND...
     local command
     for command in deploy plan check "$@"; do
-        expect 1 "$command" production
-        says "'one' and 'other' are the same machine with the same deploy_to"
+        expect_status 1 "$command" production
+        expect_output "'one' and 'other' are the same machine with the same deploy_to"
     done
 }
 
 rig_open
-rig_start 2
+start_hosts 2
 run_cases "$@"

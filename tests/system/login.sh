@@ -18,7 +18,7 @@ with_faults() {
     done
     printf '#!/bin/sh\nexec env LD_PRELOAD=%q %s %q "$@"\n' "$FAULTS" "${set[*]}" "$PROGRAM" >"$SITE/with_faults"
     chmod +x "$SITE/with_faults"
-    CRELEASE=$SITE/with_faults expect "$@"
+    CRELEASE=$SITE/with_faults expect_status "$@"
 }
 PROGRAM=$CRELEASE
 
@@ -29,23 +29,23 @@ case_user_without_entry() {
     local before
     before=$(connections_to app1)
     with_faults NO_PASSWD=1 USER=root LOGNAME=root 2 deploy production
-    says "user id $(id -u)"
-    says "'user:'"
+    expect_output "user id $(id -u)"
+    expect_output "'user:'"
     with_faults NO_PASSWD=1 2 status --json production
-    same "connections" "$(connections_to app1)" "$before"
+    assert_equal "connections" "$(connections_to app1)" "$before"
     sed -i "s|name: app|user: '$(id -un)', identity: '$HOME/.ssh/id_ed25519', host_key: 'KEY', &|" "$RECIPE"
     sed -i "/name: app1/s|KEY|$(cut -d' ' -f1,2 "$RIG/app1/key.pub")|; /name: app2/s|KEY|$(cut -d' ' -f1,2 "$RIG/app2/key.pub")|" "$RECIPE"
     sed -i "s|^repository: .*|repository: 'file://$REPO'|" "$RECIPE"
     # With an unwritable home the mirror is made in the temporary folder.
     mkdir "$SITE/tmp"
     with_faults NO_PASSWD=1 HOME=/proc "TMPDIR=$SITE/tmp" USER= LOGNAME= USERNAME= 0 deploy production
-    finished "$(revision)" 1
-    there "$SITE/tmp/crelease-$(id -u)"
-    same "by" "$(sed 's/.* by //' "$SITE/app1/revisions.log")" "$(id -u)"
+    assert_deployed "$(revision)" 1
+    assert_exists "$SITE/tmp/crelease-$(id -u)"
+    assert_equal "by" "$(sed 's/.* by //' "$SITE/app1/revisions.log")" "$(id -u)"
     # Not one that others can write.
     chmod 777 "$SITE/tmp/crelease-$(id -u)"
     with_faults NO_PASSWD=1 HOME=/proc "TMPDIR=$SITE/tmp" 1 deploy production
-    says 'only you can write'
+    expect_output 'only you can write'
     sed -i 's|^repository: .*|repository: ssh://127.0.0.1/x|' "$RECIPE"
     rm -r "$SITE/tmp/crelease-$(id -u)"
     with_faults NO_PASSWD=1 HOME=/proc "TMPDIR=$SITE/tmp" 5 deploy production
@@ -57,8 +57,8 @@ case_home_of_a_user() {
     mkdir "$SITE/home"
     # Neither the key nor known_hosts are where HOME leads; ~user is the entry of the user database.
     sed -i "s|name: app|identity: '~$(id -un)/no-such-key', &|" "$RECIPE"
-    expect 5 status production
-    says "$(getent passwd "$(id -un)" | cut -d: -f6 | sed 's|/$||')/no-such-key"
+    expect_status 5 status production
+    expect_output "$(getent passwd "$(id -un)" | cut -d: -f6 | sed 's|/$||')/no-such-key"
 }
 
 case_empty_known_hosts() {
@@ -66,33 +66,33 @@ case_empty_known_hosts() {
     cp -R "$RIG/home" "$SITE/home"
     export HOME=$SITE/home
     : >"$HOME/.ssh/known_hosts"
-    expect 5 status production
-    says_not 'success|cannot read'
-    says 'is not in ~/.ssh/known_hosts'
+    expect_status 5 status production
+    expect_no_output 'success|cannot read'
+    expect_output 'is not in ~/.ssh/known_hosts'
     rm "$HOME/.ssh/known_hosts"
     mkdir "$HOME/.ssh/known_hosts"
-    expect 5 status production
-    says 'cannot read.*directory'
+    expect_status 5 status production
+    expect_output 'cannot read.*directory'
 }
 
 # At every place in a line that is cut, in every part of it.
 case_secret_across_a_cut() {
     site_new secret_across_a_cut 0
     recipe_write <<<"env: {TOKEN: 'hunter2-hunter3-hunter4'}"$'\nsecrets: [TOKEN]'
-    expect 0 deploy production
+    expect_status 0 deploy production
     local at
     for at in 65512 65513 65520 65530 65534 65535 65536; do
-        expect 0 exec production -- "head -c $at /dev/zero | tr '\\0' x; printf '%s' \"\$TOKEN\"; head -c 70000 /dev/zero | tr '\\0' y"
+        expect_status 0 exec production -- "head -c $at /dev/zero | tr '\\0' x; printf '%s' \"\$TOKEN\"; head -c 70000 /dev/zero | tr '\\0' y"
         tr -d '\n' <"$OUT" >"$SITE/joined"
         ! grep -qE 'hunter|unter' "$SITE/joined" || fail "shown at byte $at"
-        same "all of it at $at" "$(sed 's/\[secret\]/S/' "$SITE/joined" | tr -s xy)" xSy
-        expect 0 exec --json production -- "head -c $at /dev/zero | tr '\\0' x; printf '%s' \"\$TOKEN\""
+        assert_equal "all of it at $at" "$(sed 's/\[secret\]/S/' "$SITE/joined" | tr -s xy)" xSy
+        expect_status 0 exec --json production -- "head -c $at /dev/zero | tr '\\0' x; printf '%s' \"\$TOKEN\""
         ! jq -j '.hosts[].output[]' "$OUT" | grep -qE 'hunter|unter' || fail "shown in JSON at byte $at"
     done
     # A job's, whose last output is repeated when it has failed: one line without an end.
     recipe_write <<<"env: {TOKEN: 'hunter2-hunter3-hunter4'}"$'\nsecrets: [TOKEN]\nbuild: [\'i=0; while [ $i -lt 12000 ]; do printf "%s" "$TOKEN"; i=$((i+1)); done; exit 7\']'
-    expect 1 deploy --force production
-    says_not 'hunter|unter'
+    expect_status 1 deploy --force production
+    expect_no_output 'hunter|unter'
 }
 
 case_password_of_the_repository() {
@@ -101,19 +101,19 @@ case_password_of_the_repository() {
     user=$(id -un)
     commit_file public/large "$(head -c 300000 /dev/urandom | base64)"
     recipe_write <<<"repository: 'ssh://$user:s3cr3t@$(host_address app1):$(host_port app1)$REPO'"
-    typed -v deploy production
-    typed_end 0
-    typed_says 'fetching ssh://[^ ]*:\*\*\*@'
-    ! typed_says 's3cr3t' || fail "the password is on the screen"
+    start_on_terminal -v deploy production
+    finish_on_terminal 0
+    terminal_shows 'fetching ssh://[^ ]*:\*\*\*@'
+    ! terminal_shows 's3cr3t' || fail "the password is on the screen"
     ! grep -rq s3cr3t "$SITE/app1" "$RIG/home/.cache" || fail "the password is on the host or in the mirror"
     local form
     for form in 'u:s3cr3t@[::1]:x' "u:s3cr3t@127.0.0.1:x/y" 'http://ann:s3cr3t@127.0.0.1:1/x' 'https://ann:s3c/r3t@127.0.0.1/x' 'ftp://ann:s3cr3t@h/x'; do
         recipe_write <<<"repository: '$form'"
-        cr plan production
+        run_crelease plan production
         [ "$STATUS" -ne 0 ] || fail "there is no such repository: $form"
-        says_not 's3c|r3t'
-        cr deploy --json production
-        says_not 's3c|r3t'
+        expect_no_output 's3c|r3t'
+        run_crelease deploy --json production
+        expect_no_output 's3c|r3t'
     done
 }
 
@@ -139,44 +139,44 @@ took_at_most() {
 case_agent_that_is_mute() {
     site_new agent_that_is_mute 2
     agent_fake mute
-    took_at_most 40 expect 0 check production
-    says 'the agent at .* did not answer within 5 s; continuing without it'
-    same "connections" "$(cat "$SSH_AUTH_SOCK.connections")" 1
+    took_at_most 40 expect_status 0 check production
+    expect_output 'the agent at .* did not answer within 5 s; continuing without it'
+    assert_equal "connections" "$(cat "$SSH_AUTH_SOCK.connections")" 1
     # When there is nothing else, it is the agent that is named.
     mkdir -p "$SITE/home/.ssh"
     cp "$HOME/.ssh/known_hosts" "$SITE/home/.ssh"
-    HOME=$SITE/home expect 5 check production
-    says 'cannot log in .*the agent at .* did not answer within 5 s.*restart the agent'
+    HOME=$SITE/home expect_status 5 check production
+    expect_output 'cannot log in .*the agent at .* did not answer within 5 s.*restart the agent'
     # The signals are heard meanwhile.
     local signal began
     for signal in INT:130 TERM:143; do
         rm -f "$SSH_AUTH_SOCK.connections"
-        cr_begin deploy production
+        start_crelease deploy production
         wait_for 20 test -e "$SSH_AUTH_SOCK.connections"
         began=$SECONDS
         kill "-${signal%:*}" "$CR_PID"
-        cr_end "${signal#*:}"
+        finish_crelease "${signal#*:}"
         [ $((SECONDS - began)) -le 20 ] || fail "$signal was heard after $((SECONDS - began)) s"
-        gone "$SITE/app1/revisions.log"
+        assert_gone "$SITE/app1/revisions.log"
     done
 }
 
 case_agent_that_is_full() {
     site_new agent_that_is_full 1
     agent_fake full
-    took_at_most 40 expect 0 check production
+    took_at_most 40 expect_status 0 check production
 }
 
 case_agent_that_never_signs() {
     site_new agent_that_never_signs 2
     agent_fake lists
-    took_at_most 40 expect 0 check production
-    says 'waiting for the agent to sign: confirm the request or touch the key'
-    says 'did not sign within 15 s; continuing without it'
-    cr_begin deploy production
+    took_at_most 40 expect_status 0 check production
+    expect_output 'waiting for the agent to sign: confirm the request or touch the key'
+    expect_output 'did not sign within 15 s; continuing without it'
+    start_crelease deploy production
     wait_for 30 grep -q 'waiting for the agent' "$CR_ERR"
     kill -TERM "$CR_PID"
-    took_at_most 12 cr_end 143
+    took_at_most 12 finish_crelease 143
 }
 
 # Whatever comes out of the socket, the login goes on with the file.
@@ -185,12 +185,12 @@ case_agent_that_is_hostile() {
     local word
     for word in huge zero short many lies wrong refuses hangs_up talks; do
         agent_fake "$word"
-        took_at_most 40 expect 0 status production
+        took_at_most 40 expect_status 0 status production
     done
     export SSH_AUTH_SOCK=$SITE/nothing
-    expect 0 status production
-    says_not agent
-    SSH_AUTH_SOCK=$SITE/$(printf 'x%.0s' {1..120}) expect 0 status production
+    expect_status 0 status production
+    expect_no_output agent
+    SSH_AUTH_SOCK=$SITE/$(printf 'x%.0s' {1..120}) expect_status 0 status production
 }
 
 case_agent_keys() {
@@ -205,14 +205,14 @@ case_agent_keys() {
         cat "$SITE/$kind.pub" >>"$RIG/authorized_keys"
         ssh-add -q -D
         ssh-add -q "$SITE/$kind"
-        HOME=$SITE/home expect 0 status -v production
-        says "logged in as $(id -un) with agent key"
+        HOME=$SITE/home expect_status 0 status -v production
+        expect_output "logged in as $(id -un) with agent key"
     done
     # A key that needs a confirmation which nobody gives.
     ssh-add -q -D
     ssh-add -q -c "$SITE/ed25519"
-    HOME=$SITE/home expect 5 status production
-    says 'the agent refused to sign'
+    HOME=$SITE/home expect_status 5 status production
+    expect_output 'the agent refused to sign'
     kill "$SSH_AGENT_PID"
     cp "$SITE/authorized_keys" "$RIG/authorized_keys"
 }
@@ -232,28 +232,28 @@ typed_so_far() { [ "$(tr -d '\r' <"$SITE/typed" | grep -cE -- "$2")" -ge "$1" ];
 
 case_passphrase() {
     site_with_passphrase passphrase
-    typed check production
+    start_on_terminal check production
     wait_for 30 typed_so_far 1 "^passphrase for '~/.ssh/id_ed25519': "
     echo wrong >&7
     wait_for 30 typed_so_far 1 "^wrong passphrase for '~/.ssh/id_ed25519', try again \(2 of 3\)"
     wait_for 30 typed_so_far 2 "^passphrase for "
     echo 'right one' >&7
-    typed_end 0
+    finish_on_terminal 0
     # Asked once for both hosts.
-    same "questions" "$(grep -c 'passphrase for .*: ' "$SITE/typed")" 2
-    typed check production
+    assert_equal "questions" "$(grep -c 'passphrase for .*: ' "$SITE/typed")" 2
+    start_on_terminal check production
     for try in 1 2 3; do
         wait_for 30 typed_so_far "$try" "^passphrase for "
         echo wrong >&7
     done
-    typed_end 5
-    typed_says 'try again \(3 of 3\)'
-    typed_says 'the passphrase was wrong'
-    ! typed_says '4 of 3' || fail "asked a fourth time"
-    ! typed_says '^wrong$' || fail "what was typed is on the screen"
+    finish_on_terminal 5
+    terminal_shows 'try again \(3 of 3\)'
+    terminal_shows 'the passphrase was wrong'
+    ! terminal_shows '4 of 3' || fail "asked a fourth time"
+    ! terminal_shows '^wrong$' || fail "what was typed is on the screen"
     # Nobody is there.
-    expect 5 check production
-    says 'encrypted'
+    expect_status 5 check production
+    expect_output 'encrypted'
     cp "$SITE/authorized_keys" "$RIG/authorized_keys"
 }
 
@@ -272,12 +272,12 @@ case_passphrase_and_a_signal() {
     printf '#!/bin/sh\n%q "$@"\necho "status $?"\nstty -a | tr ";" "\\n" | grep -wo "[-]*echo"\n' "$CRELEASE" >"$SITE/then_stty"
     chmod +x "$SITE/then_stty"
     for signal in INT:130 TERM:143; do
-        CRELEASE=$SITE/then_stty typed check production
+        CRELEASE=$SITE/then_stty start_on_terminal check production
         wait_for 30 typed_so_far 1 "^passphrase for "
         kill "-${signal%:*}" "$(own_process "^$PROGRAM check production")"
-        typed_end 0
-        typed_says "^status ${signal#*:}"
-        typed_says '^echo$'
+        finish_on_terminal 0
+        terminal_shows "^status ${signal#*:}"
+        terminal_shows '^echo$'
     done
     cp "$SITE/authorized_keys" "$RIG/authorized_keys"
 }
@@ -296,10 +296,10 @@ case_git_server_that_is_mute() {
         recipe_write <<<"repository: '$url'"
         for signal in INT:130 TERM:143; do
             rm -f "$SITE/port.taken"
-            cr_begin deploy production
+            start_crelease deploy production
             wait_for 20 test -e "$SITE/port.taken"
             kill "-${signal%:*}" "$CR_PID"
-            took_at_most 30 cr_end "${signal#*:}"
+            took_at_most 30 finish_crelease "${signal#*:}"
             says_nothing_lives
         done
     done
@@ -316,25 +316,25 @@ case_passphrase_of_the_repository() {
     site_with_passphrase passphrase_of_the_repository
     sed -i "s|name: app|identity: '$RIG/home/.ssh/id_ed25519', &|" "$RECIPE"
     sed -i "s|^repository: .*|repository: 'ssh://$(id -un)@$(host_address app1):$(host_port app1)$REPO'|" "$RECIPE"
-    typed deploy production
+    start_on_terminal deploy production
     wait_for 30 typed_so_far 1 "passphrase for '~/.ssh/id_ed25519': "
     echo wrong >&7
     wait_for 30 typed_so_far 1 "wrong passphrase for '~/.ssh/id_ed25519', try again \(2 of 3\)"
     wait_for 30 typed_so_far 2 "^passphrase for "
     echo 'right one' >&7
-    typed_end 0
-    finished "$(revision)" 1
-    typed deploy production
+    finish_on_terminal 0
+    assert_deployed "$(revision)" 1
+    start_on_terminal deploy production
     for try in 1 2 3; do
         wait_for 30 typed_so_far "$try" "passphrase for .*: "
         echo wrong >&7
     done
-    typed_end 5
-    typed_says 'the passphrase was wrong'
+    finish_on_terminal 5
+    terminal_shows 'the passphrase was wrong'
     # An agent that is mute is not waited for.
     agent_fake mute
-    took_at_most 60 expect 5 deploy production
-    says 'the agent at .* did not answer'
+    took_at_most 60 expect_status 5 deploy production
+    expect_output 'the agent at .* did not answer'
     cp "$SITE/authorized_keys" "$RIG/authorized_keys"
 }
 
@@ -345,13 +345,13 @@ case_names_that_are_slow() {
     sed -i "s|host: $(host_address app1)|host: no-such-host.example|" "$RECIPE"
     printf '#!/bin/sh\nexec env LD_PRELOAD=%q SLOW_NAMES=200 %q "$@"\n' "$FAULTS" "$PROGRAM" >"$SITE/slow"
     chmod +x "$SITE/slow"
-    CRELEASE=$SITE/slow took_at_most 60 expect 5 status production
-    says 'the name lookup did not finish within'
-    CRELEASE=$SITE/slow cr_begin status production
+    CRELEASE=$SITE/slow took_at_most 60 expect_status 5 status production
+    expect_output 'the name lookup did not finish within'
+    CRELEASE=$SITE/slow start_crelease status production
     # shellcheck disable=SC2016 # for bash
     wait_for 20 bash -c 'ls /proc/$0/task | grep -q -v "^$0\$"' "$CR_PID"
     kill -TERM "$CR_PID"
-    took_at_most 30 cr_end 143
+    took_at_most 30 finish_crelease 143
 }
 
 # --- a machine that has nothing left --------------------------------------------------------------
@@ -375,28 +375,28 @@ case_no_descriptors() {
             printf '#!/bin/sh\nulimit -n %s\nexec %q "$@"\n' "$n" "$PROGRAM" >"$SITE/limited"
             chmod +x "$SITE/limited"
             # shellcheck disable=SC2086 # words
-            CRELEASE=$SITE/limited cr $command
+            CRELEASE=$SITE/limited run_crelease $command
             # The dynamic linker itself says what it cannot open.
             [ "$STATUS" = 127 ] || ended_well "$command with $n descriptors"
         done
-        same "$command with 40 descriptors" "$STATUS" "$(case $command in exec*) echo 1 ;; *) echo 0 ;; esac)"
+        assert_equal "$command with 40 descriptors" "$STATUS" "$(case $command in exec*) echo 1 ;; *) echo 0 ;; esac)"
     done
     # A soft limit is no decision.
     printf '#!/bin/sh\nulimit -Sn 8\nexec %q "$@"\n' "$PROGRAM" >"$SITE/limited"
-    CRELEASE=$SITE/limited expect 0 status production
+    CRELEASE=$SITE/limited expect_status 0 status production
 }
 
 case_closed_streams() {
     site_new closed_streams 1
     local closed
-    expect 0 deploy production
+    expect_status 0 deploy production
     for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- >&- 2>&-'; do
         printf '#!/bin/sh\nexec %q "$@" %s\n' "$PROGRAM" "$closed" >"$SITE/closed"
         chmod +x "$SITE/closed"
         commit_file new "without $closed"
-        CRELEASE=$SITE/closed cr deploy production
+        CRELEASE=$SITE/closed run_crelease deploy production
         [ "$STATUS" = 0 ] || fail "with $closed: status $STATUS"
-        finished "$(revision)"
+        assert_deployed "$(revision)"
     done
 }
 
@@ -405,7 +405,7 @@ case_calls_that_fail() {
     site_new calls_that_fail 1
     faults
     local call n
-    expect 0 deploy production
+    expect_status 0 deploy production
     for call in pipe2 pipe eventfd epoll_create1 socketpair sigaction pthread_create socket epoll_ctl:12 read:5 open; do
         n=0
         while n=$((n + 1)) && [ $n -le 60 ]; do
@@ -413,7 +413,7 @@ case_calls_that_fail() {
             printf '#!/bin/sh\nexec env LD_PRELOAD=%q FAULT=%s:%s:%s FAULT_HIT=%q %q "$@"\n' "$FAULTS" "${call%:*}" "$n" \
                 "$(case $call in *:*) echo "${call#*:}" ;; *) echo 24 ;; esac)" "$SITE/hit" "$PROGRAM" >"$SITE/failing"
             chmod +x "$SITE/failing"
-            CRELEASE=$SITE/failing cr status production
+            CRELEASE=$SITE/failing run_crelease status production
             [ "$STATUS" = 127 ] || ended_well "$call number $n"
             [ -e "$SITE/hit" ] || break
         done
@@ -424,25 +424,25 @@ case_out_of_memory() {
     site_new out_of_memory 1
     faults
     local kb n
-    expect 0 deploy production
+    expect_status 0 deploy production
     # Looking up a user would be the C library, which has faults of its own here.
     sed -i "s|name: app|user: '$(id -un)', &|" "$RECIPE"
     for n in $(seq 1 40) $(seq 50 37 800) 1000 1500 2000 3000 5000; do
         printf '#!/bin/sh\nexec env LD_PRELOAD=%q FAULT=malloc:%s:12 %q "$@"\n' "$FAULTS" "$n" "$PROGRAM" >"$SITE/failing"
         chmod +x "$SITE/failing"
-        CRELEASE=$SITE/failing cr status production
+        CRELEASE=$SITE/failing run_crelease status production
         [ "$STATUS" = 127 ] || ended_well "malloc number $n"
     done
     # Where the room for addresses is small; the dynamic linker wants some of it.
     if [ "$(ldd "$PROGRAM" | grep -c asan)" = 0 ]; then
         for kb in 20000 30000 40000 45000 50000 55000 60000 70000 100000; do
             printf '#!/bin/sh\nulimit -v %s\nexec %q "$@"\n' "$kb" "$PROGRAM" >"$SITE/failing"
-            CRELEASE=$SITE/failing cr status production
+            CRELEASE=$SITE/failing run_crelease status production
             [ "$STATUS" = 127 ] || ended_well "$kb kB"
         done
     fi
 }
 
 rig_open
-rig_start 2
+start_hosts 2
 run_cases "$@"

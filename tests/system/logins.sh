@@ -24,7 +24,7 @@ sshd_with() {
         printf '%s\n' "$@"
         cat "$RIG/app1/sshd_config.kept"
     } >"$config"
-    host_again app1
+    host_restart app1
 }
 
 noise_site() {
@@ -34,13 +34,13 @@ noise_site() {
 
 # deploys_and_fails: both work as without noise, to the last byte of what is shown.
 deploys_and_fails() {
-    expect 0 check production
-    expect 0 deploy --force production
-    finished "$(revision)"
-    says 'app1 \| built'
-    says_not '(noise|[0-9a-f]{16})'
-    expect 0 exec production -- 'echo "out"; echo "err" >&2'
-    same "what exec shows" "$(cat "$OUT")" $'out\nerr'
+    expect_status 0 check production
+    expect_status 0 deploy --force production
+    assert_deployed "$(revision)"
+    expect_output 'app1 \| built'
+    expect_no_output '(noise|[0-9a-f]{16})'
+    expect_status 0 exec production -- 'echo "out"; echo "err" >&2'
+    assert_equal "what exec shows" "$(cat "$OUT")" $'out\nerr'
 }
 
 case_greetings() {
@@ -55,13 +55,13 @@ END
     deploys_and_fails
     # The words of the script count where it fails, not those of the login.
     recipe_write <<<'build: ["echo why >&2; exit 7"]'
-    expect 1 deploy --force production
-    says 'why'
-    says_not noise
-    expect 0 abort production
+    expect_status 1 deploy --force production
+    expect_output 'why'
+    expect_no_output noise
+    expect_status 0 abort production
     # -v tells of it, once.
-    expect 0 check -v production
-    same "told" "$(grep -c 'app1: the login shell prints' "$ERR")" 1
+    expect_status 0 check -v production
+    assert_equal "told" "$(grep -c 'app1: the login shell prints' "$ERR")" 1
 }
 
 case_bytes() {
@@ -116,8 +116,8 @@ case_slow() {
 sleep 2
 exec sh -c "$SSH_ORIGINAL_COMMAND"
 END
-    expect 0 deploy --force production
-    finished "$(revision)"
+    expect_status 0 deploy --force production
+    assert_deployed "$(revision)"
 }
 
 # What the wrapper does behind the script is not the script's: its status least of all.
@@ -127,12 +127,12 @@ case_words_behind() {
 sh -c "$SSH_ORIGINAL_COMMAND"
 echo 'noise: bye'
 END
-    expect 0 deploy --force production
-    finished "$(revision)"
+    expect_status 0 deploy --force production
+    assert_deployed "$(revision)"
     recipe_write <<<'build: ["exit 7"]'
-    expect 1 deploy --force production
-    says 'exit status 7'
-    expect 0 abort production
+    expect_status 1 deploy --force production
+    expect_output 'exit status 7'
+    expect_status 0 abort production
 }
 
 # refused PATTERN: status 5, with the host's words, and nothing is changed.
@@ -140,10 +140,10 @@ refused() {
     local before command
     before=$(tree_of "$SITE/app1")
     for command in deploy check; do
-        expect 5 "$command" production
-        says "$1"
+        expect_status 5 "$command" production
+        expect_output "$1"
     done
-    same "app1" "$(tree_of "$SITE/app1")" "$before"
+    assert_equal "app1" "$(tree_of "$SITE/app1")" "$before"
 }
 
 case_no_commands() {
@@ -169,7 +169,7 @@ case_no_commands() {
     login_of app1 <<<'exec cat'
     refused 'ended with exit status 0'
     plain_login
-    expect 0 deploy production
+    expect_status 0 deploy production
 }
 
 # One that goes on for ever is not waited for.
@@ -177,8 +177,8 @@ case_no_end() {
     site_new no_end 1
     login_of app1 <<<'echo "one moment"; exec sleep 1000'
     local began=$SECONDS
-    expect 5 check production
-    says "printed 'one moment' and did not start the script within 20 s"
+    expect_status 5 check production
+    expect_output "printed 'one moment' and did not start the script within 20 s"
     [ $((SECONDS - began)) -lt 50 ] || fail "took $((SECONDS - began)) s"
 }
 
@@ -187,15 +187,15 @@ case_later() {
     plain_login
     site_new later 1
     recipe_write <<<"build: ['touch $SITE_Q/came; until [ -e $SITE_Q/go ]; do sleep 0.05; done']"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/came"
     login_of app1 <<<'echo "This account is currently not available."; exit 1'
     touch "$SITE/go"
-    cr_end 7
+    finish_crelease 7
     grep -q 'not available' "$CR_ERR" || fail "the host's words are not shown"
     plain_login
-    expect 0 resume production
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
 }
 
 # with_sessions N: whole deploys with a sshd that gives so many sessions in a connection.
@@ -208,25 +208,25 @@ with_sessions() {
 build: ['echo one; echo two >&2', 'until [ -e $SITE_Q/go ]; do sleep 0.05; done; echo three']
 hooks: {before switch: [echo four], after restart: [echo five]}
 END
-    expect 0 check production
+    expect_status 0 check production
     touch "$SITE/go"
     for try in 1 2 3; do
-        expect 0 deploy --force production
-        finished "$(revision)"
-        same "output $try" "$(sed -n 's/.* app1 | //p' "$OUT" | sort | tr '\n' ' ')" 'five four one three two '
+        expect_status 0 deploy --force production
+        assert_deployed "$(revision)"
+        assert_equal "output $try" "$(sed -n 's/.* app1 | //p' "$OUT" | sort | tr '\n' ' ')" 'five four one three two '
     done
     # One that is killed in a job, and taken up again.
     rm "$SITE/go"
     commit_file public/index.html two
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 grep -q '| two' "$CR_OUT"
-    cr_kill9
+    kill_crelease
     touch "$SITE/go"
-    expect 0 resume production
-    finished "$(revision)"
-    expect 0 rollback production
-    expect 0 exec production -- 'echo six'
-    says six
+    expect_status 0 resume production
+    assert_deployed "$(revision)"
+    expect_status 0 rollback production
+    expect_status 0 exec production -- 'echo six'
+    expect_output six
     sshd_with ''
 }
 
@@ -234,8 +234,8 @@ case_one_session() {
     with_sessions 1
     # The lock is kept in a connection of its own.
     sshd_with 'MaxSessions 1'
-    expect 0 deploy -v --force production
-    says 'allows no more sessions on this connection: opening another connection'
+    expect_status 0 deploy -v --force production
+    expect_output 'allows no more sessions on this connection: opening another connection'
     sshd_with ''
 }
 case_two_sessions() { with_sessions 2; }
@@ -249,7 +249,7 @@ case_no_session() {
 }
 
 rig_open
-rig_start 1
+start_hosts 1
 cp "$RIG/app1/sshd_config" "$RIG/app1/sshd_config.kept"
 sed -i "1i ForceCommand $RIG/app1/login" "$RIG/app1/sshd_config.kept"
 plain_login

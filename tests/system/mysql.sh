@@ -32,8 +32,8 @@ todo() { printf '%s\n' "$2" >"$SITE/todo/$1.sql"; }
 site_mysql() {
     site_new "$1" 1
     DB=$1
-    my "create database $DB"
-    my 'create table a (id int primary key); create table b (id int); create table c (id int);
+    mariadb_sql "create database $DB"
+    mariadb_sql 'create table a (id int primary key); create table b (id int); create table c (id int);
         create table big (id int, body longtext); insert into b values (1);
         insert into big select seq, repeat(md5(seq), 128) from seq_1_to_20000' "$DB"
     write_tool "${4-$MARIADB_TCP}"
@@ -45,15 +45,15 @@ ${2-backup: {policy: wait, schedule: [none]\}}
 END
 }
 
-in_database() { my "select id from information_schema.processlist where db = '$DB' and $1 order by id limit 1"; }
+in_database() { mariadb_sql "select id from information_schema.processlist where db = '$DB' and $1 order by id limit 1"; }
 dump_id() { in_database "info like 'SELECT /*!40001%' and state = 'Writing to net'"; }
 dump_runs() { [ -n "$(dump_id)" ]; }
-dump_has_gone() { ! dump_runs; }
+dump_is_gone() { ! dump_runs; }
 dump_is_whole() { grep -q '^-- Dump completed' "$SITE/dump.sql"; }
-has_column() { [ -n "$(my "show columns from $1 like '$2'" "$DB")" ]; }
+has_column() { [ -n "$(mariadb_sql "show columns from $1 like '$2'" "$DB")" ]; }
 bg_says() { grep -qiE -- "$1" "$CR_OUT" "$CR_ERR"; }
 attempts() { { cat "$SITE/attempts" || true; } 2>/dev/null | wc -l; }
-state_is() { cr status --json production; [ "$(json .run.state)" = "$1" ]; }
+state_is() { run_crelease status --json production; [ "$(json .run.state)" = "$1" ]; }
 
 # A dump whose reader stands still, from elsewhere: no host has a process of it, also where, without
 # namespaces, they have this machine's, since there it is called otherwise.
@@ -100,7 +100,7 @@ person_begin() { # STATEMENTS
     wait_for 10 person_is_there
 }
 # The server reads INNODB_TRX anew only when nobody has for a tenth of a second.
-person_is_there() { sleep 0.2; [ -n "$(my "select trx_id from information_schema.innodb_trx t join information_schema.processlist p on p.id = t.trx_mysql_thread_id where p.db = '$DB'")" ]; }
+person_is_there() { sleep 0.2; [ -n "$(mariadb_sql "select trx_id from information_schema.innodb_trx t join information_schema.processlist p on p.id = t.trx_mysql_thread_id where p.db = '$DB'")" ]; }
 person_end() {
     printf '\\q\n' >&7
     exec 7>&-
@@ -115,21 +115,21 @@ waited_for() { # NAME OPTIONS
     site_mysql "$name"
     start_mysqldump "$@" "$DB"
     wait_for 30 dump_runs
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 bg_says "mysqldump of $DB by rig, pid $(dump_id)"
     wait_for 30 state_is waiting
-    same "kind" "$(json '.backups[0].kind')" mysqldump
-    same "pid" "$(json '.backups[0].pid')" "$(dump_id)"
-    same "blocks" "$(json '.backups[0].blocks_migrations')" true
-    same "pending" "$(json '.migrations.pending')" 1
+    assert_equal "kind" "$(json '.backups[0].kind')" mysqldump
+    assert_equal "pid" "$(json '.backups[0].pid')" "$(dump_id)"
+    assert_equal "blocks" "$(json '.backups[0].blocks_migrations')" true
+    assert_equal "pending" "$(json '.migrations.pending')" 1
     ! has_column a place || fail "it migrated beside the dump"
-    same "readers" "$(my 'select count(*) from a' "$DB")" 0
+    assert_equal "readers" "$(mariadb_sql 'select count(*) from a' "$DB")" 0
     end_mysqldump
-    cr_end 0
+    finish_crelease 0
     has_column a place || fail "it did not migrate"
-    same "attempts" "$(attempts)" 1
-    finished "$(revision)" 1
-    there "$SITE/app1/.crelease/backups"
+    assert_equal "attempts" "$(attempts)" 1
+    assert_deployed "$(revision)" 1
+    assert_exists "$SITE/app1/.crelease/backups"
 }
 
 case_s53_single_transaction() { waited_for s53_single --single-transaction; }
@@ -148,13 +148,13 @@ case_s53_between_two_tables() {
     wait_for 30 is_between
     local id
     id=$(between_id)
-    expect 0 backups --json production
-    same "kind" "$(json '.backups[0].kind')" mysqldump
-    same "pid" "$(json '.backups[0].pid')" "$id"
-    cr_begin deploy production
+    expect_status 0 backups --json production
+    assert_equal "kind" "$(json '.backups[0].kind')" mysqldump
+    assert_equal "pid" "$(json '.backups[0].pid')" "$id"
+    start_crelease deploy production
     wait_for 30 bg_says "mysqldump of $DB by rig, pid $id"
     : >"$SITE/go"
-    cr_end 0
+    finish_crelease 0
     dump_is_whole || fail "it was disturbed: $(cat "$SITE/backup.out")"
     has_column a place || fail "it did not migrate"
 }
@@ -163,8 +163,8 @@ case_s53_between_two_tables() {
 case_transaction_is_no_dump() {
     site_mysql no_dump
     person_begin 'start transaction with consistent snapshot;'
-    expect 0 deploy production
-    says_not mysqldump
+    expect_status 0 deploy production
+    expect_no_output mysqldump
     has_column a place || fail "it did not migrate"
     person_end
 }
@@ -172,52 +172,52 @@ case_transaction_is_no_dump() {
 # Once it was seen to dump it stays one, though nothing of it can be told any more.
 case_s53_seen_once_and_then_still() {
     site_mysql s53_still
-    my "select get_lock('gate', 0), sleep(600)" >/dev/null 2>&1 &
+    mariadb_sql "select get_lock('gate', 0), sleep(600)" >/dev/null 2>&1 &
     disown
     wait_for 10 gate_is_held
     person_begin "start transaction with consistent snapshot; SELECT /*!40001 SQL_NO_CACHE */ get_lock('gate', 600), id from b;"
     wait_for 10 person_dumps
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 bg_says "mysqldump of $DB"
-    my "kill $(my "select is_used_lock('gate')")"
+    mariadb_sql "kill $(mariadb_sql "select is_used_lock('gate')")"
     wait_for 10 is_between
     # Several looks: two that saw nothing would let it go on.
     sleep 5
     kill -0 "$CR_PID" || fail "it went on"
-    same "attempts" "$(attempts)" 0
+    assert_equal "attempts" "$(attempts)" 0
     person_end
-    cr_end 0
+    finish_crelease 0
     has_column a place || fail "it did not migrate"
 }
-gate_is_held() { [ "$(my "select is_used_lock('gate') is not null")" = 1 ]; }
+gate_is_held() { [ "$(mariadb_sql "select is_used_lock('gate') is not null")" = 1 ]; }
 person_dumps() { [ -n "$(in_database "info like 'SELECT /*!40001%'")" ]; }
 
 case_s13_dump_of_another_database() {
     site_mysql s13_other
-    my 'create database elsewhere'
-    my 'create table big select * from s13_other.big' elsewhere
+    mariadb_sql 'create database elsewhere'
+    mariadb_sql 'create table big select * from s13_other.big' elsewhere
     start_mysqldump --single-transaction elsewhere
     wait_for 30 elsewhere_runs
-    expect 0 deploy production
-    says_not 'mysqldump'
+    expect_status 0 deploy production
+    expect_no_output 'mysqldump'
     has_column a place || fail "it did not migrate"
     elsewhere_runs || fail "the dump is gone"
     end_mysqldump
 }
-elsewhere_runs() { [ -n "$(my "select id from information_schema.processlist where db = 'elsewhere' and state = 'Writing to net'")" ]; }
+elsewhere_runs() { [ -n "$(mariadb_sql "select id from information_schema.processlist where db = 'elsewhere' and state = 'Writing to net'")" ]; }
 
 case_s02_nothing_pending() {
     site_mysql s02_nothing
     "$SITE/tool" migrate
     start_mysqldump --single-transaction "$DB"
     wait_for 30 dump_runs
-    expect 0 deploy production
+    expect_status 0 deploy production
     dump_runs || fail "the dump is gone"
     end_mysqldump
 }
 
 role() { # NAME GRANTS: $ROLE
-    my "create or replace user $1@'127.0.0.1' identified by 'word'; ${2-}"
+    mariadb_sql "create or replace user $1@'127.0.0.1' identified by 'word'; ${2-}"
     ROLE=$RIG/$1.cnf
     (umask 077; printf '[client]\nhost=127.0.0.1\nport=%s\nuser=%s\npassword=word\n' "$MARIADB_PORT" "$1" >"$ROLE")
 }
@@ -227,13 +227,13 @@ case_s07_account_without_process() {
     site_mysql s07_blind 'backup: {policy: wait, unknown: abort}' "$ROLE"
     start_mysqldump --single-transaction "$DB"
     wait_for 30 dump_runs
-    expect 4 deploy production
-    says "could not look for backups: ERROR 1227 .*GRANT PROCESS ON \*\.\* TO 'blind'@'127.0.0.1';"
-    says_not 'no backup in the way|psql|pg_'
+    expect_status 4 deploy production
+    expect_output "could not look for backups: ERROR 1227 .*GRANT PROCESS ON \*\.\* TO 'blind'@'127.0.0.1';"
+    expect_no_output 'no backup in the way|psql|pg_'
     dump_runs || fail "the dump is gone"
-    my "grant process on *.* to blind@'127.0.0.1'"
+    mariadb_sql "grant process on *.* to blind@'127.0.0.1'"
     end_mysqldump
-    expect 0 resume production
+    expect_status 0 resume production
     has_column a place || fail "it did not migrate"
 }
 
@@ -248,18 +248,18 @@ case_s20_session_is_ended() {
     wait_for 30 dump_runs
     local id bystander
     id=$(dump_id)
-    my 'select sleep(600)' "$DB" >/dev/null 2>&1 &
+    mariadb_sql 'select sleep(600)' "$DB" >/dev/null 2>&1 &
     disown
     wait_for 10 bystander_runs
     bystander=$(bystander_id)
-    expect 0 deploy production
-    says "stopped mysqldump of $DB by rig, pid $id.*incomplete, whatever gzip -t says"
-    says_not 'pg_restore|psql'
-    same "how" "$(record 3)" terminate
-    same "pid" "$(record 6)" "$id"
-    same "dump" "$(dump_id)" ''
-    same "bystander" "$(bystander_id)" "$bystander"
-    my "kill $bystander"
+    expect_status 0 deploy production
+    expect_output "stopped mysqldump of $DB by rig, pid $id.*incomplete, whatever gzip -t says"
+    expect_no_output 'pg_restore|psql'
+    assert_equal "how" "$(record 3)" terminate
+    assert_equal "pid" "$(record 6)" "$id"
+    assert_equal "dump" "$(dump_id)" ''
+    assert_equal "bystander" "$(bystander_id)" "$bystander"
+    mariadb_sql "kill $bystander"
     has_column a place || fail "it did not migrate"
     echo go >&8
 }
@@ -270,11 +270,11 @@ client_is_told() { # NAME OPTION-FILE OPTION
     site_mysql "$1" "backup: {policy: kill, schedule: [none], set_aside: true, rerun: true, command: 'echo again >>$RIG/sites/$1/again'}"
     host_mysqldump "$2" "$3" "$1"
     wait_for 30 dump_runs
-    expect 0 deploy production
-    same "how" "$(record 3)" client
-    same "judged" "$(record 11)" incomplete
-    there "$SITE/dump.sql.incomplete"
-    says "its output $SITE/dump.sql is incomplete, whatever gzip -t says, and is $SITE/dump.sql.incomplete now"
+    expect_status 0 deploy production
+    assert_equal "how" "$(record 3)" client
+    assert_equal "judged" "$(record 11)" incomplete
+    assert_exists "$SITE/dump.sql.incomplete"
+    expect_output "its output $SITE/dump.sql is incomplete, whatever gzip -t says, and is $SITE/dump.sql.incomplete now"
     has_column a place || fail "it did not migrate"
     wait_for 20 test -s "$SITE/again"
 }
@@ -286,18 +286,18 @@ case_s21_account_that_may_not_stop() {
     site_mysql s21_seer 'backup: {policy: kill, schedule: [none]}' "$ROLE"
     start_mysqldump --single-transaction "$DB"
     wait_for 30 dump_runs
-    expect 4 deploy production
-    says 'account of database.mysql may not stop it; it must be rig itself, or have CONNECTION ADMIN'
-    says_not 'psql|pg_signal'
+    expect_status 4 deploy production
+    expect_output 'account of database.mysql may not stop it; it must be rig itself, or have CONNECTION ADMIN'
+    expect_no_output 'psql|pg_signal'
     dump_runs || fail "the dump is gone"
     end_mysqldump
-    expect 0 resume production
+    expect_status 0 resume production
     has_column a place || fail "it did not migrate"
 }
 
 # --- the lock of migrations ---------------------------------------------------------------------------
 
-lock_id() { my "select coalesce(is_used_lock('crelease.$DB'), '')"; }
+lock_id() { mariadb_sql "select coalesce(is_used_lock('crelease.$DB'), '')"; }
 is_locked() { [ -n "$(lock_id)" ]; }
 not_locked() { [ -z "$(lock_id)" ]; }
 
@@ -316,18 +316,18 @@ hold_end() {
     local status=0
     echo go >&7
     wait "$HOLD" || status=$?
-    same "status of the hold" "$status" 3
+    assert_equal "status of the hold" "$status" 3
 }
 
 case_hold_keeps_a_migration_back() {
     site_mysql hold_first
     hold_begin
     is_locked || fail "the lock is not held"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 bg_says "hold of $DB by rig as crelease-hold, pid $(lock_id)"
-    same "attempts" "$(attempts)" 0
+    assert_equal "attempts" "$(attempts)" 0
     hold_end
-    cr_end 0
+    finish_crelease 0
     has_column a place || fail "it did not migrate"
     wait_for 10 not_locked
 }
@@ -336,9 +336,9 @@ case_hold_for_how_long_is_not_known() {
     site_mysql hold_how_long
     without_locks
     hold_begin
-    expect 0 backups --json production
-    same "kind" "$(json '.backups[0].kind')" hold
-    same "for how long" "$(json '.backups[0].running_s')" null
+    expect_status 0 backups --json production
+    assert_equal "kind" "$(json '.backups[0].kind')" hold
+    assert_equal "for how long" "$(json '.backups[0].running_s')" null
     hold_end
     with_locks
 }
@@ -346,65 +346,65 @@ case_hold_for_how_long_is_not_known() {
 case_hold_session_lost() {
     site_mysql hold_lost
     hold_begin
-    my "kill $(lock_id)"
+    mariadb_sql "kill $(lock_id)"
     wait_for 40 grep -q 'may begin while' "$SITE/hold.err"
     hold_end
-    same "warnings" "$(grep -c 'may begin while' "$SITE/hold.err")" 1
+    assert_equal "warnings" "$(grep -c 'may begin while' "$SITE/hold.err")" 1
 }
 
 case_hold_waits_for_a_migration() {
     site_mysql hold_second
     todo 1 "select if(is_used_lock('stay') is null, 0, get_lock('stay', 600)); alter table a add column place int;"
-    my "select get_lock('stay', 0), sleep(600)" >/dev/null 2>&1 &
+    mariadb_sql "select get_lock('stay', 0), sleep(600)" >/dev/null 2>&1 &
     disown
     wait_for 10 stay_is_held
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 test -s "$SITE/attempts"
     wait_for 10 is_locked
     # shellcheck disable=SC2016 # for sh
     "$CRELEASE" backups production --hold -- sh -c 'echo begun >"$0/held"' "$SITE" </dev/null >"$SITE/hold.out" 2>&1 &
     local hold=$!
     wait_for 30 grep -q "migration of $DB by rig as crelease-migration, pid $(lock_id)" "$SITE/hold.out"
-    gone "$SITE/held"
+    assert_gone "$SITE/held"
     # That is told by the lock, not by the session's last statement.
     wait_for 20 held_for_seconds 3
-    my "kill $(my "select is_used_lock('stay')")"
-    cr_end 0
+    mariadb_sql "kill $(mariadb_sql "select is_used_lock('stay')")"
+    finish_crelease 0
     wait "$hold" || fail "the hold failed: $(cat "$SITE/hold.out")"
-    there "$SITE/held"
+    assert_exists "$SITE/held"
 }
-held_for_seconds() { cr backups --json production && [ "$(json '.backups[0].running_s')" -ge "$1" ]; }
-stay_is_held() { [ "$(my "select is_used_lock('stay') is not null")" = 1 ]; }
+held_for_seconds() { run_crelease backups --json production && [ "$(json '.backups[0].running_s')" -ge "$1" ]; }
+stay_is_held() { [ "$(mariadb_sql "select is_used_lock('stay') is not null")" = 1 ]; }
 
 has_another_than() { is_locked && [ "$(lock_id)" != "$1" ]; }
-told_so_often() { same "'$1'" "$(cat "$CR_OUT" "$CR_ERR" | grep -c "$1" || true)" "$2"; }
-is_marked() { [ "$(my "select is_used_lock('crelease-migration.$DB') is not null")" = 1 ]; }
+told_so_often() { assert_equal "'$1'" "$(cat "$CR_OUT" "$CR_ERR" | grep -c "$1" || true)" "$2"; }
+is_marked() { [ "$(mariadb_sql "select is_used_lock('crelease-migration.$DB') is not null")" = 1 ]; }
 
 case_migration_session_lost() {
     site_mysql migration_lost
     todo 1 "select if(is_used_lock('stay') is null, 0, get_lock('stay', 600)); alter table a add column place int;"
-    my "select get_lock('stay', 0), sleep(600)" >/dev/null 2>&1 &
+    mariadb_sql "select get_lock('stay', 0), sleep(600)" >/dev/null 2>&1 &
     disown
     wait_for 10 stay_is_held
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 test -s "$SITE/attempts"
     wait_for 10 is_locked
     local first
     first=$(lock_id)
-    my "kill $first"
+    mariadb_sql "kill $first"
     wait_for 30 bg_says 'session that holds the lock of migrations was lost \(ERROR .*\): taking it again'
     wait_for 30 has_another_than "$first"
     wait_for 30 bg_says 'has the lock of migrations again'
     is_marked || fail "it is not seen to be a migration's"
-    expect 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
-    says "migration of $DB by rig as crelease-migration, pid $(lock_id)"
-    gone "$SITE/ran"
-    my "kill $(my "select is_used_lock('stay')")"
-    cr_end 0
+    expect_status 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
+    expect_output "migration of $DB by rig as crelease-migration, pid $(lock_id)"
+    assert_gone "$SITE/ran"
+    mariadb_sql "kill $(mariadb_sql "select is_used_lock('stay')")"
+    finish_crelease 0
     told_so_often 'of migrations was lost' 1
     told_so_often 'of migrations again' 1
     told_so_often 'another session has the lock' 0
-    same "attempts" "$(attempts)" 1
+    assert_equal "attempts" "$(attempts)" 1
     has_column a place || fail "it did not migrate"
     wait_for 10 not_locked
 }
@@ -419,15 +419,15 @@ lock_wait() { # NAME OPTION-FILE
     # More than there is time for before the person ends.
     sed -i 's/attempts: 3/attempts: 20/' "$RECIPE"
     person_begin 'start transaction; select * from a;'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 bg_says "the migration waits for a session of rig, pid [0-9]+, idle in transaction for"
     wait_for 30 bg_says 'did not get a lock within 1.0 s .*and changed nothing \(attempt 1 of 20\)'
-    same "readers" "$(my 'select count(*) from a' "$DB")" 0
+    assert_equal "readers" "$(mariadb_sql 'select count(*) from a' "$DB")" 0
     person_end
-    cr_end 0
+    finish_crelease 0
     has_column a place || fail "it did not migrate"
     [ "$(attempts)" -ge 2 ] || fail "it was tried $(attempts) times"
-    finished "$(revision)" 1
+    assert_deployed "$(revision)" 1
 }
 case_s15_lock_wait_by_port() { lock_wait s15_port "$MARIADB_TCP"; }
 case_s15_lock_wait_by_socket() { lock_wait s15_socket "$MARIADB_FILE"; }
@@ -437,12 +437,12 @@ case_statement_of_another() {
     site_mysql another
     todo 1 'select sleep(4); alter table a add column place int;'
     person_begin 'start transaction; select * from b;'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 test -s "$SITE/attempts"
     "$(mariadb_program mariadb)" --defaults-file="$MARIADB_TCP" -e 'alter table b add column other int' "$DB" >"$SITE/other" 2>&1 &
     local other=$!
     wait_for 10 is_waiting
-    cr_end 0
+    finish_crelease 0
     is_waiting || fail "it was cancelled: $(cat "$SITE/other")"
     person_end
     wait "$other" || fail "it failed: $(cat "$SITE/other")"
@@ -453,23 +453,23 @@ case_max_blocked() {
     site_mysql crowd
     sed -i 's/lock_timeout: 1s, attempts: 3/lock_timeout: 60s, attempts: 1, max_blocked: 1/' "$RECIPE"
     person_begin 'start transaction; select * from a;'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 is_waiting
     local i
-    for i in 1 2; do my 'select count(*) from a' "$DB" >"$SITE/reader.$i" 2>&1 & disown; done
-    cr_end 1
+    for i in 1 2; do mariadb_sql 'select count(*) from a' "$DB" >"$SITE/reader.$i" 2>&1 & disown; done
+    finish_crelease 1
     grep -q 'the migration gave way: 2 sessions queued behind it' "$CR_ERR" "$CR_OUT" || fail "that it gave way is not told"
     wait_for 10 test -s "$SITE/reader.2"
     person_end
-    expect 0 resume production
+    expect_status 0 resume production
 }
 
 case_blockers_terminate() {
     site_mysql terminate
     sed -i 's/attempts: 3/attempts: 3, blockers: terminate/' "$RECIPE"
     person_begin 'start transaction; select * from a;'
-    expect 0 deploy production
-    says 'ended, as migrate.blockers says: a session of rig'
+    expect_status 0 deploy production
+    expect_output 'ended, as migrate.blockers says: a session of rig'
     has_column a place || fail "it did not migrate"
     exec 7>&-
     wait "$PERSON" || true
@@ -480,12 +480,12 @@ case_account_that_may_not_cancel() {
     role watcher "grant process, select on *.* to watcher@'127.0.0.1'"
     site_mysql watcher 'backup: {policy: wait, schedule: [none]}' "$ROLE"
     person_begin 'start transaction; select * from a;'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 bg_says "could not be cancelled: the account of database.mysql may not stop it; it must be the migration's account itself"
     person_end
-    cr_end 0
+    finish_crelease 0
     has_column a place || fail "it did not migrate"
-    same "attempts" "$(attempts)" 1
+    assert_equal "attempts" "$(attempts)" 1
 }
 
 # --- after a failure ---------------------------------------------------------------------------------
@@ -494,16 +494,16 @@ case_changed_is_not_tried_again() {
     site_mysql changed
     todo 1 'alter table b add column early int; alter table a add column place int;'
     person_begin 'start transaction; select * from a;'
-    expect 1 deploy production
-    same "attempts" "$(attempts)" 1
-    says "it is not tried again: MySQL does not take back what it has done already \(column b.early is new\).*crelease resume production"
+    expect_status 1 deploy production
+    assert_equal "attempts" "$(attempts)" 1
+    expect_output "it is not tried again: MySQL does not take back what it has done already \(column b.early is new\).*crelease resume production"
     person_end
     # A person takes it back.
-    my 'alter table b drop column early' "$DB"
-    expect 0 resume production
+    mariadb_sql 'alter table b drop column early' "$DB"
+    expect_status 0 resume production
     has_column a place || fail "it did not migrate"
     has_column b early || fail "it did not migrate"
-    same "attempts" "$(attempts)" 2
+    assert_equal "attempts" "$(attempts)" 2
 }
 
 # What the first attempt found is what counts for those of a resume, too.
@@ -511,13 +511,13 @@ case_changed_is_known_after_a_resume() {
     site_mysql changed_resume
     todo 1 'create table if not exists d (id int); alter table a add column place int;'
     person_begin 'start transaction; select * from a;'
-    expect 1 deploy production
-    says 'table d is new'
-    expect 1 resume production
-    says 'table d is new'
-    same "attempts" "$(attempts)" 2
+    expect_status 1 deploy production
+    expect_output 'table d is new'
+    expect_status 1 resume production
+    expect_output 'table d is new'
+    assert_equal "attempts" "$(attempts)" 2
     person_end
-    expect 0 resume production
+    expect_status 0 resume production
 }
 
 case_applied_before() {
@@ -525,11 +525,11 @@ case_applied_before() {
     todo 1 "insert into b values (2);"
     todo 2 'alter table a add column place int;'
     person_begin 'start transaction; select * from a;'
-    expect 1 deploy production
-    says 'not tried again: .*\(applied: 1\)'
+    expect_status 1 deploy production
+    expect_output 'not tried again: .*\(applied: 1\)'
     person_end
-    expect 0 resume production
-    same "rows" "$(my 'select count(*) from b' "$DB")" 2
+    expect_status 0 resume production
+    assert_equal "rows" "$(mariadb_sql 'select count(*) from b' "$DB")" 2
 }
 
 # The server's own client, and behind what the schema is asked for as many tables again as make its
@@ -551,21 +551,21 @@ END
 case_schema_too_large_to_keep() {
     site_of_many_tables too_large
     todo 1 'alter table b add column early int; alter table nowhere add column x int;'
-    expect 1 deploy production
-    says 'could not record the schema before the migration: its description is larger than 3.1 MB'
-    says 'what it had done stays, and could not be looked up'
-    says_not 'is new'
-    same "attempts" "$(attempts)" 1
+    expect_status 1 deploy production
+    expect_output 'could not record the schema before the migration: its description is larger than 3.1 MB'
+    expect_output 'what it had done stays, and could not be looked up'
+    expect_no_output 'is new'
+    assert_equal "attempts" "$(attempts)" 1
 }
 
 # What was changed is not known, so it is not done twice.
 case_schema_too_large_to_try_again() {
     site_of_many_tables too_large_again
     person_begin 'start transaction; select * from a;'
-    expect 1 deploy production
-    says 'not tried again: .*what has changed in the schema could not be looked up'
-    says_not 'is new'
-    same "attempts" "$(attempts)" 1
+    expect_status 1 deploy production
+    expect_output 'not tried again: .*what has changed in the schema could not be looked up'
+    expect_no_output 'is new'
+    assert_equal "attempts" "$(attempts)" 1
     person_end
 }
 
@@ -573,63 +573,63 @@ case_schema_too_large_to_try_again() {
 case_s43_host_crashes_halfway() {
     site_mysql s43_crash
     todo 1 'alter table b add column early int; select sleep(600); alter table a add column place int;'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 has_column b early
     host_crash app1
-    cr_end
-    host_again app1
-    expect 1 resume production
-    says 'the end of the migration was not recorded, and it is not tried again: MySQL does not take back what it has done already \(column b.early is new\)'
-    same "attempts" "$(attempts)" 1
+    finish_crelease
+    host_restart app1
+    expect_status 1 resume production
+    expect_output 'the end of the migration was not recorded, and it is not tried again: MySQL does not take back what it has done already \(column b.early is new\)'
+    assert_equal "attempts" "$(attempts)" 1
     todo 1 'alter table a add column place int;'
-    expect 0 resume --force production
+    expect_status 0 resume --force production
     has_column a place || fail "it did not migrate"
 }
 
 case_failed_halfway() {
     site_mysql halfway
     todo 1 'alter table b add column early int; alter table nowhere add column x int;'
-    expect 1 deploy production
-    same "attempts" "$(attempts)" 1
-    says 'what it had done stays: column b.early is new'
-    says_not 'DROP INDEX|it left this'
+    expect_status 1 deploy production
+    assert_equal "attempts" "$(attempts)" 1
+    expect_output 'what it had done stays: column b.early is new'
+    expect_no_output 'DROP INDEX|it left this'
 }
 
 case_s40_error() {
     site_mysql s40_error
     todo 1 'alter table a add column id int;'
-    expect 1 deploy production
-    same "attempts" "$(attempts)" 1
-    says 'what it was to make is there already .*Duplicate column name'
+    expect_status 1 deploy production
+    assert_equal "attempts" "$(attempts)" 1
+    expect_output 'what it was to make is there already .*Duplicate column name'
 }
 
 case_s29_killed_while_waiting() {
     site_mysql s29_killed
     start_mysqldump --single-transaction "$DB"
     wait_for 30 dump_runs
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 bg_says 'mysqldump of'
-    cr_kill9
-    same "attempts" "$(attempts)" 0
-    cr_begin resume production
+    kill_crelease
+    assert_equal "attempts" "$(attempts)" 0
+    start_crelease resume production
     wait_for 30 bg_says 'mysqldump of'
     end_mysqldump
-    cr_end 0
-    same "attempts" "$(attempts)" 1
-    finished "$(revision)" 1
+    finish_crelease 0
+    assert_equal "attempts" "$(attempts)" 1
+    assert_deployed "$(revision)" 1
 }
 
 # While the statement waits nobody is there but the host: it is ended all the same.
 case_s29_killed_while_migrating() {
     site_mysql s29_migrating
     person_begin 'start transaction; select * from a;'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 is_waiting
-    cr_kill9
+    kill_crelease
     wait_for 10 not_waiting
-    same "readers" "$(my 'select count(*) from a' "$DB")" 0
+    assert_equal "readers" "$(mariadb_sql 'select count(*) from a' "$DB")" 0
     person_end
-    expect 0 resume production
+    expect_status 0 resume production
     has_column a place || fail "it did not migrate"
     wait_for 10 not_locked
 }
@@ -643,14 +643,14 @@ case_s46_schedule() {
     printf '#!/bin/sh\ncat "%s/crontab" 2>/dev/null\n' "$RIG" >"$RIG/bin/crontab"
     chmod +x "$RIG/bin/crontab"
     echo '* * * * * pg_dump shop >/backup/pg' >"$RIG/crontab"
-    expect 0 plan production
-    says_not 'may meet it'
+    expect_status 0 plan production
+    expect_no_output 'may meet it'
     echo "* * * * * mysqldump $DB | gzip >/backup/my" >"$RIG/crontab"
-    expect 0 plan production
-    says 'a backup \(mysqldump s46_schedule .*may meet it'
+    expect_status 0 plan production
+    expect_output 'a backup \(mysqldump s46_schedule .*may meet it'
     echo '* * * * * mariabackup --backup' >"$RIG/crontab"
-    expect 0 plan production
-    says 'what seems to be a backup \(mariabackup.*may meet it'
+    expect_status 0 plan production
+    expect_output 'what seems to be a backup \(mariabackup.*may meet it'
     rm "$RIG/crontab"
 }
 
@@ -661,40 +661,40 @@ case_estimate() {
     wait_for 30 dump_runs
     wait_for 30 test -s "$SITE/dump.sql"
     printf '1 %s 600 100000000 - mysqldump estimate\n' "$(($(date +%s) - 86400))" >"$SITE/app1/.crelease/backups"
-    expect 0 backups --json production
-    same "kind" "$(json '.backups[0].kind')" mysqldump
+    expect_status 0 backups --json production
+    assert_equal "kind" "$(json '.backups[0].kind')" mysqldump
     [ "$(json '.backups[0].percent')" -ge 0 ] || fail "no percent"
     [ "$(json '.backups[0].eta_s')" -gt 0 ] || fail "no time"
-    my "kill $(dump_id)"
+    mariadb_sql "kill $(dump_id)"
 }
 
 # Without the plugin nobody's locks can be read, as on most servers of MariaDB.
 without_locks() {
-    my "uninstall soname 'metadata_lock_info'"
-    ! my 'select * from information_schema.metadata_lock_info' 2>/dev/null || fail "the plugin is still there"
+    mariadb_sql "uninstall soname 'metadata_lock_info'"
+    ! mariadb_sql 'select * from information_schema.metadata_lock_info' 2>/dev/null || fail "the plugin is still there"
 }
-with_locks() { my "install soname 'metadata_lock_info'"; }
+with_locks() { mariadb_sql "install soname 'metadata_lock_info'"; }
 
 case_blocker_is_guessed() {
     site_mysql guessed
     sed -i 's/attempts: 3/attempts: 1, blockers: terminate/' "$RECIPE"
     without_locks
     person_begin 'start transaction; select * from a;'
-    cr deploy production
+    run_crelease deploy production
     with_locks
-    same "status" "$STATUS" 1
-    says 'the migration waits for a session of rig, pid [0-9]+, idle in transaction \(a guess\)'
-    says_not 'ended, as migrate.blockers says'
+    assert_equal "status" "$STATUS" 1
+    expect_output 'the migration waits for a session of rig, pid [0-9]+, idle in transaction \(a guess\)'
+    expect_no_output 'ended, as migrate.blockers says'
     person_is_there || fail "the person's session was ended"
     person_end
-    expect 0 resume production
+    expect_status 0 resume production
 }
 
 # LOCK TABLES, and nothing runs: it is still connected.
 case_s53_silent_lock_tables() {
     site_mysql s53_silent
     without_locks
-    my "select get_lock('gate', 0), sleep(600)" >/dev/null 2>&1 &
+    mariadb_sql "select get_lock('gate', 0), sleep(600)" >/dev/null 2>&1 &
     disown
     wait_for 10 gate_is_held
     rm -f "$SITE/person"
@@ -704,41 +704,41 @@ case_s53_silent_lock_tables() {
     exec 7>"$SITE/person"
     printf 'lock tables a read local, b read local; SELECT /*!40001 SQL_NO_CACHE */ get_lock("gate", 600), id from b;\n' >&7
     wait_for 10 person_dumps
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 30 bg_says "mysqldump of $DB"
-    my "kill $(my "select is_used_lock('gate')")"
+    mariadb_sql "kill $(mariadb_sql "select is_used_lock('gate')")"
     wait_for 30 person_is_silent
     sleep 5
     with_locks
     kill -0 "$CR_PID" || fail "it went on"
-    same "attempts" "$(attempts)" 0
+    assert_equal "attempts" "$(attempts)" 0
     person_end
-    cr_end 0
+    finish_crelease 0
     has_column a place || fail "it did not migrate"
 }
 person_is_silent() { [ -n "$(in_database "command = 'Sleep' and user = 'rig'")" ] && ! person_dumps; }
 
 case_check_shows_the_server() {
     site_mysql checked
-    cr check production
-    says 'MariaDB 1[0-9]\.'
+    run_crelease check production
+    expect_output 'MariaDB 1[0-9]\.'
     role nobody
     sed -i "s|$MARIADB_TCP|$ROLE|" "$RECIPE"
     sed -i 's/=word/=wrong/' "$ROLE"
-    cr check production
-    says 'Access denied'
-    says_not 'psql'
+    run_crelease check production
+    expect_output 'Access denied'
+    expect_no_output 'psql'
 }
 
 case_alias() {
     site_mysql alias
     sed -i 's/adapter: mysql/adapter: mysql2/' "$RECIPE"
-    cr check production
-    says 'MariaDB 1[0-9]\.'
+    run_crelease check production
+    expect_output 'MariaDB 1[0-9]\.'
 }
 
 rig_open
 HOST_PATH=$RIG/bin:$HOST_PATH
-rig_mariadb
-rig_start 1
+start_mariadb
+start_hosts 1
 run_cases "$@"

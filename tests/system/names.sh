@@ -66,7 +66,7 @@ case_awkward() {
     site_plain awkward
     awkward_files
     commit_all 'Awkward names'
-    expect 0 deploy production
+    expect_status 0 deploy production
     exactly_exported app1
     exactly_exported app2
 }
@@ -75,7 +75,7 @@ case_change_of_kind() {
     site_plain change_of_kind
     awkward_files
     commit_all 'Awkward names'
-    expect 0 deploy production
+    expect_status 0 deploy production
     cd "$REPO"
     git rm -q -r 'with space' empty
     rm dangling absolute
@@ -89,26 +89,26 @@ case_change_of_kind() {
     git mv 'utf8/žluťoučký kůň' $'utf8/\xff\xfe'
     commit_all 'Other kinds'
     cd "$SITE"
-    expect 0 deploy production
+    expect_status 0 deploy production
     exactly_exported app1
     exactly_exported app2
     # And the same from nothing.
     rm -rf "${SITE:?}/app2"
     mkdir "$SITE/app2"
-    expect 0 deploy --force production
+    expect_status 0 deploy --force production
     exactly_exported app2
 }
 
 # A release that was edited in place is not copied from.
 case_edited_by_hand() {
     site_plain edited_by_hand
-    expect 0 deploy production
+    expect_status 0 deploy production
     echo evil >>"$SITE/app1/current/Rakefile"
     rm "$SITE/app1/current/README"
     echo more >"$SITE/app1/current/extra"
     chmod +x "$SITE/app1/current/public/index.html"
     commit_file public/other.html new
-    expect 0 deploy production
+    expect_status 0 deploy production
     exactly_exported app1
     exactly_exported app2
 }
@@ -145,9 +145,9 @@ case_translated_verify() {
     add REVISION 'of the repository'
     ln -s nowhere "$REPO/"$'link\xfe'
     commit_all 'Names'
-    expect 0 deploy production
-    expect 0 status --verify production
-    says 'unchanged since it was deployed'
+    expect_status 0 deploy production
+    expect_status 0 status --verify production
+    expect_output 'unchanged since it was deployed'
     for file in Rakefile $'latin1/caf\xe9' $'latin1/tool\xff' $'new\nline' $'link\xfe'; do
         rm -f "$SITE/kept"
         cp -P "$SITE/here/current/$file" "$SITE/kept"
@@ -163,12 +163,12 @@ case_translated_verify() {
         fi
         rm -f "$SITE/here/current/$file"
         cp -P "$SITE/kept" "$SITE/here/current/$file"
-        expect 0 status --verify production
+        expect_status 0 status --verify production
     done
 }
 expect_differs() {
-    cr status --verify production
-    says 'changed since it was deployed'
+    run_crelease status --verify production
+    expect_output 'changed since it was deployed'
     [ "$STATUS" != 0 ] || fail "a file that differs: status 0"
 }
 
@@ -183,35 +183,35 @@ case_translated_arrival() {
     local file
     for file in README $'latin1/caf\xe9'; do
         printf '%s' "$file" >"$SITE/bin/tar.file"
-        expect 1 deploy production
-        says "what arrived is not the revision: differs"
-        gone "$SITE/here/current"
-        expect 0 abort production
+        expect_status 1 deploy production
+        expect_output "what arrived is not the revision: differs"
+        assert_gone "$SITE/here/current"
+        expect_status 0 abort production
     done
     rm "$SITE/bin/tar"
-    expect 0 deploy production
+    expect_status 0 deploy production
 }
 
 # Jobs, and what exec runs, have the locale of the login or of the recipe; the scripts' own is not theirs.
 case_locale_of_jobs() {
     site_translated locale_of_jobs
     recipe_write <<<$'linked_files: []\nlinked_dirs: []\nrestart: {}\nbuild: [\'echo "${LC_ALL-none} ${LANG-none}" >made\']'
-    expect 0 deploy production
-    same "the login's" "$(cat "$SITE/here/current/made")" 'de_DE.UTF-8 C.UTF-8'
+    expect_status 0 deploy production
+    assert_equal "the login's" "$(cat "$SITE/here/current/made")" 'de_DE.UTF-8 C.UTF-8'
     # shellcheck disable=SC2016 # for the host
-    expect 0 exec production -- 'echo "is ${LC_ALL-none}"'
-    says 'is de_DE.UTF-8'
+    expect_status 0 exec production -- 'echo "is ${LC_ALL-none}"'
+    expect_output 'is de_DE.UTF-8'
     unset LC_ALL
-    expect 0 deploy --force production
-    same "none" "$(cat "$SITE/here/current/made")" 'none C.UTF-8'
+    expect_status 0 deploy --force production
+    assert_equal "none" "$(cat "$SITE/here/current/made")" 'none C.UTF-8'
     # shellcheck disable=SC2016 # for the host
-    expect 0 exec production -- 'echo "is ${LC_ALL-none}"'
-    says 'is none'
+    expect_status 0 exec production -- 'echo "is ${LC_ALL-none}"'
+    expect_output 'is none'
     recipe_write <<<$'env: {LC_ALL: nl_NL.UTF-8}\nlinked_files: []\nlinked_dirs: []\nrestart: {}\nbuild: [\'echo "${LC_ALL-none} ${LANG-none}" >made\']'
-    expect 0 deploy --force production
-    same "the recipe's" "$(cat "$SITE/here/current/made")" 'nl_NL.UTF-8 C.UTF-8'
+    expect_status 0 deploy --force production
+    assert_equal "the recipe's" "$(cat "$SITE/here/current/made")" 'nl_NL.UTF-8 C.UTF-8'
 }
 
 rig_open
-rig_start 2
+start_hosts 2
 run_cases "$@"

@@ -7,13 +7,13 @@
 # site_stopped NAME: a run of a second deploy that was killed in its build, on the local transport.
 site_stopped() {
     site_new "$1" "${2-0}"
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file public/index.html two
     touch "$SITE/block"
     recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done']"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 begun_on_all
-    cr_kill9
+    kill_crelease
     rm "$SITE/block"
     local host
     for host in "${SITE_HOSTS[@]}"; do
@@ -33,11 +33,11 @@ state_file() { case $1 in lock) echo "$SITE/here/.crelease/lock" ;; *) echo "$SI
 refused() { # WHAT FILE
     local before
     before=$(state_of here)
-    expect 1 resume production
-    says "$2"
-    cr deploy production
+    expect_status 1 resume production
+    expect_output "$2"
+    run_crelease deploy production
     case $STATUS in 1 | 6) ;; *) fail "$1: crelease deploy ends with $STATUS" ;; esac
-    same "$1: what lies on the host" "$(state_of here)" "$before"
+    assert_equal "$1: what lies on the host" "$(state_of here)" "$before"
 }
 
 # A run that another version left unfinished, from tests/recorded/unfinished.  In $JOB its job's attempt.
@@ -65,31 +65,31 @@ END
 # Its job had come to its end: that is taken, and the output that was not shown yet is shown.
 case_run_of_the_version_before() {
     recorded_site run_of_the_version_before
-    expect 0 resume --new-recipe --json production
-    same 'what was shown' "$(jq -r 'select(.event == "output") | .data' "$OUT" | xargs)" 'two three'
-    same 'how often it was started' "$(wc -l <"$SITE/here/current/begun")" 1
-    gone "$SITE/here/.crelease/runs/86ikhb/jobs/build.0/2"
-    same release "$(release here)" 20261201210835
-    same 'lines in revisions.log' "$(wc -l <"$SITE/here/revisions.log")" 2
-    gone "$SITE/here/.crelease/lock"
+    expect_status 0 resume --new-recipe --json production
+    assert_equal 'what was shown' "$(jq -r 'select(.event == "output") | .data' "$OUT" | xargs)" 'two three'
+    assert_equal 'how often it was started' "$(wc -l <"$SITE/here/current/begun")" 1
+    assert_gone "$SITE/here/.crelease/runs/86ikhb/jobs/build.0/2"
+    assert_equal release "$(release here)" 20261201210835
+    assert_equal 'lines in revisions.log' "$(wc -l <"$SITE/here/revisions.log")" 2
+    assert_gone "$SITE/here/.crelease/lock"
 }
 
 # Its job was lost with the host: it is started again, once.
 case_lost_job_of_the_version_before() {
     recorded_site lost_job_of_the_version_before
     rm "$JOB/status"
-    expect 0 resume --new-recipe production
-    says 'was lost .*; starting it again'
-    same 'how often it was started' "$(wc -l <"$SITE/here/current/begun")" 2
-    same release "$(release here)" 20261201210835
+    expect_status 0 resume --new-recipe production
+    expect_output 'was lost .*; starting it again'
+    assert_equal 'how often it was started' "$(wc -l <"$SITE/here/current/begun")" 2
+    assert_equal release "$(release here)" 20261201210835
 }
 
 case_abort_of_the_version_before() {
     recorded_site abort_of_the_version_before
-    expect 0 abort --new-recipe production
-    same release "$(release here)" 20261201210822
-    gone "$SITE/here/releases/20261201210835"
-    gone "$SITE/here/.crelease/lock"
+    expect_status 0 abort --new-recipe production
+    assert_equal release "$(release here)" 20261201210822
+    assert_gone "$SITE/here/releases/20261201210835"
+    assert_gone "$SITE/here/.crelease/lock"
 }
 
 # damaged FILE STEP: cut at every STEPth length, and every STEPth byte changed.
@@ -114,8 +114,8 @@ damaged() {
     sed "1s/1$/2/" "$keep" >"$file"
     refused "$1 of another version" "$1.*\.crelease|\.crelease.*$1"
     cp "$keep" "$file"
-    expect 0 resume production
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 case_damaged_lock() { damaged lock 9; }
 case_damaged_plan() { damaged plan 41; }
@@ -132,8 +132,8 @@ case_cut_marks() {
         rm -rf "$SITE/here"
         cp -a "$keep" "$SITE/here"
         head -c "$at" "$keep/.crelease/runs/$RUN/marks" >"$(state_file marks)"
-        expect 0 resume production
-        finished "$(revision)" 2
+        expect_status 0 resume production
+        assert_deployed "$(revision)" 2
     done
 }
 
@@ -148,8 +148,8 @@ case_changed_marks() {
         refused "marks after $change" 'crelease/runs/.*marks'
     done
     cp "$SITE/keep" "$(state_file marks)"
-    expect 0 abort production
-    gone "$SITE/here/.crelease/lock"
+    expect_status 0 abort production
+    assert_gone "$SITE/here/.crelease/lock"
 }
 
 # --- the recipe --------------------------------------------------------------------------------
@@ -160,11 +160,11 @@ other_recipe_is_refused() {
     local before command
     before=$(state_of "${1-here}")
     for command in resume abort; do
-        expect 2 $command production
-        says 'started with another recipe'
-        says "crelease $command --new-recipe production' (continues it|gives it up) with the current recipe"
-        says "crelease abort --new-recipe production'"
-        same "what lies on the host" "$(state_of "${1-here}")" "$before"
+        expect_status 2 $command production
+        expect_output 'started with another recipe'
+        expect_output "crelease $command --new-recipe production' (continues it|gives it up) with the current recipe"
+        expect_output "crelease abort --new-recipe production'"
+        assert_equal "what lies on the host" "$(state_of "${1-here}")" "$before"
     done
 }
 
@@ -173,31 +173,31 @@ case_other_recipe() {
     cp "$RECIPE" "$SITE/was.yml"
     sed -i 's/^build:.*/build: ["echo new >>made"]/; s/^keep_releases: .*/keep_releases: 7/' "$RECIPE"
     other_recipe_is_refused
-    says '^  \| -keep_releases: 3'
-    says '^  \| \+keep_releases: 7'
-    says '^  \| \+build: \["echo new >>made"\]'
-    says_not 'linked_files'
-    says "crelease abort .*-f FILE.*' gives it up with its own recipe"
-    expect 0 resume production -f was.yml
-    finished "$(revision)" 2
-    gone "$SITE/here/current/made"
-    there "$SITE/here/current/tmp/restart.txt"
+    expect_output '^  \| -keep_releases: 3'
+    expect_output '^  \| \+keep_releases: 7'
+    expect_output '^  \| \+build: \["echo new >>made"\]'
+    expect_no_output 'linked_files'
+    expect_output "crelease abort .*-f FILE.*' gives it up with its own recipe"
+    expect_status 0 resume production -f was.yml
+    assert_deployed "$(revision)" 2
+    assert_gone "$SITE/here/current/made"
+    assert_exists "$SITE/here/current/tmp/restart.txt"
 }
 
 case_new_recipe() {
     site_stopped new_recipe
     sed -i 's/^restart:.*/restart: {touch: tmp\/other.txt}/' "$RECIPE"
-    expect 0 resume --new-recipe production
-    says 'continuing with this one'
-    there "$SITE/here/current/tmp/other.txt"
+    expect_status 0 resume --new-recipe production
+    expect_output 'continuing with this one'
+    assert_exists "$SITE/here/current/tmp/other.txt"
 }
 
 case_new_recipe_gives_up() {
     site_stopped new_recipe_gives_up
     sed -i 's/^restart:.*/restart: {touch: tmp\/other.txt}/' "$RECIPE"
-    expect 0 abort --new-recipe production
-    gone "$SITE/here/.crelease/lock"
-    same 'what is live' "$(live_revision)" "$(git -C "$REPO" rev-parse HEAD~1)"
+    expect_status 0 abort --new-recipe production
+    assert_gone "$SITE/here/.crelease/lock"
+    assert_equal 'what is live' "$(live_revision)" "$(git -C "$REPO" rev-parse HEAD~1)"
 }
 
 # The command that is named gets the run's recipe out of Git, whichever commit has it.
@@ -210,14 +210,14 @@ repository: .
 build: ['false']"
     cd "$REPO"
     commit_all 'A recipe'
-    expect 1 deploy production
+    expect_status 1 deploy production
     local of
     of=$(revision)
     sed -i 's/false/true/' "$RECIPE"
     commit_all 'Another recipe'
     commit_file config/more.yml more
-    expect 2 resume production
-    says "next: 'git show ${of:0:12}:config/crelease.yml >$REPO/config/crelease\.[a-z0-9]*\.yml && .*/crelease resume .*-f $REPO/config/crelease\.[a-z0-9]*\.yml.*'"
+    expect_status 2 resume production
+    expect_output "next: 'git show ${of:0:12}:config/crelease.yml >$REPO/config/crelease\.[a-z0-9]*\.yml && .*/crelease resume .*-f $REPO/config/crelease\.[a-z0-9]*\.yml.*'"
     # As it is named it is taken.
     local command
     command=$(sed -n "s/^  next: '\(.* && \).*crelease resume \(.*\)' continues.*/\1'$(sed 's/[&/]/\\&/g' <<<"$CRELEASE")' resume \2/p" "$ERR")
@@ -225,7 +225,7 @@ build: ['false']"
     STATUS=0
     bash -c "$command" >"$SITE/again" 2>&1 || STATUS=$?
     cat "$SITE/again"
-    same 'status with the old recipe, of which the build fails' "$STATUS" 6
+    assert_equal 'status with the old recipe, of which the build fails' "$STATUS" 6
     grep -q "'main' has moved" "$SITE/again" || fail "nothing is said of the newer commit"
 }
 
@@ -235,7 +235,7 @@ case_copy_is_shown() {
     recipe_write <<<"build: ['false']
 secrets: [correct-horse]
 env: {A: correct-horse}"
-    expect 1 deploy production
+    expect_status 1 deploy production
     RUN=$(run_of)
     {
         printf 'build: \033]0;owned\007 \302\233 correct-horse\n'
@@ -243,20 +243,20 @@ env: {A: correct-horse}"
         for i in $(seq 3000); do printf 'line %s \033[31m\n' "$i"; done
     } >"$(state_file recipe)"
     sed -i 's/false/true/' "$RECIPE"
-    expect 2 resume production
-    says '^  \| -build: \\x1b\]0;owned\\x07 \\xc2\\x9b \[secret\]'
-    says_not 'correct-horse'
-    says_not s3cr3t
-    says 'and [0-9]+ more lines'
+    expect_status 2 resume production
+    expect_output '^  \| -build: \\x1b\]0;owned\\x07 \\xc2\\x9b \[secret\]'
+    expect_no_output 'correct-horse'
+    expect_no_output s3cr3t
+    expect_output 'and [0-9]+ more lines'
     [ "$(wc -l <"$ERR")" -lt 30 ] || fail "$(wc -l <"$ERR") lines are shown"
     ! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$OUT" "$ERR" || fail "a control character is shown"
-    cr resume --json production
-    same 'lines of JSON' "$(json -s 'length > 0')" true
+    run_crelease resume --json production
+    assert_equal 'lines of JSON' "$(json -s 'length > 0')" true
     head -c 1000000 /dev/zero | tr '\0' '-' >"$(state_file recipe)"
     echo >>"$(state_file recipe)"
-    expect 2 resume production
-    says 'no host has a copy of it'
-    expect 0 resume --new-recipe production
+    expect_status 2 resume production
+    expect_output 'no host has a copy of it'
+    expect_status 0 resume --new-recipe production
 }
 
 # A secret that stands in the recipe as it is never comes to lie on a host.
@@ -264,12 +264,12 @@ case_secret_recipe() {
     site_new secret_recipe 0
     recipe_write <<<"secrets: [correct-horse]
 build: ['echo correct-horse >/dev/null; false']"
-    expect 1 deploy production
+    expect_status 1 deploy production
     ! grep -rq correct-horse "$SITE/here/.crelease" || fail "the secret lies on the host"
     sed -i 's/false/true/' "$RECIPE"
-    expect 2 resume production
-    says 'no host has a copy of it'
-    expect 0 resume --new-recipe production
+    expect_status 2 resume production
+    expect_output 'no host has a copy of it'
+    expect_status 0 resume --new-recipe production
 }
 
 # A host that was taken out of the recipe meanwhile still has its part of the run; but the run can be given
@@ -280,23 +280,23 @@ case_host_removed() {
     sed -i '/name: app2/d' "$RECIPE"
     sed -i 's/roles: \[app, web\]/roles: [app, web, db]/' "$RECIPE"
     other_recipe_is_refused app1
-    says '^  \| - .*name: app2'
-    expect 1 resume --new-recipe production
-    says "run .* includes host 'app2', which is not in the recipe"
-    expect 0 resume -f "$SITE/was.yml" production
-    finished "$(revision)" 2
+    expect_output '^  \| - .*name: app2'
+    expect_status 1 resume --new-recipe production
+    expect_output "run .* includes host 'app2', which is not in the recipe"
+    expect_status 0 resume -f "$SITE/was.yml" production
+    assert_deployed "$(revision)" 2
 }
 
 case_host_is_lost_for_good() {
     site_stopped host_is_lost_for_good 2
     host_stop app2
-    expect 5 abort production
+    expect_status 5 abort production
     sed -i '/name: app2/d' "$RECIPE"
-    expect 0 abort --new-recipe production
-    says "run .* includes host 'app2', .* left as it is"
-    gone "$SITE/app1/.crelease/lock"
-    host_again app2
-    there "$SITE/app2/.crelease/lock"
+    expect_status 0 abort --new-recipe production
+    expect_output "run .* includes host 'app2', .* left as it is"
+    assert_gone "$SITE/app1/.crelease/lock"
+    host_restart app2
+    assert_exists "$SITE/app2/.crelease/lock"
 }
 
 # One that was added has none, and is not touched.
@@ -304,17 +304,17 @@ case_host_added() {
     site_stopped host_added 1
     sed -i "s|^environments:|environments:|; \$a\\      - {host: $(host_address app2), port: $(host_port app2), name: app2, roles: [app], deploy_to: '$SITE/app2'}" "$RECIPE"
     mkdir -p "$SITE/app2"
-    expect 0 status production
-    says 'app2 .*(no part|nothing is live)'
+    expect_status 0 status production
+    expect_output 'app2 .*(no part|nothing is live)'
     other_recipe_is_refused app1
-    expect 0 resume --new-recipe production
-    finished "$(revision)" 2
-    gone "$SITE/app2/releases"
+    expect_status 0 resume --new-recipe production
+    assert_deployed "$(revision)" 2
+    assert_gone "$SITE/app2/releases"
     mkdir -p "$SITE/app2/shared/config"
     cp "$SITE/app1/shared/config/database.yml" "$SITE/app2/shared/config"
     SITE_HOSTS=(app1 app2)
-    expect 0 deploy production
-    finished "$(revision)"
+    expect_status 0 deploy production
+    assert_deployed "$(revision)"
 }
 
 # --- a host that lies --------------------------------------------------------------------------
@@ -348,16 +348,16 @@ recipe_digest() { printf '\0' | cat "$RECIPE" - | sha256sum | cut -d' ' -f1; }
 # site_trusted NAME: two hosts, one revision live on both.
 site_trusted() {
     site_new "$1" 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     LIVE=$(release app1)
     SHA=$(revision)
 }
 # untouched: the other host has what it had, and this machine no file that an evil recipe makes.
 untouched() {
-    gone "$SITE/stolen"
-    same "app2: what is live" "$(release app2)" "$LIVE"
-    same "app2: releases" "$(releases app2)" "$LIVE"
-    gone "$SITE/app2/.crelease/lock"
+    assert_gone "$SITE/stolen"
+    assert_equal "app2: what is live" "$(release app2)" "$LIVE"
+    assert_equal "app2: releases" "$(releases app2)" "$LIVE"
+    assert_gone "$SITE/app2/.crelease/lock"
 }
 
 # What a host says is the run's recipe runs nothing on this machine, and reads nothing of its environment.
@@ -375,16 +375,16 @@ environments: {production: {hosts: [{host: app1, deploy_to: '$SITE/app2'}]}}"
     local command
     for command in 'resume' 'abort' 'resume -n' 'resume --takeover --force' 'resume --json'; do
         # shellcheck disable=SC2086 # words
-        expect 2 $command production
-        says_not k3ys
+        expect_status 2 $command production
+        expect_no_output k3ys
     done
-    expect 2 abort production
-    says '^  \| -transport: local'
-    cr status production
-    cr plan production
+    expect_status 2 abort production
+    expect_output '^  \| -transport: local'
+    run_crelease status production
+    run_crelease plan production
     untouched
     # What is done at last is what the recipe at hand says, on the host that said it.
-    expect 0 resume --new-recipe production
+    expect_status 0 resume --new-recipe production
     untouched
 }
 
@@ -397,12 +397,12 @@ case_evil_plan() {
         recipe=0000000000000000000000000000000000000000000000000000000000000000 migrate_digest=11 subject=$'\e[31mx'; do
         plant app1 evil "$row" </dev/null
         plant app2 evil </dev/null
-        expect 1 resume production
-        says 'the plan of run evil differs between hosts: app1 has .*, app2 has '
-        expect 1 abort production
-        says 'the plan of run evil differs between hosts: app1 has .*, app2 has '
-        expect 0 status production
-        says 'its plan differs between hosts: app1 has .*, app2 has '
+        expect_status 1 resume production
+        expect_output 'the plan of run evil differs between hosts: app1 has .*, app2 has '
+        expect_status 1 abort production
+        expect_output 'the plan of run evil differs between hosts: app1 has .*, app2 has '
+        expect_status 0 status production
+        expect_output 'its plan differs between hosts: app1 has .*, app2 has '
         ! LC_ALL=C grep -qP '\x1b' "$OUT" "$ERR" || fail "a control character is shown"
         rm "$SITE/app2/.crelease/lock"
         untouched
@@ -411,7 +411,7 @@ case_evil_plan() {
     plant app1 evil revision="$SHA" </dev/null
     plant app2 evil </dev/null
     sed -i '/name: app1/d' "$RECIPE"
-    expect 0 abort --new-recipe production
+    expect_status 0 abort --new-recipe production
     untouched
 }
 
@@ -425,25 +425,25 @@ case_evil_revision() {
         "command=rollback release=$LIVE revision=$SHA ref=" "release=$LIVE" "release=20000101000000" "release=20991231000000" "migrate_digest=11"; do
         # shellcheck disable=SC2086 # words
         plant app1 evil release="$(date -u +%Y%m%d%H%M%S)" $row </dev/null
-        expect 6 resume production
-        says 'app2 has no record of run evil'
-        says "crelease abort production && .*crelease (deploy|rollback) .*production"
+        expect_status 6 resume production
+        expect_output 'app2 has no record of run evil'
+        expect_output "crelease abort production && .*crelease (deploy|rollback) .*production"
         untouched
     done
     for row in "revision=$(printf %040d 0)" "ref=no-such-branch" "ref=-x" "ref=" "ref=HEAD:public" "ref=@{-1}" "ref=../../x"; do
         plant app1 evil release="$(date -u +%Y%m%d%H%M%S)" "$row" </dev/null
-        cr resume production
+        run_crelease resume production
         [ "$STATUS" -ne 0 ] || fail "resume with $row ends well"
         untouched
     done
     # Such a run is given up wherever it is, without a trace on the other host but its history.
-    expect 0 abort production
+    expect_status 0 abort production
     untouched
-    gone "$SITE/app1/.crelease/lock"
+    assert_gone "$SITE/app1/.crelease/lock"
     # One that is what a deploy does now goes on: a first lock was taken, and the second one not.
     plant app1 true release="$(date -u +%Y%m%d%H%M%S)" </dev/null
-    expect 0 resume production
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 
 case_evil_names() {
@@ -454,17 +454,17 @@ case_evil_names() {
         revision=../../../../../../etc/passwd "revision=$(printf %040d 0 | tr 0 G)" revision=3f2a 'recipe=$(x)' 'migrate_digest=; x' run=../x run= \
         environment= application= hosts= "hosts=ghost" "hosts=app2" "environment=staging"; do
         plant app1 evil "$row" </dev/null
-        cr resume production
+        run_crelease resume production
         case $STATUS in 1 | 2) ;; *) fail "$row: resume ends with $STATUS" ;; esac
-        says 'app1|host'
-        cr abort production
+        expect_output 'app1|host'
+        run_crelease abort production
         case $STATUS in 1 | 2) ;; *) fail "$row: abort ends with $STATUS" ;; esac
         untouched
     done
     # A lock that would make the other host's lock one that nobody reads.
     plant app1 evil epoch=999999999 </dev/null
-    expect 1 resume production
-    says 'app1 says that run evil was taken over 999999999 times'
+    expect_status 1 resume production
+    expect_output 'app1 says that run evil was taken over 999999999 times'
     untouched
 }
 
@@ -475,11 +475,11 @@ case_evil_user() {
     local now
     now=$(date -u +%Y%m%d%H%M%S)
     plant app1 evil release="$now" "user=x deployed as release 20260101000000 by ann" </dev/null
-    expect 6 resume production
+    expect_status 6 resume production
     untouched
     git -C "$REPO" branch 'x deployed as release 20260101000000 by y' 2>/dev/null || true
     plant app1 evil release="$now" "ref=main deployed as release 20260101000000 by ann" </dev/null
-    cr resume production
+    run_crelease resume production
     [ "$STATUS" -ne 0 ] || fail "resume ends well"
     untouched
 }
@@ -488,13 +488,13 @@ case_evil_user() {
 case_evil_revision_of_a_release() {
     site_trusted evil_revision_of_a_release
     commit_file public/index.html two
-    expect 0 deploy production
+    expect_status 0 deploy production
     # shellcheck disable=SC2016 # not for this shell
     for row in "$(printf %040d 0)" '$(touch${IFS}stolen)aaaaaaaaaaaaaaaaaaaaaa' $'\e[31m'; do
         printf '%s\n' "$row" >"$SITE/app1/releases/$LIVE/REVISION"
-        expect 0 rollback --json production
+        expect_status 0 rollback --json production
         ! grep -qF "$row" "$SITE/app2/.crelease/history" || fail "app2 has it"
-        expect 0 rollback production --to "$(releases app2 | tail -n 1)"
+        expect_status 0 rollback production --to "$(releases app2 | tail -n 1)"
     done
 }
 
@@ -505,18 +505,18 @@ case_evil_run_of_the_past() {
     local past
     past=$(cut -d' ' -f1 "$SITE/app2/.crelease/history")
     plant app1 "$past" </dev/null
-    expect 1 resume production
-    says "do not agree on the plan of run $past: app1 has 'deploy 20991231000000 .*', app2 has 'deploy $LIVE "
+    expect_status 1 resume production
+    expect_output "do not agree on the plan of run $past: app1 has 'deploy 20991231000000 .*', app2 has 'deploy $LIVE "
     untouched
     # What lies there under the name of the new release is not of this run, and abort leaves it alone.
     rm "$SITE/app1/.crelease/lock"
     mkdir "$SITE/app2/releases/20991231000000"
     plant app1 evil </dev/null
     plant app2 evil </dev/null
-    expect 1 resume production
-    says 'app2.*20991231000000 is there already and is not of this run'
-    expect 0 abort production
-    there "$SITE/app2/releases/20991231000000"
+    expect_status 1 resume production
+    expect_output 'app2.*20991231000000 is there already and is not of this run'
+    expect_status 0 abort production
+    assert_exists "$SITE/app2/releases/20991231000000"
 }
 
 # What one host says of the migration, of the database or of a backup is not believed of the host that has it.
@@ -527,15 +527,15 @@ hooks: {before switch: ['false']}"
     sed -i "s|status: .*|status: \"test -s $SITE/migrated \&\& echo '  up  2026 One' \|\| echo '  down  2026 One'\"}|" "$RECIPE"
     # Fails before the migration on its own host.
     sed -i "s|^hooks:.*|hooks: {before migrate: ['test -e $SITE_Q/go']}|" "$RECIPE"
-    expect 1 deploy production
-    gone "$SITE/migrated"
+    expect_status 1 deploy production
+    assert_gone "$SITE/migrated"
     printf 'migrate skipped 1763825412\nbackup-rerun begun 1763825412\n' >>"$SITE/app1/.crelease/runs/$(run_of app1)/marks"
     mkdir -p "$SITE/app1/.crelease/rerun"
     printf 'evil\n\033[31m; touch %s\n' "$SITE_Q/stolen" >"$SITE/app1/.crelease/runs/$(run_of app1)/pending"
     touch "$SITE/go"
-    expect 0 resume production
-    same 'how often it migrated' "$(wc -l <"$SITE/migrated")" 1
-    gone "$SITE/stolen"
+    expect_status 0 resume production
+    assert_equal 'how often it migrated' "$(wc -l <"$SITE/migrated")" 1
+    assert_gone "$SITE/stolen"
 }
 
 # --- the ref has moved -------------------------------------------------------------------------
@@ -544,14 +544,14 @@ hooks: {before switch: ['false']}"
 case_ref_has_moved() {
     site_new ref_has_moved 0
     recipe_write <<<"build: ['test ! -e broken']"
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file broken yes
-    expect 1 deploy production
-    says "next: commit a fix, then run '.*crelease abort production && .*crelease deploy production'"
-    says "if the cause is not in the commit, fix it, then run '.*crelease resume production'"
+    expect_status 1 deploy production
+    expect_output "next: commit a fix, then run '.*crelease abort production && .*crelease deploy production'"
+    expect_output "if the cause is not in the commit, fix it, then run '.*crelease resume production'"
     # Nothing has moved: it is tried again.
-    expect 1 resume production
-    says_not 'has moved'
+    expect_status 1 resume production
+    expect_no_output 'has moved'
     local old
     old=$(revision)
     git -C "$REPO" rm -q broken
@@ -559,16 +559,16 @@ case_ref_has_moved() {
     local new before
     new=$(revision)
     before=$(state_of here)
-    expect 6 resume production
-    says "'main' has moved since run .* failed in stage 'build': the run is of ${old:0:7}, and 'main' is ${new:0:7} now"
-    says "next: '.*crelease abort production && .*crelease deploy production' deploys ${new:0:7}"
-    says "'.*crelease resume --same-revision production' tries ${old:0:7} again"
-    same "what lies on the host" "$(state_of here)" "$before"
-    expect 1 resume production --same-revision
-    says "stage 'build'"
-    expect 0 abort production
-    expect 0 deploy production
-    finished "$new" 2
+    expect_status 6 resume production
+    expect_output "'main' has moved since run .* failed in stage 'build': the run is of ${old:0:7}, and 'main' is ${new:0:7} now"
+    expect_output "next: '.*crelease abort production && .*crelease deploy production' deploys ${new:0:7}"
+    expect_output "'.*crelease resume --same-revision production' tries ${old:0:7} again"
+    assert_equal "what lies on the host" "$(state_of here)" "$before"
+    expect_status 1 resume production --same-revision
+    expect_output "stage 'build'"
+    expect_status 0 abort production
+    expect_status 0 deploy production
+    assert_deployed "$new" 2
 }
 
 # What did not fail by its commit goes on with it, and says what there is besides.
@@ -577,10 +577,10 @@ case_ref_has_moved_meanwhile() {
     local old
     old=$(revision)
     commit_file public/index.html three
-    expect 0 resume production
-    says "'main' has moved since run .* was started, from ${old:0:7} to $(git -C "$REPO" rev-parse --short=7 HEAD); continuing with ${old:0:7}"
-    says 'abort production && .*deploy production'
-    finished "$old" 2
+    expect_status 0 resume production
+    expect_output "'main' has moved since run .* was started, from ${old:0:7} to $(git -C "$REPO" rev-parse --short=7 HEAD); continuing with ${old:0:7}"
+    expect_output 'abort production && .*deploy production'
+    assert_deployed "$old" 2
 }
 
 # A run of another ref is not compared with the recipe's, and is named where it is started again.
@@ -589,32 +589,32 @@ case_other_ref_has_moved() {
     recipe_write <<<"build: ['test ! -e broken']"
     git -C "$REPO" checkout -qb 'odd"one'
     commit_file broken yes
-    expect 1 deploy --ref 'odd"one' production
-    says "abort production && .*crelease deploy --ref .*odd.*one"
+    expect_status 1 deploy --ref 'odd"one' production
+    expect_output "abort production && .*crelease deploy --ref .*odd.*one"
     git -C "$REPO" checkout -q main
     commit_file public/index.html two
-    expect 1 resume production
-    says_not 'has moved'
+    expect_status 1 resume production
+    expect_no_output 'has moved'
     git -C "$REPO" checkout -q 'odd"one'
     commit_file broken still
-    expect 6 resume production
-    says 'has moved since run'
+    expect_status 6 resume production
+    expect_output 'has moved since run'
     # What is not there any more cannot have moved.
     git -C "$REPO" checkout -q main
     git -C "$REPO" branch -qD 'odd"one'
-    expect 1 resume production
-    says 'could not check whether .*: no branch, tag or commit'
+    expect_status 1 resume production
+    expect_output 'could not check whether .*: no branch, tag or commit'
 }
 
 # What is missing on a host needs no new commit.
 case_hint_for_a_host() {
     site_new hint_for_a_host 0
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file public/index.html two
     echo "in the way of a folder" >"$SITE/here/.crelease/incoming"
-    expect 1 deploy production
-    says_not 'commit a fix'
-    says "next: fix it, then run '.*crelease resume production', or '.*crelease abort production'"
+    expect_status 1 deploy production
+    expect_no_output 'commit a fix'
+    expect_output "next: fix it, then run '.*crelease resume production', or '.*crelease abort production'"
 }
 
 # --- the holder --------------------------------------------------------------------------------
@@ -622,22 +622,22 @@ case_hint_for_a_host() {
 # Asleep with a script at work on the host: the one who takes over ends that script first.
 case_acting_is_ended() {
     site_new acting_is_ended 0
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file public/index.html two
     # A tar that says that it has begun and does not come to its end.
     mkdir -p "$SITE/bin"
     printf '#!/bin/sh\necho $$ >%s/tar\nexec sleep 300\n' "$SITE_Q" >"$SITE/bin/tar"
     chmod +x "$SITE/bin/tar"
-    PATH=$SITE/bin:$PATH cr_begin deploy production
+    PATH=$SITE/bin:$PATH start_crelease deploy production
     wait_for 60 test -s "$SITE/tar"
     kill -STOP "$CR_PID"
-    expect 0 resume --takeover --force production
-    finished "$(revision)" 2
+    expect_status 0 resume --takeover --force production
+    assert_deployed "$(revision)" 2
     case $(sed 's/.*) //' "/proc/$(cat "$SITE/tar")/stat" 2>/dev/null) in '' | Z*) ;; *) fail "what the old holder had begun still runs" ;; esac
     kill -CONT "$CR_PID"
-    cr_end ''
+    finish_crelease ''
     [ "$STATUS" -ne 0 ] || fail "the one that was taken over ends with 0"
-    finished "$(revision)" 2
+    assert_deployed "$(revision)" 2
 }
 
 # Asleep for so long that it counts as dead: taken over without being asked, and refused when it wakes
@@ -646,23 +646,23 @@ case_asleep_for_a_minute() {
     site_new asleep_for_a_minute 2
     touch "$SITE/block"
     recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done']"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/begun"
     kill -STOP "$CR_PID"
     beats_are 20
-    expect 3 resume production
+    expect_status 3 resume production
     beats_are 60
-    cr status --json production
-    same "state" "$(json .run.state)" interrupted
+    run_crelease status --json production
+    assert_equal "state" "$(json .run.state)" interrupted
     rm "$SITE/block"
-    expect 0 resume production
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
     kill -CONT "$CR_PID"
     # Whether it hears of it from its next step or from the script that it was following.
-    cr_end 3
+    finish_crelease 3
     grep -q 'taken over' "$CR_ERR" || fail "it does not say why"
-    finished "$(revision)" 1
-    same "how often the job ran, on two hosts" "$(wc -l <"$SITE/begun")" 2
+    assert_deployed "$(revision)" 1
+    assert_equal "how often the job ran, on two hosts" "$(wc -l <"$SITE/begun")" 2
 }
 
 beats_are() { # SECONDS ago
@@ -675,7 +675,7 @@ beats_are() { # SECONDS ago
 # there is nothing left of either.
 case_end_meets_takeover() {
     site_new end_meets_takeover 0
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_file public/index.html two
     mkdir -p "$SITE/bin"
     cat >"$SITE/bin/rm" <<END
@@ -685,16 +685,16 @@ exec /bin/rm "\$@"
 END
     chmod +x "$SITE/bin/rm"
     touch "$SITE/hold"
-    PATH=$SITE/bin:$PATH cr_begin deploy production
+    PATH=$SITE/bin:$PATH start_crelease deploy production
     wait_for 60 test -s "$SITE/freeing"
-    cr_kill9
-    expect 3 resume production
-    says 'taken over by somebody else, or comes to its end'
+    kill_crelease
+    expect_status 3 resume production
+    expect_output 'taken over by somebody else, or comes to its end'
     rm "$SITE/hold"
     wait_for 30 lock_gone
-    expect 0 resume production
-    says 'nothing to do'
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    expect_output 'nothing to do'
+    assert_deployed "$(revision)" 2
     wait_for 10 only_records_are_left
 }
 only_records_are_left() { [ "$(cd "$SITE/here/.crelease" && echo *)" = 'history manifests runs' ]; }
@@ -713,16 +713,16 @@ case_resumed_by_many() {
         # 0 also says that there was nothing left to do.
         case $(cat "$SITE/status.$i") in 0 | 3) ;; *) cat "$SITE/out.$i"; fail "status $(cat "$SITE/status.$i")" ;; esac
     done
-    cr resume production
-    finished "$(revision)" 2
-    same "how often the job began" "$(wc -l <"$SITE/begun")" 2
+    run_crelease resume production
+    assert_deployed "$(revision)" 2
+    assert_equal "how often the job began" "$(wc -l <"$SITE/begun")" 2
 }
 
 # A connection that breaks while the script goes on: the same holder points the hosts back, and the
 # script that was cut off must not point one of them forward after that.
 case_cut_off_is_ended() {
     site_new cut_off_is_ended 2
-    expect 0 deploy production
+    expect_status 0 deploy production
     local first
     first=$(release)
     commit_file public/index.html two
@@ -735,16 +735,16 @@ exec /bin/sync "\$@"
 END
     chmod +x "$RIG/bin/sync"
     touch "$SITE/hold"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/syncs"
-    connections_cut app2
-    cr_end 7
+    cut_connections app2
+    finish_crelease 7
     rm "$SITE/hold" "$RIG/bin/sync"
     wait_for 30 no_script_on app2
-    same "app1" "$(release app1)" "$first"
-    same "app2" "$(release app2)" "$first"
-    expect 0 resume production
-    finished "$(revision)" 2
+    assert_equal "app1" "$(release app1)" "$first"
+    assert_equal "app2" "$(release app2)" "$first"
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 no_script_on() { # HOST
     local entry
@@ -777,9 +777,9 @@ race() { # NAME DEPLOYS ROUNDS
         for ((i = 1; i <= $2; i++)); do
             case $(cat "$SITE/status.$i") in 0) winners=$((winners + 1)) ;; 3) ;; *) cat "$SITE/out.$i"; fail "round $round: status $(cat "$SITE/status.$i")" ;; esac
         done
-        same "round $round: winners" "$winners" 1
-        finished "$(revision)" "$round"
-        same "round $round: releases" "$(releases app1 | wc -l)" "$((round < 3 ? round : 3))"
+        assert_equal "round $round: winners" "$winners" 1
+        assert_deployed "$(revision)" "$round"
+        assert_equal "round $round: releases" "$(releases app1 | wc -l)" "$((round < 3 ? round : 3))"
     done
 }
 ended() { [ "$(cat "$SITE"/status.* 2>/dev/null | wc -l)" -ge "$1" ]; }
@@ -794,35 +794,35 @@ site_at_work() {
     # shellcheck disable=SC2016 # the job's own number
     local self='$$'
     recipe_write <<<"build: ['echo $self >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done; echo x >>$SITE_Q/through']"
-    typed deploy production
+    start_on_terminal deploy production
     wait_for 60 test -s "$SITE/begun"
     printf '\003' >&7
-    wait_for 60 typed_says 'Ctrl-C again'
+    wait_for 60 terminal_shows 'Ctrl-C again'
 }
 
 # Once: the job comes to its end, and the run stops there.
 case_ctrl_c_once() {
     site_at_work ctrl_c_once
     rm "$SITE/block"
-    typed_end 130
-    there "$SITE/through"
-    expect 0 resume production
-    same "how often it ran" "$(wc -l <"$SITE/begun")" 1
-    finished "$(revision)" 1
+    finish_on_terminal 130
+    assert_exists "$SITE/through"
+    expect_status 0 resume production
+    assert_equal "how often it ran" "$(wc -l <"$SITE/begun")" 1
+    assert_deployed "$(revision)" 1
 }
 
 # Twice: the job is ended, all of it, and a resume begins it anew.
 case_ctrl_c_twice() {
     site_at_work ctrl_c_twice
     printf '\003' >&7
-    typed_end 130
-    typed_says 'was ended' || fail "nothing said of the end of the job"
-    gone "$SITE/through"
+    finish_on_terminal 130
+    terminal_shows 'was ended' || fail "nothing said of the end of the job"
+    assert_gone "$SITE/through"
     wait_for 60 gone_pid "$(cat "$SITE/begun")"
     rm "$SITE/block"
-    expect 0 resume production
-    same "how often it began" "$(wc -l <"$SITE/begun")" 2
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_equal "how often it began" "$(wc -l <"$SITE/begun")" 2
+    assert_deployed "$(revision)" 1
 }
 gone_pid() { ! kill -0 "$1" 2>/dev/null; }
 
@@ -830,13 +830,13 @@ gone_pid() { ! kill -0 "$1" 2>/dev/null; }
 case_left_running() {
     site_at_work left_running
     printf 'l' >&7
-    typed_end 130
-    typed_says 'was left running on the host' || fail "nothing said of the job"
+    finish_on_terminal 130
+    terminal_shows 'was left running on the host' || fail "nothing said of the job"
     kill -0 "$(cat "$SITE/begun")" || fail "the job was ended"
     rm "$SITE/block"
-    expect 0 resume production
-    same "how often it ran" "$(wc -l <"$SITE/begun")" 1
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_equal "how often it ran" "$(wc -l <"$SITE/begun")" 1
+    assert_deployed "$(revision)" 1
 }
 
 # --- what the host does ------------------------------------------------------------------------
@@ -846,42 +846,42 @@ case_current_is_a_folder() {
     rm "$SITE/here/current"
     mkdir "$SITE/here/current"
     touch "$SITE/here/current/precious"
-    expect 1 resume production
-    says 'current is a folder'
-    says 'current is not a symbolic link'
-    there "$SITE/here/current/precious"
+    expect_status 1 resume production
+    expect_output 'current is a folder'
+    expect_output 'current is not a symbolic link'
+    assert_exists "$SITE/here/current/precious"
     rm -r "$SITE/here/current"
-    expect 0 resume production
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 
 case_live_release_removed() {
     site_stopped live_release_removed
     rm -r "$SITE/here/releases/$(release here)"
-    expect 0 status production
-    says 'is a broken link to '
-    expect 0 resume production
-    finished "$(revision)" 2
+    expect_status 0 status production
+    expect_output 'is a broken link to '
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 
 # Aborted while what was live before is gone: there is nowhere to go back to, and it says so, but
 # the site is not stuck.
 case_abort_with_nothing_to_go_back_to() {
     site_new abort_nowhere 0
-    expect 0 deploy production
+    expect_status 0 deploy production
     local first
     first=$(release here)
     commit_file public/index.html two
     recipe_write <<<"health: {run: 'false', attempts: 1, on_failure: stop}"
-    expect 1 deploy production
+    expect_status 1 deploy production
     local second
     second=$(release here)
     rm -r "$SITE/here/releases/$first"
-    expect 0 abort production
-    says "$first, which was live before, is gone.*$second stays"
-    same "live" "$(release here)" "$second"
-    gone "$SITE/here/.crelease/lock"
-    there "$SITE/here/current/REVISION"
+    expect_status 0 abort production
+    expect_output "$first, which was live before, is gone.*$second stays"
+    assert_equal "live" "$(release here)" "$second"
+    assert_gone "$SITE/here/.crelease/lock"
+    assert_exists "$SITE/here/current/REVISION"
 }
 
 # A first deploy that is given up after the switch: nothing is live then, so nothing is restarted.
@@ -889,29 +889,29 @@ case_abort_of_the_first() {
     site_new abort_of_the_first 0
     recipe_write <<<"restart: {run: 'echo x >>$SITE_Q/restarted'}
 health: {run: 'false', attempts: 1, on_failure: stop}"
-    expect 1 deploy production
-    expect 0 abort production
-    gone "$SITE/here/current"
-    gone "$SITE/here/.crelease/lock"
-    same "restarts" "$(wc -l <"$SITE/restarted")" 1
+    expect_status 1 deploy production
+    expect_status 0 abort production
+    assert_gone "$SITE/here/current"
+    assert_gone "$SITE/here/.crelease/lock"
+    assert_equal "restarts" "$(wc -l <"$SITE/restarted")" 1
 }
 
 case_no_rights() {
     site_stopped no_rights
     chmod a-w "$SITE/here/.crelease/runs/$(run_of)"
     if [ "$(id -u)" -ne 0 ]; then
-        expect 1 resume production
-        says 'cannot write'
+        expect_status 1 resume production
+        expect_output 'cannot write'
     fi
     chmod u+w "$SITE/here/.crelease/runs/$(run_of)"
-    expect 0 resume production
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 
 # A clock that went backwards since the last deploy: the names go on, and so does their order.
 case_clock_backwards() {
     site_new clock_backwards 0
-    expect 0 deploy production
+    expect_status 0 deploy production
     local past future=29990101000000
     past=$(release here)
     mv "$SITE/here/releases/$past" "$SITE/here/releases/$future"
@@ -919,11 +919,11 @@ case_clock_backwards() {
     ln -sfn "$SITE/here/releases/$future" "$SITE/here/current"
     sed -i "s/$past/$future/" "$SITE/here/revisions.log"
     commit_file public/index.html two
-    expect 0 deploy production
-    same "the name" "$(release here)" 29990101000001
-    finished "$(revision)" 2
-    expect 0 rollback production
-    same "back" "$(release here)" "$future"
+    expect_status 0 deploy production
+    assert_equal "the name" "$(release here)" 29990101000001
+    assert_deployed "$(revision)" 2
+    expect_status 0 rollback production
+    assert_equal "back" "$(release here)" "$future"
 }
 
 case_read_only() {
@@ -934,17 +934,17 @@ case_read_only() {
         # shellcheck disable=SC2016 # for sh
         unshare -m sh -c 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && cd "$2" && exec "$3" resume production' \
             sh "$SITE/here" "$SITE" "$CRELEASE" >"$OUT" 2>"$ERR" </dev/null && fail "resumed on a read-only site"
-        says 'cannot (make|write)'
+        expect_output 'cannot (make|write)'
     fi
-    expect 0 resume production
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 
 case_leftover_of_capistrano() {
     site_stopped leftover_of_capistrano
     ln -s "$SITE/here/releases/19990101000000" "$SITE/here/releases/current"
-    expect 0 resume production
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 
 # Where a run stands, without a database too: asking what is pending belongs to the migration.
@@ -956,16 +956,16 @@ backup: {}
 migrate: {run: "false", status: "kill -9 \$PPID; exit 9", pending_when: {exit: 3}}
 environments: {production: {hosts: [{host: localhost, name: here, deploy_to: '$SITE/here'}]}}
 END
-    cr deploy production
+    run_crelease deploy production
     [ "$STATUS" != 0 ] || fail "deployed"
     # As if nothing had been marked since the release was linked.
     sed -i '/^backup\|^migrate/d' "$SITE/here"/.crelease/runs/*/marks
-    cr status --json production
-    same "stage" "$(json .run.stage)" migrate
-    expect 6 deploy production
-    says "at stage '?migrate"
+    run_crelease status --json production
+    assert_equal "stage" "$(json .run.stage)" migrate
+    expect_status 6 deploy production
+    expect_output "at stage '?migrate"
 }
 
 rig_open
-rig_start 2
+start_hosts 2
 run_cases "$@"

@@ -7,7 +7,7 @@
 # site_pending NAME: one revision live; standard input: sections of the recipe.
 site_pending() {
     site_new "$1" 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     recipe_write
 }
@@ -55,47 +55,47 @@ clients() {
 said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 waits() { said "$1" && kill -0 "$CR_PID"; }
 migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
-not_migrated() { same migrations "$(migrations)" 20260101000000; }
+not_migrated() { assert_equal migrations "$(migrations)" 20260101000000; }
 migrated() {
-    finished "$(revision)" 2
-    same migrations "$(migrations)" '20260101000000 20260102000000'
+    assert_deployed "$(revision)" 2
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
     # Nothing was tried while it was in the way.
-    same attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
+    assert_equal attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
 }
 
 # waited_for NAME PID [PATTERN]: a deploy names it, waits for it, and goes on when it has gone.
 waited_for() {
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits "backup app1: pg_dump of $DB by rig, pid $2, for .*, expected end unknown, waited.*${3-}"
     not_migrated
     backup_end "$1"
-    cr_end 0
+    finish_crelease 0
     migrated
 }
 
 case_s1_no_dump() {
     site_pending s1 </dev/null
     commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
-    expect 0 deploy production
-    says '2 pending'
-    says_not ', waited|: waiting'
-    finished "$(revision)" 2
-    same migrations "$(migrations)" '20260101000000 20260102000000 20260103000000'
+    expect_status 0 deploy production
+    expect_output '2 pending'
+    expect_no_output ', waited|: waiting'
+    assert_deployed "$(revision)" 2
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000 20260103000000'
 }
 
 # Inside a COPY: with all there is to tell.
 case_s3_in_copy() {
     site_pending s3 </dev/null
-    big_table
+    make_big_table
     backup_begin dump pg_dump -d "$DB"
     wait_for 60 dump_is "state = 'active' and query like 'COPY public.big %'"
     local pid
     pid=$(dumps true)
-    expect 0 backups production
-    says "app1: pg_dump of s3 by rig, pid $pid, for [0-9.]+ .*; a migration would wait for it"
-    says 'COPY public.big \(id, body\) TO stdout'
-    says 'expected end unknown'
-    says_not 'holds [0-9]+ of'
+    expect_status 0 backups production
+    expect_output "app1: pg_dump of s3 by rig, pid $pid, for [0-9.]+ .*; a migration would wait for it"
+    expect_output 'COPY public.big \(id, body\) TO stdout'
+    expect_output 'expected end unknown'
+    expect_no_output 'holds [0-9]+ of'
     waited_for dump "$pid"
 }
 
@@ -104,19 +104,19 @@ case_name_in_no_encoding() {
     site_new no_encoding 1
     sql 'drop database no_encoding'
     sql "create database no_encoding template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'"
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    big_table
+    make_big_table
     PGCLIENTENCODING=SQL_ASCII sql $'alter table big rename to "b\xfcro"' "$DB"
     backup_begin dump pg_dump -d "$DB"
     wait_for 60 dump_is "state = 'active' and query like 'COPY public.%'"
     local pid
     pid=$(dumps true)
-    expect 0 backups production
-    says "pg_dump of no_encoding by rig, pid $pid, .*; a migration would wait for it"
-    says 'COPY public."b\\xfcro"'
-    expect 0 backups --json production
-    same "seen" "$(json '.backups[0] | [.pid, .blocks_migrations] | tostring')" "[$pid,true]"
+    expect_status 0 backups production
+    expect_output "pg_dump of no_encoding by rig, pid $pid, .*; a migration would wait for it"
+    expect_output 'COPY public."b\\xfcro"'
+    expect_status 0 backups --json production
+    assert_equal "seen" "$(json '.backups[0] | [.pid, .blocks_migrations] | tostring')" "[$pid,true]"
     waited_for dump "$pid"
 }
 
@@ -124,14 +124,14 @@ case_name_in_no_encoding() {
 case_variables_called_like_ours() {
     sql 'create database elsewhere'
     site_pending called_like_ours <<<"env: {RAILS_ENV: production, database: elsewhere, client: psql -d elsewhere, ask: x, hold: x, sql: select 1, encoding: LATIN1, separator: x}"
-    big_table
+    make_big_table
     backup_begin dump pg_dump -d "$DB"
     wait_for 60 dump_is "query like 'COPY public.big %'"
-    expect 0 backups production
-    says "pg_dump of called_like_ours by rig, pid $(dumps true), .*; a migration would wait for it"
-    expect 0 backups --hold production -- psql -XAtq -d "$DB" -c "select 'held ' || count(*) from pg_locks l join pg_database d on d.oid = l.database
+    expect_status 0 backups production
+    expect_output "pg_dump of called_like_ours by rig, pid $(dumps true), .*; a migration would wait for it"
+    expect_status 0 backups --hold production -- psql -XAtq -d "$DB" -c "select 'held ' || count(*) from pg_locks l join pg_database d on d.oid = l.database
         where l.locktype = 'advisory' and l.classid = 1668441452 and l.objid = 1 and d.datname = current_database()"
-    says '^held 1$'
+    expect_output '^held 1$'
     waited_for dump "$(dumps true)"
     sql 'drop database elsewhere'
 }
@@ -142,8 +142,8 @@ case_s4_idle_in_transaction() {
     sql "create table small as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 500) g" "$DB"
     backup_begin dump pg_dump -d "$DB"
     wait_for 60 dump_is "state = 'idle in transaction' and query like 'COPY public.small %'"
-    expect 0 status production
-    says 'pg_dump of s4 by rig'
+    expect_status 0 status production
+    expect_output 'pg_dump of s4 by rig'
     waited_for dump "$(dumps true)"
 }
 
@@ -158,21 +158,21 @@ case_stopped_dump() {
     client=$(clients "$me")
     kill -STOP "$client"
     backup_end dump
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits "pg_dump of $DB by rig, pid $pid, .*waited"
     not_migrated
     kill -CONT "$client"
-    cr_end 0
+    finish_crelease 0
     migrated
 }
 
 # No COPY at all.
 case_s5_inserts() {
     site_pending s5 </dev/null
-    big_table
+    make_big_table
     backup_begin dump pg_dump --inserts -d "$DB"
     wait_for 60 dump_is "query like 'FETCH %'"
-    same "a COPY" "$(dumps "query ilike 'copy%'")" ''
+    assert_equal "a COPY" "$(dumps "query ilike 'copy%'")" ''
     waited_for dump "$(dumps true)"
 }
 
@@ -180,28 +180,28 @@ case_s5_inserts() {
 case_s7_role_without_rights() {
     sql "create role poor login password '$(cut -d: -f5 "$PGPASSFILE")'"
     site_pending s7 <<<"database: {adapter: postgresql, name: s7, psql: psql -U poor}"
-    big_table
+    make_big_table
     backup_begin dump pg_dump -d "$DB"
     wait_for 60 dump_is "query like 'COPY public.big %'"
     local pid
     pid=$(dumps true)
-    same "what the role sees" "$(psql -U poor -XAtq -d "$DB" -c "select query || state is null from pg_stat_activity where pid = $pid")" t
-    expect 0 backups production
+    assert_equal "what the role sees" "$(psql -U poor -XAtq -d "$DB" -c "select query || state is null from pg_stat_activity where pid = $pid")" t
+    expect_status 0 backups production
     # Where hosts have no processes of their own, its client is seen.
-    says "pg_dump of s7 by rig, pid $pid, (since when may not be seen|for [0-9.]+ (s|min [0-9]+ s)); a migration would wait for it"
-    expect 0 status --json production
-    same "age" "$(json '.backups[0] | [.pid, .since, .query] | tostring')" "[$pid,null,null]"
+    expect_output "pg_dump of s7 by rig, pid $pid, (since when may not be seen|for [0-9.]+ (s|min [0-9]+ s)); a migration would wait for it"
+    expect_status 0 status --json production
+    assert_equal "age" "$(json '.backups[0] | [.pid, .since, .query] | tostring')" "[$pid,null,null]"
     # Not stopped: the role may not, and the deploy knows before it tries.
-    expect 4 deploy --on-backup=kill production
-    says "is in the way: .*superuser"
-    says_not 'on-backup=kill. to stop it'
-    says 'on-backup=wait. to wait for it'
-    same "the dump" "$(dumps true)" "$pid"
-    cr_begin resume production
+    expect_status 4 deploy --on-backup=kill production
+    expect_output "is in the way: .*superuser"
+    expect_no_output 'on-backup=kill. to stop it'
+    expect_output 'on-backup=wait. to wait for it'
+    assert_equal "the dump" "$(dumps true)" "$pid"
+    start_crelease resume production
     wait_for 60 waits "backup app1: pg_dump of s7 by rig, pid $pid, .*expected end unknown, waited"
     not_migrated
     backup_end dump
-    cr_end 0
+    finish_crelease 0
     migrated
 }
 
@@ -212,23 +212,23 @@ case_s9_wide_table() {
         insert into wide (quite_a_long_column_name_1) select g from generate_series(1, 100000) g" "$DB"
     backup_begin dump pg_dump -d "$DB"
     wait_for 60 dump_is "query like 'COPY public.wide %'"
-    same "the end of its text" "$(dumps "query ~* 'to stdout'")" ''
-    expect 0 backups production
-    says 'COPY public.wide \(quite_a_long_column_name_1,'
+    assert_equal "the end of its text" "$(dumps "query ~* 'to stdout'")" ''
+    expect_status 0 backups production
+    expect_output 'COPY public.wide \(quite_a_long_column_name_1,'
     waited_for dump "$(dumps true)"
     # One of a single table that calls itself something else: nothing to wait for, and still a backup.
     rm "$SITE/dump.go"
     PGAPPNAME=nightly backup_begin dump pg_dump -t wide -d "$DB"
     wait_for 60 is_there "application_name = 'nightly' and query like 'COPY public.wide %'"
-    expect 0 backups --json production
-    same "kind" "$(json '[.backups[] | .kind, .blocks_migrations] | tostring')" '["copy",false]'
+    expect_status 0 backups --json production
+    assert_equal "kind" "$(json '[.backups[] | .kind, .blocks_migrations] | tostring')" '["copy",false]'
     backup_end dump
 }
 
 # Of two the end of the first is not the end.
 case_two_dumps() {
     site_pending two_dumps </dev/null
-    big_table
+    make_big_table
     local told first=one second=two
     backup_begin one pg_dump -d "$DB"
     wait_for 60 are_there 1 "query like 'COPY public.big %'"
@@ -239,14 +239,14 @@ case_two_dumps() {
     if [ "$(dumps true | head -n 1)" != "$told" ]; then
         told=$(dumps true | head -n 1) first=two second=one
     fi
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits "pg_dump of $DB by rig, pid $told, .*waited"
     backup_end $first
     wait_for 60 are_there 1 "application_name = 'pg_dump'"
     wait_for 60 waits "pg_dump of $DB by rig, pid $(dumps true), .*waited"
     not_migrated
     backup_end $second
-    cr_end 0
+    finish_crelease 0
     migrated
 }
 
@@ -257,18 +257,18 @@ case_s11_pg_dumpall_before_ours() {
     ours=$DB
     sql 'create database aaa_s11'
     DB=aaa_s11
-    big_table
+    make_big_table
     backup_begin all pg_dumpall --no-role-passwords -l postgres
     wait_for 60 dump_is "query like 'COPY public.big %'"
     DB=$ours
-    same "sessions of dumps here" "$(dumps true)" ''
-    expect 0 backups production
-    says 'pg_dumpall of postgres by rig, .*; a migration would wait for it'
-    cr_begin deploy production
+    assert_equal "sessions of dumps here" "$(dumps true)" ''
+    expect_status 0 backups production
+    expect_output 'pg_dumpall of postgres by rig, .*; a migration would wait for it'
+    start_crelease deploy production
     wait_for 60 waits 'backup app1: pg_dumpall .*: it dumps one database after the other, and s11 is still to come'
     not_migrated
     backup_end all
-    cr_end 0
+    finish_crelease 0
     migrated
     sql 'drop database aaa_s11'
 }
@@ -280,7 +280,7 @@ case_s11_pg_dumpall_behind_ours() {
     ours=$DB
     sql 'create database zzz_s11'
     DB=zzz_s11
-    big_table
+    make_big_table
     # As far as that one, and no further.
     { pg_dumpall --no-role-passwords -l postgres 2>"$SITE/all.err" | {
         sed '/^.connect zzz_s11/q' >/dev/null
@@ -290,10 +290,10 @@ case_s11_pg_dumpall_behind_ours() {
     disown
     wait_for 120 dump_is "query like 'COPY public.big %'"
     DB=$ours
-    expect 0 backups production
-    says 'pg_dumpall of postgres by rig, .*; does not block a migration'
-    expect 0 deploy production
-    says_not ', waited|: waiting'
+    expect_status 0 backups production
+    expect_output 'pg_dumpall of postgres by rig, .*; does not block a migration'
+    expect_status 0 deploy production
+    expect_no_output ', waited|: waiting'
     migrated
     DB=zzz_s11
     dump_is true || fail "the pg_dumpall is gone"
@@ -305,13 +305,13 @@ case_s11_pg_dumpall_behind_ours() {
 # A copy of the files: it holds no lock on anything.
 case_s12_pg_basebackup() {
     site_pending s12 </dev/null
-    big_table
+    make_big_table
     backup_begin base pg_basebackup -D - -Ft -X none -c fast --max-rate=1M
     wait_for 60 base_runs
-    expect 0 backups production
-    says_not 'would wait'
-    expect 0 deploy production
-    says_not ', waited|: waiting'
+    expect_status 0 backups production
+    expect_no_output 'would wait'
+    expect_status 0 deploy production
+    expect_no_output ', waited|: waiting'
     migrated
     base_runs || fail "the pg_basebackup is gone: then this proves nothing"
     pg_base_end
@@ -358,15 +358,15 @@ END2
     local backup=$!
     wait_for 60 test -e "$SITE/rest.held"
     rest_runs || fail "it has no session: $(tail -n 3 "$SITE/rest.out")"
-    expect 0 backups production
-    says_not 'would wait'
-    expect 0 deploy production
-    says_not ', waited|: waiting'
+    expect_status 0 backups production
+    expect_no_output 'would wait'
+    expect_status 0 deploy production
+    expect_no_output ', waited|: waiting'
     migrated
     rest_runs || fail "it is gone: then this proves nothing"
     touch "$SITE/rest.go"
     wait "$backup" || fail "pgBackRest: $(tail -n 3 "$SITE/rest.out")"
-    same "its backups" "$(rest info --output=json | jq -r '.[0] | [.status.message, (.backup | length)] | tostring')" '["ok",1]'
+    assert_equal "its backups" "$(rest info --output=json | jq -r '.[0] | [.status.message, (.backup | length)] | tostring')" '["ok",1]'
 }
 rest_runs() { is_there "application_name = 'pgBackRest [backup]'"; }
 
@@ -378,14 +378,14 @@ END2
     local ours=$DB
     sql 'create database neighbour_s13'
     DB=neighbour_s13
-    big_table
+    make_big_table
     backup_begin dump pg_dump -d "$DB"
     wait_for 60 dump_is "query like 'COPY public.big %'"
     DB=$ours
-    expect 0 deploy --on-backup kill production
-    says_not ', waited|pg_dump'
-    finished "$(revision)" 2
-    same "the index is valid" "$(sql "select indisvalid from pg_index where indexrelid = 'events_name'::regclass" "$DB")" t
+    expect_status 0 deploy --on-backup kill production
+    expect_no_output ', waited|pg_dump'
+    assert_deployed "$(revision)" 2
+    assert_equal "the index is valid" "$(sql "select indisvalid from pg_index where indexrelid = 'events_name'::regclass" "$DB")" t
     DB=neighbour_s13
     dump_is true || fail "the dump is gone"
     backup_end dump
@@ -395,7 +395,7 @@ END2
 site_one_table() {
     site_pending "$1" </dev/null
     for i in 1 2 3 4; do sql "create table other_$i (id int)" "$DB"; done
-    big_table
+    make_big_table
     sql "insert into events (name) select repeat('x', 2000) from generate_series(1, 20000)" "$DB"
     backup_begin dump pg_dump -t "$2" -d "$DB"
     wait_for 60 dump_is "query like 'COPY public.$2 %'"
@@ -407,14 +407,14 @@ case_s14_dump_of_other_tables() {
     site_one_table s14 big
     local pid
     pid=$(dumps true)
-    expect 0 backups production
-    says "pid $pid, for .*; a migration of a table that it holds would wait for it"
-    says "holds 1 of $TABLES tables"
-    expect 0 deploy --on-backup kill production
-    says "1 pending: .*; pg_dump of s14 by rig, pid $pid, for .*, holds 1 of $TABLES tables: waited for only if"
-    says_not ', waited|: waiting|stopp'
+    expect_status 0 backups production
+    expect_output "pid $pid, for .*; a migration of a table that it holds would wait for it"
+    expect_output "holds 1 of $TABLES tables"
+    expect_status 0 deploy --on-backup kill production
+    expect_output "1 pending: .*; pg_dump of s14 by rig, pid $pid, for .*, holds 1 of $TABLES tables: waited for only if"
+    expect_no_output ', waited|: waiting|stopp'
     migrated
-    same "the dump" "$(dumps true)" "$pid"
+    assert_equal "the dump" "$(dumps true)" "$pid"
     backup_end dump
 }
 
@@ -423,44 +423,44 @@ case_s14_dump_of_its_table() {
     site_one_table s14b events
     local pid
     pid=$(dumps true)
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits "backup app1: pg_dump of s14b by rig, pid $pid, .*waited.*: it holds 1 of $TABLES tables, and the migration needs one"
     said "attempt 1 of " || fail "it was not tried"
     not_migrated
     backup_end dump
-    cr_end 0
-    finished "$(revision)" 2
-    same migrations "$(migrations)" '20260101000000 20260102000000'
-    same attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 2
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
+    assert_equal attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 2
 }
 
 # Killed behind it: who resumes does not know that it was met, tries once more, and waits.
 case_s14_killed_in_the_wait() {
     site_one_table s14m events
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits "backup app1: pg_dump of s14m .*waited.*and the migration needs one"
-    cr_kill9
+    kill_crelease
     not_migrated
-    cr_begin resume production
+    start_crelease resume production
     wait_for 60 waits "backup app1: pg_dump of s14m .*waited.*and the migration needs one"
     not_migrated
     backup_end dump
-    cr_end 0
-    finished "$(revision)" 2
-    same migrations "$(migrations)" '20260101000000 20260102000000'
-    same attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 3
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
+    assert_equal attempts "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 3
 }
 
 # One that it needs, and the policy says not to wait for any.
 case_s14_policy_abort() {
     site_one_table s14c events
-    expect 4 deploy --on-backup abort production
-    says 'pg_dump of s14c by rig, .* is in the way: .*the policy says not to wait for it'
+    expect_status 4 deploy --on-backup abort production
+    expect_output 'pg_dump of s14c by rig, .* is in the way: .*the policy says not to wait for it'
     not_migrated
     backup_end dump
     wait_for 60 are_there 0 "application_name = 'pg_dump'"
-    expect 0 resume production
-    finished "$(revision)" 2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
 }
 
 # A full one and one of other tables, begun together by the same role: what is in the way is stopped, and
@@ -468,14 +468,14 @@ case_s14_policy_abort() {
 case_s14_beside_a_full_one() {
     site_pending s14i </dev/null
     for i in 1 2 3 4; do sql "create table other_$i (id int)" "$DB"; done
-    big_table
+    make_big_table
     backup_begin few pg_dump -t big -d "$DB"
     backup_begin full pg_dump -d "$DB"
     wait_for 60 are_there 2 "query like 'COPY public.big %'"
-    expect 0 deploy --on-backup kill production
-    says 'stopped pg_dump of s14i'
-    finished "$(revision)" 2
-    same "locks of the one that is left" "$(sql "select count(distinct relation) from pg_locks l join pg_stat_activity a using (pid)
+    expect_status 0 deploy --on-backup kill production
+    expect_output 'stopped pg_dump of s14i'
+    assert_deployed "$(revision)" 2
+    assert_equal "locks of the one that is left" "$(sql "select count(distinct relation) from pg_locks l join pg_stat_activity a using (pid)
         join pg_class c on c.oid = l.relation and c.relkind = 'r' and relnamespace = 'public'::regnamespace
         where a.application_name = 'pg_dump' and a.datname = current_database()" "$DB")" 1
     backup_end few
@@ -486,7 +486,7 @@ case_s14_beside_a_full_one() {
 case_s14_beside_one_that_still_locks() {
     site_pending s14_still_locks </dev/null
     local i full
-    big_table
+    make_big_table
     for i in 1 2 3 4; do sql "create table held_$i (id int)" "$DB"; done
     web_begin 'lock table held_1, held_2, held_3, held_4'
     backup_begin few pg_dump -t big -d "$DB"
@@ -494,15 +494,15 @@ case_s14_beside_one_that_still_locks() {
     backup_begin all pg_dump -d "$DB"
     wait_for 60 dump_is "query like 'LOCK TABLE %' and wait_event_type = 'Lock'"
     full=$(dumps "query like 'LOCK TABLE %'")
-    expect 0 backups production
-    says "pg_dump of $DB by rig, pid $full, .*; a migration would wait for it"
-    cr_begin deploy production
+    expect_status 0 backups production
+    expect_output "pg_dump of $DB by rig, pid $full, .*; a migration would wait for it"
+    start_crelease deploy production
     wait_for 60 waits "backup app1: pg_dump of $DB by rig, pid $full, .*waited"
     not_migrated
     web_end
     backup_end few
     backup_end all
-    cr_end 0
+    finish_crelease 0
     migrated
 }
 
@@ -517,11 +517,11 @@ case_s14_parallel() {
     LEADER=
     wait_for 120 workers_stand_still
     dumps=$(dumps true | wc -l)
-    expect 0 deploy production
-    says 'holds [0-9] of [0-9]+ tables: waited for only if'
-    says_not ', waited|: waiting'
+    expect_status 0 deploy production
+    expect_output 'holds [0-9] of [0-9]+ tables: waited for only if'
+    expect_no_output ', waited|: waiting'
     migrated
-    same "its sessions" "$(dumps true | wc -l)" "$dumps"
+    assert_equal "its sessions" "$(dumps true | wc -l)" "$dumps"
     # shellcheck disable=SC2086
     kill -CONT $WORKERS
     wait "$LEADER" || fail "the dump has failed: $(cat "$SITE/dump.err")"
@@ -555,14 +555,14 @@ case_s14_concurrently_passed_over() {
     commit_migration 20260103000000 AddIndexToEvents 'add_index :events, :place, algorithm: :concurrently'
     sed -i 's/^class .*/&\n  disable_ddl_transaction!/' "$REPO"/db/migrate/20260103000000_*.rb
     commit_all 'No transaction around it'
-    expect 0 deploy --no-migrate production
+    expect_status 0 deploy --no-migrate production
     commit_file public/index.html two
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits "backup app1: pg_dump of s14l .*waited.*add_index_to_events.rb does something CONCURRENTLY"
     not_migrated
     backup_end dump
-    cr_end 0
-    finished "$(revision)" 3
+    finish_crelease 0
+    assert_deployed "$(revision)" 3
 }
 
 # What is done CONCURRENTLY waits for every dump, and leaves an invalid index when it is cut short.
@@ -571,21 +571,21 @@ case_s14_concurrently() {
     commit_migration 20260103000000 AddIndexToEvents 'add_index :events, :place, algorithm: :concurrently'
     sed -i 's/^class .*/&\n  disable_ddl_transaction!/' "$REPO"/db/migrate/20260103000000_*.rb
     commit_all 'No transaction around it'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits "backup app1: pg_dump of s14d .*waited.*: it holds 1 of $TABLES tables, and .*add_index_to_events.rb does something CONCURRENTLY"
     not_migrated
     backup_end dump
-    cr_end 0
-    finished "$(revision)" 2
-    same "invalid indexes" "$(sql 'select count(*) from pg_index where not indisvalid' "$DB")" 0
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal "invalid indexes" "$(sql 'select count(*) from pg_index where not indisvalid' "$DB")" 0
     # It is the live one's now, and no reason any more.
     rm "$SITE/dump.go"
     backup_begin dump pg_dump -t big -d "$DB"
     wait_for 60 dump_is "query like 'COPY public.big %'"
     commit_migration 20260104000000 AddNoteToEvents 'add_column :events, :note, :string'
-    expect 0 deploy production
-    says_not ', waited|: waiting'
-    finished "$(revision)" 3
+    expect_status 0 deploy production
+    expect_no_output ', waited|: waiting'
+    assert_deployed "$(revision)" 3
     backup_end dump
 }
 
@@ -593,13 +593,13 @@ case_s14_concurrently() {
 case_s14_concurrently_not_seen() {
     site_one_table s14e big
     recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 500ms, paths: [db/migrate, db/gone]}'
-    expect 4 deploy --on-backup abort production
-    expect 0 abort production
+    expect_status 4 deploy --on-backup abort production
+    expect_status 0 abort production
     commit_file engines/index.rb '# concurrently'
     ln -s ../../engines "$REPO/db/migrate/engines"
     commit_all 'A link'
     recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 500ms, paths: [db/migrate]}'
-    expect 4 deploy --on-backup abort production
+    expect_status 4 deploy --on-backup abort production
     not_migrated
     backup_end dump
 }
@@ -608,24 +608,24 @@ case_s14_concurrently_not_seen() {
 case_s14_concurrently_in_the_command() {
     site_one_table s14n big
     recipe_write <<<"migrate: {run: 'psql -X -d $DB -c \"create index concurrently on events (id)\"', status: rake db:migrate:status}"
-    expect 4 deploy --on-backup abort production
-    says 'and migrate.run does something CONCURRENTLY'
-    expect 0 abort production
+    expect_status 4 deploy --on-backup abort production
+    expect_output 'and migrate.run does something CONCURRENTLY'
+    expect_status 0 abort production
     backup_end dump
-    same "invalid indexes" "$(sql 'select count(*) from pg_index where not indisvalid' "$DB")" 0
+    assert_equal "invalid indexes" "$(sql 'select count(*) from pg_index where not indisvalid' "$DB")" 0
 }
 
 # A setting that has each index added so.
 case_s14_concurrently_by_a_setting() {
     site_one_table s14h big
     commit_file config/initializers/strong_migrations.rb 'StrongMigrations.safe_by_default = true'
-    expect 4 deploy --on-backup abort production
-    says 'config/initializers/strong_migrations.rb does something CONCURRENTLY'
-    expect 0 abort production
+    expect_status 4 deploy --on-backup abort production
+    expect_output 'config/initializers/strong_migrations.rb does something CONCURRENTLY'
+    expect_status 0 abort production
     not_migrated
     commit_file config/initializers/strong_migrations.rb '# StrongMigrations.safe_by_default = true'
-    expect 0 deploy --on-backup abort production
-    finished "$(revision)" 2
+    expect_status 0 deploy --on-backup abort production
+    assert_deployed "$(revision)" 2
     backup_end dump
 }
 
@@ -633,12 +633,12 @@ case_s14_concurrently_by_a_setting() {
 case_s14_short_wait() {
     site_one_table s14f events
     recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 1ms, attempts: 2}'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 waits "backup app1: pg_dump of s14f by rig, .*waited.*: it holds 1 of $TABLES tables, and the migration needs one"
     not_migrated
     backup_end dump
-    cr_end 0
-    finished "$(revision)" 2
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
 }
 
 # Other than that: it has its locks, and calls itself something else.
@@ -646,15 +646,15 @@ case_s15_long_query_is_no_backup() {
     site_pending s15_see </dev/null
     for i in 1 2 3 4; do sql "create table other_$i (id int)" "$DB"; done
     web_begin 'select * from other_1, other_2'
-    expect 0 backups production
-    says 'no backup is running'
-    expect 0 deploy production
-    says_not ', waited|: waiting'
+    expect_status 0 backups production
+    expect_output 'no backup is running'
+    expect_status 0 deploy production
+    expect_no_output ', waited|: waiting'
     migrated
     web_end
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 run_cases "$@"

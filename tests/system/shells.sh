@@ -26,31 +26,31 @@ END
     printf 'two' >"$REPO/"$'new\nline'
     ln -s 'with space' "$REPO/link"
     commit_all 'Awkward names'
-    expect 0 check production
-    expect 0 deploy production
-    there "$SITE/here/current/made.hook"
+    expect_status 0 check production
+    expect_status 0 deploy production
+    assert_exists "$SITE/here/current/made.hook"
     rm "$SITE/here/current/made.hook"
-    finished "$(revision)" 1
+    assert_deployed "$(revision)" 1
     git -C "$REPO" rm -q "with space/it's \$(here)"
     commit_file public/index.html two
     touch "$SITE/broken"
-    expect 1 deploy production
+    expect_status 1 deploy production
     rm "$SITE/broken"
-    expect 0 resume production
+    expect_status 0 resume production
     rm "$SITE/here/current/made.hook"
-    finished "$(revision)" 2
-    expect 0 deploy --force production
-    expect 0 deploy --force production
-    expect 0 rollback production
-    expect 0 status production
-    expect 0 history production
-    expect 0 exec production -- 'cat REVISION'
-    says "$(revision)"
+    assert_deployed "$(revision)" 2
+    expect_status 0 deploy --force production
+    expect_status 0 deploy --force production
+    expect_status 0 rollback production
+    expect_status 0 status production
+    expect_status 0 history production
+    expect_status 0 exec production -- 'cat REVISION'
+    expect_output "$(revision)"
     touch "$SITE/broken"
-    expect 1 deploy --force production
-    expect 0 abort production
-    gone "$SITE/here/.crelease/lock"
-    same "releases" "$(releases here | wc -l)" 3
+    expect_status 1 deploy --force production
+    expect_status 0 abort production
+    assert_gone "$SITE/here/.crelease/lock"
+    assert_equal "releases" "$(releases here | wc -l)" 3
 }
 
 case_dash() { deploys_with dash; }

@@ -14,7 +14,7 @@ site_stopping() {
     rm -f "$RIG/crontab"
     site_new "$1" 1
     recipe_write
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     STARTED=$(sql 'select pg_postmaster_start_time()')
     # What comes fast is written slowly.
@@ -28,16 +28,16 @@ END
 
 # host_dump COMMAND: a backup of the login's on the host, as cron would start it.
 host_dump() {
-    big_table
+    make_big_table
     printf '%s\n' "$1" >"$SITE/backup.sh"
     on_host "setsid sh $SITE_Q/backup.sh </dev/null >$SITE_Q/backup.out 2>&1 &"
     wait_for 60 dump_runs
 }
 
 migrated() {
-    finished "$(revision)" 2
-    same "migrations" "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000'
-    same "start of PostgreSQL" "$(sql 'select pg_postmaster_start_time()')" "$STARTED"
+    assert_deployed "$(revision)" 2
+    assert_equal "migrations" "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000'
+    assert_equal "start of PostgreSQL" "$(sql 'select pg_postmaster_start_time()')" "$STARTED"
 }
 # The client of a dump was told to end, and how that came about is in the record: so, or, where its session
 # took longer to go than is waited for, in another way after it.
@@ -58,69 +58,69 @@ END
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql; echo ended"
     local pid
     pid=$(dump_pid)
-    expect 0 deploy production
+    expect_status 0 deploy production
     migrated
-    says "stopped pg_dump of $DB by rig, pid $pid"
-    says "its output $SITE/dump.sql is incomplete"
+    expect_output "stopped pg_dump of $DB by rig, pid $pid"
+    expect_output "its output $SITE/dump.sql is incomplete"
     client_was_told "$SITE/backup.out"
-    same "pid" "$(record 6)" "$pid"
-    same "judged" "$(record 11)" incomplete
-    there "$SITE/dump.sql"
+    assert_equal "pid" "$(record 6)" "$pid"
+    assert_equal "judged" "$(record 11)" incomplete
+    assert_exists "$SITE/dump.sql"
     # The deploy did not wait for it.
     wait_for 60 again_is 1
-    expect 0 status production
-    says "pid $pid\) was stopped .*backup.policy: kill.*started again .*running since"
-    expect 0 status --json production
-    same "again" "$(json '.stopped_backups[0].again.state')" running
+    expect_status 0 status production
+    expect_output "pid $pid\) was stopped .*backup.policy: kill.*started again .*running since"
+    expect_status 0 status --json production
+    assert_equal "again" "$(json '.stopped_backups[0].again.state')" running
     rm "$SITE/hold"
     wait_for 60 test -e "$SITE/app1/.crelease/rerun/$(record 4)/1/status"
-    expect 0 backups production
-    says 'ended with status 3'
-    same "started" "$(times_again)" 1
+    expect_status 0 backups production
+    expect_output 'ended with status 3'
+    assert_equal "started" "$(times_again)" 1
 }
 
 case_s25_gzip_of_a_killed_dump() {
     site_stopping s25_gzip_of_a_killed_dump <<<'backup: {policy: kill, set_aside: true}'
     host_dump "pg_dump $DB | $SITE_Q/slowly | gzip >$SITE_Q/dump.gz; echo \"\$?\" >$SITE_Q/status"
     wait_for 60 test -e "$SITE/dump.gz"
-    expect 0 deploy production
+    expect_status 0 deploy production
     migrated
     wait_for 60 test -s "$SITE/status"
-    same "status of the pipeline" "$(cat "$SITE/status")" 0
-    gone "$SITE/dump.gz"
+    assert_equal "status of the pipeline" "$(cat "$SITE/status")" 0
+    assert_gone "$SITE/dump.gz"
     gzip -t "$SITE/dump.gz.incomplete" || fail "gzip -t finds fault with it: then this proves nothing"
-    says "dump.gz is incomplete.*and is $SITE/dump.gz.incomplete now"
-    says 'backup.rerun'
+    expect_output "dump.gz is incomplete.*and is $SITE/dump.gz.incomplete now"
+    expect_output 'backup.rerun'
 }
 
 case_s26_custom_format() {
     site_stopping s26_custom_format <<<'backup: {policy: kill}'
     host_dump "pg_dump -Fc -Z0 $DB | $SITE_Q/slowly >$SITE_Q/dump.fc"
     wait_for 60 test -s "$SITE/dump.fc"
-    expect 0 deploy production
+    expect_status 0 deploy production
     migrated
-    says "dump.fc is incomplete"
+    expect_output "dump.fc is incomplete"
     pg_restore -l "$SITE/dump.fc" >/dev/null || fail "pg_restore -l finds fault with it: then this proves nothing"
-    there "$SITE/dump.fc"
+    assert_exists "$SITE/dump.fc"
 }
 
 # Its workers stand still; they and their locks go with the leader.
 case_s10_parallel() {
     site_stopping s10_parallel <<<'backup: {policy: kill, set_aside: true}'
     sql 'create table big2 as select g as id, md5(g::text) as body from generate_series(1, 20000) g' "$DB"
-    big_table
+    make_big_table
     # Again and again, since one may be through before its workers are met.
     printf 'until [ -e %s/met ]; do rm -rf %s/dump.d; pg_dump -j 2 -Fd -f %s/dump.d %s; done\n' "$SITE_Q" "$SITE_Q" "$SITE_Q" "$DB" \
         >"$SITE/backup.sh"
     on_host "setsid sh $SITE_Q/backup.sh </dev/null >$SITE_Q/backup.out 2>&1 &"
     wait_for 60 workers_stand_still
     touch "$SITE/met"
-    expect 0 deploy production
+    expect_status 0 deploy production
     # shellcheck disable=SC2086 # a list of numbers
     kill -KILL $STILL 2>/dev/null || true
     migrated
-    same "locks of dumps" "$(sql "select count(*) from pg_locks l join pg_stat_activity a using (pid) where a.application_name = 'pg_dump' and l.locktype = 'relation'")" 0
-    there "$SITE/dump.d.incomplete"
+    assert_equal "locks of dumps" "$(sql "select count(*) from pg_locks l join pg_stat_activity a using (pid) where a.application_name = 'pg_dump' and l.locktype = 'relation'")" 0
+    assert_exists "$SITE/dump.d.incomplete"
 }
 workers_stand_still() {
     local pid
@@ -148,10 +148,10 @@ idle_runs() { [ -n "$(idle_pid)" ]; }
 case_s22_cancel_does_nothing() {
     site_stopping s22_cancel_does_nothing <<<'backup: {policy: kill}'
     start_idle
-    expect 0 deploy production
+    expect_status 0 deploy production
     migrated
-    same "how" "$(record 3)" terminate
-    says 'output file, which could not be seen from here, is incomplete'
+    assert_equal "how" "$(record 3)" terminate
+    expect_output 'output file, which could not be seen from here, is incomplete'
 }
 
 # It ends after the look, before the signal.
@@ -170,13 +170,13 @@ END
     idle_pid >"$SITE/idle.pid"
     { echo "database: {adapter: postgresql, name: $DB, psql: '$SITE_Q/psql'}"; cat "$RECIPE"; } | grep -v '^database: .*name: [a-z0-9_]*}$' >"$RECIPE.new"
     mv "$RECIPE.new" "$RECIPE"
-    expect 0 deploy production
+    expect_status 0 deploy production
     migrated
-    says 'was already gone'
-    says_not 'incomplete'
-    same "how" "$(record 3)" ended
-    there "$SITE/app1/.crelease/stopped"
-    gone "$SITE/app1/.crelease/rerun"
+    expect_output 'was already gone'
+    expect_no_output 'incomplete'
+    assert_equal "how" "$(record 3)" ended
+    assert_exists "$SITE/app1/.crelease/stopped"
+    assert_gone "$SITE/app1/.crelease/rerun"
 }
 
 # A superuser's session, and a role that may end those of others: known before anything is done.
@@ -187,34 +187,34 @@ case_s21_no_right() {
     sql "create role ender login password '$password' in role pg_signal_backend; grant connect on database \"$DB\" to ender"
     { echo "database: {adapter: postgresql, name: $DB, psql: psql -U ender}"; cat "$RECIPE"; } | grep -v '^database: .*name: [a-z0-9_]*}$' >"$RECIPE.new"
     mv "$RECIPE.new" "$RECIPE"
-    big_table
+    make_big_table
     start_dump
-    expect 4 deploy production
-    says 'pg_signal_backend does not reach'
+    expect_status 4 deploy production
+    expect_output 'pg_signal_backend does not reach'
     dump_runs || fail "the dump is gone"
-    gone "$SITE/app1/.crelease/stopped"
+    assert_gone "$SITE/app1/.crelease/stopped"
     end_dump
-    expect 0 resume production
+    expect_status 0 resume production
     migrated
 }
 
 # Under another name it is nobody's to end but a person's.
 case_s8_dump_like() {
     site_stopping s8_dump_like <<<'backup: {policy: kill}'
-    big_table
+    make_big_table
     export PGAPPNAME='Heroku Postgres Backups'
     sql 'create table third as select 1 as id' "$DB"
     start_named_dump
     unset PGAPPNAME
-    expect 4 deploy production
-    says 'only looks like a dump'
-    expect 4 resume --on-backup=wait --wait-limit=1s production
-    says "next: '.*crelease resume production' when it has ended; it only looks like a dump"
-    says_not 'on-backup=kill'
+    expect_status 4 deploy production
+    expect_output 'only looks like a dump'
+    expect_status 4 resume --on-backup=wait --wait-limit=1s production
+    expect_output "next: '.*crelease resume production' when it has ended; it only looks like a dump"
+    expect_no_output 'on-backup=kill'
     named_runs || fail "the dump is gone"
     echo go >&8
     wait_for 60 named_has_gone
-    expect 0 resume production
+    expect_status 0 resume production
     migrated
 }
 named_runs() { [ -n "$(sql "select pid from pg_stat_activity where application_name like 'Heroku%' and query ilike 'copy %'")" ]; }
@@ -231,16 +231,16 @@ start_named_dump() {
 case_s29_killed_while_stopping() {
     site_stopping s29_killed_while_stopping <<<"backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/s29_killed_while_stopping/again'}"
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/app1/.crelease/stopped"
-    cr_kill9
-    cr resume production
+    kill_crelease
+    run_crelease resume production
     # It may have been through already.
     [ "$STATUS" = 0 ] || fail "resume: $STATUS"
     migrated
     wait_for 60 again_is 1
-    expect 0 resume production
-    same "started" "$(times_again)" 1
+    expect_status 0 resume production
+    assert_equal "started" "$(times_again)" 1
 }
 
 # Killed once the backup was started again, before the run knows.
@@ -252,16 +252,16 @@ END
     rm -f "$SITE/begun"
     touch "$SITE/hold"
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/begun"
-    cr_kill9
+    kill_crelease
     # As if the mark had not come to be.
     sed -i '/^backup-rerun done/d' "$SITE/app1/.crelease/runs"/*/marks
     rm "$SITE/hold"
-    expect 0 resume production
+    expect_status 0 resume production
     migrated
     wait_for 60 again_is 1
-    same "started" "$(times_again)" 1
+    assert_equal "started" "$(times_again)" 1
 }
 
 # Given up after the stop: the backup has nothing to wait for any more.
@@ -271,14 +271,14 @@ backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/rerun_afte
 END
     commit_migration 20260103000000 Failing "raise 'not today'"
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
-    expect 1 deploy production
-    same "started" "$(times_again)" 0
-    expect 0 abort production
-    says 'runs again'
+    expect_status 1 deploy production
+    assert_equal "started" "$(times_again)" 0
+    expect_status 0 abort production
+    expect_output 'runs again'
     wait_for 60 again_is 1
-    expect 0 abort production
-    same "started" "$(times_again)" 1
-    gone "$SITE/app1/.crelease/lock"
+    expect_status 0 abort production
+    assert_equal "started" "$(times_again)" 1
+    assert_gone "$SITE/app1/.crelease/lock"
 }
 
 # By the crontab's line, with what the crontab sets.
@@ -290,24 +290,24 @@ WHAT=night
 0 2 * * * echo \$WHAT >>$SITE/again; pg_dump -s $DB >$SITE/second.sql
 END
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
-    expect 0 deploy production
+    expect_status 0 deploy production
     migrated
     wait_for 60 again_is 1
-    same "by" "$(cat "$SITE/again")" night
+    assert_equal "by" "$(cat "$SITE/again")" night
     wait_for 60 grep -q 'dump complete' "$SITE/second.sql"
     # A schema that was not dumped from within the run's own: no name of ours.
     wait_for 60 again_has_ended
-    same "status" "$(json '.stopped_backups[0].again.status')" 0
+    assert_equal "status" "$(json '.stopped_backups[0].again.status')" 0
 }
 
-again_has_ended() { cr status --json production && [ "$(json '.stopped_backups[0].again.state')" = ended ]; }
+again_has_ended() { run_crelease status --json production && [ "$(json '.stopped_backups[0].again.state')" = ended ]; }
 
 case_rerun_not_known() {
     site_stopping rerun_not_known <<<'backup: {policy: kill, rerun: true}'
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
-    expect 0 deploy production
+    expect_status 0 deploy production
     migrated
-    says "pg_dump of $DB was stopped and is not started again: no line of this login's crontab makes it; start it by hand"
+    expect_output "pg_dump of $DB was stopped and is not started again: no line of this login's crontab makes it; start it by hand"
 }
 
 # The functions of stop.sh themselves.
@@ -322,7 +322,7 @@ verdict() {
 
 case_s25_judged_by_its_end() {
     site_new s25_judged_by_its_end 1
-    big_table
+    make_big_table
     pg_dump "$DB" >"$SITE/whole.sql"
     # shellcheck disable=SC1003 # as newer versions write it
     printf '%s\n' '\unrestrict aB3' '' >>"$SITE/whole.sql"
@@ -336,7 +336,7 @@ case_s25_judged_by_its_end() {
     for of in whole.sql:complete cut.sql:incomplete middle.sql:incomplete whole.gzip:complete cut.gzip:incomplete \
         whole.zstd:complete cut.zstd:incomplete whole.xz:complete cut.xz:incomplete whole.fc:incomplete; do
         # shellcheck disable=SC2016 # for that shell
-        same "${of%:*}" "$(verdict "judge $SITE_Q/${of%:*}; echo \"\$verdict\"")" "${of#*:}"
+        assert_equal "${of%:*}" "$(verdict "judge $SITE_Q/${of%:*}; echo \"\$verdict\"")" "${of#*:}"
     done
 }
 
@@ -348,7 +348,7 @@ case_s23_another_process() {
         sleep 100 & victim=$!; identity_of "$victim"; was=$ticks
         clients="$victim $((was + 1)) $boot pg_dump$newline"; term_clients; kill -0 "$victim" && echo lives
         clients="$victim $was $boot pg_dump$newline"; term_clients | sed "s/ .*//"; wait "$victim"; echo "$?"'
-    same "what was told" "$(verdict "$script" | tr '\n' ' ')" 'lives termed 143 '
+    assert_equal "what was told" "$(verdict "$script" | tr '\n' ' ')" 'lives termed 143 '
 }
 
 # Another user's processes are none of ours, and so is what only has the name.
@@ -360,7 +360,7 @@ case_not_ours() {
         '"$SITE_Q"'/pg_dump 100 & one=$!; sleep 100 & other=$!
         until [ "$(cat /proc/$one/comm)" = pg_dump ]; do sleep 0.05; done
         me=$(id -u); is "$one"; is "$other"; me=99999; is "$one"; me=$(id -u); is 1000000000; kill "$one" "$other"'
-    same "what is ours" "$(verdict "$script" | tr '\n' ' ')" 'ours not not not '
+    assert_equal "what is ours" "$(verdict "$script" | tr '\n' ' ')" 'ours not not not '
 }
 
 # Two backups that begin together: one of everything through the socket file, which is in the way, and one
@@ -368,7 +368,7 @@ case_not_ours() {
 two_begin() { # HOW the second one reaches the server
     sql 'create table other as select 1 as id; create table third (id int); create table fourth (id int)' "$DB"
     sql "create role second superuser login password '$(cut -d: -f5 "$PGPASSFILE")'" 2>/dev/null || true
-    big_table
+    make_big_table
     for name in all one; do
         printf 'export PGPASSFILE=%q\n{ pg_dump %s -d %s; echo "$?" >%s/%s.status; } 2>%s/%s.err | { until [ -e %s/go ]; do sleep 0.1; done; cat; } >%s/%s.sql\n' \
             "$PGPASSFILE" "$([ $name = all ] && echo "-U rig -h $RIG" || echo "-U second -t big -h $1") -p $PGPORT" "$DB" \
@@ -380,11 +380,11 @@ two_begin() { # HOW the second one reaches the server
 both_dump() { [ "$(sql "select count(*) from pg_stat_activity where application_name = 'pg_dump' and datname = '$DB' and query like 'COPY public.big %'")" = 2 ]; }
 # The other one has not even heard of it.
 one_is_stopped() {
-    expect 0 deploy production
+    expect_status 0 deploy production
     migrated
-    gone "$SITE/one.status"
-    there "$SITE/one.sql"
-    same "what the other does" "$(sql "select left(query, 16) from pg_stat_activity where usename = 'second' and datname = '$DB'")" 'COPY public.big '
+    assert_gone "$SITE/one.status"
+    assert_exists "$SITE/one.sql"
+    assert_equal "what the other does" "$(sql "select left(query, 16) from pg_stat_activity where usename = 'second' and datname = '$DB'")" 'COPY public.big '
     touch "$SITE/go"
 }
 
@@ -394,7 +394,7 @@ case_socket_file_and_tcp() {
     two_begin 127.0.0.1
     one_is_stopped
     client_was_told "$SITE/all.err"
-    there "$SITE/all.sql.incomplete"
+    assert_exists "$SITE/all.sql.incomplete"
 }
 
 # Which of two processes made the session cannot be told: then neither is, and the session is stopped.  A
@@ -404,12 +404,12 @@ case_socket_file_twice() {
     two_begin "$RIG"
     one_is_stopped
     case $(record 3) in cancel | terminate) ;; *) fail "how: '$(record 3)'" ;; esac
-    there "$SITE/all.sql"
+    assert_exists "$SITE/all.sql"
 }
 
 rig_open
 own_crontab
 POSTGRES_SOCKETS=$RIG
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 run_cases "$@"

@@ -41,7 +41,7 @@ ${libraries:+export LD_LIBRARY_PATH=$(printf %q "$libraries")}
 exec $(printf %q "$program") "\$@"
 END2
     chmod +x "$RIG/bin/systemctl"
-    ! apart || stage=(nsenter -t "$(first_pid app1)" -m -p --)
+    ! hosts_are_isolated || stage=(nsenter -t "$(first_pid app1)" -m -p --)
     program=$(systemd_program systemd)
     # No generators: what they make is of the machine.
     setsid "${stage[@]}" env -i "CRELEASE_RIG=$RIG" "CRELEASE_RIG_HOST=$RIG/app1" LANG=C.UTF-8 TZ=Europe/Berlin "PATH=$PATH" "HOME=$RIG/login" \
@@ -88,35 +88,35 @@ of_timers() { json '.next_backups[] | select(.source == "the user'\''s systemd t
 case_s46_timer_starts_a_dump() {
     local command="pg_dump s46 | (until [ -e go ]; do sleep 0.1; done; cat) | gzip >nightly.gz"
     site_new s46 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    big_table
+    make_big_table
     service nightly "/bin/sh -c '$command'"
     service other '/bin/true'
     timer other 'OnCalendar=hourly'
     # Late enough to be foreseen on a slow machine.
     AT=$(($(date +%s) + 40))
     timer nightly "OnCalendar=$(TZ=Asia/Kolkata date -d "@$AT" '+*-*-* %T Asia/Kolkata')" AccuracySec=1s
-    expect 0 backups --json production
-    same "next" "$(of_timers)" "$(rfc3339 "$AT") /bin/sh -c $command"
-    expect 0 backups production
-    says "a backup \(/bin/sh -c pg_dump s46 .*\) starts at $(env -u TZ date -d "@$AT" +%H:%M), in .*, from the user's systemd timers"
+    expect_status 0 backups --json production
+    assert_equal "next" "$(of_timers)" "$(rfc3339 "$AT") /bin/sh -c $command"
+    expect_status 0 backups production
+    expect_output "a backup \(/bin/sh -c pg_dump s46 .*\) starts at $(env -u TZ date -d "@$AT" +%H:%M), in .*, from the user's systemd timers"
     recipe_write <<<'backup: {clearance: 10m}'
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 said 'backup app1: a backup of s46, not started yet, .*: it starts at [0-9:]+ \(/bin/sh -c pg_dump s46 .*is let pass first'
-    same "it has not begun" "$(dump_of_timer)" ''
+    assert_equal "it has not begun" "$(dump_of_timer)" ''
     wait_for 100 said 'backup app1: pg_dump of s46 by rig, pid [0-9]+, .*, waited'
     [ -n "$(dump_of_timer)" ] || fail "the timer has started none"
     [ "$(date +%s)" -ge "$AT" ] || fail "it was there before its time"
-    same migrations "$(migrations)" 20260101000000
+    assert_equal migrations "$(migrations)" 20260101000000
     touch "$SITE/go"
-    cr_end 0
-    finished "$(revision)" 2
-    same migrations "$(migrations)" '20260101000000 20260102000000'
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
     wait_for 60 nightly_has_ended
     gzip -dc "$SITE/nightly.gz" | tail -n 5 | grep -q 'PostgreSQL database dump complete' || fail "the dump is not whole"
-    expect 0 backups --json production
-    same "and again" "$(of_timers)" "$(rfc3339 $((AT + 86400))) /bin/sh -c $command"
+    expect_status 0 backups --json production
+    assert_equal "and again" "$(of_timers)" "$(rfc3339 $((AT + 86400))) /bin/sh -c $command"
     on_host app1 systemctl --user stop nightly.timer other.timer
 }
 nightly_has_ended() { [ "$(on_host app1 systemctl --user show -P ActiveState -P Result nightly.service)" = $'success\ninactive' ]; }
@@ -124,7 +124,7 @@ nightly_has_ended() { [ "$(on_host app1 systemctl --user show -P ActiveState -P 
 # Whose time has come a moment ago, and whose pg_dump is not there yet.
 case_just_begun() {
     site_new just_begun 1
-    expect 0 deploy production
+    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     service early "/bin/sh -c 'until [ -e begin ]; do sleep 0.1; done; pg_dump just_begun | (until [ -e go ]; do sleep 0.1; done; cat) >early.sql'"
     # It is a moment ago for twenty seconds only.
@@ -132,8 +132,8 @@ case_just_begun() {
 backup: {clearance: 10m}
 hooks: {before backup-clear: ['touch $SITE_Q/hook; until test -e $SITE_Q/look; do sleep 0.05; done']}
 END
-    big_table
-    cr_begin deploy production
+    make_big_table
+    start_crelease deploy production
     wait_for 60 test -e "$SITE/hook"
     timer early OnActiveSec=0 AccuracySec=1s
     wait_for 60 has_begun
@@ -141,10 +141,10 @@ END
     wait_for 60 said 'backup app1: a backup of just_begun, not started yet, .*is let pass first'
     touch "$SITE/begin"
     wait_for 60 said 'backup app1: pg_dump of just_begun by rig, pid [0-9]+, .*, waited'
-    same migrations "$(migrations)" 20260101000000
+    assert_equal migrations "$(migrations)" 20260101000000
     touch "$SITE/go"
-    cr_end 0
-    finished "$(revision)" 2
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
     wait_for 60 early_is_whole
     on_host app1 systemctl --user stop early.timer
 }
@@ -180,9 +180,9 @@ case_shapes() {
     now=$(date +%s)
     timer_of soon OnActiveSec=10min '/usr/bin/pg_dump soon'
     on_host app1 TZ=UTC0 systemctl --user list-timers --all --no-pager
-    expect 0 backups --json production
+    expect_status 0 backups --json production
     of_timers >"$SITE/said"
-    same "those that are far" "$(grep -v 'pg_dump soon$' "$SITE/said")" "2096-10-31T22:00:00Z /usr/bin/pg_dump -Fc zone
+    assert_equal "those that are far" "$(grep -v 'pg_dump soon$' "$SITE/said")" "2096-10-31T22:00:00Z /usr/bin/pg_dump -Fc zone
 2096-12-23T23:00:00Z /usr/bin/pg_dump escaped
 2097-01-01T00:00:00Z /bin/sh -c cd / ; sleep 1 ; pg_dump semicolon
 2097-01-02T00:00:00Z /bin/sh -c set -e ; pg_dump lines ; true
@@ -207,7 +207,7 @@ in_each_shell() {
         on_host app1 "RIG_XDG=own $shell" <"$SITE/script" >"$SITE/said" || fail "$shell: status $?"
         cat "$SITE/said"
         grep -qx "source read timers the user's systemd timers" "$SITE/said" || fail "$shell: source"
-        same "$shell: commands" "$(sed -n 's/^unit ExecStart=.*argv\[\]=\(.*pg_[a-z]* .*\) ; ignore_errors=.*/\1/p' "$SITE/said" | LC_ALL=C sort)" \
+        assert_equal "$shell: commands" "$(sed -n 's/^unit ExecStart=.*argv\[\]=\(.*pg_[a-z]* .*\) ; ignore_errors=.*/\1/p' "$SITE/said" | LC_ALL=C sort)" \
             "$(printf '%s\n' "/bin/sh -c cd / ; sleep 1 ; pg_dump semicolon" "/bin/sh -c set -e ; pg_dump lines ; true" \
                 "/usr/bin/pg_basebackup -D /b" "/usr/bin/pg_dump -Fc zone" "/usr/bin/pg_dump escaped" "/usr/bin/pg_dump over" \
                 "/usr/bin/pg_dump soon")"
@@ -218,7 +218,7 @@ in_each_shell() {
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 systemd_begin
 run_cases "$@"

@@ -42,21 +42,21 @@ END
 }
 
 times() { if [ -e "$SITE/$1" ]; then wc -l <"$SITE/$1"; else echo 0; fi; }
-ran() { same "how often it was run" "$(times ran)" "$1"; }
+ran() { assert_equal "how often it was run" "$(times ran)" "$1"; }
 state_of() {
-    expect 0 status --json production
-    same "migrations" "$(json '.migrations | "\(.pending) \(.state)"')" "$1"
+    expect_status 0 status --json production
+    assert_equal "migrations" "$(json '.migrations | "\(.pending) \(.state)"')" "$1"
 }
 
 # brings FIRST SECOND: names of the migrations there are and, after `add_second`, of the other one.
 brings() {
-    expect 0 deploy production
+    expect_status 0 deploy production
     ran 1
     state_of '0 none'
     commit_file other.txt two
     rm -f "$SITE/asked"
-    expect 0 deploy production
-    says 'nothing pending'
+    expect_status 0 deploy production
+    expect_output 'nothing pending'
     [ "$(times asked)" -ge 1 ] || fail "the tool was not asked"
     ran 1
 
@@ -64,16 +64,16 @@ brings() {
     rm -f "$SITE/ran"
     : >"$SITE/kill"
     # Nobody says how it ended; the tool says that nothing is pending any more.
-    expect 0 deploy production
-    says "1 pending: $1"
+    expect_status 0 deploy production
+    expect_output "1 pending: $1"
     ran 1
     state_of '0 none'
     rm "$SITE/kill"
-    finished "$(revision)"
+    assert_deployed "$(revision)"
 }
 
 # What the sessions of both migrations had.
-lock_timeouts() { same "lock_timeout" "$(sql 'select distinct lock_timeout, count(*) from seen group by 1' "$DB")" '500ms|2'; }
+lock_timeouts() { assert_equal "lock_timeout" "$(sql 'select distinct lock_timeout, count(*) from seen group by 1' "$DB")" '500ms|2'; }
 
 # A command that says it went well, and something is pending all the same.
 does_nothing() {
@@ -81,11 +81,11 @@ does_nothing() {
     tool_recipe
     rm -f "$SITE/ran"
     add_third
-    expect 1 deploy production
-    says "$1"
+    expect_status 1 deploy production
+    expect_output "$1"
     ran 1
     state_of "${2-1 pending}"
-    expect 0 abort production
+    expect_status 0 abort production
 }
 
 case_rails() {
@@ -172,14 +172,14 @@ linked_dirs: []
 env: {PGDATABASE: $DB, SQITCH_FULLNAME: Ann, SQITCH_EMAIL: ann@example.com}
 END
         sed -i '/^migrate: /d' "$RECIPE"
-        expect 0 deploy production
-        says 'migrate .*: begun'
+        expect_status 0 deploy production
+        expect_output 'migrate .*: begun'
         commit_file other.txt two
-        expect 0 deploy production
-        says 'nothing pending'
+        expect_status 0 deploy production
+        expect_output 'nothing pending'
         if [ "$tool" = alembic ]; then alembic_migration a2 a1 'add note'; else sqitch_change note; fi
-        expect 0 deploy production
-        says '1 pending: (a2 add note|note)'
+        expect_status 0 deploy production
+        expect_output '1 pending: (a2 add note|note)'
         state_of '0 none'
     done
 }
@@ -204,19 +204,19 @@ case_output() {
 # Only the status: there is something, and nobody knows how much.
 case_exit() {
     site_of plain exit '{exit: 3}' bin/pending bin/migrate
-    expect 0 deploy production
-    says 'pending, the number is not known'
+    expect_status 0 deploy production
+    expect_output 'pending, the number is not known'
     ran 1
     state_of '0 none'
     commit_file other.txt two
-    expect 0 deploy production
-    says 'nothing pending'
+    expect_status 0 deploy production
+    expect_output 'nothing pending'
     ran 1
     commit_file todo/0002_note two
     : >"$SITE/kill"
-    expect 0 deploy production
+    expect_status 0 deploy production
     ran 2
-    finished "$(revision)" 3
+    assert_deployed "$(revision)" 3
     rm "$SITE/kill"
     add_third() { commit_file todo/0003_more three; }
     does_nothing "ended well, but 'migrate.status' says that something is still pending" 'null pending'
@@ -229,14 +229,14 @@ case_lost_before_it_migrated() {
     for when in '{exit: 3}' "{exit: 3, output: '^todo: (.*)'}"; do
         site_of plain "lost_before_$((${#when} % 7))" "$when" bin/pending bin/migrate
         echo before >"$SITE/kill"
-        expect 7 deploy production
+        expect_status 7 deploy production
         ran 2
-        gone "$SITE/applied/0001_events"
+        assert_gone "$SITE/applied/0001_events"
         rm "$SITE/kill"
-        expect 0 resume production
+        expect_status 0 resume production
         ran 3
-        there "$SITE/applied/0001_events"
-        finished "$(revision)" 1
+        assert_exists "$SITE/applied/0001_events"
+        assert_deployed "$(revision)" 1
     done
 }
 
@@ -246,11 +246,11 @@ case_not_known() {
     while IFS='|' read -r when status; do
         i=$((i + 1))
         site_of plain "not_known_$i" "$when" "$status" bin/migrate
-        expect 0 deploy production
+        expect_status 0 deploy production
         ran 1
         commit_file other.txt two
-        expect 0 deploy production
-        says 'what is pending is not known'
+        expect_status 0 deploy production
+        expect_output 'what is pending is not known'
         ran 2
         state_of 'null unknown'
     done <<'END'
@@ -263,6 +263,6 @@ END
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 run_cases "$@"

@@ -60,7 +60,7 @@ site_ends() {
     ' "$SITE/answers/journal" | cat "$RECORD/head" - >"$RECORD/$NAME.rows"
 }
 
-migrated() { same "times migrated" "$({ cat "$SITE/migrated" || true; } 2>/dev/null | wc -l)" "$1"; }
+migrated() { assert_equal "times migrated" "$({ cat "$SITE/migrated" || true; } 2>/dev/null | wc -l)" "$1"; }
 
 # dump_begin [ROLE]: the server's own pg_dump, whose reader stands still; it is on no host of the site.
 # Of the 1000 rows of site_of all was sent by the server already: it is idle in its transaction.
@@ -96,16 +96,16 @@ waits() { grep -qE 'waiting for|is in the way|still runs' "$CR_OUT" "$CR_ERR" &&
 seen_idle() { # VERSION KIND
     site_of "$1" idle rig </dev/null
     dump_begin
-    expect 0 backups --json production
-    same "kind" "$(json '.backups[0].kind')" "$2"
-    same "blocks" "$(json '.backups[0].blocks_migrations')" true
-    same "age" "$(json '.backups[0].running_s | type')" number
-    same "statement" "$(json '.backups[0].query')" null # there "<IDLE> in transaction" stands in its place
-    cr_begin deploy production
+    expect_status 0 backups --json production
+    assert_equal "kind" "$(json '.backups[0].kind')" "$2"
+    assert_equal "blocks" "$(json '.backups[0].blocks_migrations')" true
+    assert_equal "age" "$(json '.backups[0].running_s | type')" number
+    assert_equal "statement" "$(json '.backups[0].query')" null # there "<IDLE> in transaction" stands in its place
+    start_crelease deploy production
     wait_for 60 waits
     migrated 0
     dump_end
-    cr_end 0
+    finish_crelease 0
     migrated 1
     site_ends
 }
@@ -121,17 +121,17 @@ case_s6_9_1() { seen_idle 9.1 pg_dump; }
 seen_plain() { # VERSION KIND
     ROWS=30000 site_of "$1" plain plain </dev/null
     dump_begin
-    expect 0 backups --json production
-    same "kind" "$(json '.backups[0].kind')" "$2"
-    same "blocks" "$(json '.backups[0].blocks_migrations')" true
-    same "age" "$(json '.backups[0] | .running_s, .since, .query | tostring')" $'null\nnull\nnull'
-    expect 4 deploy --on-backup=kill production
-    says "$3"
+    expect_status 0 backups --json production
+    assert_equal "kind" "$(json '.backups[0].kind')" "$2"
+    assert_equal "blocks" "$(json '.backups[0].blocks_migrations')" true
+    assert_equal "age" "$(json '.backups[0] | .running_s, .since, .query | tostring')" $'null\nnull\nnull'
+    expect_status 4 deploy --on-backup=kill production
+    expect_output "$3"
     migrated 0
-    cr_begin resume production
+    start_crelease resume production
     wait_for 60 waits
     dump_end
-    cr_end 0
+    finish_crelease 0
     migrated 1
     site_ends
 }
@@ -153,8 +153,8 @@ case_s7_17() { seen_plain 17 pg_dump "$SUPER"; }
 ended() { # VERSION
     site_of "$1" ended rig </dev/null
     dump_begin
-    expect 0 deploy --on-backup=kill production
-    same "how" "$(cut -f 3 "$SITE/app1/.crelease/stopped")" terminate
+    expect_status 0 deploy --on-backup=kill production
+    assert_equal "how" "$(cut -f 3 "$SITE/app1/.crelease/stopped")" terminate
     migrated 1
     dump_end
     site_ends
@@ -174,17 +174,17 @@ own_dump() { # VERSION
 }
 case_rights_9_1() {
     own_dump 9.1
-    expect 4 deploy --on-backup=kill production
-    says 'on PostgreSQL 9.1 only a superuser may stop it; database.psql in the recipe must be'
+    expect_status 4 deploy --on-backup=kill production
+    expect_output 'on PostgreSQL 9.1 only a superuser may stop it; database.psql in the recipe must be'
     migrated 0
     dump_end
-    expect 0 resume production
+    expect_status 0 resume production
     site_ends
 }
 own_ended() {
     own_dump "$1"
-    expect 0 deploy --on-backup=kill production
-    same "how" "$(cut -f 3 "$SITE/app1/.crelease/stopped")" terminate
+    expect_status 0 deploy --on-backup=kill production
+    assert_equal "how" "$(cut -f 3 "$SITE/app1/.crelease/stopped")" terminate
     dump_end
     site_ends
 }
@@ -219,7 +219,7 @@ done
 END
     fi
     hold_begin
-    cr_begin deploy production
+    start_crelease deploy production
 }
 
 # Somebody's transaction, with a share lock on t2 and an advisory lock, until hold_end.
@@ -250,7 +250,7 @@ cancelled() { # VERSION ROLE BY
     # It came only after that had been told, but into what is recorded as the last answer.
     recording || told '1 queues behind it' || fail "the reader is not told of"
     hold_end
-    cr_end 0
+    finish_crelease 0
     site_ends
 }
 IDLE=', idle in transaction for'
@@ -272,7 +272,7 @@ helpless() { # VERSION
     wait_for 60 told 'only a superuser may'
     told "waits for 'console' of rig" || fail "the one that is waited for is not named"
     hold_end
-    cr_end 0
+    finish_crelease 0
     site_ends
 }
 case_helpless_9_0() { helpless 9.0; }
@@ -284,11 +284,11 @@ taken() { # VERSION
 migrate: {run: 'grep -q ended $RIG/sites/${1//./_}_taken/answers/phase || { echo ConcurrentMigrationError; exit 1; }'}
 END
     hold_begin
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 told 'attempt 1 of '
     told "waits for $2 of rig, pid [0-9]+, idle in transaction" || fail "the one that has it is not named"
     hold_end
-    cr_end 0
+    finish_crelease 0
     site_ends
 }
 case_s33_8_4() { taken 8.4 'a session'; }
@@ -296,5 +296,5 @@ case_s33_9_1() { taken 9.1 "'console'"; }
 case_s33_9_6() { taken 9.6 "'console'"; }
 
 rig_open
-rig_start 1
+start_hosts 1
 run_cases "$@"

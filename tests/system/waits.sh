@@ -15,7 +15,7 @@ site_far() {
     site_new "$1" 1
     head -c "$2" /dev/urandom >"$REPO/public/large"
     commit_all 'Something large'
-    link_be app1 slow
+    set_link app1 slow
 }
 
 # answered SIGNAL PATTERN: it says so at once, not when the wait has come to its end.
@@ -26,48 +26,48 @@ answered() {
 
 case_upload() {
     site_far upload 4000000
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 says_going_on '[0-9.]+ (kB|MB) of 4.0 MB sent'
-    cr_end 0
+    finish_crelease 0
     # One line a minute of it.
     [ "$(grep -c 'checkout app1: .* of 4.0 MB sent' "$CR_OUT")" -lt 4 ] || fail "it is told too often"
-    finished "$(revision)" 1
+    assert_deployed "$(revision)" 1
     link_mend app1
 }
 
 # On a terminal it stands in the live line.
 case_upload_on_a_terminal() {
     site_far upload_on_a_terminal 3000000
-    typed deploy production
+    start_on_terminal deploy production
     wait_for 60 grep -qaE '[0-9.]+ (kB|MB) of 3.0 MB sent, [0-9.]+ (kB|MB)/s, about [0-9]+(\.[0-9])? s left' "$SITE/typed"
-    typed_end 0
-    finished "$(revision)" 1
+    finish_on_terminal 0
+    assert_deployed "$(revision)" 1
     link_mend app1
 }
 
 case_upload_interrupted() {
     site_far upload_interrupted 5000000
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 said 'of 5.0 MB sent'
     answered INT 'warning: interrupted; stopping after the current step \(Ctrl-C again stops at once\)'
-    cr_end 130
-    gone "$SITE/app1/current"
+    finish_crelease 130
+    assert_gone "$SITE/app1/current"
     link_mend app1
-    expect 0 resume production
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
 }
 
 case_upload_stopped() {
     site_far upload_stopped 12000000
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 said 'of 12 MB sent'
     answered TERM 'warning: interrupted; .* \(a second signal stops at once\)'
     link_mend app1
     kill -s TERM "$CR_PID"
-    cr_end 143
-    gone "$SITE/app1/current"
-    expect 0 resume production
-    finished "$(revision)" 1
+    finish_crelease 143
+    assert_gone "$SITE/app1/current"
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
 }
 
 # A server that takes connections and never says a word; "came" appears with each.
@@ -86,11 +86,11 @@ case_fetch_interrupted() {
     for url in git http ssh; do
         recipe_write <<<"repository: '$url://127.0.0.1:$(cat port)/shop.git'"
         rm -f came
-        cr_begin deploy production
+        start_crelease deploy production
         wait_for 60 test -e came
         began=$SECONDS
         kill -s INT "$CR_PID"
-        cr_end 130
+        finish_crelease 130
         [ $((SECONDS - began)) -lt 25 ] || fail "$url: ended after $((SECONDS - began)) s"
         grep -q interrupted "$CR_ERR" || fail "$url: does not say so"
     done
@@ -98,5 +98,5 @@ case_fetch_interrupted() {
 }
 
 rig_open
-rig_start 1
+start_hosts 1
 run_cases "$@"

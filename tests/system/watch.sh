@@ -18,15 +18,15 @@ case_driver_without_lock_timeout() {
     site_new driver_without_lock_timeout 1
     sql 'create table zz (id int)' "$DB"
     migrates_with "PGOPTIONS= psql -X -v ON_ERROR_STOP=1 -d $DB -c \"alter table zz add column c int\""
-    zz_begin
-    expect 1 deploy production
-    same attempts "$(wc -l <"$SITE/attempts")" 2
-    says 'attempt 1 of 2'
+    hold_table_lock
+    expect_status 1 deploy production
+    assert_equal attempts "$(wc -l <"$SITE/attempts")" 2
+    expect_output 'attempt 1 of 2'
     wait_for 30 none_of_ours
-    zz_end
-    expect 0 resume production
-    same column "$(has_column)" 1
-    finished "$(revision)" 1
+    drop_table_lock
+    expect_status 0 resume production
+    assert_equal column "$(has_column)" 1
+    assert_deployed "$(revision)" 1
 }
 
 # As drivers do that take neither PGOPTIONS nor PGAPPNAME: by the client's end of its connection the session is
@@ -40,21 +40,21 @@ case_driver_without_name() {
     site_new driver_without_name 1
     sql 'create table zz (id int)' "$DB"
     migrates_with "$NAMELESS -d \"dbname=$DB application_name=shop\" -c \"alter table zz add column c int\""
-    zz_begin
+    hold_table_lock
     # The application's own, which calls itself the same, has the same role, and waits for the same.
     psql -X -d "dbname=$DB application_name=shop" -c 'alter table zz add column d int' >"$SITE/other" 2>&1 &
     OTHER=$!
     wait_for 30 waits_as shop
-    expect 1 deploy production
-    same attempts "$(wc -l <"$SITE/attempts")" 2
-    says 'canceling statement due to user request'
-    says "held by 'console'"
-    says 'attempt 1 of 2'
-    same "what else waits" "$(waiting shop)" 1
-    zz_end
+    expect_status 1 deploy production
+    assert_equal attempts "$(wc -l <"$SITE/attempts")" 2
+    expect_output 'canceling statement due to user request'
+    expect_output "held by 'console'"
+    expect_output 'attempt 1 of 2'
+    assert_equal "what else waits" "$(waiting shop)" 1
+    drop_table_lock
     wait "$OTHER" || fail "the application's statement was cancelled: $(cat "$SITE/other")"
-    expect 0 resume production
-    finished "$(revision)" 1
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
 }
 
 # The watch itself is killed: told, once, also by who takes the migration up, and that ends as it ends.
@@ -62,63 +62,63 @@ case_watch_that_is_killed() {
     site_new watch_that_is_killed 1
     touch "$SITE/block"
     migrates_with "while test -e \"$SITE/block\"; do sleep 0.05; done"
-    cr_begin deploy production
+    start_crelease deploy production
     wait_for 60 test -s "$SITE/attempts"
     local beside job told='the watchdog of the migration was ended by somebody'
     job=$(echo "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1)
     read -r beside _ <"$job/beside"
     # ps names it; what it asks the database, and how, lies on no disk.
-    same 'what ps shows' "$(on_host app1 "tr '\\0' ' ' </proc/$beside/cmdline")" "sh $job/watch "
-    same 'mode' "$(stat -c %a "$job/watch")" 600
+    assert_equal 'what ps shows' "$(on_host app1 "tr '\\0' ' ' </proc/$beside/cmdline")" "sh $job/watch "
+    assert_equal 'mode' "$(stat -c %a "$job/watch")" 600
     ! grep -q "$DB" "$job/watch" || fail 'the values of the watchdog are on the disk'
     on_host app1 "kill -KILL -- -$beside"
     wait_for 60 grep -q "$told" "$CR_ERR" "$CR_OUT"
-    cr_kill9
-    cr_begin resume production
+    kill_crelease
+    start_crelease resume production
     wait_for 60 grep -q "$told" "$CR_ERR" "$CR_OUT"
     rm "$SITE/block"
-    cr_end 0
-    same "how often it was told" "$(cat "$CR_ERR" "$CR_OUT" | grep -c "$told")" 1
-    same attempts "$(wc -l <"$SITE/attempts")" 1
-    finished "$(revision)" 1
+    finish_crelease 0
+    assert_equal "how often it was told" "$(cat "$CR_ERR" "$CR_OUT" | grep -c "$told")" 1
+    assert_equal attempts "$(wc -l <"$SITE/attempts")" 1
+    assert_deployed "$(revision)" 1
 }
 
 # Real drivers.  driver_waits COMMAND: its ALTER stands behind somebody's transaction, and twice is told to end.
 driver_waits() {
     sql 'create table zz (id int)' "$DB"
     migrates_with "PGDATABASE=$DB $1 \"alter table zz add column c int\""
-    zz_begin
-    expect 1 deploy production
-    same attempts "$(wc -l <"$SITE/attempts")" 2
-    says 'attempt 1 of 2'
-    says 'tried 2 times'
-    same "what waits" "$(sql "select count(*) from pg_locks where not granted" "$DB")" 0
+    hold_table_lock
+    expect_status 1 deploy production
+    assert_equal attempts "$(wc -l <"$SITE/attempts")" 2
+    expect_output 'attempt 1 of 2'
+    expect_output 'tried 2 times'
+    assert_equal "what waits" "$(sql "select count(*) from pg_locks where not granted" "$DB")" 0
 }
 
 # Nothing of it was left to be applied when the lock came; tried again, it is.
 driver_goes_on() {
-    zz_end
-    same column "$(has_column)" 0
-    expect 0 resume production
-    same attempts "$(wc -l <"$SITE/attempts")" 3
-    same column "$(has_column)" 1
-    finished "$(revision)" 1
+    drop_table_lock
+    assert_equal column "$(has_column)" 0
+    expect_status 0 resume production
+    assert_equal attempts "$(wc -l <"$SITE/attempts")" 3
+    assert_equal column "$(has_column)" 1
+    assert_deployed "$(revision)" 1
 }
 
 case_driver_asyncpg() {
     site_new driver_asyncpg 1
     driver_waits "python3 \"$TOP/tests/apps/drivers/migrate.py\""
-    says "asyncpg is '', lock_timeout 0"
-    says 'QueryCanceledError: canceling statement due to user request'
-    says "held by 'console'"
+    expect_output "asyncpg is '', lock_timeout 0"
+    expect_output 'QueryCanceledError: canceling statement due to user request'
+    expect_output "held by 'console'"
     driver_goes_on
 }
 
 case_driver_node_postgres() {
     site_new driver_node_postgres 1
     driver_waits "NODE_PATH=\"/usr/share/nodejs:$SERVERS/usr/share/nodejs\" node \"$TOP/tests/apps/drivers/migrate.js\""
-    says "node-postgres is 'crelease-[a-z0-9]+', lock_timeout 500ms"
-    says 'error: canceling statement due to lock timeout'
+    expect_output "node-postgres is 'crelease-[a-z0-9]+', lock_timeout 500ms"
+    expect_output 'error: canceling statement due to lock timeout'
     driver_goes_on
 }
 
@@ -128,13 +128,13 @@ case_client_without_name_that_dies() {
     recipe_write <<END
 migrate: {run: '$NAMELESS -d "dbname=$DB application_name=shop" -c "alter table zz add column c int" & until grep -qs . "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1/adopted; do sleep 0.1; done; kill -KILL \$!; exit 9', lock_timeout: 100s, attempts: 1, timeout: 200s}
 END
-    zz_begin
-    expect 1 deploy production
+    hold_table_lock
+    expect_status 1 deploy production
     # Told to end, and with the lock still held.
     wait_for 30 nobody_waits
-    zz_end
-    same column "$(has_column)" 0
-    expect 0 abort production
+    drop_table_lock
+    assert_equal column "$(has_column)" 0
+    expect_status 0 abort production
 }
 
 # The same in each of the shells of a host, with both ways that an address stands in the kernel's table.
@@ -172,7 +172,7 @@ case_adopted_in_each_shell() {
             "$(printf 'A\0377\0377F000001\037%s\0377F000001\037%s' "$port" "$hex")" >"$at/lines"
         # shellcheck disable=SC2086 # words
         $shell <"$at/script" >"$at/said" 2>&1 || fail "$shell: status $?: $(cat "$at/said")"
-        same "$shell" "$(cat "$at/said")" '(0,0),(1,1),(2,2),(3,3),(4,4),(5,5),(6,6); (0,0),(1,1),(2,2),(6,6)'
+        assert_equal "$shell" "$(cat "$at/said")" '(0,0),(1,1),(2,2),(3,3),(4,4),(5,5),(6,6); (0,0),(1,1),(2,2),(6,6)'
     done
 }
 
@@ -185,16 +185,16 @@ case_client_that_dies() {
     recipe_write <<END
 migrate: {run: 'PGOPTIONS= psql -X -d $DB -c "alter table zz add column c int" & until psql -XAtq -d $DB -c "select 1 from pg_locks where not granted" | grep -q 1; do sleep 0.05; done; kill -KILL \$!; touch "$SITE/killed"; exit 9', lock_timeout: 100s, attempts: 1, timeout: 200s}
 END
-    zz_begin
-    expect 1 deploy production
-    there "$SITE/killed"
+    hold_table_lock
+    expect_status 1 deploy production
+    assert_exists "$SITE/killed"
     wait_for 30 none_of_ours
-    zz_end
-    same column "$(has_column)" 0
-    expect 0 abort production
+    drop_table_lock
+    assert_equal column "$(has_column)" 0
+    expect_status 0 abort production
 }
 
 rig_open
-rig_postgres
-rig_start 1
+start_postgres
+start_hosts 1
 run_cases "$@"
