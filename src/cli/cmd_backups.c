@@ -64,7 +64,7 @@ void backups_put_json(struct json *at, const struct backups *b)
     for (size_t i = 0; i < b->n; i++) {
         const struct backup *one = &b->v[i];
         struct json *o = json_put_object(at, NULL);
-        json_put_text(o, "kind", one->kind);
+        json_put_text(o, "kind", backup_kind_word(one->kind));
         json_put_int(o, "pid", one->pid);
         json_put_text(o, "database", one->database);
         json_put_text(o, "user", one->user);
@@ -86,19 +86,16 @@ void backups_put_json(struct json *at, const struct backups *b)
 }
 
 /* Explains the kinds that are not names of programs; NULL for those that are. */
-static const char *kind_about(const char *kind)
+static const char *kind_about(enum backup_kind kind)
 {
-    static const char *const abouts[][2] = {
-        {"dump-like", "not named pg_dump, but it holds locks on most tables as a dump does"},
-        {"copy", "a COPY of single tables"},
-        {"hold", "a command run by 'crelease backups --hold'"},
-        {"migration", "a migration of another crelease run"},
+    static const char *const abouts[BACKUP_KINDS] = {
+        [BACKUP_DUMP_LIKE] = "not named pg_dump, but it holds locks on most tables as a dump does",
+        [BACKUP_COPY] = "a COPY of single tables",
+        [BACKUP_HOLD] = "a command run by 'crelease backups --hold'",
+        [BACKUP_MIGRATION] = "a migration of another crelease run",
     };
 
-    for (size_t i = 0; i < sizeof abouts / sizeof *abouts; i++)
-        if (strcmp(abouts[i][0], kind) == 0)
-            return abouts[i][1];
-    return NULL;
+    return abouts[kind];
 }
 
 void backups_print(struct session *s, const char *host, const struct backups *b)
@@ -113,8 +110,8 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
         printf("%s: no backup is running that would block a migration\n", host);
     for (size_t i = 0; i < b->n; i++) {
         const struct backup *one = &b->v[i];
-        bool lock = strcmp(one->kind, "hold") == 0 || strcmp(one->kind, "migration") == 0;
-        printf("%s: %s of %s by %s%s%s, pid %ld, %s%s\n", host, text_shown(a, one->kind),
+        bool lock = backup_is_lock(one);
+        printf("%s: %s of %s by %s%s%s, pid %ld, %s%s\n", host, backup_kind_word(one->kind),
                text_shown(a, one->database), text_shown(a, one->user), lock ? " as " : "",
                lock ? text_shown(a, one->application) : "", one->pid,
                one->running_s < 0 ? "start time unknown"

@@ -7,6 +7,7 @@
 #define CRELEASE_EVENT_H
 
 #include "base/err.h"
+#include "core/backup.h"
 
 enum event_kind {
     EVENT_RUN,     /* a run begins, or is gone on with; `run` is filled, `fresh` or not */
@@ -34,37 +35,6 @@ enum event_state {
 /* The words of the enums, as JSON and the marks spell them. */
 extern const char *const event_kind_words[EVENT_KINDS];
 extern const char *const event_state_words[EVENT_STATES]; /* [EVENT_NONE] is NULL */
-
-/* A running backup, as the database told. */
-struct backup {
-    const char *kind;     /* pg_dump, pg_dumpall, mysqldump, dump-like, copy, hold, migration */
-    long pid;             /* of the server's backend */
-    const char *identity; /* what names exactly this one (server.h) */
-    const char *database;
-    const char *user;
-    const char *application;
-    const char *query;    /* the beginning of what it runs; NULL: may not be seen */
-    long long since_unix; /* start by the server's clock; -1: may not be seen */
-    long long running_s;  /* -1: may not be seen */
-    int percent;          /* -1: not known */
-    long long eta_s;      /* -1: not known; 0: overdue */
-    long long eta_low_s;  /* its range; both 0 when there is none */
-    long long eta_high_s;
-    long long overdue_s;  /* above 0: so long */
-    long long stuck_s;    /* above 0: nothing about it has changed for so long */
-    const char *eta_from; /* what these rest on; NULL: not known */
-    long long copied;     /* bytes of the table it reads now; -1: not known */
-    long client_port;     /* -1: through a socket file; 0: may not be seen */
-    long locked;          /* of the database's tables; -1: not known */
-    long tables;
-    bool blocks_migrations;
-    bool partial; /* a dump that has all its locks, and holds few of the tables (partial.h) */
-    /* of the process that makes it, where that may be seen on the database's host */
-    long client_pid;      /* 0: it was not seen */
-    struct strs pipeline; /* names: its own, then of those that its output goes through */
-    const char *output;   /* file; NULL: not seen */
-    long long output_bytes;
-};
 
 /* A session that holds what a statement of the migration waits for, as the database told. */
 struct blocker {

@@ -45,18 +45,15 @@ bool server_is_name(const char *application)
            strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == strlen(id);
 }
 
-static bool is(const char *name, const char *kind)
+bool server_is_dump(const struct server *s, enum backup_kind kind)
 {
-    return name && strcmp(name, kind) == 0;
+    return kind != BACKUP_NONE && (kind == s->dump || kind == s->dump_all);
 }
 
-bool server_is_dump(const struct server *s, const char *kind)
+const char *server_programs(const struct server *s, enum backup_kind kind)
 {
-    return is(s->dump, kind) || is(s->dump_all, kind);
-}
-
-const char *server_programs(const struct server *s, const char *kind)
-{
-    /* Where both kinds have programs of their own, these are called like the kinds. */
-    return !server_is_dump(s, kind) ? "" : s->dump_all ? kind : s->programs;
+    if (!server_is_dump(s, kind))
+        return "";
+    /* Where both kinds have programs of their own, these have the names of the kinds. */
+    return s->dump_all ? backup_kind_word(kind) : s->programs;
 }

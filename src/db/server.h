@@ -31,8 +31,8 @@ struct server {
     const char *name;                                      /* for people */
     const char *(*product)(struct arena *a, long version); /* "PostgreSQL 15" */
 
-    const char *dump; /* the kind of a backup of one database, and of all of them or NULL */
-    const char *dump_all;
+    enum backup_kind dump;     /* of one database */
+    enum backup_kind dump_all; /* of all of them; BACKUP_NONE where there is no such program */
     const char *programs;  /* names of the processes that make these, with blanks between them */
     const char *deceived;  /* what finds no fault with half a backup */
     const char *unguarded; /* what it means that the database could not be asked */
@@ -147,10 +147,10 @@ const char *server_own(struct run *r);
 bool server_is_name(const char *application);
 
 /* Whether a session of that kind is a dump, and not something that only looks like one. */
-bool server_is_dump(const struct server *s, const char *kind);
+bool server_is_dump(const struct server *s, enum backup_kind kind);
 
 /* The processes that make such a session, as in `programs`; "" for other kinds. */
-const char *server_programs(const struct server *s, const char *kind);
+const char *server_programs(const struct server *s, enum backup_kind kind);
 
 extern const struct server server_postgresql;
 extern const struct server server_mysql;

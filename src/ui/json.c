@@ -97,11 +97,11 @@ static void put_backup(struct json *o, const struct event *e)
         .since_unix = -1, .running_s = -1, .percent = -1, .eta_s = -1};
     const struct backup *b = e->backup ? e->backup : &nothing;
 
-    put_or_null(o, "kind", b->kind);
+    put_or_null(o, "kind", backup_kind_word(b->kind));
     put_known(o, "pid", b->pid > 0 ? b->pid : -1);
     put_or_null(o, "database", b->database);
     put_or_null(o, "user", b->user);
-    if (b->kind && (strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0))
+    if (backup_is_lock(b))
         put_or_null(o, "application", b->application);
     if (b->since_unix >= 0)
         put_time(o, "since", b->since_unix * 1000, false);

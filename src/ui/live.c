@@ -104,11 +104,11 @@ void live_backup_keep(struct live *l, const struct event *e)
     l->backup = kept;
     if (e->backup)
         b = *e->backup;
-    b.kind = copy(a, b.kind);
     b.database = copy(a, b.database);
     b.user = copy(a, b.user);
     b.eta_from = copy(a, b.eta_from);
-    b.identity = b.application = b.query = NULL;
+    b.identity = (struct backup_identity){0};
+    b.application = b.query = NULL;
     kept->b = b;
     kept->host = copy(a, e->host);
     kept->stage = copy(a, e->stage);

@@ -32,7 +32,8 @@ struct started {
 struct last_backup {
     struct arena names;
     const char *host;
-    const char *identity;
+    const char *transaction; /* of the identity of the backup */
+    const char *start;
     const char *detail;
     long pid;
     bool over;
@@ -279,10 +280,12 @@ static void tell_warning(struct ui *ui, struct arena *a, const struct event *e)
 static bool backup_is_news(struct last_backup *last, const struct event *e)
 {
     const struct backup *b = e->backup;
-    const char *identity = b ? b->identity : NULL;
+    const struct backup_identity identity =
+        b ? b->identity : (struct backup_identity){.transaction = NULL};
     long pid = b ? b->pid : 0;
     bool news = !last->told || last->over != ui_is_over(e) || last->pid != pid ||
-                !ui_same(last->identity, identity) || !ui_same(last->detail, e->detail) ||
+                !ui_same(last->transaction, identity.transaction) ||
+                !ui_same(last->start, identity.start) || !ui_same(last->detail, e->detail) ||
                 !ui_same(last->host, e->host) ||
                 e->waited_ms - last->waited_ms >= BACKUP_EVERY_MS || e->waited_ms < last->waited_ms;
 
@@ -291,7 +294,8 @@ static bool backup_is_news(struct last_backup *last, const struct event *e)
     arena_free(&last->names);
     *last = (struct last_backup){
         .told = true, .over = ui_is_over(e), .pid = pid, .waited_ms = e->waited_ms};
-    last->identity = copy(&last->names, identity);
+    last->transaction = copy(&last->names, identity.transaction);
+    last->start = copy(&last->names, identity.start);
     last->detail = copy(&last->names, e->detail);
     last->host = copy(&last->names, e->host);
     return true;

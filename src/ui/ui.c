@@ -312,14 +312,13 @@ const char *ui_hosts(struct arena *a, const struct event *e, size_t columns)
 
 const char *ui_backup_what(struct arena *a, const struct backup *b, long long passed_ms)
 {
-    const char *text = given(b->kind) ? ui_shown(a, b->kind) : "a backup";
+    const char *text = b->kind ? backup_kind_word(b->kind) : "a backup";
 
     if (given(b->database))
         text = arena_printf(a, "%s of %s", text, ui_shown(a, b->database));
     if (given(b->user))
         text = arena_printf(a, "%s by %s", text, ui_shown(a, b->user));
-    if (given(b->kind) && given(b->application) &&
-        (strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0))
+    if (backup_is_lock(b) && given(b->application))
         text = arena_printf(a, "%s as %s", text, ui_shown(a, b->application));
     if (b->pid > 0)
         text = arena_printf(a, "%s, pid %ld", text, b->pid);
@@ -350,7 +349,7 @@ struct strs ui_backup_left(struct arena *a, const struct backup *b, long long pa
     long long left = b->eta_s * 1000 - passed_ms;
     long long over = b->overdue_s > 0 ? b->overdue_s * 1000 + passed_ms : -left;
     bool from = b->eta_s >= 0 && given(b->eta_from);
-    bool is_to_come = given(b->kind) && !b->pid;
+    bool is_to_come = b->kind && !b->pid;
     const char *text = b->stuck_s > 0 ? arena_printf(a, "stuck: no progress for %s",
                                                      text_span(a, b->stuck_s * 1000 + passed_ms))
                        : b->eta_s < 0 ? (is_to_come ? "not started yet" : "expected end unknown")

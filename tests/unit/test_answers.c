@@ -150,7 +150,7 @@ static void line_of_the_crontab(void **state)
 static void host_of_a_backup(void **state)
 {
     (void)state;
-    struct backup b = {.kind = "pg_dump", .database = "my shop"};
+    struct backup b = {.kind = BACKUP_PG_DUMP, .database = "my shop"};
     struct trace t = {.bytes = -1, .age_s = -1};
 
     trace_read(&a, &t, &b, "");

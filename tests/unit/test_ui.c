@@ -96,9 +96,9 @@ static const struct run_info deploy = {.id = "k7f2",
                                        .hosts = 3,
                                        .host_names = all_hosts};
 
-static const struct backup dump = {.kind = "pg_dump",
+static const struct backup dump = {.kind = BACKUP_PG_DUMP,
                                    .pid = 12345,
-                                   .identity = "3/99",
+                                   .identity = {.transaction = "3/99"},
                                    .database = "my_production_database",
                                    .user = "postgres",
                                    .running_s = 3720,
@@ -687,7 +687,9 @@ static void last_words(void **state)
          "nothing to do: 3f2a91c is live everywhere\n",
          ""},
         {{.run = &deploy, .took_ms = 41000}, "\nlive on 3 hosts in 41 s\n", ""},
-        {{.run = &back, .took_ms = 3000}, "\nrolled back to 20260822141503 on 1 host in 3.0 s\n", ""},
+        {{.run = &back, .took_ms = 3000},
+         "\nrolled back to 20260822141503 on 1 host in 3.0 s\n",
+         ""},
         {{.run = NULL}, "done\n", ""},
         {{.code = ERR_LOCKED, .message = "bob\n deploys"}, "", "crelease: bob\\x0a deploys\n"},
         {{.code = ERR_FAILED},
@@ -960,9 +962,9 @@ static void fill(struct texts *t, const char *text)
     list[0] = list[1] = text;
     *t = (struct texts){0};
     t->run = (struct run_info){text, text, text, text, text, text, text, text, text, 1, 2, list};
-    t->backup = (struct backup){.kind = text,
+    t->backup = (struct backup){.kind = BACKUP_PG_DUMP,
                                 .pid = 1,
-                                .identity = text,
+                                .identity = {text, text},
                                 .database = text,
                                 .user = text,
                                 .application = text,

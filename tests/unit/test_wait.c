@@ -76,8 +76,8 @@ static void tell(void *self, const struct event *e)
     (void)self;
     told++;
     if (e->backup)
-        snprintf(last_told, sizeof last_told, "%s %s %s", e->backup->kind, e->backup->database,
-                 e->backup->output ? e->backup->output : "-");
+        snprintf(last_told, sizeof last_told, "%s %s %s", backup_kind_word(e->backup->kind),
+                 e->backup->database, e->backup->output ? e->backup->output : "-");
 }
 
 static struct host hosts[] = {{.name = "db1", .deploy_to = "/srv"}};

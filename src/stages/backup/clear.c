@@ -32,12 +32,14 @@ struct wait {
     bool quit;      /* a person said not to wait any longer (q) */
     bool only_wait; /* for others: nothing is stopped and nothing recorded */
     bool unseen; /* whether one still runs could not be seen, and that is to be no reason to stop */
-    const char *why_stop;   /* word of the record: policy, option, limit, key */
-    const char *refused_of; /* the identity of that for which `refusal` was found out */
-    const char *refusal;    /* why it cannot be stopped; NULL: it can */
-    bool seen;              /* the database has answered once */
-    struct backup last;     /* the one that was in the way; kind NULL: none was */
-    long long last_ms;      /* when it was seen last */
+    const char *why_stop; /* word of the record: policy, option, limit, key */
+    bool refusal_known;   /* for the backup and the policy that follow */
+    struct backup refused_of;
+    enum policy refused_policy;
+    const char *refusal; /* why it cannot be stopped; NULL: it can */
+    bool seen;           /* the database has answered once */
+    struct backup last;  /* the one that was in the way; kind BACKUP_NONE: none was */
+    long long last_ms;   /* when it was seen last */
     bool
         lost_sight; /* since then the database did not answer: when and how it ended is not known */
     struct trace trace;
@@ -65,7 +67,7 @@ static const char *note(struct run *r, const struct backup *b)
 {
     const char *name = r->recipe->database.name;
 
-    if (strcmp(b->kind, "pg_dumpall") == 0)
+    if (b->kind == BACKUP_PG_DUMPALL)
         return arena_printf(r->arena,
                             "it dumps one database after the other, and %s is still to come",
                             name ? name : "this one");
@@ -174,14 +176,14 @@ enum next { NEXT_WAIT, NEXT_AGAIN, NEXT_STOP };
 static bool may_be_stopped(struct run *r, size_t host, struct wait *w, const struct backups *now,
                            const struct backup *b, struct err *err)
 {
-    const char *of =
-        arena_printf(r->arena, "%ld %s %d", b->pid, b->identity ? b->identity : "", w->policy);
-
     if ((w->policy != POLICY_KILL && !r->interactive) ||
-        (w->refused_of && strcmp(w->refused_of, of) == 0))
+        (w->refusal_known && w->refused_policy == w->policy &&
+         backup_looks_same(&w->refused_of, b)))
         return true;
     bool by_person = w->policy == POLICY_KILL ? strcmp(w->why_stop, "key") == 0 : r->interactive;
-    w->refused_of = of;
+    w->refusal_known = true;
+    w->refused_policy = w->policy;
+    w->refused_of = *b;
     return stop_refusal(r, host, now, by_person, &w->refusal, err);
 }
 
@@ -322,7 +324,7 @@ static void keep(struct wait *w)
     w->kept = (struct arena){0};
     w->last = backup_copy(&w->kept, &w->last);
     w->trace = trace_copy(&w->kept, &w->trace);
-    w->refused_of = w->refused_of ? arena_strdup(&w->kept, w->refused_of) : NULL;
+    w->refused_of = backup_copy(&w->kept, &w->refused_of);
     w->refusal = w->refusal ? arena_strdup(&w->kept, w->refusal) : NULL;
     arena_free(&before);
 }
@@ -348,8 +350,7 @@ static struct backup backup_to_come(struct run *r)
 {
     const char *name = r->recipe->database.name;
 
-    return (struct backup){.kind = "a backup",
-                           .identity = "to come",
+    return (struct backup){.kind = BACKUP_UPCOMING,
                            .database = name ? name : "",
                            .user = "",
                            .application = "",

@@ -16,7 +16,7 @@ enum { LOOK_MS = 30000, TOGETHER_S = 10, OPEN_S = 10, DUMPS_MAX = 1000 };
 
 static bool is_dump(const struct backup *b)
 {
-    return strcmp(b->kind, "pg_dump") == 0 && b->query;
+    return b->kind == BACKUP_PG_DUMP && b->query;
 }
 
 static bool reads(const struct backup *b)
@@ -111,7 +111,7 @@ static const char *met_as(struct run *r, long pid, const char *transaction)
 
 static const char *name_of(struct run *r, const struct backup *b)
 {
-    return met_as(r, b->pid, arena_strndup(r->arena, b->identity, strcspn(b->identity, " ")));
+    return met_as(r, b->pid, b->identity.transaction);
 }
 
 static bool is_met(struct run *r, const struct backup *b)
@@ -144,8 +144,8 @@ bool partial_pass(struct run *r, size_t host, struct backups *b, const struct ba
     *ret_passed = NULL;
     for (size_t i = 0; i < b->n; i++) {
         struct backup *one = &b->v[i];
-        if (!one->blocks_migrations || !one->partial || !one->identity || !may_pass(r) ||
-            is_met(r, one))
+        if (!one->blocks_migrations || !one->partial || !backup_is_identified(one) ||
+            !may_pass(r) || is_met(r, one))
             continue;
         if (!r->guard->concurrently_asked && !concurrently(r, host, &r->guard->concurrently, err))
             return false;
@@ -172,7 +172,7 @@ const char *partial_note(struct run *r, const struct backup *b)
 {
     const char *why = "which of them the migration needs cannot be known";
 
-    if (b->identity && is_met(r, b))
+    if (backup_is_identified(b) && is_met(r, b))
         why = "and the migration needs one of them";
     else if (r->recipe->backup.partial == PARTIAL_WAIT)
         why = "and the recipe says to wait for it (backup.partial)";

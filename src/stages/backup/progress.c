@@ -47,8 +47,9 @@ static bool past_of_record(const char *line, const struct backup *b, struct samp
 
     for (size_t i = 1; i < 7; i++)
         word[i] = next_word(word[i - 1]);
-    size_t kind = strlen(b->kind);
-    if (number(word[0], 1) != 1 || strncmp(word[5], b->kind, kind) != 0 || word[5][kind] != ' ' ||
+    const char *kind = backup_kind_word(b->kind);
+    size_t len = strlen(kind);
+    if (number(word[0], 1) != 1 || strncmp(word[5], kind, len) != 0 || word[5][len] != ' ' ||
         strcmp(word[6], b->database) != 0)
         return false;
     *ret = (struct sample){.ended_unix = number(word[1], NUMBER_UNIX_MAX),
@@ -99,7 +100,7 @@ static void doubt_births(struct sample *v, size_t n, bool rewritten)
  * begins one after the other, and MySQL tells only for how long the statement has run.) */
 static bool is_anothers(const struct backup *b, long long age_s)
 {
-    return strcmp(b->kind, "pg_dump") == 0 && age_s >= 0 && b->running_s >= 0 &&
+    return b->kind == BACKUP_PG_DUMP && age_s >= 0 && b->running_s >= 0 &&
            (age_s + YOUNGER_S < b->running_s || age_s > b->running_s + OLDER_S);
 }
 
@@ -112,7 +113,8 @@ struct trace trace_copy(struct arena *a, const struct trace *t)
 {
     struct trace copy = *t;
 
-    copy.identity = copy_of(a, t->identity);
+    copy.of.identity.transaction = copy_of(a, t->of.identity.transaction);
+    copy.of.identity.start = copy_of(a, t->of.identity.start);
     copy.path = copy_of(a, t->path);
     copy.query = copy_of(a, t->query);
     copy.pipeline = (struct strs){0};
@@ -201,7 +203,7 @@ static void ask_about(struct run *r, size_t host, struct trace *t, const struct 
     t->asked_ms = loop_now();
 }
 
-bool trace_has_client(struct run *r, size_t host, const char *kind)
+bool trace_has_client(struct run *r, size_t host, enum backup_kind kind)
 {
     const char *name = r->recipe->database.name;
     const struct backup b = {.kind = kind, .database = name ? name : ""};
@@ -218,8 +220,7 @@ static bool is_same(const char *a, const char *b)
 
 static void begin(struct run *r, size_t host, struct trace *t, const struct backup *b)
 {
-    *t = (struct trace){.identity = b->identity,
-                        .pid = b->pid,
+    *t = (struct trace){.of = {.pid = b->pid, .identity = b->identity},
                         .bytes = -1,
                         .age_s = -1,
                         .copied = b->copied,
@@ -234,7 +235,7 @@ static struct estimate by_sample(struct run *r, size_t host, struct trace *t,
                                  const struct backup *b, struct estimate_of of)
 {
     struct err ignored = {.arena = r->arena};
-    bool known = b->query && b->running_s >= 0 && strcmp(b->kind, "pg_dump") == 0 && !b->partial;
+    bool known = b->query && b->running_s >= 0 && b->kind == BACKUP_PG_DUMP && !b->partial;
 
     if (known && !t->sampled_asked && !sampled_look(r, host, &t->sampled, &ignored))
         t->sampled = NULL; /* the next look finds out that the host is lost */
@@ -246,7 +247,7 @@ static struct estimate by_sample(struct run *r, size_t host, struct trace *t,
 
 void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
 {
-    if (t->pid != b->pid || !is_same(t->identity, b->identity)) {
+    if (!backup_looks_same(&t->of, b)) {
         begin(r, host, t, b);
     } else {
         long long was = t->bytes;
@@ -320,7 +321,7 @@ void trace_record(struct run *r, const struct step *s, const struct trace *t,
     quote_assign(&text, "path", t->path ? t->path : "");
     quote_assign(&text, "record",
                  arena_printf(r->arena, "%lld %s %s %s", seconds, known.len ? known.text : "-",
-                              b->kind, b->database));
+                              backup_kind_word(b->kind), b->database));
     values(r, &text, "note", b);
     buf_puts(&text, script_backup_host);
     struct trip trip = {.script = arena_strdup(r->arena, text.text),

@@ -10,8 +10,7 @@ extern const char script_backup_host[];
 
 /* One backup, followed from look to look. */
 struct trace {
-    const char *identity; /* of which backup; NULL: none yet */
-    long pid;
+    struct backup of;     /* pid and identity of the backup; pid 0: none yet */
     long client_pid;      /* 0: its process was not seen */
     struct strs pipeline; /* event.h */
     const char *path;     /* of its output; NULL: not seen */
@@ -41,7 +40,7 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
 void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b);
 
 /* Whether a process of the host makes a dump of the recipe's database. */
-bool trace_has_client(struct run *r, size_t host, const char *kind);
+bool trace_has_client(struct run *r, size_t host, enum backup_kind kind);
 
 /* Adds the backup, which has ended after so many seconds, to the record on its host. */
 void trace_record(struct run *r, const struct step *s, const struct trace *t,

@@ -67,23 +67,23 @@ static long pid_of(const char *s)
     return (long)number_or(s, NUMBER_ID_MAX, -1);
 }
 
-/* Identity as it goes back into SQL: virtual transaction, start in microseconds (or nothing),
- * and whether this role may end it: yes, no, or super (not, since it is a superuser's). */
-static const char *identity_of(struct arena *a, const struct row *row)
+/* Only what looks exactly like what the server gives goes into SQL again. */
+static struct backup_identity identity_of(const struct row *row)
 {
-    if (!db_is_vxid(row->field[3]) && !db_is_number(row->field[4]))
-        return NULL;
-    return arena_printf(a, "%s %s %s", db_is_vxid(row->field[3]) ? row->field[3] : "-",
-                        db_is_number(row->field[4]) ? row->field[4] : "-", row->field[10]);
+    return (struct backup_identity){.transaction = db_is_vxid(row->field[3]) ? row->field[3] : "",
+                                    .start = db_is_number(row->field[4]) ? row->field[4] : ""};
 }
 
-/* Only of one that has an identity. */
-static struct db_session session_of(struct arena *a, const struct backup *b)
+static enum backup_right right_of(const char *word)
 {
-    const char *start = b->identity + strcspn(b->identity, " ") + 1;
+    return strcmp(word, "yes") == 0     ? BACKUP_RIGHT_YES
+           : strcmp(word, "super") == 0 ? BACKUP_RIGHT_SUPER
+                                        : BACKUP_RIGHT_NO;
+}
 
-    return (struct db_session){b->pid, arena_strndup(a, b->identity, strcspn(b->identity, " ")),
-                               arena_strndup(a, start, strcspn(start, " "))};
+static struct db_session session_of(const struct backup *b)
+{
+    return (struct db_session){b->pid, b->identity.transaction, b->identity.start};
 }
 
 static struct backup backup_of(struct run *r, const struct row *row)
@@ -91,9 +91,10 @@ static struct backup backup_of(struct run *r, const struct row *row)
     long long since_us = number_or(row->field[4], NUMBER_UNIX_MAX * 1000000, -1);
 
     return (struct backup){
-        .kind = row->field[1],
+        .kind = backup_kind_of(row->field[1]),
         .pid = pid_of(row->field[2]),
-        .identity = identity_of(r->arena, row),
+        .identity = identity_of(row),
+        .right = right_of(row->field[10]),
         .since_unix = since_us < 0 ? -1 : since_us / 1000000,
         .running_s = db_seconds(row->field[5]),
         .database = row->field[6],
@@ -199,8 +200,10 @@ static bool look_once(struct run *r, size_t host, struct backups *ret, struct ba
     ret_own->v = arena_array(r->arena, n + 1, sizeof *ret_own->v);
     for (size_t i = 0; i < n; i++) {
         if (strcmp(rows[i].field[0], "session") == 0 && db_is_number(rows[i].field[2])) {
-            struct backups *to = strcmp(rows[i].field[1], "own") == 0 ? ret_own : ret;
-            to->v[to->n++] = backup_of(r, &rows[i]);
+            struct backup one = backup_of(r, &rows[i]);
+            struct backups *to = one.kind == BACKUP_OWN ? ret_own : ret;
+            if (one.kind != BACKUP_NONE)
+                to->v[to->n++] = one;
         }
     }
     struct backup **by = ordered(r->arena, ret);
@@ -210,16 +213,12 @@ static bool look_once(struct run *r, size_t host, struct backups *ret, struct ba
     return true;
 }
 
-bool backup_is_same(const struct backup *a, const struct backup *b)
-{
-    return a->pid == b->pid && a->identity && b->identity && strcmp(a->identity, b->identity) == 0;
-}
-
 struct backup backup_copy(struct arena *a, const struct backup *b)
 {
     struct backup copy = *b;
-    const char **const texts[] = {&copy.kind,        &copy.identity, &copy.database, &copy.user,
-                                  &copy.application, &copy.query,    &copy.eta_from, &copy.output};
+    const char **const texts[] = {
+        &copy.identity.transaction, &copy.identity.start, &copy.database, &copy.user,
+        &copy.application,          &copy.query,          &copy.eta_from, &copy.output};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (*texts[i])
@@ -243,7 +242,7 @@ static void remember(struct run *r, const struct backup *b)
     if (!r->guard->dumps)
         r->guard->dumps = arena_array(run_kept(r), DUMPS_MAX, sizeof *r->guard->dumps);
     struct backup *was = find(r->guard->dumps, r->guard->n_dumps, b);
-    if (!was && (!b->identity || r->guard->n_dumps == DUMPS_MAX))
+    if (!was && (!backup_is_identified(b) || r->guard->n_dumps == DUMPS_MAX))
         return;
     /* Its texts stay what they were: it is looked at every second, maybe for a day. */
     if (!was) {
@@ -258,7 +257,8 @@ static void remember(struct run *r, const struct backup *b)
     }
     was->query = was->eta_from = was->output = NULL;
     was->pipeline = (struct strs){0};
-    was->kind = was->application = server_of(r->recipe)->dump;
+    was->kind = server_of(r->recipe)->dump;
+    was->application = backup_kind_word(was->kind);
     was->blocks_migrations = true;
     if (b->running_s >= 0)
         was->running_s = b->running_s - loop_now() / 1000;
@@ -284,12 +284,11 @@ static size_t settle(struct run *r, struct backups *b, bool keep)
     for (size_t i = 0; i < b->n; i++) {
         struct backup one = b->v[i];
         const struct backup *was = find(r->guard->dumps, r->guard->n_dumps, &one);
-        bool maybe = strcmp(one.kind, "maybe") == 0;
         if (server->lasts && server_is_dump(server, one.kind))
             remember(r, &one);
-        else if (was && (maybe || strcmp(one.kind, "dump-like") == 0))
+        else if (was && (one.kind == BACKUP_MAYBE || one.kind == BACKUP_DUMP_LIKE))
             one = remembered(was);
-        maybe = strcmp(one.kind, "maybe") == 0;
+        bool maybe = one.kind == BACKUP_MAYBE;
         open += maybe;
         if (!maybe || keep)
             b->v[n++] = one;
@@ -311,7 +310,7 @@ static bool add_silent(struct run *r, size_t host, struct backups *b, struct err
         if (find(b->v, b->n, &r->guard->dumps[i]))
             continue;
         silent[n] = r->guard->dumps[i];
-        sessions[n++] = session_of(r->arena, &r->guard->dumps[i]);
+        sessions[n++] = session_of(&r->guard->dumps[i]);
     }
     const char *sql =
         n ? server_of(r->recipe)->there(r->arena, r->guard->server_version, sessions, n) : NULL;
@@ -346,7 +345,7 @@ bool backup_look_all(struct run *r, size_t host, struct backups *ret, struct bac
     }
     bool dumps = open == 1 && trace_has_client(r, host, server_of(r->recipe)->dump);
     for (size_t i = 0; dumps && i < ret->n; i++)
-        if (strcmp(ret->v[i].kind, "maybe") == 0)
+        if (ret->v[i].kind == BACKUP_MAYBE)
             remember(r, &ret->v[i]);
     settle(r, ret, false);
     partial_mark(ret);
@@ -367,9 +366,9 @@ bool backup_signal(struct run *r, size_t host, const struct backup *b, enum way 
     size_t n;
     const char *why;
 
-    if (!b->identity)
+    if (!backup_is_identified(b))
         return true;
-    struct db_session session = session_of(r->arena, b);
+    struct db_session session = session_of(b);
     const char *sql =
         server_of(r->recipe)->end(r->arena, r->guard->server_version, &session, NULL, way);
     if (!sql)
@@ -417,11 +416,6 @@ long long backup_database_size(struct run *r, size_t host)
     return -1;
 }
 
-bool backup_is_lock(const struct backup *b)
-{
-    return strcmp(b->kind, "hold") == 0 || strcmp(b->kind, "migration") == 0;
-}
-
 struct backup *backups_first(const struct backups *b, size_t *ret_n)
 {
     struct backup *first = NULL;
@@ -447,8 +441,8 @@ const char *backup_text(struct run *r, const struct backup *b)
         return "a backup that is to start";
     bool lock = backup_is_lock(b);
     const char *text =
-        arena_printf(r->arena, "%s of %s by %s%s%s, pid %ld", b->kind, b->database, b->user,
-                     lock ? " as " : "", lock ? b->application : "", b->pid);
+        arena_printf(r->arena, "%s of %s by %s%s%s, pid %ld", backup_kind_word(b->kind),
+                     b->database, b->user, lock ? " as " : "", lock ? b->application : "", b->pid);
 
     return b->running_s < 0 ? text
                             : arena_printf(r->arena, "%s, for %s", text,

@@ -35,11 +35,6 @@ struct backup *backups_first(const struct backups *b, size_t *ret_n);
 /* With all of its texts. */
 struct backup backup_copy(struct arena *a, const struct backup *b);
 
-bool backup_is_same(const struct backup *a, const struct backup *b);
-
-/* No backup: the lock of a hold or of another migration. */
-bool backup_is_lock(const struct backup *b);
-
 /* What would wait for it: "a migration", or "a migration of a table that it holds". */
 const char *backup_waiter(const struct backup *b);
 

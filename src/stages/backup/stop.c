@@ -31,28 +31,16 @@ enum {
 
 enum { STOP_MS = 120000, FIND_MS = 30000, STOPS_MAX = 50, RECORD_FIELDS = 12 };
 
-static bool is_kind(const struct backup *b, const char *kind)
-{
-    return strcmp(b->kind, kind) == 0;
-}
-
-static const char *last_word(const struct backup *b)
-{
-    const char *blank = b->identity ? strrchr(b->identity, ' ') : NULL;
-
-    return blank ? blank + 1 : "no";
-}
-
 /* Whether the database lets our role end that session. */
 static bool may_end(const struct backup *b)
 {
-    return strcmp(last_word(b), "yes") == 0;
+    return backup_is_identified(b) && b->right == BACKUP_RIGHT_YES;
 }
 
 static const char *right_missing(struct run *r, const struct backup *b)
 {
     return server_of(r->recipe)->right_missing(
-        r->arena, r->guard->server_version, strcmp(last_word(b), "super") == 0,
+        r->arena, r->guard->server_version, b->right == BACKUP_RIGHT_SUPER,
         *b->user ? text_shown(r->arena, b->user) : "the dump's role");
 }
 
@@ -77,7 +65,7 @@ static const char *sessions_text(struct run *r, const struct backups *b)
             continue;
         strs_add(r->arena, &lines,
                  arena_printf(
-                     r->arena, "%s %s %s\n", one->kind,
+                     r->arena, "%s %s %s\n", backup_kind_word(one->kind),
                      one->client_port ? arena_printf(r->arena, "%ld", one->client_port) : "-",
                      one->since_unix < 0 ? "-" : arena_printf(r->arena, "%lld", one->since_unix)));
     }
@@ -185,20 +173,21 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
         const struct backup *one = &b->v[i];
         if (!one->blocks_migrations)
             continue;
-        if (is_kind(one, "dump-like") && !by_person)
+        if (one->kind == BACKUP_DUMP_LIKE && !by_person)
             *ret = "it only looks like a dump, and is stopped when a person says so, not by itself "
                    "(--on-backup=ask,"
                    " then k)";
-        else if (is_kind(one, "hold") || is_kind(one, "migration"))
+        else if (backup_is_lock(one))
             *ret = arena_printf(
                 r->arena,
                 "it is a '%s', and what runs in it is not stopped by crelease: wait for its end, "
                 "or end it where it runs",
-                one->kind);
-        else if (!is_kind(one, "dump-like") && !server_is_dump(server, one->kind))
-            *ret = arena_printf(r->arena, "it is a '%s', and not stopped by crelease", one->kind);
-        dump = dump || is_kind(one, server->dump);
-        if (server->dump_all && is_kind(one, server->dump_all))
+                backup_kind_word(one->kind));
+        else if (one->kind != BACKUP_DUMP_LIKE && !server_is_dump(server, one->kind))
+            *ret = arena_printf(r->arena, "it is a '%s', and not stopped by crelease",
+                                backup_kind_word(one->kind));
+        dump = dump || one->kind == server->dump;
+        if (server->dump_all && one->kind == server->dump_all)
             all = one;
         else if (!may_end(one) && !without)
             without = one;
@@ -220,7 +209,7 @@ static const char *record_of(struct run *r, const struct backup *b, const char *
 {
     struct arena *a = r->arena;
 
-    return arena_printf(a, "%s\t%ld\t%s\t%s\t%s\t%s", one_field(a, b->kind), b->pid,
+    return arena_printf(a, "%s\t%ld\t%s\t%s\t%s\t%s", backup_kind_word(b->kind), b->pid,
                         one_field(a, b->database), one_field(a, b->user), why,
                         one_field(a, r->plan->what.by));
 }
@@ -347,9 +336,7 @@ static bool gone_within(struct run *r, size_t host, const struct backups *was, l
 
 static bool is_of_all(struct run *r, const struct backup *b)
 {
-    const char *all = server_of(r->recipe)->dump_all;
-
-    return all && strcmp(b->kind, all) == 0;
+    return b->kind == server_of(r->recipe)->dump_all;
 }
 
 /* The gentle way first: its client, so that what started it hears of it; then its sessions, every
