@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "stages/backup/commands.h"
 #include "stages/backup/schedule.h"
 
 #include <stdio.h>
@@ -165,10 +166,10 @@ static void passwords(void **state)
     };
 
     for (size_t i = 0; i < N(rows); i++)
-        assert_string_equal(schedule_shown(&arena, rows[i].command), rows[i].shown);
+        assert_string_equal(command_shown(&arena, rows[i].command), rows[i].shown);
     char *is_long = arena_alloc(&arena, 1001);
     memset(is_long, 'x', 1000);
-    assert_true(strlen(schedule_shown(&arena, is_long)) < 200);
+    assert_true(strlen(command_shown(&arena, is_long)) < 200);
 }
 
 static void sources(void **state)

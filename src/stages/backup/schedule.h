@@ -3,7 +3,7 @@
  *     struct schedule s;
  *     schedule_parse(arena, &(struct schedule_of){.answer = reply.out, .given = lines}, &s, err);
  *
- * Pure: the answer is that of stages/schedule.sh, hostile until it was read here. */
+ * Pure: the answer is that of upcoming.sh, hostile until it was read here. */
 #ifndef CRELEASE_SCHEDULE_H
 #define CRELEASE_SCHEDULE_H
 
@@ -54,11 +54,8 @@ const struct start *schedule_soon(const struct schedule *s, long long within_s);
 /* "02:00", by the clock of the host; from a day on "2026-11-29 02:00". */
 const char *schedule_clock(struct arena *a, const struct schedule *s, long long unix_s);
 
-/* What a command is; `scripts` as "KIND WORD" (schedule.sh).  False when it is no backup. */
+/* What a command is; `scripts` as "KIND WORD" (upcoming.sh).  False when it is no backup. */
 bool schedule_is_backup(enum adapter adapter, const char *command, const struct strs *scripts,
                         enum blocks *ret);
-
-/* A command for people. */
-const char *schedule_shown(struct arena *a, const char *command);
 
 #endif
