@@ -49,7 +49,7 @@ bool session_end(struct session *s, const char *message, struct err *err)
             session_next(s, "fix it, then run '%s'", run_hint(r, "deploy", NULL));
             break;
         }
-        if (noted)
+        if (noted && !f->next.n)
             next_after_failure(s);
         break;
     case ERR_UNFINISHED:

@@ -167,11 +167,36 @@ static bool has_switched(const struct run *r)
     return false;
 }
 
+/* "app1, app2": hosts where the run may have been recorded as finished already. */
+static const char *ending_on(const struct run *r)
+{
+    const struct step *last = &r->plan->steps[r->plan->n_steps - 1];
+    const char *names = "";
+
+    for (size_t i = 0; i < last->n_hosts && last->stage->ends_run && !step_is_hook(last); i++) {
+        size_t h = last->hosts[i];
+        if (site_mark(&r->sites[h], last->name) && !run_is_through(r, h))
+            names = arena_printf(r->arena, "%s%s%s", names, *names ? ", " : "",
+                                 r->recipe->hosts[h].name);
+    }
+    return names;
+}
+
 bool engine_back(struct run *r, struct err *err)
 {
     const struct step *lock = first_step(r);
     struct step_result result = {0};
 
+    /* An aborted run ends with the same step: its mark means the end of a deploy only while nobody
+     * has decided to roll back. */
+    if (!engine_is_turning_back(r) && *ending_on(r)) {
+        strs_add(run_kept(r), &r->failure.next,
+                 arena_printf(run_kept(r), "run '%s' to finish it", run_hint(r, "resume", NULL)));
+        return err_set(err, ERR_FAILED,
+                       "the run may already be recorded as finished on %s and can no longer be"
+                       " aborted",
+                       ending_on(r));
+    }
     if (*engine_ended_well(r) && has_switched(r))
         return err_set(err, ERR_FAILED,
                        "the run has already finished on %s and cannot be given up: resume it",

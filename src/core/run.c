@@ -130,6 +130,8 @@ static bool is_done(struct run *r, const struct step *s, size_t host)
 
     if (site_has_ended(site, r->plan->what.run))
         return true;
+    if (s->stage->ends_run && !step_is_hook(s))
+        return false;
     if (!site_is_marked(site, s->name, "done") && !site_is_marked(site, s->name, "skipped"))
         return false;
     return !s->stage->until || site_is_marked(site, s->stage->until, "done") ||

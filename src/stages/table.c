@@ -137,6 +137,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "unlock",
+        .ends_run = true,
         .about = "write the log, let others in",
         .in_rollback = true,
         .act = unlock_act,

@@ -54,7 +54,7 @@ stopped_by_key() {
     finish_on_terminal 4
     terminal_shows 'pg_dump of .* is in the way: stopped by you \(q\) while waiting for it' || fail "not said who stopped it"
     if terminal_shows 'policy'; then fail 'it is laid on the policy'; fi
-    terminal_shows "next: .*resume production' when it has ended" || fail "not said how to go on"
+    terminal_shows "next: .*resume production' when the backup has ended" || fail "not said how to go on"
     still_as_before
     expect_status 0 status --json production
     assert_equal "state" "$(json '[.run.state, .run.stage, (.run.error | contains("stopped by you"))] | join(" ")')" 'interrupted backup-clear true'
