@@ -83,7 +83,7 @@ struct server {
     /* A row "there" for each of those that are still there; NULL when one cannot be named. */
     const char *(*there)(struct arena *a, long version, const struct db_session *v, size_t n);
 
-    /* Sessions that runs have named: ghost APPLICATION PID START TRANSACTION.  NULL: they cannot.
+    /* Sessions that runs have named: orphan APPLICATION PID START TRANSACTION.  NULL: they cannot.
      */
     const char *(*named)(struct arena *a, long version);
 

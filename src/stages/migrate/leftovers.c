@@ -1,3 +1,6 @@
+/* leftovers.c -- compares the schema, or its invalid indexes, before and after an attempt to migrate.
+ * Called by migrate.c and attempts.c.  The state before the first attempt is kept on the host, so that a
+ * resumed run compares with the same. */
 
 #include "stages/migrate/leftovers.h"
 
@@ -17,8 +20,7 @@ enum {
     ROWS_MAX = 200,
     ROWS_OF_SCHEMA = 60000,
     KEPT_BYTES_MAX = SCRIPT_BYTES_MAX / 4 * 3, /* of a script, which has more in it */
-    LINE_MAX_SHOWN = 300,
-    GHOSTS_MAX = 100
+    LINE_MAX_SHOWN = 300
 };
 
 bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
@@ -234,117 +236,6 @@ const char *leftover_text(struct arena *a, const char *row)
             part, name, name, part);
     return arena_printf(a, "index %s is not valid; 'DROP INDEX CONCURRENTLY %s;' removes it", name,
                         name);
-}
-
-/* ---- statements of earlier runs ---- */
-
-struct ghost {
-    const char *run;
-    const char *application;
-    struct db_session session;
-};
-
-/* The session's run, when its name is one that crelease gives. */
-static const char *run_of(struct arena *a, const char *application)
-{
-    const char *id = application + strlen("crelease-");
-
-    return server_is_name(application) && strcmp(id, "watch") != 0 ? arena_strdup(a, id) : NULL;
-}
-
-static bool end_ghost(struct run *r, size_t host, const struct ghost *g, const char *is,
-                      struct err *err)
-{
-    const char *name = r->recipe->hosts[host].name;
-    struct strs rows;
-    const char *why;
-
-    if (strcmp(is, "alive") == 0 || strcmp(is, "unknown") == 0) {
-        run_warn(r, name, "run %s, %s, has a session in the database (pid %ld): it is left alone",
-                 g->run,
-                 *is == 'a' ? "which is alive on this host" : "which is not one of this site",
-                 g->session.pid);
-        return true;
-    }
-    const char *sql = server_of(r->recipe)->end(r->arena, r->guard->server_version, &g->session,
-                                                g->application, WAY_END);
-    if (!sql)
-        return true;
-    if (!db_ask(r, host, sql, &rows, &why, err))
-        return false;
-    if (why)
-        run_warn(r, name,
-                 "a statement of run %s, which has ended, "
-                 "is still in the database (pid %ld) and could not"
-                 " be ended: %s",
-                 g->run, g->session.pid, why);
-    else if (rows.n)
-        run_warn(
-            r, name,
-            "a statement of run %s, which has ended, was still in the database (pid %ld): ended",
-            g->run, g->session.pid);
-    return true;
-}
-
-/* What the host answers about a run, in one of its first `n` lines: alive, gone or unknown.  Of
- * what it says nothing about, nothing is ended. */
-static const char *word_on(struct arena *a, const char *answer, size_t n, const char *run)
-{
-    static const char *const words[] = {"gone", "unknown"};
-
-    for (; *answer && n; n--) {
-        size_t len = strcspn(answer, "\n");
-        for (size_t i = 0; i < 2; i++) {
-            const char *line = arena_printf(a, "%s %s", words[i], run);
-            if (strlen(line) == len && strncmp(answer, line, len) == 0)
-                return words[i];
-        }
-        answer += len + (answer[len] == '\n');
-    }
-    return "alive";
-}
-
-bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host, struct err *err)
-{
-    struct strs others = {0};
-    struct reply *reply;
-    struct strs rows;
-    const char *why;
-
-    if (!server_of(r->recipe)->named)
-        return true;
-    const char *sql = server_of(r->recipe)->named(r->arena, r->guard->server_version);
-    if (!db_ask(r, host, sql, &rows, &why, err))
-        return false;
-    struct ghost *ghosts = arena_array(r->arena, GHOSTS_MAX, sizeof *ghosts);
-    size_t n = 0;
-    for (size_t i = 0; i < rows.n && n < GHOSTS_MAX; i++) {
-        const char *application = db_field(r->arena, rows.v[i], 1);
-        const char *pid = db_field(r->arena, rows.v[i], 2);
-        struct ghost g = {.run = run_of(r->arena, application), .application = application};
-        long long number;
-        if (!g.run || strcmp(g.run, r->plan->what.run) == 0 ||
-            !number_read(pid, NUMBER_ID_MAX, &number))
-            continue;
-        g.session = (struct db_session){(long)number, db_field(r->arena, rows.v[i], 4),
-                                        db_field(r->arena, rows.v[i], 3)};
-        ghosts[n++] = g;
-        strs_add(r->arena, &others, g.run);
-    }
-    if (!n)
-        return true;
-    if (!ask_host(r, s, host, "alive", assignment(r, "others", strs_joined(r->arena, &others, " ")),
-                  &reply, err))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!end_ghost(r, host, &ghosts[i], word_on(r->arena, reply->out, n, ghosts[i].run), err))
-            return false;
-    if (n == GHOSTS_MAX)
-        run_warn(r, r->recipe->hosts[host].name,
-                 "earlier runs have more than %d sessions in the database: only so many were looked"
-                 " at",
-                 GHOSTS_MAX);
-    return true;
 }
 
 /* In any language the class or the code is there, where the tool prints one. */

@@ -1,6 +1,6 @@
 /* leftovers.h -- what migrations leave in the database when they end halfway: indexes that are not
- * valid, partitions that are half detached, statements of runs that have ended.  The first two are
- * named with the statement that removes them, and never removed. */
+ * valid, partitions that are half detached.  They are named with the statement that removes them, and
+ * never removed. */
 #ifndef CRELEASE_LEFTOVERS_H
 #define CRELEASE_LEFTOVERS_H
 
@@ -30,11 +30,6 @@ struct strs leftovers_new(struct arena *a, const struct leftovers *before,
 /* "index public.orders_by_day is not valid; DROP INDEX CONCURRENTLY public.orders_by_day; removes
  * it" */
 const char *leftover_text(struct arena *a, const char *row);
-
-/* Ends statements that earlier runs of this site left in the database, when nothing of those runs
- * is alive on the host; those of others are named. */
-bool leftovers_end_ghosts(struct run *r, const struct step *s, size_t host,
-                          struct err *err) MUST_CHECK;
 
 /* The line of the output that says that what was to be made is there already; NULL: none does. */
 const char *leftovers_exists_line(struct arena *a, const struct server *s, const char *output);
