@@ -1,0 +1,133 @@
+/* clearance.c -- waits until a backup that starts within backup.clearance has started, so that the
+ * migration does not begin right before it.  Called by clear.c, which then waits for its end.  Relies
+ * on upcoming.c for the time of its start. */
+
+#include "stages/backup/clearance.h"
+
+#include "base/text.h"
+#include "stages/backup/partial.h"
+#include "stages/backup/schedule.h"
+#include "stages/backup/upcoming.h"
+
+enum { JUST_BEGUN_S = 20 }; /* what cron started a moment ago may not be in the database yet */
+
+/* The backup that is to come, as one that can be shown. */
+static struct backup backup_to_come(struct run *r)
+{
+    const char *name = r->recipe->database.name;
+
+    return (struct backup){.kind = BACKUP_UPCOMING,
+                           .database = name ? name : "",
+                           .user = "",
+                           .application = "",
+                           .since_unix = -1,
+                           .running_s = -1,
+                           .percent = -1,
+                           .eta_s = -1,
+                           .copied = -1,
+                           .blocks_migrations = true};
+}
+
+/* Whether one that has not begun yet may be waited for at all. */
+static bool may_wait(struct run *r, struct wait *w, const struct backup *b, const char *what,
+                     struct err *err)
+{
+    if (w->policy == POLICY_ABORT)
+        return err_set(err, ERR_BACKUP, "%s, and the policy says not to wait for it", what);
+    if (w->policy == POLICY_ASK && !r->interactive)
+        return err_set(err, ERR_BACKUP,
+                       "%s, and the policy says to ask, and there is no terminal to ask on (say"
+                       " --on-backup=wait, kill or abort)",
+                       what);
+    return !wait_limit_reached(r, w, b, err) && err->code == ERR_NONE;
+}
+
+/* A backup that is to start. */
+struct to_come {
+    const struct schedule *schedule; /* as it was at `begun` */
+    const struct start *start;
+    long long begun;
+    long long deadline;
+    const char *shown;
+};
+
+static enum wait_state to_come_turn(struct run *r, const struct step *s, size_t host,
+                                    struct wait *w, const struct to_come *c, struct err *err)
+{
+    struct backup b = backup_to_come(r);
+    struct backups now;
+    size_t n;
+    const struct backup *passed;
+    struct schedule then = *c->schedule;
+
+    if (w->policy == POLICY_KILL)
+        return WAIT_OVER;
+    then.now_unix += (loop_now() - c->begun) / 1000;
+    const char *what = foresee_text(r, &then, c->start);
+    if (!backup_look(r, host, &now, err) || !partial_pass(r, host, &now, &passed, err))
+        return WAIT_FAILED;
+    if (now.why ? wait_is_blind(r, host, w, now.why, err) : backups_first(&now, &n) != NULL)
+        return err->code == ERR_NONE ? WAIT_OVER : WAIT_FAILED;
+    w->blind_since_ms = now.why ? w->blind_since_ms : 0;
+    if (loop_now() >= c->deadline) {
+        run_warn(r, r->recipe->hosts[host].name, "%s, and was not seen in the database: going on",
+                 what);
+        return WAIT_OVER;
+    }
+    if (!may_wait(r, w, &b, what, err))
+        return WAIT_FAILED;
+    wait_tell(r, s, host, w, &b, EVENT_WAITING,
+              w->policy != POLICY_ASK
+                  ? c->shown
+                  : arena_printf(r->arena, "%s; wait for it, migrate before it (k), or stop here?",
+                                 c->shown));
+    if (loop_wait(r->loop, POLL_MS))
+        return WAIT_MORE;
+    wait_take_keys(r, w);
+    if (w->quit)
+        err_set(err, ERR_BACKUP, "%s; " BY_PERSON " for it", what);
+    return w->quit || run_is_stopped(r, "while waiting for a backup to come and go", err)
+               ? WAIT_FAILED
+               : WAIT_MORE;
+}
+
+/* Until the backup that is to start then is seen, or does not come within backup.clearance of its
+ * time.  Whoever chooses to kill waits for none. */
+static bool wait_for_start(struct run *r, const struct step *s, size_t host, struct wait *w,
+                           const struct schedule *next, const struct start *start, struct err *err)
+{
+    long long in_ms = (start->unix_s - next->now_unix) * 1000;
+    struct to_come c = {.schedule = next, .start = start, .begun = loop_now()};
+    enum wait_state state = WAIT_MORE;
+
+    c.deadline =
+        c.begun + in_ms + (in_ms < 0 ? JUST_BEGUN_S * 1000 : r->recipe->backup.clearance_ms);
+    c.shown = arena_printf(r->arena, "it starts at %s (%s), and is let pass first",
+                           schedule_clock(r->arena, next, start->unix_s), start->command);
+    while (state == WAIT_MORE) {
+        struct turn turn;
+        run_turn_begin(r, &turn);
+        state = to_come_turn(r, s, host, w, &c, err);
+        run_turn_end(r, &turn, state != WAIT_MORE);
+    }
+    return state == WAIT_OVER;
+}
+
+enum wait_state clearance_wait(struct run *r, const struct step *s, size_t host, struct wait *w,
+                               struct err *err)
+{
+    struct schedule next;
+
+    if (!foresee_look(r, host, JUST_BEGUN_S, &next, err))
+        return WAIT_FAILED;
+    if (next.why) {
+        run_warn(r, r->recipe->hosts[host].name,
+                 "could not look up when the next backup starts: %s", next.why);
+        return WAIT_OVER;
+    }
+    const struct start *start = schedule_soon(&next, r->recipe->backup.clearance_ms / 1000);
+    /* One that began a moment ago may be the one that has just been waited for. */
+    if (!start || (w->last.kind && start->unix_s <= next.now_unix))
+        return WAIT_OVER;
+    return wait_for_start(r, s, host, w, &next, start, err) ? WAIT_MORE : WAIT_FAILED;
+}

@@ -1,0 +1,114 @@
+/* waiting.c -- what a person sees and may type during a wait for a backup, and when the wait is given
+ * up.  Called by clear.c and clearance.c at each turn.  Relies on backup_unknown for what the recipe
+ * says about a database that does not answer. */
+
+#include "stages/backup/waiting.h"
+
+#include "base/text.h"
+#include "db/server.h"
+#include "stages/backup/detect.h"
+#include "stages/backup/partial.h"
+
+#include <string.h>
+
+enum { BLIND_MS = 60000 }; /* how long the database may be away while we wait */
+
+void wait_tell(struct run *r, const struct step *s, size_t host, const struct wait *w,
+               const struct backup *b, enum event_state state, const char *detail)
+{
+    run_tell(r, (struct event){.kind = EVENT_BACKUP,
+                               .state = state,
+                               .stage = s->name,
+                               .host = r->recipe->hosts[host].name,
+                               .backup = b,
+                               .detail = detail,
+                               .waited_ms = loop_now() - w->began_ms,
+                               .can_ask = r->interactive,
+                               .can_stop = !w->refusal});
+}
+
+const char *wait_note(struct run *r, const struct backup *b)
+{
+    const char *name = r->recipe->database.name;
+
+    if (b->kind == BACKUP_PG_DUMPALL)
+        return arena_printf(r->arena,
+                            "it dumps one database after the other, and %s is still to come",
+                            name ? name : "this one");
+    return b->partial ? partial_note(r, b) : NULL;
+}
+
+bool wait_fail(struct run *r, const struct backup *b, const char *why, struct err *err)
+{
+    const char *is = wait_note(r, b);
+
+    return backup_in_the_way(r, b, is ? arena_printf(r->arena, "%s; %s", is, why) : why, err);
+}
+
+bool wait_is_blind(struct run *r, size_t host, struct wait *w, const char *why, struct err *err)
+{
+    bool at_once = w->only_wait && !w->seen;
+
+    if (!w->blind_since_ms) {
+        w->blind_since_ms = loop_now();
+        if (!at_once)
+            run_warn(r, r->recipe->hosts[host].name,
+                     "could not look for backups: %s; looking again", why);
+    }
+    if (!at_once && loop_now() - w->blind_since_ms < BLIND_MS)
+        return false;
+    const char *what =
+        w->last.kind ? arena_printf(r->arena, "cannot see whether a backup still runs: %s", why)
+                     : arena_printf(r->arena, "could not look for backups: %s", why);
+    w->unseen = backup_unknown(r, host, what,
+                               w->only_wait ? "taken as clear (backup.unknown: proceed)"
+                                            : server_of(r->recipe)->unguarded,
+                               err);
+    return true;
+}
+
+bool wait_limit_reached(struct run *r, struct wait *w, const struct backup *b, struct err *err)
+{
+    long long limit = r->recipe->backup.wait_limit_ms;
+
+    if (w->policy != POLICY_WAIT || !limit || loop_now() - w->began_ms < limit)
+        return false;
+    if (r->recipe->backup.after_limit == POLICY_KILL && !w->only_wait) {
+        w->policy = POLICY_KILL;
+        w->why_stop = "limit";
+        return false;
+    }
+    wait_fail(
+        r, b,
+        arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
+        err);
+    return true;
+}
+
+static void take_key(struct run *r, struct wait *w, int key)
+{
+    switch (key) {
+    case 'w':
+        w->policy = POLICY_WAIT;
+        break;
+    case 'k':
+        if (w->refusal) {
+            run_warn(r, NULL, "it is not stopped: %s", w->refusal);
+            break;
+        }
+        w->policy = POLICY_KILL;
+        w->why_stop = "key";
+        break;
+    case 'q':
+        w->quit = r->quit = true;
+        break;
+    default:
+        break;
+    }
+}
+
+void wait_take_keys(struct run *r, struct wait *w)
+{
+    for (int key = loop_key(r->loop); key && !w->quit; key = loop_key(r->loop))
+        take_key(r, w, key);
+}
