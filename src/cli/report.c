@@ -31,11 +31,12 @@ static void next_after_failure(struct session *s)
                  run_hint(r, "resume", NULL));
 }
 
-bool session_end(struct session *s, const char *message, struct err *err)
+/* The lines to type next, unless the stage that failed has given its own. */
+static void next_after(struct session *s, const struct err *err)
 {
     struct run *r = &s->run;
     struct failure *f = &r->failure;
-    bool noted = s->run.begun;
+    bool noted = r->begun;
 
     switch (err->code) {
     case ERR_FAILED:
@@ -83,12 +84,19 @@ bool session_end(struct session *s, const char *message, struct err *err)
     default:
         break;
     }
-    if (f->log)
-        session_next(s, "full output: '%s'", f->log);
+}
+
+bool session_end(struct session *s, const char *message, struct err *err)
+{
+    const char *log = s->run.failure.log;
+
+    next_after(s, err);
+    if (log)
+        session_next(s, "full output: '%s'", log);
     bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
     ending_tell(&s->run, err,
                 &(struct ending){.message = message,
-                                 .note = noted && mine && !s->run.rolled_back,
+                                 .note = s->run.begun && mine && !s->run.rolled_back,
                                  .began_ms = s->began_ms});
     s->ended = true;
     return err->code == ERR_NONE;
