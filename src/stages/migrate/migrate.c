@@ -257,6 +257,33 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
     return true;
 }
 
+static bool skip_idle(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
+{
+    /* What the tool was asked is kept; what the paths tell can be told again. */
+    const char *was = r->sites[s->hosts[0]].migrated_digest;
+    const char *digest = r->plan->what.migrate_digest;
+
+    ret->skipped = migrate_idle(r);
+    return (was && strcmp(was, digest) == 0) || put_done(r, s, err);
+}
+
+/* What the job is to assume when crelease does not answer in time; NULL: it does not ask. */
+static const char *gate_of(const struct run *r, const struct job_call *c)
+{
+    return !c->watch                                      ? NULL
+           : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go " NO_ANSWER
+                                                          : HOLD_UNKNOWN " " NO_ANSWER;
+}
+
+/* NULL: the recipe has no database. */
+static const char *environment_of(struct run *r, const struct attempts *t)
+{
+    return t->server
+               ? t->server->environment(r->arena, server_own(r), r->guard->server_version,
+                                        r->recipe->migrate.lock_timeout_ms, !t->without_options)
+               : NULL;
+}
+
 bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     size_t host = s->hosts[0];
@@ -277,26 +304,16 @@ bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, s
 
     if (r->no_migrate)
         return pass_over(r, s, &c, ret, err);
-    if (r->guard->nothing_pending) {
-        /* What the tool was asked is kept; what the paths tell can be told again. */
-        const char *was = r->sites[host].migrated_digest;
-        const char *digest = r->plan->what.migrate_digest;
-        ret->skipped = migrate_idle(r);
-        return (was && strcmp(was, digest) == 0) || put_done(r, s, err);
-    }
+    if (r->guard->nothing_pending)
+        return skip_idle(r, s, ret, err);
     if (!prepare(r, &t, err))
         return false;
     watch_set(r, &c);
-    c.gate = !c.watch                                       ? NULL
-             : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go " NO_ANSWER
-                                                            : HOLD_UNKNOWN " " NO_ANSWER;
+    c.gate = gate_of(r, &c);
     for (;;) {
         t.n++;
         t.seen = (struct blockers){0};
-        c.extra_env =
-            t.server ? t.server->environment(r->arena, server_own(r), r->guard->server_version,
-                                             r->recipe->migrate.lock_timeout_ms, !t.without_options)
-                     : NULL;
+        c.extra_env = environment_of(r, &t);
         if (!jobs_run(r, &c, &ends, err))
             return false;
         run_set_mark(r, host, s->name, ends[0].status ? "failed" : "begun");
