@@ -1,4 +1,6 @@
-
+/* attempts.c -- decides what a failed attempt of the migration means: fail the run, or pause and
+ * try again (attempts.h).  Called by migrate.c after each attempt.  Relies on the blockers that the
+ * watchdog reported, on the client's output, and on what leftovers.c finds in the database. */
 #include "stages/migrate/attempts.h"
 
 #include "base/text.h"
@@ -12,7 +14,8 @@
 
 enum { NAMES_SHOWN = 3, PAUSE_MAX_MS = 30000, LOOK_AGAIN_MS = 2000 };
 
-/* SQLite has no translations, and no session to be asked who holds the file. */
+/* The messages of SQLite are not translated.  It has no server that could be asked who holds the
+ * file. */
 static const char *const sqlite_signs[] = {"database is locked", "SQLITE_BUSY", NULL};
 
 static bool has_sign(const char *output, const char *const *signs)
@@ -23,7 +26,8 @@ static bool has_sign(const char *output, const char *const *signs)
     return false;
 }
 
-/* The backup that the last attempt waited for, or that waited for it; 0: none was seen. */
+/* The backup that the last attempt waited for, or that waited for the migration; 0 when none was
+ * seen. */
 static long backup_beside(const struct attempts *t)
 {
     for (size_t i = 0; !t->seen.dump_behind && i < t->seen.n; i++)
@@ -32,7 +36,8 @@ static long backup_beside(const struct attempts *t)
     return t->seen.dump_behind;
 }
 
-/* Of two that deadlock one is ended by the server; `own`: it was the migration. */
+/* When two sessions deadlock, the server ends one of them.  `own` says that it ended the migration;
+ * if not, and a backup was involved, the backup has probably failed. */
 static void tell_deadlock(struct run *r, struct attempts *t, const struct leftovers *now, bool own)
 {
     long pid = backup_beside(t);
@@ -91,7 +96,7 @@ static const char *lock_text(struct run *r, const struct attempts *t)
     return b ? arena_printf(r->arena, "%s (held by %s)", text, blocker_text(r->arena, b)) : text;
 }
 
-/* Of several migrations some may be through: the next attempt begins behind them. */
+/* Some of several migrations may already be applied; the next attempt continues after these. */
 static const char *progress_text(struct run *r, size_t host)
 {
     size_t all = r->sites[host].to_migrate.n ? r->sites[host].to_migrate.n : r->guard->to_migrate.n;
@@ -108,7 +113,7 @@ static bool fail_locked(struct run *r, const struct attempts *t, const char *why
                    why, progress_text(r, t->host));
 }
 
-/* Whoever holds the lock may end before the pause does. */
+/* Checks the blockers during the pause, so that it ends as soon as they have. */
 static bool pause_behind(struct run *r, const struct attempts *t, long long pause, struct err *err)
 {
     long long until = loop_now() + pause;
@@ -139,7 +144,8 @@ static bool pause_behind(struct run *r, const struct attempts *t, long long paus
     return true;
 }
 
-/* After a lock wait: behind whatever holds the lock, with growing pauses. */
+/* Decides what follows a lock wait: report the blocker, give up at a limit, or pause and try again.
+ * The pauses grow with each attempt. */
 static bool back_off(struct run *r, const struct attempts *t, struct err *err)
 {
     long long pause = 1000LL << (t->n < 5 ? t->n : 5);
@@ -169,7 +175,8 @@ static bool back_off(struct run *r, const struct attempts *t, struct err *err)
     return !t->server || backup_clear(r, t->step, t->host, err);
 }
 
-/* What can be told of an attempt besides what it left in the schema, as a row more. */
+/* Completes `left` for a message: each row becomes text, followed by the migrations that were
+ * applied. */
 static void note_applied(struct run *r, size_t host, const struct leftovers *before,
                          const struct leftovers *now, struct strs *left)
 {
@@ -183,7 +190,8 @@ static void note_applied(struct run *r, size_t host, const struct leftovers *bef
         strs_add(r->arena, left, "what has changed in the schema could not be looked up");
 }
 
-/* What the statements before have done is done; never is it done twice. */
+/* The error for a server that does not roll back DDL.  A second attempt would run the same
+ * statements again, so none is made. */
 static const char *changed_text(struct run *r, const struct attempts *t, const char *what,
                                 const struct strs *left, const char *then)
 {
@@ -196,8 +204,9 @@ static const char *changed_text(struct run *r, const struct attempts *t, const c
         strs_first(r->arena, left, NAMES_SHOWN), then);
 }
 
-/* A limit of the role's or the tool's own that came before ours: what had waited is named.  It is
- * not tried again, since the same limit ends what only takes long. */
+/* Names the blocker when a statement_timeout of the role or the tool ended the statement before our
+ * lock_timeout did.  Such a failure is not retried: a statement that is merely slow fails the same
+ * way. */
 static const char *cut_short(struct run *r, const struct attempts *t, const char *output)
 {
     const struct blocker *b = blockers_first(&t->seen);
@@ -210,7 +219,8 @@ static const char *cut_short(struct run *r, const struct attempts *t, const char
                : "";
 }
 
-/* It failed, and not for want of a lock: with what can be said besides. */
+/* Fails the run with everything that is known about the attempt: its output, what it left in the
+ * database, and what that means for the next run. */
 static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
                  const struct job_end *end, const struct strs *left, bool lock, struct err *err)
 {
@@ -270,7 +280,7 @@ bool attempts_after_failure(struct run *r, struct attempts *t, struct job_call *
     if (t->server && !leftovers_look(r, t->host, r->guard->server_version, &now, err))
         return false;
     struct strs left = leftovers_new(r->arena, &t->before, &now);
-    /* Whatever the language of the message is. */
+    /* The deadlock counter shows a deadlock even if the server's message is in another language. */
     if (!lock && t->deadlocks >= 0 && now.deadlocks > t->deadlocks &&
         (t->seen.n || t->seen.dump_behind))
         lock = deadlock = true;

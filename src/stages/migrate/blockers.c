@@ -1,4 +1,6 @@
-
+/* blockers.c -- reads the rows about blockers that the watchdog and the database print, reports
+ * each blocker once, and ends blockers if the recipe says so (blockers.h).  Called by watchdog.c
+ * during an attempt and by attempts.c after it.  Relies on struct server for the queries. */
 #include "stages/migrate/blockers.h"
 
 #include "base/number.h"
@@ -8,9 +10,9 @@
 
 enum { SHOWN_MAX = 120, BLOCKERS_MAX = 50, WORD_MAX = 63 };
 
-/* ---- what is answered ---- */
+/* ---- rows ---- */
 
-/* A word of PostgreSQL's own. */
+/* Accepts only what PostgreSQL's own keywords consist of; anything else becomes an empty string. */
 static const char *word(struct arena *a, const char *s)
 {
     size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz ()_-");
@@ -59,7 +61,7 @@ static size_t skip_quoted(const char *s, bool backslashes)
     return n;
 }
 
-/* Of "$tag$ ... $tag$"; 0 when none begins here. */
+/* The length of a dollar-quoted string ("$tag$ ... $tag$") at s; 0 when none begins there. */
 static size_t skip_dollars(const char *s)
 {
     size_t tag = 1 + strspn(s + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
@@ -97,7 +99,7 @@ const char *blocker_statement(struct arena *a, const char *query)
         }
         query++;
     }
-    /* Not through the middle of a character. */
+    /* Do not cut a multi-byte character in two. */
     for (size_t k = 1; *query && k <= 4 && k <= b.len; k++) {
         unsigned char c = (unsigned char)b.text[b.len - k];
         if (c >= 0xc0 && !text_is_utf8(b.text + b.len - k, k))
@@ -186,7 +188,7 @@ static void add(struct run *r, const struct step *s, size_t host, struct blocker
     }
     if (all->n == BLOCKERS_MAX)
         return;
-    /* Secrets first: cut in two they are not found any more. */
+    /* Redact before shortening: a secret that is cut in two would not be recognised. */
     one->query = blocker_statement(r->arena, run_redact(r, one->query));
     one->user = run_redact(r, one->user);
     one->application = run_redact(r, one->application);

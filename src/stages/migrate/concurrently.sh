@@ -1,10 +1,10 @@
 # shellcheck shell=sh disable=SC2154
-# Looks for CONCURRENTLY in what is new in a release.  Values: where (its folder), paths (a line each:
-# where its migrations lie, or .), command (what migrates).
-# Answers "file NAME" for the first one that mentions it and is not the same in the release that the
-# database was last migrated for (or, where that is not known any more, in the live one); for the settings
-# with which strong_migrations adds the word to each new index by itself; or for the command.  Then "looked
-# yes", when all of them could be read.
+# Looks for CONCURRENTLY in the migrations that are new in a release.  Values: where (the release folder),
+# paths (one a line: where the migrations lie, or .), command (the recipe's migrate.run).
+# Answers "file NAME" for the first file that mentions it and differs from the release that the database was
+# last migrated for, or from the live release if that one is unknown; for the settings with which
+# strong_migrations adds the word to each new index; or for the command itself.  Ends with "looked yes" when
+# all files could be read.
 cd "$where" || fail "there is no folder $where"
 was=$(sed -n 's/^release //p' "$state/migrated" 2>/dev/null)
 case $was in '' | *[!0-9]*) was=$deploy_to/current ;; *) was=$deploy_to/releases/$was ;; esac
@@ -12,7 +12,7 @@ case $was in '' | *[!0-9]*) was=$deploy_to/current ;; *) was=$deploy_to/releases
 live=$(cd "$was" 2>/dev/null && pwd -P)
 IFS=$newline
 set -f
-# As the migration's tool goes along links there; but not along those to the shared folders.
+# Follow the links that the migration tool follows, but not those to the shared folders.
 how=-Rli
 if [ "$paths" = . ]; then how=-rli; fi
 # shellcheck disable=SC2086 # a line each

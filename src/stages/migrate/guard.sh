@@ -1,20 +1,20 @@
 # shellcheck shell=sh disable=SC2154
-# Holds the lock of migrations beside a migration's command, in a session of the database.  The beginning
-# of the watch (hold.c, migrate.c), behind the functions of job.sh; what comes behind it calls guard_beat now
-# and then, and ends with guard_end.
-# Values: guard_client (the recipe's shell text and what comes behind it), guard_name (what the session is
-# called), guard_sql (tries the lock; its answer is a row "lock t" or "lock f"), guard_unknown (the word for
+# Holds the migration lock in a database session of its own while the migration runs.  First part of the
+# watchdog's script: it comes after the functions of supervise.sh and before watchdog.sh, which calls
+# guard_beat at intervals and guard_end at the end.
+# Values: guard_client (the command that starts the client), guard_name (the session's application name),
+# guard_sql (tries to take the lock; its answer is a row "lock t" or "lock f"), guard_unknown (the word for
 # the gate when there is no answer), database (or empty).
 #
-# A session that is lost while the command lives is told of, and the lock is taken again by another: lines
-# "lock", then "lost" and what the client said, "again", or "taken" when somebody else has it by then, with
-# $separator between them.
+# When the session is lost while the command is running, a new session takes the lock again.  This is reported
+# in lines of fields separated by $separator: "lock", then "lost" and the client's message, "again", or
+# "taken" when another session got the lock first.
 #
-# In the attempt's folder:
-#   guard        a pipe: what is to be asked in the session
-#   guard.turn   "ask": its answer has come, it may be asked again; in four characters, written over
-#   guard.said   what its client said since it has the lock
-#   guard.over   it is to end
+# Files in the attempt's folder:
+#   guard        a pipe with the statements for the session
+#   guard.turn   "ask" when the last answer has come; four characters, overwritten in place
+#   guard.said   error output of the client since it got the lock
+#   guard.over   exists when the session is to end
 
 separator=$(printf '\037')
 identity_of $$
@@ -28,8 +28,8 @@ guard_tell() {
 	printf 'lock%s%s\n' "$separator" "$1"
 }
 
-# In $said what the client said, as far as one line of it: a person is to hear of it.  It lies on the host
-# from then on, so passwords are left out there.  Some clients repeat the statement first.
+# Sets $said to the line of the client's error output that explains most.  Passwords are removed, because the
+# line is stored on the host.  Some clients repeat the statement before the error.
 guard_said() {
 	for sign in '^ERROR ' .; do
 		said=$(sed -n "/$sign/{s,://[^ @]*@,://...@,g;s/\(pass[a-z]*[=:]\)[^ ]*/\1.../g;p;q;}" "$crelease_job/guard.said" | head -c 300)
@@ -37,7 +37,7 @@ guard_said() {
 	done
 }
 
-# A session, as long as its standard input is open.
+# Runs a session that lasts until its standard input is closed.
 guard_ask() {
 	PGAPPNAME=$guard_name PGCONNECT_TIMEOUT=5
 	export PGAPPNAME PGCONNECT_TIMEOUT
@@ -51,7 +51,8 @@ guard_ask() {
 	} 2>>"$crelease_job/guard.said"
 }
 
-# Its answers, to its end: 0 it had the lock, 1 another session has it, 2 it did not say.
+# Reads the session's answers until it ends.  Returns 0 if it had the lock, 1 if another session has it, 2 if
+# it did not say.
 guard_answers() {
 	got=2
 	while read -r word what; do
@@ -74,8 +75,8 @@ guard_answers() {
 	return "$got"
 }
 
-# What a later session is asked.  The first reads from the pipe itself; but of one that ends before it has
-# read all of its own, that would be left in the pipe.
+# Feeds every session after the first.  The first session reads the pipe directly; if a later one did, what it
+# has not read when it ends would stay in the pipe for the next.
 guard_statements() {
 	printf '%s\n' "$guard_sql"
 	while read -r line; do
@@ -101,7 +102,8 @@ guard_wanted() {
 	[ ! -f "$crelease_job/guard.over" ] && is_alive $$ "$guard_of_ticks" "$guard_of_boot" && job_lives
 }
 
-# The one that was lost may still hold the lock when the next one asks for the first time.
+# Opens a new session whenever the last one ended too early.  The lost session may still hold the lock when
+# the new one first asks for it, so only the second refusal is reported.
 guard_keep() {
 	session=1
 	guard_answers
@@ -133,8 +135,8 @@ guard_keep() {
 	done
 }
 
-# A client sees only when it is asked something that its session has ended.  One that does not answer is
-# not asked again: once the pipe is full, who writes into it would wait, too.
+# A client notices that its session has ended only when it sends a statement.  While an answer is outstanding,
+# nothing more is written: once the pipe is full, the writer would block.
 guard_beat() {
 	turn=
 	{ read -r turn <"$crelease_job/guard.turn"; } 2>/dev/null
@@ -144,9 +146,9 @@ guard_beat() {
 	fi
 }
 
-# The session ends when the last who could write into the pipe has: this shell, however it ends.  exec: a
-# redirection of a function is one that the shell takes back, and until then it keeps both.  Descriptor 7 is
-# opened while there is one who writes, or that would wait for one.
+# The session ends when the last writer of the pipe has closed it, which is this shell, however it ends.  This
+# uses exec because a redirection of a function keeps a saved copy of the descriptor.  Descriptor 7 is opened
+# while a writer exists, since opening it would block otherwise.
 guarding=
 if said=$(mkfifo "$crelease_job/guard" 2>&1); then
 	echo wait >"$crelease_job/guard.turn"
@@ -159,9 +161,9 @@ else
 	gate "$guard_unknown cannot make a pipe: ${said##*: }"
 fi
 
-# At its end it is told, since mksh may keep a copy of what exec closes, and what does not end then goes
-# with this shell, since mksh waits for all of a pipeline: a client that is on its way to a server that does
-# not answer.
+# The session is also told to end with \q, since mksh may keep a copy of the descriptor that exec closes.
+# What has not ended after three seconds is killed, such as a client that connects to a server that does not
+# answer: mksh waits for every process of a pipeline.
 guard_end() {
 	[ -n "$guarding" ] || return 0
 	echo >"$crelease_job/guard.over"

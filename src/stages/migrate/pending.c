@@ -1,3 +1,6 @@
+/* pending.c -- the parsers for the output of the migration tools (pending.h): a table of regular
+ * expressions, and one parser for Alembic.  Called by migrate.c and by the commands that show what
+ * is pending.  Touches no host and no database. */
 #include "stages/migrate/pending.h"
 
 #include "base/text.h"
@@ -13,21 +16,25 @@ enum {
     REVISIONS_MAX = 5000
 };
 
-/* How one tool answers.  Both are matched against each line; without a single line that is known
- * to be its own, the answer is some other program's. */
+/* How one tool answers.  Each line is matched against both expressions.  If no line is known to be
+ * the tool's own, the output came from another program and the answer is unknown. */
 struct tool {
-    const char *pending; /* a line of what is pending */
-    const char *name;    /* the groups of it that are its name, in order */
-    const char *known;   /* a line that only this tool prints */
+    const char *pending; /* matches a pending migration */
+    const char *name;    /* which groups of it form the name, in order */
+    const char *known;   /* matches a line that only this tool prints */
 };
 
-/* Rails      "  down    20260103000000  Add note to events"; of one without a file nothing can run
- * Django     "[ ]  shop.0002_note", with or without --plan
- * Laravel    "  2014_10_12_000000_create_users_table ...... Pending"; before 9.x "| No   | ... |",
- *            before 5.5 "| N    | ... |".  "No migrations found" says so too when there is no
- * table. Flyway     "| Versioned | 2 | Add people | SQL | | Pending |", since 5.0.  One that failed
- * counts: Flyway itself is to say so. Sqitch     "  * users @v1"; all else is a comment, or
- * "Nothing to deploy" */
+/* Lines of a pending migration:
+ *
+ *   Rails    "  down    20260103000000  Add note to events"
+ *            A migration without a file cannot be run and does not count.
+ *   Django   "[ ]  shop.0002_note", with or without --plan
+ *   Laravel  "  2014_10_12_000000_create_users_table ...... Pending"
+ *            before 9.x "| No   | ... |", before 5.5 "| N    | ... |"
+ *            "No migrations found" also appears when there is no table.
+ *   Flyway   "| Versioned | 2 | Add people | SQL | | Pending |", since 5.0
+ *            A failed one counts as pending, so that Flyway itself reports it.
+ *   Sqitch   "  * users @v1"; all other lines are comments or "Nothing to deploy" */
 static const struct tool tools[] = {
     [PENDING_RAILS] = {"^ *down +([0-9]+)( +[^* ].*)?$", "12",
                        "^ *(up|down) +[0-9]+( |$)|^ *Status +Migration ID +Migration Name *$"},
@@ -46,7 +53,8 @@ static const struct tool tools[] = {
 
 /* ---- lines ---- */
 
-/* Moves to the next line, as it can be shown: so it is valid in every character set, too. */
+/* Moves to the next line and makes it printable, which also makes it valid in every character
+ * set. */
 static bool line_next(const char **text, struct buf *line)
 {
     size_t len = strcspn(*text, "\n");
@@ -59,7 +67,7 @@ static bool line_next(const char **text, struct buf *line)
     return true;
 }
 
-/* With single blanks. */
+/* Appends with runs of blanks collapsed. */
 static void name_add(struct buf *name, const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -79,9 +87,9 @@ static void names_add(struct arena *a, struct strs *names, struct buf *name)
 
 /* ---- by regular expressions ---- */
 
-/* The number of lines that match; unknown when an expression is none, no line is known, one is too
- * long to be sure of, or there are more than any tool prints.  A line whose name's groups are empty
- * is its own name. */
+/* Counts the lines that match.  The answer is unknown when an expression does not compile, no line
+ * is known, a line without a match was too long, or there are more lines than any tool prints.  If
+ * the groups of the name are empty, the line itself is the name. */
 static long count_lines(struct arena *a, const struct tool *tool, const char *out,
                         struct strs *names)
 {
@@ -100,7 +108,7 @@ static long count_lines(struct arena *a, const struct tool *tool, const char *ou
     struct buf line = buf_make(LINE_LOOKED_AT);
     while (ok && line_next(&out, &line)) {
         struct buf name = buf_make(NAME_BYTES_MAX);
-        /* Where the groups are takes many times as long to find out. */
+        /* Asking for the groups makes a match many times slower. */
         bool named = names->n < PENDING_NAMES_MAX;
         bool found = regexec(&pending, line.text, 0, NULL, 0) == 0 &&
                      (!named || regexec(&pending, line.text, GROUPS + 1, at, 0) == 0);
@@ -157,11 +165,12 @@ static long read_own(struct arena *a, const struct pending_when *when, int statu
 
 /* ---- Alembic ---- */
 
-/* "a1, b2 (c3) -> d4 (label) (head), text" of `alembic history`, newest first; the words before the
- * arrow are what it builds upon.  `alembic current` prints "d4 (head)", `history -i` marks it. */
+/* One line of `alembic history`, newest first: "a1, b2 (c3) -> d4 (label) (head), text".  The
+ * revisions before the arrow are those it builds upon.  `alembic current` prints "d4 (head)";
+ * `history -i` marks it. */
 struct revision {
     const char *id;
-    const char *name; /* with its text */
+    const char *name; /* id and text */
     struct strs upon;
     bool applied;
 };
@@ -171,7 +180,8 @@ static const char *id_end(const char *s)
     return s + strcspn(s, " ,()<>");
 }
 
-/* The words before the arrow; false when they are none, but a text with an arrow in it. */
+/* Reads the revisions before the arrow.  False when they are not revisions, but text with an
+ * arrow. */
 static bool read_upon(struct arena *a, const char *s, const char *end, struct strs *ret)
 {
     if (strncmp(s, "<base>", 6) == 0)
@@ -198,7 +208,7 @@ static bool read_upon(struct arena *a, const char *s, const char *end, struct st
     return true;
 }
 
-/* Past "(label, label) (head) (mergepoint)" to the comma before the text, or the end. */
+/* Skips "(label, label) (head) (mergepoint)"; returns the comma before the text, or the end. */
 static const char *flags_end(const char *s, bool *ret_current)
 {
     while (strncmp(s, " (", 2) == 0 && strchr(s, ')')) {
@@ -235,12 +245,12 @@ static bool read_revision(struct arena *a, const char *line, struct revision *re
     return true;
 }
 
-/* The revisions in their order, and those that were found to be applied. */
+/* The revisions in their order, and those known to be applied. */
 struct history {
     struct revision *v;
     size_t n;
     struct revision **by_id;
-    size_t *applied; /* room for all; each is in it once */
+    size_t *applied; /* has room for all; no duplicates */
     size_t n_applied;
 };
 
@@ -253,7 +263,7 @@ static int by_id(const void *a, const void *b)
     return order ? order : x < y ? -1 : x > y;
 }
 
-/* All of one id are applied at once, so the first of them tells of the others. */
+/* Revisions with the same id are applied together, so checking the first is enough. */
 static void apply(struct history *h, const char *id)
 {
     size_t low = 0;
@@ -280,7 +290,7 @@ static const char *current_id(struct arena *a, const char *line)
                                                     : NULL;
 }
 
-/* False when there is nothing in it or more than can be. */
+/* False when there is no revision, or more than REVISIONS_MAX. */
 static bool read_history(struct arena *a, const char *out, struct history *h, struct strs *current)
 {
     struct buf line = buf_make(LINE_LOOKED_AT);
@@ -304,7 +314,7 @@ static bool read_history(struct arena *a, const char *out, struct history *h, st
     return ok && h->n;
 }
 
-/* All that the current revisions build upon is there; the rest is pending, oldest first. */
+/* What the current revisions build upon is applied; the rest is pending, oldest first. */
 static long read_alembic(struct arena *a, const char *out, struct strs *names)
 {
     struct history h = {0};
@@ -332,7 +342,7 @@ static long read_alembic(struct arena *a, const char *out, struct strs *names)
     return pending;
 }
 
-/* ---- ---- */
+/* ---- the interface ---- */
 
 long pending_read(struct arena *a, const struct pending_when *when, int status, const char *out,
                   struct strs *ret_names)
@@ -341,7 +351,8 @@ long pending_read(struct arena *a, const struct pending_when *when, int status, 
         return PENDING_UNKNOWN;
     if (when->tool == PENDING_OWN)
         return read_own(a, when, status, out, ret_names);
-    /* Before the first migration Rails ends with 1, and Sqitch too: not known, not nothing. */
+    /* Rails and Sqitch exit with status 1 before the first migration.  That means unknown, not
+     * none. */
     if (status != 0)
         return PENDING_UNKNOWN;
     if (when->tool == PENDING_AUTO)

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
-# Runs the command that says what is pending (command.sh).  What it prints is the answer, up to the last
-# line, "ended STATUS": a connection that closes before that has said nothing.
+# Runs migrate.status after command.sh.  The output is the answer, followed by a last line "ended STATUS";
+# without this line the connection closed early and the answer is unknown.
 run_command
 status=$?
 echo

@@ -1,4 +1,6 @@
-
+/* watchdog.c -- puts the watchdog's script together and reads the lines it prints (watchdog.h).
+ * Called by migrate.c; the script runs on the host under supervise.sh, as part of the migration's
+ * job. */
 #include "stages/migrate/watchdog.h"
 
 #include "base/embed.h"
@@ -16,10 +18,10 @@ EMBED(script_watch, "stages/migrate/watchdog.sh");
 enum {
     LOOK_LEAST_MS = 150,
     LOOK_MOST_MS = 1000,
-    LOOK_CROWD_MS = 250, /* where how many queue behind it counts, too */
+    LOOK_CROWD_MS = 250, /* with max_blocked, which counts the queue */
 };
 
-/* Twice at least within the limit, so that a wait that the driver ends itself is seen. */
+/* Polls at least twice within lock_timeout, so that a wait which the driver ends itself is seen. */
 static long long look_ms(const struct recipe *recipe)
 {
     long long most = recipe->migrate.max_blocked ? LOOK_CROWD_MS : LOOK_MOST_MS;
@@ -64,7 +66,8 @@ void watch_set(struct run *r, struct job_call *c)
     c->watch_values = watch_values(r, server);
 }
 
-/* Of the session that holds the lock of migrations; what its client said is the last field. */
+/* Reports what guard.sh prints about the session with the migration lock.  The last field is the
+ * client's message. */
 static bool take_lock(struct run *r, const char *host, const char *line)
 {
     const char *what = db_field(r->arena, line, 1);
@@ -111,7 +114,8 @@ static void take_line(const struct watching *w, const char *line)
     blockers_take(r, w->t->step, w->t->host, &w->t->seen, line);
 }
 
-/* It says something every second as long as the migration waits. */
+/* Called every second as long as the migration waits, so its memory is freed each time
+ * (run_turn). */
 void watch_take(void *arg, const char *line)
 {
     const struct watching *w = arg;

@@ -1,11 +1,11 @@
 # shellcheck shell=sh disable=SC2154
-# The watch beside a migration's command.  Behind guard.sh, which holds the lock of migrations, and what
-# tells which sessions are the command's (adopt.sh); the functions of job.sh are before them.
-# Values: watch_client (the recipe's shell text and what comes behind it), database (or empty), encoding (of
-# the answers), look (what is asked again and again; empty where the server has no words for it), pause
-# (between two looks, in seconds), last (what is asked when the command has ended).
+# The watchdog that runs beside the migration's command.  It comes after the functions of supervise.sh, after
+# guard.sh, which holds the migration lock, and after unnamed.sh, which finds the command's sessions.
+# Values: watch_client (the command that starts the client), database (or empty), encoding (of the answers),
+# look (the query that is repeated; empty if the server has none), pause (between two queries, in seconds),
+# last (the statement to run when the command has ended).
 #
-# watching in the attempt's folder: there as long as looks are to be asked for.
+# The file "watching" in the attempt's folder exists as long as queries are to be sent.
 
 PGAPPNAME=crelease-watch PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=$encoding
 export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
@@ -15,7 +15,7 @@ ask() {
 	eval "$watch_client"
 }
 
-# The client ends when the feed does, also where sudo stands between us and it.
+# The client ends when its standard input does, even if sudo runs between it and this shell.
 feed() {
 	exec 6<"$crelease_job/watched"
 	while [ -f "$crelease_job/watching" ] && job_lives; do
@@ -26,7 +26,8 @@ feed() {
 	done
 }
 
-# What was cancelled just now is still to be told: the feed stops, the client comes to its end, or is ended.
+# Stops feeding queries and lets the client finish, so that what it just cancelled is still reported.  A
+# client that does not finish is killed.
 watch_end() {
 	trap '' TERM
 	rm -f "$crelease_job/watching"
