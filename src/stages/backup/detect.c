@@ -20,7 +20,7 @@ static const char *const look_texts[] = {
     [LOOK_ALREADY_MIGRATED] = "the migration has already started",
 };
 
-/* A migration that begins now and a backup that starts in a moment. */
+/* Warns when a migration that starts now would probably meet a backup that starts soon. */
 static bool warn_of_next(struct run *r, size_t host, struct err *err)
 {
     struct schedule next;
@@ -37,15 +37,15 @@ bool backup_clear_act(struct run *r, const struct step *s, struct step_result *r
 {
     long long before = r->guard->behind_backup_ms;
 
-    /* Who resumes has not looked: backup-detect is done. */
+    /* A resumed run has not looked yet, since backup-detect is done. */
     if (!server_of(r->recipe))
         r->guard->look = LOOK_NO_DATABASE;
     if (r->guard->nothing_pending || r->guard->look != LOOK_FOR_BACKUPS) {
-        /* Without a mark: a resume finds it out again. */
+        /* No mark is written, so that a resume checks again. */
         ret->skipped = migrate_idle(r) ? migrate_idle(r) : look_texts[r->guard->look];
         return true;
     }
-    /* For those who look from outside: it waits. */
+    /* Tells commands that look from outside that this run is waiting. */
     if ((r->guard->backup_seen || r->recipe->backup.clearance_ms) &&
         !mark_put(r, s, &(struct new_mark){.state = "begun"}, err))
         return false;
@@ -85,7 +85,7 @@ static bool ask_pending(struct run *r, size_t host, struct step_result *ret, str
     return true;
 }
 
-/* With the list of what this run is to migrate: whoever resumes it compares. */
+/* Keeps the list of pending migrations with the mark; a resume compares with it. */
 static bool put_done(struct run *r, const struct step *s, struct err *err)
 {
     const struct new_mark m = {.state = "done", .pending = &r->guard->to_migrate};
@@ -106,7 +106,8 @@ bool backup_detect_act(struct run *r, const struct step *s, struct step_result *
     if (ret->skipped)
         return true;
     if (mark && strcmp(mark, "begun") == 0) {
-        /* It may be running at this moment: it is taken up, not held up. */
+        /* The migration may be running at this moment.  It is reattached to, so it must not wait
+         * here. */
         r->guard->look = LOOK_ALREADY_MIGRATED;
         ret->skipped = look_texts[r->guard->look];
         return true;

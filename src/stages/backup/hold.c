@@ -1,11 +1,11 @@
-/* hold.c -- migrations and backups that keep out of each other's way: an advisory lock in the
- * database that both change or read.
+/* hold.c -- keeps migrations and backups apart with an advisory lock in the database that both use
+ * (hold.h).  Called by the command `backups --hold`; the migration takes the same lock with
+ * guard.sh.
  *
- * It is one of a session and of one database: it is gone with the session, however that ends, and
- * two environments in one database have the same.  A migration tries it on its host, beside the
- * command (guard.sh); `backups --hold` on behalf of a command on this machine (hold_take).  Both
- * only try, and wait outside of the database: a session that queues there would get the lock when
- * its client has long been gone. */
+ * The lock belongs to one session and one database: it is released when the session ends, however
+ * that happens, and two environments that share a database share the lock.  Both sides only try to
+ * take it and wait outside of the database.  A session that queued for it might get it after its
+ * client is gone. */
 
 #include "stages/backup/hold.h"
 
@@ -23,7 +23,7 @@ EMBED(script_guard, "stages/migrate/guard.sh");
 
 enum { POLL_MS = 2000, TAKE_MS = 60000 };
 
-enum { IDLE_S = 60 }; /* of its holder the heartbeats come every ten seconds */
+enum { IDLE_S = 60 }; /* the holder sends a heartbeat every ten seconds */
 
 void guard_values(struct run *r, struct buf *b)
 {
@@ -39,7 +39,7 @@ void guard_values(struct run *r, struct buf *b)
     quote_assign(b, "guard_unknown", go ? "go" : HOLD_UNKNOWN);
 }
 
-/* Whether somebody holds the lock: the first that does, or NULL. */
+/* The first session that holds the lock, or NULL. */
 static const struct backup *holder(const struct backups *b)
 {
     for (size_t i = 0; i < b->n; i++)
@@ -48,7 +48,8 @@ static const struct backup *holder(const struct backups *b)
     return NULL;
 }
 
-/* *ret_held is false, with *ret_why NULL, when somebody else was faster. */
+/* Tries to take the lock.  ret_held is false, with *ret_why NULL, when another session was
+ * faster. */
 static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_why, struct err *err)
 {
     struct call call = {.host = host,
@@ -88,7 +89,7 @@ static void tell(struct run *r, const struct step *s, size_t host, const struct 
                                .waited_ms = loop_now() - began_ms});
 }
 
-/* *ret_over: there is an answer. */
+/* ret_over is set once the lock is held or the wait has been given up. */
 static bool hold_turn(struct run *r, const struct step *s, size_t host, long long began,
                       bool *ret_held, bool *ret_over, struct err *err)
 {

@@ -7,16 +7,16 @@
 #define HOLD_BUSY    "busy"
 #define HOLD_UNKNOWN "unknown"
 
-/* The beginning of a migration's watchdog: tries the lock, says at the gate whether the command may
- * begin, and holds the lock as long as the watchdog lives, in a new session when one is lost.  What
- * stands behind it calls guard_beat now and then, and ends with guard_end. */
+/* The first part of a migration's watchdog.  It tries to take the lock, writes to the gate whether
+ * the command may start, and holds the lock as long as the watchdog lives; a lost session is
+ * replaced.  The rest of the watchdog calls guard_beat at intervals, and guard_end at the end. */
 extern const char script_guard[];
 
-/* Its values. */
+/* Appends the values that script_guard needs. */
 void guard_values(struct run *r, struct buf *b);
 
-/* A session on the host holds the lock when *ret_held, until fleet_let_go.  It waits for a
- * migration, or another one that holds it: BACKUP after backup.wait_limit. */
+/* When *ret_held, a session on the host holds the lock until fleet_let_go.  Waits for a migration,
+ * or for another holder, and fails with ERR_BACKUP after backup.wait_limit. */
 bool hold_take(struct run *r, const struct step *s, size_t host, bool *ret_held,
                struct err *err) MUST_CHECK;
 

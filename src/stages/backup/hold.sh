@@ -1,15 +1,15 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Keeps a session in the database that holds the lock of migrations, as long as standard input is
-# open.  Values: client (the recipe's shell text), hold (what comes behind it), database (or empty), sql
-# (tries the lock; its answer is a row "lock t" or "lock f") and encoding.
-# Answers "held" or "busy"; else the session has ended, and "client STATUS" tells how.
+# Keeps a database session that holds the migration lock, as long as standard input is open.
+# Values: client (the recipe's shell command), hold (its arguments), database (or empty), sql (tries to take
+# the lock; its answer is a row "lock t" or "lock f") and encoding.
+# Answers "held" or "busy"; when the session has ended, "client STATUS" says how.
 PGAPPNAME=crelease-hold PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=$encoding
 export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
 unset PGOPTIONS
 # shellcheck disable=SC2034 # used in $hold
 separator=$(printf '\037')
 
-# Each line that comes is a sign of life from the holder.  Its end is the end of the session.
+# Every line on standard input is a heartbeat of the holder.  End of file ends the session.
 statements() {
 	printf '%s\n' "$sql"
 	while read -r _; do
@@ -22,8 +22,8 @@ ask() {
 	say client "$?"
 }
 
-# The client sees with the next line that its session has ended; then the holder is told at once, and not
-# when one more line wakes the other side.
+# The client notices a lost session only when it sends a statement.  The holder is told at once, not when the
+# next heartbeat wakes the other side.
 answer() {
 	while read -r word what; do
 		case $word:$what in

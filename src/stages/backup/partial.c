@@ -1,4 +1,6 @@
-
+/* partial.c -- tells dumps of a few tables from dumps of the whole database, and decides whether
+ * the migration may start beside one (partial.h).  Called by running.c for each look, and by the
+ * stages that wait and migrate.  Relies on the locks and statements that running.c found. */
 #include "stages/backup/partial.h"
 
 #include "base/embed.h"
@@ -24,7 +26,7 @@ static bool reads(const struct backup *b)
     return strncmp(b->query, "COPY ", 5) == 0 || strncmp(b->query, "FETCH ", 6) == 0;
 }
 
-/* One after the other, the workers of a parallel dump too. */
+/* A dump takes its locks table by table; so do the workers of a parallel dump. */
 static bool takes_locks(const struct backup *b)
 {
     return strncmp(b->query, "LOCK TABLE ", 11) == 0;
@@ -35,8 +37,8 @@ static bool holds_few(const struct backup *b)
     return b->locked >= 0 && b->locked * 5 < b->tables * 4;
 }
 
-/* Of one parallel dump: the leader holds all of its tables and reads none, each worker holds the
- * one that it reads. */
+/* True for the leader and a worker of one parallel dump.  The leader holds locks on all tables and
+ * reads none; each worker holds a lock on the table that it reads. */
 static bool is_leader_of(const struct backup *leader, const struct backup *worker)
 {
     if (!is_dump(leader) || reads(leader) || !reads(worker) || worker->locked > 1 ||
@@ -46,7 +48,7 @@ static bool is_leader_of(const struct backup *leader, const struct backup *worke
            llabs(leader->since_unix - worker->since_unix) <= TOGETHER_S;
 }
 
-/* It has taken all its locks when it reads; before, few of them say nothing. */
+/* A dump that reads has taken all its locks. Before that, few locks mean nothing. */
 static bool is_partial(const struct backups *all, const struct backup *b)
 {
     if (!is_dump(b) || !holds_few(b) || takes_locks(b))
@@ -69,8 +71,8 @@ void partial_mark(struct backups *b)
 
     for (size_t i = 0; i < b->n; i++)
         dumps += is_dump(&b->v[i]);
-    /* Each is held against each.  Where there are more than any parallel dump has, none is taken
-     * for one of a few tables: a migration waits for all of them. */
+    /* Every dump is compared with every other.  With more sessions than any parallel dump has, none
+     * is considered partial, and the migration waits for all of them. */
     for (size_t i = 0; dumps <= DUMPS_MAX && i < b->n; i++)
         b->v[i].partial = is_partial(b, &b->v[i]);
 }
@@ -81,8 +83,8 @@ bool partial_is_open(const struct backup *b)
            b->running_s < OPEN_S;
 }
 
-/* Of what is new in the release a file that mentions CONCURRENTLY: "" for none, NULL when that
- * could not be seen.  Asked of the host once. */
+/* Asks the host, once, for a file in the new release that mentions CONCURRENTLY.  Sets *ret to ""
+ * for none, and to NULL when that is unknown. */
 static bool concurrently(struct run *r, size_t host, const char **ret, struct err *err)
 {
     const struct strs *paths = &r->recipe->migrate.paths;
@@ -125,13 +127,15 @@ void partial_meet(struct run *r, const struct blockers *met)
         if (strcmp(met->v[i].kind, "backup") == 0)
             strs_add(run_kept(r), &r->guard->met,
                      arena_strdup(run_kept(r), met_as(r, met->v[i].pid, met->v[i].vxid)));
-    /* A wait may be shorter than the time between two looks of the watch: any of them, then. */
+    /* A wait may be shorter than the watchdog's poll interval and stay unseen, so any of the dumps
+     * that the migration started beside may have been the blocker. */
     for (size_t i = 0; !met->n && i < r->guard->passed.n; i++)
         if (!strs_has(&r->guard->met, r->guard->passed.v[i]))
             strs_add(run_kept(r), &r->guard->met, r->guard->passed.v[i]);
 }
 
-/* A statement of it that waits is ended, whoever looks; and the recipe does not say otherwise. */
+/* Requires that a waiting statement of the migration would be cancelled in any case, and that the
+ * recipe does not forbid it. */
 static bool may_pass(const struct run *r)
 {
     return r->recipe->backup.partial == PARTIAL_PROCEED && r->recipe->migrate.lock_timeout_ms > 0 &&

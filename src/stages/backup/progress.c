@@ -1,5 +1,6 @@
-/* backup_host.c -- what the database's host knows of a running backup, and what is expected from
- * it. */
+/* progress.c -- follows a running backup and estimates its end (progress.h).  Called by clear.c at
+ * every look and by the commands that show backups.  Relies on progress.sh for what the database's
+ * host knows of the process and its output, on sampled.c, and on forecast/estimate.c. */
 
 #include "stages/backup/progress.h"
 
@@ -25,7 +26,7 @@ enum {
 
 enum { YOUNGER_S = 2, OLDER_S = 60 };
 
-/* The first word is a number, or it is not known: -1. */
+/* The number that s starts with; -1 when it starts with none. */
 static long long number(const char *s, long long max)
 {
     long long n = -1;
@@ -40,7 +41,7 @@ static const char *next_word(const char *s)
     return s + (*s == ' ');
 }
 
-/* "1 ENDED SECONDS BYTES DB_BYTES KIND DATABASE" of the same kind and database. */
+/* Reads a record "1 ENDED SECONDS BYTES DB_BYTES KIND DATABASE" of the same kind and database. */
 static bool past_of_record(const char *line, const struct backup *b, struct sample *ret)
 {
     const char *word[7] = {line};
@@ -59,7 +60,8 @@ static bool past_of_record(const char *line, const struct backup *b, struct samp
     return ret->ended_unix >= 0;
 }
 
-/* "SIZE BIRTH MTIME" of a file: made in the time between, unless its birth is not its own. */
+/* Reads "SIZE BIRTH MTIME" of an earlier output.  The backup took the time between birth and last
+ * change, unless the birth time is that of an older file. */
 static bool past_of_file(const char *line, struct sample *ret)
 {
     long long size = number(line, NUMBER_BYTES_MAX);
@@ -82,9 +84,9 @@ static const char *value_of(const char *line, size_t len, const char *key)
     return len > n && strncmp(line, key, n) == 0 && line[n] == ' ' ? line + n + 1 : NULL;
 }
 
-/* Backups run one after the other.  A file that is written anew under its old name keeps its old
- * birth, and so do all that are kept in that manner: then their births overlap, or that of the
- * present one lies before its start. */
+/* Backups run one after the other.  A file that is overwritten keeps its old birth time, and then
+ * the times of two files overlap, or the birth of the present output lies before the start of its
+ * backup.  In that case no birth time is used. */
 static void doubt_births(struct sample *v, size_t n, bool rewritten)
 {
     for (size_t i = 0; i < n; i++)
@@ -95,9 +97,10 @@ static void doubt_births(struct sample *v, size_t n, bool rewritten)
         v[i].seconds = -1;
 }
 
-/* The only process of this host that makes such a one need not make this one: a client on another
- * machine may.  A client is older than its transaction, by what it takes to connect.  (A pg_dumpall
- * begins one after the other, and MySQL tells only for how long the statement has run.) */
+/* The only dump process on this host may still not be the client of this session, since a client on
+ * another machine is possible.  A client is slightly older than its transaction.  This cannot be
+ * checked for pg_dumpall, which starts one dump after another, or for MySQL, which reports only how
+ * long the statement has run. */
 static bool is_anothers(const struct backup *b, long long age_s)
 {
     return b->kind == BACKUP_PG_DUMP && age_s >= 0 && b->running_s >= 0 &&
@@ -138,14 +141,14 @@ void trace_read(struct arena *a, struct trace *t, const struct backup *b, const 
     const char *age = answer_value(a, out, "age");
     bool anothers = age && is_anothers(b, number(age, NUMBER_SPAN_MAX));
 
-    /* Of one that has ended just now nothing is seen any more: what was seen last stays. */
+    /* When the process has just ended, the answer lacks these fields and the previous values stay. */
     while (*out) {
         size_t len = strcspn(out, "\n");
         const char *line = arena_strndup(a, out, len);
         const char *v;
         if ((v = value_of(line, len, "client"))) {
             if (anothers)
-                break; /* the rest is about that process */
+                break; /* the other fields are about that process */
             long long pid = number(v, NUMBER_ID_MAX);
             t->client_pid = pid > 0 ? (long)pid : 0;
             t->pipeline = (struct strs){0};
@@ -182,7 +185,7 @@ static void values(struct run *r, struct buf *b, const char *verb, const struct 
     quote_assign(b, "name", server_programs(server_of(r->recipe), of->kind));
 }
 
-/* NULL when it does not answer. */
+/* The host's answer about b; NULL when the host does not answer. */
 static const char *ask_host(struct run *r, size_t host, const struct backup *b)
 {
     struct buf text = buf_make(SCRIPT_BYTES_MAX);
@@ -230,7 +233,8 @@ static void begin(struct run *r, size_t host, struct trace *t, const struct back
     ask_about(r, host, t, b);
 }
 
-/* No earlier one tells anything: how much of it is behind it, by a sample of its tables. */
+/* There is no earlier backup to compare with, so the progress is estimated from a sample of the
+ * tables. */
 static struct estimate by_sample(struct run *r, size_t host, struct trace *t,
                                  const struct backup *b, struct estimate_of of)
 {
@@ -251,7 +255,8 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
         begin(r, host, t, b);
     } else {
         long long was = t->bytes;
-        /* Towards the end at every look: there the guess from an old size would run out first. */
+        /* Close to the end the host is asked at every look, because a guess from an old size runs
+         * out there. */
         bool ends_soon = t->eta_s > 0 && t->eta_s * 1000 < ASK_EVERY_MS;
         if (ends_soon || loop_now() - t->asked_ms >= ASK_EVERY_MS)
             ask_about(r, host, t, b);
@@ -260,10 +265,11 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
         t->copied = b->copied;
         t->query = b->query;
     }
-    /* A role without rights does not see since when; the host does. */
+    /* Without privileges, the database does not show when the session started; the host does. */
     if (b->running_s < 0 && t->age_s >= 0)
         b->running_s = t->age_s + (loop_now() - t->age_ms) / 1000;
-    /* One statement may run for hours: standing still is seen in bytes only. */
+    /* A single statement may run for hours, so only the byte count can show that a dump makes no
+     * progress. */
     bool has_bytes = t->bytes >= 0 || b->copied >= 0;
     const struct estimate_of of = {.past = t->past,
                                    .n = t->n_past,
@@ -288,8 +294,9 @@ void trace_follow(struct run *r, size_t host, struct trace *t, struct backup *b)
     b->output_bytes = t->bytes;
 }
 
-/* One that ended long before its time was probably stopped by somebody: then its output must have
- * about the size of the others'.  "" for any, NULL when even that cannot tell. */
+/* The size that the output must have to count as complete.  A backup that ended far too early was
+ * probably stopped, so its output must be about as large as earlier ones.  "" when any size will
+ * do, NULL when that cannot be decided. */
 static const char *least_size(struct run *r, const struct trace *t, const struct backup *b,
                               long long seconds)
 {
@@ -333,7 +340,7 @@ void trace_record(struct run *r, const struct step *s, const struct trace *t,
                         .payload = -1};
     buf_free(&text);
     buf_free(&known);
-    /* A record that was not written makes the next estimate a worse one, and nothing else. */
+    /* A missing record only makes the next estimate worse, so an error is ignored. */
     if (run_scripts(r, &trip, NULL, &ignored))
         return;
     r->failure.host = failed_host;

@@ -1,27 +1,28 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2034,SC2003
-# What the host of the database knows of a running backup, and of earlier ones.
-# Values: verb, database, name (of the processes that make such a one: pg_dump, pg_dumpall, "mysqldump
+# What the database's host knows of a running backup and of earlier ones.
+# Values: verb, database, name (of the processes that make such a backup: pg_dump, pg_dumpall, "mysqldump
 # mariadb-dump", or empty), path, record and least.
 #
 # verb look, read only:
-#   clients NUMBER          of processes of this host that make one of this database
-#   client PID TICKS BOOT   the process that makes it, when it is the only one
-#   age SECONDS             for how long that has run
-#   through NAME            of the process, and of each that its output goes through
-#   output SIZE PATH        where its output goes, when that is a file that may be seen
-#   birth UNIXTIME          when that file was made
-#   earlier SIZE BIRTH MTIME   of files beside it with the same name but for its digits (times in
-#                           unix seconds, - for what is not known), the newest first
+#   clients NUMBER          of processes on this host that are backing up this database
+#   client PID TICKS BOOT   the process, if there is exactly one
+#   age SECONDS             how long it has been running
+#   through NAME            the process, and each one that its output is piped through
+#   output SIZE PATH        where its output goes, if that is a readable file
+#   birth UNIXTIME          when that file was created
+#   earlier SIZE BIRTH MTIME   files beside it with the same name except for digits, the newest
+#                           first (times in unix seconds, - if unknown)
 #   past LINE               of the record below
 #
-# verb note: adds a line to the record, $state/backups, with the size that `path` has now; when
-# `least` is not empty only if that is so many bytes.  One line a backup that crelease saw to its end,
-# the last 50:
+# verb note: adds a line to the record, $state/backups, with the present size of `path`.  If `least` is not
+# empty, it does so only when the file has at least that many bytes.  The record has one line for each backup
+# that crelease saw to its end, the last 50:
 #
 #   1 ENDED SECONDS BYTES DB_BYTES KIND DATABASE
 #   1 1795361412 3720 120394857 2411724800 pg_dump shop_production
 #
-# The first word is the version of the form; - is what is not known; the name is the rest of the line.
+# The first field is the version of the format; - stands for an unknown value; the name is the rest of the
+# line.
 
 kept=50 names_max=1000 earlier_max=5 pipes_max=4
 
@@ -30,12 +31,12 @@ size_of() { # FILE: in $size
 	case $size in '' | *[!0-9]*) size=- ;; esac
 }
 
-# is_at_most NUMBER LIMIT, both without a sign: not all shells count beyond 2^31.
+# is_at_most NUMBER LIMIT, both without a sign.  Compares as text, since not every shell counts beyond 2^31.
 is_at_most() {
 	[ "${#1}" -lt "${#2}" ] || { [ "${#1}" -eq "${#2}" ] && expr "$1" '<=' "$2" >/dev/null; }
 }
 
-# Whether its arguments name the database.  mysqldump has one as a bare word, or one as several.
+# Whether its arguments name the database.  mysqldump takes one as a bare word, or several after an option.
 is_of_database() {
 	case $name in *mysqldump*)
 		is_mysqldump_of_database "$1"
@@ -72,7 +73,7 @@ is_mysqldump_of_database() {
 			*)
 				[ "$words" -gt 1 ] || continue
 				if [ "$word" = "$database" ]; then exit 0; fi
-				# What comes behind the first are tables.
+				# Words after the first are tables.
 				[ -n "$several" ] || exit 1
 				;;
 			esac
@@ -104,14 +105,14 @@ find_client() {
 		parent=''
 		parent_of "$pid"
 		comm_of "$parent"
-		# Workers of a parallel dump; and parts of a pg_dumpall, whose output is not theirs alone.
+		# Skip workers of a parallel dump, and the dumps of a pg_dumpall, which share its output.
 		if [ "$comm" = pg_dump ] || [ "$comm" = pg_dumpall ]; then continue; fi
 		client=$pid clients=$((clients + 1))
 	done
 	[ "$clients" -eq 1 ] || client=''
 }
 
-# The file that -f names, or of mysqldump -r.
+# The file named by -f, or by -r of mysqldump.
 file_argument() {
 	comm_of "$client"
 	case $comm in mysqldump | mariadb-dump) short=-r long=--result-file ;; *) short=-f long=--file ;; esac
@@ -139,7 +140,8 @@ file_argument() {
 	esac
 }
 
-# Along its pipes to the file at their end.  A shell that reads from a pipe does so for its commands.
+# Follows the output through pipes to the file at the end.  A shell that reads from a pipe does so for its
+# commands.
 follow_pipes() {
 	end=$(readlink "/proc/$client/fd/1" 2>/dev/null) || end=''
 	at=0
@@ -172,7 +174,7 @@ tell_earlier() {
 	pattern=$(printf '%s\n' "$own" | sed 's/[0-9][0-9]*/N/g')
 	case $pattern in *N*) ;; *) return 0 ;; esac
 	# shellcheck disable=SC2012 # the order is wanted; a name with a newline matches nothing
-	# For each name its pattern and itself, in two lines.
+	# Two lines for each name: its pattern and the name itself.
 	ls -1t -- "${folder:-/}" 2>/dev/null | head -n "$names_max" | sed -n 'h;s/[0-9][0-9]*/N/g;p;x;p' | {
 		told=0
 		while IFS= read -r like && IFS= read -r file; do
@@ -180,7 +182,7 @@ tell_earlier() {
 			file=$folder/$file
 			[ -f "$file" ] && [ ! -L "$file" ] || continue
 			times=$(stat -c '%s %W %Y' "$file" 2>/dev/null) || continue
-			# busybox does not know the birth of a file; elsewhere it may be 0.
+			# busybox does not know when a file was created; elsewhere the time may be 0.
 			case $times in *' W '* | *' ? '*) times="${times%% *} - ${times##* }" ;; esac
 			case $times in *[!0-9\ -]*) continue ;; esac
 			say earlier "$times"
@@ -190,7 +192,7 @@ tell_earlier() {
 	}
 }
 
-# Of a hundred ticks a second, as on every Linux for a terminal; not all shells count beyond 2^31.
+# Linux always reports a hundred ticks a second to user space.  Not every shell counts beyond 2^31.
 tell_age() {
 	[ "$(getconf CLK_TCK 2>/dev/null || echo 100)" = 100 ] || return 0
 	{ read -r up _ </proc/uptime; } 2>/dev/null || return 0
@@ -233,7 +235,7 @@ note() {
 	if [ -n "$least" ]; then
 		[ "$size" != - ] && is_at_most "$least" "$size" || return 0
 	fi
-	# SECONDS, then what comes after BYTES.
+	# SECONDS, then the fields after BYTES.
 	replace "$state/backups" "$(
 		tail -n "$((kept - 1))" "$state/backups" 2>/dev/null | grep '^1 .* .'
 		printf '1 %s %s %s %s\n' "$(date +%s)" "${record%% *}" "$size" "${record#* }"

@@ -1,4 +1,7 @@
-/* rerun.c -- a backup that this run stopped is started again, once, and left to itself. */
+/* rerun.c -- the stage 'backup-rerun': starts a backup that this run stopped again, once, and
+ * does not wait for it (rerun.h).  Called through stages/table.c, after a deploy and when one is
+ * aborted.  Relies on the record that stop.c wrote and on the crontab line that schedule.c
+ * found. */
 
 #include "stages/backup/rerun.h"
 
@@ -19,7 +22,7 @@ enum { START_MS = 90000 };
 
 #define RERUN "backup-rerun"
 
-/* The last one that the run stopped, or was about to. */
+/* The last backup that the run stopped or was about to stop. */
 static const struct stopped *stopped_by(const struct stops *all, const char *run)
 {
     for (size_t i = all->n; i-- > 0;)
@@ -34,7 +37,7 @@ static bool is_of_name(char c)
            c == '-';
 }
 
-/* As a word: 'shop' is not in 'shop_test'. */
+/* Matches whole words: 'shop' does not match 'shop_test'. */
 static bool names(const char *text, const char *database)
 {
     size_t len = strlen(database);
@@ -47,7 +50,8 @@ static bool names(const char *text, const char *database)
     return false;
 }
 
-/* A script, all databases, or what the shell has yet to fill in. */
+/* The command may concern any database: a script, a dump of all databases, or an unexpanded
+ * variable. */
 static bool may_be_of_any(const char *text)
 {
     return !strstr(text, "pg_dump") || strstr(text, "pg_dumpall") || strchr(text, '$') ||
@@ -124,7 +128,7 @@ static bool start(struct run *r, size_t host, const char *command, bool *ret_att
     return true;
 }
 
-/* *ret_detail: what there is to say; NULL: nothing was stopped. */
+/* ret_detail: the text for the report; NULL when nothing was stopped. */
 static bool rerun(struct run *r, size_t host, const char **ret_detail, struct err *err)
 {
     const char *name = r->recipe->hosts[host].name;
@@ -182,7 +186,7 @@ bool rerun_act(struct run *r, const struct step *s, struct step_result *ret, str
     return true;
 }
 
-/* Once the run is given up the backup has nothing more to wait for. */
+/* An aborted run no longer blocks the backup. */
 bool rerun_undo(struct run *r, const struct step *s, struct err *err)
 {
     const char *detail;

@@ -6,12 +6,13 @@
 #include "stages/backup/schedule.h"
 
 bool rerun_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err);
-/* Where the migration runs, if the recipe wants stopped backups started again. */
+/* True for the host of the migration, if the recipe wants stopped backups to be started again. */
 bool rerun_hosts(const struct recipe *r, const struct what *what, size_t host);
 bool rerun_undo(struct run *r, const struct step *s, struct err *err);
 
-/* The line of the login's crontab that makes the backup of that database: the only one that names
- * it, or the only one that may be of any.  NULL when it cannot be told, and *ret_why says why. */
+/* The line of the login user's crontab that backs up this database: the only one that names it, or
+ * the only one that may concern any database.  NULL when there is no such line, and *ret_why says
+ * why. */
 const char *rerun_line(const struct schedule *next, const char *database, const char **ret_why);
 
 #endif

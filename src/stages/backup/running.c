@@ -1,9 +1,10 @@
-/* backups.c -- which backups run, and what else would hold up a migration.
+/* running.c -- which backups are running, and what else would block a migration (running.h).
+ * Called by all stages and commands that look at backups.  Relies on struct server for the queries.
  *
- * Of PostgreSQL: pg_dump holds a share lock on every table until it ends; ALTER TABLE waits for it,
- * and every other query on that table then waits behind the ALTER TABLE.  A dump whose transaction
- * was cancelled may stay connected until its client reads again: it has no virtual transaction,
- * holds no lock, and is in nobody's way. */
+ * On PostgreSQL, pg_dump holds a share lock on every table until it ends.  ALTER TABLE waits for
+ * it, and every other query on that table then queues behind the ALTER TABLE.  A dump whose
+ * transaction was cancelled may stay connected until its client reads again; it has no virtual
+ * transaction, holds no lock and blocks nothing. */
 
 #include "stages/backup/running.h"
 
@@ -19,7 +20,7 @@ enum { FIELDS = 15, DUMPS_MAX = 50, MAYBE_LOOKS = 3, MAYBE_MS = 150, TABLES_MAX 
 
 enum { VERSION_MAX = 99999999 };
 
-/* One row, cut into its fields. */
+/* One row of an answer, split into its fields. */
 struct row {
     const char *field[FIELDS];
     size_t n;
@@ -44,8 +45,8 @@ static struct row cut_row(struct arena *a, const char *text, size_t len)
     return row;
 }
 
-/* Runs SQL on the database's host.  *ret_why is NULL, or says why the database did not answer, and
- * the rows are those from before; false only when the host itself was lost. */
+/* Runs SQL on the database's host.  *ret_why is NULL, or says why the database did not answer; the
+ * rows that came before the error are kept.  False only when the host itself was lost. */
 static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_rows, size_t *ret_n,
                 const char **ret_why, struct err *err)
 {
@@ -61,13 +62,13 @@ static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_ro
     return true;
 }
 
-/* -1 for what is none. */
+/* -1 when s is not a process id. */
 static long pid_of(const char *s)
 {
     return (long)number_or(s, NUMBER_ID_MAX, -1);
 }
 
-/* Only what looks exactly like what the server gives goes into SQL again. */
+/* These values go back into SQL, so only what has exactly the server's format is accepted. */
 static struct backup_identity identity_of(const struct row *row)
 {
     return (struct backup_identity){.transaction = db_is_vxid(row->field[3]) ? row->field[3] : "",
@@ -121,7 +122,7 @@ static int by_pid(const void *x, const void *y)
     return a->pid != b->pid ? (a->pid < b->pid ? -1 : 1) : a < b ? -1 : a > b;
 }
 
-/* The sessions in the order of their pids, so that rows about them find them by halving. */
+/* The sessions sorted by pid, for a binary search when rows refer to them. */
 static struct backup **ordered(struct arena *a, const struct backups *b)
 {
     struct backup **v = arena_array(a, b->n + 1, sizeof *v);
@@ -133,13 +134,13 @@ static struct backup **ordered(struct arena *a, const struct backups *b)
     return v;
 }
 
-/* "copied PID BYTES" and "since PID SECONDS" */
+/* Takes a row "copied PID BYTES" or "since PID SECONDS". */
 static void take_number(struct backup **v, size_t n, const struct row *row)
 {
     bool copied = strcmp(row->field[0], "copied") == 0;
     long long number = number_or(row->field[2], copied ? NUMBER_BYTES_MAX : NUMBER_UNIX_MAX, -1);
     long pid = pid_of(row->field[1]);
-    size_t low = 0; /* the first that is not before it */
+    size_t low = 0; /* the first whose pid is not smaller */
 
     if (pid < 0 || number < 0)
         return;
@@ -158,8 +159,8 @@ static void take_number(struct backup **v, size_t n, const struct row *row)
         v[low]->since_unix = number;
 }
 
-/* Asks in the words of the server's version, which is kept.  Who is too old for the first words
- * has told it before the error, and is asked once more. */
+/* Asks with the query for the server's version, which is remembered.  A server that is too old for
+ * the newest query reports its version before the error, and is asked once more. */
 static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *ret_n,
                      const char **ret_why, struct err *err)
 {
@@ -244,7 +245,8 @@ static void remember(struct run *r, const struct backup *b)
     struct backup *was = find(r->guard->dumps, r->guard->n_dumps, b);
     if (!was && (!backup_is_identified(b) || r->guard->n_dumps == DUMPS_MAX))
         return;
-    /* Its texts stay what they were: it is looked at every second, maybe for a day. */
+    /* The texts are shared with the previous look: the database is polled every second, maybe for a
+     * day. */
     if (!was) {
         was = &r->guard->dumps[r->guard->n_dumps++];
         *was = backup_copy(run_kept(r), b);
@@ -273,8 +275,8 @@ static struct backup remembered(const struct backup *was)
     return b;
 }
 
-/* Of those that may be a dump, the ones that were seen to be one; the others are left out, unless
- * they still may be.  Returns how many these are. */
+/* Keeps those possible dumps that proved to be one, and drops the others unless they may still be
+ * one.  Returns how many are undecided. */
 static size_t settle(struct run *r, struct backups *b, bool keep)
 {
     const struct server *server = server_of(r->recipe);
@@ -297,7 +299,7 @@ static size_t settle(struct run *r, struct backups *b, bool keep)
     return open;
 }
 
-/* A dump that was seen, shows nothing of what it does, and is still connected. */
+/* Adds a dump that was seen before and is still connected, although it shows no statement now. */
 static bool add_silent(struct run *r, size_t host, struct backups *b, struct err *err)
 {
     struct db_session *sessions = arena_array(r->arena, r->guard->n_dumps + 1, sizeof *sessions);
@@ -329,8 +331,8 @@ static bool add_silent(struct run *r, size_t host, struct backups *b, struct err
     return true;
 }
 
-/* Between two tables a dump does nothing by which it could be told from somebody's transaction.  It
- * is looked at a few times more; then its host is asked whether a dump runs there. */
+/* Between two tables a dump does nothing that tells it from any other transaction.  So the database
+ * is asked a few more times, and then the host, whether a dump process is running there. */
 bool backup_look_all(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
                      struct err *err)
 {

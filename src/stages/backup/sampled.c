@@ -1,3 +1,5 @@
+/* sampled.c -- estimates from a sample how much a dump will write (sampled.h).  Called by
+ * progress.c for a backup without a predecessor.  Relies on struct server for the query. */
 #include "stages/backup/sampled.h"
 
 #include "base/number.h"
@@ -6,7 +8,8 @@
 
 enum { TABLES_MAX = 5000, ENOUGH_PERCENT = 80 };
 
-/* Without its quotation marks: one pg_dump puts them around every name, another where it must. */
+/* The name without quotation marks: some versions of pg_dump quote every name, others only if
+ * needed. */
 static const char *plain(struct arena *a, const char *name)
 {
     char *text = arena_alloc(a, strlen(name) + 1);
@@ -25,7 +28,7 @@ static bool is_row(const char *row, const char *kind)
     return strncmp(row, kind, n) == 0 && row[n] == '\037';
 }
 
-/* A table's name, and its place in the dump's order. */
+/* A table's name and its position in the dump's order. */
 struct place {
     const char *name;
     size_t at;
@@ -51,7 +54,7 @@ static struct place *places(struct arena *a, const struct sampled *s)
     return v;
 }
 
-/* The first of that name; s->n when there is none. */
+/* The first position with that name; s->n when there is none. */
 static size_t find(const struct sampled *s, const struct place *v, const char *name)
 {
     size_t low = 0;
@@ -80,7 +83,7 @@ const struct sampled *sampled_read(struct arena *a, const struct strs *rows)
         long long size;
         if (!is_row(rows->v[i], "table") || !number_read(bytes, NUMBER_BYTES_MAX, &size))
             continue;
-        /* A guess from a part of the tables would be one too low. */
+        /* An estimate from only a part of the tables would be too low. */
         if (s->n == TABLES_MAX)
             return NULL;
         s->names[s->n] = plain(a, db_field(a, rows->v[i], 1));
@@ -155,7 +158,7 @@ long long sampled_done(const struct sampled *s, const char *query, long long cop
             done += s->bytes[i];
             continue;
         }
-        /* Where it is in its table is not seen: in the middle. */
+        /* The position within the table is unknown; assume the middle. */
         return done + (copied < 0 ? s->bytes[i] / 2 : copied < s->bytes[i] ? copied : s->bytes[i]);
     }
     return -1;

@@ -1,4 +1,6 @@
-/* stop.c -- a backup is stopped: may it be, its client, its output, the record. */
+/* stop.c -- stops a backup: checks whether it may be stopped, ends its client and sessions, judges
+ * its output, and keeps the record (stop.h).  Called by clear.c, and by the command that stops a
+ * backup.  Relies on stop.sh for what happens on the host and on running.c for the database. */
 
 #include "stages/backup/stop.h"
 
@@ -18,20 +20,20 @@ EMBED(script_stop, "stages/backup/stop.sh");
 
 struct stop {
     const char *why;     /* policy, option, limit, key */
-    const char *record;  /* of the record's line */
+    const char *record;  /* the fixed fields of its line in the record */
     const char *outputs; /* lines "INODE PATH" */
-    size_t n_termed;     /* so many of its processes were told to end */
+    size_t n_termed;     /* how many processes were sent TERM */
 };
 
 enum {
-    CLIENT_MS = 3000, /* what a client may take to end, told to by TERM */
-    CANCEL_MS = 2000, /* what a cancel may take before the session is ended */
+    CLIENT_MS = 3000, /* how long a client may take to end after TERM */
+    CANCEL_MS = 2000, /* how long a cancel may take before the session is terminated */
     END_MS = 10000,
 };
 
 enum { STOP_MS = 120000, FIND_MS = 30000, STOPS_MAX = 50, RECORD_FIELDS = 12 };
 
-/* Whether the database lets our role end that session. */
+/* Whether the database permits our role to end that session. */
 static bool may_end(const struct backup *b)
 {
     return backup_is_identified(b) && b->right == BACKUP_RIGHT_YES;
@@ -44,7 +46,7 @@ static const char *right_missing(struct run *r, const struct backup *b)
         *b->user ? text_shown(r->arena, b->user) : "the dump's role");
 }
 
-/* Fields of the record have neither tabs nor line ends in them. */
+/* A field of the record must not contain tabs or line breaks. */
 static const char *one_field(struct arena *a, const char *text)
 {
     char *s = arena_strdup(a, *text ? text : "-");
@@ -92,7 +94,7 @@ static void values(struct run *r, struct buf *text, const struct backups *b,
     buf_puts(text, "name='' path='' least=''\n");
 }
 
-/* What only looks needs neither a run nor its lock. */
+/* Runs a verb that only reads, which needs neither a run nor its lock. */
 static bool look(struct run *r, size_t host, const char *verb, const struct backups *b,
                  const char **ret_out, struct err *err)
 {
@@ -163,7 +165,7 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
                   const char **ret, struct err *err)
 {
     const struct server *server = server_of(r->recipe);
-    const struct backup *without = NULL; /* the first that the database does not let us end */
+    const struct backup *without = NULL; /* the first that the role is not permitted to end */
     const struct backup *all = NULL;
     bool dump = false;
     const char *out;
@@ -192,7 +194,8 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
         else if (!may_end(one) && !without)
             without = one;
     }
-    /* A pg_dumpall ends with its pg_dump; between two of them only its client can be told. */
+    /* A pg_dumpall ends together with its pg_dump.  Between two dumps there is only its client to
+     * signal. */
     if (*ret || (!without && (!all || dump)))
         return true;
     if (!look(r, host, "stop-find", b, &out, err))
@@ -214,7 +217,8 @@ static const char *record_of(struct run *r, const struct backup *b, const char *
                         one_field(a, r->plan->what.by));
 }
 
-/* Writes down that it is about to be stopped, then tells its client, when that is ours, to end. */
+/* Records that the backup is about to be stopped, then sends TERM to its client if the client is
+ * ours. */
 static bool begin(struct run *r, const struct step *s, size_t host, const struct backups *b,
                   struct stop *stop, struct err *err)
 {
@@ -236,7 +240,7 @@ static bool begin(struct run *r, const struct step *s, size_t host, const struct
     return true;
 }
 
-/* "VERDICT MOVED PATH" for people. */
+/* The output's "VERDICT MOVED PATH" in words. */
 static const char *output_text(struct run *r, const char *v)
 {
     const char *moved = v + strcspn(v, " ") + 1;
@@ -264,8 +268,8 @@ static const char *output_text(struct run *r, const char *v)
                         at > 1 ? arena_printf(r->arena, ".%lld", at) : "");
 }
 
-/* Judges what it wrote, sets it aside, writes down how it ended (how: client, cancel, terminate;
- * ended: by itself), and tells. */
+/* Judges the output and sets it aside, records how the backup ended, and reports it.  how: client,
+ * cancel, terminate, or ended (by itself). */
 static bool finish(struct run *r, const struct step *s, size_t host, const struct backup *b,
                    const struct stop *stop, const char *how, struct err *err)
 {
@@ -276,7 +280,7 @@ static bool finish(struct run *r, const struct step *s, size_t host, const struc
     bool named = false;
 
     if (ended)
-        last.outputs = ""; /* what ended by itself is its own affair */
+        last.outputs = ""; /* the output of a backup that ended by itself is not touched */
     if (!act(r, s, host, "stop-end", how, NULL, &last, &out, err))
         return false;
     if (ended) {
@@ -305,9 +309,9 @@ static bool finish(struct run *r, const struct step *s, size_t host, const struc
     return true;
 }
 
-/* What a server answers to a signal proves nothing, so the locks are looked at after each step. */
+/* ---- signals: their answers prove nothing, so the locks are checked after each step ---- */
 
-/* One of those that blocked does so still. */
+/* At least one of those that blocked still does. */
 static bool is_one_left(const struct backups *was, const struct backups *now)
 {
     for (size_t i = 0; i < was->n; i++)
@@ -317,7 +321,7 @@ static bool is_one_left(const struct backups *was, const struct backups *now)
     return false;
 }
 
-/* None of them is left, looked at until `ms` have passed. */
+/* Polls until none of them is left, for at most `ms`. */
 static bool gone_within(struct run *r, size_t host, const struct backups *was, long long ms,
                         bool *ret_gone, struct err *err)
 {
@@ -339,14 +343,14 @@ static bool is_of_all(struct run *r, const struct backup *b)
     return b->kind == server_of(r->recipe)->dump_all;
 }
 
-/* The gentle way first: its client, so that what started it hears of it; then its sessions, every
- * member of a parallel dump, since workers keep their locks.  An idle pg_dumpall that lost its
- * session would begin the next dump all the same. */
+/* Starts with the client, so that whatever started the backup sees it fail.  Then come its
+ * sessions, all members of a parallel dump, because workers keep their locks.  An idle pg_dumpall
+ * that lost its session would go on with the next dump. */
 bool stop_backups(struct run *r, const struct step *s, size_t host, const struct backups *b,
                   const char *why, struct err *err)
 {
     static const struct {
-        enum way way; /* of the first there is none: its client has been told already */
+        enum way way; /* the first step signals the client instead */
         const char *how;
         long long wait_ms;
     } ways[] = {{WAY_CANCEL, "client", CLIENT_MS},
@@ -385,7 +389,7 @@ bool stop_read(struct arena *a, const char *line, struct stopped *ret)
     size_t n = 0;
 
     while (n < RECORD_FIELDS) {
-        bool last = n == RECORD_FIELDS - 1; /* a path */
+        bool last = n == RECORD_FIELDS - 1; /* the last field is a path and may contain anything */
         size_t len = last ? strlen(line) : strcspn(line, "\t");
         f[n++] = arena_strndup(a, line, len);
         if (last || line[len] != '\t')

@@ -1,17 +1,17 @@
-/* stop.h -- stops a backup and keeps the record of it. */
+/* stop.h -- stops a backup and keeps a record of it. */
 #ifndef CRELEASE_BACKUP_STOP_H
 #define CRELEASE_BACKUP_STOP_H
 
 #include "stages/backup/running.h"
 
-/* *ret is NULL when all that blocks can be stopped, else why not and what to do.  by_person: one
- * has looked at it. */
+/* Sets *ret to NULL when everything that blocks can be stopped, else to why not and what to do.
+ * by_person: a person has looked at it and asks for it. */
 bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person,
                   const char **ret, struct err *err) MUST_CHECK;
 
-/* Stops all that hold up a migration: first their clients, when these are ours, then their
- * sessions. What they wrote is judged and set aside, and all of it is written down.  why: policy,
- * option, limit, key. */
+/* Stops all backups that block a migration: first their clients, if they run on this host as the
+ * login user, then their sessions.  Judges their outputs, sets them aside, and records everything.
+ * why: policy, option, limit, key. */
 bool stop_backups(struct run *r, const struct step *s, size_t host, const struct backups *b,
                   const char *why, struct err *err) MUST_CHECK;
 
@@ -27,9 +27,9 @@ struct stopped {
     const char *why;
     const char *by;
     const char *judged; /* complete, incomplete or - */
-    const char *output; /* NULL: not known */
+    const char *output; /* NULL: unknown */
     const char *again;  /* running, ended, lost; NULL: it was not started again */
-    int again_status;   /* of ended; -1 */
+    int again_status;   /* exit status if ended; else -1 */
     long long again_unix;
 };
 
@@ -38,17 +38,18 @@ struct stops {
     size_t n;
 };
 
-/* A line of the record; false, and nothing in ret, for what this version does not write. */
+/* Reads a line of the record.  False, with *ret empty, for a line that this version does not
+ * write. */
 bool stop_read(struct arena *a, const char *line, struct stopped *ret);
 
-/* "RUN STATE STATUS SINCE" of a backup that was started again, taken to the last one that the run
- * stopped. */
+/* Takes "RUN STATE STATUS SINCE" of a backup that was started again, and adds it to the last one
+ * that this run stopped. */
 void stop_read_rerun(struct arena *a, const char *text, struct stops *to);
 
-/* What the record on the database's host says. */
+/* Reads the record on the database's host. False, with err set, when that fails. */
 bool stop_told(struct run *r, size_t host, struct stops *ret, struct err *err) MUST_CHECK;
 
-/* "pg_dump of shop by ann (pid 123) was stopped 22 Nov 14:01 ..." */
+/* For example "pg_dump of shop by ann (pid 123) was stopped 22 Nov 14:01 ...". */
 const char *stop_text(struct run *r, size_t host, const struct stopped *s);
 
 #endif

@@ -1,29 +1,31 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2034,SC2030,SC2031,SC2012,SC2003
-# A backup that is stopped: its client process, its output, and the record of it.  Comes behind
-# backup_host.sh, whose functions it uses.
-# Values: verb, database, programs (names of the processes that make backups), sessions, record, aside,
-# how, outputs.
+# Stops a backup: its client process, its output, and the record of it.  It comes after progress.sh, whose
+# functions it uses.
+# Values: verb, database, programs (names of the processes that make backups), sessions, record, aside, how,
+# outputs.
 #
-# sessions: the backup's sessions in the database, one a line: KIND PORT START.  PORT is its client's
-# (-1: through a socket file; - when it may not be seen), START in unix seconds.
+# sessions: the backup's sessions in the database, one a line: KIND PORT START.  PORT is its client's port
+# (-1: through a socket file; -: not permitted to see it), START in unix seconds.
 #
 # verb stop-find, read only:
-#   client PID NAME    a process of this host that made one of the sessions and that this login may end
-# verb stop-begin: the same; writes down that it is about to be stopped, then tells these clients to end:
-#   output INODE PATH  where it goes, a file or a folder
-#   termed PID         was told
-# verb stop-end: judges the outputs and writes down how it went:
-#   output VERDICT MOVED PATH   complete or incomplete; its new name, or -, or "gone"
-#   Names have no blank after VERDICT but in PATH: MOVED is the number behind NAME.incomplete, 0 for none.
+#   client PID NAME    a process on this host that made one of the sessions and that this login user may signal
+# verb stop-begin: the same; records that the backup is about to be stopped, then sends TERM to these clients:
+#   output INODE PATH  where its output goes, a file or a folder
+#   termed PID         TERM was sent
+# verb stop-end: judges the outputs and records how the backup ended:
+#   output VERDICT MOVED PATH
+#                      VERDICT: complete or incomplete.  MOVED: the number after NAME.incomplete, 0 if not
+#                      moved, "no" if that failed, or "gone".  Only PATH may contain blanks.
 # verb stop-told, read only:
 #   stopped LINE       of the record
 #   rerun RUN STATE STATUS SINCE   of a backup that was started again: running, ended or lost
 #
-# The record, $state/stopped: one line a stop, the newest 50, fields with a tab between:
+# The record, $state/stopped, has one line for each stop, the newest 50, with tabs between the fields:
 #   1 TIME HOW RUN KIND PID DATABASE ROLE WHY BY JUDGED OUTPUT
-# 1 is the version of the form.  HOW: stopping (it is about to be), client, cancel or terminate (what
-# ended it), ended (by itself meanwhile).  PID is of the server's session.  WHY: policy, option, limit or
-# key.  JUDGED: complete, incomplete or -.  OUTPUT: a path or -.
+#
+# 1 is the version of the format.  HOW: stopping (about to be stopped), client, cancel or terminate (what
+# ended it), ended (by itself in the meantime).  PID is that of the server's session.  WHY: policy, option,
+# limit or key.  JUDGED: complete, incomplete or -.  OUTPUT: a path or -.
 
 stops_kept=50 judged_max=268435456 tail_max=800
 tab=$(printf '\t')
@@ -36,7 +38,7 @@ is_program() {
 	case " $programs " in *" $1 "*) ;; *) return 1 ;; esac
 }
 
-# Of another user's processes nothing can be told, and nothing is sent to them.
+# Nothing is known of another user's processes, and no signal is sent to them.
 is_ours() {
 	uid_of "$1"
 	[ -n "$uid" ] && { [ "$me" = 0 ] || [ "$uid" = "$me" ]; } || return 1
@@ -45,7 +47,7 @@ is_ours() {
 	is_program "${program%" (deleted)"}"
 }
 
-# The process's connections by TCP, as the kernel's table has them.
+# The process's TCP connections, as listed in the kernel's table.
 tcp_of() {
 	inodes=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*-> socket:\[\([0-9]*\)\]$/\1/p' | tr '\n' '|')
 	inodes=${inodes%|}
@@ -65,8 +67,8 @@ has_port() {
 	}
 }
 
-# Through a socket file: one of this database that began just before its session did, and may have come
-# by one.  Whose session it is that does not prove.
+# For a session through a socket file: a process of this database that started just before the session may
+# have made it.  That is no proof.
 began_with() { # PID NAME START
 	[ "$2" = pg_dumpall ] || is_of_database "$1" || return 1
 	[ -z "$(tcp_of "$1")" ] || return 1
@@ -74,12 +76,12 @@ began_with() { # PID NAME START
 	case $ticks in '' | -) return 1 ;; esac
 	up=$(sed -n 's/^btime //p' /proc/stat)
 	hz=$(getconf CLK_TCK 2>/dev/null) || hz=100
-	# Not all shells count beyond 2^31, which ticks reach after eight months.
+	# Not every shell counts beyond 2^31, which ticks reach after eight months.
 	began=$(expr "$up" + "$ticks" / "$hz") || return 1
 	[ "$began" -le $(($3 + 1)) ] && [ "$began" -ge $(($3 - 10)) ]
 }
 
-# Both programs of MySQL make one kind.
+# Both names of the MySQL program are one kind.
 is_of_kind() { # KIND NAME
 	[ "$1" = "$2" ] || { [ "$1" = mysqldump ] && is_program "$2"; }
 }
@@ -102,8 +104,8 @@ makes_a_session() { # PID NAME
 	}
 }
 
-# Through a socket file as many must have come as there are sessions, whosever they are: of more it cannot
-# be told which of them made one that is to be stopped.
+# With more candidates than sessions through socket files, it is unknown which process made the session that
+# is to be stopped.
 is_doubtful() { # PROGRAM
 	may=0
 	for entry in /proc/[0-9]*; do
@@ -121,7 +123,7 @@ is_doubtful() { # PROGRAM
 	} | wc -l)" ]
 }
 
-# In $top the pg_dump or pg_dumpall that all this is for; the shell between them is passed over.
+# Sets $top to the pg_dump or pg_dumpall at the top of the process tree, skipping the shell in between.
 top_of() {
 	top=$1 above=$1
 	while :; do
@@ -141,7 +143,8 @@ top_of() {
 	done
 }
 
-# In $clients lines "PID TICKS BOOT NAME", each pg_dumpall before its pg_dump, so that it begins no other.
+# Sets $clients to lines "PID TICKS BOOT NAME".  A pg_dumpall comes before its pg_dump, so that it does not
+# start another.
 find_clients() {
 	clients='' tops='' all='' me=$(id -u) name=$programs doubtful=''
 	for one in $programs; do
@@ -192,7 +195,7 @@ tell_outputs() {
 		if [ -z "$output" ]; then follow_pipes; fi
 		case $output in '' | *"$newline"* | *"$tab"*) continue ;; esac
 		while [ "$output" != "${output%/}" ]; do output=${output%/}; done
-		# A process of somebody else's may name any file, which root would rename for it.
+		# Another user's process may name any file as its output, and root would rename that file.
 		uid_of "$top"
 		if [ "$uid" != 0 ] && [ "$uid" != "$(stat -L -c %u "$output" 2>/dev/null)" ]; then continue; fi
 		if [ -f "$output" ] || [ -d "$output" ]; then
@@ -201,7 +204,7 @@ tell_outputs() {
 	done
 }
 
-# Each is looked at once more right before it is told.
+# Checks each process once more right before it is signalled.
 term_clients() {
 	printf '%s' "$clients" | while read -r pid was_ticks was_boot is; do
 		is_alive "$pid" "$was_ticks" "$was_boot" || continue
@@ -211,7 +214,7 @@ term_clients() {
 	done
 }
 
-# put_record LINE: in place of the one that said that this stop was about to be.
+# put_record LINE: replaces the line that announced this stop.
 put_record() {
 	pid_of=${record#*"$tab"}
 	pid_of=${pid_of%%"$tab"*}
@@ -234,7 +237,7 @@ put_record() {
 	flush "$state"
 }
 
-# Behind the last line of a dump only what newer versions put there.
+# Newer versions add lines after the one that marks the end of a dump; no others may follow it.
 ends_well() {
 	ended=no
 	while IFS= read -r line; do
@@ -252,14 +255,15 @@ last_of() {
 	{ tail -c "$tail_max" && echo; } | tr -d '\000\r'
 }
 
-# unpacked PROGRAM FILE: all of it has to be read to come to its end.
+# unpacked PROGRAM FILE: the end of a compressed file can be read only by unpacking all of it.
 unpacked() {
 	size_of "$2"
 	[ "$size" != - ] && is_at_most "$size" "$judged_max" && command -v "$1" >/dev/null 2>&1 || return 0
 	"$1" -dc <"$2" 2>/dev/null | last_of
 }
 
-# In $verdict.  Archives of pg_dump and folders have nothing at their end that could be trusted.
+# Sets $verdict.  Archives of pg_dump and folders have no reliable mark at their end, so they count as
+# incomplete.
 judge() {
 	verdict=incomplete
 	[ -f "$1" ] && [ -r "$1" ] || return 0
@@ -277,7 +281,7 @@ end_of() {
 	esac
 }
 
-# What packs it may still be writing.
+# The compressor may still be writing.
 settle() {
 	rounds=0 before=''
 	while [ "$rounds" -lt 15 ]; do
@@ -288,11 +292,11 @@ settle() {
 	done
 }
 
-# In $moved.
+# Sets $moved.
 set_aside() { # FILE INODE
 	moved=0
 	[ -n "$aside" ] && [ "$verdict" = incomplete ] && [ ! -L "$1" ] || return 0
-	# To judge it took a while.
+	# Judging took a while, so check that it is still the same file.
 	if [ "$(inode_of "$1")" != "$2" ]; then
 		moved=gone
 		return

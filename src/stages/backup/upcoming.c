@@ -1,4 +1,6 @@
-/* foresee.c -- when backups will start, and whether a migration would meet one. */
+/* upcoming.c -- asks a host when backups will start, and whether a migration would meet one
+ * (upcoming.h).  Called by detect.c, clear.c, and the commands that show backups.  Relies on
+ * upcoming.sh for the answer and schedule.c to read it. */
 
 #include "stages/backup/upcoming.h"
 
@@ -13,11 +15,11 @@ EMBED(script_schedule, "stages/backup/upcoming.sh");
 
 enum {
     LOOK_MS = 60000,
-    MIGRATION_S = 600, /* expected while there is no record of one */
+    MIGRATION_S = 600, /* assumed while no migration has been recorded */
     MIGRATION_MIN_S = 60,
 };
 
-/* What the recipe says of the schedule: whether the host is asked, and the lines of its own. */
+/* Whether the host is to be asked; *ret_given gets the recipe's own cron lines. */
 static bool wants_all(struct run *r, struct strs *ret_given)
 {
     const struct strs *list = &r->recipe->backup.schedule;

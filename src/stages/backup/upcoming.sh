@@ -1,19 +1,19 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2034
-# When backups will start: read only.  Value: read_all ("yes": crontabs and timers; "": only the
-# clock and its zone).
+# When backups will start, read only.  Value: read_all ("yes": crontabs and timers; "": only the clock and its
+# time zone).
 #
 # Answers, in this order:
-#   now UNIXTIME, offset +0100, zone HEX (/etc/localtime), cron_tz yes|no (does the cron know CRON_TZ)
-#   migration SECONDS          of each run of which there is a record
-#   source STATE FORM NAME     read, none or unreadable (then a line "why TEXT"); the form of its
-#                              lines is own (without a column of users), system or timers
+#   now UNIXTIME, offset +0100, zone HEX (/etc/localtime), cron_tz yes|no (whether cron honours CRON_TZ)
+#   migration SECONDS          of each recorded run
+#   source STATE FORM NAME     STATE: read, none or unreadable (followed by a line "why TEXT").
+#                              FORM: own (no column of users), system or timers
 #   line TEXT                  of a crontab, or of list-timers
 #   unit TEXT                  of systemctl show: Id=... and ExecStart=...
-#   script KIND WORD           what a word of a command names: a script with pg_dump, mysqldump or
-#                              xtrabackup in it, or their like, with some "other" program for
-#                              backups, "named" (a folder of run-parts with a backup by its name),
-#                              none or unreadable; one with several has a line for each
-#   tz NAME HEX                a zone that a crontab asks for
+#   script KIND WORD           what a word of a command names: a script that contains pg_dump, mysqldump,
+#                              xtrabackup or the like, or some "other" backup program; "named" (a
+#                              folder of run-parts in which a name suggests a backup), none or
+#                              unreadable.  A script of several kinds has a line for each
+#   tz NAME HEX                a time zone that a crontab names
 
 files_max=100 lines_max=500 line_max=1000 words_max=200 bytes_max=262144
 LC_ALL=C
@@ -29,7 +29,7 @@ source_is() { # STATE FORM NAME [WHY]
 	if [ -n "${4-}" ]; then say why "$(printf '%s\n' "$4" | head -n 1 | cut -c1-300)"; fi
 }
 
-# look_into FILE: in $kind what its text has, one word for each.
+# look_into FILE: sets $kind to the kinds of backup in its text, one word each.
 look_into() {
 	kind=none
 	if [ ! -r "$1" ] || [ "$(head -c 4 "$1" 2>/dev/null | tail -c 3)" = ELF ]; then
@@ -51,7 +51,7 @@ has_program() { # KIND PATTERN FILE: adds it to $has
 	fi
 }
 
-# For run-parts: what its scripts have, all together.
+# The same for a folder of run-parts: the kinds in all its scripts.
 look_into_folder() {
 	found='' named='' files=0
 	for member in "$1"/*; do
@@ -72,7 +72,7 @@ look_into_folder() {
 	kind=${found:-${named:-none}}
 }
 
-# words_of TEXT FORM: what the words with a slash name.
+# words_of TEXT FORM: looks into the files that words with a slash name.
 words_of() {
 	printf '%s\n' "$1" | tr '();&|<>"`=\047 \t' '\n' | grep / | sort -u | head -n "$words_max" |
 		while read -r word; do
@@ -98,7 +98,7 @@ words_of() {
 		done
 }
 
-# table TEXT FORM NAME: a crontab that was read.
+# table TEXT FORM NAME: prints a crontab that was read.
 table() {
 	source_is read "$2" "$3"
 	text=$(printf '%s\n' "$1" | grep -v '^[[:space:]]*\(#\|$\)' | head -n "$lines_max" | cut -c1-$line_max)
@@ -112,7 +112,7 @@ table() {
 	done
 }
 
-# file FILE FORM NAME
+# file FILE FORM NAME: prints a crontab file.
 file() {
 	if [ ! -e "$1" ]; then
 		source_is none "$2" "$3"
@@ -138,7 +138,7 @@ own_crontab() {
 	fi
 }
 
-# The names that cron reads: elsewhere than in Debian's those of packages' leftovers are not.
+# Only names that cron reads.  Outside of Debian, these exclude the leftovers of packages.
 folder_of_tables() {
 	files=0
 	for table in /etc/cron.d/*; do
@@ -157,7 +157,7 @@ folder_of_tables() {
 	fi
 }
 
-# Those of other users, which only root may read.
+# The crontabs of other users, which only root may read.
 tables_of_others() {
 	me=$(id -un) files=0
 	for spool in /var/spool/cron/crontabs /var/spool/cron /etc/crontabs; do
@@ -175,8 +175,8 @@ tables_of_others() {
 	done
 }
 
-# On standard input what systemctl show prints, of each unit the commands before its name and a blank
-# line behind: the name first.  A command with line breaks in it becomes one line.
+# Reorders the output of systemctl show on standard input, where a unit's commands come before its name and a
+# blank line ends the unit, so that the name comes first.  A command with line breaks becomes one line.
 names_first() {
 	id='' commands=''
 	while IFS= read -r line || [ -n "$line" ]; do
@@ -241,7 +241,7 @@ if [ -n "$read_all" ]; then
 	folder_of_tables
 	tables_of_others
 	if command -v systemctl >/dev/null 2>&1; then
-		# What pam_systemd sets, where the login does not come through it.
+		# pam_systemd sets this, but not every login goes through it.
 		if [ -z "${XDG_RUNTIME_DIR-}" ] && [ -d "/run/user/$(id -u)/systemd" ]; then
 			XDG_RUNTIME_DIR=/run/user/$(id -u)
 			export XDG_RUNTIME_DIR
