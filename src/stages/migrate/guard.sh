@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Holds the migration lock in a database session of its own while the migration runs.  First part of the
-# watchdog's script: it comes after the functions of supervise.sh and before watchdog.sh, which calls
+# watchdog's script: it comes after watch.sh and process.sh of host/job, and before watchdog.sh, which calls
 # guard_beat at intervals and guard_end at the end.
 # Values: guard_client (the command that starts the client), guard_name (the session's application name),
 # guard_sql (tries to take the lock; its answer is a row "lock t" or "lock f"), guard_unknown (the word for

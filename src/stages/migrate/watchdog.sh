@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# The watchdog that runs beside the migration's command.  It comes after the functions of supervise.sh, after
+# The watchdog that runs beside the migration's command.  It comes after watch.sh and process.sh of host/job, after
 # guard.sh, which holds the migration lock, and after unnamed.sh, which finds the command's sessions.
 # Values: watch_client (the command that starts the client), database (or empty), encoding (of the answers),
 # look (the query that is repeated; empty if the server has none), pause (between two queries, in seconds),
