@@ -1,4 +1,6 @@
-
+/* client.c -- asks the database on its host and reads the rows (client.h).  Called by the stages
+ * around the migration and by the commands that show backups.  Relies on client.sh, which runs the
+ * recipe's client, and on core/trip.c. */
 #include "db/client.h"
 
 #include "base/embed.h"
@@ -23,8 +25,9 @@ const char *db_encoding(const struct run *r)
     return r->guard->raw_text ? "SQL_ASCII" : "UTF8";
 }
 
-/* The server could not make UTF-8 of a text, which is somebody's statement or name: in a database
- * of SQL_ASCII any bytes may be in it.  The words around are in the server's language. */
+/* True when the server could not convert a statement or a name to UTF-8, since a database in
+ * SQL_ASCII may contain any bytes.  The rest of the message is translated, so only these words are
+ * searched. */
 static bool is_no_utf8(const char *why)
 {
     return why && strstr(why, "UTF8") && strstr(why, "0x");
@@ -36,7 +39,7 @@ const char *db_script(struct run *r, size_t host, const char *sql, const char *s
     struct buf environment = buf_make(SCRIPT_BYTES_MAX);
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    /* A variable of the recipe may have the name of one of ours. */
+    /* A variable of the recipe may have the name of one of ours, so these come first. */
     job_environment(r, host, &environment);
     quote_assign(&b, "client", server_command(r->recipe));
     quote_assign(&b, "ask", server->ask);
@@ -49,7 +52,7 @@ const char *db_script(struct run *r, size_t host, const char *sql, const char *s
     const char *text = b.full || environment.full ? NULL : script_text(r->arena, &whole);
     buf_free(&environment);
     buf_free(&b);
-    assert(text); /* a recipe of 1 MiB at most, and our own SQL */
+    assert(text); /* the recipe has 1 MiB at most, and the SQL is our own */
     return text;
 }
 
@@ -68,12 +71,12 @@ const char *db_why(struct run *r, const struct reply *reply, const char *status)
     const char *said = reply->err_out;
     const char *error = strstr(said, "\nERROR ");
 
-    /* Some clients repeat the statement first. */
+    /* Some clients repeat the statement before the error. */
     if (error)
         said = error;
     while (*said == '\n')
         said++;
-    /* A warning is not why: psql's of a password file, say. */
+    /* A warning, such as psql's about a password file, is not the cause. */
     while (strncmp(said, "WARNING:", 8) == 0 && strchr(said, '\n') && strchr(said, '\n')[1])
         said = strchr(said, '\n') + 1;
     size_t len = strcspn(said, "\n");
@@ -104,7 +107,7 @@ static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_ro
         *ret_why = "the database did not answer within a minute";
         return true;
     }
-    /* Of a part of the rows nothing is concluded. */
+    /* No conclusion may be drawn from a part of the rows. */
     if (reply.too_large) {
         *ret_why = reply.why;
         return true;

@@ -1,36 +1,37 @@
-/* db.h -- what is asked of the database, through the recipe's psql on its host. */
+/* client.h -- asks the database through the recipe's psql or mysql client, which runs on its
+ * host. */
 #ifndef CRELEASE_DB_H
 #define CRELEASE_DB_H
 
 #include "core/run.h"
 
-/* Runs SQL.  Each row is a text, its fields divided by the unit separator (\037).  *ret_why is
- * NULL, or says why the database did not answer (further: rows from
- * before an error are given all the same); false only when the host itself was lost. */
+/* Runs SQL.  Each row is a text whose fields are separated by \037.  *ret_why is NULL, or says why
+ * the database did not answer; rows that came before the error are returned all the same.  False
+ * only when the host itself was lost. */
 bool db_ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
             const char **ret_why, struct err *err) MUST_CHECK;
 
-/* The field (from 0) of such a row; "" when there are not so many. */
+/* A field of such a row, counted from 0; "" when the row has fewer fields. */
 const char *db_field(struct arena *a, const char *row, size_t field);
 
-/* Whether the text is a number, and one that looks like a virtual transaction ("3/271"): only what
- * looks exactly like what PostgreSQL gives goes into SQL again. */
+/* db_is_number: whether the text is a number.  db_is_vxid: whether it is a virtual transaction id
+ * ("3/271").  Only what has exactly the server's format goes back into SQL. */
 bool db_is_number(const char *s);
 bool db_is_vxid(const char *s);
 
-/* -1 when it is none, or no span of time. */
+/* A time span in seconds; -1 when the text is none. */
 long long db_seconds(const char *s);
 
-/* The encoding in which it answers. */
+/* The encoding that the client is told to answer in. */
 const char *db_encoding(const struct run *r);
 
-/* The script that asks the database, or another in its manner, with its values. */
+/* The script client.sh, or `script` in its place, with its values and the SQL. */
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script);
 
-/* What a client said, so that it can be shown: in one line, without secrets and passwords. */
+/* What a client printed, fit to be shown: one line, without secrets and passwords. */
 const char *db_shown(const struct run *r, const char *said);
 
-/* Why the client did not give an answer; status is what it ended with, or NULL. */
+/* Why the client gave no answer; status is its exit status, or NULL. */
 const char *db_why(struct run *r, const struct reply *reply, const char *status);
 
 #endif

@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Asks the database.  Values: client (the recipe's shell text), ask (what comes
-# behind it), database (or empty), encoding (of the answers) and sql.
-# Answers: "row ..." for each row, fields separated by the unit separator, then "client STATUS".
+# Asks the database.
+# Values: client (the recipe's shell command), ask (its arguments), database (or empty), encoding (of the
+# answers) and sql.
+# Answers "row ..." for each row, fields separated by the unit separator, then "client STATUS".
 PGAPPNAME=crelease PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=$encoding
 export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
 # shellcheck disable=SC2034 # used in $ask

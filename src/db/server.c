@@ -1,5 +1,5 @@
-
-
+/* server.c -- the struct server of a recipe, and what it says about sessions, names and programs
+ * (server.h).  Called by the stages that look at the database.  Sends nothing itself. */
 #include "db/server.h"
 
 #include <assert.h>
@@ -54,6 +54,6 @@ const char *server_programs(const struct server *s, enum backup_kind kind)
 {
     if (!server_is_dump(s, kind))
         return "";
-    /* Where both kinds have programs of their own, these have the names of the kinds. */
+    /* If both kinds have their own program, the programs are named like the kinds. */
     return s->dump_all ? backup_kind_word(kind) : s->programs;
 }

@@ -47,7 +47,7 @@ static const char *next_line(const char *line)
 
 /* ---- values and fragments ---- */
 
-/* Values are names, numbers and identities.  Before 9.1 a backslash in a literal is an escape. */
+/* Values are names, numbers and identities. Before 9.1 a backslash in a literal is an escape. */
 static void put_literal(struct buf *b, const char *text)
 {
     assert(!strchr(text, '\\'));
@@ -68,7 +68,7 @@ static const char *find_value(const struct sql *sql, const char *name, size_t le
     return NULL;
 }
 
-/* The first variant that the version allows, or NULL.  A header is "-- :name since 9.6". */
+/* The first variant that the version allows, or NULL. A header is "-- :name since 9.6". */
 static const char *find_fragment(const struct sql *sql, const char *name, size_t len)
 {
     for (const char *line = sql->fragments; *line; line = next_line(line)) {
@@ -83,7 +83,7 @@ static const char *find_fragment(const struct sql *sql, const char *name, size_t
     return NULL;
 }
 
-/* Up to the next header, without the empty lines before it. */
+/* The length up to the next header, without the empty lines before it. */
 static size_t fragment_len(const char *fragment)
 {
     const char *end = fragment;
@@ -99,7 +99,8 @@ static size_t fragment_len(const char *fragment)
 
 static void put_text(struct buf *b, const char *text, size_t len, const struct sql *sql, int depth);
 
-/* What stands for ":name" or ":'name'" at `at`; how many bytes that are, or 0 when it is neither. */
+/* Appends what ":name" or ":'name'" at `at` stands for.  Returns how many bytes of the line it
+ * took; 0 when it is neither a value nor a fragment. */
 static size_t put_name(struct buf *b, const char *at, const struct sql *sql, int depth)
 {
     bool quoted = at[1] == '\'';
@@ -112,7 +113,7 @@ static size_t put_name(struct buf *b, const char *at, const struct sql *sql, int
         return 0;
     if (quoted)
         put_literal(b, value);
-    else if (value) /* may name fragments again */
+    else if (value) /* may contain further fragments */
         put_text(b, value, strlen(value), sql, depth + 1);
     else
         put_text(b, fragment, fragment_len(fragment), sql, depth + 1);
@@ -131,8 +132,8 @@ static void put_line(struct buf *b, const char *line, size_t len, const struct s
     }
 }
 
-/* Whether the line is one of \if and its kind; *lines then says whether those that follow are used,
- * and *done whether some before them were. */
+/* Whether the line is an \if, \else or \endif.  *lines then says whether the lines that follow are
+ * used, and *done whether an earlier branch was. */
 static bool is_condition(const char *line, long version, bool *lines, bool *done)
 {
     if (strncmp(line, "\\if ", 4) == 0)

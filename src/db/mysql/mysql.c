@@ -40,7 +40,7 @@ static const char *question(struct arena *a, const char *file, const struct sql_
 
 static const char *look(struct arena *a, const char *own, long version)
 {
-    (void)own; /* a client that dies takes its waiting statement with it here */
+    (void)own; /* when a client dies, MySQL ends its waiting statement */
     (void)version;
     return question(a, my_look, NULL);
 }
@@ -53,7 +53,8 @@ static const char *size(struct arena *a, long version)
 
 /* ---- one session ---- */
 
-/* A condition on the alias p; NULL when too little of the session could be seen. */
+/* A condition on the alias p that is true of exactly this session; NULL when it cannot be
+ * identified. */
 static const char *is_session(struct arena *a, const struct db_session *s)
 {
     const struct sql_value values[] = {
@@ -140,7 +141,7 @@ static const char *environment(struct arena *a, const char *own, long version,
     (void)version;
     (void)lock_timeout_ms;
     (void)options;
-    return NULL; /* no variable reaches its clients */
+    return NULL; /* no environment variable reaches its clients */
 }
 
 /* ---- for people ---- */
@@ -220,7 +221,7 @@ const struct server server_mysql = {
     .exists_signs = exists_signs,
     .ask = ARGS,
     .feed = ARGS " --unbuffered --force",
-    .hold = ARGS " --unbuffered", /* --force goes on without a connection */
+    .hold = ARGS " --unbuffered", /* with --force the client would go on without a connection */
     .look = look,
     .end = end,
     .there = there,

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
-# Which sessions of the database belong to the migration: those whose client's end of the connection is open in a
-# process of the command.  Sessions through a socket file cannot be told apart.  Part of the watchdog beside the
-# command, in front of watchdog.sh and behind job/process.sh.
+# Finds the migration's sessions: those whose client's end of the connection is open in a process of the
+# command.  Sessions through a socket file cannot be told apart this way.  Part of the watchdog beside the
+# command, before stages/migrate/watchdog.sh and after host/job/process.sh.
 
 # Prints a statement that sets the ports and the addresses of the command's connections.
 own_clients() {
@@ -30,7 +30,7 @@ END
 	echo "SET @crelease_ports = '$ports', @crelease_addresses = '$addresses';"
 }
 
-# The list is made anew when the database has reported something.
+# The list is rebuilt when the database has reported something.
 told=''
 tell_clients() {
 	size_of "$crelease_job/watched"

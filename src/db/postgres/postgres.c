@@ -93,8 +93,8 @@ static const char *sample(struct arena *a, long version)
 
 /* ---- one session ---- */
 
-/* A condition on the alias a that is true of exactly this session; NULL when too little of it could
- * be seen. */
+/* A condition on the alias a that is true of exactly this session; NULL when it cannot be
+ * identified. */
 static const char *is_session(struct arena *a, const struct db_session *s)
 {
     const struct sql_value values[] = {{"pid", arena_printf(a, "%ld", s->pid)},
@@ -185,7 +185,7 @@ static const char *waits(struct arena *a, const struct waits *w)
                                        {0}};
 
     if (w->version < NAMED)
-        return NULL; /* sessions without a name cannot be told from others */
+        return NULL; /* sessions have no names, so the migration's cannot be identified */
     return arena_printf(a, "%s%s%s%s", question(a, pg_blockers, w->version, values),
                         question(a, pg_behind, w->version, values),
                         question(a, pg_cancel_waiting, w->version, values),
@@ -215,8 +215,8 @@ static const char *lock(struct arena *a, long version, const char *application, 
     return question(a, pg_migration_lock, version, values);
 }
 
-/* PGOPTIONS reaches everything that uses libpq, and node-postgres.  A server that does not know
- * a setting refuses the connection, so each goes only where it is known. */
+/* PGOPTIONS reaches everything that uses libpq, and node-postgres.  A server refuses a connection
+ * with an unknown setting, so each setting is sent only to versions that know it. */
 static const char *environment(struct arena *a, const char *own, long version,
                                long long lock_timeout_ms, bool options)
 {
@@ -238,14 +238,14 @@ static const char *mend(struct arena *a, const char *said, const char *account)
     return NULL;
 }
 
-/* The message as a whole: tools and scripts speak of a "lock timeout" also when none was met. */
+/* The whole message, because tools and scripts also print "lock timeout" when none occurred. */
 static const char *const lock_signs[] = {"55P03", "canceling statement due to lock timeout",
                                          "LockNotAvailable", "LockWaitTimeout", NULL};
 static const char *const deadlock_signs[] = {"40P01", "Deadlocked", "deadlock detected",
                                              "DeadlockDetected", NULL};
 static const char *const taken_signs[] = {"ConcurrentMigrationError", NULL};
 
-/* What PgBouncer says of PGOPTIONS; psql and the drivers pass it on. */
+/* What PgBouncer says about PGOPTIONS; psql and the drivers pass it on. */
 static const char *const options_signs[] = {"unsupported startup parameter: options",
                                             "unsupported startup parameter in options", NULL};
 static const char *const exists_signs[] = {"already exists",

@@ -1,19 +1,19 @@
 # shellcheck shell=sh disable=SC2154
-# Finds the migration's sessions that do not bear its name, because their driver ignores PGAPPNAME and
-# PGOPTIONS.  Part of the watchdog beside the command (stages/migrate/watchdog.sh), after the functions of
-# job.sh; $separator, $last and ask() are the watchdog's.
+# Finds the migration's sessions that do not have its name, because their driver ignores PGAPPNAME and
+# PGOPTIONS.  Part of the watchdog beside the command, before stages/migrate/watchdog.sh, whose $separator,
+# $last and ask() it uses, and after host/job/process.sh.
 #
-# The database names the client's address of each session that waits for a lock and comes from this machine
-# (unnamed.sql).  The session is the migration's when a process of the command has that very TCP connection
-# open: both of its ends are compared with the kernel's table.  Pid and start identify the session, so that one
-# that ends meanwhile is not confused with the next one on its port.
+# For each session that waits for a lock and connects from this machine, the database reports the address of
+# the client (unnamed.sql).  The session is the migration's when a process of the command has that very TCP
+# connection open: both of its ends are compared with the kernel's table.  Pid and start identify the session,
+# so that one that has ended is not confused with the next one on its port.
 #
-# Through a socket file there is no such table, and behind a pooler the client is the pooler: those sessions
-# stay unknown, and are left alone.
+# There is no such table for socket files, and behind a pooler the client is the pooler.  Those sessions
+# cannot be attributed, and are left alone.
 
 checked='(0,0)' unnamed='(0,0)' rest='' answers=0
 
-# In the kernel's table each four bytes of an address are a number in the machine's own order.
+# The kernel's table has each four bytes of an address as a number in the machine's byte order.
 kernel_address() { # HEX
 	case $(printf '\001\000' | od -An -v -tx2) in
 	*0001*) printf '%s\n' "$1" | sed 's/\(..\)\(..\)\(..\)\(..\)/\4\3\2\1/g' ;;
@@ -21,8 +21,8 @@ kernel_address() { # HEX
 	esac
 }
 
-# socket_inode ADDRESS PORT SERVER SERVER_PORT: in $inode that of this connection, from the client's side.
-# SERVER is - when the server is on this host: then the connection is one of the host with itself.
+# socket_inode ADDRESS PORT SERVER SERVER_PORT: sets $inode to that of this connection, from the client's
+# side.  SERVER is - when the server is on this host; the connection is then one from the host to itself.
 socket_inode() {
 	mapped=00000000000000000000FFFF
 	case $1 in ????????) ;; *) mapped='' ;; esac
@@ -40,7 +40,7 @@ socket_inode() {
 		sed -n 's/^=[^ ]* [^ ]* [^ ]* *[0-9]* *[0-9]* \([1-9][0-9]*\) .*/\1/p' | head -n 1)
 }
 
-# Whether a process of the command's session has it open.
+# Whether a process of the command's session has the socket open.
 is_of_command() { # INODE
 	read -r p t b 2>/dev/null <"$crelease_job/pid" || return
 	members "$p" "$t" "$b"
@@ -51,7 +51,7 @@ is_of_command() { # INODE
 	return 1
 }
 
-# Reads what the database has answered since the last look, on descriptor 6, for rows of such sessions.
+# Reads on descriptor 6 what the database has answered since the last poll, and keeps rows of such sessions.
 read_sessions() {
 	while :; do
 		if ! read -r line <&6; then
@@ -82,13 +82,13 @@ check_session() {
 	fi
 }
 
-# What goes before each look.
+# Prints what is sent before each poll.
 tell_clients() {
 	read_sessions
 	printf '\\set checked %s\n\\set unnamed %s\n' "$checked" "$unnamed"
 }
 
-# What the command has left in the server.
+# Ends what the command left in the server.
 end_rest() {
 	{
 		found='(0,0)'
