@@ -12,71 +12,75 @@ enum backup_kind {
     BACKUP_PG_DUMP,
     BACKUP_PG_DUMPALL,
     BACKUP_MYSQLDUMP,
-    BACKUP_DUMP_LIKE, /* has another name, and holds locks on most tables, as a dump does */
+    /* A program under another name that holds locks on most tables, as a dump does. */
+    BACKUP_DUMP_LIKE,
     BACKUP_COPY,      /* a COPY of single tables */
     BACKUP_HOLD,      /* no backup: the session behind a 'backups --hold' */
     BACKUP_MIGRATION, /* no backup: the session behind a migration */
-    BACKUP_MAYBE,     /* only what it does later, or its host, can tell whether it is a dump */
+    BACKUP_MAYBE,     /* whether it is a dump shows only later, or on its host */
     BACKUP_OWN,       /* a session of this run */
     BACKUP_UPCOMING,  /* one that has not started yet */
     BACKUP_KINDS
 };
 
-/* Together with the pid this names exactly one session.  Both are "" for one that may not be seen,
- * which nothing can name. */
+/* Together with the pid, this identifies exactly one session.  Both are "" for a session that the
+ * role is not permitted to see; such a session cannot be identified. */
 struct backup_identity {
-    const char *transaction; /* PostgreSQL: the virtual one, "3/271"; MySQL: the server's start and
-                                a number of account and address */
-    const char *start;       /* in microseconds since the epoch */
+    /* PostgreSQL: the virtual transaction id, "3/271"; MySQL: the server's start and a checksum of
+     * account and address. */
+    const char *transaction;
+    const char *start; /* in microseconds since the epoch */
 };
 
-enum backup_right { BACKUP_RIGHT_NO, BACKUP_RIGHT_YES, BACKUP_RIGHT_SUPER /* no: a superuser's */ };
+/* SU: it belongs to a superuser, so no. */
+enum backup_right { BACKUP_RIGHT_NO, BACKUP_RIGHT_YES, BACKUP_RIGHT_SUPER };
 
-/* A running backup, as the database told. */
+/* A running backup, as the database reported it. */
 struct backup {
     enum backup_kind kind;
     long pid; /* of the server's backend */
     struct backup_identity identity;
-    enum backup_right right; /* of this role to end it */
+    enum backup_right right; /* whether this role may end it */
     const char *database;
     const char *user;
     const char *application;
-    const char *query;    /* the beginning of what it runs; NULL: may not be seen */
-    long long since_unix; /* start by the server's clock; -1: may not be seen */
-    long long running_s;  /* -1: may not be seen */
-    int percent;          /* -1: not known */
-    long long eta_s;      /* -1: not known; 0: overdue */
+    const char *query;    /* the beginning of its statement; NULL: not permitted to see it */
+    long long since_unix; /* start by the server's clock; -1: unknown */
+    long long running_s;  /* -1: unknown */
+    int percent;          /* -1: unknown */
+    long long eta_s;      /* -1: unknown; 0: overdue */
     long long eta_low_s;  /* its range; both 0 when there is none */
     long long eta_high_s;
-    long long overdue_s;  /* above 0: so long */
-    long long stuck_s;    /* above 0: nothing about it has changed for so long */
-    const char *eta_from; /* what these rest on; NULL: not known */
-    long long copied;     /* bytes of the table it reads now; -1: not known */
-    long client_port;     /* -1: through a socket file; 0: may not be seen */
-    long locked;          /* of the database's tables; -1: not known */
+    long long overdue_s;  /* above 0: overdue by this long */
+    long long stuck_s;    /* above 0: no progress for this long */
+    const char *eta_from; /* what the estimate is based on; NULL: there is none */
+    long long copied;     /* bytes of the table it reads now; -1: unknown */
+    long client_port;     /* -1: through a socket file; 0: unknown */
+    long locked;          /* tables of the database that it has locked; -1: unknown */
     long tables;
     bool blocks_migrations;
-    bool partial; /* a dump that has all its locks, and holds few of the tables (partial.h) */
-    /* of the process that makes it, where that may be seen on the database's host */
-    long client_pid;      /* 0: it was not seen */
-    struct strs pipeline; /* names: its own, then of those that its output goes through */
-    const char *output;   /* file; NULL: not seen */
+    bool partial; /* a dump that has all its locks, on only a few of the tables (partial.h) */
+    /* the client process, if it runs on the database's host and can be seen */
+    long client_pid; /* 0: not found */
+    /* Names: the client's own, then those of the processes its output is piped through. */
+    struct strs pipeline;
+    const char *output; /* file; NULL: unknown */
     long long output_bytes;
 };
 
-/* "pg_dump": the word in JSON, in records and for people; NULL for BACKUP_NONE. */
+/* The word for JSON, records and people, such as "pg_dump"; NULL for BACKUP_NONE. */
 const char *backup_kind_word(enum backup_kind kind);
 
 /* BACKUP_NONE for any other word. */
 enum backup_kind backup_kind_of(const char *word);
 
-/* Whether something names this session, so that it can be found again, and stopped. */
+/* Whether the session can be identified, so that it can be found again and stopped. */
 bool backup_is_identified(const struct backup *b);
 
 /* Whether it is the same session; never true of one that is not identified. */
 bool backup_is_same(const struct backup *a, const struct backup *b);
 
-/* The same for showing and estimating, where a pid is enough when nothing else may be seen. */
+/* The same for display and estimates, where the pid is enough if nothing else is visible. */
 bool backup_looks_same(const struct backup *a, const struct backup *b);
 
 /* No backup: a session that holds the migration lock, for a command or for a migration. */

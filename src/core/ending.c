@@ -20,7 +20,7 @@ static const char *where_current_is(struct run *r, const struct reply *reply)
                : "nothing is live";
 }
 
-/* Asks all hosts at once; with an error, leaves it there for those who look later. */
+/* Asks all hosts at once. If there is an error, also leaves it on the hosts for status. */
 static bool ask_all(struct run *r, const char *error, struct reply *replies)
 {
     size_t n = r->recipe->n_hosts;
@@ -41,7 +41,7 @@ static bool ask_all(struct run *r, const char *error, struct reply *replies)
     return true;
 }
 
-/* Whether current is on every host what it was before this command. */
+/* Whether current points on every host to what it did before this command. */
 static bool is_same_as_before(struct run *r, const struct reply *replies)
 {
     for (size_t h = 0; h < r->recipe->n_hosts; h++) {
@@ -55,7 +55,7 @@ static bool is_same_as_before(struct run *r, const struct reply *replies)
     return !r->resumed;
 }
 
-/* One line for each answer, with the hosts that gave it. */
+/* Adds one line for each distinct answer, with the hosts that gave it. */
 static void look_now(struct run *r, const char *error)
 {
     size_t n = r->recipe->n_hosts;
@@ -86,7 +86,7 @@ static void look_now(struct run *r, const char *error)
     }
 }
 
-/* "stage 'build' on web2: what happened": each of them said once. */
+/* For example "stage 'build' on web2: what happened"; stage and host are named only once. */
 static const char *whole_message(struct run *r, const struct err *err)
 {
     const struct failure *f = &r->failure;
@@ -105,7 +105,7 @@ void ending_tell(struct run *r, const struct err *err, const struct ending *end)
 {
     struct run_info info = run_info(r);
 
-    /* A usage error touches no host, and one that nobody has looked at yet is left alone. */
+    /* After a usage error no host is contacted. Hosts that were never looked at are left alone. */
     if (r->sites && err->code != ERR_NONE && err->code != ERR_UNREACHABLE && err->code != ERR_USAGE)
         look_now(r, end->note ? arena_printf(r->arena, "%s %s",
                                              err_word(r->quit ? ERR_INTERRUPTED : err->code),

@@ -10,8 +10,8 @@ struct ending {
     long long began_ms;
 };
 
-/* Tells EVENT_END.  After a failure it first asks the hosts what users see now, and completes
- * r->failure with the answer. */
+/* Reports EVENT_END.  After a failure it first asks the hosts what users see now, and adds the
+ * answer to r->failure. */
 void ending_tell(struct run *r, const struct err *err, const struct ending *end);
 
 #endif

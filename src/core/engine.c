@@ -38,7 +38,7 @@ static const struct step *first_step(const struct run *r)
     return &r->plan->steps[0];
 }
 
-/* The decision is on every host before the first undo. */
+/* The decision to roll back is on every host before the first step is undone. */
 static bool decide(struct run *r, struct err *err)
 {
     struct step s = *first_step(r);
@@ -55,7 +55,7 @@ static bool undo_step(struct run *r, const struct step *s, struct err *err)
     return step_is_hook(s) || s->stage->undo(r, s, err);
 }
 
-/* Newest first.  Expects the lock to be held. */
+/* Undoes the steps, newest first. The lock must be held. */
 static bool undo_all(struct run *r, struct err *err)
 {
     if (!decide(r, err))
@@ -73,7 +73,8 @@ static bool undo_all(struct run *r, struct err *err)
     return first_step(r)->stage->undo(r, first_step(r), err);
 }
 
-/* All or none: hosts that did it put it back; one that is lost is checked by resume. */
+/* Undoes a step that is to be done on all hosts or none.  A host that was lost is checked by
+ * resume. */
 static void undo_here(struct run *r, const struct step *s)
 {
     struct err back = {.arena = r->arena};
@@ -107,8 +108,8 @@ static enum on_fail on_fail_of(const struct run *r, const struct step *s)
     return step_is_hook(s) && is != ON_FAIL_CARRY_ON ? ON_FAIL_STOP : is;
 }
 
-/* What the row of the failed step says.  A step that was interrupted, or whose end is not known,
- * never rolls back by itself. */
+/* Does what the stage's row says about a failure.  A step that was interrupted, or whose end is
+ * unknown, never causes a roll back by itself. */
 static bool after_failure(struct run *r, const struct step *s, struct err *err)
 {
     switch (on_fail_of(r, s)) {
@@ -152,7 +153,8 @@ bool engine_forward(struct run *r, struct err *err)
     return err_set(err, ERR_UNTIDY, "%s", r->untidy.v[0]);
 }
 
-/* Whether a host that the run is not through with has begun what is done on all or on none. */
+/* Whether a host that still takes part has started a step that is to be done on all hosts or
+ * none. */
 static bool has_switched(const struct run *r)
 {
     for (size_t i = 0; i < r->plan->n_steps; i++) {

@@ -1,3 +1,5 @@
+/* event.c -- the words of the enums in event.h.  Used by the terminal, the JSON output and the
+ * marks. */
 #include "core/event.h"
 
 const char *const event_kind_words[EVENT_KINDS] = {

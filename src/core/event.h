@@ -1,8 +1,8 @@
-/* event.h -- what the engine tells whoever is watching: the terminal, the log, JSON.
+/* event.h -- what the engine reports to whoever is watching: the terminal, the log, JSON.
  *
- * An event is a value that lives as long as the call that tells it.  Texts from hosts,
- * repositories and databases are in it as they came: each reader makes them harmless in
- * its own way (base/text.h).  Secrets have been replaced already. */
+ * An event is valid only during the call that reports it.  Texts from hosts, repositories and
+ * databases are passed on unchanged, and each reader escapes them in its own way (base/text.h).
+ * Secrets have already been replaced. */
 #ifndef CRELEASE_EVENT_H
 #define CRELEASE_EVENT_H
 
@@ -10,14 +10,14 @@
 #include "core/backup.h"
 
 enum event_kind {
-    EVENT_RUN,     /* a run begins, or is gone on with; `run` is filled, `fresh` or not */
+    EVENT_RUN,     /* a run starts or is resumed; `run` is filled in */
     EVENT_STAGE,   /* a stage on all its hosts (host NULL) or on one */
-    EVENT_JOB,     /* a command of the user's on a host */
-    EVENT_BACKUP,  /* a backup in the way: `backup` is filled */
-    EVENT_BLOCKER, /* somebody holds a lock that a migration waits for: `blocker` is filled */
-    EVENT_OUTPUT,  /* bytes a job printed */
-    EVENT_WARNING, /* detail says what; a person should know and nothing stops */
-    EVENT_END,     /* the last one, exactly one */
+    EVENT_JOB,     /* one of the user's commands on a host */
+    EVENT_BACKUP,  /* a backup blocks the migration; `backup` is filled in */
+    EVENT_BLOCKER, /* a session holds a lock that the migration waits for; `blocker` is filled in */
+    EVENT_OUTPUT,  /* bytes that a job printed */
+    EVENT_WARNING, /* detail is the text; the run continues */
+    EVENT_END,     /* the last event, sent exactly once */
     EVENT_KINDS
 };
 
@@ -36,21 +36,21 @@ enum event_state {
 extern const char *const event_kind_words[EVENT_KINDS];
 extern const char *const event_state_words[EVENT_STATES]; /* [EVENT_NONE] is NULL */
 
-/* A session that holds what a statement of the migration waits for, as the database told. */
+/* A session that blocks a statement of the migration, as the database reported it. */
 struct blocker {
     const char
         *kind; /* session, backup, server (autovacuum and the like), own, crelease, prepared */
     long pid;  /* of the server's backend; 0: a prepared transaction */
-    const char *vxid;  /* with start, what names exactly this one; "": may not be seen */
+    const char *vxid;  /* with start, identifies the session; "": unknown */
     const char *start; /* in microseconds */
-    const char *user;  /* "" for all that may not be seen */
+    const char *user;  /* "" for any field that the role is not permitted to see */
     const char *application;
     const char *state;     /* active, idle in transaction, ... */
-    const char *query;     /* its last statement, without what stands in quotes */
+    const char *query;     /* its last statement, without string literals */
     const char *waits_for; /* relation, virtualxid, advisory, ... */
-    long long running_s;   /* its transaction; -1: may not be seen */
+    long long running_s;   /* of its transaction; -1: unknown */
     long behind;           /* sessions that queue behind the migration */
-    bool may_stop;         /* this role may end it */
+    bool may_stop;         /* this role is permitted to end it */
 };
 
 struct run_info {
@@ -61,7 +61,7 @@ struct run_info {
     const char *release;
     const char *revision; /* 40 digits; "" when a rollback's release has none */
     const char *ref;      /* "" for a rollback */
-    const char *subject;  /* "" when not known */
+    const char *subject;  /* "" when unknown */
     const char *by;       /* user@machine */
     long long since_unix;
     size_t hosts;
@@ -70,14 +70,14 @@ struct run_info {
 
 /* Why it ended, for the closing block. */
 struct failure {
-    const char *stage;   /* NULL: before any */
-    const char *host;    /* NULL: not one host's */
-    const char *command; /* NULL: none of the user's */
+    const char *stage;   /* NULL: failed before the first stage */
+    const char *host;    /* NULL: not a failure of one host */
+    const char *command; /* the user's command; NULL: none */
     const char *how;     /* "ended with exit status 7", "was ended by signal KILL" */
-    struct strs lines;   /* what it printed: the error and the last lines */
-    const char *log;     /* what to type to read all that it printed; NULL: there is none */
+    struct strs lines;   /* from its output: the error and the last lines */
+    const char *log;     /* the command that shows all of the output; NULL: there is none */
     struct strs now;     /* what users see: "current is 2026... on app1, app2" */
-    struct strs next;    /* what to type: "fix it, then run 'crelease resume production'" */
+    struct strs next;    /* suggestions: "fix it, then run 'crelease resume production'" */
 };
 
 struct event {
@@ -86,30 +86,31 @@ struct event {
     long long unix_ms;
     const char *run_id; /* NULL before there is one */
     const char *stage;
-    const char *host;    /* its name */
-    const char *detail;  /* one line, or NULL */
-    bool progress;       /* EVENT_STAGE: how far it is; comes often, and only the last one counts */
-    const char *command; /* EVENT_JOB: its name for people */
-    const char *const *hosts; /* EVENT_STAGE without a host: on which; NULL-terminated */
+    const char *host;         /* its name */
+    const char *detail;       /* one line, or NULL */
+    bool progress;            /* EVENT_STAGE: progress; sent often, and only the last one counts */
+    const char *command;      /* EVENT_JOB: its name for people */
+    const char *const *hosts; /* EVENT_STAGE without a host: its hosts, NULL-terminated */
     const char *bytes;        /* EVENT_OUTPUT */
     size_t len;
-    const struct run_info *run; /* EVENT_RUN and EVENT_END (there NULL when no run began) */
-    bool fresh;                 /* EVENT_RUN: a new one, not resumed */
+    const struct run_info *run; /* EVENT_RUN and EVENT_END (NULL there when no run was started) */
+    bool fresh;                 /* EVENT_RUN: a new run, not a resumed one */
     const struct backup *backup;
     const struct blocker *blocker;
     long long waited_ms; /* EVENT_BACKUP and EVENT_BLOCKER: so far */
-    bool can_ask;        /* EVENT_BACKUP: the keys w and q are listened to now; */
-    bool can_stop;       /* and k, since this run may stop it */
+    bool can_ask;        /* EVENT_BACKUP: the keys w and q work now; */
+    bool can_stop;       /* and k, if this run may stop the backup */
     /* EVENT_STAGE done and EVENT_END */
     long long took_ms;
     /* EVENT_END */
     enum err_code code;
-    const char *message; /* the error's, or for 0 what there is to say ("nothing to do: ...") */
+    /* The error's, or on success what there is to say ("nothing to do: ..."). */
+    const char *message;
     const struct failure *failure; /* NULL when code is NONE */
     long long behind_backup_ms;
 };
 
-/* One who watches.  Must not keep anything of the event. */
+/* A receiver of events. It must not keep anything that an event points to. */
 struct watcher {
     void (*tell)(void *self, const struct event *e);
     void *self;

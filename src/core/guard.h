@@ -12,26 +12,26 @@
 enum backup_look {
     LOOK_FOR_BACKUPS,
     LOOK_NO_DATABASE,     /* the recipe names none */
-    LOOK_FAILED,          /* it did not answer, and the recipe says to go on then */
+    LOOK_FAILED,          /* it did not answer, and the recipe says to proceed */
     LOOK_ALREADY_MIGRATED /* the migration was started earlier and may be running now */
 };
 
 struct guard {
-    long server_version; /* as the database reports it; 0: not known yet */
+    long server_version; /* as the database reports it; 0: unknown */
     bool raw_text;       /* the database holds text that is not UTF-8: ask without conversion */
 
-    bool nothing_pending;   /* known, or to be assumed */
+    bool nothing_pending;   /* nothing is pending, or that is to be assumed */
     struct strs to_migrate; /* what was pending when this command first looked */
     enum backup_look look;
 
     struct backup
         *dumps; /* sessions identified as dumps; running_s counts from the loop's time 0 */
     size_t n_dumps;
-    struct strs met;    /* dumps of a few tables that the migration has waited for (partial.c), */
-    struct strs passed; /* and those that it was started beside */
-    bool concurrently_asked;    /* whether the next was looked up */
-    const char *concurrently;   /* the migration that does something CONCURRENTLY; "": none does;
-                                   NULL:   unknown */
+    struct strs met;         /* partial dumps that have blocked the migration (partial.h), */
+    struct strs passed;      /* and those that it was started beside */
+    bool concurrently_asked; /* whether the next field was looked up */
+    /* A file that mentions CONCURRENTLY; "": none does; NULL: unknown. */
+    const char *concurrently;
     bool backup_seen;           /* backup-detect found one that blocks the migration */
     bool backup_stopped;        /* this command stopped one */
     long long behind_backup_ms; /* how long this command has waited for backups */

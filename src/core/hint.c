@@ -20,7 +20,7 @@ static void add_words(struct buf *b, const struct strs *words)
         add_option(b, " ", words->v[i]);
 }
 
-/* Whether `more` has an option that the command repeats anyway. */
+/* Whether `more` already contains an option that would be repeated. */
 static bool is_said(const char *more, const struct strs *words)
 {
     return more && words->n && strstr(more, words->v[0]);

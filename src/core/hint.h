@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 
-/* How the program was called.  All zero: as "crelease", without options. */
+/* How the program was called. All zero: as "crelease", without options. */
 struct called {
     const char *program;
     const char *environment; /* NULL: none */
@@ -15,7 +15,7 @@ struct called {
     const char *hosts;
     const char *roles;
     struct strs deploy; /* further options that a deploy must repeat */
-    struct strs resume; /* and resume and abort */
+    struct strs resume; /* and that resume and abort must repeat */
 };
 
 /* "crelease resume --force production -f other.yml": the command, the options in `more` (as they are

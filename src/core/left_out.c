@@ -45,7 +45,7 @@ static bool has_host(const struct step *s, size_t host)
     return false;
 }
 
-/* What the others need the host for, from that step on; NULL for nothing. */
+/* What the other hosts need this one for, from that step on; NULL for nothing. */
 static const char *needed_for(struct run *r, const struct step *from, size_t host)
 {
     const struct plan *p = r->plan;

@@ -1,4 +1,5 @@
-/* left_out.h -- hosts that a run goes on without, if the recipe says so (on_host_failure).
+/* left_out.h -- continues a run without the hosts that failed, if the recipe says so
+ * (on_host_failure).
  *
  *     left_out_begin(run);
  *     for each step:
@@ -7,7 +8,7 @@
  *             return false;
  *     return left_out_end(run, err);
  *
- * A host that was left out keeps its lock and its marks: a resume brings it forward, alone. */
+ * A host that was left out keeps its lock and its marks, so that a resume can complete it alone. */
 #ifndef CRELEASE_LEFT_OUT_H
 #define CRELEASE_LEFT_OUT_H
 
@@ -23,12 +24,12 @@ struct mishap {
 };
 
 struct left_out {
-    struct mishap *mishaps; /* by host; NULL: nobody collects them */
-    bool *out;              /* by host; NULL: none is */
+    struct mishap *mishaps; /* by host; NULL: not collected now */
+    bool *out;              /* by host; NULL: none was left out */
     size_t n;
     struct strs why;        /* "app2 was left out in stage 'build': ..." */
     struct failure failure; /* of the first of them */
-    bool reached_end;       /* the run went to its end without them */
+    bool reached_end;       /* the run was completed without them */
 };
 
 void left_out_begin(struct run *r);
@@ -40,11 +41,11 @@ bool left_out_has(const struct left_out *l, size_t host);
 /* Keeps the first thing that went wrong on a host in this step. */
 void left_out_note(struct run *r, size_t host, enum err_code code, const char *why);
 
-/* After a failed step.  True when every host on which it failed could be left out: that was
- * reported, and err is clear.  Otherwise nothing has changed. */
+/* Called after a failed step.  Returns true when every host on which it failed could be left out:
+ * this has been reported, and err is clear.  Otherwise nothing has changed. */
 bool left_out_may_go_on(struct run *r, const struct step *s, struct err *err);
 
-/* False, with what there is to say, when a host was left out. */
+/* False, with err set, when a host was left out. */
 bool left_out_end(struct run *r, struct err *err);
 
 #endif

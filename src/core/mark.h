@@ -6,19 +6,20 @@
 
 extern const char script_mark[];
 
-/* What is written; NULL for what is not. */
+/* What is written. A NULL member is not. */
 struct new_mark {
-    const char *state;          /* of the step: "begun", "done", "skipped", ... */
-    const char *error;          /* one line for those who look later */
-    const char *migrated;       /* what the database has been brought to */
-    const struct strs *pending; /* what this run is to migrate; the first list stays */
+    const char *state;    /* of the step: "begun", "done", "skipped", ... */
+    const char *error;    /* one line for those who look later */
+    const char *migrated; /* the state that the database has been migrated to */
+    /* What this run is to migrate; a list that is already there stays. */
+    const struct strs *pending;
 };
 
-/* On the step's hosts, except those that the run is through with. */
+/* Writes the mark on the step's hosts, except those that have left the run or ended it. */
 bool mark_put(struct run *r, const struct step *s, const struct new_mark *m,
               struct err *err) MUST_CHECK;
 
-/* As the script's values, in the run's arena; NULL when they are too large. */
+/* The members as values of the script, in the run's arena; NULL when they are too large. */
 const char *mark_assignments(struct run *r, const struct new_mark *m);
 
 #endif

@@ -1,5 +1,6 @@
-/* plan.c -- makes the steps of a run from the stage table and the recipe.  Called by deploy, rollback,
- * resume, abort and `plan`; every row says itself on which hosts it runs and which jobs it has. */
+/* plan.c -- makes the steps of a run from the stage table and the recipe.  Called by deploy,
+ * rollback, resume, abort and `plan`.  Each row of the table says on which hosts it runs and which
+ * jobs it has. */
 #include "core/plan.h"
 
 #include "base/text.h"
@@ -14,7 +15,7 @@ bool step_is_hook(const struct step *s)
     return strcmp(s->name, s->stage->name) != 0;
 }
 
-/* Which of the step's hosts, in the recipe's order, is the one for `once`. */
+/* Whether the host is the first of the roles, in the recipe's order, on which a `once` job runs. */
 static bool is_primary(const struct recipe *r, const struct strs *roles, size_t host)
 {
     for (size_t h = 0; h < r->n_hosts; h++)
@@ -48,7 +49,7 @@ static bool takes_part(const struct step *s, const struct recipe *r, const struc
     return step_is_hook(s) || s->stage->jobs ? has_a_job(s, r, host) : true;
 }
 
-/* False when the step is nobody's. */
+/* False when no host takes part in the step; it is not added then. */
 static bool add_step(struct arena *a, struct plan *p, const struct recipe *r, struct step s)
 {
     s.hosts = arena_array(a, r->n_hosts, sizeof *s.hosts);
@@ -117,7 +118,7 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
         s.early = early;
         add_hooks(a, p, r, &s, false);
         if (!add_step(a, p, r, s)) {
-            p->n_steps = before; /* a stage that is nobody's has no hooks either */
+            p->n_steps = before; /* a stage without hosts has no hooks either */
             continue;
         }
         s.early = early = early && !stages[i].makes_folder;

@@ -1,9 +1,9 @@
-/* plan.h -- one run as a value: what it brings live, and every step of it on every host.
+/* plan.h -- a run as a value: what it makes live, and every step of it on every host.
  *
  *     struct plan *plan = plan_make(arena, stages, recipe, &what);
  *
- * The steps that `plan` prints are the array that the engine walks.  What a resume needs of it is
- * written to the hosts as text and read back (plan_text.c). */
+ * `plan` prints the same array of steps that the engine walks.  What a resume needs is written to
+ * the hosts as text and read back (plan_text.c). */
 #ifndef CRELEASE_PLAN_H
 #define CRELEASE_PLAN_H
 
@@ -12,7 +12,7 @@
 
 enum run_command { COMMAND_DEPLOY, COMMAND_ROLLBACK };
 
-/* What a run is about.  All of it travels to the hosts. */
+/* What a run is about. All of it is stored on the hosts. */
 struct what {
     enum run_command command;
     const char *run; /* its id */
@@ -38,7 +38,7 @@ extern const struct what what_none;
 struct step {
     const struct stage *stage;
     const char *name;        /* of its marks: "build", "before-switch", "after-switch" */
-    const struct jobs *jobs; /* commands of the user's; NULL for none */
+    const struct jobs *jobs; /* the user's commands; NULL for none */
     bool early;              /* there is no release folder yet: jobs run in deploy_to */
     size_t *hosts;           /* indexes into the recipe's hosts */
     size_t n_hosts;
@@ -47,21 +47,21 @@ struct step {
 
 struct plan {
     struct what what;
-    const char *text; /* as the run's hosts have it; NULL: none has it yet */
+    const char *text; /* as stored on the run's hosts; NULL: not stored yet */
     struct step *steps;
     size_t n_steps;
 };
 
 const char *command_word(enum run_command c);
 
-/* stages ends with a row without a name. */
+/* Makes the plan. stages ends with a row without a name. */
 struct plan *plan_make(struct arena *a, const struct stage *stages, const struct recipe *r,
                        const struct what *what);
 
 /* Whether the step is a hook of its stage, not the stage itself. */
 bool step_is_hook(const struct step *s);
 
-/* Whether that job of the step is one of that host's. */
+/* Whether that job of the step runs on that host. */
 bool step_job_is_for(const struct step *s, const struct recipe *r, size_t job, size_t host);
 
 /* "2 hosts at a time, 30 s between"; NULL for all at once. */
@@ -71,12 +71,12 @@ const char *plan_rolling(struct arena *a, const struct recipe *r);
  * checksum of all lines before it.  Secrets in it are replaced. */
 const char *plan_text(struct arena *a, const struct what *what, const struct strs *secrets);
 
-/* The first lines in which two such texts differ, without control characters and not longer than a
- * screen's line; "" for one that has ended.  False: the texts are the same. */
+/* The first lines in which two such texts differ, without control characters and shortened to the
+ * width of a screen; "" for a text that has ended.  False when the texts are the same. */
 bool plan_differs(struct arena *a, const char *x, const char *y, const char **ret_x,
                   const char **ret_y);
 
-/* FAILED when the text is damaged or of another version. */
+/* Fails with ERR_FAILED when the text is damaged or of another version. */
 bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -18,10 +18,11 @@
 #include "edge/digest.h"
 #include "host/site.h"
 
-/* Lines of a plan with one host, its first and last included: with fewer, some are missing. */
+/* The number of lines of a plan with one host, including the first and the last; with fewer, some
+ * are missing. */
 enum { PLAN_KEYS = 18, LINE_SHOWN = 100 };
 
-/* The text on the hosts: a value is the rest of its line, so line ends in it become blanks. */
+/* A value is the rest of its line, so line breaks in it become blanks. */
 static void put(struct buf *b, const char *key, const char *value)
 {
     buf_printf(b, "%s ", key);
@@ -68,7 +69,7 @@ const char *plan_text(struct arena *a, const struct what *w, const struct strs *
     return arena_printf(a, "%send plan %s", text, seal_of(a, text, strlen(text)));
 }
 
-/* False for a value that no crelease of this version writes. */
+/* False for a value that this version never writes. */
 static bool read_value(struct arena *a, struct what *w, const char *key, const char *value)
 {
     const struct {
@@ -169,7 +170,7 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
         size_t key = strcspn(line, " ");
         at += len + (at[len] == '\n');
         keys++;
-        if (!*at) /* of the last line only: a checksum of all that is before each takes hours */
+        if (!*at) /* for the last line only: checksumming every prefix would be quadratic */
             whole = strncmp(line, "end plan ", 9) == 0 &&
                     strcmp(line + 9, seal_of(a, text, before)) == 0;
         if (line[key]) {

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-/* The step for the hosts from begin to end. */
+/* The step, limited to the hosts from begin to end. */
 static struct step part_of(struct run *r, const struct step *s, size_t begin, size_t end)
 {
     struct step part = *s;
@@ -17,7 +17,7 @@ static struct step part_of(struct run *r, const struct step *s, size_t begin, si
     return part;
 }
 
-/* Whether one of these hosts still has something to do. */
+/* Whether one of these hosts has not finished the group's steps. */
 static bool is_left(struct run *r, const struct group *g, size_t begin, size_t end)
 {
     for (size_t i = 0; i < g->n; i++) {
@@ -28,12 +28,13 @@ static bool is_left(struct run *r, const struct group *g, size_t begin, size_t e
     return false;
 }
 
-/* Before the batch from begin to end. */
+/* Waits before the batch from begin to end. */
 static bool wait_before(struct run *r, size_t begin, size_t end, struct err *err)
 {
     long long began = loop_now();
     long long left = r->recipe->rolling.wait_ms;
-    struct step s = part_of(r, &r->plan->steps[0], begin, end); /* the lock: it is on all hosts */
+    /* Uses the lock's step because that has all hosts. */
+    struct step s = part_of(r, &r->plan->steps[0], begin, end);
 
     if (!left)
         return true;
@@ -43,7 +44,7 @@ static bool wait_before(struct run *r, size_t begin, size_t end, struct err *err
     for (; left > 0 && !loop_signal(r->loop);
          left = began + r->recipe->rolling.wait_ms - loop_now()) {
         fleet_wait(r->fleet, left);
-        loop_key(r->loop); /* one that was typed is no reason to go on */
+        loop_key(r->loop); /* discards keys typed before the wait */
     }
     if (run_is_stopped(r,
                        arena_printf(r->arena, "between two batches: %s done, %s to come",

@@ -1,10 +1,11 @@
-/* rolling.h -- stages that go from batch to batch of hosts, if the recipe says so (rolling). */
+/* rolling.h -- runs switch, restart and health in batches of hosts, if the recipe says so
+ * (rolling). */
 #ifndef CRELEASE_ROLLING_H
 #define CRELEASE_ROLLING_H
 
 #include "core/walk.h"
 
-/* The name under which the wait between two batches is told. */
+/* The name under which the wait between two batches is reported. */
 #define ROLLING "rolling"
 
 /* Consecutive steps of the plan that roll together, or one step that does not. */
@@ -14,7 +15,7 @@ struct group {
     bool rolls;
 };
 
-/* The steps from the i-th on that roll with it; the i-th alone when nothing does. */
+/* The group that starts with step i; only that step when it does not roll. */
 struct group rolling_group(const struct run *r, size_t i);
 
 /* Walks all of the group's steps for one batch, then for the next. */

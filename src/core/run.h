@@ -1,7 +1,7 @@
-/* run.h -- a run in progress: its plan, its hosts, and who watches.
+/* run.h -- a run in progress: its plan, its hosts, and its watcher.
  *
- * What the stages share.  What one step reports is its result (stage.h), what is known of the
- * database is the guard's (guard.h), and which hosts are left out is left_out.h's. */
+ * This is what the stages share.  The result of a step is in stage.h, what is known of the database
+ * in guard.h, and which hosts are left out in left_out.h. */
 #ifndef CRELEASE_RUN_H
 #define CRELEASE_RUN_H
 
@@ -17,45 +17,46 @@
 
 struct run {
     struct arena *arena; /* lives as long as the command, or as the turn in progress; */
-    struct arena *kept;  /* then the one that lives as long as the command, else NULL */
+    struct arena *kept;  /* in a turn: the arena that lives as long as the command, else NULL */
     const struct recipe *recipe;
     struct plan *plan;
     const struct stage *stages;
     struct loop *loop;
     struct fleet *fleet;
-    struct site *sites; /* by host: what was seen there, and what was done since */
-    long epoch;         /* of the lock: an owner with a lower one is fenced off */
+    struct site *sites; /* by host: what was found there, and what has been done since */
+    long epoch;         /* of the lock: a holder with a lower epoch is fenced off */
     struct guard *guard;
     const struct watcher *watcher;
     const struct called *called; /* for hints; NULL: without options */
     const struct export *export; /* for checkout; NULL when no host needs it */
 
-    /* what the command line and the recipe ask for */
+    /* options from the command line and the recipe */
     enum policy on_backup;
     bool force;
-    bool no_migrate;  /* resume: what is left of the migration is skipped */
+    bool no_migrate;  /* resume: skip the rest of the migration */
     bool takeover;    /* the lock may be taken from a run with this id */
-    bool interactive; /* a person can be asked, by keys */
+    bool interactive; /* a person can be asked to press a key */
 
-    /* how far it has come */
+    /* progress */
     bool resumed;
-    bool begun;       /* an EVENT_RUN was told */
-    bool rolled_back; /* after a failure, to the end: the run is over */
-    bool quit;        /* a person did not want to wait any longer: nothing has failed */
+    bool begun;       /* EVENT_RUN has been sent */
+    bool rolled_back; /* after a failure, and completely: the run is over */
+    bool quit;        /* the user chose not to wait any longer: nothing has failed */
     struct left_out left_out;
-    struct strs untidy; /* what failed after the release was live */
+    struct strs untidy; /* failures after the release was live */
     struct failure failure;
 };
 
-/* Memory that ends before the command does: of one step, or of one turn of a wait, which may take a
- * day.
+/* A turn is memory that is freed before the command ends: that of one step, or of one poll in a
+ * wait that may take a day.
  *
  *     struct turn turn;
  *     run_turn_begin(r, &turn);
  *     ... r->arena is the turn's; what the run or the next turn needs is copied to run_kept ...
  *     run_turn_end(r, &turn, failed);
  *
- * Turns nest.  With `keep` everything of the turn is kept: an error and what it names outlive it. */
+ * Turns nest.  With `keep` the memory of the turn is kept, so that an error and what it names
+ * outlive it. */
 struct turn {
     struct arena arena;
     struct arena *outer;
@@ -63,21 +64,21 @@ struct turn {
 void run_turn_begin(struct run *r, struct turn *turn);
 void run_turn_end(struct run *r, struct turn *turn, bool keep);
 
-/* Where to make what lives as long as the command, in a turn or not. */
+/* The arena that lives as long as the command, inside a turn or not. */
 struct arena *run_kept(const struct run *r);
 
-/* Whether the run has no more business with the host: it was left out, or has ended there. */
+/* Whether the run is finished with the host: it was left out, or the run has ended there. */
 bool run_is_through(const struct run *r, size_t host);
 
-/* Notes that the step has this mark on the host now. */
+/* Notes that the step now has this mark on the host. */
 void run_set_mark(struct run *r, size_t host, const char *step, const char *state);
 
-/* Tells the watcher; fills time and run. */
+/* Reports an event to the watcher; fills in its time and run. */
 void run_tell(struct run *r, struct event e);
 void run_warn(struct run *r, const char *host, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The run as an event shows it: its texts are the plan's. */
+/* The run as an event describes it. Its texts belong to the plan. */
 struct run_info run_info(const struct run *r);
 
 /* The folder of the run's release on that host. */
@@ -86,14 +87,15 @@ const char *run_folder(struct run *r, size_t host);
 /* Text with every secret of the recipe replaced by [secret]. */
 const char *run_redact(const struct run *r, const char *text);
 
-/* "crelease resume --force production", as it is to be typed (hint.h); more may be NULL. */
+/* For example "crelease resume --force production", ready to be typed (hint.h); more may be
+ * NULL. */
 const char *run_hint(const struct run *r, const char *command, const char *more);
 
-/* The step's hosts that were not left out and have no mark "done" or "skipped" yet: how many, and in
- * ret, which may be NULL, their indexes. */
+/* The step's hosts that were not left out and have no mark "done" or "skipped" yet.  Returns how
+ * many; ret, which may be NULL, gets their indexes. */
 size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret);
 
-/* Whether a signal asks to stop: then err is INTERRUPTED or TERMINATED, with what was told. */
+/* Whether a signal asks to stop. If so, err is set to ERR_INTERRUPTED or ERR_TERMINATED. */
 bool run_is_stopped(struct run *r, const char *where, struct err *err);
 
 /* "app1 app2 db1", for people. */

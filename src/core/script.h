@@ -16,18 +16,18 @@
 #include "base/arena.h"
 
 struct script {
-    const char *before;    /* exports in front of everything, so that ours win; or NULL */
-    const char *deploy_to; /* these are '' when NULL */
+    const char *before;    /* exports that come first, so that the values below win; or NULL */
+    const char *deploy_to; /* NULL becomes '' */
     const char *run;
     const char *release;
     const char *step;
     const char *verb;
-    long epoch;           /* of the lock; 0: '' */
-    const char *values;   /* assignments, or NULL; they win over those above */
-    const char *parts[3]; /* behind the prelude, in order, up to the first NULL */
+    long epoch;           /* of the lock; 0 becomes '' */
+    const char *values;   /* assignments, or NULL; they override those above */
+    const char *parts[3]; /* come after the prelude, in order, up to the first NULL */
 };
 
-/* NULL when it would be longer than SCRIPT_BYTES_MAX. */
+/* The complete text; NULL when it would be longer than SCRIPT_BYTES_MAX. */
 const char *script_text(struct arena *a, const struct script *s);
 
 #endif

@@ -1,4 +1,6 @@
-
+/* survey.c -- runs host/survey.sh on every host and parses the answers (survey.h).  Called at the
+ * start of every command that looks at the hosts or changes them.  Relies on host/site.c to read
+ * the answers. */
 #include "core/survey.h"
 
 #include "base/embed.h"
@@ -78,7 +80,7 @@ bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err
                     (site_parse(r->arena, replies[h].out, &ret->sites[h], &one) ||
                      err_in(&one, "%s", r->recipe->hosts[h].name));
         if (!good && one.code == ERR_UNCERTAIN)
-            one.code = ERR_UNREACHABLE; /* nothing was changed: it only looked */
+            one.code = ERR_UNREACHABLE; /* nothing was changed by looking */
         ret->reached[h] = good;
         ret->why[h] = one.msg;
         if (!good && ok)

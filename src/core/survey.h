@@ -1,14 +1,15 @@
-/* survey.h -- looks at every host at once, before anything changes. */
+/* survey.h -- inspects every host at once, before anything is changed. */
 #ifndef CRELEASE_SURVEY_H
 #define CRELEASE_SURVEY_H
 
 #include "core/run.h"
 
-/* The values linked_files and linked_dirs. */
+/* Assigns the values linked_files and linked_dirs. */
 void linked_assign(struct run *r, struct buf *b);
 
-/* Looks at every host at once.  True when all were reached and understood; else err, and
- * sites and replies of the others are filled all the same (reached[h] says which). */
+/* The result of looking at every host at once.  True when all were reached and their answers
+ * understood.  Otherwise err is set, and the sites and replies of the other hosts are filled in all
+ * the same (reached[h] says which). */
 struct survey {
     struct site *sites;
     bool *reached;
@@ -16,8 +17,8 @@ struct survey {
 };
 bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err) MUST_CHECK;
 
-/* Between the answers of two hosts: hears the signal that came while one was read.  False when it
- * says to stop. */
+/* Called between the answers of two hosts, to notice a signal that came while one was read.  False,
+ * with err set, when it asks to stop. */
 bool survey_goes_on(struct run *r, struct err *err) MUST_CHECK;
 
 #endif

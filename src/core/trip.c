@@ -11,7 +11,7 @@
 
 enum { TRIP_MS = 15 * 60 * 1000 };
 
-/* How the scripts end (host/prelude.sh). */
+/* Exit statuses of the scripts (host/prelude.sh). */
 enum {
     SCRIPT_FAILED = 70,
     SCRIPT_CANNOT_SEE = 71,
@@ -52,8 +52,9 @@ static const char *last_line(struct arena *a, const char *text)
     return text_shown(a, arena_strndup(a, text + begin, len - begin));
 }
 
-/* 0 is also what a channel reads as that closes without a status, and what a forced command may end
- * with that does something more: then what the script itself says counts (prelude.sh). */
+/* The status of the script.  Status 0 is also reported for a channel that closes without a status,
+ * and by a forced command that does more than run the script, so the script's own last line counts
+ * (prelude.sh). */
 static int status_of(struct run *r, const struct reply *reply)
 {
     const char *ended = reply->status ? NULL : answer_value(r->arena, reply->out, "ended");
@@ -115,7 +116,7 @@ bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err
         err_set(err, ERR_UNCERTAIN, "%s; what it was told to do may have happened", reply->why);
         break;
     case REPLY_UNREACHED:
-        /* A connection that was being made is given up at a signal. */
+        /* A signal interrupts a connection that is being established. */
         if (!run_is_stopped(r, "before a host was reached", err))
             err_set(err, r->begun ? ERR_UNCERTAIN : ERR_UNREACHABLE, "%s", reply->why);
         break;

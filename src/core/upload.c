@@ -1,5 +1,5 @@
 /* upload.c -- turns the byte counts of the fleet into a line with rate and time left.  Used by
- * run_scripts while a payload travels; what is small or quick is not reported. */
+ * run_scripts while a payload is sent.  Small or quick uploads are not reported. */
 #include "core/upload.h"
 
 #include "base/text.h"
@@ -10,7 +10,7 @@ enum {
     UPLOAD_MS_MIN = 1000,           /* nor those that end before this */
 };
 
-/* Bytes a second. */
+/* The rate in bytes per second. */
 static long long upload_rate(struct upload *u, long long now, long long sent)
 {
     const struct sent *last = u->n ? &u->samples[(u->n - 1) % RATE_SAMPLES] : NULL;

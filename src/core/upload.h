@@ -1,4 +1,4 @@
-/* upload.h -- reports how much of a payload has been sent, with its rate and what is left. */
+/* upload.h -- reports how much of a payload has been sent, the rate, and the time left. */
 #ifndef CRELEASE_UPLOAD_H
 #define CRELEASE_UPLOAD_H
 
@@ -16,13 +16,13 @@ struct upload {
     struct sent {
         long long at_ms;
         long long bytes;
-    } samples[RATE_SAMPLES]; /* one a second: the rate is that of the last of them */
+    } samples[RATE_SAMPLES]; /* one a second; the rate is averaged over them */
     size_t n;
 };
 
 struct upload upload_of(struct run *r, const struct trip *t);
 
-/* The fleet calls it (fleet_watch) with a struct upload as its argument. */
+/* For fleet_watch, with a struct upload as its argument. */
 void upload_tell(void *upload, long long sent, long long total);
 
 #endif

@@ -1,11 +1,11 @@
-/* walk.c -- one step: passed over when it is done, started, told, and its result reported.  Called by
- * the engine, for a whole step or for one batch of its hosts (rolling.c). */
+/* walk.c -- one step: skips it when it is done, otherwise starts it and reports its result.  Called
+ * by the engine for a whole step, and by rolling.c for a batch of its hosts. */
 #include "core/walk.h"
 
 #include "base/text.h"
 #include "core/job/jobs.h"
 
-/* Of the hosts that take part those that the run is not through with; if there are none, all. */
+/* The step's hosts that still take part; all of them when none does. */
 static const char **names_of(struct run *r, const struct step *s)
 {
     const char **names = arena_array(r->arena, s->n_hosts + 1, sizeof *names);
@@ -43,7 +43,7 @@ void walk_tell(struct run *r, const struct step *s, enum event_state state, cons
                                .took_ms = took_ms});
 }
 
-/* On the host that has it the stage was skipped, or all of the run is over. */
+/* Whether the stage was skipped on the host that has its mark, or the whole run is over. */
 static bool was_skipped(const struct run *r, const struct stage *stage)
 {
     for (size_t i = 0; i < r->plan->n_steps; i++) {
@@ -68,7 +68,7 @@ static bool act(struct run *r, const struct step *s, struct step_result *ret, st
     return ret->skipped || jobs_act(r, s, ret, err);
 }
 
-/* A host on which it fails may be left out; then it goes on with the others. */
+/* When the step fails on a host that may be left out, it is repeated on the others. */
 static bool act_on_hosts(struct run *r, const struct step *s, const struct step *part,
                          struct step_result *ret, struct err *err)
 {
@@ -130,7 +130,7 @@ bool walk_step(struct run *r, const struct step *s, const struct step *part, wal
     run_turn_begin(r, &turn);
     bool ok = walk(r, s, part, err);
     bool goes_on = ok || failed(r, s, err);
-    /* What went wrong is named at the end of the run too. */
+    /* The failures are named again at the end of the run. */
     run_turn_end(r, &turn, !ok || r->left_out.n > out);
     return goes_on;
 }

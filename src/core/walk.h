@@ -1,23 +1,23 @@
-/* walk.h -- one step on its hosts, with what its failure leads to. */
+/* walk.h -- walks one step on its hosts, and handles its failure. */
 #ifndef CRELEASE_WALK_H
 #define CRELEASE_WALK_H
 
 #include "core/run.h"
 
-/* What becomes of a step's failure is the engine's to say: true when the run goes on all the same,
- * with err clear. */
+/* Decides what follows from a step's failure.  True when the run continues all the same; err is
+ * clear then. */
 typedef bool walk_failed(struct run *r, const struct step *s, struct err *err);
 
-/* Walks the step, or `part` of it: the same step for fewer of its hosts.  What it builds is gone
- * afterwards, unless it failed. */
+/* Walks the step, or `part` of it, which is the same step on fewer hosts.  Memory made in the step
+ * is freed afterwards, unless the step failed. */
 bool walk_step(struct run *r, const struct step *s, const struct step *part, walk_failed *failed,
                struct err *err) MUST_CHECK;
 
-/* Tells that the step has come to this state. */
+/* Reports that the step has reached this state. */
 void walk_tell(struct run *r, const struct step *s, enum event_state state, const char *detail,
                long long took_ms);
 
-/* "app1, app2": the hosts from begin to end that the run is not through with. */
+/* "app1, app2": the hosts from begin to end that still take part. */
 const char *walk_names(struct run *r, size_t begin, size_t end);
 
 #endif

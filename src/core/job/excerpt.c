@@ -1,9 +1,9 @@
-/* excerpt.c -- which lines of a failed job's log a person needs to see.  Called when the job has
- * ended.
+/* excerpt.c -- chooses the lines of a failed job's log that a person needs to see.  Called when the
+ * job has ended.
  *
- * A failure of Rails ends in a long backtrace, and the error stands in front of it; a build goes on
- * after its first error.  So the first error and what follows it are shown, without most of the
- * backtrace, then the last error, then the end. */
+ * Rails prints the error before a long backtrace, and a build continues after its first error.  So
+ * the excerpt has the first error and what follows it, without most of the backtrace, then the last
+ * error, then the end of the log. */
 #include "core/job/excerpt.h"
 
 #include "base/number.h"
@@ -12,12 +12,12 @@
 #include <string.h>
 
 enum {
-    SENT_MAX = 2000, /* lines that are looked at */
+    SENT_MAX = 2000, /* lines that are examined */
     FIRST_LINES = 12,
     LAST_LINES = 5,
     END_LINES = 8,
-    ALONE_LINES = 12,      /* of the end, when no line looks like an error */
-    FRAMES = 3,            /* of a backtrace */
+    ALONE_LINES = 12,      /* shown of the end, when no line looks like an error */
+    FRAMES = 3,            /* shown of a backtrace */
     LINES_MAX = 999999999, /* of a log */
 };
 
@@ -35,7 +35,7 @@ struct log {
     long total;
 };
 
-/* A number of the host's, -1 for what is none; *at moves behind it. */
+/* A number that the host sent, -1 when it is none; *at moves past it. */
 static long number(const char **at)
 {
     size_t digits = strspn(*at, "0123456789");
@@ -47,7 +47,7 @@ static long number(const char **at)
     return (long)n;
 }
 
-/* Lines come in order; where two parts overlap, one comes twice. */
+/* Lines come in order. Where two parts overlap, a line comes twice. */
 static void add_line(struct arena *a, struct log *log, const char *text, size_t len)
 {
     const char *at = text;
@@ -89,7 +89,7 @@ static bool begins(const char *s, const char *with)
     return strncmp(s, with, strlen(with)) == 0;
 }
 
-/* "app/x.rb:12:in 'save'", which any text may stand before. */
+/* Matches "app/x.rb:12:in 'save'", with any text before it. */
 static bool is_ruby_frame(const char *s)
 {
     const char *in = strstr(s, ":in ");
@@ -111,7 +111,7 @@ static bool is_traceback(const char *s)
     return begins(s + strspn(s, " "), "Traceback (most recent");
 }
 
-/* Python tells the error at the end of its traceback, where the indented lines end. */
+/* Python prints the error at the end of the traceback, where the indented lines end. */
 static size_t traceback_end(const struct log *log, size_t i)
 {
     size_t end = i + 1;
@@ -121,7 +121,7 @@ static size_t traceback_end(const struct log *log, size_t i)
     return end;
 }
 
-/* The first error and what follows, the innermost part of its backtrace included. */
+/* Shows the first error and what follows, including the innermost part of its backtrace. */
 static void show_block(struct log *log, size_t i, size_t max)
 {
     size_t shown = 0;
@@ -169,7 +169,7 @@ static void choose(struct log *log)
         show_block(log, last, LAST_LINES);
 }
 
-/* Of a few lines between two that are shown, the note would take as much room as they do. */
+/* A note about a few omitted lines would take as much room as the lines themselves. */
 static void close_gaps(struct log *log)
 {
     for (size_t i = 1; i + 1 < log->n; i++)

@@ -1,18 +1,17 @@
-/* excerpt.h -- which lines of a failed job's log a person needs to see.
+/* excerpt.h -- chooses the lines of a failed job's log that a person needs to see.
  *
- * job.sh looks through the whole log on the host and sends a part of it, numbered:
+ * why.sh searches the whole log on the host and sends a part of it, with line numbers:
  *
  *     3 3 240                  first and last line that look like an error, and how many lines
  *     2:== 20260102 AddNote: migrating
  *     3:rails aborted!
- *     ...
- */
+ *     ... */
 #ifndef CRELEASE_EXCERPT_H
 #define CRELEASE_EXCERPT_H
 
 #include "base/arena.h"
 
-/* At most 30 lines.  Where lines are left out, one line says how many.  Empty when nothing was
+/* At most 30 lines.  Where lines are omitted, one line says how many.  Empty when nothing was
  * sent. */
 struct strs excerpt(struct arena *a, const char *sent);
 

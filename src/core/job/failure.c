@@ -1,5 +1,6 @@
-/* failure.c -- says how a job ended and shows the lines that say why.  Called by jobs.c, and by the
- * stages that judge an end themselves (health, migrate). */
+/* failure.c -- describes how a job ended and shows the lines of its log that explain it
+ * (failure.h).  Called by jobs.c, and by the stages that judge an end themselves (health,
+ * migrate). */
 #include "core/job/failure.h"
 
 #include "base/limits.h"
@@ -8,8 +9,8 @@
 #include "core/job/excerpt.h"
 
 enum {
-    WHY_LINE_BYTES = 3980, /* job.sh cuts the lines that say why a little behind that */
-    SHOWN_MAX = 1000,      /* of a line that is repeated when the job has failed */
+    WHY_LINE_BYTES = 3980, /* why.sh cuts lines slightly above this */
+    SHOWN_MAX = 1000,      /* of a line that is repeated after the failure */
 };
 
 const char *job_how_ended(struct run *r, const struct job *job, int status)
@@ -36,8 +37,8 @@ const char *job_how_ended(struct run *r, const struct job *job, int status)
     return arena_printf(r->arena, "ended with exit status %d", status);
 }
 
-/* The last lines of what was shown, for a log that could not be read.  Of a very long line the
- * beginning. */
+/* The last lines of the output that was shown, for a log that could not be read.  A very long line
+ * is shortened to its beginning. */
 static void last_lines(struct run *r, const char *text)
 {
     const char *at = text + strlen(text);
@@ -62,7 +63,7 @@ static void last_lines(struct run *r, const char *text)
     }
 }
 
-/* The lines of the log that say why. */
+/* Reports the lines of the log that explain the failure. */
 static void tell_lines(struct run *r, const struct job_end *end)
 {
     struct strs lines = excerpt(r->arena, end->why ? end->why : "");
@@ -80,7 +81,7 @@ static void tell_lines(struct run *r, const struct job_end *end)
     }
 }
 
-/* The command that shows the whole log, as it is typed on this machine. */
+/* The command that shows the whole log, as it is to be typed on this machine. */
 static const char *log_command(struct run *r, const struct job_call *c, const struct job_end *end)
 {
     const struct host *h = &r->recipe->hosts[end->host];

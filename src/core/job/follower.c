@@ -1,6 +1,6 @@
-/* follower.c -- shows a job's output while it comes, and keeps what tells how the job ended. jobs.c
- * makes one follower for each host; fleet.c calls it with the bytes that arrive, in pieces of any
- * size. */
+/* follower.c -- shows a job's output as it arrives, and keeps what tells how the job ended
+ * (follower.h).  jobs.c makes one follower for each host; fleet.c calls it with the bytes that
+ * arrive, in pieces of any size. */
 #include "core/job/follower.h"
 
 #include "base/limits.h"
@@ -44,7 +44,7 @@ static const char *host_name(const struct follower *f)
     return f->run->recipe->hosts[f->host].name;
 }
 
-/* Shows the line but its last `keep` bytes, which may be the beginning of a secret. */
+/* Shows the line except for its last `keep` bytes, which may be the beginning of a secret. */
 static void show(struct follower *f, size_t keep)
 {
     struct arena scratch = {0};
@@ -100,7 +100,7 @@ static void take_text(struct follower *f, const char *bytes, size_t len)
     }
 }
 
-/* Leaves NULs out: they would end a C string, and nobody can read them. */
+/* Drops NUL bytes, which would end a C string and cannot be displayed. */
 static void take_output(struct follower *f, const char *bytes, size_t len)
 {
     while (len) {
@@ -113,7 +113,7 @@ static void take_output(struct follower *f, const char *bytes, size_t len)
     }
 }
 
-/* Some output was left out here, so the line does not continue: its end may be half of a secret. */
+/* Some output is missing here. The line does not continue, and its end may be half of a secret. */
 static void cut_line(struct follower *f)
 {
     const struct strs *secrets = &f->run->recipe->secrets;
@@ -135,7 +135,7 @@ static void take_word(struct follower *f)
 
     if (strncmp(word, "out ", 4) == 0) {
         size_t len = strcspn(word + 4, " ");
-        /* When the count is not a number, nothing behind it is read as the protocol. */
+        /* If the count is not a number, nothing after it is read as the protocol. */
         long long bytes = NUMBER_BYTES_MAX;
         number_part(word + 4, len, NUMBER_BYTES_MAX, &bytes);
         f->raw_left = (size_t)bytes;
@@ -192,7 +192,7 @@ void follower_take(void *follower, const char *bytes, size_t len)
     }
 }
 
-/* Told at once, because the job may run for hours on the other hosts. */
+/* Reported at once, because the job may run for hours on the other hosts. */
 void follower_lost(void *follower, const char *why)
 {
     struct follower *f = follower;
@@ -220,7 +220,7 @@ static int status_of(struct run *r, const char *control)
     return (int)number_or(exit, 255, JOB_UNKNOWN);
 }
 
-/* When its beginning was dropped, the first line may begin inside a secret. */
+/* If its beginning was dropped, the first line may start inside a secret. */
 static const char *tail_of(const struct follower *f)
 {
     struct run *r = f->run;

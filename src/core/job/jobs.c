@@ -1,6 +1,6 @@
-/* jobs.c -- runs commands of the user's on hosts and follows them to their end.  Called by the
- * stages that have jobs (table.c, health, restart, migrate) and by the engine for `abort`.  The
- * host's side is src/host/job/job.sh. */
+/* jobs.c -- runs the user's commands on hosts and follows them to their end (jobs.h).  Called by
+ * the stages that have jobs (table.c, health, restart, migrate) and by the engine for `abort`.
+ * Relies on src/host/job/job.sh on the host. */
 #include "core/job/jobs.h"
 
 #include "core/job/failure.h"
@@ -14,9 +14,8 @@ enum {
     STOP_MS = 5 * 60000, /* several attempts, each with its grace period */
 };
 
-/* Ends one job on all of its hosts at once.  The first failure is in err, further ones are
- * warnings.
- */
+/* Ends one job on all of its hosts at once.  err holds the first failure; further ones are reported
+ * as warnings. */
 static bool stop_job(struct run *r, const struct job_call *c, struct err *err)
 {
     struct call *calls = arena_array(r->arena, c->n_hosts, sizeof *calls);
@@ -43,14 +42,14 @@ static bool stop_job(struct run *r, const struct job_call *c, struct err *err)
     return ok;
 }
 
-/* What becomes of the job when a signal asks to stop.  A person at the terminal is asked.  Without
- * one the job is left running at once, and resume reattaches to it. */
+/* Decides what happens to the job when a signal asks to stop.  A user at the terminal is asked.
+ * Without one the job is left running at once, and resume reattaches to it. */
 struct leave {
     struct run *run;
     const struct job_call *call;
     bool asked;
     bool end;         /* the job is to be ended as well */
-    const char *told; /* what became of it; NULL until that is known */
+    const char *told; /* the outcome as text; NULL until it is known */
 };
 
 static bool has_to_leave(void *arg)
@@ -67,7 +66,7 @@ static bool has_to_leave(void *arg)
                  "stopping when the command of '%s' has ended; press Ctrl-C again to end it now, "
                  "or l to leave it running and stop here",
                  l->call->step->name);
-    /* Before the question was asked, keys are not an answer to it. */
+    /* Keys typed before the question are not an answer to it. */
     if (!l->asked)
         loop_keys(loop, true);
     l->asked = true;
@@ -75,7 +74,7 @@ static bool has_to_leave(void *arg)
     return l->end || key == 'l';
 }
 
-/* False when nobody asked to stop. */
+/* False when nobody has asked to stop. */
 static bool has_left(struct run *r, struct leave *l, struct err *err)
 {
     struct err ignored = {.arena = r->arena};
@@ -143,8 +142,8 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
     return ok;
 }
 
-/* In hosts those of `left` that run job j of the step, in last whether it is their last job of it.
- * Returns how many. */
+/* Sets hosts to those of `left` that run job j of the step, and last to whether it is their last
+ * job of it.  Returns how many. */
 static size_t hosts_of_job(struct run *r, const struct step *s, size_t j, const size_t *left,
                            size_t n_left, size_t *hosts, bool *last)
 {
@@ -163,9 +162,9 @@ static size_t hosts_of_job(struct run *r, const struct step *s, size_t j, const 
     return n;
 }
 
-/* Whether the job succeeded on every host; the first failure is in err, further ones are warnings.
- * ok: it could be followed to its end everywhere.  If not, an unknown status is no further failure.
- */
+/* Whether the job succeeded on every host.  err holds the first failure; further ones are reported
+ * as warnings.  ok: the job was followed to its end everywhere; if not, err is already set, and an
+ * unknown status is no further failure. */
 static bool all_succeeded(struct run *r, const struct job_call *c, const struct job_end *ends,
                           bool ok, struct err *err)
 {
@@ -203,8 +202,8 @@ bool jobs_act(struct run *r, const struct step *s, struct step_result *ret, stru
         if (run_is_stopped(r, arena_printf(r->arena, "before '%s'", c.job->name), err))
             return false;
         bool ok = jobs_run(r, &c, &ends, err);
-        /* A job that was lost before this command came is known not to run any more: it is
-         * started again, once. */
+        /* A job that was lost before this command started is known not to be running any more, so
+         * it is started again, once. */
         for (size_t i = 0; ok && i < c.n_hosts; i++)
             if (ends[i].status == JOB_LOST && ends[i].attached) {
                 run_warn(r, r->recipe->hosts[ends[i].host].name,

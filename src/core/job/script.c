@@ -1,6 +1,6 @@
-/* script.c -- the texts that job.sh and command.sh need: values, and the files of an attempt.  Used
- * by jobs.c, and by whatever else runs a command of the user's (exec, what is pending, a backup
- * that is started again). */
+/* script.c -- the texts that job.sh and command.sh need: values, and the files of an attempt
+ * (script.h).  Used by jobs.c, and by everything else that runs one of the user's commands: exec,
+ * migrate.status, a backup that is started again. */
 #include "core/job/script.h"
 
 #include "base/embed.h"
@@ -16,7 +16,8 @@ EMBED(job_supervise, "host/job/supervise.sh");
 EMBED(job_child, "host/job/child.sh");
 EMBED(job_shell, "host/job/command.sh");
 EMBED(job_watch, "host/job/watch.sh");
-extern const char script_identity[]; /* core/script.c has it, in front of every script */
+/* Defined in core/script.c, which sends it before every script. */
+extern const char script_identity[];
 
 void variable_assign(struct buf *b, const struct variable *v)
 {
@@ -57,7 +58,7 @@ void job_environment(const struct run *r, size_t host, struct buf *b)
     export_all(h->env.v, h->env.n, b);
 }
 
-/* Assigns a text that was built in `value`, and frees that. */
+/* Assigns the text that was built in `value`, and frees `value`. */
 static void assign_text(struct buf *b, const char *name, struct buf *value)
 {
     quote_assign(b, name, value->text);

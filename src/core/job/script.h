@@ -1,14 +1,14 @@
-/* script.h -- what a host is sent to run a command of the user's: its values and its files.
+/* script.h -- the values and files that a host is sent to run one of the user's commands.
  *
- * Every value travels as a quoted assignment.  The recipe's variables may have any name, so they
- * travel as one text that only the command's own shell runs; crelease's own variables are a second
- * text. */
+ * Every value is sent as a quoted assignment.  The recipe's variables may have any name, so they
+ * are sent as one text that only the command's own shell evaluates; crelease's own variables are a
+ * second text. */
 #ifndef CRELEASE_JOB_SCRIPT_H
 #define CRELEASE_JOB_SCRIPT_H
 
 #include "core/job/jobs.h"
 
-/* The function run_command, for scripts that need the values of job_command_values: a command that
+/* The function run_command, for scripts that set the values of job_command_values.  The command
  * ends with its connection. */
 extern const char script_command[];
 
@@ -16,11 +16,11 @@ extern const char script_command[];
 void variable_assign(struct buf *b, const struct variable *v);
 
 /* Exports crelease's own variables and the recipe's, for a script that runs a client itself.  What
- * the script assigns must stand behind them: they may have any name. */
+ * the script assigns must come after them, because they may have any name. */
 void job_environment(const struct run *r, size_t host, struct buf *b);
 
-/* Assigns command, environment and own_environment.  extra_env, or NULL, is shell text that comes
- * behind the recipe's variables. */
+/* Assigns command, environment and own_environment.  extra_env, or NULL, is shell text that is
+ * added after the recipe's variables. */
 void job_command_values(const struct run *r, size_t host, const char *command,
                         const char *extra_env, struct buf *b);
 
@@ -28,11 +28,11 @@ void job_command_values(const struct run *r, size_t host, const char *command,
  * call's, or NULL. */
 void job_file_values(const char *watch, struct buf *b);
 
-/* Puts job.sh behind its values. */
+/* Appends job.sh after its values. */
 void job_put(struct buf *b);
 
-/* The whole script for the host at `i` of the call; NULL with err when it is too long to be sent.
- */
+/* The whole script for the host at `i` of the call; NULL, with err set, when it is too long to be
+ * sent. */
 const char *job_script(struct run *r, const struct job_call *call, size_t i, const char *verb,
                        struct err *err);
 

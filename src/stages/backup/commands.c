@@ -13,7 +13,8 @@
 
 enum { SHOWN_MAX = 160 };
 
-/* What parts the words of a shell command for our purpose; upcoming.sh cuts in the same places. */
+/* Separates the words of a shell command, well enough for this purpose; upcoming.sh splits in the
+ * same places. */
 static const char SEPARATORS[] = "();&|<>\"`=' \t";
 
 bool word_is_one_of(const char *word, size_t len, const char *const *list)
@@ -33,7 +34,7 @@ static bool has_backup_in_it(const char *name, size_t len)
     return false;
 }
 
-/* The kinds of words of which a script, too, may be. */
+/* The kinds of backup that a script may contain. */
 static const char *const kinds[] = {"pg_dump", "mysqldump", "xtrabackup", "other", NULL};
 
 static int compare_words(const char *a, size_t a_len, const char *b, size_t b_len)
@@ -87,7 +88,7 @@ struct scripts scripts_make(struct arena *a, const struct strs *rows)
     return s;
 }
 
-/* NULL when the word names no file. */
+/* NULL when the word names no known file. */
 static const struct script *find_script(const struct scripts *s, const char *word, size_t len)
 {
     size_t low = 0;
@@ -103,7 +104,7 @@ static const struct script *find_script(const struct scripts *s, const char *wor
     return NULL;
 }
 
-/* Programs of the distribution are what their text says, whatever they are called. */
+/* A program of the distribution is judged by its contents, not by its name. */
 static bool is_of_distribution(const char *word)
 {
     return strncmp(word, "/usr/local/", 11) != 0 &&
@@ -112,10 +113,11 @@ static bool is_of_distribution(const char *word)
             strncmp(word, "/etc/cron.", 10) == 0);
 }
 
-/* Whether a word is the name of a command: at the beginning, or after what runs another. */
+/* Tracks whether the next word is a command name: the first one, or one after a word like
+ * 'sudo'. */
 struct position {
     bool command;
-    int pass; /* words that are arguments of the one before */
+    int pass; /* how many words to skip, as arguments of the last one */
 };
 
 static void step(struct position *p, const char *word, size_t len, const char *name,
@@ -151,7 +153,7 @@ static const char *const programs[][6] = {
     {"pg_basebackup", "pgbackrest", "barman", "wal-g", NULL},
 };
 
-/* A copy of MySQL's files holds up what changes tables at its end, or all the while. */
+/* A copy of MySQL's files blocks DDL either at its end or all the time. */
 static enum blocks blocks_of(enum adapter adapter, size_t kind)
 {
     if (adapter == ADAPTER_MYSQL)
@@ -195,7 +197,7 @@ bool command_is_backup(enum adapter adapter, const char *command, const struct s
                 (has_backup_in_it(name, name_len) && (script || was_command) &&
                  !(is_kind(script, "none") && is_of_distribution(s)));
         if (is_assigned) {
-            at.pass += at.command; /* its value is no command either */
+            at.pass += at.command; /* its value is not a command either */
             at.pass = at.pass > 1 ? 1 : at.pass;
         } else {
             step(&at, s, len, name, name_len);
@@ -213,7 +215,7 @@ const char *command_shown(struct arena *a, const char *command)
 
     if (strlen(text) <= SHOWN_MAX)
         return text_shown(a, text);
-    /* Not through the middle of a character. */
+    /* Do not cut a multi-byte character in two. */
     while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
         len--;
     return arena_printf(a, "%s...", text_shown(a, arena_strndup(a, text, len)));

@@ -1,29 +1,29 @@
-/* commands.h -- what a command line is taken for: a backup or not.  Private to the files that read
- * the answer of upcoming.sh. */
+/* commands.h -- decides whether a command line is a backup.  Private to the files that read the
+ * answer of upcoming.sh. */
 #ifndef CRELEASE_BACKUP_COMMANDS_H
 #define CRELEASE_BACKUP_COMMANDS_H
 
 #include "stages/backup/schedule.h"
 
-/* A word that names a file, with what upcoming.sh found in it; it may be of several kinds. */
+/* A word that names a file, with what upcoming.sh found in it; a script may be of several kinds. */
 struct script {
-    const char *row; /* "KIND WORD", the first of that word */
+    const char *row; /* the first row "KIND WORD" with that word */
     const char *word;
     size_t len;
     size_t order;
-    unsigned kinds; /* a bit for each of `kinds` */
+    unsigned kinds; /* one bit for each of `kinds` */
 };
 
-/* By word, so that each word of a line is looked up by halving. */
+/* Sorted by word, for a binary search. */
 struct scripts {
     struct script *v;
     size_t n;
 };
 
-/* Of rows "KIND WORD" (upcoming.sh). */
+/* Takes rows "KIND WORD" from upcoming.sh. */
 struct scripts scripts_make(struct arena *a, const struct strs *rows);
 
-/* *ret, whether it would block a migration, is set also when it is no backup. */
+/* Whether the command is a backup. *ret, whether it would block a migration, is set in any case. */
 bool command_is_backup(enum adapter adapter, const char *command, const struct scripts *scripts,
                        enum blocks *ret);
 

@@ -1,6 +1,6 @@
-/* crontabs.c -- finds the backups in the lines of crontabs, with the settings and the time zones that
- * count for them.  Called by schedule.c for each line.  forecast/cron.h parses a line and computes its
- * next time; commands.c decides whether it is a backup. */
+/* crontabs.c -- finds the backups in the lines of crontabs, with the settings and time zones that
+ * apply to them.  Called by schedule.c for each line.  forecast/cron.h parses a line and computes
+ * its next time; commands.c decides whether it is a backup. */
 
 #include "stages/backup/crontabs.h"
 
@@ -33,7 +33,7 @@ static struct zone *read_zone(struct arena *a, const char *hex)
     return zone_read(a, bytes, n);
 }
 
-/* "+0530" */
+/* Reads an offset like "+0530". */
 static bool read_offset(const char *s, long *ret)
 {
     long long n;
@@ -44,7 +44,8 @@ static bool read_offset(const char *s, long *ret)
     return true;
 }
 
-/* Its rules; else its present offset.  A host without /etc/localtime has UTC. */
+/* The host's time zone rules, or else its present offset.  A host without /etc/localtime uses
+ * UTC. */
 const struct zone *crontabs_zone(struct reading *rd, const char *hex, const char *offset)
 {
     struct zone *zone = hex && *hex ? read_zone(rd->a, hex) : NULL;
@@ -67,7 +68,8 @@ const struct zone *crontabs_zone(struct reading *rd, const char *hex, const char
     return zone_fixed(rd->a, seconds);
 }
 
-/* What a crontab sets for the commands below it; its shell, mail and zone are cron's business. */
+/* Keeps a crontab setting that applies to the commands below it.  Settings such as SHELL, MAILTO
+ * and CRON_TZ concern only cron. */
 static void keep_setting(struct source *src, const struct cron_line *l)
 {
     static const char *const not_kept[] = {"SHELL",   "MAILTO", "MAILFROM", "CRON_TZ",
@@ -157,7 +159,7 @@ void crontabs_take_given(struct reading *rd)
         enum blocks blocks;
         if (cron_parse(rd->a, rd->of->given->v[i], false, &l) != CRON_COMMAND)
             continue;
-        /* Who wrote it there says that it is one. */
+        /* Lines in the recipe are backups by definition. */
         if (!command_is_backup(rd->of->adapter, l.command, &rd->scripts, &blocks) ||
             blocks == BLOCKS_MAYBE)
             blocks = BLOCKS_YES;

@@ -4,10 +4,11 @@
 
 #include "stages/backup/reading.h"
 
-/* The zone of the host's clock: hex is its /etc/localtime, offset "+0530"; either may be NULL. */
+/* The time zone of the host: hex is its /etc/localtime, offset is like "+0530"; either may be
+ * NULL. */
 const struct zone *crontabs_zone(struct reading *rd, const char *hex, const char *offset);
 
-/* Takes one line; a setting counts for the lines of its source that follow. */
+/* Takes one line. A setting applies to the lines of the same source that follow. */
 void crontabs_take(struct reading *rd, struct source *src, const char *text);
 
 /* Takes the lines of backup.schedule. */

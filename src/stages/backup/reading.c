@@ -1,5 +1,5 @@
-/* reading.c -- adds what was found to the schedule that is being read: starts, notes, and what could
- * not be read.  Called by schedule.c, crontabs.c and timers.c; nothing grows beyond its limit. */
+/* reading.c -- adds to the schedule that is being read: starts, notes, and what could not be read.
+ * Called by schedule.c, crontabs.c and timers.c.  Keeps every list within its limit. */
 
 #include "stages/backup/reading.h"
 

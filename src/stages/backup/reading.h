@@ -1,5 +1,5 @@
-/* reading.h -- what the parts share that read the answer of upcoming.sh: schedule.c its lines one by
- * one, crontabs.c and timers.c those that are theirs. */
+/* reading.h -- shared by the parts that read the answer of upcoming.sh: schedule.c, which takes it
+ * line by line, and crontabs.c and timers.c, which take the lines of their kind. */
 #ifndef CRELEASE_BACKUP_READING_H
 #define CRELEASE_BACKUP_READING_H
 
@@ -15,20 +15,20 @@ struct source {
     const char *name;
     const struct zone *zone;
     const char *zone_problem;
-    bool cut;            /* of its lines not all were read */
-    struct buf settings; /* shell text; full: there are more, and no command is whole without */
+    bool cut;            /* the source has more lines than were sent */
+    struct buf settings; /* shell text; when full, no command of it can be run as it stands */
 };
 
-/* A service of a timer. */
+/* A service that a timer starts. */
 struct unit {
     const char *id;
     const char *command;
     bool asked;
-    bool is; /* a backup, */
+    bool is; /* is a backup */
     enum blocks blocks;
 };
 
-/* A zone that a crontab may name. */
+/* A time zone that a crontab names. */
 struct named_zone {
     const char *row; /* "NAME HEX" */
     const struct zone *zone;
@@ -49,19 +49,19 @@ struct reading {
     size_t lines; /* of times, so far */
 };
 
-/* What follows the key and a blank; NULL: the line has another key. */
+/* The text after the key and a blank; NULL when the line has another key. */
 const char *reading_value(const char *line, const char *key);
 
-/* What was left out may hold a backup: never in silence. */
+/* What was left out may contain a backup, so it is always reported. */
 void reading_leave_out(struct reading *rd, const char *where, const char *why);
 
 void reading_note(struct reading *rd, const char *text);
 
-/* False when there is no such time, or no room. */
+/* False when the time is none, or there is no room. */
 bool reading_add_start(struct reading *rd, long long t, const char *command, const char *source,
                        enum blocks blocks);
 
-/* Of the start that was added last; settings: NULL when there are none. */
+/* Sets the texts of the start that was added last; settings: NULL when there are none. */
 void reading_add_text(struct reading *rd, const struct buf *settings, const char *command);
 
 #endif

@@ -59,7 +59,7 @@ static void take_source(struct reading *rd, const char *text, struct source *src
         strs_add(rd->a, &rd->to->sources, text_shown(rd->a, src->name));
 }
 
-/* What the lines of times refer to comes after them in the answer. */
+/* First pass: reads what the lines of times refer to, because it comes after them in the answer. */
 static void read_first(struct reading *rd)
 {
     const char *hex = NULL;

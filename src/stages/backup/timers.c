@@ -11,7 +11,7 @@
 
 enum { DAY = 86400 };
 
-/* "Mon 2026-11-23 00:00:00 UTC ..." */
+/* Reads a time like "Mon 2026-11-23 00:00:00 UTC ...". */
 static bool read_time(const char *s, long long *ret)
 {
     static const struct {
@@ -36,7 +36,7 @@ static bool read_time(const char *s, long long *ret)
     return true;
 }
 
-/* Of a line of list-timers: the last start if it was back_s ago at most, else the next one. */
+/* From a line of list-timers: the last start if it was at most back_s ago, else the next one. */
 static bool timer_start(const struct reading *rd, const char *text, long long *ret)
 {
     long long now = rd->to->now_unix;
@@ -51,15 +51,16 @@ static bool timer_start(const struct reading *rd, const char *text, long long *r
     }
     if (!read_time(text, ret))
         return false;
-    /* Due, and not begun: its AccuracySec, by default a minute, has not run out. */
+    /* The timer is due but has not fired: its AccuracySec (one minute by default) has not run out. */
     if (*ret <= now)
         *ret = now + 1;
     return true;
 }
 
-/* NEXT, LEFT, LAST, PASSED, UNIT, ACTIVATES; what there is not is "-", of older ones "n/a":
- * "Mon 2026-11-23 00:00:00 UTC 5h 3min left Sun 2026-11-22 00:00:00 UTC 18h ago x.timer x.service"
- */
+/* The columns are NEXT, LEFT, LAST, PASSED, UNIT, ACTIVATES; a missing value is "-", in older
+ * versions "n/a":
+ *
+ *   Mon 2026-11-23 00:00:00 UTC 5h 3min left Sun 2026-11-22 00:00:00 UTC 18h ago x.timer x.service */
 void timers_take(struct reading *rd, const struct source *src, const char *text)
 {
     long long t;
@@ -83,7 +84,8 @@ void timers_take(struct reading *rd, const struct source *src, const char *text)
     }
 }
 
-/* "ExecStart={ path=/x ; argv[]=/x --all ; ignore_errors=no ; ..."; nothing is quoted there. */
+/* Reads "ExecStart={ path=/x ; argv[]=/x --all ; ignore_errors=no ; ..."; nothing is quoted
+ * there. */
 void timers_take_unit(struct reading *rd, const char *text, const char **id)
 {
     const char *argv = strstr(text, "argv[]=");

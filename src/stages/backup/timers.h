@@ -4,10 +4,10 @@
 
 #include "stages/backup/reading.h"
 
-/* Takes a line of 'systemctl show': *id is kept from one line to the next. */
+/* Takes a line of 'systemctl show'. *id is kept from one line to the next. */
 void timers_take_unit(struct reading *rd, const char *text, const char **id);
 
-/* Takes a line of 'systemctl list-timers', when all services are known. */
+/* Takes a line of 'systemctl list-timers', once all services are known. */
 void timers_take(struct reading *rd, const struct source *src, const char *text);
 
 #endif
