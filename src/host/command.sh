@@ -1,11 +1,12 @@
 # shellcheck shell=sh disable=SC2154
-# run_command: runs a command of the user's that ends with its connection.  Its status is the command's.
-# Values: command, where, environment (shell text that exports the recipe's variables: any names, so only
-# the command's own shell runs it) and own_environment (the same for crelease's own, whose names are known).
-# With an argument the command reads what follows the script on standard input.
+# run_command: runs one of the user's commands so that it ends with its connection, and returns its status.
+# Values: command, where, environment (shell text that exports the recipe's variables; these may have any
+# names, so only the command's own shell evaluates it) and own_environment (the same for crelease's own
+# variables, whose names are known).  With an argument, the command reads what follows the script on standard
+# input.
 run_command() {
 	cd "$where" || fail "there is no folder $where"
-	# Not as arguments: every user of the host can see these.
+	# Not passed as arguments, which every user of the host can see.
 	crelease_command=$command crelease_environment=$environment
 	export crelease_command crelease_environment
 	eval "$own_environment"

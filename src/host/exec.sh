@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# Runs a command (command.sh) in the live release.  What it prints is the command's alone.
+# Runs a command (command.sh) in the live release.  All output comes from the command.
 exec 2>&1
 trap - EXIT
 if [ ! -d "$where" ]; then

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# The last runs: crelease's own record, and the lines of revisions.log that others wrote.
+# Prints the last runs: crelease's own record, and the lines of revisions.log that other tools wrote.
 # Value: count.
 refuse_link "$state/history"
 if [ -f "$state/history" ]; then

@@ -1,10 +1,10 @@
 # shellcheck shell=sh disable=SC2034
-# Tells a process from a later one that was given the same number: by the time it started and the boot of the
-# host.  Sent in front of prelude.sh, and written beside each job (job/process.sh).
+# Tells a process from a later one with the same number, by its start time and the boot of the host.  Sent
+# before prelude.sh, and written beside each job (job/process.sh).
 
-# identity_of PID: in $ticks when the process started, in $boot the boot of the host.  Both are "-" where there is no
-# /proc.  $ticks is empty when no process has that number.  $ended is "yes" when it has ended and its parent has
-# not waited for it yet.
+# identity_of PID: sets $ticks to when the process started and $boot to the boot of the host.  Without /proc
+# both are "-".  $ticks is empty when no process has that number.  $ended is "yes" when it has ended but its
+# parent has not waited for it yet.
 identity_of() {
 	ticks=- boot=- ended=
 	[ -r "/proc/$$/stat" ] || return 0
@@ -19,7 +19,7 @@ identity_of() {
 	read -r boot </proc/sys/kernel/random/boot_id
 }
 
-# is_alive PID TICKS BOOT: 0 yes, 1 no.  Without /proc only the number can be looked up.
+# is_alive PID TICKS BOOT: 0 yes, 1 no.  Without /proc only the number can be checked.
 is_alive() {
 	case $1 in "" | *[!0-9]*) return 1 ;; esac
 	if [ "$2" = - ]; then

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Writes one mark, and says where current points and which release is live.  Values: to (the mark's state, or empty), error
-# (a line for status, or empty), migrated and pending (lines for the files of these names, or empty).
+# Writes one mark, and reports where current points and which release is live.
+# Values: to (the mark's state, or empty), error (a line for status, or empty), migrated and pending (lines
+# for the files of these names, or empty).
 target=
 if [ -L "$deploy_to/current" ]; then
 	link_target "$deploy_to/current"

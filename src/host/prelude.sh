@@ -1,26 +1,26 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2034
-# Sent in front of every script, behind identity.sh: who holds the site, what was started and what is done.
+# Sent before every script and after identity.sh: who holds the lock, what was started and what is done.
 # Values come before it as assignments: deploy_to, run, epoch, step, and what the script needs.
 #
-# On a host (all plain text, `cat` shows it), in $deploy_to/.crelease:
-#   lock            who holds the site; there exactly while a run does (lock.sh)
+# On a host (all plain text, readable with `cat`), in $deploy_to/.crelease:
+#   lock            who holds the site; exists exactly as long as a run does (lock.sh)
 #   beat            written by the holder's keeper every ten seconds (lock.sh)
-#   runs/RUN/plan   what the run is, sealed with a checksum (written by crelease)
+#   runs/RUN/plan   the plan of the run, with a checksum (written by crelease)
 #   runs/RUN/recipe the recipe as it was when the run began
 #   runs/RUN/marks  "crelease-marks 1", then one line a mark: STEP STATE UNIXTIME; the last one
 #                   of a step counts
-#   runs/RUN/acting.EPOCH   the script that changes something: PID TICKS BOOT (lock.sh ends it
+#   runs/RUN/acting.EPOCH   the script that is changing something: PID TICKS BOOT (lock.sh ends it
 #                   when the run is taken over)
-#   runs/RUN/jobs/  the commands of the user's that were started (job.sh)
-#   manifests/RELEASE   what a release must hold (checkout.sh)
+#   runs/RUN/jobs/  the user's commands that were started (job.sh)
+#   manifests/RELEASE   the files that a release must contain (checkout.sh)
 #   migrated        what the database was last migrated to
 #   history         one line for each run that ended
 #
-# Answers are lines "key value" on standard output.  Exit statuses: 0 done, 70 failed (a
-# line "error ..." says why), 71 cannot see, 72 the lock is not this run's, 73 locked.
+# Answers are lines "key value" on standard output.  Exit statuses: 0 done, 70 failed (a line "error ..." says
+# why), 71 could not be checked, 72 the lock is not this run's, 73 locked.
 
-# What tools print is read here, and names are bytes: both need the C locale.  The user's commands get the
-# locale of the login back (as_at_login).
+# The output of tools is parsed here, and names are bytes: both need the C locale.  The user's commands get
+# the locale of the login back (as_at_login).
 login_locale=${LC_ALL-}
 LC_ALL=C
 export LC_ALL
@@ -32,14 +32,15 @@ newline='
 '
 
 # Only the login user may write crelease's own files, whatever the login's umask is.  The files of the site
-# (releases, shared folders, revisions.log) and the user's commands get that umask back: umask "$umask_was".
+# (releases, shared folders, revisions.log) and the user's commands get the login's umask back: umask
+# "$umask_was".
 umask_was=$(umask)
 own_umask() {
 	umask g-w,o-rwx
 }
 own_umask
 
-# Says at the end that it was one: a connection that closes says nothing.
+# The last line proves that the answer is complete; a connection that closes early prints none.
 trap 'echo "ended $?"' EXIT
 
 say() {
@@ -56,9 +57,9 @@ cannot_see() {
 	exit 71
 }
 
-# reason_of TEXT: in $reason the system's own words in what tools wrote to standard error: the end of the first
-# line that ends with some, since tar begins with remarks and ends with a line that names no cause.  Where no
-# line has them, the first line.
+# reason_of TEXT: sets $reason to the system's message in what tools wrote to standard error: the end of the
+# first line that has one, since tar begins with remarks and ends with a line without a cause.  If no line has
+# one, the first line.
 reason_of() {
 	reason=''
 	set -f
@@ -79,8 +80,8 @@ reason_of() {
 	reason=${1:-it did not say why}
 }
 
-# must WHAT COMMAND...: runs a tool; when it fails, says that it cannot do WHAT, and why.  What the tool
-# says is held in a variable: there may be no room for a file.
+# must WHAT COMMAND...: runs a tool; when it fails, reports that it cannot do WHAT, and why.  The tool's
+# output is kept in a variable, since there may be no room for a file.
 must() {
 	doing=$1
 	shift
@@ -92,9 +93,9 @@ cannot() { # WHAT SAID
 	fail "cannot $1: $reason"
 }
 
-# put FILE TEXT and add FILE TEXT: lines into a file, without a process.  The reason of a failure is asked
-# for afterwards, of a tool that tells it: dash calls whatever fails in a write an "I/O error".
-# A symbolic link would lead the text into another file.
+# put FILE TEXT and add FILE TEXT: write lines to a file without starting a process.  The reason of a failure
+# is found afterwards with a tool that reports it, because dash calls any failed write an "I/O error".  A
+# symbolic link is refused, since it would redirect the text into another file.
 put() {
 	refuse_link "$1"
 	{ printf '%s\n' "$2" >"$1"; } 2>/dev/null || cannot_write "$1"
@@ -110,7 +111,7 @@ refuse_link() { # FILE
 }
 is_a_link='is a symbolic link, which crelease does not follow: put the file itself there, or remove it'
 
-# replace FILE TEXT: the whole of it or nothing, on disk.
+# replace FILE TEXT: writes all of the file or nothing, and flushes it to disk.
 replace() {
 	put "$1.new" "$2"
 	flush "$1.new"
@@ -120,15 +121,15 @@ replace() {
 cannot_write() {
 	said='the reason is gone again'
 	if [ ! -e "$1" ] || said=$( (exec >>"$1") 2>&1); then
-		# -C: only a file that was not there before.
+		# -C creates only a file that did not exist before.
 		said=$( (set -C && printf '%8192s' '' | cat >"$1.probe") 2>&1) && said='it can be written now'
 		rm -f "$1.probe"
 	fi
 	cannot "write '$1'" "$said"
 }
 
-# owner_of FILE: in $owner the uid of its owner, in $others_write "yes" when its mode lets group or others write.
-# Of a symbolic link they are the link's own.
+# owner_of FILE: sets $owner to the uid of its owner, and $others_write to "yes" when its mode lets group or
+# others write.  For a symbolic link they are the link's own.
 owner_of() {
 	owner='' others_write=''
 	set -f
@@ -139,9 +140,10 @@ owner_of() {
 	case ${1-} in ?????w* | ????????w*) others_write=yes ;; esac
 }
 
-# distrust FILE...: looks at files in .crelease.  In $linked the first one that is a symbolic link; in $foreign a
-# message about the first one that a user other than the login user and root may write.  A file of the login user
-# costs no process.  An earlier version that was killed leaves a link link.RUN.EPOCH behind: that one is harmless.
+# distrust FILE...: checks files in .crelease.  Sets $linked to the first one that is a symbolic link, and
+# $foreign to a message about the first one that a user other than the login user and root may write.  A file
+# of the login user costs no process.  An earlier version that was killed leaves a harmless link
+# link.RUN.EPOCH behind.
 distrust() {
 	for file; do
 		if [ -L "$file" ] && [ -z "$linked" ]; then
@@ -157,7 +159,7 @@ distrust() {
 	done
 }
 
-# The same for .crelease and all that lies directly in it.  It may be a link to another disk if the login user or
+# The same for .crelease and everything directly in it.  It may be a link to another disk if the login user or
 # root made the link.
 distrust_state() {
 	linked='' foreign=''
@@ -183,7 +185,8 @@ refuse_distrusted() {
 	if [ -n "$foreign" ]; then fail "$foreign"; fi
 }
 
-# To disk before anything that depends on it; a sync that takes no file names flushes all.
+# Flushes files to disk before anything that depends on them; a sync that takes no file names flushes
+# everything.
 flush() {
 	said=$(sync "$@" 2>&1) && return
 	case $said in
@@ -192,7 +195,7 @@ flush() {
 	sync
 }
 
-# end_group PID TICKS BOOT: ends a process that is known, and what it started.
+# end_group PID TICKS BOOT: ends a process that was identified, and the processes that it started.
 end_group() {
 	if [ "$2" = - ]; then return 0; fi
 	rounds=0
@@ -207,11 +210,11 @@ end_group() {
 	done
 }
 
-# Every script that changes something begins with this.  Who it is comes first, the look at the
-# lock second; a takeover replaces the lock first and looks for such scripts second.  So either
-# this one sees the new lock and stops, or it is seen, and ended before the new holder goes on.
+# Every script that changes something begins with this.  It first records who it is and then checks the lock,
+# while a takeover first replaces the lock and then looks for such scripts.  So either this script sees the
+# new lock and stops, or the takeover sees this script and ends it before the new holder continues.
 #
-# One of the same holder that is still at work was cut off from it: its trip is over, too.
+# Another script of the same holder that is still running has lost its connection, so its trip is over, too.
 begin_change() {
 	trust_state
 	if [ -f "$run_dir/acting.$epoch" ]; then
@@ -219,7 +222,7 @@ begin_change() {
 		read -r other other_ticks other_boot <"$run_dir/acting.$epoch"
 		if [ "$other" != $$ ]; then end_group "$other" "${other_ticks:--}" "$other_boot"; fi
 	fi
-	# Ended by whoever has taken the run over: then that is what is said.
+	# When the run was taken over, that is the reason to report.
 	trap 'fence; exit 143' TERM
 	identity_of $$
 	if [ -d "$run_dir" ]; then
@@ -228,7 +231,7 @@ begin_change() {
 	fence
 }
 
-# A run that was taken over stops here.
+# Stops here if the run was taken over.
 fence() {
 	lock_run='' lock_epoch='' lock_by=nobody
 	if [ -f "$state/lock" ]; then read_lock "$state/lock"; fi
@@ -239,8 +242,8 @@ fence() {
 	fi
 }
 
-# last_mark STEP: in $mark its last state, empty when it never began.  A line that was cut off
-# by a crash has no newline and is not read.
+# last_mark STEP: sets $mark to its last state, empty when it never began.  A line that was cut off by a crash
+# has no newline and is ignored.
 last_mark() {
 	mark='' torn=''
 	[ -f "$run_dir/marks" ] || return 0
@@ -252,7 +255,8 @@ last_mark() {
 	torn=$mark_step
 }
 
-# After last_mark.  A torn last line is left out first, so that the new mark has a line of its own.
+# To be called after last_mark.  An incomplete last line is ended first, so that the new mark has a line of
+# its own.
 put_mark() {
 	fence
 	if [ ! -f "$run_dir/marks" ]; then
@@ -265,13 +269,13 @@ put_mark() {
 	flush "$run_dir/marks"
 }
 
-# The checksum of the lock's lines but the last, which names it: cksum is in POSIX.
+# The checksum of all lines of the lock but the last, which states it.  cksum is in POSIX.
 sum_of() {
 	cksum | { read -r sum _ && echo "$sum"; }
 }
 
-# read_lock FILE: in keeper, keeper_ticks and keeper_boot who keeps that lock; in lock_run, lock_epoch
-# and lock_by whose it is.
+# read_lock FILE: sets keeper, keeper_ticks and keeper_boot to the process that keeps the lock, and lock_run,
+# lock_epoch and lock_by to its owner.
 read_lock() {
 	parse_lock <"$1"
 }
@@ -291,9 +295,9 @@ parse_lock() {
 	done
 }
 
-# claim EPOCH: of several who want that epoch of the run (to take it over, or to come to its end before
-# anybody does) it is the one whose link to $own is there first; a claim whose maker has died is
-# nobody's.  False when another one has it.  In $claimed its name.
+# claim EPOCH: of several that want this epoch of the run, to take it over or to end it, the one whose link to
+# $own is made first gets it.  A claim whose maker has died is void.  Sets $claimed to the claim's name.
+# False when another has it.
 claim() {
 	claimed=$state/lock.$run.$1
 	until said=$(ln "$own" "$claimed" 2>&1); do
@@ -307,8 +311,8 @@ claim() {
 	done
 }
 
-# Points $1 at $2 by a rename beside it, so that it names the old or the new at every instant; without -T
-# (not in POSIX) mv would move the new link into the folder that the old one points at.
+# Points the link $1 at $2 by a rename, so that it is valid at every instant.  mv needs -T (not in POSIX), or
+# it would move the new link into the folder that the old one points at.
 point() {
 	new=${1%/*}/.${1##*/}.$run.$epoch
 	must "remove '$new'" rm -f "$new"
@@ -320,7 +324,7 @@ point() {
 	flush "$deploy_to"
 }
 
-# The restart file, and its folder.
+# Touches the restart file; makes its folder if necessary.
 touch_file() {
 	umask "$umask_was"
 	if [ ! -d "${1%/*}" ]; then must "make '${1%/*}'" mkdir -p "${1%/*}"; fi
@@ -328,13 +332,13 @@ touch_file() {
 	own_umask
 }
 
-# The locale and umask of the login again, for what runs commands of the user's.
+# Restores the locale and umask of the login, for the user's commands.
 as_at_login() {
 	umask "$umask_was"
 	if [ -n "$login_locale" ]; then LC_ALL=$login_locale; else unset LC_ALL; fi
 }
 
-# What the name of a release is: 14 digits of a time since 1970.  clock_release_time in clock.c is the same.
+# The name of a release is 14 digits: a time since 1970.  clock_release_time in clock.c checks the same.
 is_release_name() {
 	case $1 in
 	[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]) ;;
@@ -355,13 +359,14 @@ is_release_name() {
 	esac
 }
 
-# Whether something in releases/ is one: a real folder.  What a link of such a name points to is not ours.
+# Whether something in releases/ is a release: a real folder.  The target of a link with such a name is not
+# ours.
 is_release() {
 	is_release_name "${1##*/}" && [ -d "$1" ] && [ ! -L "$1" ]
 }
 
-# release_of PATH: in $release_is the release that PATH, or what it points to, is or lies in; empty when it
-# is none.  The kernel follows the path, so its spelling does not matter, nor how many links lead there.
+# release_of PATH: sets $release_is to the release that PATH, or what it points to, is or lies in; empty when
+# it is in none.  The kernel follows the path, so neither its spelling nor the number of links matters.
 # shellcheck disable=SC3013 # dash, bash, busybox and mksh have -ef, and so has POSIX since 2024
 release_of() {
 	release_is='' up=$1
@@ -374,27 +379,27 @@ release_of() {
 	done
 }
 
-# find_live: in $live the release that is live, empty when there is none.
+# find_live: sets $live to the live release, empty when there is none.
 find_live() {
 	release_is=
 	if [ -L "$deploy_to/current" ]; then release_of "$deploy_to/current"; fi
 	live=$release_is
 }
 
-# A release gets its name, and loses it, by a rename within releases/: between two folders that may be on two
-# file systems mv would copy, and one of that name would be there before it is complete.  With a dot in front
-# neither Capistrano nor anybody who lists the folder sees these:
-#   releases/.incoming.RUN.EPOCH    on its way in (checkout.sh)
-#   releases/.trash.RELEASE.RUN.PID on its way out
+# A release gets and loses its name by a rename within releases/.  Between two folders, which may be on two
+# file systems, mv would copy, and the name would exist before the release is complete.  Neither Capistrano
+# nor anyone who lists the folder sees these names, which begin with a dot:
+#   releases/.incoming.RUN.EPOCH    being unpacked (checkout.sh)
+#   releases/.trash.RELEASE.RUN.PID being deleted
 incoming_tree=$deploy_to/releases/.incoming
 
-# put_away FOLDER: out of the way, into the trash.
+# put_away FOLDER: moves it to the trash.
 put_away() {
 	mv "$1" "$deploy_to/releases/.trash.${1##*/}.$run.$$"
 }
 
-# Deletes the trash, and that of an earlier version.  A folder in which nobody may write is opened first, where
-# it is ours.  What cannot be deleted is told on standard error.
+# Deletes the trash, and that of an earlier version.  A folder without write permission is made writable
+# first, if it is ours.  What cannot be deleted is reported on standard error.
 empty_trash() {
 	set -- "$deploy_to"/releases/.trash.* "$state/trash"
 	if rm -rf "$@" 2>/dev/null; then return 0; fi
@@ -402,7 +407,7 @@ empty_trash() {
 	rm -rf "$@"
 }
 
-# In $trash a folder of it that is there; false when there is none.
+# Sets $trash to a folder in the trash; false when there is none.
 has_trash() {
 	for trash in "$deploy_to"/releases/.trash.* "$state/trash"; do
 		if [ -d "$trash" ]; then return 0; fi
@@ -410,7 +415,7 @@ has_trash() {
 	return 1
 }
 
-# In $trash_kb how much room it takes.
+# Sets $trash_kb to the size of the trash.
 trash_size() {
 	trash_kb=0
 	for folder in "$deploy_to"/releases/.trash.* "$state/trash"; do
@@ -421,7 +426,7 @@ trash_size() {
 	done
 }
 
-# what_is_left TEXT: in $left what to say of trash that could not be deleted; TEXT is what rm said of it.
+# what_is_left TEXT: sets $left to a message about trash that could not be deleted; TEXT is the output of rm.
 what_is_left() {
 	left=
 	if has_trash; then
@@ -430,13 +435,13 @@ what_is_left() {
 	fi
 }
 
-# link_target FILE: in $target where the link points, a newline at its end included.
+# link_target FILE: sets $target to where the link points, including a newline at its end.
 link_target() {
 	target=$(readlink "$1" && echo .)
 	target=${target%"$newline".}
 }
 
-# In $up the nearest thing that is there on the way to the file $1, which is not; a link to nowhere counts.
+# Sets $up to the nearest existing thing on the way to the missing file $1; a dangling link counts.
 way_to() {
 	up=$1
 	while [ ! -e "$up" ] && [ ! -L "$up" ]; do
@@ -445,8 +450,9 @@ way_to() {
 	done
 }
 
-# What hinders the stage link, one line each: "missing FILE" (of linked_files) or "unlinkable WHY"; and
-# "unreadable FILE" for what only whoever logs in cannot read.  Asked before the lock, and by the stage itself.
+# Prints what would make the stage link fail, one line each: "missing FILE" (of linked_files) or "unlinkable
+# WHY"; and "unreadable FILE" for one that exists but that the login user cannot read.  Called before the lock
+# is taken, and by the stage.
 link_faults() {
 	set -f
 	IFS=$newline
@@ -495,8 +501,8 @@ say_nowhere() { # WHAT LINK
 	say unlinkable "$1 is a symbolic link to '$target', which is not there"
 }
 
-# The order of every stage on a host: what was begun is looked at before it is done again, and
-# nothing changes before the intention is on disk.  A script defines seen, act and undo.
+# What every stage does on a host, in this order: check whether something that was started is already done,
+# record the intention on disk, then act.  A script defines the functions seen, act and undo.
 stage_main() {
 	begin_change
 	last_mark "$step"

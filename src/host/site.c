@@ -1,3 +1,6 @@
+/* site.c -- parses the answer of survey.sh about one host (site.h).  Called by core/survey.c; the
+ * last functions are used by all who ask what a run has done there.  The answer is untrusted, so
+ * every list and every length has a limit. */
 #include "host/site.h"
 
 #include "base/buf.h"
@@ -13,7 +16,7 @@ enum {
     LEFT_MAX = 200
 };
 
-/* The answer's lines, one at a time: key and the rest. */
+/* One line of the answer: key and value. */
 struct line {
     const char *key;
     const char *value;
@@ -34,7 +37,7 @@ static bool next_line(struct arena *a, const char **at, struct line *ret)
     return true;
 }
 
-/* Asked of long answers again and again: only what is found is copied. */
+/* Called often for long answers, so only the value is copied. */
 const char *answer_value(struct arena *a, const char *answer, const char *key)
 {
     size_t n = strlen(key);
@@ -66,7 +69,7 @@ static const char *known(const char *s)
     return *s && strcmp(s, "-") != 0 ? s : NULL;
 }
 
-/* A name that is used in paths must be 14 digits, whatever the host says. */
+/* The name becomes part of paths, so it must be 14 digits, whatever the host says. */
 static bool add_release(struct arena *a, struct site *s, const char *value)
 {
     const char *name = word(a, &value);
@@ -92,7 +95,7 @@ static bool add_release(struct arena *a, struct site *s, const char *value)
     return true;
 }
 
-/* What revisions.log says, the oldest line first: each one makes another release the live one. */
+/* Reads a line of revisions.log, oldest first; each one makes another release the live one. */
 static void read_went(struct arena *a, struct strs *left, const char **live, const char *value)
 {
     const char *how = word(a, &value);
@@ -103,7 +106,7 @@ static void read_went(struct arena *a, struct strs *left, const char **live, con
         strs_add(a, left, *live);
     for (size_t i = 0; i < left->n; i++)
         if (strcmp(left->v[i], value) == 0)
-            left->v[i] = ""; /* somebody chose it: it is as good as any */
+            left->v[i] = ""; /* someone went back to it: it is as good as any other */
     *live = value;
 }
 
@@ -121,7 +124,8 @@ static void add_mark(struct arena *a, struct site *s, const char *step, const ch
     s->marks[s->n_marks++] = (struct mark){step, state, unix_s};
 }
 
-/* Step, state and time as put_mark of prelude.sh writes them; the first line tells the version. */
+/* Reads step, state and time as put_mark of prelude.sh writes them.  The first line is the
+ * version. */
 static bool read_mark(struct arena *a, struct site *s, const char *value, bool is_first)
 {
     static const char *const states[] = {"begun", "done", "failed", "skipped", "undone"};
@@ -271,7 +275,7 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         s->now_unix = number_or(v, NUMBER_UNIX_MAX, 0);
 }
 
-/* What a crash cannot have made is said before anything is done with the rest. */
+/* Reports damage that a crash cannot explain before anything is done with the rest. */
 static bool check(const struct site *s, const char *lock_sum, bool good_marks, struct err *err)
 {
     if (s->lock.held &&
@@ -340,7 +344,7 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
     s.recipe = kept(a, &recipe);
     if (!whole)
         return err_set(err, ERR_FAILED, "the host's answer is not whole");
-    /* Without the rest of them the newest would be missing. */
+    /* With a part missing, the newest releases might be the missing ones. */
     if (too_many)
         return err_set(err, ERR_FAILED, "there are more %s than can be: at most %d", too_many,
                        long_plan ? PLAN_BYTES_MAX : RELEASES_MAX);
@@ -382,7 +386,8 @@ bool site_has_ended(const struct site *s, const char *run)
 {
     size_t len = strlen(run);
 
-    /* The line is written before the lock is freed: one that is still there wants freeing. */
+    /* The record is written before the lock is released, so a lock that is still there must be
+     * released. */
     if (s->lock.held && strcmp(s->lock.run, run) == 0)
         return false;
     return s->last_run && strncmp(s->last_run, run, len) == 0 && s->last_run[len] == ' ';

@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# What is there: read only.  Values: deploy_to, linked_files, linked_dirs, tools ("" or "yes": look for them too),
-# job_path (the assignment of PATH in the recipe's env, or empty), digest (of the recipe at hand: the run's own is
-# only sent when it differs), place ("yes": say which folder of which machine this is).
+# Prints the state of the host, read only.
+# Values: deploy_to, linked_files, linked_dirs, tools ("" or "yes": look for them too), job_path (the
+# assignment of PATH in the recipe's env, or empty), digest (of the recipe at hand: the run's own recipe is
+# sent only when it differs), place ("yes": say which folder of which machine this is).
 
-# A symbolic link in .crelease was put there by somebody else: what it points to is not read.
+# A symbolic link in .crelease was made by someone else, so its target is not read.
 refuse_links() {
 	if [ -n "$linked" ]; then refuse_link "$linked"; fi
 }
@@ -23,8 +24,8 @@ else
 	say writable_at "$up"
 fi
 
-# The nearest folder that exists and the rest of the path: two names of one machine have the same.  The
-# numbers alone would not do, since machines that were copied have them in common.
+# The nearest existing folder and the rest of the path, which are equal for two names of one machine.  The
+# numbers alone would not do, since cloned machines have the same ones.
 if [ -n "$place" ] && [ -r /proc/sys/kernel/random/boot_id ]; then
 	up=$deploy_to
 	while [ ! -e "$up" ]; do up=${up%/*} && up=${up:-/}; done
@@ -44,8 +45,8 @@ else
 fi
 if [ -L "$deploy_to/releases/current" ]; then say leftover "$deploy_to/releases/current"; fi
 
-# Which releases were finished, and what was live after another: those that revisions.log says were
-# deployed, and those that it says were rolled back to.
+# Which releases were finished, and which one was live after another: revisions.log records deploys and
+# rollbacks.
 log=''
 if [ -r "$deploy_to/revisions.log" ]; then
 	log=$(sed -n 's/.* deployed as release \([0-9]\{14\}\) by .*/deployed \1/p;t
@@ -78,9 +79,8 @@ if [ -f "$state/migrated" ]; then
 	while read -r line; do say migrated "$line"; done <"$state/migrated"
 fi
 
-# The lock, whether its holder lives, and the run that it holds.
-# Read once, since another one may be put in its place at any moment; and again when it was taken away
-# between two looks at it.
+# The lock, whether its holder is alive, and its run.  Read only once, because it may be replaced at any
+# moment; and again if it disappeared between two looks.
 alive=no digest_was='' lock='' looks=0
 while [ -e "$state/lock" ] || [ -L "$state/lock" ]; do
 	if [ -f "$state/lock" ]; then lock=$(tr '\000' '?' <"$state/lock"); fi 2>/dev/null
@@ -98,8 +98,8 @@ if [ -n "$lock" ]; then
 	say lock_sum "$(printf '%s\n' "$lock" | sed '/^end /d' | sum_of)"
 	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
 		alive=yes
-		# The keeper lives but nobody has written to it for long: its crelease is cut off or asleep.
-		# Both times are of this host's own clock; best of the one that nobody sets.
+		# The keeper is alive but has not heard from crelease for long: crelease is suspended or has lost its
+		# connection.  Both times are from a clock of this host that nobody sets.
 		beat=
 		if [ -f "$state/beat" ]; then read -r beat <"$state/beat"; fi
 		case $beat in
@@ -147,7 +147,7 @@ link_faults
 
 if [ -n "$foreign" ]; then say unfit "$foreign"; fi
 
-# What the run writes to, some of it only when the release is live.
+# What the run writes to, some of it only after the release is live.
 for folder in "$deploy_to/releases" "$deploy_to/shared" "$state" "$state/runs" "$state/manifests"; do
 	if [ -d "$folder" ]; then
 		if [ "$folder" != "$deploy_to/shared" ] && { [ ! -w "$folder" ] || [ ! -x "$folder" ]; }; then
@@ -168,7 +168,7 @@ for file in "$deploy_to/revisions.log" "$state/history"; do
 done
 
 if [ -n "$tools" ]; then
-	# What jobs find with the PATH that the recipe gives them.
+	# Which programs jobs find with the recipe's PATH.
 	lacking=$(
 		eval "$job_path"
 		for tool in ls cat cp mkdir rm env; do command -v "$tool" >/dev/null 2>&1 || printf '%s ' "$tool"; done
@@ -179,8 +179,8 @@ if [ -n "$tools" ]; then
 	done
 	command -v setsid >/dev/null 2>&1 || say no_tool setsid
 	say system "$(uname -sr)"
-	# The least of the disks it may lie on.  A device's name may have blanks in it, so columns are counted from
-	# the share; a file system without a number of inodes has none.
+	# The smallest free space of the disks that may be used.  A device's name may contain blanks, so columns
+	# are counted from the percentage; a file system without a limit on inodes has none.
 	way_to "$deploy_to"
 	set -- "$up"
 	for folder in "$deploy_to/releases" "$state"; do

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
-# What becomes the user's command: the leader of its session.  supervise starts it as `sh .../jobs/JOB/N/child`.
-# Values, in the environment: crelease_job (the attempt's folder), crelease_run, crelease_where (the folder to run it
-# in), crelease_umask and crelease_locale (those of the login), and what command.sh needs.
+# Becomes the user's command, as the leader of its session.  supervise starts it as `sh .../jobs/JOB/N/child`.
+# Values, in the environment: crelease_job (the attempt's folder), crelease_run, crelease_where (the folder to
+# run it in), crelease_umask and crelease_locale (those of the login), and what command.sh needs.
 child() {
 	# shellcheck source=/dev/null
 	. "$crelease_job/process"

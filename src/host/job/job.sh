@@ -1,49 +1,53 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Runs a command of the user's so that it survives its connection, is never started twice, and is found again.
+# Runs one of the user's commands so that it survives its connection, is never started twice, and is found
+# again.
 # Values:
 #   job          its name
 #   command      shell text
 #   where        the folder to run it in
 #   timeout      in seconds, 0 for none
 #   last         not empty: its end is the end of the step on this host
-#   alone        not empty: two of it must never run.  What is left of an attempt counts as the attempt: it is waited
-#                for, and after a lost end nothing is started unless `again` says so
+#   alone        not empty: two attempts must never run at once.  What is left of an attempt counts as the attempt: it
+#                is waited for, and after a lost end nothing is started unless `again` is set
 #   again        not empty: start another attempt after a lost end
-#   job_dir      its folder, when it outlives the run; else empty
-#   watch        text of the file `watch`, which runs beside the command in a session of its own and gets TERM when
-#                the command ends; what it prints is passed on as it comes.  Or empty
-#   watch_values assignments for it
-#   gate         the command begins only when the watchdog has written "go", or "go WHY" with something to be passed
-#                on, into the file `gate` of the attempt.  The value counts when it writes nothing for long.  Or empty
+#   job_dir      its folder, if it outlives the run; else empty
+#   watch        text of the file `watch`, the watchdog: it runs beside the command in a session of its own, gets TERM
+#                when the command ends, and its output is passed on as it comes.  Or empty
+#   watch_values assignments for the watchdog
+#   gate         not empty: the command starts only when the watchdog has written "go", or "go WHY" with a text to be
+#                passed on, into the file `gate` of the attempt.  If it writes nothing for too long, this value counts
 #   environment  shell text that exports the recipe's variables.  These may have the names of ours, so only the
-#                command's own shell runs it, and the watchdog before all else
+#                command's own shell evaluates it, and the watchdog before everything else
 #   own_environment  the same for crelease's variables, whose names are known
 #   process_text, supervise_text, child_text, command_text  the files of an attempt
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
-#   process, supervise, child, command, watch   what runs, so that ps names it: no program text and no value
-#                is ever in an argument list.  The values are in the environment of the processes, not on disk
-#   supervisor   PID TICKS BOOT, linked into place: whoever does that may start the command; "void" when
-#                it was stopped before
-#   pid          the same of the command, linked into place before it begins; "void" when the supervisor was found
-#                dead, or was stopped, before it came to that
+#   process, supervise, child, command, watch   the scripts, so that ps shows their names: no program text and no
+#                value is ever in an argument list.  The values are in the environment of the processes, not on disk
+#   supervisor   PID TICKS BOOT, linked into place: the process that links it may start the command; "void" when
+#                the attempt was stopped before
+#   pid          the same of the command, linked into place before it starts; "void" when the supervisor was found
+#                dead, or was stopped, before that
 #   beside       the same of the watchdog
-#   log          its output;  seen: crelease has shown so many bytes of it;  shown: a later job of the step was
-#                started, so all of it was shown;  cut: some output is left out behind so many bytes
-#   status       its exit status as the shell tells it, renamed into place; "timeout" after a limit
-#   watched      what the watchdog printed
-#   gate         what the watchdog decided: "go", "go WHY", or why not
-#   gated        which of these held
-#   forgotten    what it did was undone since (switch.sh): the next run of the step starts another attempt
-#   told         crelease has heard that it failed: the next run of the step starts another attempt
+#   log          its output
+#   seen         how many bytes of the log crelease has shown
+#   shown        exists when a later job of the step was started, so that all of the log was shown
+#   cut          after how many bytes of the log some output is missing
+#   status       its exit status as the shell reports it, renamed into place; "timeout" after a limit
+#   watched      the output of the watchdog
+#   gate         the watchdog's decision: "go", "go WHY", or why not
+#   gated        which of these was applied
+#   forgotten    exists when its effect was undone (switch.sh): the next run of the step starts another attempt
+#   told         exists when crelease has reported its failure: the next run of the step starts another attempt
 
 dir=${job_dir:-$run_dir/jobs/$job}
 log_limit=67108864
 crelease_run=$run
 eval "$process_text"
 
-# Writes the files that run.  They are renamed into place together, once they are whole: neither a full disk nor a kill
-# leaves half a file to be run, and a supervisor that an earlier start has left keeps the file it is reading.
+# Writes the files that run.  Complete files are renamed into place together, so that neither a full disk nor
+# a kill leaves half a file to be run, and a supervisor from an earlier start keeps the file that it is
+# reading.
 write_files() {
 	umask 077
 	put "$dir/$n/new/process" "$process_text"
@@ -60,8 +64,8 @@ start() {
 	must "make '$dir/$n'" mkdir -p "$dir/$n/new"
 	{ true >>"$dir/$n/log"; } 2>/dev/null || cannot_write "$dir/$n/log"
 	write_files
-	# The supervisor has nobody to tell when the disk is full, so room for what it writes is tried here: blocks, and
-	# inodes, of which each note of a process takes two.
+	# The supervisor cannot report a full disk to anyone, so room for what it writes is tried here: blocks,
+	# and inodes, of which the note of each process takes two.
 	put "$dir/$n/room" "$(printf '%4096s.' '')"
 	for file in 1 2 3 4 5; do put "$dir/$n/room.$file" ''; done
 	must "remove '$dir/$n/room'" rm -r "$dir/$n/new" "$dir/$n/room" "$dir/$n"/room.[1-5]
@@ -79,7 +83,7 @@ start() {
 	) &
 }
 
-# Writes down that crelease knows of the failure.  When the disk is full, the mark that comes next says so.
+# Records that crelease knows of the failure.  If the disk is full, the mark that comes next reports it.
 told() {
 	{ true >"$dir/$n/told"; } 2>/dev/null
 }
@@ -92,7 +96,8 @@ damaged() {
 	cannot_see "$1 is damaged: see whether '$job' of run $run still runs on this host; when it does not, remove $dir/$n and resume"
 }
 
-# read_id FILE: in $pid, $ticks_was and $boot_was the process that FILE names, as `note` wrote it; or $pid is "void".
+# read_id FILE: sets $pid, $ticks_was and $boot_was to the process that FILE names, as `note` wrote it; or
+# $pid to "void".
 read_id() {
 	read -r pid ticks_was boot_was <"$1" || damaged "$1"
 	case "$pid|$ticks_was|$boot_was" in
@@ -126,7 +131,7 @@ check_files() {
 	read_seen
 }
 
-# make_void FILE: whoever would write FILE from now on comes too late.  False when it is there already.
+# make_void FILE: after this, nobody can create FILE any more.  False when it already exists.
 make_void() {
 	put "$1.void" void
 	said=$(ln "$1.void" "$1" 2>&1)
@@ -136,8 +141,8 @@ make_void() {
 	return "$made"
 }
 
-# In $is the state of attempt $n: new, running, ended, void (never started, and never will be), or lost (started, and
-# its end was not recorded).
+# Sets $is to the state of attempt $n: new, running, ended, void (never started, and never will be), or lost
+# (started, but its end was not recorded).
 look() {
 	is=new
 	if [ -f "$dir/$n/status" ]; then
@@ -150,7 +155,7 @@ look() {
 		is=running
 		return
 	fi
-	# It may have ended since the first look at the status.
+	# It may have ended since the status was first looked at.
 	if [ -f "$dir/$n/status" ]; then
 		is=ended
 		return
@@ -169,7 +174,7 @@ look() {
 	fi
 }
 
-# Whether any process is alive of the attempt whose leader is in $pid, $ticks_was and $boot_was.
+# Whether any process is alive of the attempt whose leader is $pid, $ticks_was and $boot_was.
 rest_lives() {
 	looks=0
 	# A process that is just ending cannot be read for a moment.
@@ -183,15 +188,15 @@ rest_lives() {
 	[ -n "$members" ]
 }
 
-# Reads what crelease answers to each "out" once it was shown: its last two numbers.  What was sent but not answered may
-# be lost on its way.
+# Reads what crelease answers to each "out" once it was shown: its last two numbers.  Output that was sent but
+# not acknowledged may be lost on the way.
 hear() {
 	if [ -n "$hearing" ]; then return 0; fi
 	hearing=yes
 	identity_of $$
 	exec 5<&0 </dev/null
 	(
-		# Some shells keep the output that a loop had before.
+		# Some shells restore the output that a loop had before.
 		exec <&5 5<&- >/dev/null 2>&1
 		own_ticks=$ticks own_boot=$boot
 		while read -r at to; do
@@ -199,14 +204,14 @@ hear() {
 			case $to in '' | *[!0-9]* | 0?*) continue ;; esac
 			echo "$to" >"$dir/$at/seen.$$" && mv -f "$dir/$at/seen.$$" "$dir/$at/seen"
 		done
-		# crelease is gone.  If this script marked the end of the job now, a resume would not show the output that was
-		# lost on its way.
+		# crelease is gone.  If this script marked the end of the job now, a resume would not show the output
+		# that was lost on the way.
 		if [ "$own_ticks" != - ] && is_alive $$ "$own_ticks" "$own_boot"; then kill -s TERM $$; fi
 	) &
 	exec 5<&-
 }
 
-# Marks the jobs before this one in its step as shown.  A full disk is no reason to stop here.
+# Marks the earlier jobs of this step as shown.  A full disk is no reason to stop here.
 all_shown() {
 	of=${job%.*} at=${job##*.}
 	case $at in '' | *[!0-9]*) return 0 ;; esac
@@ -217,8 +222,8 @@ all_shown() {
 	done
 }
 
-# Sends what the log has beyond $offset, as "out N ATTEMPT OFFSET", a newline and N bytes, which end at that offset.
-# Sends "cut" where output was left out.  False when there is nothing new.
+# Sends what the log has beyond $offset, as "out N ATTEMPT OFFSET", a newline and N bytes that end at that
+# offset.  Sends "cut" where output is missing.  False when there is nothing new.
 show() {
 	size_of "$dir/$n/log"
 	[ "$size" -gt "$offset" ] || return 1
@@ -234,7 +239,7 @@ show() {
 	return 0
 }
 
-# Moves $offset back to the beginning of a line: crelease shows whole lines only, unless a line is very long.
+# Moves $offset back to the start of a line: crelease shows only whole lines, unless a line is very long.
 back_to_line() {
 	[ "$offset" -gt 0 ] || return 0
 	from=$((offset > 32768 ? offset - 32768 : 0))
@@ -256,8 +261,8 @@ tell_watched() {
 	printf '%s\n' "$text" | sed 's/^/watch /'
 }
 
-# Sends "watch gone", once, when the watchdog ended before the command.  The supervisor ends it after the command, so
-# its end is looked at first.
+# Sends "watch gone", once, when the watchdog has ended before the command.  The supervisor ends the watchdog
+# after the command, so the command's end is checked first.
 tell_unwatched() {
 	if [ -z "$watch" ] || [ -n "$unwatched" ] || [ ! -f "$dir/$n/beside" ]; then return 0; fi
 	read_id "$dir/$n/beside"
@@ -309,7 +314,7 @@ follow() {
 			;;
 		running) ;;
 		lost)
-			# Its last words may still be on their way into the log.
+			# The supervisor's last output may not be in the log yet.
 			rounds=$((rounds + 1))
 			if [ -f "$dir/$n/logged" ] || [ "$rounds" -gt 4 ]; then return 0; fi
 			;;
@@ -319,7 +324,7 @@ follow() {
 	done
 }
 
-# Before another attempt: deals with what is left of the one before.
+# Before another attempt: ends what is left of the previous one.
 clear_rest() {
 	[ -f "$dir/$n/pid" ] || return 0
 	read_id "$dir/$n/pid"
@@ -333,13 +338,14 @@ clear_rest() {
 			nap
 		done
 	elif [ "$is" = lost ]; then
-		# After a recorded end nothing is ended here: the command may have left a server behind on purpose.
+		# After a recorded end nothing is ended here, since the command may have left a server running on
+		# purpose.
 		finish "$pid" "$ticks_was" "$boot_was" ||
 			fail "an earlier attempt of '$job' is still running after KILL: process$members; stop it by hand"
 	fi
 }
 
-# Ends attempt $n, whatever state it is in.  After this nothing of it will start.
+# Ends attempt $n, whatever state it is in.  After this none of its processes will start.
 stop() {
 	if [ -f "$dir/$n/status" ]; then
 		read_status
@@ -355,7 +361,7 @@ stop() {
 		finish "$pid" "$ticks_was" "$boot_was" || remains=$members
 	fi
 	if [ -z "$remains" ] && [ -f "$dir/$n/supervisor" ]; then
-		# It writes down the end, and ends the watchdog.
+		# The supervisor records the end, and ends the watchdog.
 		read_id "$dir/$n/supervisor"
 		rounds=0
 		while is_alive "$pid" "$ticks_was" "$boot_was"; do
@@ -363,7 +369,8 @@ stop() {
 			rounds=$((rounds + 1))
 			sleep 0.1 2>/dev/null || sleep 1
 		done
-		# What waits for the time limit.  What keeps the log reads on to its end.
+		# This ends the process that waits for the time limit.  The one that keeps the log reads on until the
+		# output ends.
 		members "$pid" "$ticks_was" "$boot_was"
 		signal_members TERM
 	fi
@@ -422,7 +429,7 @@ run)
 	ended)
 		read_status
 		refused=
-		# The gate was not opened, so the command never reached its first line.
+		# The gate did not open, so the command never reached its first line.
 		if [ "$status" = 75 ] && [ -n "$gate" ] && [ ! -f "$dir/$n/pid" ]; then
 			refused=$gate
 			{ read -r refused <"$dir/$n/gated"; } 2>/dev/null
@@ -435,7 +442,7 @@ run)
 			put_mark "$step" failed
 		else
 			if [ -n "$last$alone" ]; then
-				# What a mark calls done is on disk before the mark.
+				# What a mark says is done must be on disk before the mark.
 				if [ -d "$path" ]; then flush -f "$path" "$run_dir"; else flush -f "$run_dir"; fi
 			fi
 			if [ -n "$last" ]; then put_mark "$step" "done"; fi
@@ -458,7 +465,7 @@ look) # whether it, or anything that is left of it, is running; if not, it never
 	if [ "$n" -gt 0 ]; then
 		check_files
 		look
-		# A supervisor that has not reached its first line never will.
+		# A supervisor that has not reached its first line is prevented from ever doing so.
 		if [ "$is" = new ] && make_void "$dir/$n/supervisor"; then is=void; fi
 		if [ "$is" = ended ] && [ -f "$dir/$n/pid" ]; then
 			read_id "$dir/$n/pid"

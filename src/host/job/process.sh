@@ -1,13 +1,15 @@
 # shellcheck shell=sh disable=SC2154
-# The processes of a job: which ones belong to it, how they are ended, who is written down.  Behind identity.sh.
-# The file `process` of an attempt; job.sh, the supervisor, the command's first shell and the watchdog all use it.
+# The processes of a job: which ones belong to it, how they are ended, how one is recorded.  It comes after
+# identity.sh.  The file `process` of an attempt; job.sh, the supervisor, the command's first shell and the
+# watchdog all use it.
 # Value: crelease_run, the run.
 #
-# A command leads a session of its own.  What it starts is in that session, in one process group or in several.
+# A command leads a session of its own.  What it starts is in that session, in one process group or in
+# several.
 
-# members PID TICKS BOOT: in $members the live processes of the session that PID leads or led, in $groups their
-# process groups, in $unsure those that may or may not belong to it.  The kernel gives the number of a session to
-# nobody else as long as one process of it lives, so one process that is known to be ours speaks for all.
+# members PID TICKS BOOT: sets $members to the live processes of the session that PID leads or led, $groups to
+# their process groups, and $unsure to processes that may or may not belong to it.  The kernel does not reuse
+# the number of a session while one of its processes is alive, so if one process is known to be ours, all are.
 members() {
 	members='' groups='' unsure=''
 	case $1 in "" | *[!0-9]*) return 0 ;; esac
@@ -46,14 +48,14 @@ CRELEASE_RUN=$crelease_run
 	if [ -n "$known" ]; then unsure=; else members='' groups=''; fi
 }
 
-# signal_members SIGNAL.  Where there is no setsid the command has no process group of its own.
+# signal_members SIGNAL.  Without setsid the command has no process group of its own.
 signal_members() {
 	for group in $groups; do
 		kill -s "$1" -- "-$group" 2>/dev/null || kill -s "$1" "$group" 2>/dev/null
 	done
 }
 
-# ended_within TENTHS PID TICKS BOOT: whether all of the session ends within so many tenths of a second.
+# ended_within TENTHS PID TICKS BOOT: whether all of the session ends within that many tenths of a second.
 ended_within() {
 	tenths=$1
 	shift
@@ -63,8 +65,8 @@ ended_within() {
 	done
 }
 
-# finish PID TICKS BOOT: sends TERM, and after a grace period KILL, to processes that were just identified.  False when
-# some, listed in $members, are still alive then.
+# finish PID TICKS BOOT: sends TERM, and KILL after a grace period, to processes that were just identified.
+# False when some of them, listed in $members, are still alive then.
 finish() {
 	members "$@"
 	[ -n "$members" ] || return 0
@@ -74,7 +76,8 @@ finish() {
 	ended_within 50 "$@"
 }
 
-# note FILE: writes down which process this is: on disk first, then linked into place.  False when FILE is there already.
+# note FILE: records this process in FILE, which is complete on disk before it is linked into place.  False
+# when FILE already exists.
 note() {
 	identity_of $$
 	echo "$$ $ticks $boot" >"$1.$$" && { sync "$1.$$" 2>/dev/null || sync; } &&
@@ -84,7 +87,7 @@ note() {
 	return "$noted"
 }
 
-# size_of FILE: in $size its length in bytes.
+# size_of FILE: sets $size to its length in bytes.
 size_of() {
 	size=$(stat -c %s "$1" 2>/dev/null || wc -c <"$1") 2>/dev/null
 	size=$((size))

@@ -1,28 +1,29 @@
 # shellcheck shell=sh disable=SC2154
-# The supervisor of one attempt at a job: runs the command, keeps its output, and writes down how it ended.  It lives
-# on when the connection is lost.  job.sh starts it as `sh .../jobs/JOB/N/supervise`, in a session of its own.
+# The supervisor of one attempt at a job: runs the command, keeps its output, and records how it ended.  It
+# survives the loss of the connection.  job.sh starts it as `sh .../jobs/JOB/N/supervise`, in a session of its
+# own.
 #
-# Values, in the environment: crelease_job (the attempt's folder), crelease_run, crelease_timeout (s, 0 for none),
-# crelease_limit (bytes of the log), crelease_setsid (what starts a session, or empty), crelease_watch (not empty: the
-# file `watch` runs beside the command) and crelease_gate (see job.sh).
+# Values, in the environment: crelease_job (the attempt's folder), crelease_run, crelease_timeout (s, 0 for
+# none), crelease_limit (bytes of the log), crelease_setsid (what starts a session, or empty), crelease_watch
+# (not empty: the file `watch` runs beside the command) and crelease_gate (see job.sh).
 #
-# All of it is functions up to the last line, so that a file that was cut off runs nothing.
+# Everything up to the last line is functions, so that a truncated file runs nothing.
 
-# Adds to the number of bytes that were left out, which may be more than a shell can count.
+# Adds to the number of omitted bytes, which may be more than a shell can count.
 leave_out() {
 	left=$((left + $1))
 	while [ "$left" -ge 1000000 ]; do left=$((left - 1000000)) lefts=$((lefts + 1)); done
 }
 
-# In $full why the write failed that dd reported in $words.
+# Sets $full to the reason in dd's message $words why a write failed.
 is_full() {
 	full=$(printf "%s\n" "$words" | sed -n "s/^[^ ].*: //p" | head -n 1)
 	full=${full:-write error}
 }
 
-# Adds what the command prints to the log as it comes: dd ends a read with what there is, and a read that added
-# nothing was the last one.  Of what is beyond the limit only the end is kept.  This runs in the supervisor's session,
-# so that what the command leaves behind finds a reader as long as it prints.
+# Appends the command's output to the log as it comes.  dd's read returns what there is; a read that added
+# nothing was the last one.  Beyond the limit only the end of the output is kept.  This runs in the
+# supervisor's session, so that processes which the command leaves behind have a reader as long as they print.
 keep_log() {
 	trap "" TERM INT HUP
 	full='' before=-1 lefts=0 left=0
@@ -53,7 +54,7 @@ keep_log() {
 	rm -f "$d/tail" "$d/tail.old"
 }
 
-# Puts the end of the output behind the log.  The line in which that end begins is not shown from the middle.
+# Appends the end of the output to the log.  Its first line is incomplete and is not shown.
 put_tail() {
 	from=1
 	if [ "$lefts" -gt 0 ] || [ "$left" -gt 0 ]; then
@@ -75,7 +76,8 @@ put_tail() {
 	{ [ ! -f "$d/tail.old" ] || tail -c "+$from" "$d/tail.old"; [ ! -f "$d/tail" ] || cat "$d/tail"; } >>"$d/log"
 }
 
-# What the command left behind may hold its output open: then this waits only until nothing more is printed.
+# Processes that the command left behind may hold its output open.  In that case this waits only until nothing
+# more is printed.
 await_log() {
 	still=0 total=0 step=1
 	size_of "$d/log"
@@ -89,8 +91,8 @@ await_log() {
 	done
 }
 
-# Ends the command when its time is over.  TERM ends this itself; the sleep gets KILL, because a TERM that arrives
-# between its fork and its exec is taken by the handler that it still has.
+# Ends the command at the time limit.  TERM ends this function itself.  The sleep gets KILL, because a TERM
+# that arrives between its fork and its exec is taken by the handler that it still has.
 limit_time() {
 	trap 'kill -s KILL $! 2>/dev/null; exit' TERM
 	sleep "$crelease_timeout" &
@@ -101,7 +103,7 @@ limit_time() {
 	finish "$p" "$t" "$b"
 }
 
-# Waits for the word of the watchdog.  In $refused "yes" when the command is not to be run.
+# Waits for the watchdog's decision.  Sets $refused to "yes" when the command must not run.
 await_gate() {
 	rounds=0
 	until [ -f "$d/gate" ] || [ "$rounds" -ge 600 ]; do
@@ -114,7 +116,7 @@ await_gate() {
 	case $answer in go | "go "*) ;; *) refused=yes ;; esac
 }
 
-# In $status how the command ended.
+# Sets $status to how the command ended.
 run_child() {
 	if mkfifo "$d/pipe" 2>/dev/null; then
 		{ keep_log; : >"$d/logged"; } <"$d/pipe" >/dev/null 2>&1 &

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
-# The beginning of the watchdog beside a job's command; what it does stands behind this in the file `watch` of the
-# attempt.  supervise starts it as `sh .../jobs/JOB/N/watch`, in a session of its own.
+# The first part of the watchdog that runs beside a job's command; the rest comes from its values.  The file
+# `watch` of an attempt.  supervise starts it as `sh .../jobs/JOB/N/watch`, in a session of its own.
 # Values, in the environment: crelease_job (the attempt's folder), crelease_run, crelease_environment (as in
 # command.sh) and crelease_watch (the watchdog's own values, as assignments).
 eval "$crelease_environment"

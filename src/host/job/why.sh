@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Finds the lines of a failed job's log that say why it failed.  In front of job.sh, which calls tell_why; what it
-# sends is read by src/core/job/excerpt.c.
+# Finds the lines of a failed job's log that say why it failed.  It comes before job.sh, which calls tell_why;
+# its output is read by src/core/job/excerpt.c.
 
-# How an error begins in the output of the tools that a deploy runs.
+# How error messages begin in the output of the tools that a deploy runs.
 signs='(rails|rake|cap) aborted!
 ^ *Traceback \(most recent call last\)
 (^|[[:space:](])([A-Za-z_][A-Za-z0-9_]*(::|\.|\\))*[A-Z][A-Za-z0-9_]*(Error|Exception)(:| \[| \()
@@ -17,10 +17,10 @@ make(\[[0-9]+\])?: \*\*\*
 An error occurred|^Could not find |Module not found|Failed to compile|Compilation failed
 SQLSTATE\[|^[[:space:]]*In [A-Za-z]+\.php line [0-9]+
 ^panic: |panicked at |^\*\* \('
-# When no line has one of these: words that harmless lines have as well, so the last such line counts.
+# Used when no line has one of these.  Harmless lines contain such words too, so the last such line counts.
 hints='error|exception|fatal|failed|failure|cannot|could not|unable to|denied|not found|no such|not permitted|undefined|out of memory|no space left|refused|timed out|killed|segmentation'
 
-# The log without what colours a terminal, and without what a progress bar has painted over.
+# The log without terminal colours, and without what a progress bar has overwritten.
 plain_log() {
 	LC_ALL=C sed "s/$esc\[[0-9;?]*[A-Za-z]//g; s/$cr\$//; s/.*$cr//" "$dir/$n/log" 2>/dev/null | tr -d '\000'
 }
