@@ -1,5 +1,6 @@
-/* table.c -- a deploy, read from top to bottom: one row for each stage.  A new stage is a folder, a row
- * here, and a test.  The engine walks the rows in this order; a rollback, those with in_rollback. */
+/* table.c -- a deploy, read from top to bottom: one row for each stage.  A new stage is a folder, a
+ * row here, and a test.  The engine walks the rows in this order; a rollback walks those with
+ * in_rollback. */
 #include "stages/table.h"
 
 #include "core/job/jobs.h"
@@ -41,7 +42,7 @@ const struct stage deploy_stages[] = {
         .script = script_link,
         .values = link_values,
         .act = stage_script_act,
-        .undo = stage_undo_nothing, /* goes with the folder */
+        .undo = stage_undo_nothing, /* removed with the folder */
     },
     {
         .name = "build",
@@ -49,7 +50,7 @@ const struct stage deploy_stages[] = {
         .jobs = build_jobs,
         .leaves_out = true,
         .act = jobs_act,
-        .undo = stage_undo_nothing, /* goes with the folder */
+        .undo = stage_undo_nothing, /* removed with the folder */
     },
     {
         .name = "backup-detect",
@@ -59,7 +60,7 @@ const struct stage deploy_stages[] = {
         .needs = "the migration runs there",
         .until = "migrate",
         .act = backup_detect_act,
-        .undo = stage_undo_nothing, /* it only looks */
+        .undo = stage_undo_nothing, /* it changes nothing */
     },
     {
         .name = "backup-clear",
@@ -70,8 +71,7 @@ const struct stage deploy_stages[] = {
         .until = "migrate",
         .idle = migrate_idle,
         .act = backup_clear_act,
-        .undo =
-            rerun_undo, /* starts again what was stopped; the migration has been stopped by then */
+        .undo = rerun_undo, /* starts stopped backups again; by then no migration is running */
     },
     {
         .name = "migrate",
@@ -82,7 +82,7 @@ const struct stage deploy_stages[] = {
         .needs = "the migration runs there",
         .idle = migrate_idle,
         .act = migrate_act,
-        .undo = migrate_undo, /* by hand, and says so */
+        .undo = migrate_undo, /* only says what was migrated */
     },
     {
         .name = "switch",
@@ -106,7 +106,7 @@ const struct stage deploy_stages[] = {
         .rolls = true,
         .script = script_restart,
         .act = restart_act,
-        .undo = stage_undo_nothing, /* switch does it, in order */
+        .undo = stage_undo_nothing, /* switch's undo restarts, after it has pointed back */
     },
     {
         .name = "health",
@@ -116,7 +116,7 @@ const struct stage deploy_stages[] = {
         .in_rollback = true,
         .rolls = true,
         .act = health_act,
-        .undo = stage_undo_nothing, /* it only asks */
+        .undo = stage_undo_nothing, /* it changes nothing */
     },
     {
         .name = "cleanup",
@@ -125,7 +125,7 @@ const struct stage deploy_stages[] = {
         .script = script_cleanup,
         .values = cleanup_values,
         .act = stage_script_act,
-        .undo = stage_undo_nothing, /* what is removed is gone */
+        .undo = stage_undo_nothing, /* removed releases are gone */
     },
     {
         .name = "backup-rerun",
@@ -133,7 +133,7 @@ const struct stage deploy_stages[] = {
         .hosts = rerun_hosts,
         .on_fail = ON_FAIL_CARRY_ON,
         .act = rerun_act,
-        .undo = stage_undo_nothing, /* it keeps running */
+        .undo = stage_undo_nothing, /* the backup keeps running */
     },
     {
         .name = "unlock",

@@ -4,10 +4,10 @@
 
 #include "core/run.h"
 
-/* The rows in the order in which a deploy walks them; ends with one without a name. */
+/* The rows in the order of a deploy; the last one has no name. */
 extern const struct stage deploy_stages[];
 
-/* A run with everything that scripts need, but for its plan. */
+/* Fills in everything that scripts need of a run, except its plan. */
 void run_init(struct run *r);
 
 #endif

@@ -1,5 +1,5 @@
-/* build.c -- the jobs of the stage 'build'.  They run as any other jobs do (core/jobs.h), in the new
- * release folder; what they leave behind goes with that folder. */
+/* build.c -- the jobs of the stage 'build'.  Called through stages/table.c.  They run like all jobs
+ * (core/job/jobs.h), in the new release folder; what they create is removed with that folder. */
 #include "stages/build/build.h"
 
 const struct jobs *build_jobs(struct arena *a, const struct recipe *r)

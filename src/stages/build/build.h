@@ -1,4 +1,4 @@
-/* build.h -- the stage that runs the recipe's build jobs. */
+/* build.h -- the stage 'build', which runs the recipe's build jobs. */
 #ifndef CRELEASE_BUILD_H
 #define CRELEASE_BUILD_H
 

@@ -1,4 +1,6 @@
-/* checkout.c -- the manifest that a release is held against, and sending both. */
+/* checkout.c -- the stage 'checkout': makes the manifest of a revision and sends it with the tree.
+ * Called through stages/table.c; checkout_verify by the command that checks a release.  Relies on
+ * checkout.sh, which unpacks and verifies, and on the export from git. */
 
 #include "stages/checkout/checkout.h"
 
@@ -15,7 +17,7 @@ EMBED(script_checkout, "stages/checkout/checkout.sh");
 
 enum { BLOCK = 512 };
 
-/* As printf %b reads it.  Blanks only where the field does not end its line. */
+/* Escaped as printf %b reads it. Blanks are escaped only in a field that does not end its line. */
 static void put_escaped(FILE *f, const char *s, bool blanks)
 {
     for (; *s; s++) {
@@ -62,7 +64,7 @@ static FILE *manifest_write(const struct export *x, const char *revision, off_t 
         err_set(err, ERR_FAILED, "cannot make a temporary file: %s", strerror(errno));
         return NULL;
     }
-    errno = 0; /* of the first write that fails; not every later call sets it */
+    errno = 0; /* keeps the error of the first failed write, since later calls may not set it */
     fprintf(f, "crelease-manifest 1\nrevision %s\n", revision);
     for (size_t i = 0; i < x->n; i++)
         put_entry(f, &x->entry[i]);

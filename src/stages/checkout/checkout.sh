@@ -1,19 +1,21 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2030,SC2031
-# The revision's tree, complete and verified, in the new release folder.
+# Unpacks the revision's tree into the new release folder, and verifies it.
 # Values: revision, revision_time, manifest_blocks, entries.
 # Standard input: the manifest, padded to blocks of 512 bytes, then a tar.
 #
-# A manifest, one line an entry, the newest format 1:
+# A manifest has one line for each entry; the newest format is 1:
 #   crelease-manifest 1
 #   revision 3f2a91c...
-#   f SHA256 path            a file;  x SHA256 path  a program
-#   F SHA256 path            the same for a name that needs escapes (\0ooo, as printf %b reads
+#   f SHA256 path            a file
+#   x SHA256 path            an executable file
+#   F SHA256 path            the same two for a name that needs escapes (\0ooo, as printf %b reads
 #   X SHA256 path            them: control characters and backslashes)
 #   l path target            a symbolic link, both with escapes, blanks too
 
 incoming=$state/incoming/$run.$epoch tree=$incoming_tree.$run.$epoch left=
 
-# take_blocks N FILE: two bytes at a time would be slow, and a tool that reads ahead would take of the tar.
+# take_blocks N FILE: reads blocks, since reading single bytes would be slow, and a tool that reads ahead
+# would take part of the tar.
 take_blocks() {
 	if said=$( { dd bs=512 count="$1" iflag=fullblock >"$2"; } 2>&1); then return 0; fi
 	case $said in
@@ -23,37 +25,37 @@ take_blocks() {
 	cannot "write '$2'" "$said"
 }
 
-# What tar says may be as many lines as there are files: the first ones, and its exit status as the last.
+# tar may print one line for each file; keeps the first ones, and the exit status as the last line.
 unpack() {
 	said=$( { tar -x -o -f - 2>&1; echo "status $?"; } | sed -n -e '1,200p' -e '$p')
 	[ "${said##*"$newline"}" = 'status 0' ]
 }
 
-# In $plain the text that an escaped one stands for.
+# Sets $plain to the unescaped text.
 unescape() {
 	plain=$(printf '%b.' "$1")
 	plain=${plain%.}
 }
 
-# verify_tree MANIFEST: in the working folder, what is not as it wants it: in $wrong, one line "differs PATH" each.
-# False when not everything could be looked at: then an empty $wrong means nothing.  Without a temporary file,
-# for which there may be no room.
+# verify_tree MANIFEST: compares the working folder with the manifest.  Sets $wrong to one line "differs PATH"
+# for each difference.  Returns false when something could not be read; an empty $wrong means nothing then.
+# Uses no temporary file, since there may be no room for one.
 #
-# The shell reads a file byte by byte, so the thousands of plain entries are left to tools that take them all
-# at once; line by line go only links and names that need escapes.
+# The shell reads a file byte by byte, so the thousands of plain entries are left to tools that take all of
+# them at once.  Only links and names that need escapes are compared line by line.
 verify_tree() {
 	wrong=
 	sums=$(differing_sums "$1") && modes=$(differing_modes "$1") && others=$(differing_others "$1") || return 1
 	for said in "$sums" "$modes" "$others"; do
-		# The line that has come all the way.
+		# This line proves that the output is complete.
 		case $newline$said$newline in *"${newline}looked$newline"*) ;; *) return 1 ;; esac
 		wrong=$wrong$said$newline
 	done
 	wrong=$(printf '%s' "$wrong" | sed '/^looked$/d')
 }
 
-# What is there is printed twice, so that what is only wanted stands alone behind it; what could not be read
-# is not there.
+# What exists is printed twice, so that `uniq -u` leaves only what is missing.  What could not be read counts
+# as missing.
 only_wanted() {
 	sort | uniq -u
 }
@@ -67,7 +69,7 @@ differing_sums() {
 	} | only_wanted | sed 's/^[0-9a-f]*  \.\//differs /'
 }
 
-# Plain files that are programs, as they should be and as they are.
+# Plain files that are executable, as they should be and as they are.
 differing_modes() {
 	{
 		echo looked
@@ -111,8 +113,8 @@ count_tree() {
 	find . ! -type d -print0 | tr -dc '\0' | wc -c
 }
 
-# Whether the release is there as this run, or an earlier script of it, has put it.  A version before moved it
-# from another file system, which copies, so the name alone says nothing of what is in the folder.
+# Whether this run, or an earlier script of it, has put the release there.  An earlier version moved it from
+# another file system by copying, so the existence of the name does not show that the folder is complete.
 seen() {
 	[ -d "$path" ] && is_ours && [ -f "$path/REVISION" ] &&
 		read -r is <"$path/REVISION" && [ "$is" = "$revision" ] || return 1
@@ -125,24 +127,24 @@ refuse_what_is_there() {
 	fi
 }
 
-# The manifest comes first, and nobody but this run's checkout writes one for the run's release.
+# The manifest is written first, and only this run's checkout writes one for its release.
 is_ours() {
 	[ -f "$state/manifests/$release" ] && [ ! -L "$path" ]
 }
 
-# In a shell of its own: the working folder is another one.
+# A subshell, because this changes the working folder.
 is_whole() {
 	(cd "$path" && verify_tree "$state/manifests/$release" && [ -z "$(printf '%s' "$wrong" | but_revision)" ])
 }
 
-# What the repository has by these names was replaced.
+# The repository's own files with these names were replaced.
 but_revision() {
 	sed '/^differs REVISION\(_TIME\)\{0,1\}$/d'
 }
 
 made=
 act() {
-	# Its mark was lost, or an earlier script of this run came to its end unheard.
+	# The mark was lost, or an earlier script of this run finished after its connection was lost.
 	if seen; then
 		made=yes
 		rm -rf "$incoming"
@@ -156,7 +158,7 @@ act() {
 	fi
 	rm -rf "$state/incoming/$run".* "$incoming_tree.$run".*
 	must "make '$incoming'" mkdir -p "$incoming"
-	# For whoever looks at how far it is.
+	# For commands that show the progress.
 	ln -s "$tree" "$incoming/tree" 2>/dev/null
 	take_blocks "$manifest_blocks" "$incoming/manifest"
 	umask "$umask_was"
@@ -176,7 +178,7 @@ act() {
 		wrong=${wrong:-the number of files differs}
 		fail "what arrived is not the revision: ${wrong%%"$newline"*}"
 	fi
-	# Names that Capistrano gave a meaning: what the repository has there makes way for a file.
+	# Capistrano gave these names a meaning, so a file of the repository is replaced.
 	if [ -d REVISION ] && [ ! -L REVISION ] || [ -d REVISION_TIME ] && [ ! -L REVISION_TIME ]; then
 		fail "the repository has a folder named REVISION or REVISION_TIME, where these files go"
 	fi
@@ -185,8 +187,8 @@ act() {
 	put "$tree/REVISION_TIME" "$revision_time"
 	own_umask
 	cd / || exit 70
-	# On disk before it has its name, and the name before its mark: a host that loses its power keeps what it
-	# said it has.
+	# The tree is on disk before it gets its name, and the name before its mark, so that a mark is true even
+	# after a power failure.
 	flush -f "$tree" "$incoming"
 	fence
 	must "make '$state/manifests/$release'" mv -f "$incoming/manifest" "$state/manifests/$release"
@@ -202,11 +204,11 @@ act() {
 undo() {
 	release_of "$deploy_to/current"
 	if [ "$release_is" = "$release" ]; then
-		# What was live before is gone (switch.sh): this one stays.
+		# The release that was live before is gone (switch.sh), so this one stays.
 		return 0
 	fi
 	rm -rf "$state/incoming/$run".* "$incoming_tree.$run".*
-	# One that was there already, and is not of this run, has no manifest.
+	# A release that was there before this run has no manifest of this run's.
 	if [ -e "$path" ] && is_ours; then must "remove '$path'" put_away "$path"; fi
 	said=$(empty_trash 2>&1) || what_is_left "${said%%"$newline"*}"
 	if [ -n "$left" ]; then say warning "$left"; fi
@@ -227,7 +229,7 @@ verify) # of any release, at any time: changes nothing
 	if [ -n "$wrong" ]; then printf '%s\n' "$wrong" | but_revision | sort -u; fi
 	;;
 *)
-	# Before the mark of this stage, or an abort would remove what is there.
+	# Checked before this stage writes a mark, because otherwise an abort would remove what is there.
 	last_mark "$step"
 	case $verb$mark in run | runundone) is_ours || refuse_what_is_there ;; esac
 	refuse_link "$state/manifests/$release"

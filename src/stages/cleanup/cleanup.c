@@ -1,5 +1,5 @@
-/* cleanup.c -- tells cleanup.sh how many releases the recipe keeps; which of them may go is decided on
- * the host. */
+/* cleanup.c -- the stage 'cleanup': passes to cleanup.sh how many releases the recipe keeps.
+ * Called through stages/table.c.  Which releases are removed is decided on the host. */
 #include "stages/cleanup/cleanup.h"
 
 #include "base/embed.h"

@@ -1,4 +1,4 @@
-/* cleanup.h -- the stage that removes the oldest releases. */
+/* cleanup.h -- the stage 'cleanup', which removes the oldest releases. */
 #ifndef CRELEASE_CLEANUP_H
 #define CRELEASE_CLEANUP_H
 

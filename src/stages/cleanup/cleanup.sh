@@ -1,20 +1,21 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Keeps the newest finished releases; unfinished ones do not count.  Never the live release, never
-# the one before it.  Values: keep, previous (the release that was live before, or empty).
+# Keeps the newest finished releases; unfinished ones do not count.  Never removes the live release or the one
+# before it.
+# Values: keep, previous (the release that was live before, or empty).
 
-# Nothing on the host tells a cleanup that is done from one that was interrupted: a resume does it again.
+# The host does not show whether a clean-up was finished or interrupted, so a resume repeats it.
 cleaned=''
 seen() {
 	[ -n "$cleaned" ]
 }
 
-# Deletes the trash; in $left what to say when some of it cannot be deleted.  A large one need not hold anybody
-# up: then it goes on beside, and what a crash leaves goes with the next clean-up.
+# Deletes the trash, and sets $left to a message when some of it cannot be deleted.  Deleting a lot continues
+# in the background, so that nobody waits for it; after a crash, the next clean-up deletes the rest.
 take_out() {
 	rm -f "$run_dir/undeleted"
 	(
 		trap '' HUP
-		# On a full disk there is no room for this file before.
+		# On a full disk there may be no room for this file until some trash is deleted.
 		said=$(empty_trash 2>&1)
 		printf '%s\n' "${said%%"$newline"*}" >"$run_dir/undeleted.new"
 		mv "$run_dir/undeleted.new" "$run_dir/undeleted"
@@ -41,8 +42,8 @@ act() {
 		release_of "$before"
 		before=$release_is
 	fi
-	# The glob is sorted, so the newest name is the first then.  What is newer than this run's own release
-	# was made by hand: the name of a new one is newer than all that were deployed (cmd_deploy.c).
+	# The glob is sorted, so that the newest name comes first in the list.  A release newer than this run's
+	# own was made by hand, because a new release gets a name newer than all deployed ones (cli/cmd_deploy.c).
 	names=
 	for folder in "$deploy_to"/releases/*; do
 		if ! is_release "$folder"; then continue; fi
@@ -66,7 +67,7 @@ act() {
 			fi
 		fi
 	done
-	# Of runs that nobody went on with: this one holds the lock.
+	# Trees of runs that were never resumed; they cannot be in use, since this run holds the lock.
 	for folder in "$incoming_tree".*; do
 		if [ -d "$folder" ]; then put_away "$folder"; fi
 	done

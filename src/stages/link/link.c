@@ -1,4 +1,5 @@
-/* link.c -- tells link.sh which shared files and folders the recipe names. */
+/* link.c -- the stage 'link': passes the recipe's shared files and folders to link.sh.  Called
+ * through stages/table.c. */
 #include "stages/link/link.h"
 
 #include "base/embed.h"

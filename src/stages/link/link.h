@@ -1,4 +1,4 @@
-/* link.h -- the stage that links the shared files and folders into the release. */
+/* link.h -- the stage 'link', which links the shared files and folders into the release. */
 #ifndef CRELEASE_LINK_STAGE_H
 #define CRELEASE_LINK_STAGE_H
 

@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Shared files and folders into the release, as Capistrano links them: absolute, parents made, a
-# folder or file of the repository in their place removed.
+# Links the shared files and folders into the release as Capistrano does: absolute links, missing parents are
+# created, and a file or folder of the repository in their place is removed.
 # Values: linked_files, linked_dirs (one a line), both relative.
 
-# A link of the repository on the way would lead out of the release.
+# A symbolic link in the repository could lead out of the release.
 no_link_above() {
 	above=$1
 	while :; do

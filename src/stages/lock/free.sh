@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Gives a lock back that was taken on this host while another host refused.
+# Releases a lock that was taken on this host when another host refused its own.
 fence
 rm -f "$state/beat" "$state"/reserve*
 must "remove '$state/lock'" rm -f "$state/lock"

@@ -1,5 +1,6 @@
-/* lock.c -- the lock on every host, or on none: the first host decides between two who come at
- * once, since both ask it first, in whatever order their recipes name the hosts. */
+/* lock.c -- the stage 'lock': takes the lock on every host, or on none.  Called through
+ * stages/table.c.  All runs ask the same host first, whatever the order in their recipes, so that
+ * host decides between two that come at once. */
 
 #include "stages/lock/lock.h"
 
@@ -60,7 +61,7 @@ static void give_back(struct run *r, const struct step *s, const size_t *hosts, 
         run_warn(r, NULL, "the lock could not be given back everywhere: %s", ignored.msg);
 }
 
-/* Somebody may have deployed between the first look and the lock. */
+/* Another deploy may have ended between the survey and the lock. */
 static bool is_as_planned(struct run *r, const size_t *hosts, size_t n, const struct reply *replies,
                           struct err *err)
 {

@@ -1,35 +1,35 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2317
-# Takes the lock, writes the plan of the run, and stays as the lock's keeper: while this process
-# lives and is written to, the holder lives.  Values: by, since, plan, recipe ("" when the run keeps
-# none), takeover.
+# Takes the lock, writes the plan of the run, and stays as the lock's keeper: the holder counts as alive while
+# this process lives and receives heartbeats.
+# Values: by, since, plan, recipe ("" when the run stores none), takeover.
 #
-# The lock is a file with all that is to be known of its holder, made under another name and then
-# linked: link(2) fails when there is one already, on every file system and on NFS.
+# The lock is a file that describes its holder.  It is made under another name and then linked, because
+# link(2) fails on every file system, including NFS, when there is already one.
 #
 #   crelease-lock 1
 #   run k7f2ab
-#   epoch 1             one more each time the run is taken over: the fence
+#   epoch 1             increased each time the run is taken over: the fence
 #   by ann@laptop
-#   since 1763825412    of the holder's clock, for people
+#   since 1763825412    by the holder's clock, for people
 #   keeper 812 5512 3f6c...   process, its start, the host's boot
 #   end 3157482954      checksum of the lines above
 #
-# beat holds the seconds since the host's boot at which the keeper last heard from its crelease: a
-# clock that nobody sets.  A run whose beat is older than 45 s is dead (survey.sh).
+# beat contains the seconds since the host's boot at which the keeper last heard from its crelease; nobody
+# sets that clock.  A run whose beat is older than 45 s counts as dead (survey.sh).
 #
-# reserve, reserve.1 and so on are some room on the disk, blocks and inodes, so that a run can be taken over and
-# given up when it is full.
+# reserve, reserve.1 and so on reserve blocks and inodes, so that a run can be taken over and aborted when the
+# disk is full.
 
 own=$state/lock.$run.$epoch.$$
 
-# Earlier versions kept the umask of the login, which may have let the group write here.  That right is withdrawn
-# first; the look after it finds what the group put here until then.
+# Earlier versions kept the login's umask, which may have let the group write here.  That permission is
+# withdrawn first; the check after it finds what the group put here until then.
 distrust_state
 refuse_link "$deploy_to/revisions.log"
 if [ -z "$linked$foreign" ] && [ -d "$state" ]; then chmod -R g-w,o-rwx "$state/." 2>/dev/null; fi
 trust_state
 
-# Whoever gives up before it holds a new lock leaves nothing behind.
+# A script that gives up before it holds a new lock leaves nothing behind.
 fail() {
 	rm -f "$own"
 	if [ -z "$takeover" ]; then
@@ -40,7 +40,7 @@ fail() {
 	exit 70
 }
 
-# In one go: whoever ends the run at this moment may remove it at any time (unlock.sh).
+# Written in one go, because whoever ends the run at this moment may remove it at any time (unlock.sh).
 write_lock() {
 	identity_of $$
 	text=$(printf 'crelease-lock 1\nrun %s\nepoch %s\nby %s\nsince %s\nkeeper %s %s %s' \
@@ -49,13 +49,13 @@ write_lock() {
 	flush "$own"
 }
 
-# keep FILE TEXT: into the run's folder, whole or not at all.
+# keep FILE TEXT: writes a file in the run's folder, whole or not at all.
 keep() {
 	if [ ! -f "$run_dir/$1" ]; then replace "$run_dir/$1" "$2"; fi
 }
 
-# What the old holder left at work on this host: its keeper, and a script in the middle of a
-# change.  Jobs are not among them: those are taken up.
+# Ends what the old holder left running on this host: its keeper, and a script in the middle of a change.
+# Jobs are not ended: the run reattaches to them.
 end_old_holder() {
 	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then kill -s TERM "$keeper" 2>/dev/null; fi
 	for old in "$run_dir"/acting.*; do
@@ -68,7 +68,7 @@ end_old_holder() {
 	done
 }
 
-# Only from an epoch of this run that is older: what was looked at may have changed since.
+# Takes over only from an older epoch of this run, because the lock may have changed since it was looked at.
 take_over() {
 	claim "$epoch" || return 1
 	if [ -f "$state/lock" ]; then
@@ -79,7 +79,7 @@ take_over() {
 	return 1
 }
 
-# Says who has it, and whether that one lives.
+# Says who holds the lock, and whether that run is alive.
 refused() {
 	read_lock "$state/lock"
 	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
@@ -117,7 +117,7 @@ elif [ -n "$takeover" ]; then
 		say error "the run is taken over by somebody else, or comes to its end, at this moment: look again"
 		exit 73
 	fi
-	# From here on the old holder's scripts are refused; what it has at work is ended.
+	# From here on the old holder's scripts are refused; those still running are ended.
 	must "replace '$state/lock'" mv -f "$claimed" "$state/lock"
 	flush "$state"
 	end_old_holder
@@ -125,7 +125,7 @@ else
 	rm -f "$own"
 	read_lock "$state/lock"
 	if [ "$lock_run" = "$run" ]; then
-		# Its folder is that of the other host, too.
+		# Another host of the run has the same folder.
 		say error "'$deploy_to' is the folder of another host of this run, too: name it once in the recipe"
 		exit 70
 	fi
@@ -142,7 +142,7 @@ if [ -z "$takeover" ]; then
 	} 2>/dev/null
 fi
 
-# The file is rewritten in place: a rename needs room on the disk, and a holder whose beat is old counts as dead.
+# Rewrites the file in place: a rename needs room on the disk, and a holder whose beat is old counts as dead.
 # A symbolic link in its place is not written through; the run's next script fails and names it.
 beat() {
 	if [ -L "$state/beat" ]; then return; fi
@@ -165,7 +165,7 @@ last_mark lock
 put_mark lock "done"
 say held "$run"
 
-# Output would go to a crelease that does not read it any more.
+# From here on crelease no longer reads the output.
 exec >/dev/null 2>&1
 while read -r _; do
 	fence

@@ -1,5 +1,6 @@
-/* unlock.c -- the end of a run on its hosts: its line in revisions.log and in the history, then the
- * lock goes.  An aborted run ends here too, without the line in revisions.log. */
+/* unlock.c -- the stage 'unlock', and the end of an aborted run: writes the run's line to
+ * revisions.log and to the history, then releases the lock (unlock.sh).  Called through
+ * stages/table.c.  An aborted run gets no line in revisions.log. */
 #include "stages/lock/lock.h"
 
 #include "base/embed.h"
@@ -15,7 +16,7 @@ enum { KEEP_RUNS = 10 };
 enum outcome { OUTCOME_DONE, OUTCOME_ABORTED };
 static const char *const outcome_words[] = {"done", "aborted"};
 
-/* Capistrano's own words: others read this file too. */
+/* The same words as Capistrano's, since other programs read this file too. */
 static const char *log_line(struct run *r)
 {
     const struct what *w = &r->plan->what;

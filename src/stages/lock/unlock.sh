@@ -1,24 +1,25 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# One line in revisions.log, one in history, then the lock is freed.
+# Writes one line to revisions.log and one to history, then releases the lock.
 # Values: log_line ("" for none), outcome, record, keep_runs.
 #
-# history, one line a run: RUN ENDED OUTCOME COMMAND RELEASE REVISION REF SINCE BY (times in unix
+# history has one line for each run: RUN ENDED OUTCOME COMMAND RELEASE REVISION REF SINCE BY (times in unix
 # seconds; - for what a run does not have).
 
-# Ends a torn last line and adds one.
+# Appends a line; an incomplete last line is ended first.
 add_line() {
 	if [ -s "$1" ] && [ "$(tail -c 1 "$1" | wc -l)" -eq 0 ]; then add "$1" ''; fi
 	add "$1" "$2"
 	flush "$1"
 }
 
-# Once this run has freed its lock there is nothing left to do: a resume that finds no lock, or
-# another's, never comes here, because it has no run to go on with.
+# Once the lock is released, nothing is left to do.  A resume that finds no lock, or another run's, never gets
+# here, because there is no run that it could resume.
 begin_change
 last_mark "$step"
 if [ "$mark" != "done" ]; then
 	if [ -n "$log_line" ]; then
-		# The line of a crash between it and its mark is the last one of the log: the lock is held.
+		# After a crash between this line and its mark, the line is the last one of the log, since the lock
+		# was held.
 		if [ "$mark" != begun ] || [ "$(tail -n 1 "$deploy_to/revisions.log")" != "$log_line" ]; then
 			if [ "$mark" != begun ]; then put_mark "$step" begun; fi
 			umask "$umask_was"
@@ -31,8 +32,8 @@ if [ "$mark" != "done" ]; then
 	fi
 	put_mark "$step" "done"
 fi
-# Who takes the run over at this moment needs the same claim (lock.sh): either that one has it, and
-# this script stops, or it is refused until the lock is gone.
+# A run that takes over at this moment needs the same claim (lock.sh).  Either it gets it, and this script
+# stops, or it is refused until the lock is gone.
 own=$state/lock.$run.$epoch.$$
 identity_of $$
 { echo "keeper $$ $ticks $boot" >"$own"; } 2>/dev/null
@@ -47,12 +48,12 @@ rmdir "$state/incoming" 2>/dev/null
 rm -f "$run_dir"/acting.*
 must "remove '$state/lock'" rm -f "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve*
 flush "$state"
-# What a clean-up left because its host went down.
+# Trash of a clean-up that was interrupted because the host went down.
 if has_trash; then
 	(trap '' HUP && empty_trash) </dev/null >/dev/null 2>&1 &
 fi
 
-# The records of the newest runs stay, for those who want to read a log.
+# Keeps the records of the newest runs, so that their logs can be read.
 # shellcheck disable=SC2012 # the names are ours: digits and small letters
 ls -1t "$state/runs" 2>/dev/null | tail -n "+$((keep_runs + 1))" | while read -r old; do
 	case $old in

@@ -1,5 +1,6 @@
-/* health.c -- the stage that asks the application whether it works, attempt after attempt, on every
- * host that has not answered well yet. */
+/* health.c -- the stage 'health': runs the recipe's check, attempt after attempt, on every host
+ * where it has not succeeded yet.  Called through stages/table.c, and by rolling.c for a batch of
+ * hosts. */
 #include "stages/switch/health.h"
 
 #include "base/text.h"
@@ -7,8 +8,8 @@
 
 enum { ATTEMPT_MS = 60000 };
 
-/* One attempt on every host that has not answered well yet; the ends of those that failed stay at
- * the front of *ends.  Returns how many are left. */
+/* Makes one attempt on every host that has not succeeded.  The results of those that failed are
+ * moved to the front of *ends.  Returns how many are left. */
 static bool attempt(struct run *r, struct job_call *c, size_t *hosts, const bool *last,
                     struct job_end **ends, struct err *err)
 {

@@ -1,4 +1,4 @@
-/* health.h -- the stage that asks the application whether it works. */
+/* health.h -- the stage 'health', which checks whether the application works. */
 #ifndef CRELEASE_HEALTH_H
 #define CRELEASE_HEALTH_H
 

@@ -1,6 +1,6 @@
-/* restart.c -- the stage that makes the application notice: touches the restart file through the new
- * release and runs the recipe's command, on the hosts of restart.roles.  After a switch that was
- * undone, switch.c restarts by itself. */
+/* restart.c -- the stage 'restart': touches the restart file in the new release and runs the
+ * recipe's command, on the hosts of restart.roles.  Called through stages/table.c.  After a switch
+ * that was undone, switch.c restarts by itself. */
 #include "stages/switch/restart.h"
 
 #include "base/embed.h"

@@ -1,4 +1,4 @@
-/* restart.h -- the stage that makes the application notice the new release. */
+/* restart.h -- the stage 'restart', which makes the application load the new release. */
 #ifndef CRELEASE_RESTART_H
 #define CRELEASE_RESTART_H
 

@@ -1,8 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Touches the restart file through the new release.  Values: touch, last (no command follows).
 
-# That the file is there tells nothing of whether it was touched: after a crash it is touched again,
-# which is harmless.
+# An existing file does not show that it was touched, so after a crash it is touched again, which is harmless.
 begin_change
 last_mark "$step"
 if [ "$mark" != "done" ]; then

@@ -1,5 +1,6 @@
-/* switch.c -- the stage that makes a release live: points `current` at it on every host or on none.
- * Its undo points back and restarts, in this order, which is why restart has no undo of its own. */
+/* switch.c -- the stage 'switch': points `current` at the release on every host or on none.  Called
+ * through stages/table.c.  Its undo points back and then restarts, which is why restart has no undo
+ * of its own. */
 #include "stages/switch/switch.h"
 
 #include "base/embed.h"
@@ -15,8 +16,8 @@ const char *switch_describe(struct arena *a, const struct recipe *r, const struc
     return arena_printf(a, "current to %s", what->release);
 }
 
-/* The steps that a batch goes through with the switch, by name, with blanks between them: they are
- * repeated when the switch is.  Empty when all hosts go at once. */
+/* The names of the steps that roll together with the switch, separated by blanks: they are repeated
+ * when the switch is.  Empty when all hosts switch at once. */
 static const char *again_names(struct run *r, const struct step *s)
 {
     const char *names = "";
@@ -71,7 +72,7 @@ static bool point_back(struct run *r, const struct step *s, struct err *err)
     return ok;
 }
 
-/* Where the application is restarted by a command, it has to hear of the way back too. */
+/* If a command restarts the application, it must also be run after the way back. */
 bool switch_undo(struct run *r, const struct step *s, struct err *err)
 {
     struct job job = {
@@ -85,7 +86,7 @@ bool switch_undo(struct run *r, const struct step *s, struct err *err)
     size_t n = 0;
     struct job_end *ends;
 
-    /* Also when a host could not be pointed back: the others have been. */
+    /* Also done when one host could not be pointed back, because the others have been. */
     for (size_t i = 0; i < s->n_hosts; i++) {
         const struct site *site = &r->sites[s->hosts[i]];
         if (site_is_marked(site, s->name, "undone") && site->current &&

@@ -1,4 +1,4 @@
-/* switch.h -- the stage that makes a release live. */
+/* switch.h -- the stage 'switch', which makes a release live. */
 #ifndef CRELEASE_SWITCH_H
 #define CRELEASE_SWITCH_H
 

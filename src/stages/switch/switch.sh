@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2154,SC2015
-# Points current at the release.  Values: touch (the restart file, for the way back), again (steps that
-# are to be done again after the way back).
+# Points current at the release.
+# Values: touch (the restart file, for the way back), again (steps that must be repeated after the way back).
 #
-# runs/RUN/previous keeps where current pointed before, empty for nowhere; runs/RUN/found where it did when
-# the run began (lock.sh).
+# runs/RUN/previous is where current pointed before, empty for nowhere; runs/RUN/found is where it pointed
+# when the run began (lock.sh).
 
 live=$deploy_to/current
 
@@ -13,7 +13,7 @@ seen() {
 	[ "$target" = "$path" ]
 }
 
-# forget STEP...: what was done of it does not count any more, and its jobs are to be started anew.
+# forget STEP...: marks the steps as not done, so that their jobs are started again.
 forget() {
 	for name; do
 		last_mark "$name"
@@ -34,7 +34,7 @@ act() {
 		fail "$live is a folder and not a link: move it away by hand (nothing of it was changed)"
 	fi
 	if [ -L "$deploy_to/releases/current" ]; then
-		# Left by an interrupted Capistrano: its next switch would publish the old release.
+		# Left by an interrupted Capistrano, whose next switch would publish the old release.
 		rm -f "$deploy_to/releases/current"
 	fi
 	if [ ! -f "$run_dir/previous" ]; then
@@ -44,7 +44,7 @@ act() {
 		'' | /*) ;;
 		*) target=$deploy_to/$target ;;
 		esac
-		# Somebody has switched by hand meanwhile: the way back is not to where it is now.
+		# Someone switched by hand in the meantime, so what is live now is not where to go back to.
 		release_of "$target"
 		if [ "$release_is" = "$release" ] && [ -f "$run_dir/found" ]; then read -r target <"$run_dir/found"; fi
 		replace "$run_dir/previous" "$target"
@@ -57,7 +57,8 @@ act() {
 }
 
 undo() {
-	# Before current is pointed back: a crash in between only does too much.
+	# Done before current is pointed back: after a crash in between, steps are repeated needlessly, but none
+	# is missed.
 	# shellcheck disable=SC2086 # names of steps
 	forget $again
 	previous=
