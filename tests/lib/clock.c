@@ -7,13 +7,15 @@
 #include <time.h>
 #include <unistd.h>
 
-static long off(void) {
+static long off(void)
+{
     const char *s = getenv("CLOCK_OFF");
 
     return s ? atol(s) : 0;
 }
 
-int clock_gettime(clockid_t clock, struct timespec *t) {
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
     int failed = (int)syscall(SYS_clock_gettime, clock, t);
 
     if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
@@ -21,7 +23,8 @@ int clock_gettime(clockid_t clock, struct timespec *t) {
     return failed;
 }
 
-time_t time(time_t *ret) {
+time_t time(time_t *ret)
+{
     struct timespec t;
 
     clock_gettime(CLOCK_REALTIME, &t);
@@ -30,7 +33,8 @@ time_t time(time_t *ret) {
     return t.tv_sec;
 }
 
-int gettimeofday(struct timeval *ret, void *zone) {
+int gettimeofday(struct timeval *ret, void *zone)
+{
     struct timespec t;
 
     (void)zone;

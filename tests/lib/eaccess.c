@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-int access(const char *path, int mode) {
+int access(const char *path, int mode)
+{
     return faccessat(AT_FDCWD, path, mode, AT_EACCESS);
 }
