@@ -248,13 +248,13 @@ case_hold_session_lost() {
     site_new hold_session_lost 2
     hold_begin
     sql "select pg_terminate_backend($(lock_pid))"
-    wait_for 90 grep -q 'may begin while' "$SITE/hold.err"
+    wait_for 90 grep -q 'may start while' "$SITE/hold.err"
     hold_end 3
-    assert_equal "warnings" "$(grep -c 'may begin while' "$SITE/hold.err")" 1
+    assert_equal "warnings" "$(grep -c 'may start while' "$SITE/hold.err")" 1
     # And with its connection.
     hold_begin
     cut_connections app2
-    wait_for 90 grep -q 'may begin while' "$SITE/hold.err"
+    wait_for 90 grep -q 'may start while' "$SITE/hold.err"
     wait_for 30 not_locked
     hold_end 3
 }

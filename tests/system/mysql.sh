@@ -347,9 +347,9 @@ case_hold_session_lost() {
     site_mysql hold_lost
     hold_begin
     mariadb_sql "kill $(lock_id)"
-    wait_for 40 grep -q 'may begin while' "$SITE/hold.err"
+    wait_for 40 grep -q 'may start while' "$SITE/hold.err"
     hold_end
-    assert_equal "warnings" "$(grep -c 'may begin while' "$SITE/hold.err")" 1
+    assert_equal "warnings" "$(grep -c 'may start while' "$SITE/hold.err")" 1
 }
 
 case_hold_waits_for_a_migration() {

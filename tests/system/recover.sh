@@ -188,7 +188,7 @@ case_new_recipe() {
     site_stopped new_recipe
     sed -i 's/^restart:.*/restart: {touch: tmp\/other.txt}/' "$RECIPE"
     expect_status 0 resume --new-recipe production
-    expect_output 'continuing with this one'
+    expect_output 'continuing with the current one'
     assert_exists "$SITE/here/current/tmp/other.txt"
 }
 
@@ -305,7 +305,7 @@ case_host_added() {
     sed -i "s|^environments:|environments:|; \$a\\      - {host: $(host_address app2), port: $(host_port app2), name: app2, roles: [app], deploy_to: '$SITE/app2'}" "$RECIPE"
     mkdir -p "$SITE/app2"
     expect_status 0 status production
-    expect_output 'app2 .*(no part|nothing is live)'
+    expect_output 'app2 .*(not part of run|nothing is live)'
     other_recipe_is_refused app1
     expect_status 0 resume --new-recipe production
     assert_deployed "$(revision)" 2
@@ -506,7 +506,7 @@ case_evil_run_of_the_past() {
     past=$(cut -d' ' -f1 "$SITE/app2/.crelease/history")
     plant app1 "$past" </dev/null
     expect_status 1 resume production
-    expect_output "do not agree on the plan of run $past: app1 has 'deploy 20991231000000 .*', app2 has 'deploy $LIVE "
+    expect_output "the plan of run $past differs between hosts: app1 has 'deploy 20991231000000 .*', app2 has 'deploy $LIVE "
     untouched
     # What lies there under the name of the new release is not of this run, and abort leaves it alone.
     rm "$SITE/app1/.crelease/lock"
@@ -560,7 +560,7 @@ case_ref_has_moved() {
     new=$(revision)
     before=$(state_of here)
     expect_status 6 resume production
-    expect_output "'main' has moved since run .* failed in stage 'build': the run is of ${old:0:7}, and 'main' is ${new:0:7} now"
+    expect_output "'main' has moved since run .* failed in stage 'build': the run has ${old:0:7}, 'main' is now ${new:0:7}"
     expect_output "next: '.*crelease abort production && .*crelease deploy production' deploys ${new:0:7}"
     expect_output "'.*crelease resume --same-revision production' tries ${old:0:7} again"
     assert_equal "what lies on the host" "$(state_of here)" "$before"

@@ -208,7 +208,7 @@ case_last_name() {
     point_current "$SITE/here/releases/99991231235959"
     commit_file public/index.html two
     expect_status 1 deploy production
-    expect_output "no release can be newer than '99991231235959'"
+    expect_output "no name is left for a release newer than '99991231235959'"
     assert_gone "$SITE/here/.crelease/lock"
     assert_equal "releases" "$(releases here)" 99991231235959
 }

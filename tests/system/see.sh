@@ -188,7 +188,7 @@ case_s7_role_without_rights() {
     assert_equal "what the role sees" "$(psql -U poor -XAtq -d "$DB" -c "select query || state is null from pg_stat_activity where pid = $pid")" t
     expect_status 0 backups production
     # Where hosts have no processes of their own, its client is seen.
-    expect_output "pg_dump of s7 by rig, pid $pid, (since when may not be seen|for [0-9.]+ (s|min [0-9]+ s)); a migration would wait for it"
+    expect_output "pg_dump of s7 by rig, pid $pid, (start time unknown|for [0-9.]+ (s|min [0-9]+ s)); a migration would wait for it"
     expect_status 0 status --json production
     assert_equal "age" "$(json '.backups[0] | [.pid, .since, .query] | tostring')" "[$pid,null,null]"
     # Not stopped: the role may not, and the deploy knows before it tries.
