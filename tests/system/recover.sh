@@ -56,7 +56,7 @@ recorded_site() { # NAME
         ln -s "$SITE/$target" "$SITE/here/$link"
     done <"$recorded/links"
     sed -i "s,@SITE@,$SITE,g" "$SITE"/here/.crelease/runs/*/recipe "$SITE"/here/.crelease/runs/*/found
-    JOB=$(echo "$SITE"/here/.crelease/runs/86ikhb/jobs/build.0/1)
+    printf -v JOB %s "$SITE"/here/.crelease/runs/86ikhb/jobs/build.0/1
     recipe_write <<END
 build: ['echo one; echo x >>begun; echo two', 'echo three']
 END
