@@ -83,14 +83,30 @@ static void undo_here(struct run *r, const struct step *s)
         run_warn(r, NULL, "could not undo '%s' everywhere: %s", s->name, back.msg);
 }
 
+/* "app1, app2": hosts where the run may have been recorded as finished already. */
+static const char *ending_on(const struct run *r)
+{
+    const struct step *last = &r->plan->steps[r->plan->n_steps - 1];
+    const char *names = "";
+
+    for (size_t i = 0; i < last->n_hosts && last->stage->ends_run && !step_is_hook(last); i++) {
+        size_t h = last->hosts[i];
+        if (site_mark(&r->sites[h], last->name) && !run_is_through(r, h))
+            names = arena_printf(r->arena, "%s%s%s", names, *names ? ", " : "",
+                                 r->recipe->hosts[h].name);
+    }
+    return names;
+}
+
 static void roll_back(struct run *r, const struct err *cause)
 {
     struct failure failure = r->failure;
     struct err back = {.arena = r->arena};
 
-    if (*engine_ended_well(r)) {
-        run_warn(r, NULL, "not rolling back: the run has already finished on %s",
-                 engine_ended_well(r));
+    const char *finished = *engine_ended_well(r) ? engine_ended_well(r) : ending_on(r);
+
+    if (*finished) {
+        run_warn(r, NULL, "not rolling back: the run has already finished on %s", finished);
         return;
     }
     run_warn(r, NULL, "%s; rolling back", cause->msg);
@@ -167,21 +183,6 @@ static bool has_switched(const struct run *r)
         }
     }
     return false;
-}
-
-/* "app1, app2": hosts where the run may have been recorded as finished already. */
-static const char *ending_on(const struct run *r)
-{
-    const struct step *last = &r->plan->steps[r->plan->n_steps - 1];
-    const char *names = "";
-
-    for (size_t i = 0; i < last->n_hosts && last->stage->ends_run && !step_is_hook(last); i++) {
-        size_t h = last->hosts[i];
-        if (site_mark(&r->sites[h], last->name) && !run_is_through(r, h))
-            names = arena_printf(r->arena, "%s%s%s", names, *names ? ", " : "",
-                                 r->recipe->hosts[h].name);
-    }
-    return names;
 }
 
 bool engine_back(struct run *r, struct err *err)
