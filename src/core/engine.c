@@ -202,7 +202,7 @@ bool engine_back(struct run *r, struct err *err)
     }
     if (*engine_ended_well(r) && has_switched(r))
         return err_set(err, ERR_FAILED,
-                       "the run has already finished on %s and cannot be given up: resume it",
+                       "the run has already finished on %s and cannot be aborted: resume it",
                        engine_ended_well(r));
     if (!lock->stage->act(r, lock, &result, err)) {
         r->failure.stage = lock->name;

@@ -75,8 +75,8 @@ static bool judge_exit(struct run *r, const struct reply *reply, struct err *err
             answer_value(r->arena, reply->out, "held"))
             return true;
         return err_set(err, ERR_UNCERTAIN,
-                       "the script stopped without a word; what it was told to do may have"
-                       " happened");
+                       "the script ended without reporting a result; its change may have"
+                       " been made");
     case SCRIPT_FAILED:
         return err_set(err, ERR_FAILED, "%s", said ? said : "failed");
     case SCRIPT_CANNOT_SEE:
@@ -113,7 +113,7 @@ bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err
         break;
     case REPLY_LOST:
     case REPLY_TIMEOUT:
-        err_set(err, ERR_UNCERTAIN, "%s; what it was told to do may have happened", reply->why);
+        err_set(err, ERR_UNCERTAIN, "%s; its change may have been made", reply->why);
         break;
     case REPLY_UNREACHED:
         /* A signal interrupts a connection that is being established. */

@@ -85,11 +85,11 @@ const char *db_why(struct run *r, const struct reply *reply, const char *status)
         said = arena_printf(r->arena, "'%s' ended with exit status %s", server_command(r->recipe),
                             status ? status : "?");
     const char *account = strstr(reply->out, "row account\037");
-    const char *mend = server_of(r->recipe)->mend(
+    const char *remedy = server_of(r->recipe)->remedy(
         r->arena, said,
         account ? text_shown(r->arena, db_field(r->arena, first_line(r->arena, account), 1)) : "");
     said = db_shown(r, said);
-    return mend ? arena_printf(r->arena, "%s; %s", said, mend) : said;
+    return remedy ? arena_printf(r->arena, "%s; %s", said, remedy) : said;
 }
 
 static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,

@@ -42,7 +42,7 @@ struct server {
                    schema, and only when it is as before an attempt is made again */
 
     /* What mends that the client said this, or NULL.  account: "" when it did not tell. */
-    const char *(*mend)(struct arena *a, const char *said, const char *account);
+    const char *(*remedy)(struct arena *a, const char *said, const char *account);
 
     /* Each ends with NULL.  What the usual drivers print of a lock that was not had in time
      * (messages are translated, codes and class names are not), of a deadlock, of a tool that found

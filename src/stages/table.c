@@ -19,7 +19,7 @@
 const struct stage deploy_stages[] = {
     {
         .name = "lock",
-        .about = "keep other deploys out",
+        .about = "take the lock and write the plan of the run",
         .in_rollback = true,
         .script = script_lock,
         .act = lock_act,
@@ -54,7 +54,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "backup-detect",
-        .about = "see what is pending, and whether a backup is in the way",
+        .about = "check for pending migrations and for a backup that would block them",
         .hosts = migrate_hosts,
         .migrates = true,
         .needs = "the migration runs there",
@@ -64,7 +64,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "backup-clear",
-        .about = "wait for a backup in the way, or stop it, as the policy says",
+        .about = "wait for a blocking backup or stop it, as the policy says",
         .hosts = migrate_hosts,
         .migrates = true,
         .needs = "the migration runs there",
@@ -75,7 +75,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "migrate",
-        .about = "bring the database forward",
+        .about = "migrate the database",
         .hosts = migrate_hosts,
         .jobs = migrate_jobs,
         .migrates = true,
@@ -86,7 +86,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "switch",
-        .about = "point current to the release",
+        .about = "point current at the release",
         .describe = switch_describe,
         .on_fail = ON_FAIL_UNDO,
         .in_rollback = true,
@@ -98,7 +98,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "restart",
-        .about = "make the application notice",
+        .about = "restart the application",
         .hosts = restart_hosts,
         .jobs = restart_jobs,
         .describe = restart_describe,
@@ -110,7 +110,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "health",
-        .about = "ask the application whether it is well",
+        .about = "run the health check",
         .jobs = health_jobs,
         .on_fail_as = health_on_fail,
         .in_rollback = true,
@@ -129,7 +129,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "backup-rerun",
-        .about = "start a backup again that was stopped",
+        .about = "start a stopped backup again",
         .hosts = rerun_hosts,
         .on_fail = ON_FAIL_CARRY_ON,
         .act = rerun_act,
@@ -138,7 +138,7 @@ const struct stage deploy_stages[] = {
     {
         .name = "unlock",
         .ends_run = true,
-        .about = "write the log, let others in",
+        .about = "write revisions.log and release the lock",
         .in_rollback = true,
         .act = unlock_act,
         .undo = stage_undo_nothing,

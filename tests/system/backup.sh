@@ -52,7 +52,7 @@ stopped_by_key() {
     wait_for 60 terminal_shows 'q stop, resume later'
     printf 'q' >&7
     finish_on_terminal 4
-    terminal_shows 'pg_dump of .* is in the way: stopped by you \(q\) while waiting for it' || fail "not said who stopped it"
+    terminal_shows 'pg_dump of .* blocks the migration: stopped by you \(q\) while waiting for it' || fail "not said who stopped it"
     if terminal_shows 'policy'; then fail 'it is laid on the policy'; fi
     terminal_shows "next: .*resume production' when the backup has ended" || fail "not said how to go on"
     still_as_before

@@ -73,7 +73,7 @@ case_s46_cron_starts_a_dump() {
     expect_status 0 backups production
     expect_output "a backup \(pg_dump $DB .*\) starts at .*, from (/etc/cron.d/backup|crontab)"
     start_crelease deploy production
-    wait_for 60 said 'backup app1: a backup of s46, not started yet, .*: it starts at [0-9:]+ \(pg_dump s46 .*is let pass first'
+    wait_for 60 said 'backup app1: a backup of s46, not started yet, .*: it starts at [0-9:]+ \(pg_dump s46 .*the migration waits for it'
     assert_equal "it has not begun" "$(dump_of_cron)" ''
     wait_for 150 said 'backup app1: pg_dump of s46 by rig, pid [0-9]+, .*, waited'
     [ -n "$(dump_of_cron)" ] || fail "cron has started none"

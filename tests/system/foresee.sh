@@ -428,12 +428,12 @@ case_clearance() {
     site_before clearance 'clearance: 10m'
     make_big_table
     start_crelease deploy production
-    wait_for 60 says_so_far 'backup app1: a backup of clearance, not started yet, .*: it starts at [0-9:]+ \(pg_dump nightly\), and is let pass first'
+    wait_for 60 says_so_far 'backup app1: a backup of clearance, not started yet, .*: it starts at [0-9:]+ \(pg_dump nightly\), and the migration waits for it'
     wait_for 60 state_is waiting
     kill -INT "$CR_PID"
     finish_crelease 130
     start_crelease resume production
-    wait_for 60 says_so_far 'is let pass first'
+    wait_for 60 says_so_far 'the migration waits for it'
     assert_equal "migrations" "$(migrations)" 20260101000000
     start_dump
     wait_for 60 says_so_far 'pg_dump of clearance by '
@@ -448,11 +448,11 @@ case_clearance() {
 case_clearance_of_none() {
     site_before clearance_of_none 'clearance: 10s'
     expect_status 0 deploy production
-    expect_no_output 'let pass'
+    expect_no_output 'migration waits for it'
     recipe_write <<<"backup: {schedule: ['$(minute_in 8) pg_dump nightly'], clearance: 10m}"
     commit_file public/index.html two
     expect_status 0 deploy production
-    expect_no_output 'let pass'
+    expect_no_output 'migration waits for it'
 }
 
 case_clearance_and_policy() {
@@ -462,7 +462,7 @@ case_clearance_and_policy() {
     expect_status 4 resume --on-backup=ask production
     expect_output 'no terminal to ask on'
     expect_status 4 resume --on-backup=wait --wait-limit=1s production
-    expect_output 'a backup that is to start is in the way: waited for 1.0 s'
+    expect_output 'a backup that is to start blocks the migration: waited for 1.0 s'
     expect_status 0 resume --on-backup=kill production
     assert_deployed "$(revision)" 2
 }

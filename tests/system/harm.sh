@@ -220,7 +220,7 @@ case_s35_invalid_index_passes_for_one() {
     expect_status 1 deploy production
     drop_table_lock
     expect_status 1 resume production
-    expect_output 'the migration ended well, but left this: index public.zz_id is not valid'
+    expect_output 'the migration succeeded, but left this: index public.zz_id is not valid'
     sql 'reindex index zz_id' "$DB"
     expect_status 0 resume production
 }

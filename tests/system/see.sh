@@ -193,7 +193,7 @@ case_s7_role_without_rights() {
     assert_equal "age" "$(json '.backups[0] | [.pid, .since, .query] | tostring')" "[$pid,null,null]"
     # Not stopped: the role may not, and the deploy knows before it tries.
     expect_status 4 deploy --on-backup=kill production
-    expect_output "is in the way: .*superuser"
+    expect_output "blocks the migration: .*superuser"
     expect_no_output 'on-backup=kill. to stop it'
     expect_output 'on-backup=wait. to wait for it'
     assert_equal "the dump" "$(dumps true)" "$pid"
@@ -455,7 +455,7 @@ case_s14_killed_in_the_wait() {
 case_s14_policy_abort() {
     site_one_table s14c events
     expect_status 4 deploy --on-backup abort production
-    expect_output 'pg_dump of s14c by rig, .* is in the way: .*the policy says not to wait for it'
+    expect_output 'pg_dump of s14c by rig, .* blocks the migration: .*the policy says not to wait for it'
     not_migrated
     backup_end dump
     wait_for 60 are_there 0 "application_name = 'pg_dump'"

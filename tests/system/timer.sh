@@ -103,7 +103,7 @@ case_s46_timer_starts_a_dump() {
     expect_output "a backup \(/bin/sh -c pg_dump s46 .*\) starts at $(env -u TZ date -d "@$AT" +%H:%M), in .*, from the user's systemd timers"
     recipe_write <<<'backup: {clearance: 10m}'
     start_crelease deploy production
-    wait_for 60 said 'backup app1: a backup of s46, not started yet, .*: it starts at [0-9:]+ \(/bin/sh -c pg_dump s46 .*is let pass first'
+    wait_for 60 said 'backup app1: a backup of s46, not started yet, .*: it starts at [0-9:]+ \(/bin/sh -c pg_dump s46 .*the migration waits for it'
     assert_equal "it has not begun" "$(dump_of_timer)" ''
     wait_for 100 said 'backup app1: pg_dump of s46 by rig, pid [0-9]+, .*, waited'
     [ -n "$(dump_of_timer)" ] || fail "the timer has started none"
@@ -138,7 +138,7 @@ END
     timer early OnActiveSec=0 AccuracySec=1s
     wait_for 60 has_begun
     touch "$SITE/look"
-    wait_for 60 said 'backup app1: a backup of just_begun, not started yet, .*is let pass first'
+    wait_for 60 said 'backup app1: a backup of just_begun, not started yet, .*the migration waits for it'
     touch "$SITE/begin"
     wait_for 60 said 'backup app1: pg_dump of just_begun by rig, pid [0-9]+, .*, waited'
     assert_equal migrations "$(migrations)" 20260101000000

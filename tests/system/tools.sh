@@ -93,7 +93,7 @@ case_rails() {
     add_second() { commit_migration 20260102000000 AddPlaceToEvents "execute 'select 1'"; }
     add_third() { commit_migration 20260103000000 AddNoteToEvents "execute 'select 1'"; }
     brings '20260102000000 Add place to events'
-    does_nothing 'ended well, but 1 is still pending: 20260103000000 Add note to events'
+    does_nothing 'succeeded, but 1 is still pending: 20260103000000 Add note to events'
 }
 
 django_migration() { # NAME BEFORE
@@ -114,7 +114,7 @@ case_django() {
     add_third() { django_migration 0003_more 0002_note; }
     brings 'shop\.0002_note'
     lock_timeouts
-    does_nothing 'ended well, but 1 is still pending: shop\.0003_more'
+    does_nothing 'succeeded, but 1 is still pending: shop\.0003_more'
 }
 
 alembic_migration() { # ID BEFORE TEXT
@@ -138,7 +138,7 @@ case_alembic() {
     add_third() { alembic_migration b2 a1 'a branch'; }
     brings 'a2 add note'
     lock_timeouts
-    does_nothing 'ended well, but 1 is still pending: b2 a branch'
+    does_nothing 'succeeded, but 1 is still pending: b2 a branch'
 }
 
 sqitch_change() { # NAME
@@ -153,7 +153,7 @@ case_sqitch() {
     add_third() { sqitch_change more; }
     brings note
     lock_timeouts
-    does_nothing 'ended well, but 1 is still pending: more'
+    does_nothing 'succeeded, but 1 is still pending: more'
 }
 
 # Of the built-in recipes, which bring their own words; the tools find their database by themselves.
@@ -190,7 +190,7 @@ case_output_and_exit() {
     add_second() { commit_file todo/0002_note two; }
     add_third() { commit_file todo/0003_more three; }
     brings 0002_note
-    does_nothing 'ended well, but 1 is still pending: 0003_more'
+    does_nothing 'succeeded, but 1 is still pending: 0003_more'
 }
 
 case_output() {
@@ -198,7 +198,7 @@ case_output() {
     add_second() { commit_file todo/0002_note two; }
     add_third() { commit_file todo/0003_more three; }
     brings 0002_note
-    does_nothing 'ended well, but 1 is still pending: 0003_more'
+    does_nothing 'succeeded, but 1 is still pending: 0003_more'
 }
 
 # Only the status: there is something, and nobody knows how much.

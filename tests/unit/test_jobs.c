@@ -382,12 +382,12 @@ static void test_replies(void **state)
         {{STREAM("attempt 1\nout 2\na\n"), {.kind = REPLY_LOST, .why = "the connection broke"}},
          0,
          ERR_UNCERTAIN,
-         "the connection broke; what it was told to do may have happened",
+         "the connection broke; its change may have been made",
          JOB_UNKNOWN},
         {{STREAM("attempt 1\nexit 0\n"), {.kind = REPLY_LOST, .why = "the connection broke"}},
          0,
          ERR_UNCERTAIN,
-         "the connection broke; what it was told to do may have happened",
+         "the connection broke; its change may have been made",
          0},
         {{STREAM("fenced bob@desk\n"), {.kind = REPLY_EXIT, .status = 72}},
          0,
@@ -459,7 +459,7 @@ static void test_several_hosts(void **state)
     piece = 5;
     assert_false(jobs_run(&run, &c, &ends, &err));
     assert_int_equal(err.code, ERR_UNCERTAIN);
-    assert_string_equal(err.msg, "app2: it broke; what it was told to do may have happened");
+    assert_string_equal(err.msg, "app2: it broke; its change may have been made");
     assert_string_equal(
         warnings,
         "app2: it broke; 'make all' may still be running there, the other hosts continue\n");
@@ -712,13 +712,13 @@ static void test_act_without_some(void **state)
     piece = 1000;
     assert_false(jobs_act(&run, &step, &result, &err));
     assert_int_equal(err.code, ERR_UNCERTAIN);
-    assert_string_equal(err.msg, "db1: it broke; what it was told to do may have happened");
+    assert_string_equal(err.msg, "db1: it broke; its change may have been made");
     assert_string_equal(warnings, "app2: 'make all' ended with exit status 2\n");
     assert_int_equal(mishaps[0].code, ERR_NONE);
     assert_int_equal(mishaps[1].code, ERR_FAILED);
     assert_string_equal(mishaps[1].why, "'make all' ended with exit status 2");
     assert_int_equal(mishaps[2].code, ERR_UNCERTAIN);
-    assert_string_equal(mishaps[2].why, "it broke; what it was told to do may have happened");
+    assert_string_equal(mishaps[2].why, "it broke; its change may have been made");
     assert_int_equal(result.jobs_done, 1);
     run.left_out.out = out;
     err_clear(&err);

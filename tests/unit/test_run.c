@@ -153,7 +153,7 @@ static void test_redact_much(void **state)
 
 /* ---- run_judge ---- */
 
-#define SILENT "the script stopped without a word; what it was told to do may have happened"
+#define SILENT "the script ended without reporting a result; its change may have been made"
 
 static void test_judge(void **state)
 {
@@ -206,10 +206,10 @@ static void test_judge(void **state)
         {{REPLY_SIGNAL, .signal = "KILL"}, ERR_FAILED, "the script was ended by signal KILL"},
         {{REPLY_LOST, .why = "the connection broke"},
          ERR_UNCERTAIN,
-         "the connection broke; what it was told to do may have happened"},
+         "the connection broke; its change may have been made"},
         {{REPLY_TIMEOUT, .why = "no answer in 9 s"},
          ERR_UNCERTAIN,
-         "no answer in 9 s; what it was told to do may have happened"},
+         "no answer in 9 s; its change may have been made"},
         {{REPLY_UNREACHED, .why = "no route"}, ERR_UNREACHABLE, "no route"},
         {{.kind = REPLY_STOPPED}, ERR_UNCERTAIN, "stopped in the middle of a step"},
     };
@@ -344,7 +344,7 @@ static void test_scripts(void **state)
     assert_int_equal(replies[2].status, 70);
     assert_int_equal(err.code, ERR_UNCERTAIN);
     assert_string_equal(err.msg,
-                        "app2: the connection broke; what it was told to do may have happened");
+                        "app2: the connection broke; its change may have been made");
     assert_string_equal(warnings, "db1: disk full\n");
     assert_string_equal(run.failure.host, "app2");
 }
@@ -435,7 +435,7 @@ static void test_note(void **state)
     assert_int_equal(mishaps[0].code, ERR_NONE);
     assert_int_equal(mishaps[1].code, ERR_LOCKED);
     assert_int_equal(mishaps[2].code, ERR_UNCERTAIN);
-    assert_string_equal(mishaps[2].why, "it broke; what it was told to do may have happened");
+    assert_string_equal(mishaps[2].why, "it broke; its change may have been made");
     left_out_note(&run, 2, ERR_FAILED, "later");
     assert_int_equal(mishaps[2].code, ERR_UNCERTAIN); /* the first one stays */
 }

@@ -164,7 +164,7 @@ static const char *right_missing(struct arena *a, long version, bool super, cons
                         user);
 }
 
-static const char *mend(struct arena *a, const char *said, const char *account)
+static const char *remedy(struct arena *a, const char *said, const char *account)
 {
     if (!strstr(said, "PROCESS privilege"))
         return NULL;
@@ -213,7 +213,7 @@ const struct server server_mysql = {
     .lasts = true,
     .keeps = true,
     .right_missing = right_missing,
-    .mend = mend,
+    .remedy = remedy,
     .lock_signs = lock_signs,
     .deadlock_signs = deadlock_signs,
     .taken_signs = taken_signs,

@@ -230,7 +230,7 @@ static const char *environment(struct arena *a, const char *own, long version,
 
 /* ---- for people ---- */
 
-static const char *mend(struct arena *a, const char *said, const char *account)
+static const char *remedy(struct arena *a, const char *said, const char *account)
 {
     (void)a;
     (void)said;
@@ -266,7 +266,7 @@ const struct server server_postgresql = {
     .deceived = "gzip -t or pg_restore -l",
     .unguarded = "going on, since no statement waits longer than lock_timeout",
     .undone = "that transaction was rolled back",
-    .mend = mend,
+    .remedy = remedy,
     .lock_signs = lock_signs,
     .deadlock_signs = deadlock_signs,
     .taken_signs = taken_signs,

@@ -102,7 +102,7 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
 
     c.deadline =
         c.begun + in_ms + (in_ms < 0 ? JUST_BEGUN_S * 1000 : r->recipe->backup.clearance_ms);
-    c.shown = arena_printf(r->arena, "it starts at %s (%s), and is let pass first",
+    c.shown = arena_printf(r->arena, "it starts at %s (%s), and the migration waits for it",
                            schedule_clock(r->arena, next, start->unix_s), start->command);
     while (state == WAIT_MORE) {
         struct turn turn;

@@ -55,8 +55,8 @@ bool backup_clear_act(struct run *r, const struct step *s, struct step_result *r
     ret->detail = r->guard->behind_backup_ms > before
                       ? arena_printf(r->arena, "clear after %s",
                                      text_span(r->arena, r->guard->behind_backup_ms - before))
-                  : r->guard->backup_stopped ? "clear: what was in the way was stopped"
-                                             : "no backup in the way";
+                  : r->guard->backup_stopped ? "clear: the blocking backup was stopped"
+                                             : "no backup blocks the migration";
     return mark_put(r, s, &(struct new_mark){.state = "done"}, err);
 }
 
@@ -137,6 +137,6 @@ bool backup_detect_act(struct run *r, const struct step *s, struct step_result *
                                now.why  ? "could not look for backups"
                                : b      ? backup_text(r, b)
                                : passed ? partial_passed(r, passed)
-                                        : "no backup in the way");
+                                        : "no backup blocks the migration");
     return put_done(r, s, err);
 }

@@ -111,7 +111,8 @@ static bool hold_turn(struct run *r, const struct step *s, size_t host, long lon
                                            now.why ? now.why : why),
                               "running the command without it (backup.unknown: proceed)", err);
     if (limit && loop_now() - began >= limit)
-        return err_set(err, ERR_BACKUP, "%s is in the way: waited for %s, which is the limit",
+        return err_set(err, ERR_BACKUP,
+                       "%s blocks the migration: waited for %s, which is the limit",
                        b ? backup_text(r, b) : "another session", text_span(r->arena, limit));
     if (b)
         tell(r, s, host, b, began);

@@ -453,7 +453,7 @@ const char *backup_text(struct run *r, const struct backup *b)
 
 bool backup_in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err)
 {
-    return err_set(err, ERR_BACKUP, "%s is in the way: %s", backup_text(r, b), why);
+    return err_set(err, ERR_BACKUP, "%s blocks the migration: %s", backup_text(r, b), why);
 }
 
 bool backup_unknown(struct run *r, size_t host, const char *what, const char *then, struct err *err)

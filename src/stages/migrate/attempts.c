@@ -69,7 +69,7 @@ bool attempts_left_nothing(struct run *r, struct attempts *t, struct err *err)
         run_warn(r, r->recipe->hosts[t->host].name, "the migration left this: %s",
                  leftover_text(r->arena, new.v[i]));
     return err_set(err, ERR_FAILED,
-                   "%s: the migration ended well, but left this: %s, 'REINDEX INDEX' mends it",
+                   "%s: the migration succeeded, but left this: %s, 'REINDEX INDEX' fixes it",
                    r->recipe->hosts[t->host].name, leftover_text(r->arena, new.v[0]));
 }
 

@@ -121,10 +121,10 @@ static bool verify(struct run *r, struct attempts *t, struct err *err)
         return false;
     if (left == PENDING_SOME)
         return err_set(err, ERR_FAILED,
-                       "the migration ended well, but 'migrate.status' says that something is"
+                       "the migration succeeded, but 'migrate.status' says that something is"
                        " still pending");
     if (left > 0)
-        return err_set(err, ERR_FAILED, "the migration ended well, but %s still pending: %s",
+        return err_set(err, ERR_FAILED, "the migration succeeded, but %s still pending: %s",
                        left == 1 ? "1 is" : arena_printf(r->arena, "%ld are", left),
                        text_shown(r->arena, names));
     return true;
@@ -354,10 +354,11 @@ bool migrate_undo(struct run *r, const struct step *s, struct err *err)
     const char *names = migrate_applied(r, host);
     if (!names)
         run_warn(r, r->recipe->hosts[host].name,
-                 "the database is not turned back: what this run migrated stays (it may be ahead"
+                 "migrations are not rolled back: what this run migrated stays (it may be ahead"
                  " of the code)");
     else if (*names)
         run_warn(r, r->recipe->hosts[host].name,
-                 "the database is not turned back: it stays ahead of the code by %s", names);
+                 "migrations are not rolled back: the database stays ahead of the code by %s",
+                 names);
     return !server_of(r->recipe) || backup_end_own(r, host, err);
 }
