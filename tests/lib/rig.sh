@@ -874,7 +874,7 @@ end_stuck_case() {
 # read_cpu: in $CPU_MS the processor time of what has ended so far, servers not included.
 read_cpu() {
     local user system seconds
-    times >"$RIG/times"
+    builtin times >"$RIG/times"
     { read -r _ && read -r user system; } <"$RIG/times"
     CPU_MS=0
     for user in "$user" "$system"; do
