@@ -259,19 +259,36 @@ last_mark() {
 # its own.
 put_mark() {
 	fence
+	tell_time
 	if [ ! -f "$run_dir/marks" ]; then
-		replace "$run_dir/marks" "crelease-marks 1"
+		replace "$run_dir/marks" "crelease-marks 1$newline$1 $2 $now"
+		return
 	elif [ -n "$torn" ]; then
 		replace "$run_dir/marks" "$(sed '$d' "$run_dir/marks")"
 	fi
 	torn=''
-	add "$run_dir/marks" "$1 $2 $(date +%s)"
+	add "$run_dir/marks" "$1 $2 $now"
 	flush "$run_dir/marks"
 }
 
-# The checksum of all lines of the lock but the last, which states it.  cksum is in POSIX.
+# tell_time: sets $now to the unix time.  A process is started for it once: afterwards the time since then is
+# read from the host's uptime, where it has one.
+asked_at=
+tell_time() {
+	uptime=
+	if [ -r /proc/uptime ]; then read -r uptime _ </proc/uptime; fi
+	uptime=${uptime%%.*}
+	if [ -z "$uptime" ] || [ -z "$asked_at" ]; then
+		asked=$(date +%s) asked_at=$uptime
+	fi
+	now=$((asked + ${uptime:-0} - ${asked_at:-0}))
+}
+
+# sum_of TEXT: sets $sum to the checksum of all lines of the lock but the last, which states it.  cksum is in
+# POSIX.
 sum_of() {
-	cksum | { read -r sum _ && echo "$sum"; }
+	sum=$(printf '%s\n' "$1" | cksum)
+	sum=${sum%% *}
 }
 
 # read_lock FILE: sets keeper, keeper_ticks and keeper_boot to the process that keeps the lock, and lock_run,

@@ -95,7 +95,8 @@ if [ -n "$lock" ]; then
 	parse_lock <<-END
 		$lock
 	END
-	say lock_sum "$(printf '%s\n' "$lock" | sed '/^end /d' | sum_of)"
+	sum_of "$(printf '%s\n' "$lock" | sed '/^end /d')"
+	say lock_sum "$sum"
 	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
 		alive=yes
 		# The keeper is alive but has not heard from crelease for long: crelease is suspended or has lost its

@@ -42,53 +42,43 @@ unescape() {
 # Uses no temporary file, since there may be no room for one.
 #
 # The shell reads a file byte by byte, so the thousands of plain entries are left to tools that take all of
-# them at once.  Only links and names that need escapes are compared line by line.
+# them at once.  Only links and names that need escapes are compared line by line.  What exists is printed
+# twice, so that `uniq -u` leaves only what is missing.  What could not be read counts as missing.
 verify_tree() {
-	wrong=
-	sums=$(differing_sums "$1") && modes=$(differing_modes "$1") && others=$(differing_others "$1") || return 1
-	for said in "$sums" "$modes" "$others"; do
-		# This line proves that the output is complete.
-		case $newline$said$newline in *"${newline}looked$newline"*) ;; *) return 1 ;; esac
-		wrong=$wrong$said$newline
-	done
-	wrong=$(printf '%s' "$wrong" | sed '/^looked$/d')
+	said=$({ wanted_files "$1" && found_sums "$1" && found_modes && differing_others "$1" && echo looked; } |
+		sort | uniq -u | sed 's/^[0-9a-f]\{64\}  \.\//differs /; s/^[fx] /differs /')
+	said=$newline$said$newline
+	# This line proves that the output is complete.
+	case $said in *"${newline}looked$newline"*) ;; *) return 1 ;; esac
+	wrong=${said%%"${newline}looked$newline"*}$newline${said#*"${newline}looked$newline"}
+	wrong=${wrong#"$newline"}
+	wrong=${wrong%"$newline"}
 }
 
-# What exists is printed twice, so that `uniq -u` leaves only what is missing.  What could not be read counts
-# as missing.
-only_wanted() {
-	sort | uniq -u
+# Two lines for each plain file: its sum, and whether it is executable.
+wanted_files() {
+	sed -n '/^[fx] [0-9a-f]\{64\} /{
+		h
+		s/^[fx] \([0-9a-f]\{64\}\) /\1  .\//p
+		g
+		s/^\([fx]\) [0-9a-f]\{64\} /\1 /p
+	}' "$1"
 }
 
-differing_sums() {
-	wanted='s/^[fx] \([0-9a-f]\{64\}\) /\1  .\//p'
-	{
-		echo looked
-		sed -n "$wanted" "$1"
-		sed -n "$wanted" "$1" | sed 's/^[0-9a-f]*  //' | tr '\n' '\0' | xargs -0 sha256sum /dev/null 2>/dev/null | sed p
-	} | only_wanted | sed 's/^[0-9a-f]*  \.\//differs /'
+found_sums() {
+	sed -n 's/^[fx] [0-9a-f]\{64\} /.\//p' "$1" | tr '\n' '\0' | xargs -0 sha256sum /dev/null 2>/dev/null | sed p
 }
 
-# Plain files that are executable, as they should be and as they are.
-differing_modes() {
-	{
-		echo looked
-		sed -n 's/^x [0-9a-f]\{64\} /x /p; s/^f [0-9a-f]\{64\} /f /p' "$1"
-		find . -type f -perm -100 -print | sed 's/^\.\//x /; p'
-		find . -type f ! -perm -100 -print | sed 's/^\.\//f /; p'
-	} | only_wanted | sed 's/^[fx] /differs /'
+# The second name of the working folder tells the executable files from the others.
+found_modes() {
+	find . ././ -type f \( -path '././*' -perm -100 -o ! -path '././*' ! -perm -100 \) -print |
+		sed 's/^\.\/\.\//x /; s/^\.\//f /; p'
 }
 
 differing_others() {
-	{
-		grep '^[FXl] ' "$1"
-		echo end
-	} | while IFS= read -r line; do
+	grep '^[FXl] ' "$1" | while IFS= read -r line; do
 		kind=${line%% *} rest=${line#* }
 		case $kind in
-		end)
-			echo looked
-			;;
 		l)
 			unescape "${rest%% *}"
 			file=$plain
@@ -196,7 +186,7 @@ act() {
 	must "make '$path'" mv "$tree" "$path"
 	flush "$deploy_to/releases"
 	made=yes
-	rm -rf "$incoming"
+	rm -rf "$state/incoming/$run".*
 	rmdir "$state/incoming" 2>/dev/null
 	return 0
 }

@@ -43,9 +43,14 @@ fail() {
 # Written in one go, because whoever ends the run at this moment may remove it at any time (unlock.sh).
 write_lock() {
 	identity_of $$
-	text=$(printf 'crelease-lock 1\nrun %s\nepoch %s\nby %s\nsince %s\nkeeper %s %s %s' \
-		"$run" "$epoch" "$by" "$since" $$ "$ticks" "$boot")
-	put "$own" "$text${newline}end $(printf '%s\n' "$text" | sum_of)"
+	text="crelease-lock 1
+run $run
+epoch $epoch
+by $by
+since $since
+keeper $$ $ticks $boot"
+	sum_of "$text"
+	put "$own" "$text${newline}end $sum"
 	flush "$own"
 }
 
@@ -132,9 +137,8 @@ else
 	rm -rf "$run_dir"
 	refused
 fi
-rm -f "$own"
+rm -f "$own" "$run_dir/error"
 flush "$state"
-rm -f "$run_dir/error"
 if [ -z "$takeover" ]; then
 	{
 		printf '%65536s' '' >"$state/reserve"

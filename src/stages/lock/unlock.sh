@@ -28,7 +28,8 @@ if [ "$mark" != "done" ]; then
 		fi
 	fi
 	if ! grep -q "^$run " "$state/history" 2>/dev/null; then
-		add_line "$state/history" "$run $(date +%s) $outcome $record"
+		tell_time
+		add_line "$state/history" "$run $now $outcome $record"
 	fi
 	put_mark "$step" "done"
 fi
@@ -43,9 +44,8 @@ if [ -f "$own" ] && ! claim "$((epoch + 1))"; then
 	exit 72
 fi
 fence
-rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".*
-rmdir "$state/incoming" 2>/dev/null
-rm -f "$run_dir"/acting.*
+rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".* "$run_dir"/acting.*
+if [ -d "$state/incoming" ]; then rmdir "$state/incoming" 2>/dev/null; fi
 must "remove '$state/lock'" rm -f "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve*
 flush "$state"
 # Trash of a clean-up that was interrupted because the host went down.
@@ -54,6 +54,8 @@ if has_trash; then
 fi
 
 # Keeps the records of the newest runs, so that their logs can be read.
+set -- "$state"/runs/*
+if [ $# -le "$keep_runs" ]; then exit 0; fi
 # shellcheck disable=SC2012 # the names are ours: digits and small letters
 ls -1t "$state/runs" 2>/dev/null | tail -n "+$((keep_runs + 1))" | while read -r old; do
 	case $old in
