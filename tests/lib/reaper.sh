@@ -8,19 +8,23 @@ set -u
 
 # What a process was started as: its parent and its time of birth, so that a pid that was given
 # away again is not taken for the old one.
-born() {
+born() { read_born "$1" && echo "$birth"; }
+read_born() { # in $birth
     local stat
     read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
     stat=${stat##*) }
     # shellcheck disable=SC2086 # a list of numbers
     set -- $stat
-    [ "$1" != Z ] && echo "${20}"
+    birth=${20}
+    [ "$1" != Z ]
 }
 
+# In $births, one for each of $pids.
 births_of() {
     local pid
+    births=
     for pid in $pids; do
-        born "$pid" || echo gone
+        if read_born "$pid"; then births="$births $birth"; else births="$births gone"; fi
     done
 }
 
@@ -106,10 +110,12 @@ clean() {
 case $1 in
 watch)
     rig=$2 pids=$3 spare=0
-    births=$(births_of)
+    births_of
+    first=$births
+    exec {nap}<> <(:)
     # Not until the folder is gone: who has removed it may still be on its way to its end, and be marked.
-    while [ "$(births_of)" = "$births" ] && [[ $births != *gone* ]]; do
-        sleep 0.3
+    while births_of && [ "$births" = "$first" ] && [[ $births != *gone* ]]; do
+        read -r -t 0.5 -u "$nap"
     done
     clean
     ;;

@@ -28,6 +28,10 @@ CRELEASE=${CRELEASE-$TOP/build/crelease}
 SERVERS=$TOP/build/servers
 CASE_SECONDS=${CASE_SECONDS-300}
 HOST_PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
+# In front of Debian's wrapper, which is a Perl program that looks for the one to run.
+for name in /usr/lib/postgresql/*/bin; do
+    [ ! -x "$name/psql" ] || HOST_PATH=$name:$HOST_PATH
+done
 
 # Nothing of the person who runs this: no keys, no configuration, no settings of theirs.
 for name in $(compgen -e); do
@@ -88,16 +92,34 @@ free_port() {
     perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => $ARGV[0])->sockport' "$1"
 }
 
+# nap [SECONDS]: a moment of waiting between two looks, without a process.
+exec {NAP}<> <(:)
+nap() { read -r -t "${1-0.05}" -u "$NAP" || true; }
+
 # wait_for SECONDS COMMAND...: until the command succeeds; fails when it still does not at the deadline.  A loaded
 # machine needs longer, so there are some seconds more, and the last attempt is never older than the deadline.
+# The pause grows to as long as a look takes: what waits must not keep the machine from what it waits for.
 wait_for() {
-    local deadline=$((SECONDS + 2 * $1 + 20)) last=
+    local deadline=$((SECONDS + 2 * $1 + 20)) last='' began took
     shift
-    until "$@" >/dev/null 2>&1; do
+    while :; do
+        began=${EPOCHREALTIME/[.,]/}
+        ! "$@" >/dev/null 2>&1 || return 0
         [ -z "$last" ] || fail "waited in vain for: $*"
         [ $SECONDS -lt $deadline ] || last=yes
-        sleep 0.05
+        took=$(((${EPOCHREALTIME/[.,]/} - began) * 2))
+        [ $took -gt 50000 ] || took=50000
+        [ $took -lt 500000 ] || took=500000
+        took=00000$took
+        nap "0.${took: -6}"
     done
+}
+
+# read_word FILE: prints what it holds, a word; as cat would, without a process.
+read_word() {
+    local word
+    { read -r word <"$1"; } 2>/dev/null || return 1
+    printf '%s\n' "$word"
 }
 
 port_answers() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
@@ -125,7 +147,7 @@ hosts_are_isolated() {
     [ "$RIG_APART" = yes ]
 }
 
-first_pid() { cat "$RIG/$1/first.pid" 2>/dev/null; }
+first_pid() { read_word "$RIG/$1/first.pid"; }
 
 # The host's first process, unless it is there.
 start_first_process() { # DIR
@@ -237,8 +259,8 @@ on_host() {
         -p "$(host_port "$name")" "$(host_address "$name")" "$@"
 }
 
-host_address() { cat "$RIG/$1/address"; }
-host_port() { cat "$RIG/$1/port"; }
+host_address() { read_word "$RIG/$1/address"; }
+host_port() { read_word "$RIG/$1/port"; }
 
 # host_stop NAME: it cannot be reached any more; what runs there goes on.
 host_stop() {
@@ -323,7 +345,7 @@ link_start() {
     printf '[%s]:%s %s\n' "$(host_address "$1")" "$(link_port "$1")" "$(cut -d' ' -f1,2 "$dir/key.pub")" >>"$RIG/home/.ssh/known_hosts"
 }
 
-link_port() { cat "$RIG/$1/link.port"; }
+link_port() { read_word "$RIG/$1/link.port"; }
 
 set_link() { # NAME STATE
     local dir=$RIG/$1
@@ -401,6 +423,35 @@ postgres_as() { # DATA BIN
     fi
 }
 
+# make_postgres BIN: an empty server in $RIG/data, whose password is in $PGPASSFILE.
+make_postgres() {
+    local password new
+    password=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+    printf '*:*:*:*:%s\n' "$password" >"$PGPASSFILE"
+    chmod 600 "$PGPASSFILE"
+    printf '%s\n' "$password" >"$RIG/pwfile"
+    chmod 644 "$RIG/pwfile"
+    # "cd": nobody might not be allowed into the current folder.
+    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) "${POSTGRES_AS[@]}" "$1/initdb" -D "$RIG/data" -U rig -A scram-sha-256 \
+        --pwfile="$RIG/pwfile" -E UTF8 --locale=C.UTF-8 --no-sync) || return 1
+    rm -f "$RIG/pwfile"
+    # For the scripts after this one: a copy costs a tenth.
+    new=$RIG/empty-postgres
+    mkdir "$new"
+    cp -a "$RIG/data" "$PGPASSFILE" "$new"
+    echo "$1" >"$new/made-by"
+    mv -T "$new" "$TOP/build/empty-postgres" 2>/dev/null || rm -rf "$new"
+}
+
+# The one that another script of this user has made.
+copied_postgres() { # BIN
+    local made=$TOP/build/empty-postgres
+    [ -O "$made" ] && [ "${POSTGRES_AS[0]-setpriv}" = setpriv ] &&
+        [ "$(read_word "$made/made-by")" = "$1" ] || return 1
+    cp -a "$made/pgpass" "$PGPASSFILE"
+    cp -a "$made/data/." "$RIG/data"
+}
+
 start_postgres() {
     local bin log=$RIG/postgres.log try
     bin=$(postgres_bin)
@@ -408,17 +459,8 @@ start_postgres() {
     chmod 700 "$RIG/data"
     postgres_as "$RIG/data" "$bin"
     PGHOST=127.0.0.1 PGUSER=rig PGDATABASE=postgres PGPASSFILE=$RIG/pgpass
-    local password
-    password=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
-    printf '*:*:*:*:%s\n' "$password" >"$PGPASSFILE"
-    chmod 600 "$PGPASSFILE"
-    printf '%s\n' "$password" >"$RIG/pwfile"
-    chmod 644 "$RIG/pwfile"
     export PGHOST PGUSER PGDATABASE PGPASSFILE PGPORT
-    # From here on "cd": nobody might not be allowed into the current folder.
-    (cd "$RIG" && LD_LIBRARY_PATH=$(library_path) "${POSTGRES_AS[@]}" "$bin/initdb" -D "$RIG/data" -U rig -A scram-sha-256 \
-        --pwfile="$RIG/pwfile" -E UTF8 --locale=C.UTF-8 --no-sync) >"$log" 2>&1 || { cat "$log" >&2; fail "initdb"; }
-    rm -f "$RIG/pwfile"
+    copied_postgres "$bin" || make_postgres "$bin" >"$log" 2>&1 || { cat "$log" >&2; fail "initdb"; }
     for try in 1 2 3 4 5; do
         PGPORT=$(free_port 127.0.0.1)
         if restart_postgres; then
@@ -513,13 +555,19 @@ mariadb_sql() { "$(mariadb_program mariadb)" --defaults-file="$MARIADB_TCP" -N -
 
 # --- repository --------------------------------------------------------------------------------
 
-# rig_repo DIR: the Rails-like application of tests/app, with one migration, committed.
+# rig_repo DIR: the Rails-like application of tests/app, with one migration, committed.  It is committed once for each
+# rig; whoever asks for another gets a copy.
 rig_repo() {
+    REPO=$RIG/application
+    if [ ! -d "$REPO" ]; then
+        mkdir -p "$REPO"
+        cp -R "$TOP/tests/app/." "$REPO"
+        git -C "$REPO" init -q -b main
+        commit_all "The application"
+    fi
+    mkdir -p "${1%/*}"
+    cp -R "$REPO" "$1"
     REPO=$1
-    mkdir -p "$REPO"
-    cp -R "$TOP/tests/app/." "$REPO"
-    git -C "$REPO" init -q -b main
-    commit_all "The application"
 }
 
 commit_all() {
@@ -616,16 +664,14 @@ END
 # that begin with the same key.
 recipe_write() {
     local own section
-    own=$(cat)
+    IFS= read -r -d '' own || true
+    own=${own%$'\n'}
     {
         printf '%s\n' "$own"
         # A section is a key at the left edge and what is indented under it.
-        recipe_sections | while IFS= read -r -d '' section; do
-            # Not through a pipe: grep ends at the first match, and what writes into it would fail then.
-            if ! grep -q "^${section%%:*}:" <<<"$own"; then
-                printf '%s\n' "$section"
-            fi
-        done
+        while IFS= read -r -d '' section; do
+            [[ $'\n'$own == *$'\n'"${section%%:*}:"* ]] || printf '%s\n' "$section"
+        done < <(recipe_sections)
     } >"$RECIPE"
 }
 
@@ -712,7 +758,7 @@ kill_crelease() {
     local limit=$((SECONDS + 20))
     kill -KILL "$CR_PID" 2>/dev/null || true
     wait "$CR_PID" 2>/dev/null || true
-    until no_lock_is_alive || [ $SECONDS -ge $limit ]; do sleep 0.05; done
+    until no_lock_is_alive || [ $SECONDS -ge $limit ]; do nap; done
     CR_PID=
     printf '! crelease %s was killed\n' "$CR_ARGS"
     sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
@@ -737,12 +783,12 @@ terminal_shows() { grep -qE -- "$1" <<<"$(tr -d '\r' <"$SITE/typed")"; }
 
 # Whether the process lives that keeps the lock of the site there.
 lock_is_alive() { # HOST
-    local word='' pid='' ticks='' stat in=()
+    local word='' pid='' ticks='' stat='' proc=/proc
     { while read -r word pid ticks _ && [ "$word" != keeper ]; do :; done <"$SITE/$1/.crelease/lock"; } 2>/dev/null || return 1
     [ "$word" = keeper ] || return 1
-    [ "$1" = here ] || ! hosts_are_isolated || in=(nsenter -t "$(first_pid "$1")" -m -p --)
-    stat=$("${in[@]}" cat "/proc/$pid/stat" 2>/dev/null || true)
-    [ -n "$stat" ] || return 1
+    # Its number is one of the host's own.
+    [ "$1" = here ] || ! hosts_are_isolated || proc=/proc/$(first_pid "$1")/root/proc
+    { read -r stat <"$proc/$pid/stat"; } 2>/dev/null || return 1
     read -r -a stat <<<"${stat##*) }"
     case ${stat[0]} in Z | X) return 1 ;; esac
     [ "${stat[19]}" = "$ticks" ]
