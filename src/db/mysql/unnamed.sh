@@ -30,11 +30,11 @@ END
 	echo "SET @crelease_ports = '$ports', @crelease_addresses = '$addresses';"
 }
 
-# The list is rebuilt when the database has reported something.
-told=''
+# The list is rebuilt when the database has reported something, which can be read on descriptor 6.
+clients=
 tell_clients() {
-	size_of "$crelease_job/watched"
-	if [ "$size" != "$told" ]; then told=$size clients=$(own_clients); fi
+	while read -r line <&6 || [ -n "$line" ]; do clients=; done
+	if [ -z "$clients" ]; then clients=$(own_clients); fi
 	printf '%s\n' "$clients"
 }
 end_rest() { :; }

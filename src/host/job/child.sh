@@ -3,9 +3,13 @@
 # Values, in the environment: crelease_job (the attempt's folder), crelease_run, crelease_where (the folder to
 # run it in), crelease_umask and crelease_locale (those of the login), and what command.sh needs.
 child() {
+	exec 3>&-
 	# shellcheck source=/dev/null
 	. "$crelease_job/process"
-	note "$crelease_job/pid" || exit 125
+	note "$crelease_job/pid"
+	noted=$?
+	rm -f "$crelease_job/pid.$$"
+	[ "$noted" = 0 ] || exit 125
 	cd "$crelease_where" || exit 125
 	umask "$crelease_umask"
 	if [ -n "$crelease_locale" ]; then LC_ALL=$crelease_locale; else unset LC_ALL; fi

@@ -45,30 +45,36 @@ log_limit=67108864
 crelease_run=$run
 eval "$process_text"
 
-# Writes the files that run.  Complete files are renamed into place together, so that neither a full disk nor
-# a kill leaves half a file to be run, and a supervisor from an earlier start keeps the file that it is
-# reading.
+# write_files FOLDER: writes the files that run.
 write_files() {
 	umask 077
-	put "$dir/$n/new/process" "$process_text"
-	put "$dir/$n/new/supervise" "$supervise_text"
-	put "$dir/$n/new/child" "$child_text"
-	put "$dir/$n/new/command" "$command_text"
-	if [ -n "$watch" ]; then put "$dir/$n/new/watch" "$watch"; fi
+	put "$1/process" "$process_text"
+	put "$1/supervise" "$supervise_text"
+	put "$1/child" "$child_text"
+	put "$1/command" "$command_text"
+	if [ -n "$watch" ]; then put "$1/watch" "$watch"; fi
 	umask "$umask_was"
 	own_umask
-	must "write '$dir/$n/supervise'" mv -f "$dir/$n"/new/* "$dir/$n"
 }
 
 start() {
-	must "make '$dir/$n'" mkdir -p "$dir/$n/new"
+	if [ -d "$dir/$n" ]; then
+		# A supervisor from an earlier start may be reading these files, and keeps the ones that it has open.  The new
+		# ones are complete before they are renamed into place.
+		must "make '$dir/$n/new'" mkdir -p "$dir/$n/new"
+		write_files "$dir/$n/new"
+		must "write '$dir/$n/supervise'" mv -f "$dir/$n"/new/* "$dir/$n"
+	else
+		must "make '$dir/$n'" mkdir -p "$dir/$n"
+		write_files "$dir/$n"
+	fi
 	{ true >>"$dir/$n/log"; } 2>/dev/null || cannot_write "$dir/$n/log"
-	write_files
 	# The supervisor cannot report a full disk to anyone, so room for what it writes is tried here: blocks,
 	# and inodes, of which the note of each process takes two.
-	put "$dir/$n/room" "$(printf '%4096s.' '')"
+	refuse_link "$dir/$n/room"
+	{ printf '%4096s.\n' '' >"$dir/$n/room"; } 2>/dev/null || cannot_write "$dir/$n/room"
 	for file in 1 2 3 4 5; do put "$dir/$n/room.$file" ''; done
-	must "remove '$dir/$n/room'" rm -r "$dir/$n/new" "$dir/$n/room" "$dir/$n"/room.[1-5]
+	must "remove '$dir/$n/room'" rm -rf "$dir/$n/new" "$dir/$n/room" "$dir/$n"/room.[1-5]
 	setsid=
 	if command -v setsid >/dev/null; then setsid="setsid"; elif command -v nohup >/dev/null; then setsid="nohup"; fi
 	(
@@ -142,9 +148,9 @@ make_void() {
 }
 
 # Sets $is to the state of attempt $n: new, running, ended, void (never started, and never will be), or lost
-# (started, but its end was not recorded).
+# (started, but its end was not recorded).  Sets $supervisor to the supervisor's number while it is alive.
 look() {
-	is=new
+	is=new supervisor=
 	if [ -f "$dir/$n/status" ]; then
 		is=ended
 		return
@@ -152,7 +158,7 @@ look() {
 	[ -f "$dir/$n/supervisor" ] || return 0
 	read_id "$dir/$n/supervisor"
 	if is_alive "$pid" "$ticks_was" "$boot_was"; then
-		is=running
+		is=running supervisor=$pid
 		return
 	fi
 	# It may have ended since the status was first looked at.
@@ -189,7 +195,8 @@ rest_lives() {
 }
 
 # Reads what crelease answers to each "out" once it was shown: its last two numbers.  Output that was sent but
-# not acknowledged may be lost on the way.
+# not acknowledged may be lost on the way.  The first number is renamed into place.  Later ones have at least as
+# many digits and overwrite it.
 hear() {
 	if [ -n "$hearing" ]; then return 0; fi
 	hearing=yes
@@ -202,7 +209,11 @@ hear() {
 		while read -r at to; do
 			case $at in '' | *[!0-9]*) continue ;; esac
 			case $to in '' | *[!0-9]* | 0?*) continue ;; esac
-			echo "$to" >"$dir/$at/seen.$$" && mv -f "$dir/$at/seen.$$" "$dir/$at/seen"
+			if [ -s "$dir/$at/seen" ]; then
+				echo "$to" 1<>"$dir/$at/seen"
+			else
+				echo "$to" >"$dir/$at/seen.$$" && mv -f "$dir/$at/seen.$$" "$dir/$at/seen"
+			fi
 		done
 		# crelease is gone.  If this script marked the end of the job now, a resume would not show the output
 		# that was lost on the way.
@@ -234,7 +245,11 @@ show() {
 		if [ "$offset" -lt "$cut" ] && [ "$part" -gt $((cut - offset)) ]; then part=$((cut - offset)); fi
 	fi
 	say out "$part $n $((offset + part))"
-	tail -c "+$((offset + 1))" "$dir/$n/log" | head -c "$part"
+	if [ "$offset" = 0 ]; then
+		head -c "$part" "$dir/$n/log"
+	else
+		tail -c "+$((offset + 1))" "$dir/$n/log" | head -c "$part"
+	fi
 	offset=$((offset + part))
 	return 0
 }
@@ -248,24 +263,41 @@ back_to_line() {
 	if [ "$part" -lt 32768 ]; then offset=$((offset - part)); fi
 }
 
-# Sends the complete lines that the watchdog has printed since, as "watch LINE".
+# Shows what is new in the log.  False when there is nothing.  As long as the supervisor is alive, only it and what it
+# started write to the log, and their position there tells whether they did.
+show_new() {
+	place=
+	if [ -n "$supervisor" ]; then place_of "$supervisor" 3 "$dir/$n/log"; fi
+	if [ -n "$place" ] && [ "$place" = "$shown_at" ]; then return 1; fi
+	if ! show; then
+		shown_at=$place
+		return 1
+	fi
+	if [ "$offset" = "$size" ]; then shown_at=$place; fi
+}
+
+# Sends the complete lines that the watchdog has printed since, as "watch LINE"; in parts, since the shell reads them
+# byte by byte.
 tell_watched() {
-	[ -s "$dir/$n/watched" ] || return 0
-	size_of "$dir/$n/watched"
-	[ "$size" -gt "$told_to" ] || return 0
-	text=$({ tail -c "+$((told_to + 1))" "$dir/$n/watched" | head -c 65536; echo .; })
-	text=${text%.}
-	case $text in *"$newline"*) ;; *) return 0 ;; esac
-	text=${text%"$newline"*}
-	told_to=$((told_to + $(printf '%s\n' "$text" | wc -c)))
-	printf '%s\n' "$text" | sed 's/^/watch /'
+	if [ -z "$watched" ]; then
+		[ -s "$dir/$n/watched" ] || return 0
+		watched=yes
+		exec 6<"$dir/$n/watched"
+	fi
+	lines=0
+	while IFS= read -r line <&6; do
+		say watch "$half$line"
+		half='' lines=$((lines + 1))
+		if [ "$is" = running ] && [ "$lines" -ge 500 ]; then return 0; fi
+	done
+	half=$half$line
 }
 
 # Sends "watch gone", once, when the watchdog has ended before the command.  The supervisor ends the watchdog
 # after the command, so the command's end is checked first.
 tell_unwatched() {
 	if [ -z "$watch" ] || [ -n "$unwatched" ] || [ ! -f "$dir/$n/beside" ]; then return 0; fi
-	read_id "$dir/$n/beside"
+	{ read -r pid ticks_was boot_was <"$dir/$n/beside"; } 2>/dev/null || return 0
 	if is_alive "$pid" "$ticks_was" "$boot_was" || [ ! -f "$dir/$n/pid" ]; then return 0; fi
 	read_id "$dir/$n/pid"
 	if is_alive "$pid" "$ticks_was" "$boot_was"; then
@@ -296,14 +328,16 @@ nap() {
 follow() {
 	hear
 	read_seen
-	size_of "$dir/$n/log"
-	if [ -f "$dir/$n/shown" ] || [ "$offset" -gt "$size" ]; then offset=$size; fi
-	back_to_line
-	rounds=0 told_to=0 gate_told='' unwatched=
+	if [ -f "$dir/$n/shown" ] || [ "$offset" -gt 0 ]; then
+		size_of "$dir/$n/log"
+		if [ -f "$dir/$n/shown" ] || [ "$offset" -gt "$size" ]; then offset=$size; fi
+		back_to_line
+	fi
+	rounds=0 gate_told='' unwatched='' watched='' half='' shown_at=
 	while :; do
 		look
 		tell_gated
-		if show; then continue; fi
+		if show_new; then continue; fi
 		tell_watched
 		tell_unwatched
 		case $is in

@@ -77,18 +77,28 @@ finish() {
 }
 
 # note FILE: records this process in FILE, which is complete on disk before it is linked into place.  False
-# when FILE already exists.
+# when FILE already exists.  The caller removes FILE.$$.
 note() {
 	identity_of $$
 	echo "$$ $ticks $boot" >"$1.$$" && { sync "$1.$$" 2>/dev/null || sync; } &&
 		{ ln "$1.$$" "$1" 2>/dev/null || { [ ! -e "$1" ] && ln "$1.$$" "$1"; }; }
-	noted=$?
-	rm -f "$1.$$"
-	return "$noted"
 }
 
 # size_of FILE: sets $size to its length in bytes.
 size_of() {
+	size=0
+	[ -s "$1" ] || return 0
 	size=$(stat -c %s "$1" 2>/dev/null || wc -c <"$1") 2>/dev/null
 	size=$((size))
+}
+
+# place_of PID FD FILE: sets $place to the position of the process's descriptor.  Empty if that cannot be read or if the
+# descriptor is not FILE.  The position is shared by all processes that inherited the descriptor, so it tells whether
+# they have written anything, and reading it starts no process.
+place_of() {
+	place=
+	# shellcheck disable=SC3013 # without -ef the size is looked at instead
+	[ "/proc/$1/fd/$2" -ef "$3" ] 2>/dev/null || return 0
+	{ read -r _ place <"/proc/$1/fdinfo/$2"; } 2>/dev/null
+	return 0
 }

@@ -21,6 +21,14 @@ is_full() {
 	full=${full:-write error}
 }
 
+# was_last COUNT: whether dd's message $words says that it found the end of its input before it had read COUNT blocks.
+was_last() {
+	case $words in *" records in"*) ;; *) return 1 ;; esac
+	reads=${words%%" records in"*}
+	case $reads in *[!0-9+]* | +* | *+ | *+*+*) return 1 ;; *+*) ;; *) return 1 ;; esac
+	[ $((${reads%+*} + ${reads#*+})) -lt "$1" ]
+}
+
 # Appends the command's output to the log as it comes.  dd's read returns what there is; a read that added
 # nothing was the last one.  Beyond the limit only the end of the output is kept.  This runs in the
 # supervisor's session, so that processes which the command leaves behind have a reader as long as they print.
@@ -29,8 +37,12 @@ keep_log() {
 	full='' before=-1 lefts=0 left=0
 	size_of "$d/log"
 	while [ "$size" -lt "$crelease_limit" ]; do
-		before=$size
-		words=$(dd bs=65536 count=$(((crelease_limit - size) / 65536 + 16)) 2>&1 >>"$d/log") || is_full
+		before=$size count=$(((crelease_limit - size) / 65536 + 16))
+		if words=$(dd bs=65536 count="$count" 2>&1 >&3); then
+			if was_last "$count"; then return; fi
+		else
+			is_full
+		fi
 		size_of "$d/log"
 		[ -z "$full" ] || break
 		[ "$size" -gt "$before" ] || return
@@ -65,27 +77,36 @@ put_tail() {
 	if [ "$from" -gt 1 ] || [ -n "$full" ]; then
 		size_of "$d/log"
 		echo "$size" >"$d/cut"
-		[ -z "$(tail -c 1 "$d/log" | tr "\0" .)" ] || echo >>"$d/log"
+		[ -z "$(tail -c 1 "$d/log" | tr "\0" .)" ] || echo >&3
 		if [ "$lefts" -gt 0 ]; then left=$(printf "%d%06d" "$lefts" "$left"); fi
 		if [ -n "$full" ]; then
 			echo "[crelease: the log could not be written ($full), output is left out here]"
 		else
 			echo "[crelease: $left bytes are left out here]"
-		fi >>"$d/log"
+		fi >&3
 	fi
-	{ [ ! -f "$d/tail.old" ] || tail -c "+$from" "$d/tail.old"; [ ! -f "$d/tail" ] || cat "$d/tail"; } >>"$d/log"
+	{ [ ! -f "$d/tail.old" ] || tail -c "+$from" "$d/tail.old"; [ ! -f "$d/tail" ] || cat "$d/tail"; } >&3
+}
+
+# Sets $place to a number that changes when the log grows.
+find_place() {
+	place_of $$ 3 "$d/log"
+	if [ -z "$place" ]; then
+		size_of "$d/log"
+		place=$size
+	fi
 }
 
 # Processes that the command left behind may hold its output open.  In that case this waits only until nothing
 # more is printed.
 await_log() {
-	still=0 total=0 step=1
-	size_of "$d/log"
+	still=0 total=0 step=1 place=
 	while [ ! -f "$d/logged" ] && [ "$still" -lt 30 ] && [ "$total" -lt 200 ]; do
+		if [ -z "$place" ]; then find_place; fi
 		sleep "0.0$step" 2>/dev/null || { sleep 1; step=100; }
-		before=$size
-		size_of "$d/log"
-		if [ "$size" = "$before" ]; then still=$((still + step)); else still=0; fi
+		before=$place
+		find_place
+		if [ "$place" = "$before" ]; then still=$((still + step)); else still=0; fi
 		total=$((total + step))
 		case $step in 1) step=2 ;; 2) step=5 ;; 5) step=9 ;; esac
 	done
@@ -103,15 +124,15 @@ limit_time() {
 	finish "$p" "$t" "$b"
 }
 
-# Waits for the watchdog's decision.  Sets $refused to "yes" when the command must not run.
+# Waits up to 30 s for the watchdog's decision.  Sets $refused to "yes" when the command must not run.
 await_gate() {
-	rounds=0
-	until [ -f "$d/gate" ] || [ "$rounds" -ge 600 ]; do
-		rounds=$((rounds + 1))
-		sleep 0.05 2>/dev/null || { sleep 1; rounds=$((rounds + 19)); }
+	waited=0 step=02
+	until { read -r answer <"$d/gate"; } 2>/dev/null || [ "$waited" -ge 3000 ]; do
+		sleep "0.$step" 2>/dev/null || { sleep 1; step=100; }
+		waited=$((waited + ${step#0}))
+		case $step in 02) step=05 ;; 05) step=10 ;; 10) step=20 ;; esac
 	done
-	answer=$crelease_gate
-	{ read -r answer <"$d/gate"; } 2>/dev/null
+	{ read -r answer <"$d/gate"; } 2>/dev/null || answer=$crelease_gate
 	printf "%s\n" "$answer" >"$d/gated"
 	case $answer in go | "go "*) ;; *) refused=yes ;; esac
 }
@@ -121,13 +142,14 @@ run_child() {
 	if mkfifo "$d/pipe" 2>/dev/null; then
 		{ keep_log; : >"$d/logged"; } <"$d/pipe" >/dev/null 2>&1 &
 		exec 4>"$d/pipe"
-		rm -f "$d/pipe"
+		rm -f "$d/pipe" "$d/supervisor.$$"
 		$crelease_setsid sh "$d/child" </dev/null >&4 2>&1 4>&-
 		status=$?
 		exec 4>&-
 		await_log
 	else
-		$crelease_setsid sh "$d/child" </dev/null >>"$d/log" 2>&1
+		rm -f "$d/supervisor.$$"
+		$crelease_setsid sh "$d/child" </dev/null >&3 2>&1
 		status=$?
 	fi
 }
@@ -136,19 +158,30 @@ supervise() {
 	d=$crelease_job
 	# shellcheck source=/dev/null
 	. "$d/process"
-	note "$d/supervisor" || exit 0
+	if ! note "$d/supervisor"; then
+		rm -f "$d/supervisor.$$"
+		exit 0
+	fi
+	# Standard error is the log.  All that writes the output inherits this descriptor, which shows job.sh how far it is.
+	# It stays open here as long as the command runs: some shells would close it here when they close it for the command.
+	exec 3>&2
 	trap : TERM INT HUP
 	watcher='' beside='' refused=''
 	if [ "$crelease_timeout" -gt 0 ]; then
-		(limit_time) </dev/null >/dev/null 2>&1 &
+		(limit_time) </dev/null >/dev/null 2>&1 3>&- &
 		watcher=$!
 	fi
 	if [ -n "$crelease_watch" ]; then
-		$crelease_setsid sh "$d/watch" </dev/null >"$d/watched" 2>/dev/null &
+		$crelease_setsid sh "$d/watch" </dev/null >"$d/watched" 2>/dev/null 3>&- &
 		beside=$!
 	fi
 	if [ -n "$crelease_gate" ]; then await_gate; fi
-	if [ -n "$refused" ]; then status=75; else run_child; fi
+	if [ -n "$refused" ]; then
+		rm -f "$d/supervisor.$$"
+		status=75
+	else
+		run_child
+	fi
 	if [ -n "$beside" ]; then
 		kill "$beside" 2>/dev/null
 		wait "$beside"

@@ -8,7 +8,10 @@ LC_ALL=C
 export LC_ALL
 # shellcheck source=/dev/null
 . "$crelease_job/process"
-note "$crelease_job/beside"
+# Only a complete line counts as written.  After a restart of the host nobody looks for this process, so it need not be
+# on disk.
+identity_of $$
+echo "$$ $ticks $boot" >"$crelease_job/beside"
 
 # Whether there is still something to watch.
 job_lives() {

@@ -20,8 +20,9 @@ separator=$(printf '\037')
 identity_of $$
 guard_of_ticks=$ticks guard_of_boot=$boot
 
+# The supervisor waits for a complete line.
 gate() {
-	printf '%s\n' "$1" >"$crelease_job/gate.new" && mv -f "$crelease_job/gate.new" "$crelease_job/gate"
+	printf '%s\n' "$1" >"$crelease_job/gate"
 }
 
 guard_tell() {
@@ -108,7 +109,7 @@ guard_keep() {
 	session=1
 	guard_answers
 	got=$?
-	if [ ! -f "$crelease_job/gate" ]; then
+	if [ ! -s "$crelease_job/gate" ]; then
 		guard_said
 		gate "$guard_unknown $said"
 	fi

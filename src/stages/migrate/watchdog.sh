@@ -5,7 +5,7 @@
 # look (the query that is repeated; empty if the server has none), pause (between two queries, in seconds),
 # last (the statement to run when the command has ended).
 #
-# The file "watching" in the attempt's folder exists as long as queries are to be sent.
+# The file "watching" in the attempt's folder has content as long as queries are to be sent.
 
 PGAPPNAME=crelease-watch PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=$encoding
 export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
@@ -18,7 +18,7 @@ ask() {
 # The client ends when its standard input does, even if sudo runs between it and this shell.
 feed() {
 	exec 6<"$crelease_job/watched"
-	while [ -f "$crelease_job/watching" ] && job_lives; do
+	while [ -s "$crelease_job/watching" ] && job_lives; do
 		guard_beat
 		tell_clients
 		printf '%s\n' "$look"
@@ -30,7 +30,7 @@ feed() {
 # client that does not finish is killed.
 watch_end() {
 	trap '' TERM
-	rm -f "$crelease_job/watching"
+	: >"$crelease_job/watching"
 	(
 		trap "kill -s KILL \$!; exit" TERM
 		sleep 3 &
@@ -48,7 +48,7 @@ watch_end() {
 if [ -n "$look" ]; then
 	asking=
 	trap watch_end TERM
-	: >"$crelease_job/watching"
+	echo yes >"$crelease_job/watching"
 	while job_lives; do
 		(exec 5>&-; feed) | (exec 5>&-; ask) &
 		asking=$!
