@@ -237,6 +237,9 @@ all_shown() {
 # offset.  Sends "cut" where output is missing.  False when there is nothing new.
 show() {
 	size_of "$dir/$n/log"
+	if [ -n "$ending" ]; then
+		end_at=${end_at:-$size} size=$end_at
+	fi
 	[ "$size" -gt "$offset" ] || return 1
 	part=$((size - offset))
 	if [ "$part" -gt 1048576 ]; then part=1048576; fi
@@ -314,7 +317,7 @@ tell_gated() {
 	case $answer in "go "*) say watch "gated $(printf '%s' "${answer#go }" | tr -d '\000-\037\177')" ;; esac
 }
 
-pause=0.02 hearing=
+pause=0.02 hearing='' ending='' end_at=
 nap() {
 	sleep "$pause" 2>/dev/null || sleep 1
 	case $pause in
@@ -336,6 +339,8 @@ follow() {
 	rounds=0 gate_told='' unwatched='' watched='' half='' shown_at=
 	while :; do
 		look
+		# What a process that was left behind prints after the end is not waited for: it may never stop.
+		if [ "$is" = ended ]; then ending=yes; fi
 		tell_gated
 		if show_new; then continue; fi
 		tell_watched
