@@ -29,24 +29,31 @@ nothing_left() {
 
 # --- what is live --------------------------------------------------------------------------------
 
-# spelled SPELLING: N is the release.  The release that was live is kept, and gone back to; plan, status and
-# a deploy of what is live know it.
+# spelled SPELLING: N is the release.  Status knows it, and a deploy keeps it.
 spelled() {
-    deploys 2
     local live=${NAMES[-1]} old=${NAMES[-2]}
     point_current "${1//N/$live}"
     expect_status 0 status --json production
     assert_equal "status: $1" "$(json '.hosts[0].current')" "$live"
+    deploys 1
+    assert_exists "$SITE/here/releases/$live"
+    assert_gone "$SITE/here/releases/$old"
+    assert_equal "how current is written" "$(current here)" "$SITE/here/releases/${NAMES[-1]}"
+}
+
+# As Capistrano's documentation draws it: also the other commands know it, and it is gone back to.
+case_slash_at_the_end() {
+    site_small slash_at_the_end 1
+    deploys 2
+    local live=${NAMES[-1]}
+    point_current "$SITE/here/releases/$live/"
     expect_status 0 check production
     expect_output "current +$live"
     expect_status 0 deploy production
     expect_output "nothing to do: .* is live"
     expect_status 0 deploy --dry-run --force production
     deploys 1
-    assert_exists "$SITE/here/releases/$live"
-    assert_gone "$SITE/here/releases/$old"
-    assert_equal "how current is written" "$(current here)" "$SITE/here/releases/${NAMES[-1]}"
-    point_current "${1//N/${NAMES[-1]}}"
+    point_current "$SITE/here/releases/${NAMES[-1]}/"
     expect_status 0 rollback production
     live_is "$live"
     assert_equal "how current is written" "$(current here)" "$SITE/here/releases/$live"
@@ -56,7 +63,7 @@ case_spellings() {
     local spelling
     site_small spellings 1
     ln -s "$SITE/here" "$SITE/link"
-    ln -s releases/N "$SITE/latest"
+    deploys 2
     for spelling in "$SITE/here/releases/N/" releases/N releases/N/ ./releases/N releases//N/// "$SITE/link/releases/N" \
         "$SITE/here/../here/releases/./N" "$SITE/here/releases/N/."; do
         spelled "$spelling"
