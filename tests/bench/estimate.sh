@@ -42,7 +42,7 @@ dump_to_end() { on_host app1 "$(dump_command "$1")" </dev/null; }
 # One dump, and a deploy that waits for it: its events in FILE, the time of its locks in FILE.locks.
 waited_for() { # KIND FILE
     n=$((n + 1))
-    commit_migration "$((20260103000000 + n))" "AddColumn$n" "add_column :events, :column$n, :string"
+    commit_ruby_migration "$((20260103000000 + n))" "AddColumn$n" "add_column :events, :column$n, :string"
     probe_begin locks "$DB" "$2.locks" 0.1
     dump_to_end "$1" &
     local dump=$!

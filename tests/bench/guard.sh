@@ -11,7 +11,7 @@ waits() { jq -e 'select(.event == "backup" and .state == "waiting")' "$SITE/even
 
 one() { # NUMBER
     local phase gone started clear begun deploy
-    commit_migration "202601030000$((10 + $1))" "AddColumn$1" "add_column :events, :column$1, :string"
+    commit_ruby_migration "202601030000$((10 + $1))" "AddColumn$1" "add_column :events, :column$1, :string"
     rm -f "$SITE/started" "$SITE/locks"
     start_dump
     probe_begin locks "$DB" "$SITE/locks"

@@ -34,7 +34,7 @@ row() { # NAME WHAT
 
 change() { commit_file "app/part1/file$1.rb" "changed $1"; }
 change_again() { commit_file "app/part2/file$1.rb" "changed $1"; }
-migration() { commit_migration "202601030000$((10 + $1))" "AddColumn$1" "add_column :events, :column$1, :string"; }
+migration() { commit_ruby_migration "202601030000$((10 + $1))" "AddColumn$1" "add_column :events, :column$1, :string"; }
 
 rig_open
 start_postgres

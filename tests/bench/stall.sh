@@ -8,7 +8,7 @@ runs=${RUNS-3} dump_s=${DUMP_S-11}
 
 # The migration stops at the door, once, until the dump of the other kind is there.
 migration() { # VERSION
-    commit_migration "$1" "AddColumn${1#20260103}" "if File.exist?('$SITE/armed')
+    commit_ruby_migration "$1" "AddColumn${1#20260103}" "if File.exist?('$SITE/armed')
       File.write('$SITE/door', '')
       sleep 0.005 while File.exist?('$SITE/armed')
     end

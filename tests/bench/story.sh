@@ -86,10 +86,10 @@ done
 fill "$DB"
 fill "$CAP_DB"
 # An earlier night, of which crelease remembers how long it took.
-commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+commit_ruby_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
 told earlier "$DB" "$CRELEASE" deploy production
 capistrano >"$RIG/out" 2>&1
-commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+commit_ruby_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
 told cap "$CAP_DB" script -qefc "$(declare -f capistrano); SITE='$SITE'; capistrano" /dev/null
 told crelease "$DB" "$CRELEASE" deploy production
 for name in cap crelease; do

@@ -25,7 +25,7 @@ change() { # redeploy|asking|migrating
     *) recipe ;;
     esac
     if [ "$1" = migrating ]; then
-        commit_migration "$((20260103000000 + n))" "AddColumn$n" "add_column :events, :column$n, :string"
+        commit_ruby_migration "$((20260103000000 + n))" "AddColumn$n" "add_column :events, :column$n, :string"
     else
         commit_file public/index.html "$n"
     fi

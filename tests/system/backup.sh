@@ -10,7 +10,7 @@ site_migrating() {
     recipe_write <<<"${2-backup: {policy: wait\}}"
     expect_status 0 deploy production
     LIVE=$(release)
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     start_dump
     STARTED=$(sql 'select pg_postmaster_start_time()')
@@ -221,12 +221,10 @@ case_ask() {
 # that waits gives way after lock_timeout, who queued behind it goes on, and the dump is waited for.
 case_s16_dump_begins_in_the_migration() {
     site_new dump_begins_in_the_migration 1
-    recipe_write <<<"migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 10s}"
+    recipe_write <<<"migrate: {run: bin/migrate, status: bin/migrate-status, lock_timeout: 10s}"
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents "
-    File.write('$SITE/begun', '', mode: 'a')
-    sleep 0.05 while File.exist?('$SITE/block')
-    add_column :events, :place, :string"
+    commit_migration 20260102000000 AddPlaceToEvents "\\! echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done
+alter table events add column place text;"
     make_big_table
     touch "$SITE/block"
     STARTED=$(sql 'select pg_postmaster_start_time()')
@@ -258,7 +256,7 @@ said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 case_s16_dump_begins_in_a_hook() {
     site_new dump_begins_in_a_hook 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     recipe_write <<<"hooks: {before migrate: ['touch $SITE_Q/hook; until test -e $SITE_Q/go; do sleep 0.05; done']}"
     start_crelease deploy production
@@ -273,7 +271,7 @@ case_s16_dump_begins_in_a_hook() {
     assert_equal "attempts" "$(grep -c '^20260102000000 ' "$SITE/app1/shared/log/migrations.log")" 1
     # Killed in the hook, and another one meanwhile: a resume looks anew.
     rm "$SITE/hook" "$SITE/go"
-    commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+    commit_migration 20260103000000 AddNoteToEvents 'alter table events add column note text'
     start_crelease deploy production
     wait_for 60 test -e "$SITE/hook"
     kill_crelease
@@ -291,8 +289,12 @@ case_failing_migration() {
     site_new failing_migration 2
     expect_status 0 deploy production
     LIVE=$(release)
-    commit_migration 20260102000000 AddPlaceToEvents "raise 'not today' unless File.exist?('$SITE/mended')
-    add_column :events, :place, :string"
+    commit_migration 20260102000000 AddPlaceToEvents "\\set mended \`test -e $SITE_Q/mended && echo true || echo false\`
+\\if :mended
+alter table events add column place text;
+\\else
+do \$\$ begin raise 'not today'; end \$\$;
+\\endif"
     expect_status 1 deploy production
     expect_output 'not today'
     expect_output 'migrate'

@@ -59,7 +59,7 @@ dump_of_cron() { sql "select pid from pg_stat_activity where application_name = 
 case_s46_cron_starts_a_dump() {
     site_new s46 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     # Late enough to be foreseen on a slow machine.
     AT=$((($(date +%s) + 40) / 60 * 60 + 60))

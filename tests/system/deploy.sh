@@ -38,7 +38,7 @@ case_again() {
     [ "$(release)" != "$first" ] || fail "--force made no release"
     assert_deployed "$(revision)" 2
     commit_file public/index.html '<h1>News</h1>'
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     git -C "$REPO" rm -q config/application.yml
     commit_all 'Remove a file'
     expect_status 0 deploy production
@@ -155,7 +155,7 @@ case_plan_changes_nothing() {
     site_new plan_changes_nothing 2
     expect_status 0 deploy production
     commit_file public/index.html two
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     wait_for 20 hosts_are_quiet app1 app2
     local before
     before=$(tree_of "$SITE/app1" && tree_of "$SITE/app2")
@@ -194,7 +194,7 @@ case_exec_and_run() {
     site_new exec_and_run 2
     recipe_write <<<'tasks: {about: {run: bin/about, roles: [db]}}'
     expect_status 1 exec production -- true
-    expect_output '^app1 \| assert_exists is no live release at'
+    expect_output '^app1 \| there is no live release at'
     expect_status 0 deploy production
     # shellcheck disable=SC2016 # for the host
     expect_status 0 exec production -- 'pwd; echo "$0 it'\''s"'

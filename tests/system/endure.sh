@@ -4,6 +4,7 @@
 # crash, a clock that is wrong; and what a resume has left to do then.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+MIGRATES=rake
 
 bg_says() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 bg_says_not() { ! bg_says "$1" || fail "says '$1'"; }
@@ -53,8 +54,8 @@ END
 case_s1_nothing_in_the_way() {
     site_new s1 2
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+    commit_ruby_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_ruby_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
     expect_status 0 deploy --json production
     assert_equal "what is told of waiting" "$(jq -c 'select(.event == "backup" or .event == "blocker" or .state == "waiting")' "$OUT")" ''
     assert_equal migrations "$(migrations)" '20260101000000 20260102000000 20260103000000'
@@ -213,7 +214,7 @@ case_s32_second_deploy_meanwhile() {
     end_dump
     wait_for 60 waits zz
     expect_status 3 deploy production
-    expect_output 'at stage migrate'
+    expect_output "at stage 'migrate'"
     expect_status 3 resume production
     drop_table_lock
     finish_crelease 0
@@ -226,7 +227,7 @@ case_s32_second_deploy_meanwhile() {
 # A migration of rake's that waits in the middle for the file `block` to go.
 site_rake() {
     site_new "$1" 1
-    commit_migration 20260102000000 AddPlaceToEvents "
+    commit_ruby_migration 20260102000000 AddPlaceToEvents "
     File.write('$SITE/attempts', \"x\\n\", mode: 'a')
     sleep 0.05 while File.exist?('$SITE/block')
     add_column :events, :place, :string"
@@ -553,7 +554,7 @@ END
 site_rake_waits() {
     site_zz "$1"
     recipe_write <<<"migrate: {run: 'rake db:migrate', status: 'rake db:migrate:status', lock_timeout: 10m}"
-    commit_migration 20260102000000 AddZzC "
+    commit_ruby_migration 20260102000000 AddZzC "
     File.write('$SITE/attempts', \"x\\n\", mode: 'a')
     execute 'alter table zz add column c int'"
     hold_table_lock

@@ -186,7 +186,7 @@ case_warning() {
     expect_status 0 deploy production
     expect_no_output 'may meet'
     # With a record of how long they take here.
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     expect_status 0 deploy production
     expect_no_output 'may meet'
     rm "$RIG/crontab"
@@ -284,7 +284,7 @@ is_five_seconds_old() { [ "$(sql "select now() - xact_start > '5 s' from pg_stat
 case_s48_estimate() {
     site_new estimate 2
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     dump_to "$SITE/dumps/shop-20261122.sql"
     # Nothing is known of earlier ones.
@@ -372,7 +372,7 @@ percent_is_known() { run_crelease backups --json production; [ "$(json '.backups
 case_s49_overdue() {
     site_new overdue 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     dump_to "$SITE/dump.sql"
     local i now
@@ -396,13 +396,13 @@ is_overdue() { run_crelease backups --json production; [ "$(json '.backups[0].ov
 case_stopped_is_not_recorded() {
     site_new stopped_is_not_recorded 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     dump_to "$SITE/dump.sql"
     expect_status 0 deploy --on-backup=kill production
     assert_gone "$SITE/app1/.crelease/backups"
     end_dump
-    commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+    commit_migration 20260103000000 AddNoteToEvents 'alter table events add column note text'
     echo "1 $(($(date +%s) - 86400)) 5000 - - pg_dump $DB" >"$SITE/app1/.crelease/backups"
     dump_to "$SITE/dump2.sql"
     start_crelease deploy production
@@ -416,7 +416,7 @@ case_stopped_is_not_recorded() {
 site_before() {
     site_new "$1" 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     now_is
     recipe_write <<<"backup: {schedule: ['$(minute_in 8) pg_dump nightly'], $2}"
 }

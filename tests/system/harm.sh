@@ -290,13 +290,13 @@ advisory_held() { [ "$(sql "select count(*) from pg_locks where locktype = 'advi
 case_s39_begins_where_it_was() {
     site_zz s39
     recipe_write <<END
-migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 600ms, attempts: 20}
+migrate: {run: bin/migrate, status: bin/migrate-status, lock_timeout: 600ms, attempts: 20}
 END
     # What is pending can be told from the first one on.
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    commit_migration 20260103000000 AddZzC 'execute "alter table zz add column c int"'
-    commit_migration 20260104000000 AddZzD 'execute "alter table zz add column d int"'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
+    commit_migration 20260103000000 AddZzC 'alter table zz add column c int'
+    commit_migration 20260104000000 AddZzD 'alter table zz add column d int'
     hold_table_lock
     start_crelease deploy production
     wait_for 60 said 'of 3 pending these are applied: 20260102000000'

@@ -10,7 +10,7 @@ site_pending() {
     recipe_write <<<"${2-backup: {policy: wait\}}"
     expect_status 0 deploy production
     LIVE=$(release)
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
 }
 
 migrations() { sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB"; }
@@ -50,7 +50,7 @@ hold_end() { # STATUS
 # A migration that runs until migration_end.
 migrates_until_told() {
     recipe_write <<END
-migrate: {run: 'echo run >>"$SITE/attempts"; until [ -e "$SITE/go" ]; do sleep 0.05; done; rake db:migrate', status: 'rake db:migrate:status', lock_timeout: 500ms}
+migrate: {run: 'echo run >>"$SITE/attempts"; until [ -e "$SITE/go" ]; do sleep 0.05; done; bin/migrate', status: 'bin/migrate-status', lock_timeout: 500ms}
 ${1-}
 END
 }
@@ -495,7 +495,7 @@ END
     unknown_with abort "$SITE/psql"
     expect_status 4 deploy production
     expect_output 'could not ask the database for the lock of migrations: psql: .*Connection refused.*backup.unknown: abort'
-    expect_output 'rake db:migrate: failed: was not started'
+    expect_output 'bin/migrate: failed: was not started'
     expect_output "next: fix it, then run '.*crelease check production'"
     still_as_before
     expect_status 0 abort production
@@ -504,10 +504,10 @@ END
     warned_once 'runs without the lock of migrations.*: psql: .*Connection refused'
     through
     # One that takes it up is told, too.
-    commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+    commit_migration 20260103000000 AddNoteToEvents 'alter table events add column note text'
     recipe_write <<END
 database: {adapter: postgresql, name: $DB, psql: '$SITE/psql'}
-migrate: {run: 'echo run >>"$SITE/attempts"; until [ -e "$SITE/go" ]; do sleep 0.05; done; rake db:migrate', status: 'rake db:migrate:status'}
+migrate: {run: 'echo run >>"$SITE/attempts"; until [ -e "$SITE/go" ]; do sleep 0.05; done; bin/migrate', status: 'bin/migrate-status'}
 END
     start_crelease deploy production
     wait_for 60 migration_runs

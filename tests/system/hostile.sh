@@ -3,6 +3,7 @@
 # --json, or shows a password.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+MIGRATES=rake
 
 # site_hostile NAME [RECIPE]: one revision live, a migration committed.
 site_hostile() {
@@ -10,7 +11,7 @@ site_hostile() {
     site_new "$1" 1
     recipe_write <<<"${2-backup: {policy: wait\}}"
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_ruby_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
 }
 
 # Starts a backup on the host whose reader takes so little at a time that it outlasts the case.
@@ -148,7 +149,7 @@ END
     local psql
     for psql in "PGPASSWORD=$PASSWORD false" "psql postgresql://rig:$PASSWORD@[::1/$DB" "psql -d postgresql://rig:$PASSWORD@127.0.0.1:1/$DB" \
         "psql -d \\\"host=127.0.0.1 port=1 password=$PASSWORD nonsense\\\"" "env PGPASSWORD=$PASSWORD no-such-psql"; do
-        commit_migration "2026010$((3 + $(git -C "$REPO" rev-list --count HEAD)))000000" "Add$(git -C "$REPO" rev-list --count HEAD)" "add_column :events, :c$(git -C "$REPO" rev-list --count HEAD), :string"
+        commit_ruby_migration "2026010$((3 + $(git -C "$REPO" rev-list --count HEAD)))000000" "Add$(git -C "$REPO" rev-list --count HEAD)" "add_column :events, :c$(git -C "$REPO" rev-list --count HEAD), :string"
         recipe_write <<END
 database: {adapter: postgresql, name: $DB, psql: "$psql"}
 END

@@ -45,7 +45,7 @@ case_while_a_backup_runs() {
     site_new while_a_backup_runs 2
     expect_status 0 deploy production
     make_big_table
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     start_dump
     expect_status 4 deploy --json --on-backup=abort production
     fits event lines

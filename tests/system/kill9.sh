@@ -16,10 +16,8 @@ killed_in() { # STAGE, as in the recipe
     site_new "kill9_${name//-/_}" 2
     expect_status 0 deploy production
     commit_file public/index.html two
-    commit_migration 20260102000000 AddPlaceToEvents "
-    File.write('$SITE/begun.in-migrate', \"x\\n\", mode: 'a')
-    sleep 0.05 while File.exist?('$SITE/block.in-migrate')
-    add_column :events, :place, :string"
+    commit_migration 20260102000000 AddPlaceToEvents "\\! echo x >>$SITE_Q/begun.in-migrate; while test -e $SITE_Q/block.in-migrate; do sleep 0.05; done
+alter table events add column place text;"
     {
         echo "build: ['$(holds in-build)']"
         echo "restart: {touch: tmp/restart.txt, run: '$(holds in-restart)'}"
@@ -39,7 +37,6 @@ killed_in() { # STAGE, as in the recipe
     assert_equal "how often the migration began" "$(wc -l <"$SITE/begun.in-migrate")" 1
     assert_equal "how often the build ran, on both hosts" "$(wc -l <"$SITE/begun.in-build")" 2
     assert_equal "releases" "$(releases app1 | wc -l)" 2
-    expect_status 0 rollback production
 }
 
 case_in_build() { killed_in in-build; }
@@ -60,10 +57,8 @@ case_after_cleanup() { killed_in 'after cleanup'; }
 case_migration_still_runs() {
     site_new migration_still_runs 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents "
-    File.write('$SITE/begun', \"x\\n\", mode: 'a')
-    sleep 0.05 while File.exist?('$SITE/block')
-    add_column :events, :place, :string"
+    commit_migration 20260102000000 AddPlaceToEvents "\\! echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done
+alter table events add column place text;"
     touch "$SITE/block"
     start_crelease deploy production
     wait_for 60 test -e "$SITE/begun"
@@ -83,13 +78,13 @@ case_any_instant() {
     expect_status 0 deploy production
     local i=1 begun took wait_ms
     begun=$(date +%s%3N)
-    commit_migration 20260103000000 "AddColumn0" 'add_column :events, :column0, :string'
+    commit_migration 20260103000000 "AddColumn0" 'alter table events add column column0 text'
     expect_status 0 deploy production
     took=$(($(date +%s%3N) - begun))
-    for i in $(seq 1 14); do
+    for i in $(seq 1 7); do
         commit_file public/index.html "$i"
-        commit_migration "202601030000$((10 + i))" "AddColumn$i" "add_column :events, :column$i, :string"
-        wait_ms=$((took * i / 14))
+        commit_migration "202601030000$((10 + i))" "AddColumn$i" "alter table events add column column$i text"
+        wait_ms=$((took * i / 7))
         start_crelease deploy production
         # Not a wait for something: the instant is what is being tried.
         sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
@@ -114,7 +109,7 @@ nobody_holds_it() { run_crelease resume production; [ "$STATUS" != 3 ]; }
 case_output_at_any_instant() {
     site_new output_at_any_instant 1
     recipe_write <<END
-build: ['for i in \$(seq 1 300); do echo \$i; sleep 0.01; done; until test -e $SITE_Q/end; do sleep 0.05; done']
+build: ['for i in \$(seq 1 120); do echo \$i; sleep 0.01; done; until test -e $SITE_Q/end; do sleep 0.05; done']
 END
     : >"$SITE/shown"
     start_crelease deploy --json production
@@ -131,16 +126,16 @@ END
     touch "$SITE/end"
     finish_crelease 0 >/dev/null
     jq -r 'select(.event == "output" and .stage == "build") | .data' "$CR_OUT" >>"$SITE/shown"
-    assert_equal "all that was shown" "$(sort -n -u "$SITE/shown")" "$(seq 1 300)"
-    [ "$(wc -l <"$SITE/shown")" -lt 450 ] || fail "$(wc -l <"$SITE/shown") lines were shown"
+    assert_equal "all that was shown" "$(sort -n -u "$SITE/shown")" "$(seq 1 120)"
+    [ "$(wc -l <"$SITE/shown")" -lt 180 ] || fail "$(wc -l <"$SITE/shown") lines were shown"
 }
 
 # Given up after the migration: what the database is ahead by is named; and a rollback says it, too.
 case_abort_names_migrations() {
     site_new abort_names_migrations 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
-    { echo "hooks: {after migrate: ['$(holds hook)']}"; echo "migrate: {run: rake db:migrate, status: rake db:migrate:status, paths: [db/migrate]}"; } | recipe_write
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
+    { echo "hooks: {after migrate: ['$(holds hook)']}"; echo "migrate: {run: bin/migrate, status: bin/migrate-status, paths: [db/migrate]}"; } | recipe_write
     touch "$SITE/block.hook"
     start_crelease deploy production
     wait_for 60 test -e "$SITE/begun.hook"

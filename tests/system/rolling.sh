@@ -207,7 +207,7 @@ END
     FIRST=$(release)
     rm "$SITE"/*.built
     commit_file public/index.html two
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
 }
 
 case_build_fails_on_one() {
@@ -258,7 +258,7 @@ case_host_dies() {
     expect_status 0 deploy production
     FIRST=$(release)
     commit_file public/index.html two
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     recipe_write <<END
 on_host_failure: continue
 build: ['touch $SITE_Q/begun.\$CRELEASE_HOST; while [ \$CRELEASE_HOST = app2 ] && [ -e $SITE_Q/block ]; do sleep 0.05; done']

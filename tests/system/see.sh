@@ -3,12 +3,13 @@
 # migration.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+MIGRATES=rake
 
 # site_pending NAME: one revision live; standard input: sections of the recipe.
 site_pending() {
     site_new "$1" 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_ruby_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     recipe_write
 }
 
@@ -75,7 +76,7 @@ waited_for() {
 
 case_s1_no_dump() {
     site_pending s1 </dev/null
-    commit_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
+    commit_ruby_migration 20260103000000 AddNoteToEvents 'add_column :events, :note, :string'
     expect_status 0 deploy production
     expect_output '2 pending'
     expect_no_output ', waited|: waiting'
@@ -105,7 +106,7 @@ case_name_in_no_encoding() {
     sql 'drop database no_encoding'
     sql "create database no_encoding template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'"
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_ruby_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     make_big_table
     PGCLIENTENCODING=SQL_ASCII sql $'alter table big rename to "b\xfcro"' "$DB"
     backup_begin dump pg_dump -d "$DB"
@@ -409,7 +410,7 @@ case_s14_dump_of_other_tables() {
     pid=$(dumps true)
     expect_status 0 backups production
     expect_output "pid $pid, for .*; a migration of a table that it holds would wait for it"
-    expect_output "holds 1 of $TABLES tables"
+    expect_output "holds locks on 1 of $TABLES tables"
     expect_status 0 deploy --on-backup kill production
     expect_output "1 pending: .*; pg_dump of s14 by rig, pid $pid, for .*, holds 1 of $TABLES tables: waited for only if"
     expect_no_output ', waited|: waiting|stopp'
@@ -552,7 +553,7 @@ case_s14_recipe_says_wait() {
 # What an earlier deploy brought and did not migrate is still new.
 case_s14_concurrently_passed_over() {
     site_one_table s14l big
-    commit_migration 20260103000000 AddIndexToEvents 'add_index :events, :place, algorithm: :concurrently'
+    commit_ruby_migration 20260103000000 AddIndexToEvents 'add_index :events, :place, algorithm: :concurrently'
     sed -i 's/^class .*/&\n  disable_ddl_transaction!/' "$REPO"/db/migrate/20260103000000_*.rb
     commit_all 'No transaction around it'
     expect_status 0 deploy --no-migrate production
@@ -568,7 +569,7 @@ case_s14_concurrently_passed_over() {
 # What is done CONCURRENTLY waits for every dump, and leaves an invalid index when it is cut short.
 case_s14_concurrently() {
     site_one_table s14d big
-    commit_migration 20260103000000 AddIndexToEvents 'add_index :events, :place, algorithm: :concurrently'
+    commit_ruby_migration 20260103000000 AddIndexToEvents 'add_index :events, :place, algorithm: :concurrently'
     sed -i 's/^class .*/&\n  disable_ddl_transaction!/' "$REPO"/db/migrate/20260103000000_*.rb
     commit_all 'No transaction around it'
     start_crelease deploy production
@@ -582,7 +583,7 @@ case_s14_concurrently() {
     rm "$SITE/dump.go"
     backup_begin dump pg_dump -t big -d "$DB"
     wait_for 60 dump_is "query like 'COPY public.big %'"
-    commit_migration 20260104000000 AddNoteToEvents 'add_column :events, :note, :string'
+    commit_ruby_migration 20260104000000 AddNoteToEvents 'add_column :events, :note, :string'
     expect_status 0 deploy production
     expect_no_output ', waited|: waiting'
     assert_deployed "$(revision)" 3

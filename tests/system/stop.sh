@@ -15,7 +15,7 @@ site_stopping() {
     site_new "$1" 1
     recipe_write
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     STARTED=$(sql 'select pg_postmaster_start_time()')
     # What comes fast is written slowly.
     cat >"$SITE/slowly" <<'END'
@@ -269,7 +269,7 @@ case_rerun_after_abort() {
     site_stopping rerun_after_abort <<END
 backup: {policy: kill, rerun: true, command: 'echo again >>$RIG/sites/rerun_after_abort/again'}
 END
-    commit_migration 20260103000000 Failing "raise 'not today'"
+    commit_migration 20260103000000 Failing "do \$\$ begin raise 'not today'; end \$\$"
     host_dump "pg_dump $DB | $SITE_Q/slowly >$SITE_Q/dump.sql"
     expect_status 1 deploy production
     assert_equal "started" "$(times_again)" 0

@@ -89,7 +89,7 @@ case_s46_timer_starts_a_dump() {
     local command="pg_dump s46 | (until [ -e go ]; do sleep 0.1; done; cat) | gzip >nightly.gz"
     site_new s46 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     service nightly "/bin/sh -c '$command'"
     service other '/bin/true'
@@ -125,7 +125,7 @@ nightly_has_ended() { [ "$(on_host app1 systemctl --user show -P ActiveState -P 
 case_just_begun() {
     site_new just_begun 1
     expect_status 0 deploy production
-    commit_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     service early "/bin/sh -c 'until [ -e begin ]; do sleep 0.1; done; pg_dump just_begun | (until [ -e go ]; do sleep 0.1; done; cat) >early.sql'"
     # It is a moment ago for twenty seconds only.
     recipe_write <<END

@@ -2,6 +2,7 @@
 # Migration tools: each is asked what is pending, run when something is, and not run when nothing is.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+MIGRATES=rake
 
 # site_of TOOL NAME PENDING_WHEN STATUS RUN: a site with the application tests/apps/TOOL.  How often
 # the tool was asked and run is in $SITE/asked and $SITE/ran; while $SITE/kill is there, the whole
@@ -90,8 +91,8 @@ does_nothing() {
 
 case_rails() {
     site_of rails rails rails 'rake db:migrate:status' 'rake db:migrate'
-    add_second() { commit_migration 20260102000000 AddPlaceToEvents "execute 'select 1'"; }
-    add_third() { commit_migration 20260103000000 AddNoteToEvents "execute 'select 1'"; }
+    add_second() { commit_ruby_migration 20260102000000 AddPlaceToEvents "execute 'select 1'"; }
+    add_third() { commit_ruby_migration 20260103000000 AddNoteToEvents "execute 'select 1'"; }
     brings '20260102000000 Add place to events'
     does_nothing 'succeeded, but 1 is still pending: 20260103000000 Add note to events'
 }
