@@ -16,47 +16,99 @@
 #   tz NAME HEX                a time zone that a crontab names
 
 files_max=100 lines_max=500 line_max=1000 words_max=200 bytes_max=262144
+blanks=$(printf ' \t\r\v\f.')
+blanks=${blanks%.} between="$blanks();&|<>\"\`='"
 LC_ALL=C
 export LC_ALL
 unset TZ
 
-hex() {
-	head -c 65536 "$1" 2>/dev/null | od -An -v -tx1 | tr -d ' \n'
+# hex_of FILE: sets $hex to its first bytes.
+hex_of() {
+	# shellcheck disable=SC2046 # words
+	set -- $(od -An -v -tx1 -N 65536 "$1" 2>/dev/null)
+	IFS=''
+	hex="$*"
+	unset IFS
 }
 
 source_is() { # STATE FORM NAME [WHY]
 	say source "$1 $2 $3"
-	if [ -n "${4-}" ]; then say why "$(printf '%s\n' "$4" | head -n 1 | cut -c1-300)"; fi
+	if [ -n "${4-}" ]; then printf 'why %.300s\n' "${4%%"$newline"*}"; fi
 }
+
+# put_line TEXT and put_lines: prints many lines with few writes.  Where printf is a program, it takes no more
+# than so much.
+put_line() {
+	lines_put=$lines_put$1$newline
+	[ "${#lines_put}" -lt 8192 ] || put_lines
+}
+
+put_lines() {
+	printf '%s' "$lines_put"
+	lines_put=''
+}
+
+# say_lines KEY TEXT: an answer for each line that is not empty.
+say_lines() {
+	lines_put='' key=$1
+	set -f
+	IFS=$newline
+	for line in $2; do put_line "$key $line"; done
+	unset IFS
+	set +f
+	put_lines
+}
+
+# trim TEXT: sets $trimmed to it without the blanks in front.  Slow with many.
+trim() {
+	trimmed=$1
+	case $1 in ["$blanks"]*) trimmed=${1#"${1%%[!"$blanks"]*}"} ;; esac
+}
+
+# Sets $line to its first bytes.
+cut_line() {
+	[ "${#line}" -le "$line_max" ] || line=$(printf "%.${line_max}s" "$line")
+}
+
+# For sed: prints the kind of backup that a line of a script names.  A line may name several.
+kinds_of='1{
+/^.ELF/{
+s/.*/unreadable/p
+q
+}
+}
+/^[[:space:]]*#/d
+s/.*/ & /
+h'
+for pair in pg_dump:pg_dump pg_dump:pg_dumpall mysqldump:mysqldump mysqldump:mariadb-dump mysqldump:mydumper \
+	mysqldump:mysqlpump xtrabackup:xtrabackup xtrabackup:mariabackup xtrabackup:mariadb-backup \
+	other:pg_basebackup other:pgbackrest other:barman other:wal-g; do
+	kinds_of="$kinds_of
+/[^A-Za-z0-9_-]${pair#*:}[^A-Za-z0-9_]/{
+s/.*/${pair%%:*}/p
+g
+}"
+done
 
 # look_into FILE: sets $kind to the kinds of backup in its text, one word each.
 look_into() {
-	kind=none
-	if [ ! -r "$1" ] || [ "$(head -c 4 "$1" 2>/dev/null | tail -c 3)" = ELF ]; then
-		kind=unreadable
-		return
-	fi
-	has=''
-	has_program pg_dump 'pg_dump(all)?' "$1"
-	has_program mysqldump 'mysqldump|mariadb-dump|mydumper|mysqlpump' "$1"
-	has_program xtrabackup 'xtrabackup|mariabackup|mariadb-backup' "$1"
-	has_program other 'pg_basebackup|pgbackrest|barman|wal-g' "$1"
-	kind=${has:-none}
-}
-
-has_program() { # KIND PATTERN FILE: adds it to $has
-	if head -c "$bytes_max" "$3" 2>/dev/null | grep -v '^[[:space:]]*#' |
-		grep -qE "(^|[^A-Za-z0-9_-])($2)([^A-Za-z0-9_]|\$)"; then
-		has=${has:+$has }$1
-	fi
+	kind=unreadable
+	[ -r "$1" ] || return 0
+	all=$(head -c "$bytes_max" "$1" 2>/dev/null | sed -n "$kinds_of")
+	kind=''
+	for one in unreadable pg_dump mysqldump xtrabackup other; do
+		case $newline$all$newline in *"$newline$one$newline"*) kind="$kind $one" ;; esac
+	done
+	kind=${kind# }
+	kind=${kind:-none}
 }
 
 # The same for a folder of run-parts: the kinds in all its scripts.
 look_into_folder() {
-	found='' named='' files=0
+	found='' named='' members=0
 	for member in "$1"/*; do
-		[ -f "$member" ] && [ "$files" -lt "$files_max" ] || continue
-		files=$((files + 1))
+		[ -f "$member" ] && [ "$members" -lt "$files_max" ] || continue
+		members=$((members + 1))
 		look_into "$member"
 		case $kind in
 		none | unreadable)
@@ -64,52 +116,121 @@ look_into_folder() {
 			*[Bb][Aa][Cc][Kk][Uu][Pp]* | *[Dd][Uu][Mm][Pp]*) named=named ;;
 			esac
 			;;
-		*) found="$found $kind" ;;
+		*) found="$found $kind " ;;
 		esac
 	done
-	# shellcheck disable=SC2086 # words
-	if [ -n "$found" ]; then found=$(printf '%s\n' $found | sort -u); fi
-	kind=${found:-${named:-none}}
+	kind=''
+	for one in mysqldump other pg_dump xtrabackup; do
+		case $found in *" $one "*) kind="$kind $one" ;; esac
+	done
+	kind=${kind:-${named:-none}}
+}
+
+# slashed TEXT: prints its words that have a slash, one a line.
+slashed() {
+	lines_put=''
+	set -f
+	IFS="$between$newline"
+	for word in $1; do
+		case $word in */*) put_line "$word" ;; esac
+	done
+	put_lines
 }
 
 # words_of TEXT FORM: looks into the files that words with a slash name.
 words_of() {
-	printf '%s\n' "$1" | tr '();&|<>"`=\047 \t' '\n' | grep / | sort -u | head -n "$words_max" |
-		while read -r word; do
-			file=$word
-			case $word in
-			/*) ;;
-			\~/*) file=$HOME/${word#*/} ;;
-			\$HOME/* | \$\{HOME\}/*) file=$HOME/${word#*/} ;;
-			*) file=$HOME/$word ;;
-			esac
-			case $word in
-			/*) ;;
-			*) [ "$2" = own ] || continue ;;
-			esac
-			if [ -f "$file" ]; then
-				look_into "$file"
-			elif [ -d "$file" ]; then
-				case $1 in *run-parts*) look_into_folder "$file" ;; *) continue ;; esac
-			else
-				continue
-			fi
-			for one in $kind; do say script "$one $word"; done
-		done
+	in_text=$1 in_form=$2
+	set -f
+	IFS=$newline
+	# shellcheck disable=SC2046 # lines
+	set -- $(slashed "$1" | sort -u)
+	unset IFS
+	set +f
+	left=$words_max
+	for word; do
+		[ "$left" -gt 0 ] || return 0
+		left=$((left - 1))
+		file=$word
+		case $word in
+		/*) ;;
+		\~/*) file=$HOME/${word#*/} ;;
+		\$HOME/* | \$\{HOME\}/*) file=$HOME/${word#*/} ;;
+		*) file=$HOME/$word ;;
+		esac
+		case $word in
+		/*) ;;
+		*) [ "$in_form" = own ] || continue ;;
+		esac
+		if [ -f "$file" ]; then
+			look_into "$file"
+		elif [ -d "$file" ]; then
+			case $in_text in *run-parts*) look_into_folder "$file" ;; *) continue ;; esac
+		else
+			continue
+		fi
+		for one in $kind; do say script "$one $word"; done
+	done
+}
+
+# zones_of LINES: prints the time zones that these lines of a crontab set.
+zones_of() {
+	zones='' left=10
+	set -f
+	IFS=$newline
+	# shellcheck disable=SC2086 # lines
+	set -- $1
+	unset IFS
+	set +f
+	for line; do
+		trim "$line"
+		trim "${trimmed#CRON_TZ}"
+		case $trimmed in =*) ;; *) continue ;; esac
+		bare "${trimmed#=}"
+		case $newline$zones in *"$newline$bare$newline"*) continue ;; esac
+		zones=$zones$bare$newline
+		[ "$left" -gt 0 ] || return 0
+		left=$((left - 1))
+		case $bare in '' | /* | *..* | *[!A-Za-z0-9_/+-]*) continue ;; esac
+		[ -f "/usr/share/zoneinfo/$bare" ] || continue
+		hex_of "/usr/share/zoneinfo/$bare"
+		say tz "$bare $hex"
+	done
+}
+
+# bare TEXT: sets $bare to it without quotes and blanks.
+bare() {
+	set -f
+	IFS="$blanks\"'"
+	# shellcheck disable=SC2086 # words
+	set -- $1
+	IFS=''
+	bare="$*"
+	unset IFS
+	set +f
 }
 
 # table TEXT FORM NAME: prints a crontab that was read.
 table() {
 	source_is read "$2" "$3"
-	text=$(printf '%s\n' "$1" | grep -v '^[[:space:]]*\(#\|$\)' | head -n "$lines_max" | cut -c1-$line_max)
-	[ -n "$text" ] || return 0
-	printf '%s\n' "$text" | sed 's/^/line /'
-	words_of "$text" "$2"
-	printf '%s\n' "$text" | sed -n 's/^[[:space:]]*CRON_TZ[[:space:]]*=[[:space:]]*//p' | tr -d "\"' \t" | sort -u |
-		head -n 10 | while read -r name; do
-		case $name in '' | /* | *..* | *[!A-Za-z0-9_/+-]*) continue ;; esac
-		if [ -f "/usr/share/zoneinfo/$name" ]; then say tz "$name $(hex "/usr/share/zoneinfo/$name")"; fi
+	text='' zones='' left=$lines_max
+	set -f
+	IFS=$newline
+	for line in $1; do
+		case $line in '#'*) continue ;; esac
+		cut_line
+		trim "$line"
+		case $trimmed in '' | '#'*) continue ;; esac
+		[ "$left" -gt 0 ] || break
+		left=$((left - 1))
+		text=$text$line$newline
+		case $trimmed in CRON_TZ*) zones=$zones$line$newline ;; esac
 	done
+	unset IFS
+	set +f
+	[ -n "$text" ] || return 0
+	say_lines line "$text"
+	words_of "$text" "$2"
+	zones_of "$zones"
 }
 
 # file FILE FORM NAME: prints a crontab file.
@@ -159,13 +280,14 @@ folder_of_tables() {
 
 # The crontabs of other users, which only root may read.
 tables_of_others() {
-	me=$(id -un) files=0
+	files=0
 	for spool in /var/spool/cron/crontabs /var/spool/cron /etc/crontabs; do
 		[ -d "$spool" ] || continue
 		if [ ! -r "$spool" ] || [ ! -x "$spool" ]; then
 			source_is unreadable own "crontabs of other users" "only root may read them"
 			return
 		fi
+		me=$(id -un)
 		for table in "$spool"/*; do
 			[ -f "$table" ] && [ "${table##*/}" != "$me" ] && [ "$files" -lt "$files_max" ] || continue
 			files=$((files + 1))
@@ -180,6 +302,7 @@ tables_of_others() {
 names_first() {
 	id='' commands=''
 	while IFS= read -r line || [ -n "$line" ]; do
+		cut_line
 		case $line in
 		Id=*) id=$line ;;
 		ExecStart=*) commands=$commands$line$newline ;;
@@ -198,14 +321,28 @@ names_first() {
 timers() {
 	if text=$(TZ=UTC0 systemctl ${2+"$2"} list-timers --all --no-legend --no-pager 2>&1); then
 		source_is read timers "$1"
-		text=$(printf '%s\n' "$text" | grep '\.timer' | head -n "$files_max" | cut -c1-$line_max)
-		[ -n "$text" ] || return 0
-		printf '%s\n' "$text" | sed 's/^/line /'
-		units=$(printf '%s\n' "$text" | sed 's/.*[[:space:]]//' | grep '^[A-Za-z0-9@_.:\-]*\.service$')
+		lines='' units='' left=$files_max
+		set -f
+		IFS=$newline
+		for line in $text; do
+			case $line in *.timer*) ;; *) continue ;; esac
+			[ "$left" -gt 0 ] || break
+			left=$((left - 1))
+			cut_line
+			lines=$lines$line$newline
+			unit=${line##*["$blanks"]}
+			case $unit in
+			*[!A-Za-z0-9@_.:\\-]*) ;;
+			*.service) units="$units $unit" ;;
+			esac
+		done
+		unset IFS
+		set +f
+		say_lines line "$lines"
 		[ -n "$units" ] || return 0
 		# shellcheck disable=SC2086 # a list of words
-		text=$(systemctl ${2+"$2"} show -p Id -p ExecStart -- $units 2>/dev/null | cut -c1-$line_max | names_first)
-		printf '%s\n' "$text" | sed 's/^/unit /'
+		text=$(systemctl ${2+"$2"} show -p Id -p ExecStart -- $units 2>/dev/null | names_first)
+		say_lines unit "$text"
 		words_of "$text" timers
 	elif [ ! -d /run/systemd/system ] || { [ $# -gt 1 ] && [ ! -d "${XDG_RUNTIME_DIR:-/nowhere}/systemd" ]; }; then
 		source_is none timers "$1"
@@ -214,9 +351,13 @@ timers() {
 	fi
 }
 
-say now "$(date +%s)"
-say offset "$(date +%z)"
-if [ -r /etc/localtime ]; then say zone "$(hex /etc/localtime)"; fi
+now=$(date '+%s %z')
+say now "${now% *}"
+say offset "${now#* }"
+if [ -r /etc/localtime ]; then
+	hex_of /etc/localtime
+	say zone "$hex"
+fi
 for daemon in /usr/sbin/cron /usr/sbin/crond /sbin/crond /usr/bin/crond; do
 	[ -r "$daemon" ] || continue
 	if grep -q CRON_TZ "$daemon"; then say cron_tz yes; else say cron_tz no; fi
@@ -242,8 +383,8 @@ if [ -n "$read_all" ]; then
 	tables_of_others
 	if command -v systemctl >/dev/null 2>&1; then
 		# pam_systemd sets this, but not every login goes through it.
-		if [ -z "${XDG_RUNTIME_DIR-}" ] && [ -d "/run/user/$(id -u)/systemd" ]; then
-			XDG_RUNTIME_DIR=/run/user/$(id -u)
+		if [ -z "${XDG_RUNTIME_DIR-}" ] && [ -d /run/user ] && uid=$(id -u) && [ -d "/run/user/$uid/systemd" ]; then
+			XDG_RUNTIME_DIR=/run/user/$uid
 			export XDG_RUNTIME_DIR
 		fi
 		timers "systemd's timers"
