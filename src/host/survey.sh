@@ -51,7 +51,13 @@ log=''
 if [ -r "$deploy_to/revisions.log" ]; then
 	log=$(sed -n 's/.* deployed as release \([0-9]\{14\}\) by .*/deployed \1/p;t
 		s/.* rolled back to release \([0-9]\{14\}\)[[:space:]]*$/back \1/p' "$deploy_to/revisions.log")
-	if [ -n "$log" ]; then printf '%s\n' "$log" | tail -n 200 | sed 's/^/went /'; fi
+	# shellcheck disable=SC2086 # words, two a line
+	set -- $log
+	if [ $# -gt 400 ]; then shift "$(($# - 400))"; fi
+	while [ $# -gt 0 ]; do
+		say went "$1 $2"
+		shift 2
+	done
 fi
 if [ -s "$deploy_to/revisions.log" ]; then say log yes; else say log no; fi
 for folder in "$deploy_to"/releases/*; do

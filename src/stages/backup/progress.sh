@@ -171,23 +171,26 @@ follow_pipes() {
 
 tell_earlier() {
 	folder=${output%/*} own=${output##*/}
-	pattern=$(printf '%s\n' "$own" | sed 's/[0-9][0-9]*/N/g')
-	case $pattern in *N*) ;; *) return 0 ;; esac
+	case $own in *[0-9]*) ;; *) return 0 ;; esac
 	# shellcheck disable=SC2012 # the order is wanted; a name with a newline matches nothing
-	# Two lines for each name: its pattern and the name itself.
-	ls -1t -- "${folder:-/}" 2>/dev/null | head -n "$names_max" | sed -n 'h;s/[0-9][0-9]*/N/g;p;x;p' | {
-		told=0
-		while IFS= read -r like && IFS= read -r file; do
+	# Two lines for each name: its pattern and the name itself.  The first is that of the output.
+	{
+		printf '%s\n' "$own"
+		ls -1t -- "${folder:-/}" 2>/dev/null | head -n "$names_max"
+	} | sed -n 'h;s/[0-9][0-9]*/N/g;p;x;p' | {
+		IFS= read -r pattern && IFS= read -r _ || return 0
+		set --
+		while [ $# -lt "$earlier_max" ] && IFS= read -r like && IFS= read -r file; do
 			[ "$like" = "$pattern" ] && [ "$file" != "$own" ] || continue
 			file=$folder/$file
-			[ -f "$file" ] && [ ! -L "$file" ] || continue
-			times=$(stat -c '%s %W %Y' "$file" 2>/dev/null) || continue
+			if [ -f "$file" ] && [ ! -L "$file" ]; then set -- "$@" "$file"; fi
+		done
+		[ $# -gt 0 ] || return 0
+		stat -c '%s %W %Y' -- "$@" 2>/dev/null | while IFS= read -r times; do
 			# busybox does not know when a file was created; elsewhere the time may be 0.
 			case $times in *' W '* | *' ? '*) times="${times%% *} - ${times##* }" ;; esac
 			case $times in *[!0-9\ -]*) continue ;; esac
 			say earlier "$times"
-			told=$((told + 1))
-			[ "$told" -lt "$earlier_max" ] || break
 		done
 	}
 }
@@ -203,7 +206,12 @@ tell_age() {
 
 look() {
 	if [ -f "$state/backups" ]; then
-		tail -n "$kept" "$state/backups" | while IFS= read -r line; do say past "$line"; done
+		# The verb note leaves no more lines than that.
+		lines=0
+		while [ "$lines" -lt "$kept" ] && IFS= read -r line; do
+			say past "$line"
+			lines=$((lines + 1))
+		done <"$state/backups"
 	fi
 	if [ -z "$name" ]; then return; fi
 	find_client
@@ -220,9 +228,10 @@ look() {
 	if [ -z "$output" ]; then follow_pipes; fi
 	if [ -n "$output" ] && [ -f "$output" ]; then
 		case $output in *"$newline"*) return ;; esac
-		size_of "$output"
+		is=$(stat -L -c '%s %W' "$output" 2>/dev/null) || is='- 0'
+		size=${is%% *} birth=${is##* }
+		case $size in '' | *[!0-9]*) size=- ;; esac
 		say output "$size $output"
-		birth=$(stat -c %W "$output" 2>/dev/null) || birth=0
 		case $birth in 0 | *[!0-9]*) ;; *) say birth "$birth" ;; esac
 		tell_earlier
 	fi
