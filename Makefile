@@ -97,9 +97,13 @@ fault: build/crelease ## every step of a deploy and a rollback fails, or creleas
 check: ## the tests that need no server, in a minute: unit tests, golden files, faults
 	$(Q)$(MAKE) $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc)) unit fault
 
-test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## run every test, or those named in ONLY="test_plan locks"; the last line is "N passed, N failed"
+test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## run the tests, or those named in ONLY="test_plan locks"; the last line is "N passed, N failed"
 	@$(NEED) servers
 	@tests/run $(ONLY)
+
+test-all: build/crelease $(TESTS) $(TOOLS) | build/need-test ## run also the cases that vary others and take long: before a release
+	@$(NEED) servers
+	@tests/run -a $(ONLY)
 
 crash: build/crelease $(TOOLS) | build/need-test ## run N random crash and recovery cases: N=300 SEED=7 KINDS='kill power' CASE=12
 	@$(NEED) servers
@@ -173,7 +177,7 @@ clean: ## remove everything that was built
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all build/crelease check unit fault test crash demo bench lint manual layers headers hardening analyze asan format \
+.PHONY: all build/crelease check unit fault test test-all crash demo bench lint manual layers headers hardening analyze asan format \
         format-check ci install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

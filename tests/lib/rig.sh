@@ -590,7 +590,7 @@ commit_migration() {
     printf '%s\n' "$3" >"$REPO/db/migrate/$1_$(migration_name "$2").sql"
     commit_all "Add $2"
 }
-migration_name() { sed 's/\([a-z0-9]\)\([A-Z]\)/\1_\2/g' <<<"$1" | tr '[:upper:]' '[:lower:]'; }
+migration_name() { printf '%s\n' "$1" | sed 's/\([a-z0-9]\)\([A-Z]\)/\1_\2/g' | tr '[:upper:]' '[:lower:]'; }
 
 # commit_ruby_migration VERSION ClassName RUBY: for rake; RUBY is the body of `change`.
 commit_ruby_migration() {
@@ -953,6 +953,7 @@ read_cpu() {
 
 # run_cases: every function named case_NAME of the script, in its order, or those asked for, each in
 # a process group of its own; "ok NAME" or "not ok NAME: why" for each, on the real standard output.
+# Those named in $LONG only when they are asked for, or all are ($ALL).
 run_cases() {
     local name status failed=0 log limit began cpu
     exec 9>&1
@@ -964,7 +965,9 @@ run_cases() {
     done
     # shellcheck disable=SC2013 # names are words
     for name in $(grep -o '^case_[a-z0-9_]*' "$0"); do
-        if [ $# -gt 0 ] && [[ " $* " != *" ${name#case_} "* ]]; then
+        if [ $# -gt 0 ]; then
+            [[ " $* " == *" ${name#case_} "* ]] || continue
+        elif [ -z "${ALL-}" ] && [[ " ${LONG-} " =~ [[:space:]]${name#case_}[[:space:]] ]]; then
             continue
         fi
         log=$RIG/case.log

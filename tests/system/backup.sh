@@ -2,6 +2,8 @@
 # A real pg_dump, whose reader stands still, is in the way of a migration.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='shown kill_by_option ctrl_c dump_killed_by_another wait_limit_then_kill s16_dump_begins_in_a_hook'
 
 # site_migrating NAME: one revision live, a second with a migration committed, a table too large to
 # be dumped before somebody reads it.

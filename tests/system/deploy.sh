@@ -2,6 +2,8 @@
 # Deploys as they should go, on three hosts with a database.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='failed_do_not_count exec_words_and_input quiet_and_json ref_with_blanks'
 
 case_first() {
     site_new first 3

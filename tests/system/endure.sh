@@ -4,6 +4,10 @@
 # crash, a clock that is wrong; and what a resume has left to do then.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='s1_nothing_in_the_way s17_in_another_language s27_connection_goes_silent s28_client_is_frozen
+    s43_host_reboots_after_it s44_database_crashes_during_the_wait s45_clock_of_the_control_host_is_off
+    s54_sqlite_is_being_dumped s55_link_points_there_already s57_interrupted_without_a_terminal s57_ctrl_c_twice'
 MIGRATES=rake
 
 bg_says() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }

@@ -2,6 +2,8 @@
 # What goes wrong before or in a deploy, and what is left then.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='links_with_blanks planted_links foreign_files hints_can_be_pasted host_lost_in_a_job disk_too_small own_files'
 
 case_recipe_mistakes() {
     site_new recipe_mistakes 1

@@ -3,6 +3,9 @@
 # the way of both.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='age_by_its_process process_of_another_dump stopped_is_not_recorded clearance_of_none clearance_in_vain
+    s47_crontab_refused folders'
 
 # A host's crontab and timers: the programs that print them are files of the rig, found by the login's
 # PATH, and print what a case has put there.  Without a file there is none, as on a host without cron.

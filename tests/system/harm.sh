@@ -3,6 +3,10 @@
 # PGOPTIONS: nobody waits for long, who is in the way is named, nothing is tried blindly.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='s15_statement_timeout s15_blocker_ends terminate_spares_a_backup deadlock_in_the_words_of_rails
+    s31_column_is_there_already s35_invalid_index_passes_for_one pending_detach s38_application_sets_lock_timeout
+    s39_begins_where_it_was s41_no_such_command s52_german_messages s37_driver_ignores_options'
 
 zz_pid() { sql "select pid from pg_stat_activity where application_name = 'console' and datname = '$DB'"; }
 

@@ -3,6 +3,10 @@
 # happens when the database cannot be asked.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='wait_signals hold_is_not_killed hold_taken_just_before hold_session_lost migration_session_lost gap_is_short
+    migration_ends_in_the_gap migration_over_a_restart_of_the_server s51_no_psql_wrong_password_no_database
+    resume_without_a_database_to_ask'
 
 # A revision live, a second with a migration committed.
 site_pending() {

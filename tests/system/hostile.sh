@@ -3,6 +3,9 @@
 # --json, or shows a password.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='escapes_from_a_crontab escapes_from_a_file_name password_in_a_crontab password_in_a_statement
+    history_without_end'
 MIGRATES=rake
 
 # site_hostile NAME [RECIPE]: one revision live, a migration committed.

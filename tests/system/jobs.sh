@@ -2,6 +2,10 @@
 # Commands of the user's: their ends, their limits, and what they may not do to a deploy.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='time_limit_of_a_stubborn_one abort_ends_the_family time_limit_ends_the_family others_with_its_group
+    output_a_little_more long_line variables_of_any_name s42_lost_migration_passed_over s42_lost_migration_pending
+    error_is_shown path_of_the_host'
 
 builds_with() { # SHELL TEXT [MORE OF THE JOB]
     recipe_write <<END

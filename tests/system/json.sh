@@ -2,6 +2,8 @@
 # What --json prints, held against the schemas in config/.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='while_a_backup_runs one_document'
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 

@@ -3,6 +3,8 @@
 # never interrupted would have ended.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='any_instant s29_after_switch in_restart'
 
 # Each stage is held up by a job of the recipe in front of it, or in it, that waits for a file to go.
 # It says that it has begun, so that the kill is known to fall into it.

@@ -3,6 +3,8 @@
 # have no descriptors, no memory or no names left.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='calls_that_fail out_of_memory names_that_are_slow agent_that_is_full agent_that_never_signs'
 
 faults() {
     [ -e "$RIG/faults.so" ] || cc -shared -fPIC -O1 -o "$RIG/faults.so" "$TOP/tests/lib/faults.c" -ldl

@@ -4,6 +4,8 @@
 # shellcheck disable=SC2016 # for the hosts' shells
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='one_session two_sessions no_commands slow later'
 
 # login_of HOST <<END: what is run there at each login, with the command in $SSH_ORIGINAL_COMMAND.
 login_of() {

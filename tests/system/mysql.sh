@@ -2,6 +2,12 @@
 # MySQL and MariaDB: a real mariadb-dump in the way of a migration, and migrations that wait for locks.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='s53_flush_of_all_tables s53_between_two_tables s53_seen_once_and_then_still s13_dump_of_another_database
+    s20_client_is_told_by_socket s21_account_that_may_not_stop hold_for_how_long_is_not_known hold_session_lost
+    migration_session_lost s15_lock_wait_by_socket statement_of_another max_blocked account_that_may_not_cancel
+    changed_is_known_after_a_resume schema_too_large_to_keep schema_too_large_to_try_again failed_halfway s40_error
+    s29_killed_while_waiting estimate blocker_is_guessed s53_silent_lock_tables alias'
 
 client() { printf '"%s" --defaults-file="%s"' "$(mariadb_program mariadb)" "$1"; }
 

@@ -2,6 +2,8 @@
 # Names and kinds of files: what goes live is what git archive would export, byte for byte.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='translated_arrival'
 
 add() { # PATH TEXT
     mkdir -p "$REPO/$(dirname -- "$1")"

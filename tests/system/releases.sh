@@ -3,6 +3,9 @@
 # file system it lies.  On the local transport: it is all about one host.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='deploy_to_is_a_link releases_is_a_link inside elsewhere odd_names clock_was_wrong half_a_copy read_only_folders
+    undeletable'
 
 # deploys N [OPTIONS]: so many new commits, each deployed; the names of their releases in $NAMES.
 deploys() {

@@ -2,6 +2,9 @@
 # A batch of hosts after the other, and a run that goes on without a host.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='percent one_cannot_go_back between build_fails_on_one json too_many needed others_turn_back ill_after_resume
+    rolling_without_one'
 
 # --- rolling -------------------------------------------------------------------------------------
 

@@ -3,6 +3,11 @@
 # migration.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='s1_no_dump name_in_no_encoding variables_called_like_ours s5_inserts s9_wide_table s11_pg_dumpall_behind_ours
+    s12_pgbackrest s13_another_database_and_concurrently s14_killed_in_the_wait s14_beside_a_full_one
+    s14_beside_one_that_still_locks s14_parallel s14_recipe_says_wait s14_concurrently_passed_over
+    s14_concurrently_not_seen s14_concurrently_in_the_command s14_concurrently_by_a_setting s14_short_wait'
 MIGRATES=rake
 
 # site_pending NAME: one revision live; standard input: sections of the recipe.

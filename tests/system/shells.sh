@@ -3,6 +3,8 @@
 # mount namespace of our own (a user namespace, when not root).  Nothing in the program knows of it.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='dash bash jobs_dash jobs_bash jobs_mksh backups_dash backups_bash backups_mksh'
 
 # Whole scripts are run in some cases, each of whose own cases has its limit.
 CASE_SECONDS=1200

@@ -2,6 +2,9 @@
 # A backup that is stopped, and started again.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='s25_gzip_of_a_killed_dump s10_parallel rerun_after_abort rerun_not_known s25_judged_by_its_end
+    s23_another_process socket_file_and_tcp socket_file_twice'
 
 on_host() {
     ssh -n -F none -i "$RIG/home/.ssh/id_ed25519" -o BatchMode=yes -o "UserKnownHostsFile=$RIG/home/.ssh/known_hosts" \

@@ -3,6 +3,8 @@
 # and what its own systemctl says, read by the real script.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='shapes'
 
 systemd_program() {
     local dir

@@ -2,6 +2,8 @@
 # Migration tools: each is asked what is pending, run when something is, and not run when nothing is.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='django alembic sqitch output exit'
 MIGRATES=rake
 
 # site_of TOOL NAME PENDING_WHEN STATUS RUN: a site with the application tests/apps/TOOL.  How often

@@ -3,6 +3,10 @@
 # tests/recorded/record records it anew, by these same cases with such a server.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='s6_8_4 s6_9_0 s7_8_4 s7_9_1 s7_9_2 s7_9_3 s7_9_4 s7_9_5 s7_10 s7_12 s22_9_0 s22_9_1 s22_9_2 rights_9_1
+    rights_9_2 watch_9_1 watch_9_2 watch_9_3 watch_9_4 watch_9_5 watch_9_6 watch_10 watch_12 watch_14 helpless_9_0
+    s33_8_4 s33_9_1'
 
 # Of the one who records: RECORD is the folder for the answers, and RECORD_PORT where the server is,
 # RECORD_DUMP its pg_dump.

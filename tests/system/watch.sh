@@ -3,6 +3,8 @@
 # waiting.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.
+LONG='driver_asyncpg driver_node_postgres driver_without_name client_without_name_that_dies adopted_in_each_shell'
 
 ours() { sql "select count(*) from pg_stat_activity where application_name like 'crelease-%'" "$DB"; }
 none_of_ours() { [ "$(ours)" = 0 ]; }
