@@ -690,15 +690,15 @@ recipe_sections() {
         'keep_releases: 3' 'linked_files: [config/database.yml]' 'linked_dirs: [log, tmp/pids]'
     if [ -n "$DB" ]; then
         printf '%s\0' 'env: {RAILS_ENV: production}' "database: {adapter: postgresql, name: $DB}" 'backup: {policy: wait}' \
-            "migrate: {run: $(migrates_with run), status: $(migrates_with status), lock_timeout: 500ms}"
+            "migrate: {run: $(migrator run), status: $(migrator status), lock_timeout: 500ms}"
     fi
     printf '%s\0' 'restart: {touch: tmp/restart.txt}'
     [ "${SITE_HOSTS[0]}" != here ] || printf '%s\0' 'transport: local'
     printf '%s\0' "$(recipe_hosts)"
 }
 
-# migrates_with run|status: the application's own program, or rake, which takes seconds to start, for what is about Rails.
-migrates_with() {
+# migrator run|status: the application's own program, or rake, which takes seconds to start, for what is about Rails.
+migrator() {
     case ${MIGRATES-plain}/$1 in
     plain/run) echo bin/migrate ;;
     plain/status) echo bin/migrate-status ;;

@@ -500,7 +500,7 @@ END
     expect_status 4 deploy production
     expect_output 'could not ask the database for the lock of migrations: psql: .*Connection refused.*backup.unknown: abort'
     expect_output 'bin/migrate: failed: was not started'
-    expect_output "next: fix it, then run '.*crelease check production'"
+    expect_output "next: '.*crelease check production' once it is fixed"
     still_as_before
     expect_status 0 abort production
     unknown_with proceed "$SITE/psql"
