@@ -33,7 +33,6 @@ struct guard {
     /* A file that mentions CONCURRENTLY; "": none does; NULL: unknown. */
     const char *concurrently;
     bool backup_seen;           /* backup-detect found one that blocks the migration */
-    long long clear_until_ms;   /* of the loop's time: nothing blocked it a moment ago */
     bool backup_stopped;        /* this command stopped one */
     long long behind_backup_ms; /* how long this command has waited for backups */
 };

@@ -14,8 +14,6 @@
 #include "stages/migrate/migrate.h"
 #include "stages/migrate/pending.h"
 
-enum { CLEAR_MS = 2000 }; /* what backup-detect has seen is not looked at again */
-
 static const char *const look_texts[] = {
     [LOOK_NO_DATABASE] = "the recipe names no database to look at",
     [LOOK_FAILED] = "could not look for backups",
@@ -51,10 +49,7 @@ bool backup_clear_act(struct run *r, const struct step *s, struct step_result *r
     if ((r->guard->backup_seen || r->recipe->backup.clearance_ms) &&
         !mark_put(r, s, &(struct new_mark){.state = "begun"}, err))
         return false;
-    /* The stage migrate looks again before it begins. */
-    bool foresee = r->recipe->backup.clearance_ms > 0;
-    bool clear = !foresee && loop_now() < r->guard->clear_until_ms;
-    if ((!clear && !wait_until_clear(r, s, s->hosts[0], foresee, err)) ||
+    if (!wait_until_clear(r, s, s->hosts[0], r->recipe->backup.clearance_ms > 0, err) ||
         !warn_of_next(r, s->hosts[0], err))
         return false;
     ret->detail = r->guard->behind_backup_ms > before
@@ -138,7 +133,6 @@ bool backup_detect_act(struct run *r, const struct step *s, struct step_result *
         r->guard->look = LOOK_FAILED;
     }
     r->guard->backup_seen = b != NULL;
-    r->guard->clear_until_ms = b || passed || now.why ? 0 : loop_now() + CLEAR_MS;
     ret->detail = arena_printf(r->arena, "%s; %s", ret->detail,
                                now.why  ? "could not look for backups"
                                : b      ? backup_text(r, b)
