@@ -12,7 +12,6 @@
 #include "core/trip.h"
 #include "db/client.h"
 #include "db/server.h"
-#include "stages/migrate/orphans.h"
 
 EMBED(script_leftovers, "stages/migrate/leftovers.sh");
 
@@ -24,9 +23,8 @@ enum {
     LINE_MAX_SHOWN = 300
 };
 
-/* Asks `before` in the same session, whose rows are ret_orphans; NULL: asks no more. */
-static bool ask_with(struct run *r, size_t host, long server_version, const char *before,
-                     struct strs *ret_orphans, struct leftovers *ret, struct err *err)
+bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
+                    struct err *err)
 {
     const char *sql = server_of(r->recipe)->leftovers(r->arena, server_version);
     struct strs rows;
@@ -35,8 +33,6 @@ static bool ask_with(struct run *r, size_t host, long server_version, const char
     const size_t most = server_of(r->recipe)->keeps ? ROWS_OF_SCHEMA : ROWS_MAX;
 
     *ret = (struct leftovers){.deadlocks = -1};
-    if (before)
-        sql = arena_printf(r->arena, "%s%s", before, sql);
     if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
     ret->why = why;
@@ -44,8 +40,6 @@ static bool ask_with(struct run *r, size_t host, long server_version, const char
         const char *n = db_field(r->arena, rows.v[i], 1);
         if (strncmp(rows.v[i], "deadlocks\037", 10) == 0)
             ret->deadlocks = number_or(n, NUMBER_ID_MAX, -1);
-        else if (before && strncmp(rows.v[i], "orphan\037", 7) == 0)
-            strs_add(r->arena, ret_orphans, rows.v[i]);
         else if (ret->v.n < most)
             strs_add(r->arena, &ret->v, rows.v[i]);
         else
@@ -53,29 +47,6 @@ static bool ask_with(struct run *r, size_t host, long server_version, const char
     }
     ret->known = !ret->why;
     return true;
-}
-
-bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
-                    struct err *err)
-{
-    return ask_with(r, host, server_version, NULL, NULL, ret, err);
-}
-
-/* Ends the orphans first.  Usually there are none, and one question answers both. */
-static bool look_before(struct run *r, const struct step *s, size_t host, long server_version,
-                        struct leftovers *ret, struct err *err)
-{
-    const struct server *server = server_of(r->recipe);
-    const char *named = server->named ? server->named(r->arena, server_version) : NULL;
-    struct strs orphans = {0};
-
-    if (!ask_with(r, host, server_version, named, &orphans, ret, err))
-        return false;
-    if (!named || (!orphans.n && !ret->why))
-        return true;
-    /* One that was ended leaves something behind, and one question may have failed for the other. */
-    return orphans_end(r, s, host, &orphans, err) &&
-           leftovers_look(r, host, server_version, ret, err);
 }
 
 static bool ask_host(struct run *r, const struct step *s, size_t host, const char *verb,
@@ -120,7 +91,7 @@ bool leftovers_before(struct run *r, const struct step *s, size_t host, long ser
     const size_t most = server_of(r->recipe)->keeps ? ROWS_OF_SCHEMA : ROWS_MAX;
     struct reply *reply;
 
-    if (!look_before(r, s, host, server_version, ret, err))
+    if (!leftovers_look(r, host, server_version, ret, err))
         return false;
     if (!ret->known)
         return before_is_unknown(r, host, ret, ret->why);

@@ -17,8 +17,8 @@ struct leftovers {
 bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
                     struct err *err) MUST_CHECK;
 
-/* What there was before the run's first attempt: looked at now, when orphans have been ended, kept on
- * the host, and read from there when the run is gone on with. */
+/* What there was before the run's first attempt: looked at now, kept on the host, and read from
+ * there when the run is gone on with. */
 bool leftovers_before(struct run *r, const struct step *s, size_t host, long server_version,
                       struct leftovers *ret, struct err *err) MUST_CHECK;
 

@@ -19,6 +19,7 @@
 #include "stages/migrate/attempts.h"
 #include "stages/migrate/blockers.h"
 #include "stages/migrate/leftovers.h"
+#include "stages/migrate/orphans.h"
 #include "stages/migrate/pending.h"
 #include "stages/migrate/watchdog.h"
 
@@ -249,7 +250,8 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
                  "%s does not tell which of its sessions are the migration's: if that waits for"
                  " a lock, nothing ends the wait",
                  server_text(r));
-    if (!leftovers_before(r, t->step, t->host, r->guard->server_version, &t->before, err))
+    if (!orphans_end(r, t->step, t->host, err) ||
+        !leftovers_before(r, t->step, t->host, r->guard->server_version, &t->before, err))
         return false;
     t->deadlocks = t->before.deadlocks;
     return true;

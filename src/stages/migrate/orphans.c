@@ -1,5 +1,5 @@
 /* orphans.c -- ends the sessions that earlier runs of this site left behind in the database.  Called by
- * leftovers.c before the first attempt.  Relies on the names that runs give their sessions, and on the
+ * migrate.c before the first attempt.  Relies on the names that runs give their sessions, and on the
  * host, which knows whether a process of such a run is still alive. */
 
 #include "stages/migrate/orphans.h"
@@ -100,24 +100,30 @@ static bool ask_host(struct run *r, const struct step *s, size_t host, const str
     return run_scripts(r, &t, ret, err);
 }
 
-bool orphans_end(struct run *r, const struct step *s, size_t host, const struct strs *rows,
-                 struct err *err)
+bool orphans_end(struct run *r, const struct step *s, size_t host, struct err *err)
 {
     struct strs others = {0};
     struct reply *reply;
+    struct strs rows;
+    const char *why;
 
+    if (!server_of(r->recipe)->named)
+        return true;
+    const char *sql = server_of(r->recipe)->named(r->arena, r->guard->server_version);
+    if (!db_ask(r, host, sql, &rows, &why, err))
+        return false;
     struct orphan *orphans = arena_array(r->arena, ORPHANS_MAX, sizeof *orphans);
     size_t n = 0;
-    for (size_t i = 0; i < rows->n && n < ORPHANS_MAX; i++) {
-        const char *application = db_field(r->arena, rows->v[i], 1);
-        const char *pid = db_field(r->arena, rows->v[i], 2);
+    for (size_t i = 0; i < rows.n && n < ORPHANS_MAX; i++) {
+        const char *application = db_field(r->arena, rows.v[i], 1);
+        const char *pid = db_field(r->arena, rows.v[i], 2);
         struct orphan o = {.run = run_of(r->arena, application), .application = application};
         long long number;
         if (!o.run || strcmp(o.run, r->plan->what.run) == 0 ||
             !number_read(pid, NUMBER_ID_MAX, &number))
             continue;
-        o.session = (struct db_session){(long)number, db_field(r->arena, rows->v[i], 4),
-                                        db_field(r->arena, rows->v[i], 3)};
+        o.session = (struct db_session){(long)number, db_field(r->arena, rows.v[i], 4),
+                                        db_field(r->arena, rows.v[i], 3)};
         orphans[n++] = o;
         strs_add(r->arena, &others, o.run);
     }

@@ -6,9 +6,7 @@
 #include "core/run.h"
 
 /* Ends statements that earlier runs of this site left in the database, when nothing of those runs
- * is alive on the host; those of others are named.  The rows answer the
- * server's question `named`. */
-bool orphans_end(struct run *r, const struct step *s, size_t host, const struct strs *rows,
-                 struct err *err) MUST_CHECK;
+ * is alive on the host; those of others are named. */
+bool orphans_end(struct run *r, const struct step *s, size_t host, struct err *err) MUST_CHECK;
 
 #endif
