@@ -9,16 +9,7 @@ export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
 separator=$(printf '\037')
 rows=$(printf '%s\n' "$sql" | eval "$client$ask")
 status=$?
-# A few rows need no process.  Splitting would lose an empty line, and not every shell has printf built in.
-few=$rows
-case $rows in "$newline"* | *"$newline$newline"*) few='' ;; esac
-if [ "${#rows}" -gt 20000 ]; then few=''; fi
-if [ -n "$few" ]; then
-	IFS=$newline
-	set -f
-	# shellcheck disable=SC2086 # lines
-	printf 'row %s\n' $rows
-else
+if [ -n "$rows" ]; then
 	printf '%s\n' "$rows" | sed 's/^/row /'
 fi
 say client "$status"
