@@ -106,10 +106,9 @@ struct server {
     long watched_since; /* the first version that it has words for */
     long bounded_since; /* and that in which any role may end the wait of its own session */
 
-    /* Shell text for a job's watch (job.sh), with three functions: tell_clients puts out what goes
-     * before each look, and tells which connections are the command's; feed_rest puts out, after the
-     * last look, what deals with what the command has left in the server, with $last; end_rest does
-     * the same with the function ask, if feed_rest was not answered. */
+    /* Shell text for a job's watch (job.sh), with two functions: tell_clients puts out what goes
+     * before each look, and tells which connections are the command's; end_rest deals with what the
+     * command has left in the server, with $last, and the function ask. */
     const char *clients;
 
     /* All sessions of that name are ended; NULL: none is left behind. */

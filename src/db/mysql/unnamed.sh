@@ -37,5 +37,4 @@ tell_clients() {
 	if [ -z "$clients" ]; then clients=$(own_clients); fi
 	printf '%s\n' "$clients"
 }
-feed_rest() { :; }
 end_rest() { :; }

@@ -88,31 +88,12 @@ tell_clients() {
 	printf '\\set checked %s\n\\set unnamed %s\n' "$checked" "$unnamed"
 }
 
-# Prints what ends all that the command left in the server.
-rest_statements() {
-	found='(0,0)'
-	{ read -r found <"$crelease_job/adopted"; } 2>/dev/null
-	printf '\\set unnamed %s\n' "$found"
-	printf '%s\n' "$last"
-}
-
-# Does it in the session that was polled: starting another client takes longer than all else that happens after the
-# command.  The file "rested" tells that the database has answered.
-feed_rest() {
-	rest_statements
-	printf "SELECT 'rested';\n"
-	for nap in 0.02 0.05 0.1 0.2 0.4 0.4 0.4; do
-		sleep "$nap" 2>/dev/null || sleep 1
-		while read -r line <&6; do
-			if [ "$line" = rested ]; then
-				echo yes >"$crelease_job/rested"
-				return
-			fi
-		done
-	done
-}
-
-# Does it in a session of its own, unless feed_rest has.
+# Ends what the command left in the server.
 end_rest() {
-	if [ ! -s "$crelease_job/rested" ]; then rest_statements | ask 5>&- >/dev/null; fi
+	{
+		found='(0,0)'
+		{ read -r found <"$crelease_job/adopted"; } 2>/dev/null
+		printf '\\set unnamed %s\n' "$found"
+		printf '%s\n' "$last"
+	} | ask 5>&- >/dev/null
 }

@@ -24,7 +24,6 @@ feed() {
 		printf '%s\n' "$look"
 		sleep "$pause" 2>/dev/null || sleep 1
 	done
-	if [ ! -s "$crelease_job/watching" ]; then feed_rest; fi
 }
 
 # Stops feeding queries and lets the client finish, so that what it just cancelled is still reported.  A
