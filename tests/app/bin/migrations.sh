@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # Sourced by migrate and migrate-status: $database, and what of db/migrate has been carried out there.
 database=$(sed -n 's/^ *database: "\(.*\)"$/\1/p' config/database.yml)
 up=" $(psql -XAtq -v ON_ERROR_STOP=1 -d "$database" -c "set client_min_messages = warning" \
