@@ -6,6 +6,7 @@
 #     figures TITLE COLUMN COLUMN             prints them, with the machine and its load
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/rig.sh"
+MIGRATES=rake
 
 now_ms() { date +%s%3N; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }

@@ -186,7 +186,7 @@ act() {
 	must "make '$path'" mv "$tree" "$path"
 	flush "$deploy_to/releases"
 	made=yes
-	rm -rf "$state/incoming/$run".*
+	rm -rf "$incoming"
 	rmdir "$state/incoming" 2>/dev/null
 	return 0
 }
