@@ -103,7 +103,7 @@ void backups_print(struct session *s, const char *host, const struct backups *b)
     struct arena *a = s->arena;
 
     if (b->why) {
-        printf("%s: could not look for backups: %s\n", host, b->why);
+        printf("%s: could not check for backups: %s\n", host, b->why);
         return;
     }
     if (!b->n)
@@ -361,5 +361,5 @@ bool cmd_backups(struct session *s, struct err *err)
         next_backups_print(s, name, &next);
     }
     return !found.why ||
-           err_set(err, ERR_FAILED, "%s: could not look for backups: %s", name, found.why);
+           err_set(err, ERR_FAILED, "%s: could not check for backups: %s", name, found.why);
 }

@@ -122,7 +122,7 @@ static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_ro
         if (strncmp(at, "row ", 4) == 0 && ret_rows->n < ROWS_MAX)
             strs_add(r->arena, ret_rows, arena_strndup(r->arena, at + 4, len - 4));
         else if (strncmp(at, "row ", 4) == 0)
-            *ret_why = arena_printf(r->arena, "it answered with more than %d rows", ROWS_MAX);
+            *ret_why = arena_printf(r->arena, "the answer has more than %d rows", ROWS_MAX);
         at += len + (at[len] == '\n');
     }
     return true;

@@ -75,7 +75,7 @@ case_s17_migration_is_the_victim() {
     wait_for 60 test -e "$SITE/has-zz"
     DUMP_UNTIL=dump_waits PGOPTIONS='-c deadlock_timeout=1h' start_dump
     touch "$SITE/go"
-    wait_for 60 bg_says 'the migration was the victim of a deadlock.* and that transaction was rolled back \(attempt 1 of'
+    wait_for 60 bg_says 'the migration was the victim of a deadlock.* and its transaction was rolled back \(attempt 1 of'
     # Now the dump has got what it wants, and is waited for.
     wait_for 60 bg_says 'backup app1: pg_dump of s17 by rig, pid '
     wait_for 60 dump_runs
@@ -253,7 +253,7 @@ case_s42_supervisor_killed() {
     wait_for 60 bg_says 'reattached to the running job'
     rm "$SITE/block"
     finish_crelease 0
-    bg_says 'its end was not recorded .*nothing is pending any more: taken as done' || fail 'not told'
+    bg_says 'its exit status was not recorded .*nothing is pending: continuing as if it succeeded' || fail 'not told'
     assert_equal attempts "$(attempts)" 1
     assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
     assert_deployed "$(revision)" 1
@@ -275,7 +275,7 @@ case_s43_host_reboots_in_the_migration() {
     host_reboots
     rm "$SITE/block"
     expect_status 0 resume production
-    expect_output 'the end of the migration was not recorded .* 1 is still pending: run again'
+    expect_output 'its exit status was not recorded .* 1 is still pending: starting it again'
     assert_equal attempts "$(attempts)" 2
     assert_equal migrations "$(migrations)" '20260101000000 20260102000000'
     assert_deployed "$(revision)" 1
@@ -317,7 +317,7 @@ END
     wait_for 60 bg_says "backup app1: pg_dump of s44 by rig, pid $(dump_pid), .*, waited"
     crash_postgres
     echo go >&8
-    wait_for 30 bg_says 'could not look for backups: .*; looking again'
+    wait_for 30 bg_says 'could not check for backups: .*; retrying'
     touch "$SITE/shut"
     restart_postgres || fail 'PostgreSQL does not come back'
     start_dump
@@ -481,12 +481,12 @@ migrate: {run: 'echo run >>"$SITE/attempts"; sqlite3 "$SITE/app.db" "$alter"', a
 END
     sqlite_begin
     expect_status 1 deploy production
-    expect_output 'the migration found the database locked \(SQLite: .*\) \(attempt 1 of 2\)'
-    expect_output 'found the database locked .*; it was tried 2 times'
+    expect_output 'the migration found the SQLite database locked \(.*\) \(attempt 1 of 2\)'
+    expect_output 'found the SQLite database locked .*; gave up after 2 attempts'
     assert_equal attempts "$(attempts)" 2
     sed -i 's/attempts: 2/attempts: 20/' "$RECIPE"
     start_crelease resume --new-recipe production
-    wait_for 60 bg_says 'found the database locked .*\(attempt 1 of 20\)'
+    wait_for 60 bg_says 'found the SQLite database locked .*\(attempt 1 of 20\)'
     echo go >&8
     wait_for 60 test -e "$SITE/dumped"
     finish_crelease 0

@@ -175,7 +175,7 @@ case_warning() {
     site_new warning 1
     now_is
     crontab_is <<<"$(minute_in 8) pg_dump $DB"
-    local warning="a backup \(pg_dump $DB\) starts at [0-9:]+, in .* the migration may meet it"
+    local warning="a backup \(pg_dump $DB\) starts at [0-9:]+, in .* it may block the migration"
     expect_status 0 plan production
     expect_output "$warning"
     expect_status 0 plan --json production
@@ -187,11 +187,11 @@ case_warning() {
     # Nothing to migrate, and nobody is asked.
     commit_file public/index.html two
     expect_status 0 deploy production
-    expect_no_output 'may meet'
+    expect_no_output 'may block the migration'
     # With a record of how long they take here.
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     expect_status 0 deploy production
-    expect_no_output 'may meet'
+    expect_no_output 'may block the migration'
     rm "$RIG/crontab"
 }
 
@@ -463,9 +463,9 @@ case_clearance_and_policy() {
     expect_status 4 deploy production
     expect_output 'a backup \(pg_dump nightly\) starts at [0-9:]+, in .*, and the policy says not to wait'
     expect_status 4 resume --on-backup=ask production
-    expect_output 'no terminal to ask on'
+    expect_output 'no terminal'
     expect_status 4 resume --on-backup=wait --wait-limit=1s production
-    expect_output 'a backup that is to start blocks the migration: waited for 1.0 s'
+    expect_output 'an upcoming backup blocks the migration: waited for 1.0 s'
     expect_status 0 resume --on-backup=kill production
     assert_deployed "$(revision)" 2
 }
@@ -482,7 +482,7 @@ END
     wait_for 60 near_the_turn
     touch "$SITE/look"
     finish_crelease 0
-    says_so_far 'was to start at [0-9:]+, .* ago, and was not seen in the database: going on' ||
+    says_so_far 'was due at [0-9:]+, .* ago, but did not show up in the database: continuing' ||
         fail "it is not told that it did not come"
     assert_deployed "$(revision)" 2
 }

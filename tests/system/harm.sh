@@ -73,7 +73,7 @@ case_s15_statement_timeout() {
     hold_table_lock
     expect_status 1 deploy production
     assert_equal attempts "$(begun_attempts)" 1
-    expect_output "a statement_timeout ended it, and before that it waited for a lock \(held by 'console' of rig, pid $(zz_pid)"
+    expect_output "statement_timeout cancelled it while it waited for a lock \(held by 'console' of rig, pid $(zz_pid)"
     drop_table_lock
     expect_status 0 resume production
     assert_equal column "$(has_column)" 1
@@ -113,7 +113,7 @@ case_terminate() {
     local pid
     pid=$(zz_pid)
     expect_status 0 deploy production
-    expect_output "ended, as migrate.blockers says: 'console' of rig, pid $pid"
+    expect_output "ended 'console' of rig, pid $pid"
     assert_equal column "$(has_column)" 1
     assert_equal sessions "$(sql "select count(*) from pg_stat_activity where pid = $pid")" 0
     exec 7>&-
@@ -184,8 +184,8 @@ case_s30_ghosts() {
     wait_for 10 two_ghosts
     commit_file public/index.html two
     expect_status 0 deploy production
-    expect_output "a statement of run $run, which has ended, was still in the database"
-    expect_output 'run zzzz, which is not one of this site, has a session in the database'
+    expect_output "ended a session that run $run left in the database"
+    expect_output 'run zzzz, which does not belong to this site, has a session in the database'
     wait_for 20 only_zzzz_is_left
     sql "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'crelease-zzzz'" >/dev/null
 }
@@ -199,7 +199,7 @@ case_s31_column_is_there_already() {
     migrates_with "$(psql_run)"
     expect_status 1 deploy production
     assert_equal attempts "$(begun_attempts)" 1
-    expect_output 'is there already .*column "c" of relation "zz" already exists'
+    expect_output 'already exists .*column "c" of relation "zz" already exists'
 }
 
 case_s34_invalid_index_is_named() {
@@ -208,7 +208,7 @@ case_s34_invalid_index_is_named() {
     hold_table_lock
     expect_status 1 deploy production
     assert_equal attempts "$(begun_attempts)" 1
-    expect_output 'index public.zz_id is not valid'
+    expect_output 'index public.zz_id is invalid'
     expect_output 'DROP INDEX CONCURRENTLY public.zz_id;'
     drop_table_lock
     assert_equal "index" "$(sql "select indisvalid from pg_index where indexrelid = 'zz_id'::regclass" "$DB")" f
@@ -224,7 +224,7 @@ case_s35_invalid_index_passes_for_one() {
     expect_status 1 deploy production
     drop_table_lock
     expect_status 1 resume production
-    expect_output 'the migration succeeded, but left this: index public.zz_id is not valid'
+    expect_output 'the migration succeeded, but left behind: index public.zz_id is invalid'
     sql 'reindex index zz_id' "$DB"
     expect_status 0 resume production
 }
@@ -237,7 +237,7 @@ case_invalid_before() {
     drop_table_lock
     migrates_with "$(psql_run)"
     expect_status 0 deploy production
-    expect_output 'before the migration: index public.zz_id is not valid'
+    expect_output 'before the migration: index public.zz_id is invalid'
 }
 
 case_pending_detach() {
@@ -304,7 +304,7 @@ END
     commit_migration 20260104000000 AddZzD 'alter table zz add column d int'
     hold_table_lock
     start_crelease deploy production
-    wait_for 60 said 'of 3 pending these are applied: 20260102000000'
+    wait_for 60 said 'of 3 pending migrations, these were applied: 20260102000000'
     drop_table_lock
     finish_crelease 0
     assert_equal migrations "$(sql "select string_agg(version, ' ' order by id) from migration_runs" "$DB")" '20260101000000 20260102000000 20260103000000 20260104000000'
@@ -384,7 +384,7 @@ case_s36_pgbouncer_refuses_options() {
     hold_table_lock
     expect_status 1 deploy production
     expect_output 'unsupported startup parameter'
-    expect_output 'does not take PGOPTIONS'
+    expect_output 'rejects PGOPTIONS'
     # The watch ended the wait, twice; the one that did not even begin does not count.
     assert_equal attempts "$(begun_attempts)" 3
     expect_output "held by 'console'"

@@ -74,7 +74,7 @@ case_wait_until_clear() {
     kill -0 "$CR_PID" || fail "it did not wait"
     end_dump
     finish_crelease 0
-    grep -q 'ended by itself' "$CR_OUT" || fail "its end is not told"
+    grep -q 'ended on its own' "$CR_OUT" || fail "its end is not told"
     assert_gone "$SITE/app1/.crelease"
     assert_gone "$SITE/app2/.crelease"
 }
@@ -265,9 +265,9 @@ case_hold_session_lost() {
 
 # --- a migration's session is lost ---------------------------------------------------------------------
 
-LOST='session that holds the lock of migrations was lost'
-AGAIN='has the lock of migrations again'
-TAKEN='another session has the lock of migrations by now'
+LOST='lost the session that holds the migration lock'
+AGAIN='holds the migration lock again'
+TAKEN='another session took the migration lock'
 
 bg_count() { cat "$CR_OUT" "$CR_ERR" | grep -cE -- "$1" || true; }
 bg_told() { [ "$(bg_count "$1")" -ge "$2" ]; } # TEXT TIMES
@@ -457,7 +457,7 @@ case_s51_no_psql_wrong_password_no_database() {
     for psql in no-such-psql 'PGPASSFILE=/nonexistent psql'; do
         unknown_with abort "$psql"
         expect_status 4 deploy production
-        expect_output 'could not look for backups: .*backup.unknown: abort'
+        expect_output 'could not check for backups: .*backup.unknown: abort'
         # Asking for one would take what is to be asked for it, and be all that is told.
         expect_no_output 'Password for user'
         still_as_before
@@ -467,7 +467,7 @@ case_s51_no_psql_wrong_password_no_database() {
         assert_gone "$SITE/ran"
         unknown_with proceed "$psql"
         expect_status 0 backups production --wait
-        warned_once 'could not look for backups'
+        warned_once 'could not check for backups'
         expect_status 5 backups production --hold -- sh -c 'exit 5'
         expect_output 'running the command without it'
     done
@@ -478,12 +478,12 @@ case_s51_no_psql_wrong_password_no_database() {
     # What it only warns of is not why.
     unknown_with abort 'PGPASSFILE=/ psql'
     expect_status 4 deploy production
-    expect_output 'could not look for backups: psql: error: .*no password supplied'
+    expect_output 'could not check for backups: psql: error: .*no password supplied'
     expect_no_output 'is not a plain file'
     expect_status 0 abort production
     unknown_with proceed psql none_such
     expect_status 0 deploy production
-    warned_once 'could not look for backups'
+    warned_once 'could not check for backups'
     through
 }
 
@@ -498,14 +498,14 @@ END
     chmod +x "$SITE/psql"
     unknown_with abort "$SITE/psql"
     expect_status 4 deploy production
-    expect_output 'could not ask the database for the lock of migrations: psql: .*Connection refused.*backup.unknown: abort'
+    expect_output 'could not request the migration lock: psql: .*Connection refused.*backup.unknown: abort'
     expect_output 'bin/migrate: failed: was not started'
-    expect_output "next: '.*crelease check production' once it is fixed"
+    expect_output "next: fix it, check with '.*crelease check production'"
     still_as_before
     expect_status 0 abort production
     unknown_with proceed "$SITE/psql"
     expect_status 0 deploy production
-    warned_once 'runs without the lock of migrations.*: psql: .*Connection refused'
+    warned_once 'runs without the migration lock.*: psql: .*Connection refused'
     through
     # One that takes it up is told, too.
     commit_migration 20260103000000 AddNoteToEvents 'alter table events add column note text'
@@ -517,7 +517,7 @@ END
     wait_for 60 migration_runs
     kill_crelease
     start_crelease resume production
-    wait_for 60 bg_says 'runs without the lock of migrations'
+    wait_for 60 bg_says 'runs without the migration lock'
     migration_end
     finish_crelease 0
     assert_equal attempts "$(wc -l <"$SITE/attempts")" 1
@@ -532,7 +532,7 @@ hooks: {before backup-clear: [{run: "test -e go-on", roles: [db]}]}'
     : >"$SITE/app1/releases/$(releases app1 | tail -n 1)/go-on"
     : >"$SITE/app2/releases/$(releases app2 | tail -n 1)/go-on"
     expect_status 0 resume production
-    expect_output 'names no database to look at'
+    expect_output 'names no database'
     assert_equal "migrations" "$(migrations)" '20260101000000 20260102000000'
 }
 

@@ -234,7 +234,7 @@ case_s07_account_without_process() {
     start_mysqldump --single-transaction "$DB"
     wait_for 30 dump_runs
     expect_status 4 deploy production
-    expect_output "could not look for backups: ERROR 1227 .*GRANT PROCESS ON \*\.\* TO 'blind'@'127.0.0.1';"
+    expect_output "could not check for backups: ERROR 1227 .*GRANT PROCESS ON \*\.\* TO 'blind'@'127.0.0.1';"
     expect_no_output 'no backup blocks the migration|psql|pg_'
     dump_runs || fail "the dump is gone"
     mariadb_sql "grant process on *.* to blind@'127.0.0.1'"
@@ -259,7 +259,7 @@ case_s20_session_is_ended() {
     wait_for 10 bystander_runs
     bystander=$(bystander_id)
     expect_status 0 deploy production
-    expect_output "stopped mysqldump of $DB by rig, pid $id.*incomplete, whatever gzip -t says"
+    expect_output "stopped mysqldump of $DB by rig, pid $id.*incomplete even if gzip -t accepts it"
     expect_no_output 'pg_restore|psql'
     assert_equal "how" "$(record 3)" terminate
     assert_equal "pid" "$(record 6)" "$id"
@@ -280,7 +280,7 @@ client_is_told() { # NAME OPTION-FILE OPTION
     assert_equal "how" "$(record 3)" client
     assert_equal "judged" "$(record 11)" incomplete
     assert_exists "$SITE/dump.sql.incomplete"
-    expect_output "its output $SITE/dump.sql is incomplete, whatever gzip -t says, and is $SITE/dump.sql.incomplete now"
+    expect_output "its output $SITE/dump.sql is incomplete even if gzip -t accepts it; renamed to $SITE/dump.sql.incomplete"
     has_column a place || fail "it did not migrate"
     wait_for 20 test -s "$SITE/again"
 }
@@ -293,7 +293,7 @@ case_s21_account_that_may_not_stop() {
     start_mysqldump --single-transaction "$DB"
     wait_for 30 dump_runs
     expect_status 4 deploy production
-    expect_output 'account of database.mysql may not stop it; it must be rig itself, or have CONNECTION ADMIN'
+    expect_output 'account of database.mysql is not permitted to stop it; it must be rig itself, or have CONNECTION ADMIN'
     expect_no_output 'psql|pg_signal'
     dump_runs || fail "the dump is gone"
     end_mysqldump
@@ -301,7 +301,7 @@ case_s21_account_that_may_not_stop() {
     has_column a place || fail "it did not migrate"
 }
 
-# --- the lock of migrations ---------------------------------------------------------------------------
+# --- the migration lock --------------------------------------------------------------------------------
 
 lock_id() { mariadb_sql "select coalesce(is_used_lock('crelease.$DB'), '')"; }
 is_locked() { [ -n "$(lock_id)" ]; }
@@ -398,9 +398,9 @@ case_migration_session_lost() {
     local first
     first=$(lock_id)
     mariadb_sql "kill $first"
-    wait_for 30 bg_says 'session that holds the lock of migrations was lost \(ERROR .*\): taking it again'
+    wait_for 30 bg_says 'lost the session that holds the migration lock \(ERROR .*\): taking the lock again'
     wait_for 30 has_another_than "$first"
-    wait_for 30 bg_says 'has the lock of migrations again'
+    wait_for 30 bg_says 'holds the migration lock again'
     is_marked || fail "it is not seen to be a migration's"
     expect_status 4 backups production --wait-limit 2s --hold -- touch "$SITE/ran"
     expect_output "migration of $DB by rig as crelease-migration, pid $(lock_id)"
@@ -464,7 +464,7 @@ case_max_blocked() {
     local i
     for i in 1 2; do mariadb_sql 'select count(*) from a' "$DB" >"$SITE/reader.$i" 2>&1 & disown; done
     finish_crelease 1
-    grep -q 'the migration gave way: 2 sessions queued behind it' "$CR_ERR" "$CR_OUT" || fail "that it gave way is not told"
+    grep -q 'statement was cancelled because 2 sessions queued behind it' "$CR_ERR" "$CR_OUT" || fail "that it gave way is not told"
     wait_for 10 test -s "$SITE/reader.2"
     person_end
     expect_status 0 resume production
@@ -475,7 +475,7 @@ case_blockers_terminate() {
     sed -i 's/attempts: 3/attempts: 3, blockers: terminate/' "$RECIPE"
     person_begin 'start transaction; select * from a;'
     expect_status 0 deploy production
-    expect_output 'ended, as migrate.blockers says: a session of rig'
+    expect_output 'ended a session of rig.*migrate.blockers: terminate'
     has_column a place || fail "it did not migrate"
     exec 7>&-
     wait "$PERSON" || true
@@ -487,7 +487,7 @@ case_account_that_may_not_cancel() {
     site_mysql watcher 'backup: {policy: wait, schedule: [none]}' "$ROLE"
     person_begin 'start transaction; select * from a;'
     start_crelease deploy production
-    wait_for 30 bg_says "could not be cancelled: the account of database.mysql may not stop it; it must be the migration's account itself"
+    wait_for 30 bg_says "cannot cancel a statement of the migration .*: the account of database.mysql is not permitted to stop it; it must be the migration's account itself"
     person_end
     finish_crelease 0
     has_column a place || fail "it did not migrate"
@@ -502,7 +502,7 @@ case_changed_is_not_tried_again() {
     person_begin 'start transaction; select * from a;'
     expect_status 1 deploy production
     assert_equal "attempts" "$(attempts)" 1
-    expect_output "it is not tried again: MySQL does not take back what it has done already \(column b.early is new\).*crelease resume production"
+    expect_output "it is not retried, because MySQL does not roll back what it already did \(column b.early is new\).*crelease resume production"
     person_end
     # A person takes it back.
     mariadb_sql 'alter table b drop column early' "$DB"
@@ -532,7 +532,7 @@ case_applied_before() {
     todo 2 'alter table a add column place int;'
     person_begin 'start transaction; select * from a;'
     expect_status 1 deploy production
-    expect_output 'not tried again: .*\(applied: 1\)'
+    expect_output 'not retried, .*\(applied: 1\)'
     person_end
     expect_status 0 resume production
     assert_equal "rows" "$(mariadb_sql 'select count(*) from b' "$DB")" 2
@@ -559,7 +559,7 @@ case_schema_too_large_to_keep() {
     todo 1 'alter table b add column early int; alter table nowhere add column x int;'
     expect_status 1 deploy production
     expect_output 'could not record the schema before the migration: its description is larger than 3.1 MB'
-    expect_output 'what it had done stays, and could not be looked up'
+    expect_output 'its changes are not rolled back and could not be determined'
     expect_no_output 'is new'
     assert_equal "attempts" "$(attempts)" 1
 }
@@ -569,7 +569,7 @@ case_schema_too_large_to_try_again() {
     site_of_many_tables too_large_again
     person_begin 'start transaction; select * from a;'
     expect_status 1 deploy production
-    expect_output 'not tried again: .*what has changed in the schema could not be looked up'
+    expect_output 'not retried.*changes to the schema could not be determined'
     expect_no_output 'is new'
     assert_equal "attempts" "$(attempts)" 1
     person_end
@@ -585,7 +585,7 @@ case_s43_host_crashes_halfway() {
     finish_crelease
     host_restart app1
     expect_status 1 resume production
-    expect_output 'the end of the migration was not recorded, and it is not tried again: MySQL does not take back what it has done already \(column b.early is new\)'
+    expect_output 'the end of the migration was not recorded, and it is not retried, because MySQL does not roll back what it already did \(column b.early is new\)'
     assert_equal "attempts" "$(attempts)" 1
     todo 1 'alter table a add column place int;'
     expect_status 0 resume --force production
@@ -597,8 +597,8 @@ case_failed_halfway() {
     todo 1 'alter table b add column early int; alter table nowhere add column x int;'
     expect_status 1 deploy production
     assert_equal "attempts" "$(attempts)" 1
-    expect_output 'what it had done stays: column b.early is new'
-    expect_no_output 'DROP INDEX|it left this'
+    expect_output 'its changes are not rolled back: column b.early is new'
+    expect_no_output 'DROP INDEX|it left behind'
 }
 
 case_s40_error() {
@@ -606,7 +606,7 @@ case_s40_error() {
     todo 1 'alter table a add column id int;'
     expect_status 1 deploy production
     assert_equal "attempts" "$(attempts)" 1
-    expect_output 'what it was to make is there already .*Duplicate column name'
+    expect_output 'what it creates already exists .*Duplicate column name'
 }
 
 case_s29_killed_while_waiting() {
@@ -650,13 +650,13 @@ case_s46_schedule() {
     chmod +x "$RIG/bin/crontab"
     echo '* * * * * pg_dump shop >/backup/pg' >"$RIG/crontab"
     expect_status 0 plan production
-    expect_no_output 'may meet it'
+    expect_no_output 'may block the migration'
     echo "* * * * * mysqldump $DB | gzip >/backup/my" >"$RIG/crontab"
     expect_status 0 plan production
-    expect_output 'a backup \(mysqldump s46_schedule .*may meet it'
+    expect_output 'a backup \(mysqldump s46_schedule .*may block the migration'
     echo '* * * * * mariabackup --backup' >"$RIG/crontab"
     expect_status 0 plan production
-    expect_output 'what seems to be a backup \(mariabackup.*may meet it'
+    expect_output 'what seems to be a backup \(mariabackup.*may block the migration'
     rm "$RIG/crontab"
 }
 
@@ -690,7 +690,7 @@ case_blocker_is_guessed() {
     with_locks
     assert_equal "status" "$STATUS" 1
     expect_output 'the migration waits for a session of rig, pid [0-9]+, idle in transaction \(a guess\)'
-    expect_no_output 'ended, as migrate.blockers says'
+    expect_no_output 'migrate.blockers: terminate'
     person_is_there || fail "the person's session was ended"
     person_end
     expect_status 0 resume production

@@ -101,7 +101,7 @@ case_s3_in_copy() {
     expect_output "app1: pg_dump of s3 by rig, pid $pid, for [0-9.]+ .*; a migration would wait for it"
     expect_output 'COPY public.big \(id, body\) TO stdout'
     expect_output 'expected end unknown'
-    expect_no_output 'holds [0-9]+ of'
+    expect_no_output 'locks [0-9]+ of'
     waited_for dump "$pid"
 }
 
@@ -271,7 +271,7 @@ case_s11_pg_dumpall_before_ours() {
     expect_status 0 backups production
     expect_output 'pg_dumpall of postgres by rig, .*; a migration would wait for it'
     start_crelease deploy production
-    wait_for 60 waits 'backup app1: pg_dumpall .*: it dumps one database after the other, and s11 is still to come'
+    wait_for 60 waits 'backup app1: pg_dumpall .*: it dumps one database after another, and s11 is still to come'
     not_migrated
     backup_end all
     finish_crelease 0
@@ -414,10 +414,10 @@ case_s14_dump_of_other_tables() {
     local pid
     pid=$(dumps true)
     expect_status 0 backups production
-    expect_output "pid $pid, for .*; a migration of a table that it holds would wait for it"
+    expect_output "pid $pid, for .*; a migration of a table that it locks would wait for it"
     expect_output "holds locks on 1 of $TABLES tables"
     expect_status 0 deploy --on-backup kill production
-    expect_output "1 pending: .*; pg_dump of s14 by rig, pid $pid, for .*, holds 1 of $TABLES tables: waited for only if"
+    expect_output "1 pending: .*; pg_dump of s14 by rig, pid $pid, for .*, locks 1 of $TABLES tables: the migration waits for it only if"
     expect_no_output ', waited|: waiting|stopp'
     migrated
     assert_equal "the dump" "$(dumps true)" "$pid"
@@ -430,7 +430,7 @@ case_s14_dump_of_its_table() {
     local pid
     pid=$(dumps true)
     start_crelease deploy production
-    wait_for 60 waits "backup app1: pg_dump of s14b by rig, pid $pid, .*waited.*: it holds 1 of $TABLES tables, and the migration needs one"
+    wait_for 60 waits "backup app1: pg_dump of s14b by rig, pid $pid, .*waited.*: it locks 1 of $TABLES tables, and the migration needs one"
     said "attempt 1 of " || fail "it was not tried"
     not_migrated
     backup_end dump
@@ -524,7 +524,7 @@ case_s14_parallel() {
     wait_for 120 workers_stand_still
     dumps=$(dumps true | wc -l)
     expect_status 0 deploy production
-    expect_output 'holds [0-9] of [0-9]+ tables: waited for only if'
+    expect_output 'locks [0-9] of [0-9]+ tables: the migration waits for it only if'
     expect_no_output ', waited|: waiting'
     migrated
     assert_equal "its sessions" "$(dumps true | wc -l)" "$dumps"
@@ -552,7 +552,7 @@ workers_stand_still() {
 case_s14_recipe_says_wait() {
     site_one_table s14k big
     recipe_write <<<'backup: {partial: wait}'
-    waited_for dump "$(dumps true)" ": it holds 1 of $TABLES tables, and the recipe says to wait for it"
+    waited_for dump "$(dumps true)" ": it locks 1 of $TABLES tables, and the recipe says to wait for it"
 }
 
 # What an earlier deploy brought and did not migrate is still new.
@@ -578,7 +578,7 @@ case_s14_concurrently() {
     sed -i 's/^class .*/&\n  disable_ddl_transaction!/' "$REPO"/db/migrate/20260103000000_*.rb
     commit_all 'No transaction around it'
     start_crelease deploy production
-    wait_for 60 waits "backup app1: pg_dump of s14d .*waited.*: it holds 1 of $TABLES tables, and .*add_index_to_events.rb does something CONCURRENTLY"
+    wait_for 60 waits "backup app1: pg_dump of s14d .*waited.*: it locks 1 of $TABLES tables, and .*add_index_to_events.rb does something CONCURRENTLY"
     not_migrated
     backup_end dump
     finish_crelease 0
@@ -640,7 +640,7 @@ case_s14_short_wait() {
     site_one_table s14f events
     recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, lock_timeout: 1ms, attempts: 2}'
     start_crelease deploy production
-    wait_for 60 waits "backup app1: pg_dump of s14f by rig, .*waited.*: it holds 1 of $TABLES tables, and the migration needs one"
+    wait_for 60 waits "backup app1: pg_dump of s14f by rig, .*waited.*: it locks 1 of $TABLES tables, and the migration needs one"
     not_migrated
     backup_end dump
     finish_crelease 0

@@ -209,7 +209,7 @@ case_output() {
 case_exit() {
     site_of plain exit '{exit: 3}' bin/pending bin/migrate
     expect_status 0 deploy production
-    expect_output 'pending, the number is not known'
+    expect_output 'pending, number unknown'
     ran 1
     state_of '0 none'
     commit_file other.txt two
@@ -223,7 +223,7 @@ case_exit() {
     assert_deployed "$(revision)" 3
     rm "$SITE/kill"
     add_third() { commit_file todo/0003_more three; }
-    does_nothing "ended well, but 'migrate.status' says that something is still pending" 'null pending'
+    does_nothing "but 'migrate.status' still reports pending migrations" 'null pending'
 }
 
 # It died before it had done anything: the status says that it is pending, and it is run again, once;
@@ -254,7 +254,7 @@ case_not_known() {
         ran 1
         commit_file other.txt two
         expect_status 0 deploy production
-        expect_output 'what is pending is not known'
+        expect_output 'pending migrations unknown'
         ran 2
         state_of 'null unknown'
     done <<'END'

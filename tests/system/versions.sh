@@ -116,7 +116,7 @@ seen_idle() { # VERSION KIND
 
 case_s6_8_4() {
     seen_idle 8.4 dump-like
-    grep -q 'PostgreSQL 8.4 does not tell which of its sessions' "$CR_OUT" "$CR_ERR" || fail "does not tell that nothing is watched"
+    grep -q 'PostgreSQL 8.4 does not show which sessions' "$CR_OUT" "$CR_ERR" || fail "does not tell that nothing is watched"
 }
 case_s6_9_0() { seen_idle 9.0 pg_dump; }
 case_s6_9_1() { seen_idle 9.1 pg_dump; }
@@ -139,7 +139,7 @@ seen_plain() { # VERSION KIND
     migrated 1
     site_ends
 }
-SUPER="it is a superuser's"
+SUPER="it belongs to a superuser"
 case_s7_8_4() { seen_plain 8.4 dump-like 'dump-like'; }
 case_s7_9_0() { seen_plain 9.0 pg_dump "$SUPER"; }
 case_s7_9_1() { seen_plain 9.1 pg_dump "$SUPER"; }
@@ -179,7 +179,7 @@ own_dump() { # VERSION
 case_rights_9_1() {
     own_dump 9.1
     expect_status 4 deploy --on-backup=kill production
-    expect_output 'on PostgreSQL 9.1 only a superuser may stop it; database.psql in the recipe must be'
+    expect_output 'on PostgreSQL 9.1 only a superuser can stop it; database.psql in the recipe must run as'
     migrated 0
     dump_end
     expect_status 0 resume production
@@ -273,7 +273,7 @@ case_watch_17() { cancelled 17 plain ''; }
 # Where only superusers may, who is none says so, and the statement waits on.
 helpless() { # VERSION
     watched "$1" helpless plain </dev/null
-    wait_for 60 told 'only a superuser may'
+    wait_for 60 told 'only a superuser can'
     told "waits for 'console' of rig" || fail "the one that is waited for is not named"
     hold_end
     finish_crelease 0

@@ -66,7 +66,7 @@ case_watch_that_is_killed() {
     migrates_with "while test -e \"$SITE/block\"; do sleep 0.05; done"
     start_crelease deploy production
     wait_for 60 test -s "$SITE/attempts"
-    local beside job told='the watchdog of the migration was ended by somebody'
+    local beside job told='the watchdog of the migration was killed'
     job=$(echo "$SITE"/app1/.crelease/runs/*/jobs/migrate.0/1)
     read -r beside _ <"$job/beside"
     # ps names it; what it asks the database, and how, lies on no disk.

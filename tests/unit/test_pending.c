@@ -337,9 +337,9 @@ static void test_text(void **state)
     assert_string_equal(pending_text(&arena, 2, "A, B"), "2 pending: A, B");
     assert_string_equal(pending_text(&arena, 0, ""), "nothing pending");
     assert_string_equal(pending_text(&arena, PENDING_UNKNOWN, NULL),
-                        "what is pending is not known");
+                        "pending migrations unknown");
     assert_string_equal(pending_text(&arena, PENDING_SOME, NULL),
-                        "pending, the number is not known");
+                        "pending, number unknown");
 }
 
 static void test_regex(void **state)

@@ -395,25 +395,25 @@ static bool is_unread(const char *what)
 
 #define OWN "source read own crontab\n"
 
-/* What is not looked at is said: there may be a backup in it. */
+/* What is left out is reported, since it may contain a backup. */
 static void too_much(void **state)
 {
     (void)state;
     read_lines(OWN, "line 0 2 * * * true\n", 5000, "");
     assert_int_equal(s.unread.n, 0);
     read_lines(OWN, "line 0 2 * * * true\n", 5001, "line 0 2 * * * pg_dump x\n");
-    assert_true(is_unread("crontab: there are more lines"));
+    assert_true(is_unread("crontab: too many lines"));
     assert_int_equal(s.unread.n, 1);
     read_lines(OWN "line 0 2 * * * ", "pg_dump ", 8200, "\n");
-    assert_true(is_unread("crontab: a line is longer"));
+    assert_true(is_unread("crontab: a line is too long"));
     assert_int_equal(s.n, 0);
     read_lines(OWN, "line 0 2 * * * pg_dump x\n", 201, "");
-    assert_true(is_unread("crontab: there are more backups"));
+    assert_true(is_unread("crontab: too many backups"));
     read_lines("", "script named /opt/x\n", 501, OWN "line 0 2 * * * true\n");
-    assert_true(is_unread("scripts: there are more"));
+    assert_true(is_unread("scripts: too many"));
     read_lines("", "unit Id=a\nunit ExecStart={ path=/x ; argv[]=/x ; ignore_errors=no\n", 501,
                OWN);
-    assert_true(is_unread("timers: there is more"));
+    assert_true(is_unread("timers: a service is ignored"));
     /* A command is whole with all its settings, or is not run again. */
     read_lines(OWN, "line PGHOST=db\n", 100, "line 0 2 * * * pg_dump x\n");
     assert_non_null(strstr(s.v[0].text, "export PGHOST='db'\n"));

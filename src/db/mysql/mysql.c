@@ -159,8 +159,9 @@ static const char *right_missing(struct arena *a, long version, bool super, cons
     (void)version;
     (void)super;
     return arena_printf(a,
-                        "the account of database.mysql may not stop it; it must be %s itself, or"
-                        " have CONNECTION ADMIN (MariaDB), CONNECTION_ADMIN (MySQL 8) or SUPER",
+                        "the account of database.mysql is not permitted to stop it; it must be "
+                        "%s itself, or have CONNECTION ADMIN (MariaDB), CONNECTION_ADMIN (MySQL "
+                        "8) or SUPER",
                         user);
 }
 
@@ -168,7 +169,7 @@ static const char *remedy(struct arena *a, const char *said, const char *account
 {
     if (!strstr(said, "PROCESS privilege"))
         return NULL;
-    return arena_printf(a, "without it other sessions are not seen: GRANT PROCESS ON *.* TO %s;",
+    return arena_printf(a, "it is needed to see other sessions: GRANT PROCESS ON *.* TO %s;",
                         *account ? account : "the account of database.mysql");
 }
 
@@ -207,8 +208,8 @@ const struct server server_mysql = {
     .dump = BACKUP_MYSQLDUMP,
     .programs = "mysqldump mariadb-dump",
     .deceived = "gzip -t",
-    .unguarded = "going on, and a statement that meets a lock waits as long as the server's"
-                 " lock_wait_timeout says",
+    .unguarded = "continuing; a statement that meets a lock waits for up to the server's "
+                 "lock_wait_timeout",
     .undone = "changed nothing",
     .lasts = true,
     .keeps = true,

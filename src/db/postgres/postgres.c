@@ -129,22 +129,21 @@ static const char *end(struct arena *a, long version, const struct db_session *s
 
 static const char *right_missing(struct arena *a, long version, bool super, const char *user)
 {
-    const char *of_super = "database.psql in the recipe must be a superuser's for that"
-                           " (sudo -n -u postgres psql)";
+    const char *of_super = "database.psql in the recipe must run as a superuser for that (sudo -n "
+                           "-u postgres psql)";
 
     if (super)
         return arena_printf(
-            a, "it is a superuser's%s; %s",
-            has(version, BLOCKING_PIDS) ? ", whose sessions pg_signal_backend does not reach" : "",
+            a, "it belongs to a superuser%s; %s",
+            has(version, BLOCKING_PIDS) ? ", whose sessions pg_signal_backend does not cover" : "",
             of_super);
     if (!has(version, STATED))
-        return arena_printf(a, "on %s only a superuser may stop it; %s", product(a, version),
+        return arena_printf(a, "on %s only a superuser can stop it; %s", product(a, version),
                             of_super);
     return arena_printf(a,
-                        "this role of the database may not stop it; it needs the role %s%s%s, or"
-                        " database.psql in the recipe must be one that may",
-                        has(version, BLOCKING_PIDS) ? "pg_signal_backend, or " : "", user,
-                        has(version, BLOCKING_PIDS) ? " itself" : "");
+                        "this database role is not permitted to stop it; grant it %s%s, or let "
+                        "database.psql in the recipe use a role that is",
+                        has(version, BLOCKING_PIDS) ? "pg_signal_backend or " : "", user);
 }
 
 static const char *there(struct arena *a, long version, const struct db_session *v, size_t n)
@@ -264,8 +263,8 @@ const struct server server_postgresql = {
     .dump_all = BACKUP_PG_DUMPALL,
     .programs = "pg_dump pg_dumpall",
     .deceived = "gzip -t or pg_restore -l",
-    .unguarded = "going on, since no statement waits longer than lock_timeout",
-    .undone = "that transaction was rolled back",
+    .unguarded = "continuing, since no statement waits longer than lock_timeout",
+    .undone = "its transaction was rolled back",
     .remedy = remedy,
     .lock_signs = lock_signs,
     .deadlock_signs = deadlock_signs,

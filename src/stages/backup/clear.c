@@ -80,8 +80,8 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
     case POLICY_ASK:
         if (!r->interactive) {
             wait_fail(r, b,
-                      "the policy says to ask, and there is no terminal to ask on (say"
-                      " --on-backup=wait, kill or abort)",
+                      "the policy is to ask, but there is no terminal (use --on-backup=wait, "
+                      "kill or abort)",
                       err);
             return NEXT_STOP;
         }
@@ -235,7 +235,7 @@ bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool for
         wait_tell(r, s, host, &w, &w.last, EVENT_DONE,
                   w.stopped      ? "stopped"
                   : w.lost_sight ? "gone when the database answered again"
-                                 : "ended by itself");
+                                 : "ended on its own");
     arena_free(&w.kept);
     long long took = loop_now() - w.began_ms;
     if (took >= TOLD_MS)
@@ -250,7 +250,7 @@ bool backup_wait(struct run *r, const struct step *s, size_t host, long long *re
     bool ok = wait_for(r, s, host, &w, err);
 
     if (ok && w.last.kind && !w.unseen)
-        wait_tell(r, s, host, &w, &w.last, EVENT_DONE, "ended by itself");
+        wait_tell(r, s, host, &w, &w.last, EVENT_DONE, "ended on its own");
     *ret_waited_ms = w.last.kind ? loop_now() - w.began_ms : 0;
     arena_free(&w.kept);
     return ok;

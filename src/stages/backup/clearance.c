@@ -36,8 +36,8 @@ static bool may_wait(struct run *r, struct wait *w, const struct backup *b, cons
         return err_set(err, ERR_BACKUP, "%s, and the policy says not to wait for it", what);
     if (w->policy == POLICY_ASK && !r->interactive)
         return err_set(err, ERR_BACKUP,
-                       "%s, and the policy says to ask, and there is no terminal to ask on (say"
-                       " --on-backup=wait, kill or abort)",
+                       "%s, and the policy is to ask, but there is no terminal (use "
+                       "--on-backup=wait, kill or abort)",
                        what);
     return !wait_limit_reached(r, w, b, err) && err->code == ERR_NONE;
 }
@@ -70,8 +70,8 @@ static enum wait_state to_come_turn(struct run *r, const struct step *s, size_t 
         return err->code == ERR_NONE ? WAIT_OVER : WAIT_FAILED;
     w->blind_since_ms = now.why ? w->blind_since_ms : 0;
     if (loop_now() >= c->deadline) {
-        run_warn(r, r->recipe->hosts[host].name, "%s, and was not seen in the database: going on",
-                 what);
+        run_warn(r, r->recipe->hosts[host].name,
+                 "%s, but did not show up in the database: continuing", what);
         return WAIT_OVER;
     }
     if (!may_wait(r, w, &b, what, err))
@@ -86,9 +86,8 @@ static enum wait_state to_come_turn(struct run *r, const struct step *s, size_t 
     wait_take_keys(r, w);
     if (w->quit)
         err_set(err, ERR_BACKUP, "%s; " BY_PERSON " for it", what);
-    return w->quit || run_is_stopped(r, "while waiting for a backup to come and go", err)
-               ? WAIT_FAILED
-               : WAIT_MORE;
+    return w->quit || run_is_stopped(r, "while waiting for an upcoming backup", err) ? WAIT_FAILED
+                                                                                     : WAIT_MORE;
 }
 
 /* Until the backup that is to start then is seen, or does not come within backup.clearance of its
@@ -121,8 +120,8 @@ enum wait_state clearance_wait(struct run *r, const struct step *s, size_t host,
     if (!foresee_look(r, host, JUST_BEGUN_S, &next, err))
         return WAIT_FAILED;
     if (next.why) {
-        run_warn(r, r->recipe->hosts[host].name,
-                 "could not look up when the next backup starts: %s", next.why);
+        run_warn(r, r->recipe->hosts[host].name, "cannot determine when the next backup starts: %s",
+                 next.why);
         return WAIT_OVER;
     }
     const struct start *start = schedule_soon(&next, r->recipe->backup.clearance_ms / 1000);

@@ -54,17 +54,15 @@ const struct zone *crontabs_zone(struct reading *rd, const char *hex, const char
     if (zone)
         return zone;
     if (!offset || !read_offset(offset, &seconds)) {
-        reading_note(
-            rd, "the zone of the host's clock is not known: times of crontabs are taken for UTC");
+        reading_note(rd, "the host's time zone is unknown: crontab times are read as UTC");
         return zone_fixed(rd->a, 0);
     }
     if (seconds || (hex && *hex))
         reading_note(
-            rd, arena_printf(
-                    rd->a,
-                    "the rules of the host's time zone could not be read: times of crontabs are by"
-                    " its present offset %s, and may be an hour off after the clocks change",
-                    offset));
+            rd, arena_printf(rd->a,
+                             "cannot read the rules of the host's time zone: crontab times use its "
+                             "current offset %s and may be an hour off after the clocks change",
+                             offset));
     return zone_fixed(rd->a, seconds);
 }
 
@@ -93,11 +91,10 @@ static void set_zone(struct reading *rd, struct source *src, const struct cron_l
         return;
     if (!rd->knows_cron_tz) {
         reading_note(
-            rd,
-            arena_printf(rd->a,
-                         "%s sets CRON_TZ, which the cron of this host does not know: its times are"
-                         " the host's",
-                         text_shown(rd->a, src->name)));
+            rd, arena_printf(rd->a,
+                             "%s sets CRON_TZ, which the cron of this host does not support: its "
+                             "times are read in the host's time zone",
+                             text_shown(rd->a, src->name)));
         return;
     }
     src->zone_problem = NULL;
@@ -115,8 +112,8 @@ static void set_zone(struct reading *rd, struct source *src, const struct cron_l
     src->zone = rd->to->zone;
     src->zone_problem =
         arena_printf(rd->a,
-                     "%s: CRON_TZ=%s is a zone that could not be read: its times are taken for"
-                     " the host's",
+                     "%s: cannot read the time zone CRON_TZ=%s: its times are read in the "
+                     "host's time zone",
                      text_shown(rd->a, src->name), text_shown(rd->a, l->value));
 }
 
@@ -136,7 +133,7 @@ void crontabs_take(struct reading *rd, struct source *src, const char *text)
         if (command_is_backup(rd->of->adapter, text, &rd->scripts, &blocks) ||
             strstr(text, rd->of->adapter == ADAPTER_MYSQL ? "dump" : "pg_dump"))
             reading_note(rd,
-                         arena_printf(rd->a, "%s has a line that is not understood: %s",
+                         arena_printf(rd->a, "%s has a line that cannot be parsed: %s",
                                       text_shown(rd->a, src->name), command_shown(rd->a, text)));
         return;
     case CRON_COMMAND:

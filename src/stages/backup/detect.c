@@ -15,8 +15,8 @@
 #include "stages/migrate/pending.h"
 
 static const char *const look_texts[] = {
-    [LOOK_NO_DATABASE] = "the recipe names no database to look at",
-    [LOOK_FAILED] = "could not look for backups",
+    [LOOK_NO_DATABASE] = "the recipe names no database",
+    [LOOK_FAILED] = "could not check for backups",
     [LOOK_ALREADY_MIGRATED] = "the migration has already started",
 };
 
@@ -127,14 +127,14 @@ bool backup_detect_act(struct run *r, const struct step *s, struct step_result *
     const struct backup *b = backups_first(&now, &n);
     if (now.why) {
         if (!backup_unknown(r, host,
-                            arena_printf(r->arena, "could not look for backups: %s", now.why),
+                            arena_printf(r->arena, "could not check for backups: %s", now.why),
                             server_of(r->recipe)->unguarded, err))
             return false;
         r->guard->look = LOOK_FAILED;
     }
     r->guard->backup_seen = b != NULL;
     ret->detail = arena_printf(r->arena, "%s; %s", ret->detail,
-                               now.why  ? "could not look for backups"
+                               now.why  ? "could not check for backups"
                                : b      ? backup_text(r, b)
                                : passed ? partial_passed(r, passed)
                                         : "no backup blocks the migration");

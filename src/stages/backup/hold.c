@@ -107,12 +107,11 @@ static bool hold_turn(struct run *r, const struct step *s, size_t host, long lon
         return true;
     if (now.why || why)
         return backup_unknown(r, host,
-                              arena_printf(r->arena, "could not ask the database for the lock: %s",
+                              arena_printf(r->arena, "could not request the migration lock: %s",
                                            now.why ? now.why : why),
                               "running the command without it (backup.unknown: proceed)", err);
     if (limit && loop_now() - began >= limit)
-        return err_set(err, ERR_BACKUP,
-                       "%s blocks the migration: waited for %s, which is the limit",
+        return err_set(err, ERR_BACKUP, "%s holds the migration lock: waited for %s, the limit",
                        b ? backup_text(r, b) : "another session", text_span(r->arena, limit));
     if (b)
         tell(r, s, host, b, began);

@@ -167,24 +167,24 @@ bool partial_pass(struct run *r, size_t host, struct backups *b, const struct ba
 const char *partial_passed(struct run *r, const struct backup *b)
 {
     return arena_printf(r->arena,
-                        "%s, holds %ld of %ld tables: waited for only if the migration needs one of"
-                        " them",
+                        "%s, locks %ld of %ld tables: the migration waits for it only if it "
+                        "needs one of them",
                         backup_text(r, b), b->locked, b->tables);
 }
 
 const char *partial_note(struct run *r, const struct backup *b)
 {
-    const char *why = "which of them the migration needs cannot be known";
+    const char *why = "and it is unknown which of them the migration needs";
 
     if (backup_is_identified(b) && is_met(r, b))
         why = "and the migration needs one of them";
     else if (r->recipe->backup.partial == PARTIAL_WAIT)
         why = "and the recipe says to wait for it (backup.partial)";
     else if (r->guard->concurrently_asked && !r->guard->concurrently)
-        why = "and whether the migration does anything CONCURRENTLY could not be seen";
+        why = "and it is unknown whether the migration does anything CONCURRENTLY";
     else if (r->guard->concurrently_asked && *r->guard->concurrently)
         why =
             arena_printf(r->arena, "and %s does something CONCURRENTLY, which waits for every dump",
                          r->guard->concurrently);
-    return arena_printf(r->arena, "it holds %ld of %ld tables, %s", b->locked, b->tables, why);
+    return arena_printf(r->arena, "it locks %ld of %ld tables, %s", b->locked, b->tables, why);
 }

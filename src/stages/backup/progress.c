@@ -344,7 +344,7 @@ void trace_record(struct run *r, const struct step *s, const struct trace *t,
     if (run_scripts(r, &trip, NULL, &ignored))
         return;
     r->failure.host = failed_host;
-    run_warn(r, r->recipe->hosts[host].name, "how long the backup took was not recorded: %s",
+    run_warn(r, r->recipe->hosts[host].name, "could not record how long the backup took: %s",
              ignored.msg);
 }
 

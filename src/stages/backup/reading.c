@@ -34,7 +34,7 @@ bool reading_add_start(struct reading *rd, long long t, const char *command, con
     if (t < 0)
         return false;
     if (rd->to->n == STARTS_MAX) {
-        reading_leave_out(rd, source, "there are more backups than can be looked at");
+        reading_leave_out(rd, source, "too many backups, the rest is ignored");
         return false;
     }
     rd->to->v[rd->to->n++] = (struct start){.unix_s = t,

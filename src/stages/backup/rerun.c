@@ -78,8 +78,8 @@ const char *rerun_line(const struct schedule *next, const char *database, const 
         }
     }
     *ret_why = next->why     ? next->why
-               : n + n_named ? "several lines of the crontab could make it"
-                             : "no line of this login's crontab makes it";
+               : n + n_named ? "several crontab lines may have started it"
+                             : "no line of the login user's crontab starts it";
     return n_named == 1 ? named : !n_named && n == 1 ? any : NULL;
 }
 
@@ -120,7 +120,7 @@ static bool start(struct run *r, size_t host, const char *command, bool *ret_att
     bool full = b.full;
     buf_free(&b);
     if (full)
-        return err_set(err, ERR_FAILED, "the command of the backup is too long to be sent");
+        return err_set(err, ERR_FAILED, "the backup command is too long");
     if (!run_scripts(r, &trip, &replies, err))
         return false;
     *ret_attached = answer_value(r->arena, replies[0].out, "attached") != NULL;
@@ -149,18 +149,18 @@ static bool rerun(struct run *r, size_t host, const char **ret_detail, struct er
         return false;
     if (!command && !s->again) {
         run_warn(r, name,
-                 "%s was stopped and is not started again: %s; start it by hand, "
-                 "and say in the recipe what"
-                 " does it (backup.command)",
+                 "%s was stopped and is not started again: %s; start it by hand, and set "
+                 "'backup.command' in the recipe",
                  what, why);
-        *ret_detail = "not known how: start it by hand";
+        *ret_detail = "not started: its command is unknown; start it by hand";
         return true;
     }
     if (!start(r, host, command ? command : ":", &attached, err))
         return false;
-    *ret_detail = arena_printf(r->arena, "%s %s (log: %s/.crelease/rerun/%s/1/log)", what,
-                               attached ? "was started again before" : "runs again, by itself",
-                               r->recipe->hosts[host].deploy_to, r->plan->what.run);
+    *ret_detail =
+        arena_printf(r->arena, "%s %s (log: %s/.crelease/rerun/%s/1/log)", what,
+                     attached ? "was already started again" : "was started again in the background",
+                     r->recipe->hosts[host].deploy_to, r->plan->what.run);
     return true;
 }
 

@@ -379,7 +379,8 @@ bool backup_signal(struct run *r, size_t host, const struct backup *b, enum way 
         return false;
     *ret_signalled += n;
     if (why)
-        run_warn(r, r->recipe->hosts[host].name, "pid %ld could not be signalled: %s", b->pid, why);
+        run_warn(r, r->recipe->hosts[host].name, "cannot signal the session with pid %ld: %s",
+                 b->pid, why);
     return true;
 }
 
@@ -392,7 +393,7 @@ bool backup_end_own(struct run *r, size_t host, struct err *err)
         return false;
     for (size_t i = 0; i < own.n; i++) {
         run_warn(r, r->recipe->hosts[host].name,
-                 "a statement of an earlier attempt was still in the database (pid %ld): ended",
+                 "ended a session that an earlier attempt left in the database (pid %ld)",
                  own.v[i].pid);
         size_t ended = 0;
         if (!backup_signal(r, host, &own.v[i], WAY_END, &ended, err))
@@ -434,13 +435,13 @@ struct backup *backups_first(const struct backups *b, size_t *ret_n)
 
 const char *backup_waiter(const struct backup *b)
 {
-    return b->partial ? "a migration of a table that it holds" : "a migration";
+    return b->partial ? "a migration of a table that it locks" : "a migration";
 }
 
 const char *backup_text(struct run *r, const struct backup *b)
 {
     if (!b->pid)
-        return "a backup that is to start";
+        return "an upcoming backup";
     bool lock = backup_is_lock(b);
     const char *text =
         arena_printf(r->arena, "%s of %s by %s%s%s, pid %ld", backup_kind_word(b->kind),
@@ -463,11 +464,9 @@ bool backup_unknown(struct run *r, size_t host, const char *what, const char *th
     if (r->recipe->backup.unknown == UNKNOWN_ABORT) {
         if (r->begun)
             strs_add(run_kept(r), &r->failure.next,
-                     arena_printf(r->arena, "'%s' once it is fixed, then '%s'",
+                     arena_printf(r->arena, "fix it, check with '%s', then run '%s'",
                                   run_hint(r, "check", NULL), run_hint(r, "resume", NULL)));
-        return err_set(err, ERR_BACKUP,
-                       "%s: %s, and the recipe says to stop then (backup.unknown: abort)", name,
-                       what);
+        return err_set(err, ERR_BACKUP, "%s: %s (backup.unknown: abort)", name, what);
     }
     run_warn(r, name, "%s; %s", what, then);
     return true;

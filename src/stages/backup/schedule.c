@@ -83,7 +83,7 @@ static void read_first(struct reading *rd)
         else if ((v = reading_value(line, "script")) && rd->rows.n < SCRIPTS_MAX)
             strs_add(rd->a, &rd->rows, v);
         else if (v)
-            reading_leave_out(rd, "scripts", "there are more than can be looked at");
+            reading_leave_out(rd, "scripts", "too many, the rest is ignored");
         else if ((v = reading_value(line, "tz")) && rd->n_zones < NOTES_MAX)
             rd->zones[rd->n_zones++].row = v;
         else if ((v = reading_value(line, "unit")))
@@ -111,10 +111,10 @@ static void read_sources(struct reading *rd)
             continue;
         else if (++rd->lines > LINES_MAX) {
             if (!src.cut)
-                reading_leave_out(rd, src.name, "there are more lines than can be read");
+                reading_leave_out(rd, src.name, "too many lines, the rest is ignored");
             src.cut = true;
         } else if (strlen(v) > LINE_BYTES_MAX)
-            reading_leave_out(rd, src.name, "a line is longer than can be read");
+            reading_leave_out(rd, src.name, "a line is too long and is ignored");
         else if (strcmp(src.form, "timers") == 0)
             timers_take(rd, &src, v);
         else
@@ -143,7 +143,7 @@ bool schedule_parse(struct arena *a, const struct schedule_of *of, struct schedu
     rd.units = arena_array(a, UNITS_MAX, sizeof *rd.units);
     read_first(&rd);
     if (ret->now_unix < 0 || !strstr(of->answer, "\nend schedule\n"))
-        return err_set(err, ERR_FAILED, "the answer about the next backups is not whole");
+        return err_set(err, ERR_FAILED, "the answer about upcoming backups is incomplete");
     read_sources(&rd);
     crontabs_take_given(&rd);
     bool looked = ret->sources.n || (of->given && of->given->n) || (of->read_all && !ret->unread.n);

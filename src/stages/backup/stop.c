@@ -113,7 +113,7 @@ static bool look(struct run *r, size_t host, const char *verb, const struct back
                         .timeout_ms = FIND_MS};
     buf_free(&text);
     if (!call.script)
-        return err_set(err, ERR_FAILED, "the list of backups is too long to be sent");
+        return err_set(err, ERR_FAILED, "the list of backups is too long to send");
     fleet_run(r->fleet, r->arena, &call, 1, &reply);
     *ret_out = reply.out;
     return run_judge(r, host, &reply, err);
@@ -176,17 +176,16 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
         if (!one->blocks_migrations)
             continue;
         if (one->kind == BACKUP_DUMP_LIKE && !by_person)
-            *ret = "it only looks like a dump, and is stopped when a person says so, not by itself "
-                   "(--on-backup=ask,"
-                   " then k)";
+            *ret = "it only looks like a dump, so crelease stops it only when a person "
+                   "confirms (--on-backup=ask, then k)";
         else if (backup_is_lock(one))
-            *ret = arena_printf(
-                r->arena,
-                "it is a '%s', and what runs in it is not stopped by crelease: wait for its end, "
-                "or end it where it runs",
-                backup_kind_word(one->kind));
+            *ret =
+                arena_printf(r->arena,
+                             "it is a '%s', and crelease does not stop the command inside it: wait "
+                             "until it ends, or stop it where it runs",
+                             backup_kind_word(one->kind));
         else if (one->kind != BACKUP_DUMP_LIKE && !server_is_dump(server, one->kind))
-            *ret = arena_printf(r->arena, "it is a '%s', and not stopped by crelease",
+            *ret = arena_printf(r->arena, "it is a '%s', which crelease does not stop",
                                 backup_kind_word(one->kind));
         dump = dump || one->kind == server->dump;
         if (server->dump_all && one->kind == server->dump_all)
@@ -202,9 +201,8 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
         return false;
     if (!answer_value(r->arena, out, "client"))
         *ret = without ? right_missing(r, without)
-                       : "the pg_dumpall is between two databases, and its process is not one of "
-                         "this host that this"
-                         " login may end: end it where it runs";
+                       : "the pg_dumpall is between two databases, and its process is on another "
+                         "host or belongs to another user: stop it where it runs";
     return true;
 }
 
@@ -248,23 +246,22 @@ static const char *output_text(struct run *r, const char *v)
     const char *path = text_shown(r->arena, moved + strcspn(moved, " ") + 1);
 
     if (strncmp(v, "complete ", 9) == 0)
-        return arena_printf(r->arena,
-                            "its output %s is complete all the same: it had come to its end", path);
-    if (strncmp(moved, "gone ", 5) == 0)
         return arena_printf(
-            r->arena,
-            "its output was %s, which is not there any more: wherever its script has moved"
-            " it, it is incomplete, whatever %s says",
-            path, deceived);
+            r->arena, "its output %s is complete: it had already been written to its end", path);
+    if (strncmp(moved, "gone ", 5) == 0)
+        return arena_printf(r->arena,
+                            "its output %s is gone; wherever its script moved it, the file is "
+                            "incomplete even if %s accepts it",
+                            path, deceived);
     const char *text =
-        arena_printf(r->arena, "its output %s is incomplete, whatever %s says", path, deceived);
+        arena_printf(r->arena, "its output %s is incomplete even if %s accepts it", path, deceived);
     long long at = 0;
     number_part(moved, strcspn(moved, " "), NUMBER_ID_MAX, &at);
     if (strncmp(moved, "no ", 3) == 0)
-        return arena_printf(r->arena, "%s, and could not be renamed", text);
+        return arena_printf(r->arena, "%s; it could not be renamed", text);
     if (at == 0)
         return text;
-    return arena_printf(r->arena, "%s, and is %s.incomplete%s now", text, path,
+    return arena_printf(r->arena, "%s; renamed to %s.incomplete%s", text, path,
                         at > 1 ? arena_printf(r->arena, ".%lld", at) : "");
 }
 
@@ -284,8 +281,7 @@ static bool finish(struct run *r, const struct step *s, size_t host, const struc
     if (!act(r, s, host, "stop-end", how, NULL, &last, &out, err))
         return false;
     if (ended) {
-        run_warn(r, name, "%s was already gone when it was to be stopped; nothing was stopped",
-                 backup_text(r, b));
+        run_warn(r, name, "%s had already ended; nothing was stopped", backup_text(r, b));
         return true;
     }
     r->guard->backup_stopped = true;
@@ -298,14 +294,13 @@ static bool finish(struct run *r, const struct step *s, size_t host, const struc
     }
     if (!named)
         run_warn(r, name,
-                 "stopped %s; its output file, which could not be seen from here, is incomplete, "
-                 "whatever"
-                 " gzip -t says",
+                 "stopped %s; its output file is incomplete even if gzip -t accepts it; "
+                 "its location could not be determined",
                  backup_text(r, b));
     if (!r->recipe->backup.rerun)
         run_warn(r, name,
-                 "the backup is not started again: do so when the deploy is over (backup.rerun:"
-                 " true does it)");
+                 "the backup is not started again: start it after the deploy, or set "
+                 "'backup.rerun: true'");
     return true;
 }
 
@@ -376,8 +371,7 @@ bool stop_backups(struct run *r, const struct step *s, size_t host, const struct
     }
     if (!gone)
         return backup_in_the_way(
-            r, first, "it was told to end and did not; it is left alone now, see after it by hand",
-            err);
+            r, first, "it is still running after crelease tried to stop it; stop it by hand", err);
     return finish(r, s, host, first, &stop, how, err);
 }
 
@@ -474,7 +468,7 @@ const char *stop_text(struct run *r, size_t host, const struct stopped *s)
     const char *text = arena_printf(a, "%s of %s by %s (pid %ld) %s %s in run %s by %s (%s)",
                                     text_shown(a, s->kind), text_shown(a, s->database),
                                     text_shown(a, s->user), s->pid,
-                                    ended ? "ended by itself when it was to be stopped,"
+                                    ended ? "ended on its own before it could be stopped,"
                                     : strcmp(s->how, "stopping") == 0 ? "was being stopped"
                                                                       : "was stopped",
                                     clock_date(a, s->unix_s * 1000), text_shown(a, s->run),
@@ -489,7 +483,7 @@ const char *stop_text(struct run *r, size_t host, const struct stopped *s)
     const char *log = arena_printf(a, "%s/.crelease/rerun/%s/1/log",
                                    r->recipe->hosts[host].deploy_to, text_shown(a, s->run));
     if (strcmp(s->again, "running") == 0)
-        return arena_printf(a, "%s, running since (log: %s)", text, log);
+        return arena_printf(a, "%s, still running (log: %s)", text, log);
     if (strcmp(s->again, "ended") == 0 && s->again_status >= 0)
         return arena_printf(a, "%s, ended with status %d%s", text, s->again_status,
                             s->again_status ? arena_printf(a, " (log: %s)", log) : "");

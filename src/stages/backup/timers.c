@@ -97,8 +97,9 @@ void timers_take_unit(struct reading *rd, const char *text, const char **id)
         argv += strlen("argv[]=");
         size_t len = end && end > argv ? (size_t)(end - argv) : strlen(argv);
         if (rd->n_units == UNITS_MAX || len > LINE_BYTES_MAX || strlen(*id) > LINE_BYTES_MAX)
-            reading_leave_out(rd, "systemd's timers",
-                              "there is more of their services than can be read");
+            reading_leave_out(
+                rd, "systemd's timers",
+                "a service is ignored: there are too many, or its command is too long");
         else
             rd->units[rd->n_units++] =
                 (struct unit){.id = *id, .command = arena_strndup(rd->a, argv, len)};

@@ -75,7 +75,7 @@ const char *foresee_text(struct run *r, const struct schedule *s, const struct s
 
     return arena_printf(r->arena, "%s (%s) %s at %s, %s%s",
                         start->blocks == BLOCKS_MAYBE ? "what seems to be a backup" : "a backup",
-                        start->command, in_s < 0 ? "was to start" : "starts",
+                        start->command, in_s < 0 ? "was due" : "starts",
                         schedule_clock(r->arena, s, start->unix_s), in_s < 0 ? "" : "in ",
                         in_s < 0
                             ? arena_printf(r->arena, "%s ago", text_span(r->arena, -in_s * 1000))
@@ -90,6 +90,6 @@ const char *foresee_warning(struct run *r, const struct schedule *s)
     if (s->why)
         return NULL;
     soon = schedule_soon(s, expected < MIGRATION_MIN_S ? MIGRATION_MIN_S : expected);
-    return soon ? arena_printf(r->arena, "%s: the migration may meet it", foresee_text(r, s, soon))
+    return soon ? arena_printf(r->arena, "%s: it may block the migration", foresee_text(r, s, soon))
                 : NULL;
 }

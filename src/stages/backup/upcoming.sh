@@ -238,7 +238,7 @@ file() {
 	if [ ! -e "$1" ]; then
 		source_is none "$2" "$3"
 	elif [ ! -r "$1" ] || [ ! -f "$1" ]; then
-		source_is unreadable "$2" "$3" "no right to read it"
+		source_is unreadable "$2" "$3" "permission denied"
 	elif text=$(head -c "$bytes_max" "$1" 2>&1); then
 		table "$text" "$2" "$3"
 	else
@@ -274,7 +274,7 @@ folder_of_tables() {
 		file "$table" system "$table"
 	done
 	if [ -d /etc/cron.d ] && [ ! -r /etc/cron.d ]; then
-		source_is unreadable system /etc/cron.d "no right to read it"
+		source_is unreadable system /etc/cron.d "permission denied"
 	fi
 }
 
@@ -284,7 +284,7 @@ tables_of_others() {
 	for spool in /var/spool/cron/crontabs /var/spool/cron /etc/crontabs; do
 		[ -d "$spool" ] || continue
 		if [ ! -r "$spool" ] || [ ! -x "$spool" ]; then
-			source_is unreadable own "crontabs of other users" "only root may read them"
+			source_is unreadable own "crontabs of other users" "only root can read them"
 			return
 		fi
 		me=$(id -un)

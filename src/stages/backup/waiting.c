@@ -33,7 +33,7 @@ const char *wait_note(struct run *r, const struct backup *b)
 
     if (b->kind == BACKUP_PG_DUMPALL)
         return arena_printf(r->arena,
-                            "it dumps one database after the other, and %s is still to come",
+                            "it dumps one database after another, and %s is still to come",
                             name ? name : "this one");
     return b->partial ? partial_note(r, b) : NULL;
 }
@@ -52,18 +52,20 @@ bool wait_is_blind(struct run *r, size_t host, struct wait *w, const char *why, 
     if (!w->blind_since_ms) {
         w->blind_since_ms = loop_now();
         if (!at_once)
-            run_warn(r, r->recipe->hosts[host].name,
-                     "could not look for backups: %s; looking again", why);
+            run_warn(r, r->recipe->hosts[host].name, "could not check for backups: %s; retrying",
+                     why);
     }
     if (!at_once && loop_now() - w->blind_since_ms < BLIND_MS)
         return false;
     const char *what =
-        w->last.kind ? arena_printf(r->arena, "cannot see whether a backup still runs: %s", why)
-                     : arena_printf(r->arena, "could not look for backups: %s", why);
-    w->unseen = backup_unknown(r, host, what,
-                               w->only_wait ? "taken as clear (backup.unknown: proceed)"
-                                            : server_of(r->recipe)->unguarded,
-                               err);
+        w->last.kind
+            ? arena_printf(r->arena, "could not check whether the backup is still running: %s", why)
+            : arena_printf(r->arena, "could not check for backups: %s", why);
+    w->unseen =
+        backup_unknown(r, host, what,
+                       w->only_wait ? "assuming that no backup blocks (backup.unknown: proceed)"
+                                    : server_of(r->recipe)->unguarded,
+                       err);
     return true;
 }
 
@@ -78,10 +80,8 @@ bool wait_limit_reached(struct run *r, struct wait *w, const struct backup *b, s
         w->why_stop = "limit";
         return false;
     }
-    wait_fail(
-        r, b,
-        arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
-        err);
+    wait_fail(r, b, arena_printf(r->arena, "waited for %s, the limit", text_span(r->arena, limit)),
+              err);
     return true;
 }
 
@@ -93,7 +93,7 @@ static void take_key(struct run *r, struct wait *w, int key)
         break;
     case 'k':
         if (w->refusal) {
-            run_warn(r, NULL, "it is not stopped: %s", w->refusal);
+            run_warn(r, NULL, "cannot stop it: %s", w->refusal);
             break;
         }
         w->policy = POLICY_KILL;

@@ -47,9 +47,8 @@ static void tell_deadlock(struct run *r, struct attempts *t, const struct leftov
         t->deadlocks = now->deadlocks > was + own ? now->deadlocks : was + own;
     if (was >= 0 && now->deadlocks > was && !own && pid)
         run_warn(r, r->recipe->hosts[t->host].name,
-                 "a deadlock happened in the database meanwhile, "
-                 "and the migration did not lose it: the backup beside"
-                 " it (pid %ld) has probably failed: look after it, and run it again",
+                 "a deadlock occurred during the migration, and the backup beside it (pid "
+                 "%ld) was probably its victim: check the backup and run it again",
                  pid);
 }
 
@@ -66,10 +65,11 @@ bool attempts_left_nothing(struct run *r, struct attempts *t, struct err *err)
     if (!new.n || t->server->keeps)
         return true;
     for (size_t i = 1; i < new.n; i++)
-        run_warn(r, r->recipe->hosts[t->host].name, "the migration left this: %s",
+        run_warn(r, r->recipe->hosts[t->host].name, "the migration left behind: %s",
                  leftover_text(r->arena, new.v[i]));
     return err_set(err, ERR_FAILED,
-                   "%s: the migration succeeded, but left this: %s, 'REINDEX INDEX' fixes it",
+                   "%s: the migration succeeded, but left behind: %s, 'REINDEX INDEX' "
+                   "rebuilds it",
                    r->recipe->hosts[t->host].name, leftover_text(r->arena, new.v[0]));
 }
 
@@ -79,19 +79,20 @@ static const char *lock_text(struct run *r, const struct attempts *t)
     const struct blocker *b = blockers_first(&t->seen);
 
     if (t->lost_to == LOST_TO_SQLITE)
-        return "the migration found the database locked (SQLite: somebody reads or writes it, a "
-               "backup perhaps)";
+        return "the migration found the SQLite database locked (by another process, "
+               "perhaps a backup)";
     if (t->lost_to == LOST_TO_DEADLOCK)
         return arena_printf(r->arena, "the migration was the victim of a deadlock%s",
                             !b ? ""
                                : arena_printf(r->arena, " (with %s)", blocker_text(r->arena, b)));
-    const char *text = t->seen.crowded
-                           ? arena_printf(r->arena,
-                                          "the migration gave way: %ld sessions queued behind it, "
-                                          "and migrate.max_blocked is %ld",
-                                          t->seen.crowd, r->recipe->migrate.max_blocked)
-                           : arena_printf(r->arena, "the migration did not get a lock within %s",
-                                          text_span(r->arena, r->recipe->migrate.lock_timeout_ms));
+    const char *text =
+        t->seen.crowded
+            ? arena_printf(r->arena,
+                           "the migration's statement was cancelled because %ld sessions "
+                           "queued behind it (migrate.max_blocked: %ld)",
+                           t->seen.crowd, r->recipe->migrate.max_blocked)
+            : arena_printf(r->arena, "the migration did not get a lock within %s",
+                           text_span(r->arena, r->recipe->migrate.lock_timeout_ms));
 
     return b ? arena_printf(r->arena, "%s (held by %s)", text, blocker_text(r->arena, b)) : text;
 }
@@ -103,7 +104,8 @@ static const char *progress_text(struct run *r, size_t host)
     const char *names = all > 1 ? migrate_applied(r, host) : NULL;
 
     return names && *names
-               ? arena_printf(r->arena, "; of %zu pending these are applied: %s", all, names)
+               ? arena_printf(r->arena, "; of %zu pending migrations, these were applied: %s", all,
+                              names)
                : "";
 }
 
@@ -137,7 +139,7 @@ static bool pause_behind(struct run *r, const struct attempts *t, long long paus
                                        .stage = t->step->name,
                                        .host = r->recipe->hosts[t->host].name,
                                        .blocker = blockers_first(&t->seen),
-                                       .detail = "what the migration waited for has ended"});
+                                       .detail = "the migration is no longer blocked"});
             return true;
         }
     }
@@ -157,12 +159,11 @@ static bool back_off(struct run *r, const struct attempts *t, struct err *err)
     size_t ended = 0;
 
     if (somebody && r->recipe->migrate.blockers == BLOCKERS_REPORT)
-        return fail_locked(r, t, "migrate.blockers says to stop then: resume when that has ended",
+        return fail_locked(r, t, "resume when that session has ended (migrate.blockers: report)",
                            err);
     if (limit && loop_now() - t->locked_since >= limit)
         return fail_locked(
-            r, t,
-            arena_printf(r->arena, "waited for %s, which is the limit", text_span(r->arena, limit)),
+            r, t, arena_printf(r->arena, "waited for %s, the limit", text_span(r->arena, limit)),
             err);
     run_warn(r, r->recipe->hosts[t->host].name, "%s%s%s (attempt %ld of %ld)%s", lock_text(r, t),
              t->server ? " and " : "", t->server ? t->server->undone : "", t->n,
@@ -187,7 +188,7 @@ static void note_applied(struct run *r, size_t host, const struct leftovers *bef
     if (applied && *applied)
         strs_add(r->arena, left, arena_printf(r->arena, "applied: %s", applied));
     if (!before->known || !now->known)
-        strs_add(r->arena, left, "what has changed in the schema could not be looked up");
+        strs_add(r->arena, left, "changes to the schema could not be determined");
 }
 
 /* The error for a server that does not roll back DDL.  A second attempt would run the same
@@ -195,13 +196,12 @@ static void note_applied(struct run *r, size_t host, const struct leftovers *bef
 static const char *changed_text(struct run *r, const struct attempts *t, const char *what,
                                 const struct strs *left, const char *then)
 {
-    return arena_printf(
-        r->arena,
-        "%s: %s, and it is not tried again: %s does not take back what it has done already"
-        " (%s); look at the database, bring the migration to its end or take that back by hand, "
-        "then %s",
-        r->recipe->hosts[t->host].name, what, t->server->name,
-        strs_first(r->arena, left, NAMES_SHOWN), then);
+    return arena_printf(r->arena,
+                        "%s: %s; it is not retried, because %s does not roll back what it "
+                        "already did (%s); inspect the database, finish or undo the migration by "
+                        "hand, then %s",
+                        r->recipe->hosts[t->host].name, what, t->server->name,
+                        strs_first(r->arena, left, NAMES_SHOWN), then);
 }
 
 /* Names the blocker when a statement_timeout of the role or the tool ended the statement before our
@@ -212,10 +212,10 @@ static const char *cut_short(struct run *r, const struct attempts *t, const char
     const struct blocker *b = blockers_first(&t->seen);
 
     return b && strstr(output, "canceling statement due to statement timeout")
-               ? arena_printf(r->arena,
-                              "; a statement_timeout ended it, and before that it waited for a lock"
-                              " (held by %s)",
-                              blocker_text(r->arena, b))
+               ? arena_printf(
+                     r->arena,
+                     "; statement_timeout cancelled it while it waited for a lock (held by %s)",
+                     blocker_text(r->arena, b))
                : "";
 }
 
@@ -239,21 +239,22 @@ static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
         strs_add(r->arena, &done, leftover_text(r->arena, left->v[i]));
     if (server->keeps && !t->before.known)
         err->msg = arena_printf(
-            r->arena, "%s; what it had done stays, and could not be looked up (%s)", err->msg,
-            t->before.why ? t->before.why : "the database could not be asked");
+            r->arena, "%s; its changes are not rolled back and could not be determined (%s)",
+            err->msg, t->before.why ? t->before.why : "the database did not answer");
     else if (done.n)
-        err->msg = arena_printf(r->arena, "%s; what it had done stays: %s", err->msg,
+        err->msg = arena_printf(r->arena, "%s; its changes are not rolled back: %s", err->msg,
                                 strs_first(r->arena, &done, NAMES_SHOWN));
     for (size_t i = 0; !server->keeps && i < left->n; i++)
-        err->msg = arena_printf(r->arena, "%s; it left this: %s", err->msg,
+        err->msg = arena_printf(r->arena, "%s; it left behind: %s", err->msg,
                                 leftover_text(r->arena, left->v[i]));
     if (exists && !left->n)
-        err->msg = arena_printf(
-            r->arena,
-            "%s: what it was to make is there already (%s), though the tool does not know"
-            " of it: an earlier statement was probably carried out after its client had died; look"
-            " at the database, and take that away or tell the tool",
-            err->msg, text_shown(r->arena, exists));
+        err->msg =
+            arena_printf(r->arena,
+                         "%s: what it creates already exists (%s), but the migration tool has not "
+                         "recorded it: an earlier statement probably completed after its client "
+                         "had died; inspect the database, then drop it or mark the migration as "
+                         "applied",
+                         err->msg, text_shown(r->arena, exists));
     return false;
 }
 
@@ -269,10 +270,9 @@ bool attempts_after_failure(struct run *r, struct attempts *t, struct job_call *
     struct leftovers now = {.deadlocks = -1};
 
     if (t->server && !t->without_options && has_sign(end->output, server->options_signs)) {
-        run_warn(
-            r, r->recipe->hosts[t->host].name,
-            "the way to the database does not take PGOPTIONS (PgBouncer?): trying"
-            " again without; the watch beside the migration still ends a wait after lock_timeout");
+        run_warn(r, r->recipe->hosts[t->host].name,
+                 "the connection to the database rejects PGOPTIONS (PgBouncer?): retrying "
+                 "without it; the watchdog still cancels a wait after lock_timeout");
         t->without_options = true;
         t->n--;
         return true;
@@ -295,10 +295,10 @@ bool attempts_after_failure(struct run *r, struct attempts *t, struct job_call *
     t->locked_since = t->locked_since ? t->locked_since : loop_now();
     if (t->n >= r->recipe->migrate.attempts) {
         jobs_fail(r, c, end, err);
-        err->msg = arena_printf(r->arena, "%s: %s; it was tried %s%s",
-                                r->recipe->hosts[t->host].name, lock_text(r, t),
-                                t->n == 1 ? "once" : arena_printf(r->arena, "%ld times", t->n),
-                                progress_text(r, t->host));
+        err->msg = arena_printf(
+            r->arena, "%s: %s; gave up after %s%s", r->recipe->hosts[t->host].name, lock_text(r, t),
+            t->n == 1 ? "1 attempt" : arena_printf(r->arena, "%ld attempts", t->n),
+            progress_text(r, t->host));
         return false;
     }
     return back_off(r, t, err);
@@ -317,7 +317,7 @@ bool attempts_are_undone(struct run *r, const struct attempts *t, struct err *er
     if (!left.n)
         return true;
     const char *then =
-        arena_printf(r->arena, "'%s' runs it again, '%s' takes it as done",
+        arena_printf(r->arena, "run '%s' to start it again or '%s' to skip it",
                      run_hint(r, "resume", "--force"), run_hint(r, "resume", "--no-migrate"));
     return err_set(err, ERR_FAILED, "%s",
                    changed_text(r, t, "the end of the migration was not recorded", &left, then));

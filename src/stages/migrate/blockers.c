@@ -213,8 +213,8 @@ void blockers_take(struct run *r, const struct step *s, size_t host, struct bloc
     } else if (strcmp(what, "helpless") == 0 && db_is_number(pid)) {
         if (!b->helpless)
             run_warn(r, r->recipe->hosts[host].name,
-                     "a statement of the migration (pid %s) waits for a lock, others queue behind"
-                     " it, and it could not be cancelled: %s",
+                     "cannot cancel a statement of the migration (pid %s) that waits for a "
+                     "lock while others queue behind it: %s",
                      pid,
                      server_of(r->recipe)->right_missing(r->arena, r->guard->server_version, false,
                                                          "the migration's account"));
@@ -298,10 +298,10 @@ bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *
         if (!db_ask(r, host, sql, &rows, &why, err))
             return false;
         if (why)
-            run_warn(r, r->recipe->hosts[host].name, "%s could not be ended: %s",
+            run_warn(r, r->recipe->hosts[host].name, "cannot end %s: %s",
                      blocker_text(r->arena, one), why);
         else if (rows.n)
-            run_warn(r, r->recipe->hosts[host].name, "ended, as migrate.blockers says: %s",
+            run_warn(r, r->recipe->hosts[host].name, "ended %s (migrate.blockers: terminate)",
                      blocker_text(r->arena, one));
         *ret_n += !why;
     }

@@ -43,7 +43,7 @@ bool leftovers_look(struct run *r, size_t host, long server_version, struct left
         else if (ret->v.n < most)
             strs_add(r->arena, &ret->v, rows.v[i]);
         else
-            ret->why = arena_printf(r->arena, "there are more than %zu", most);
+            ret->why = arena_printf(r->arena, "there are more than %zu of them", most);
     }
     ret->known = !ret->why;
     return true;
@@ -79,8 +79,8 @@ static bool before_is_unknown(struct run *r, size_t host, struct leftovers *ret,
 {
     *ret = (struct leftovers){.deadlocks = ret->deadlocks, .why = why};
     run_warn(r, r->recipe->hosts[host].name,
-             "could not record %s before the migration: %s; if an attempt fails, what it has"
-             " changed will not be known",
+             "could not record %s before the migration: %s; if an attempt fails, its "
+             "changes cannot be determined",
              server_of(r->recipe)->keeps ? "the schema" : "invalid indexes", why);
     return true;
 }
@@ -109,7 +109,7 @@ bool leftovers_before(struct run *r, const struct step *s, size_t host, long ser
     for (const char *line = reply->out; *line;) {
         size_t len = strcspn(line, "\n");
         if (strncmp(line, "kept ", 5) == 0 && ret->v.n == most)
-            return before_is_unknown(r, host, ret, "the host has kept more than can be");
+            return before_is_unknown(r, host, ret, "the record on the host is too long");
         if (strncmp(line, "kept ", 5) == 0)
             strs_add(r->arena, &ret->v, arena_strndup(r->arena, line + 5, len - 5));
         line += len + (line[len] == '\n');
@@ -232,9 +232,10 @@ const char *leftover_text(struct arena *a, const char *row)
     if (strcmp(db_field(a, row, 0), "detach") == 0)
         return arena_printf(
             a,
-            "%s is half detached from %s; 'ALTER TABLE %s DETACH PARTITION %s FINALIZE;' ends that",
+            "detaching partition %s from %s was interrupted; 'ALTER TABLE %s DETACH "
+            "PARTITION %s FINALIZE;' completes it",
             part, name, name, part);
-    return arena_printf(a, "index %s is not valid; 'DROP INDEX CONCURRENTLY %s;' removes it", name,
+    return arena_printf(a, "index %s is invalid; 'DROP INDEX CONCURRENTLY %s;' removes it", name,
                         name);
 }
 

@@ -121,8 +121,8 @@ static bool verify(struct run *r, struct attempts *t, struct err *err)
         return false;
     if (left == PENDING_SOME)
         return err_set(err, ERR_FAILED,
-                       "the migration succeeded, but 'migrate.status' says that something is"
-                       " still pending");
+                       "the migration succeeded, but 'migrate.status' still reports pending "
+                       "migrations");
     if (left > 0)
         return err_set(err, ERR_FAILED, "the migration succeeded, but %s still pending: %s",
                        left == 1 ? "1 is" : arena_printf(r->arena, "%ld are", left),
@@ -142,16 +142,15 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
         *ret_left = -1;
     if (*ret_left == 0) {
         run_warn(r, r->recipe->hosts[end->host].name,
-                 "the migration does not run any more and its end was not recorded (was the host"
-                 " restarted?), but"
-                 " nothing is pending any more: taken as done");
+                 "the migration is no longer running and its exit status was not recorded "
+                 "(was the host restarted?), but nothing is pending: continuing as if it "
+                 "succeeded");
         return true;
     }
     if (*ret_left > 0) {
         run_warn(r, r->recipe->hosts[end->host].name,
-                 "the end of the migration was not recorded (was the host restarted?), "
-                 "it does not run any more,"
-                 " and %ld %s still pending: run again",
+                 "the migration is no longer running, its exit status was not recorded "
+                 "(was the host restarted?), and %ld %s still pending: starting it again",
                  *ret_left, *ret_left == 1 ? "is" : "are");
         c->again = true;
         return !server_of(r->recipe) || backup_end_own(r, end->host, err);
@@ -159,15 +158,15 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
     jobs_fail(r, c, end, err);
     err->msg = arena_printf(
         r->arena,
-        "%s: whether the migration ended well is not known: its end was not recorded (was the"
-        " host restarted?), and %s; look at the database, then '%s' runs it again, '%s' takes it"
-        " as done",
+        "%s: it is unknown whether the migration succeeded: its exit status was "
+        "not recorded (was the host restarted?), and %s; inspect the database, "
+        "then run '%s' to start it again or '%s' to skip it",
         r->recipe->hosts[end->host].name,
-        r->recipe->migrate.status ? "migrate.status could not tell what is pending"
-                                  : "the recipe has no migrate.status to ask",
+        r->recipe->migrate.status ? "'migrate.status' could not determine what is pending"
+                                  : "the recipe has no 'migrate.status'",
         run_hint(r, "resume", "--force"), run_hint(r, "resume", "--no-migrate"));
     strs_add(r->arena, &r->failure.next,
-             arena_printf(r->arena, "one of these two when you have looked, or '%s'",
+             arena_printf(r->arena, "inspect the database, then run one of these two, or '%s'",
                           run_hint(r, "abort", NULL)));
     return false;
 }
@@ -183,8 +182,8 @@ static bool pass_over(struct run *r, const struct step *s, const struct job_call
         return false;
     if (runs)
         return err_set(err, ERR_FAILED,
-                       "the migration still runs and cannot be passed over: resume without"
-                       " --no-migrate to wait for its end, or abort to stop it");
+                       "the migration is still running and cannot be skipped: resume without "
+                       "--no-migrate to wait for it, or abort to stop it");
     ret->skipped = migrate_idle(r);
     return mark_put(r, s, &(struct new_mark){.state = "skipped"}, err);
 }
@@ -198,14 +197,14 @@ static bool stand_back(struct run *r, const struct step *s, size_t host, const c
     if (strcmp(why, HOLD_BUSY) != 0) {
         why += strncmp(why, HOLD_UNKNOWN " ", sizeof HOLD_UNKNOWN) == 0 ? sizeof HOLD_UNKNOWN
                                                                         : strlen(why);
-        const char *what = "could not ask the database for the lock of migrations";
+        const char *what = "could not request the migration lock";
         if (*why)
             what = arena_printf(r->arena, "%s: %s", what, db_shown(r, why));
-        return backup_unknown(r, host, what, "trying again", err);
+        return backup_unknown(r, host, what, "retrying", err);
     }
-    run_warn(
-        r, name,
-        "the migration has not begun: another session took the lock of migrations just before");
+    run_warn(r, name,
+             "the migration has not started: another session just took the migration "
+             "lock");
     fleet_wait(r->fleet, 1000);
     return !run_is_stopped(r, "before the migration", err) && backup_clear(r, s, host, err);
 }
@@ -247,8 +246,8 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
         return false;
     if (r->guard->server_version < server_of(r->recipe)->watched_since)
         run_warn(r, r->recipe->hosts[t->host].name,
-                 "%s does not tell which of its sessions are the migration's: if that waits for"
-                 " a lock, nothing ends the wait",
+                 "%s does not show which sessions belong to the migration: nothing limits "
+                 "how long it waits for a lock",
                  server_text(r));
     if (!orphans_end(r, t->step, t->host, err) ||
         !leftovers_before(r, t->step, t->host, r->guard->server_version, &t->before, err))
@@ -354,8 +353,7 @@ bool migrate_undo(struct run *r, const struct step *s, struct err *err)
     const char *names = migrate_applied(r, host);
     if (!names)
         run_warn(r, r->recipe->hosts[host].name,
-                 "migrations are not rolled back: what this run migrated stays (it may be ahead"
-                 " of the code)");
+                 "migrations are not rolled back: the database may stay ahead of the code");
     else if (*names)
         run_warn(r, r->recipe->hosts[host].name,
                  "migrations are not rolled back: the database stays ahead of the code by %s",

@@ -38,9 +38,9 @@ static bool end_orphan(struct run *r, size_t host, const struct orphan *o, const
     const char *why;
 
     if (strcmp(is, "alive") == 0 || strcmp(is, "unknown") == 0) {
-        run_warn(r, name, "run %s, %s, has a session in the database (pid %ld): it is left alone",
+        run_warn(r, name, "run %s, %s, has a session in the database (pid %ld); it was not ended",
                  o->run,
-                 *is == 'a' ? "which is alive on this host" : "which is not one of this site",
+                 *is == 'a' ? "which is alive on this host" : "which does not belong to this site",
                  o->session.pid);
         return true;
     }
@@ -51,16 +51,11 @@ static bool end_orphan(struct run *r, size_t host, const struct orphan *o, const
     if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
     if (why)
-        run_warn(r, name,
-                 "a statement of run %s, which has ended, "
-                 "is still in the database (pid %ld) and could not"
-                 " be ended: %s",
+        run_warn(r, name, "cannot end a session that run %s left in the database (pid %ld): %s",
                  o->run, o->session.pid, why);
     else if (rows.n)
-        run_warn(
-            r, name,
-            "a statement of run %s, which has ended, was still in the database (pid %ld): ended",
-            o->run, o->session.pid);
+        run_warn(r, name, "ended a session that run %s left in the database (pid %ld)", o->run,
+                 o->session.pid);
     return true;
 }
 
@@ -137,8 +132,8 @@ bool orphans_end(struct run *r, const struct step *s, size_t host, struct err *e
             return false;
     if (n == ORPHANS_MAX)
         run_warn(r, r->recipe->hosts[host].name,
-                 "earlier runs have more than %d sessions in the database: only so many were looked"
-                 " at",
+                 "earlier runs have more than %d sessions in the database; the rest was "
+                 "not checked",
                  ORPHANS_MAX);
     return true;
 }

@@ -376,11 +376,11 @@ const char *pending_answer(struct arena *a, const char *answer, int status)
 const char *pending_text(struct arena *a, long n, const char *names)
 {
     if (n < 0)
-        return "what is pending is not known";
+        return "pending migrations unknown";
     if (n == 0)
         return "nothing pending";
     if (n == PENDING_SOME)
-        return "pending, the number is not known";
+        return "pending, number unknown";
     return names && *names ? arena_printf(a, "%ld pending: %s", n, names)
                            : arena_printf(a, "%ld pending", n);
 }

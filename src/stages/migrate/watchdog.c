@@ -76,15 +76,16 @@ static bool take_lock(struct run *r, const char *host, const char *line)
         return false;
     if (strcmp(what, "lost") == 0)
         run_warn(r, host,
-                 "the session that holds the lock of migrations was lost (%s): taking it again",
+                 "lost the session that holds the migration lock (%s): taking the lock "
+                 "again",
                  db_shown(r, db_field(r->arena, line, 2)));
     else if (strcmp(what, "again") == 0)
-        run_warn(r, host, "the migration has the lock of migrations again");
+        run_warn(r, host, "the migration holds the migration lock again");
     else if (strcmp(what, "taken") == 0)
         run_warn(r, host,
-                 "another session has the lock of migrations by now, so that a backup under"
-                 " 'backups --hold' or another migration may run beside this one: trying to take it"
-                 " again until this ends");
+                 "another session took the migration lock, so a backup under 'backups "
+                 "--hold' or another migration may run at the same time; retrying until "
+                 "this migration ends");
     return true;
 }
 
@@ -96,18 +97,17 @@ static void take_line(const struct watching *w, const char *line)
     if (take_lock(r, host, line))
         return;
     if (strcmp(line, "gone") == 0) {
-        run_warn(
-            r, host,
-            "the watchdog of the migration was ended by somebody: the migration continues without the"
-            " lock of migrations, and a statement that lock_timeout does not reach may wait, and"
-            " make others wait, without limit");
+        run_warn(r, host,
+                 "the watchdog of the migration was killed: the migration continues "
+                 "without the migration lock, and a statement that ignores lock_timeout "
+                 "may wait, and block others, without limit");
         return;
     }
     if (strncmp(line, "gated ", 6) == 0) {
         run_warn(r, host,
-                 "the migration runs without the lock of migrations, "
-                 "so that a backup under 'backups --hold' or another"
-                 " migration may begin beside it: %s (backup.unknown: proceed)",
+                 "the migration runs without the migration lock, so a backup under "
+                 "'backups --hold' or another migration may start at the same time: %s "
+                 "(backup.unknown: proceed)",
                  db_shown(r, line + 6));
         return;
     }
