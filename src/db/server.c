@@ -1,5 +1,5 @@
-/* server.c -- the struct server of a recipe, and what it says about sessions, names and programs
- * (server.h).  Called by the stages that look at the database.  Sends nothing itself. */
+/* server.c -- the struct server of a recipe, and the names of its sessions and programs
+ * (server.h).  Called by the stages around the migration.  Sends nothing itself. */
 #include "db/server.h"
 
 #include <assert.h>

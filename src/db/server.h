@@ -1,28 +1,29 @@
-/* server.h -- the words in which each kind of database server is asked; postgres.c and mysql.c have
- * one table of them each.
+/* server.h -- what differs between kinds of database server: the SQL of each question, and the words
+ * of messages.  postgres.c and mysql.c define one struct server each.
  *
- * All that decides something is elsewhere and the same for every kind: these are texts.  Each is
- * answered in rows of one form, whatever the server, with the unit separator (\037) between fields;
- * the first field says what row it is.  What may not be seen is an empty field. */
+ * Nothing here makes a decision; that code is the same for every kind.  The answers have the same
+ * rows for every server: fields separated by the unit separator (\037), the first of which names the
+ * kind of row.  A field that the role is not permitted to see is empty. */
 #ifndef CRELEASE_SERVER_H
 #define CRELEASE_SERVER_H
 
 #include "core/run.h"
 
-/* What goes into a server's language again must look exactly like what came from it. */
+/* Identifies one session.  These values go back into SQL, so only text in exactly the server's own
+ * format is accepted. */
 struct db_session {
     long pid;
-    const char *transaction; /* of PostgreSQL the virtual one, "3/271"; "" when it may not be seen;
-                                of MySQL the server's start and a number of account and address */
-    const char *start;       /* microseconds of the epoch; "" when it may not be seen */
+    const char *transaction; /* PostgreSQL: the virtual transaction id, "3/271"; MySQL: the server's
+                                start and a checksum of account and address; "" when hidden */
+    const char *start;       /* microseconds since the epoch; "" when hidden */
 };
 
-/* What the watch beside a migration looks for. */
+/* The parameters of the watchdog's queries. */
 struct waits {
     const char *own; /* the name of the run's sessions */
     long version;
-    long long limit_ms; /* a wait of ours that lasts as long is cancelled */
-    long max_blocked;   /* or one behind which more than so many queue; -1: never */
+    long long limit_ms; /* a statement of the run that waits longer is cancelled */
+    long max_blocked;   /* and one behind which more sessions queue; -1: no limit */
 };
 
 enum way { WAY_CANCEL, WAY_END };
@@ -33,58 +34,62 @@ struct server {
 
     enum backup_kind dump;     /* of one database */
     enum backup_kind dump_all; /* of all of them; BACKUP_NONE where there is no such program */
-    const char *programs;  /* names of the processes that make these, with blanks between them */
-    const char *deceived;  /* what finds no fault with half a backup */
-    const char *unguarded; /* what it means that the database could not be asked */
-    const char *undone;    /* what was lost of an attempt that failed */
-    bool lasts; /* a dump shows itself now and then, and lasts as long as its connection */
-    bool keeps; /* statements of a migration that failed stay: the rows of leftovers are the whole
-                   schema, and only when it is as before an attempt is made again */
+    const char *programs;      /* names of the dump programs, separated by blanks */
+    const char *deceived;      /* tools that accept an incomplete dump without an error */
+    const char *unguarded;     /* the consequence when the database did not answer */
+    const char *undone;        /* what happened to the changes of a failed attempt */
+    bool lasts; /* a dump is recognisable only now and then; it lasts as long as its connection */
+    bool keeps; /* DDL is not rolled back: the rows of leftovers describe the whole schema, and an
+                   attempt is retried only if the schema is unchanged */
 
-    /* What mends that the client said this, or NULL.  account: "" when it did not tell. */
+    /* How to fix the client's error, or NULL.  account: the database account; "" when unknown. */
     const char *(*remedy)(struct arena *a, const char *said, const char *account);
 
-    /* Each ends with NULL.  What the usual drivers print of a lock that was not had in time
-     * (messages are translated, codes and class names are not), of a deadlock, of a tool that found
-     * its own lock taken, of a way to the database that takes no options, of something that was to
-     * be made and is there. */
+    /* Lists that end with NULL: what the usual drivers print on a lock timeout, on a deadlock, when a
+     * migration tool finds its own lock taken, when the connection rejects PGOPTIONS, and when an
+     * object already exists.  Servers translate their messages, but not codes and class names. */
     const char *const *lock_signs;
     const char *const *deadlock_signs;
     const char *const *taken_signs;
     const char *const *options_signs;
     const char *const *exists_signs;
 
-    /* Behind the recipe's command, in shell text: reads statements from standard input, gives out
-     * rows; $database is the database's name or empty.  ask stops at the first error with a status
-     * other than 0; feed goes on after one, and gives out each answer at once; hold does that, too,
-     * and ends when its session has ended. */
+    /* Shell text that is appended to the recipe's client command, so that it reads statements from
+     * standard input and prints rows.  $database is the database's name or empty.  With `ask` the
+     * client stops at the first error with a nonzero status.  With `feed` it continues after errors
+     * and prints each answer at once.  `hold` is like feed, but ends when its session ends. */
     const char *ask;
     const char *feed;
     const char *hold;
 
-    /* What would hold up a migration, and own sessions (those called `own`) of the run:
+    /* The sessions that would block a migration, and those of the run (named `own`):
      *   version NUMBER
+     *   account NAME
      *   session KIND PID TRANSACTION START AGE DATABASE USER APPLICATION BLOCKS RIGHT QUERY PORT
-     * LOCKED TABLES copied PID BYTES since PID UNIXTIME account NAME Of one whose kind is "maybe"
-     * only what it does later, or its host, can tell that it is a dump.  version: what is known of
-     * the server (run.h), or 0: then it is asked in the words of the newest, and again once the
-     * first row has told.  NULL when it is too old. */
+     *           LOCKED TABLES
+     *   copied PID BYTES
+     *   since PID UNIXTIME
+     * A session of the kind "maybe" may be a dump; only its later statements, or its host, can tell.
+     * version: the server's version, or 0 when unknown: the query for the newest server is used then,
+     * and the caller asks again with the version from the first row.  NULL when the server is too
+     * old. */
     const char *(*look)(struct arena *a, const char *own, long version);
 
-    /* Cancels what exactly that session does, or ends it; nothing when it is another by now.  A row
-     * "signalled" when it was told.  application: what it must be called besides, or NULL.  NULL
-     * when it cannot be named exactly, or has no such way. */
+    /* Cancels the statement of exactly this session, or terminates the session.  Does nothing if the
+     * pid belongs to another session by now.  A row "signalled" when the signal was sent.
+     * application: a name that the session must have as well, or NULL.  Returns NULL when the session
+     * cannot be identified exactly, or the server cannot do this. */
     const char *(*end)(struct arena *a, long version, const struct db_session *s,
                        const char *application, enum way way);
 
-    /* Why such a session of `user`, or of a superuser, cannot be ended, and what would help. */
+    /* Why our role cannot end a session of `user`, or of a superuser, and how to change that. */
     const char *(*right_missing)(struct arena *a, long version, bool super, const char *user);
 
-    /* A row "there" for each of those that are still there; NULL when one cannot be named. */
+    /* A row "there PID" for each session that still exists; NULL when one cannot be identified. */
     const char *(*there)(struct arena *a, long version, const struct db_session *v, size_t n);
 
-    /* Sessions that runs have named: orphan APPLICATION PID START TRANSACTION.  NULL: they cannot.
-     */
+    /* The sessions that carry the name of a run: orphan APPLICATION PID START TRANSACTION.  NULL: this
+     * server's sessions have no names. */
     const char *(*named)(struct arena *a, long version);
 
     /* The size of the database in bytes: size NUMBER */
@@ -93,63 +98,64 @@ struct server {
     /* How much text a dump writes (sampled.h), from a few pages of each table; or NULL. */
     const char *(*sample)(struct arena *a, long version);
 
-    /* What migrations leave when they end halfway (leftovers.h): index NAME, detach PARENT
-     * PARTITION, deadlocks NUMBER; of a whole schema table, column or routine NAME DIGEST. */
+    /* What an interrupted migration leaves behind (leftovers.h): index NAME, detach PARENT PARTITION,
+     * deadlocks NUMBER; where DDL is not rolled back: table, column or routine NAME DIGEST. */
     const char *(*leftovers)(struct arena *a, long version);
 
-    /* At every look of the watch, first whom our sessions wait for, then those that wait for us,
-     * and at the end the waits that have lasted too long are cancelled; NULL when that server has
-     * no words for it: blocker PID KIND TRANSACTION START AGE USER APPLICATION STATE MAY_STOP
-     * BEHIND WAITS_FOR QUERY behind PID cancelled PID time|crowd BEHIND
-     * helpless PID: it should be cancelled, and this role may not */
+    /* The watchdog's query: lists whom the migration's sessions wait for, then the dumps that wait for
+     * the migration, and cancels waits that have lasted too long.  NULL when the server is too old:
+     *   blocker PID KIND TRANSACTION START AGE USER APPLICATION STATE MAY_STOP BEHIND WAITS_FOR QUERY
+     *   behind PID
+     *   cancelled PID time|crowd BEHIND
+     *   helpless PID    a statement should be cancelled, but this role is not permitted to */
     const char *(*waits)(struct arena *a, const struct waits *w);
-    long watched_since; /* the first version that it has words for */
-    long bounded_since; /* and that in which any role may end the wait of its own session */
+    long watched_since; /* the first version that `waits` supports */
+    long bounded_since; /* the first version in which any role may cancel its own sessions */
 
-    /* Shell text for a job's watch (job.sh), with two functions: tell_clients puts out what goes
-     * before each look, and tells which connections are the command's; end_rest deals with what the
-     * command has left in the server, with $last, and the function ask. */
+    /* Shell text for the watchdog (watchdog.sh) that defines two functions.  tell_clients prints the
+     * statements that precede each query and tell the server which connections belong to the command.
+     * end_rest ends what the command left in the server, using $last and the function ask. */
     const char *clients;
 
-    /* All sessions of that name are ended; NULL: none is left behind. */
+    /* Terminates all sessions of that name.  NULL: a dead client leaves none behind. */
     const char *(*end_own)(struct arena *a, long version, const char *own);
 
-    /* Whoever holds an advisory lock of the database, as rows "blocker". */
+    /* The sessions that hold an advisory lock of the database, as rows "blocker". */
     const char *(*lock_holders)(struct arena *a, long version, const char *own);
 
-    /* Tries the lock of migrations (hold.c), in a session of that name: a row "lock t" or "lock f".
-     * The session may be idle for idle_s seconds, 0: for ever. */
+    /* Tries to take the migration lock (hold.c) in a session of that name: a row "lock t" or "lock f".
+     * The session may stay idle for idle_s seconds; 0: without limit. */
     const char *(*lock)(struct arena *a, long version, const char *application, long idle_s);
 
-    /* Shell text: what a migration's command finds in its environment; NULL: nothing.  options:
-     * whether settings of the session may be among it. */
+    /* Shell text that sets the environment of the migration's command; NULL: nothing to set.
+     * options: whether PGOPTIONS may be set. */
     const char *(*environment)(struct arena *a, const char *own, long version,
                                long long lock_timeout_ms, bool options);
 };
 
-/* With the run behind it, the application_name of the session that holds the migration lock for a
- * migration. */
+/* Followed by the run's id, this is the application_name of the session that holds the migration lock
+ * for a migration. */
 #define HOLD_MIGRATION "crelease-migration-"
 
-/* "PostgreSQL 9.6", as far as its version is known. */
+/* "PostgreSQL 9.6"; without the version while that is unknown. */
 const char *server_text(struct run *r);
 
 /* NULL when the recipe names no database. */
 const struct server *server_of(const struct recipe *recipe);
 
-/* The recipe's command for it. */
+/* The recipe's client command for this server. */
 const char *server_command(const struct recipe *recipe);
 
-/* What sessions of the run are called: "crelease-RUN". */
+/* The name of the run's sessions: "crelease-RUN". */
 const char *server_own(struct run *r);
 
-/* Whether it is a name that crelease gives. */
+/* Whether a run of crelease gives its sessions this name. */
 bool server_is_name(const char *application);
 
 /* Whether a session of that kind is a dump, and not something that only looks like one. */
 bool server_is_dump(const struct server *s, enum backup_kind kind);
 
-/* The processes that make such a session, as in `programs`; "" for other kinds. */
+/* The programs that create a session of this kind, separated by blanks; "" for other kinds. */
 const char *server_programs(const struct server *s, enum backup_kind kind);
 
 extern const struct server server_postgresql;

@@ -15,13 +15,13 @@
 #include "stages/backup/waiting.h"
 
 enum {
-    POLL_END_MS = 400, /* when its end is near, */
-    END_S = 5,         /* so near */
-    CLEAR_MS = 250,    /* between the two looks that must both see nothing */
-    TOLD_MS = 2000,    /* who waited less was not held up by a backup */
+    POLL_END_MS = 400, /* poll interval near the expected end, */
+    END_S = 5,         /* which is at most this far away */
+    CLEAR_MS = 250,    /* between the two checks that must both find nothing */
+    TOLD_MS = 2000,    /* a shorter wait is not reported */
 };
 
-/* Whether a signal or a key asks to stop; then err says which. */
+/* Whether a signal or a key asks to stop; err is set then. */
 static bool is_told_to_stop(struct run *r, const struct wait *w, const char *where, struct err *err)
 {
     if (run_is_stopped(r, where, err))
@@ -37,8 +37,8 @@ static bool is_told_to_stop(struct run *r, const struct wait *w, const char *whe
 
 enum next { NEXT_WAIT, NEXT_AGAIN, NEXT_STOP };
 
-/* Known before it is offered; looked up once for each backup, when a person or the policy may want
- * it. */
+/* Sets w->refusal before stopping is offered.  Checked once for each backup and policy, and only when
+ * the policy or a person may want it stopped. */
 static bool may_be_stopped(struct run *r, size_t host, struct wait *w, const struct backups *now,
                            const struct backup *b, struct err *err)
 {
@@ -98,7 +98,7 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
     return NEXT_STOP;
 }
 
-/* What to type after an end without it: to stop it is offered only when it would be stopped. */
+/* Adds what to type next.  Does not suggest to stop a backup that crelease would refuse to stop. */
 static void offer(struct run *r, size_t host, const struct backups *now)
 {
     struct err ignored = {.arena = r->arena};
@@ -111,8 +111,8 @@ static void offer(struct run *r, size_t host, const struct backups *now)
                               refusal));
 }
 
-/* What was in the way has ended by itself, `next` may be there in its place.  For the estimates to
- * come. */
+/* Records how long a backup ran that ended on its own, for later estimates.  `next` is the backup that
+ * blocks now, or NULL. */
 static void record_last(struct run *r, const struct step *s, struct wait *w,
                         const struct backup *next)
 {
@@ -129,7 +129,7 @@ static bool ends_soon(const struct backup *b)
     return b->eta_s >= 0 && b->eta_s <= END_S && b->overdue_s <= END_S;
 }
 
-/* One look, and the pause behind it. */
+/* One check, and the pause after it. */
 static enum wait_state wait_turn(struct run *r, const struct step *s, size_t host, struct wait *w,
                                  struct err *err)
 {
@@ -155,7 +155,7 @@ static enum wait_state wait_turn(struct run *r, const struct step *s, size_t hos
     } else {
         w->blind_since_ms = 0;
         record_last(r, s, w, b);
-        if (!backup_is_lock(b)) /* what a lock is held for is not known */
+        if (!backup_is_lock(b)) /* the command under a lock is unknown */
             trace_follow(r, host, &w->trace, b);
         w->last = *b;
         w->last_ms = loop_now();
@@ -180,7 +180,7 @@ static enum wait_state wait_turn(struct run *r, const struct step *s, size_t hos
     return WAIT_FAILED;
 }
 
-/* What the next turn has of this one; what it had before is freed. */
+/* Copies what the next turn needs out of this turn's memory, and frees the previous copy. */
 static void keep(struct wait *w)
 {
     struct arena before = w->kept;
@@ -209,7 +209,7 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
     return state == WAIT_OVER;
 }
 
-/* Lets a backup pass that starts within backup.clearance, and with it what else has begun by then. */
+/* Waits for a backup that starts within backup.clearance, and for all others that have started by then. */
 static bool let_pass(struct run *r, const struct step *s, size_t host, struct wait *w,
                      struct err *err)
 {

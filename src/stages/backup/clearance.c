@@ -9,9 +9,9 @@
 #include "stages/backup/schedule.h"
 #include "stages/backup/upcoming.h"
 
-enum { JUST_BEGUN_S = 20 }; /* what cron started a moment ago may not be in the database yet */
+enum { JUST_BEGUN_S = 20 }; /* cron may have started it, but it is not connected yet */
 
-/* The backup that is to come, as one that can be shown. */
+/* The upcoming backup in the form that events show. */
 static struct backup backup_to_come(struct run *r)
 {
     const char *name = r->recipe->database.name;
@@ -28,7 +28,7 @@ static struct backup backup_to_come(struct run *r)
                            .blocks_migrations = true};
 }
 
-/* Whether one that has not begun yet may be waited for at all. */
+/* Whether the policy permits to wait for a backup that has not started yet. */
 static bool may_wait(struct run *r, struct wait *w, const struct backup *b, const char *what,
                      struct err *err)
 {
@@ -42,7 +42,7 @@ static bool may_wait(struct run *r, struct wait *w, const struct backup *b, cons
     return !wait_limit_reached(r, w, b, err) && err->code == ERR_NONE;
 }
 
-/* A backup that is to start. */
+/* An upcoming backup. */
 struct to_come {
     const struct schedule *schedule; /* as it was at `begun` */
     const struct start *start;
@@ -90,8 +90,8 @@ static enum wait_state to_come_turn(struct run *r, const struct step *s, size_t 
                                                                                      : WAIT_MORE;
 }
 
-/* Until the backup that is to start then is seen, or does not come within backup.clearance of its
- * time.  Whoever chooses to kill waits for none. */
+/* Waits until the backup is connected, or is overdue by backup.clearance.  Pressing k ends the wait at
+ * once: the migration then goes first. */
 static bool wait_for_start(struct run *r, const struct step *s, size_t host, struct wait *w,
                            const struct schedule *next, const struct start *start, struct err *err)
 {
@@ -125,7 +125,7 @@ enum wait_state clearance_wait(struct run *r, const struct step *s, size_t host,
         return WAIT_OVER;
     }
     const struct start *start = schedule_soon(&next, r->recipe->backup.clearance_ms / 1000);
-    /* One that began a moment ago may be the one that has just been waited for. */
+    /* A backup that just started may be the one that was just waited for. */
     if (!start || (w->last.kind && start->unix_s <= next.now_unix))
         return WAIT_OVER;
     return wait_for_start(r, s, host, w, &next, start, err) ? WAIT_MORE : WAIT_FAILED;

@@ -7,31 +7,30 @@
 #include "stages/backup/progress.h"
 #include "stages/backup/running.h"
 
-enum { POLL_MS = 1000 }; /* a backup that has ended shall be noticed within two seconds */
+enum { POLL_MS = 1000 }; /* short enough to notice the end of a backup within two seconds */
 
-/* One wait, from the first look to the end of the last backup. */
+/* One wait, from the first check to the end of the last backup. */
 struct wait {
     long long began_ms;
-    long long blind_since_ms; /* 0: the last look saw something */
+    long long blind_since_ms; /* when the database stopped answering; 0: it answers */
     enum policy policy;
-    bool stopped;   /* by us */
-    bool quit;      /* a person said not to wait any longer (q) */
-    bool only_wait; /* for others: nothing is stopped and nothing recorded */
-    bool unseen; /* whether one still runs could not be seen, and that is to be no reason to stop */
-    const char *why_stop; /* word of the record: policy, option, limit, key */
-    bool refusal_known;   /* for the backup and the policy that follow */
+    bool stopped;         /* by us */
+    bool quit;            /* a person pressed q to stop waiting */
+    bool only_wait;       /* for 'backups --wait': stop nothing, record nothing */
+    bool unseen;          /* the database stayed silent, and the recipe says to proceed */
+    const char *why_stop; /* as in the record: policy, option, limit, key */
+    bool refusal_known;   /* `refusal` is valid for refused_of and refused_policy */
     struct backup refused_of;
     enum policy refused_policy;
     const char *refusal; /* why it cannot be stopped; NULL: it can */
     bool seen;           /* the database has answered once */
-    struct backup last;  /* the one that was in the way; kind BACKUP_NONE: none was */
-    long long last_ms;   /* when it was seen last */
-    bool
-        lost_sight; /* since then the database did not answer: when and how it ended is not known */
+    struct backup last;  /* the last backup that blocked; kind BACKUP_NONE: none did */
+    long long last_ms;   /* when it was last seen */
+    bool lost_sight;     /* the database did not answer since, so its end is unknown */
     struct trace trace;
-    bool seen_clear; /* the look before saw none in the way */
+    bool seen_clear; /* the previous check found nothing that blocks */
     bool waited;
-    struct arena kept; /* the texts of all of these */
+    struct arena kept; /* owns the texts of these fields */
 };
 
 enum wait_state { WAIT_MORE, WAIT_OVER, WAIT_FAILED };
@@ -41,20 +40,20 @@ enum wait_state { WAIT_MORE, WAIT_OVER, WAIT_FAILED };
 void wait_tell(struct run *r, const struct step *s, size_t host, const struct wait *w,
                const struct backup *b, enum event_state state, const char *detail);
 
-/* Why it is waited for, where that does not go without saying; or NULL. */
+/* Why the migration waits for this backup, if that is not obvious; or NULL. */
 const char *wait_note(struct run *r, const struct backup *b);
 
-/* Fails with BACKUP. */
+/* Sets err to ERR_BACKUP; always false. */
 bool wait_fail(struct run *r, const struct backup *b, const char *why, struct err *err);
 
-/* Whether nothing was seen for too long.  Then it is told, and err says whether to stop.  Who only
- * waits for others, and has seen nothing yet, has it at once. */
+/* Called when the database did not answer.  True when that has lasted too long: it was reported, and
+ * err is set if the recipe says to stop.  With only_wait, the first failure is already too long. */
 bool wait_is_blind(struct run *r, size_t host, struct wait *w, const char *why, struct err *err);
 
-/* Fails at backup.wait_limit, unless what is in the way is to be stopped then. */
+/* True, with err set, once backup.wait_limit is reached, unless backup.after_limit is kill. */
 bool wait_limit_reached(struct run *r, struct wait *w, const struct backup *b, struct err *err);
 
-/* Takes every key that was typed; whoever wants to stop has the last word. */
+/* Handles all keys that were typed; nothing after a q counts. */
 void wait_take_keys(struct run *r, struct wait *w);
 
 #endif

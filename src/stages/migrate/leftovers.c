@@ -19,7 +19,7 @@ enum {
     ASK_MS = 60000,
     ROWS_MAX = 200,
     ROWS_OF_SCHEMA = 60000,
-    KEPT_BYTES_MAX = SCRIPT_BYTES_MAX / 4 * 3, /* of a script, which has more in it */
+    KEPT_BYTES_MAX = SCRIPT_BYTES_MAX / 4 * 3, /* leaves room for the rest of the script */
     LINE_MAX_SHOWN = 300
 };
 
@@ -74,7 +74,7 @@ static const char *assignment(struct run *r, const char *name, const char *value
     return text;
 }
 
-/* Nothing is kept then, and nothing that a failed attempt has done is told from what was there. */
+/* Without the state before, the changes of a failed attempt cannot be told from what was there. */
 static bool before_is_unknown(struct run *r, size_t host, struct leftovers *ret, const char *why)
 {
     *ret = (struct leftovers){.deadlocks = ret->deadlocks, .why = why};
@@ -128,7 +128,7 @@ static bool has_digest(const struct strs *rows)
            (strncmp(rows->v[0], "table\037", 6) == 0 || strncmp(rows->v[0], "routine\037", 8) == 0);
 }
 
-/* Up to the digest. */
+/* The length of a row up to its digest. */
 static size_t name_len(const char *row)
 {
     const char *last = strrchr(row, '\037');
@@ -157,7 +157,8 @@ static void put(struct arena *a, struct strs *to, const char *row, const char *h
     strs_add(a, to, arena_printf(a, "now\037%.*s\037%s", (int)name_len(row), row, how));
 }
 
-/* A table of which a column is named already says no more. */
+/* Drops rows that repeat another: a changed table whose column is listed, or a column of a table that is
+ * new or gone itself. */
 static struct strs without_said(struct arena *a, const struct strs *rows)
 {
     struct strs ret = {0};
@@ -184,7 +185,7 @@ static struct strs without_said(struct arena *a, const struct strs *rows)
     return ret;
 }
 
-/* Rows "KIND NAME DIGEST" of two moments. */
+/* Compares the rows "KIND NAME DIGEST" of two states of the schema. */
 static struct strs compare(struct arena *a, const struct strs *before, const struct strs *now)
 {
     const char **was = sorted(a, before);
@@ -239,7 +240,7 @@ const char *leftover_text(struct arena *a, const char *row)
                         name);
 }
 
-/* In any language the class or the code is there, where the tool prints one. */
+/* Matches error classes and codes, which tools print in every language. */
 const char *leftovers_exists_line(struct arena *a, const struct server *s, const char *output)
 {
     while (*output) {

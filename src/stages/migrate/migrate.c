@@ -1,5 +1,6 @@
-/* migrate.c -- the migration, under supervision on one host, with no statement of it waiting for
- * a lock longer than lock_timeout. */
+/* migrate.c -- the stage 'migrate': runs the migration as a supervised job on one host, so that none of
+ * its statements waits for a lock longer than lock_timeout.  Called through stages/table.c.  Relies on
+ * attempts.c to judge a failed attempt and on watchdog.c for the session beside it. */
 
 #include "stages/migrate/migrate.h"
 
@@ -27,7 +28,7 @@ EMBED(script_pending, "stages/migrate/pending.sh");
 
 enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3 };
 
-/* Of the database, to the watch that is to take the lock. */
+/* Why the watchdog could not take the migration lock when the database stays silent. */
 #define NO_ANSWER "no answer within 30 s"
 
 bool migrate_hosts(const struct recipe *r, const struct what *what, size_t host)
@@ -92,15 +93,15 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
     return true;
 }
 
-/* The mark, and what the database has been brought to. */
+/* Writes the mark, and which release the database was migrated for. */
 static bool put_done(struct run *r, const struct step *s, struct err *err)
 {
     const struct what *w = &r->plan->what;
     bool skipped = r->guard->nothing_pending;
     struct new_mark m = {.state = skipped ? "skipped" : "done"};
 
-    /* Without a digest for partial.c alone: what it knows of an older release does not hold for
-     * this one. */
+    /* Without a digest only the release is recorded.  concurrently.sh compares with it to find the
+     * migrations that are new. */
     if (*w->migrate_digest)
         m.migrated = arena_printf(r->arena, "digest %s\nrevision %s\nrelease %s", w->migrate_digest,
                                   w->revision, w->release);
@@ -130,9 +131,8 @@ static bool verify(struct run *r, struct attempts *t, struct err *err)
     return true;
 }
 
-/* Of one whose end was not recorded the database may know: nothing is pending any more, or
- * something still is.  What is not known is not guessed: then it stays uncertain until a person
- * says. */
+/* The exit status was not recorded, but migrate.status may tell whether anything is still pending.  If
+ * it cannot, the outcome stays unknown until a person decides. */
 static bool after_lost_end(struct run *r, struct job_call *c, const struct job_end *end,
                            long *ret_left, struct err *err)
 {
@@ -171,8 +171,7 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
     return false;
 }
 
-/* Somebody has said that the database is as it should be; but not while it is still being changed.
- */
+/* --no-migrate: a person has checked the database.  Refused while the migration is still running. */
 static bool pass_over(struct run *r, const struct step *s, const struct job_call *c,
                       struct step_result *ret, struct err *err)
 {
@@ -188,7 +187,7 @@ static bool pass_over(struct run *r, const struct step *s, const struct job_call
     return mark_put(r, s, &(struct new_mark){.state = "skipped"}, err);
 }
 
-/* It has not begun: somebody holds the lock that it needs, or could hold it. */
+/* The job refused to start, because another session holds the migration lock or that is unknown. */
 static bool stand_back(struct run *r, const struct step *s, size_t host, const char *why,
                        struct err *err)
 {
@@ -226,7 +225,7 @@ const char *migrate_applied(struct run *r, size_t host)
     return strs_first(r->arena, &gone, PENDING_NAMES_MAX);
 }
 
-/* What there is to know before the first attempt. */
+/* Checks the database before the first attempt, and records its state. */
 static bool prepare(struct run *r, struct attempts *t, struct err *err)
 {
     const char *mark = site_mark(&r->sites[t->host], t->step->name);
@@ -241,7 +240,8 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
         return false;
     if (now.why)
         return true;
-    /* One that has begun since it was clear; a migration that runs already is taken up. */
+    /* Wait for a backup that started since backup-clear, but not before reattaching to a running
+     * migration. */
     if (!may_run && backups_first(&now, &n) && !backup_clear(r, t->step, t->host, err))
         return false;
     if (r->guard->server_version < server_of(r->recipe)->watched_since)
@@ -258,7 +258,7 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
 
 static bool skip_idle(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
-    /* What the tool was asked is kept; what the paths tell can be told again. */
+    /* Record what migrate.status said.  An unchanged digest is recorded already. */
     const char *was = r->sites[s->hosts[0]].migrated_digest;
     const char *digest = r->plan->what.migrate_digest;
 
@@ -266,7 +266,7 @@ static bool skip_idle(struct run *r, const struct step *s, struct step_result *r
     return (was && strcmp(was, digest) == 0) || put_done(r, s, err);
 }
 
-/* What the job is to assume when crelease does not answer in time; NULL: it does not ask. */
+/* What the job assumes when the watchdog does not answer in time; NULL: there is no watchdog. */
 static const char *gate_of(const struct run *r, const struct job_call *c)
 {
     return !c->watch                                      ? NULL
@@ -274,7 +274,7 @@ static const char *gate_of(const struct run *r, const struct job_call *c)
                                                           : HOLD_UNKNOWN " " NO_ANSWER;
 }
 
-/* NULL: the recipe has no database. */
+/* NULL when the recipe has no database, or there is nothing to set. */
 static const char *environment_of(struct run *r, const struct attempts *t)
 {
     return t->server
@@ -331,7 +331,7 @@ bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, s
                 break;
             if (!attempts_are_undone(r, &t, err))
                 return false;
-            /* Once: what is lost again is somebody's to look at. */
+            /* Retry once.  If the migration is lost again, a person has to look. */
             if (was_lost || t.n >= r->recipe->migrate.attempts)
                 return jobs_fail(r, &c, &ends[0], err);
             was_lost = true;

@@ -22,7 +22,7 @@ struct orphan {
     struct db_session session;
 };
 
-/* The session's run, when its name is one that crelease gives. */
+/* The id of the run that the session's name contains; NULL when crelease did not name it. */
 static const char *run_of(struct arena *a, const char *application)
 {
     const char *id = application + strlen("crelease-");
@@ -59,8 +59,8 @@ static bool end_orphan(struct run *r, size_t host, const struct orphan *o, const
     return true;
 }
 
-/* What the host answers about a run, in one of its first `n` lines: alive, gone or unknown.  Of
- * what it says nothing about, nothing is ended. */
+/* What the host answers about a run in its first `n` lines: alive, gone or unknown.  A run that it does
+ * not mention counts as alive, so that nothing of it is ended. */
 static const char *word_on(struct arena *a, const char *answer, size_t n, const char *run)
 {
     static const char *const words[] = {"gone", "unknown"};
