@@ -14,7 +14,7 @@ static const char *where_current_is(struct run *r, const struct reply *reply)
         reply->kind == REPLY_EXIT ? answer_value(r->arena, reply->out, "current") : NULL;
 
     if (!is)
-        return "not known (the host did not answer)";
+        return "unknown (the host did not answer)";
     const char *live = answer_value(r->arena, reply->out, "live");
     return *is ? arena_printf(r->arena, "current is %s", text_shown(r->arena, live ? live : is))
                : "nothing is live";
@@ -79,7 +79,7 @@ static void look_now(struct run *r, const char *error)
                                  r->recipe->hosts[k].name);
         }
         if (same == n && n > 1)
-            names = arena_printf(r->arena, "all %zu hosts", n);
+            names = n == 2 ? "both hosts" : arena_printf(r->arena, "all %zu hosts", n);
         if (!told)
             strs_add(r->arena, &r->failure.now,
                      arena_printf(r->arena, "users see%s: %s on %s", change, is[h], names));

@@ -80,7 +80,7 @@ static void undo_here(struct run *r, const struct step *s)
     struct err back = {.arena = r->arena};
 
     if (!s->stage->undo(r, s, &back))
-        run_warn(r, NULL, "could not undo '%s' everywhere: %s", s->name, back.msg);
+        run_warn(r, NULL, "could not undo '%s' on every host: %s", s->name, back.msg);
 }
 
 /* "app1, app2": hosts where the run may have been recorded as finished already. */
@@ -125,7 +125,7 @@ static enum on_fail on_fail_of(const struct run *r, const struct step *s)
 }
 
 /* Does what the stage's row says about a failure.  A step that was interrupted, or whose end is
- * unknown, never causes a roll back by itself. */
+ * unknown, never causes a rollback. */
 static bool after_failure(struct run *r, const struct step *s, struct err *err)
 {
     switch (on_fail_of(r, s)) {

@@ -88,7 +88,7 @@ static bool may_be_left_out(struct run *r, const struct step *s)
         return false;
     if (r->left_out.n + n <= (size_t)r->recipe->host_failures)
         return true;
-    run_warn(r, NULL, "%s failed, and host_failures lets a run go on without %ld",
+    run_warn(r, NULL, "%s failed, but 'host_failures' allows only %ld",
              text_count(r->arena, r->left_out.n + n, "host"), r->recipe->host_failures);
     return false;
 }
@@ -102,7 +102,7 @@ static void leave_out(struct run *r, const struct step *s, size_t host)
     l->out[host] = true;
     l->n++;
     strs_add(run_kept(r), &l->why, arena_printf(run_kept(r), "%s was left out %s", name, how));
-    run_warn(r, NULL, "%s is left out %s; going on without it", name, how);
+    run_warn(r, NULL, "%s is left out %s; continuing without it", name, how);
 }
 
 bool left_out_may_go_on(struct run *r, const struct step *s, struct err *err)
@@ -137,6 +137,6 @@ bool left_out_end(struct run *r, struct err *err)
         why = arena_printf(r->arena, "%s; %s", why, r->untidy.v[i]);
     r->failure = l->failure;
     l->reached_end = true;
-    return err_set(err, ERR_FAILED, "live on %zu of %zu hosts%s; resume brings %s forward",
+    return err_set(err, ERR_FAILED, "live on %zu of %zu hosts%s; resume brings %s up to date",
                    r->recipe->n_hosts - l->n, r->recipe->n_hosts, why, l->n > 1 ? "them" : "it");
 }

@@ -40,7 +40,7 @@ bool mark_put(struct run *r, const struct step *s, const struct new_mark *m, str
                            .n_hosts = n,
                            .payload = -1};
     if (!t.assignments)
-        return err_set(err, ERR_FAILED, "the mark of '%s' is too large to be sent", s->name);
+        return err_set(err, ERR_FAILED, "the mark of step '%s' is too large to send", s->name);
     if (!run_scripts(r, &t, NULL, err))
         return false;
     for (size_t i = 0; i < n; i++)

@@ -159,10 +159,10 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
     size_t keys = 0;
 
     if (strncmp(text, first, sizeof first - 1) != 0)
-        return err_set(err, ERR_FAILED,
-                       "the plan of the run (the file plan in .crelease/runs) is damaged or of"
-                       " another version of"
-                       " crelease");
+        return err_set(
+            err, ERR_FAILED,
+            "the run's plan (.crelease/runs/RUN/plan) is damaged or from another version of"
+            " crelease");
     for (const char *at = text; *at;) {
         size_t len = strcspn(at, "\n");
         size_t before = (size_t)(at - text);
@@ -184,8 +184,8 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
         !is_digest(w.migrate_digest) || !w.hosts.n)
         return err_set(
             err, ERR_FAILED,
-            "the plan of the run (the file plan in .crelease/runs) is damaged: nothing is guessed"
-            " from it; put the site right by hand and remove .crelease/lock");
+            "the run's plan (.crelease/runs/RUN/plan) is damaged, so the run cannot be resumed or"
+            " aborted; repair the site by hand, then remove .crelease/lock");
     *ret = w;
     return true;
 }

@@ -47,7 +47,7 @@ static bool wait_before(struct run *r, size_t begin, size_t end, struct err *err
         loop_key(r->loop); /* discards keys typed before the wait */
     }
     if (run_is_stopped(r,
-                       arena_printf(r->arena, "between two batches: %s done, %s to come",
+                       arena_printf(r->arena, "between two batches: %s done, %s remaining",
                                     walk_names(r, 0, begin), walk_names(r, begin, end)),
                        err)) {
         walk_tell(r, &s, EVENT_FAILED, err->msg, loop_now() - began);

@@ -53,8 +53,8 @@ bool stage_script_undo(struct run *r, const struct step *s, struct err *err)
         const char *gone = answer_value(r->arena, replies[i].out, "stays");
         if (gone)
             run_warn(r, r->recipe->hosts[hosts[i]].name,
-                     "%s, which was live before, is gone: there is nothing to go back to, "
-                     "and release %s stays",
+                     "cannot roll back: '%s', which was live before, no longer exists; release %s "
+                     "stays live",
                      text_shown(r->arena, gone), r->plan->what.release);
         const char *warning = answer_value(r->arena, replies[i].out, "warning");
         if (warning)

@@ -69,7 +69,7 @@ bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err
         calls[h] = (struct call){
             .host = h, .script = survey_text(r, h, tools), .payload = -1, .timeout_ms = SURVEY_MS};
         if (!calls[h].script)
-            return err_set(err, ERR_USAGE, "the recipe is too long to be sent to a host");
+            return err_set(err, ERR_USAGE, "the recipe is too long to send to a host");
     }
     fleet_impatient(r->fleet, true);
     fleet_run(r->fleet, r->arena, calls, n, replies);

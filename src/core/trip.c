@@ -80,16 +80,16 @@ static bool judge_exit(struct run *r, const struct reply *reply, struct err *err
     case SCRIPT_FAILED:
         return err_set(err, ERR_FAILED, "%s", said ? said : "failed");
     case SCRIPT_CANNOT_SEE:
-        return err_set(err, ERR_UNCERTAIN, "%s", said ? said : "cannot see what was done");
+        return err_set(err, ERR_UNCERTAIN, "%s", said ? said : "its result could not be checked");
     case SCRIPT_FENCED:
-        return err_set(err, ERR_LOCKED,
-                       "this run does not hold the site any more: it was taken over%s%s",
+        return err_set(err, ERR_LOCKED, "this run no longer holds the lock: it was taken over%s%s",
                        fenced && strcmp(fenced, "nobody") != 0 ? " by " : " or ended",
                        fenced && strcmp(fenced, "nobody") != 0 ? text_shown(r->arena, fenced) : "");
     case SCRIPT_LOCKED:
-        return err_set(err, ERR_LOCKED, "%s", said ? said : "another run holds the site");
+        return err_set(err, ERR_LOCKED, "%s", said ? said : "another run holds the lock");
     case SCRIPT_UNFINISHED:
-        return err_set(err, ERR_UNFINISHED, "%s", said ? said : "an earlier run is unfinished");
+        return err_set(err, ERR_UNFINISHED, "%s",
+                       said ? said : "an earlier run was never finished");
     default:
         return err_set(err, ERR_FAILED, "the script ended with exit status %d%s%s", status,
                        *reply->err_out ? ": " : "", last_line(r->arena, reply->err_out));
@@ -197,6 +197,6 @@ struct reply run_look(struct run *r, size_t host, struct buf *values, const char
         return (struct reply){.kind = REPLY_UNREACHED,
                               .out = "",
                               .err_out = "",
-                              .why = "the script that looks at the host is too long to be sent"};
+                              .why = "the script that reads the host's state is too long to send"};
     return run_ask(r, &call);
 }

@@ -101,7 +101,7 @@ static bool walk(struct run *r, const struct step *s, const struct step *part, s
     if (!*names_of(r, part))
         return true;
     if (!run_hosts_left(r, part, NULL)) {
-        walk_tell(r, part, EVENT_DONE, "done before", 0);
+        walk_tell(r, part, EVENT_DONE, "already done", 0);
         return true;
     }
     if (run_is_stopped(r, where(r, s, part), err))

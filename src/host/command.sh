@@ -5,7 +5,7 @@
 # variables, whose names are known).  With an argument, the command reads what follows the script on standard
 # input.
 run_command() {
-	cd "$where" || fail "there is no folder $where"
+	cd "$where" || fail "no such folder: '$where'"
 	# Not passed as arguments, which every user of the host can see.
 	crelease_command=$command crelease_environment=$environment
 	export crelease_command crelease_environment

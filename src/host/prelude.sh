@@ -77,7 +77,7 @@ reason_of() {
 			;;
 		esac
 	done
-	reason=${1:-it did not say why}
+	reason=${1:-no reason given}
 }
 
 # must WHAT COMMAND...: runs a tool; when it fails, reports that it cannot do WHAT, and why.  The tool's
@@ -203,7 +203,7 @@ end_group() {
 		case $rounds in
 		0) kill -s TERM -- "-$1" 2>/dev/null || kill -s TERM "$1" 2>/dev/null ;;
 		40) kill -s KILL -- "-$1" 2>/dev/null || kill -s KILL "$1" 2>/dev/null ;;
-		80) fail "process $1, an earlier step of this run, does not end" ;;
+		80) fail "process $1 of an earlier step of this run is still running after KILL; stop it by hand" ;;
 		esac
 		rounds=$((rounds + 1))
 		sleep 0.05 2>/dev/null || sleep 1
@@ -320,7 +320,7 @@ claim() {
 	until said=$(ln "$own" "$claimed" 2>&1); do
 		if [ ! -f "$claimed" ]; then
 			case $said in *'File exists'*) return 1 ;; esac
-			cannot "make '$claimed'" "$said"
+			cannot "create '$claimed'" "$said"
 		fi
 		read_lock "$claimed"
 		if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then return 1; fi
@@ -333,7 +333,7 @@ claim() {
 point() {
 	new=${1%/*}/.${1##*/}.$run.$epoch
 	must "remove '$new'" rm -f "$new"
-	must "make '$new'" ln -s "$2" "$new"
+	must "create '$new'" ln -s "$2" "$new"
 	if ! said=$(mv -fT "$new" "$1" 2>&1) && ! other=$(mv -fh "$new" "$1" 2>&1); then
 		rm -f "$new"
 		cannot "point '$1' at '$2'" "$said$newline$other"
@@ -344,7 +344,7 @@ point() {
 # Touches the restart file; makes its folder if necessary.
 touch_file() {
 	umask "$umask_was"
-	if [ ! -d "${1%/*}" ]; then must "make '${1%/*}'" mkdir -p "${1%/*}"; fi
+	if [ ! -d "${1%/*}" ]; then must "create '${1%/*}'" mkdir -p "${1%/*}"; fi
 	must "touch '$1'" touch "$1"
 	own_umask
 }
@@ -486,7 +486,7 @@ link_faults() {
 		else
 			way_to "$at"
 			if [ -d "$up" ] && [ ! -x "$up" ]; then
-				say unlinkable "the linked file '$at' cannot be seen: no right to enter '$up'"
+				say unlinkable "the linked file '$at' cannot be checked: no permission to enter '$up'"
 			else
 				say missing "$name"
 			fi
@@ -501,11 +501,11 @@ link_faults() {
 		elif [ "$up" = "$at" ]; then
 			say_nowhere "the linked folder '$at'" "$at"
 		elif [ ! -e "$up" ]; then
-			say_nowhere "the linked folder '$at' cannot be made: '$up'" "$up"
+			say_nowhere "the linked folder '$at' cannot be created: '$up'" "$up"
 		elif [ ! -d "$up" ]; then
-			say unlinkable "the linked folder '$at' cannot be made: '$up' is not a folder"
+			say unlinkable "the linked folder '$at' cannot be created: '$up' is not a folder"
 		elif [ -d "$deploy_to" ] && { [ ! -w "$up" ] || [ ! -x "$up" ]; }; then
-			say unlinkable "the linked folder '$at' cannot be made: no right to write in '$up'"
+			say unlinkable "the linked folder '$at' cannot be created: no permission to write to '$up'"
 		fi
 	done
 	unset IFS
@@ -515,7 +515,7 @@ link_faults() {
 say_nowhere() { # WHAT LINK
 	link_target "$2"
 	case $target in *"$newline"*) target='a name of several lines' ;; esac
-	say unlinkable "$1 is a symbolic link to '$target', which is not there"
+	say unlinkable "$1 is a symbolic link to '$target', which does not exist"
 }
 
 # What every stage does on a host, in this order: check whether something that was started is already done,
@@ -530,14 +530,14 @@ stage_main() {
 		begun)
 			if ! seen; then
 				act
-				seen || fail "what $step did cannot be seen afterwards"
+				seen || fail "the result of '$step' could not be verified"
 			fi
 			put_mark "$step" "done"
 			;;
 		*)
 			put_mark "$step" begun
 			act
-			seen || fail "what $step did cannot be seen afterwards"
+			seen || fail "the result of '$step' could not be verified"
 			put_mark "$step" "done"
 			;;
 		esac

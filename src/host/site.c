@@ -283,14 +283,14 @@ static bool check(const struct site *s, const char *lock_sum, bool good_marks, s
          !s->lock.sum || !lock_sum || strcmp(s->lock.sum, lock_sum) != 0))
         return err_set(
             err, ERR_FAILED,
-            "the file .crelease/lock is damaged or of another version of crelease: look at it,"
-            " and when no deploy is under way, remove it");
+            "'.crelease/lock' is damaged or from another version of crelease; if no deploy is"
+            " running, remove it");
     if (!good_marks)
         return err_set(
             err, ERR_FAILED,
-            "the file .crelease/runs/%s/marks is damaged or of another version of crelease: what"
-            " the run has done cannot be told from it; mend it (one line a mark: STEP STATE"
-            " TIME), or put the site right by hand and remove .crelease/lock",
+            "'.crelease/runs/%s/marks' is damaged or from another version of crelease, so it is"
+            " unknown which steps are done; fix it (one line per mark: STEP STATE TIME), or"
+            " repair the site by hand and remove .crelease/lock",
             s->lock.run ? s->lock.run : "RUN");
     return true;
 }
@@ -343,10 +343,10 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
     s.plan = kept(a, &plan);
     s.recipe = kept(a, &recipe);
     if (!whole)
-        return err_set(err, ERR_FAILED, "the host's answer is not whole");
+        return err_set(err, ERR_FAILED, "the host's answer is incomplete");
     /* With a part missing, the newest releases might be the missing ones. */
     if (too_many)
-        return err_set(err, ERR_FAILED, "there are more %s than can be: at most %d", too_many,
+        return err_set(err, ERR_FAILED, "the host reported too many %s; the limit is %d", too_many,
                        long_plan ? PLAN_BYTES_MAX : RELEASES_MAX);
     if (!check(&s, lock_sum, good_marks, err))
         return false;

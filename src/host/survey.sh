@@ -158,7 +158,7 @@ if [ -n "$foreign" ]; then say unfit "$foreign"; fi
 for folder in "$deploy_to/releases" "$deploy_to/shared" "$state" "$state/runs" "$state/manifests"; do
 	if [ -d "$folder" ]; then
 		if [ "$folder" != "$deploy_to/shared" ] && { [ ! -w "$folder" ] || [ ! -x "$folder" ]; }; then
-			say unfit "no right to write in '$folder'"
+			say unfit "no permission to write to '$folder'"
 		fi
 	elif [ -e "$folder" ] || [ -L "$folder" ]; then
 		say unfit "'$folder' is not a folder"
@@ -168,7 +168,7 @@ for file in "$deploy_to/revisions.log" "$state/history"; do
 	if [ -L "$file" ]; then
 		say unfit "'$file' $is_a_link"
 	elif [ -f "$file" ]; then
-		[ -w "$file" ] || say unfit "no right to write '$file'"
+		[ -w "$file" ] || say unfit "no permission to write to '$file'"
 	elif [ -e "$file" ] || [ -L "$file" ]; then
 		say unfit "'$file' is not a file"
 	fi

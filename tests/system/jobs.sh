@@ -384,7 +384,7 @@ case_damaged() {
             printf -- "$text" >"$JOB/$file"
             case $file,$text in seen,'12') printf '012\n' >"$JOB/$file" ;; esac
             expect_status 7 resume production
-            expect_output "/$file is damaged"
+            expect_output "/$file' is damaged"
             assert_equal 'attempts' "$(wc -l <"$SITE/begun")" 1
         done
         rm "$JOB/$file"

@@ -178,7 +178,7 @@ case_one_machine_twice() {
     chmod +x "$SITE/bin/stat"
     PATH=$SITE/bin:$PATH run_crelease deploy --force production
     assert_equal "status" "$STATUS" 1
-    expect_output "the folder of another host of this run"
+    expect_output "also the folder of another host of this run"
     assert_gone "$SITE/here/.crelease/lock"
     assert_equal "runs" "$(find "$SITE/here/.crelease/runs" -mindepth 1 -maxdepth 1 | wc -l)" 1
     expect_status 0 deploy --force --hosts other production

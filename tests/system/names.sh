@@ -186,7 +186,7 @@ case_translated_arrival() {
     for file in README $'latin1/caf\xe9'; do
         printf '%s' "$file" >"$SITE/bin/tar.file"
         expect_status 1 deploy production
-        expect_output "what arrived is not the revision: differs"
+        expect_output "the files received are not those of the revision: differs"
         assert_gone "$SITE/here/current"
         expect_status 0 abort production
     done

@@ -519,7 +519,7 @@ case_evil_run_of_the_past() {
     plant app1 evil </dev/null
     plant app2 evil </dev/null
     expect_status 1 resume production
-    expect_output 'app2.*20991231000000 is there already and is not of this run'
+    expect_output "app2.*20991231000000' already exists and does not belong to this run"
     expect_status 0 abort production
     assert_exists "$SITE/app2/releases/20991231000000"
 }
@@ -694,7 +694,7 @@ END
     wait_for 60 test -s "$SITE/freeing"
     kill_crelease
     expect_status 3 resume production
-    expect_output 'taken over by somebody else, or comes to its end'
+    expect_output 'has just finished or was taken over by someone else'
     rm "$SITE/hold"
     wait_for 30 lock_gone
     expect_status 0 resume production
@@ -883,7 +883,7 @@ case_abort_with_nothing_to_go_back_to() {
     second=$(release here)
     rm -r "$SITE/here/releases/$first"
     expect_status 0 abort production
-    expect_output "$first, which was live before, is gone.*$second stays"
+    expect_output "$first', which was live before, no longer exists.*$second stays"
     assert_equal "live" "$(release here)" "$second"
     assert_gone "$SITE/here/.crelease/lock"
     assert_exists "$SITE/here/current/REVISION"

@@ -408,7 +408,7 @@ case_name_is_taken() {
     # Between the look and the checkout.
     recipe_write <<<"hooks: {before checkout: ['mkdir -p releases/\$CRELEASE_RELEASE && echo mine >releases/\$CRELEASE_RELEASE/file']}"
     expect_status 1 deploy production
-    expect_output 'is there already and is not of this run'
+    expect_output 'already exists and does not belong to this run'
     expect_status 0 abort production
     assert_equal "what was made by hand" "$(cat "$SITE"/here/releases/*/file)" mine
     nothing_left

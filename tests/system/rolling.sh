@@ -111,7 +111,7 @@ hooks:
   before switch: ['if [ -e $SITE_Q/break ] && [ \$CRELEASE_HOST = app3 ]; then mv $SITE_Q/app3/current $SITE_Q/kept && mkdir $SITE_Q/app3/current; fi']
 END
     expect_status 1 deploy production
-    expect_output "app2: .*$FIRST, which was live before, is gone: .*stays"
+    expect_output "app2: .*cannot roll back: '.*$FIRST', which was live before, no longer exists.*stays"
     assert_equal live "$(release app1) $(live_revision app2)" "$FIRST $(revision)"
     assert_equal app1 "$(did app1)" 'restart second,restart first,'
     rm "$SITE/break"
@@ -172,7 +172,7 @@ END
     between_two
     kill -INT "$CR_PID"
     finish_crelease 130
-    grep -q 'between two batches: app1, app2 done, app3 to come' "$CR_ERR" || fail 'it does not say where it stopped'
+    grep -q 'between two batches: app1, app2 done, app3 remaining' "$CR_ERR" || fail 'it does not say where it stopped'
     # It goes on at once, in the batch where it stopped.
     expect_status 0 resume production
     assert_equal order "$(sort "$SITE/order" | tr '\n' ',')" 'app1 2,app2 2,app3 3,'
@@ -217,7 +217,7 @@ case_build_fails_on_one() {
     site_that_goes_on build_fails_on_one "hooks: {after migrate: ['echo migrated >>../../../\$CRELEASE_HOST.built']}"
     touch "$SITE/fail.app2"
     expect_status 1 deploy production
-    expect_output "app2 is left out in stage 'build': 'compile' ended with exit status 1; going on"
+    expect_output "app2 is left out in stage 'build': 'compile' ended with exit status 1; continuing"
     expect_output "crelease: live on 2 of 3 hosts; app2 was left out in stage 'build': 'compile' ended with exit status 1; resume brings it forward"
     expect_output "next: .*crelease resume production"
     assert_equal live "$(live_revision app1) $(live_revision app3)" "$(revision) $(revision)"
@@ -289,7 +289,7 @@ case_too_many() {
     site_that_goes_on too_many
     touch "$SITE/fail.app1" "$SITE/fail.app2"
     expect_status 1 deploy production
-    expect_output '2 hosts failed, and host_failures lets a run go on without 1'
+    expect_output "2 hosts failed, but 'host_failures' allows only 1"
     expect_output "stage 'build'"
     expect_no_output 'left out'
     assert_equal live "$(release app1) $(release app2) $(release app3)" "$FIRST $FIRST $FIRST"

@@ -392,7 +392,7 @@ static void test_replies(void **state)
         {{STREAM("fenced bob@desk\n"), {.kind = REPLY_EXIT, .status = 72}},
          0,
          ERR_LOCKED,
-         "this run does not hold the site any more: it was taken over by bob@desk",
+         "this run no longer holds the lock: it was taken over by bob@desk",
          JOB_UNKNOWN},
         {{STREAM("attempt 1\nout 9\nerror no\n"
                  "error disk full\n"),
@@ -462,7 +462,7 @@ static void test_several_hosts(void **state)
     assert_string_equal(err.msg, "app2: it broke; its change may have been made");
     assert_string_equal(
         warnings,
-        "app2: it broke; 'make all' may still be running there, the other hosts continue\n");
+        "app2: it broke; 'make all' may still be running there; the other hosts continue\n");
     assert_int_equal(ends[0].status, 0);
     assert_int_equal(ends[1].status, JOB_UNKNOWN);
     assert_int_equal(ends[2].status, 9);
@@ -543,8 +543,8 @@ static void test_fail(void **state)
         {144, ERR_FAILED, "ended with exit status 144"},
         {255, ERR_FAILED, "ended with exit status 255"},
         {JOB_LOST, ERR_UNCERTAIN,
-         "was started and its end was not recorded (was the host restarted?)"},
-        {JOB_TIMEOUT, ERR_FAILED, "was ended after its time limit of 1 min 31 s"},
+         "was started, but its exit status was not recorded (did the host restart?)"},
+        {JOB_TIMEOUT, ERR_FAILED, "was stopped after its time limit of 1 min 31 s"},
     };
 
     (void)state;

@@ -110,12 +110,12 @@ static void test_one(void **state)
     assert_int_equal(err.code, ERR_NONE);
     assert_null(run.failure.host);
     assert_true(out[1]);
-    assert_string_equal(warnings,
-                        "app2 is left out in stage 'build': 'make' failed; going on without it\n");
+    assert_string_equal(
+        warnings, "app2 is left out in stage 'build': 'make' failed; continuing without it\n");
     assert_false(left_out_end(&run, &err));
     assert_int_equal(err.code, ERR_FAILED);
     assert_string_equal(err.msg, "live on 3 of 4 hosts; app2 was left out in stage 'build': 'make'"
-                                 " failed; resume brings it forward");
+                                 " failed; resume brings it up to date");
     assert_string_equal(run.failure.stage, "build");
     assert_string_equal(run.failure.host, "app2");
 }
@@ -126,8 +126,7 @@ static void test_two(void **state)
     assert_true(fails(2, ERR_UNCERTAIN)); /* a lost connection */
     memset(mishaps, 0, sizeof mishaps);
     assert_false(fails(1, ERR_FAILED));
-    assert_non_null(
-        strstr(warnings, "\n2 hosts failed, and host_failures lets a run go on without 1\n"));
+    assert_non_null(strstr(warnings, "\n2 hosts failed, but 'host_failures' allows only 1\n"));
     assert_int_equal(err.code, ERR_FAILED); /* as it was */
     assert_string_equal(run.failure.host, "app2");
     recipe.host_failures = 2;
@@ -136,7 +135,7 @@ static void test_two(void **state)
     assert_false(left_out_end(&run, &err));
     assert_string_equal(err.msg, "live on 2 of 4 hosts; app3 was left out in stage 'build': 'make'"
                                  " failed; app2 was left out in stage 'build': 'make' failed;"
-                                 " resume brings them forward");
+                                 " resume brings them up to date");
 }
 
 static void test_needed(void **state)

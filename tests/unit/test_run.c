@@ -175,24 +175,24 @@ static void test_judge(void **state)
         {{REPLY_EXIT, 70, .out = ""}, ERR_FAILED, "failed"},
         {{REPLY_EXIT, 70, .out = "error cut o"}, ERR_FAILED, "failed"},
         {{REPLY_EXIT, 71, .out = "error no /proc\n"}, ERR_UNCERTAIN, "no /proc"},
-        {{REPLY_EXIT, 71, .out = ""}, ERR_UNCERTAIN, "cannot see what was done"},
+        {{REPLY_EXIT, 71, .out = ""}, ERR_UNCERTAIN, "its result could not be checked"},
         {{REPLY_EXIT, 72, .out = "fenced bob@desk\n"},
          ERR_LOCKED,
-         "this run does not hold the site any more: it was taken over by bob@desk"},
+         "this run no longer holds the lock: it was taken over by bob@desk"},
         {{REPLY_EXIT, 72, .out = "fenced nobody\n"},
          ERR_LOCKED,
-         "this run does not hold the site any more: it was taken over or ended"},
+         "this run no longer holds the lock: it was taken over or ended"},
         {{REPLY_EXIT, 72, .out = ""},
          ERR_LOCKED,
-         "this run does not hold the site any more: it was taken over or ended"},
+         "this run no longer holds the lock: it was taken over or ended"},
         {{REPLY_EXIT, 73, .out = "error run x by bob is alive\n"},
          ERR_LOCKED,
          "run x by bob is alive"},
-        {{REPLY_EXIT, 73, .out = ""}, ERR_LOCKED, "another run holds the site"},
+        {{REPLY_EXIT, 73, .out = ""}, ERR_LOCKED, "another run holds the lock"},
         {{REPLY_EXIT, 74, .out = "error run x by bob is unfinished\n"},
          ERR_UNFINISHED,
          "run x by bob is unfinished"},
-        {{REPLY_EXIT, 74, .out = ""}, ERR_UNFINISHED, "an earlier run is unfinished"},
+        {{REPLY_EXIT, 74, .out = ""}, ERR_UNFINISHED, "an earlier run was never finished"},
         {{REPLY_EXIT, 1, .out = ""}, ERR_FAILED, "the script ended with exit status 1"},
         {{REPLY_EXIT, 2, .out = "", .err_out = "sh: 1\nsh: 2: Syntax error\r\n\n"},
          ERR_FAILED,
@@ -343,8 +343,7 @@ static void test_scripts(void **state)
     assert_non_null(strstr(sent[2].script, "deploy_to='/srv/db'\n"));
     assert_int_equal(replies[2].status, 70);
     assert_int_equal(err.code, ERR_UNCERTAIN);
-    assert_string_equal(err.msg,
-                        "app2: the connection broke; its change may have been made");
+    assert_string_equal(err.msg, "app2: the connection broke; its change may have been made");
     assert_string_equal(warnings, "db1: disk full\n");
     assert_string_equal(run.failure.host, "app2");
 }

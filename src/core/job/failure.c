@@ -21,11 +21,11 @@ const char *job_how_ended(struct run *r, const struct job *job, int status)
     int n = status - 128;
 
     if (status == JOB_LOST)
-        return "was started and its end was not recorded (was the host restarted?)";
+        return "was started, but its exit status was not recorded (did the host restart?)";
     if (status == JOB_UNKNOWN)
-        return "ended, and the host did not say how";
+        return "ended, but its exit status is unknown";
     if (status == JOB_TIMEOUT)
-        return arena_printf(r->arena, "was ended after its time limit of %s",
+        return arena_printf(r->arena, "was stopped after its time limit of %s",
                             text_span(r->arena, job->timeout_ms));
     if (status == 127)
         return "ended with exit status 127 (command not found)";

@@ -202,7 +202,7 @@ void follower_lost(void *follower, const char *why)
     f->ended = true;
     if (--*f->going == 0)
         return;
-    run_warn(f->run, NULL, "%s: %s; '%s' may still be running there, the other hosts continue",
+    run_warn(f->run, NULL, "%s: %s; '%s' may still be running there; the other hosts continue",
              host_name(f), why, f->call->job->name);
 }
 

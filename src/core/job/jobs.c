@@ -63,8 +63,8 @@ static bool has_to_leave(void *arg)
         return signals > 0;
     if (!l->asked)
         run_warn(l->run, NULL,
-                 "stopping when the command of '%s' has ended; press Ctrl-C again to end it now, "
-                 "or l to leave it running and stop here",
+                 "stopping when the command of '%s' has ended; press Ctrl-C again to stop it now, "
+                 "or l to leave it running",
                  l->call->step->name);
     /* Keys typed before the question are not an answer to it. */
     if (!l->asked)
@@ -74,7 +74,7 @@ static bool has_to_leave(void *arg)
     return l->end || key == 'l';
 }
 
-/* False when nobody has asked to stop. */
+/* False when no signal has asked to stop. */
 static bool has_left(struct run *r, struct leave *l, struct err *err)
 {
     struct err ignored = {.arena = r->arena};

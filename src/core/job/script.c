@@ -143,7 +143,7 @@ const char *job_script(struct run *r, const struct job_call *c, size_t i, const 
     const char *text = b.full ? NULL : run_script_text(r, &t, host);
     buf_free(&b);
     if (!text)
-        err_set(err, ERR_FAILED, "'%.60s...' is too long to be sent together with its environment",
+        err_set(err, ERR_FAILED, "'%.60s...' is too long to send together with its environment",
                 run_redact(r, c->job->name));
     return text;
 }

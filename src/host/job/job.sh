@@ -61,11 +61,11 @@ start() {
 	if [ -d "$dir/$n" ]; then
 		# A supervisor from an earlier start may be reading these files, and keeps the ones that it has open.  The new
 		# ones are complete before they are renamed into place.
-		must "make '$dir/$n/new'" mkdir -p "$dir/$n/new"
+		must "create '$dir/$n/new'" mkdir -p "$dir/$n/new"
 		write_files "$dir/$n/new"
 		must "write '$dir/$n/supervise'" mv -f "$dir/$n"/new/* "$dir/$n"
 	else
-		must "make '$dir/$n'" mkdir -p "$dir/$n"
+		must "create '$dir/$n'" mkdir -p "$dir/$n"
 		write_files "$dir/$n"
 	fi
 	{ true >>"$dir/$n/log"; } 2>/dev/null || cannot_write "$dir/$n/log"
@@ -99,7 +99,7 @@ not_started() {
 }
 
 damaged() {
-	cannot_see "$1 is damaged: see whether '$job' of run $run still runs on this host; when it does not, remove $dir/$n and resume"
+	cannot_see "'$1' is damaged: check whether '$job' of run $run is still running on this host; if not, remove '$dir/$n' and resume"
 }
 
 # read_id FILE: sets $pid, $ticks_was and $boot_was to the process that FILE names, as `note` wrote it; or
@@ -143,7 +143,7 @@ make_void() {
 	said=$(ln "$1.void" "$1" 2>&1)
 	made=$?
 	rm -f "$1.void"
-	if [ "$made" != 0 ] && [ ! -e "$1" ]; then cannot "make '$1'" "$said"; fi
+	if [ "$made" != 0 ] && [ ! -e "$1" ]; then cannot "create '$1'" "$said"; fi
 	return "$made"
 }
 

@@ -61,7 +61,7 @@ static FILE *manifest_write(const struct export *x, const char *revision, off_t 
     FILE *f = tmpfile();
 
     if (!f) {
-        err_set(err, ERR_FAILED, "cannot make a temporary file: %s", strerror(errno));
+        err_set(err, ERR_FAILED, "cannot create a temporary file: %s", strerror(errno));
         return NULL;
     }
     errno = 0; /* keeps the error of the first failed write, since later calls may not set it */
@@ -110,7 +110,7 @@ bool checkout_act(struct run *r, const struct step *s, struct step_result *ret, 
     size_t n = run_hosts_left(r, s, &hosts);
 
     if (!x)
-        return err_set(err, ERR_FAILED, "the revision is not at hand");
+        return err_set(err, ERR_FAILED, "the revision's files were not exported");
     FILE *manifest = manifest_write(x, r->plan->what.revision, &size, err);
     if (!manifest)
         return false;

@@ -113,7 +113,7 @@ seen() {
 
 refuse_what_is_there() {
 	if [ -e "$path" ] || [ -L "$path" ]; then
-		fail "$path is there already and is not of this run"
+		fail "'$path' already exists and does not belong to this run"
 	fi
 }
 
@@ -143,17 +143,17 @@ act() {
 	fi
 	if [ -e "$path" ] || [ -L "$path" ]; then
 		is_ours || refuse_what_is_there
-		must "remove '$path', which is not complete" put_away "$path"
+		must "remove the incomplete folder '$path'" put_away "$path"
 		empty_trash >/dev/null 2>&1
 	fi
 	rm -rf "$state/incoming/$run".* "$incoming_tree.$run".*
-	must "make '$incoming'" mkdir -p "$incoming"
+	must "create '$incoming'" mkdir -p "$incoming"
 	# For commands that show the progress.
 	ln -s "$tree" "$incoming/tree" 2>/dev/null
 	take_blocks "$manifest_blocks" "$incoming/manifest"
 	umask "$umask_was"
-	must "make '$tree'" mkdir -p "$tree"
-	cd "$tree" || fail "cannot enter $tree"
+	must "create '$tree'" mkdir -p "$tree"
+	cd "$tree" || fail "cannot enter '$tree'"
 	if ! unpack; then
 		cat >/dev/null
 		cd / && rm -rf "$incoming" "$tree"
@@ -164,13 +164,13 @@ act() {
 	verify_tree "$incoming/manifest" || unsure=yes
 	if [ -n "$unsure$wrong" ] || [ "$(count_tree)" -ne "$entries" ]; then
 		cd / && rm -rf "$incoming" "$tree"
-		[ -z "$unsure" ] || fail "what arrived in '$tree' could not be verified"
+		[ -z "$unsure" ] || fail "the files received in '$tree' could not be verified"
 		wrong=${wrong:-the number of files differs}
-		fail "what arrived is not the revision: ${wrong%%"$newline"*}"
+		fail "the files received are not those of the revision: ${wrong%%"$newline"*}"
 	fi
 	# Capistrano gave these names a meaning, so a file of the repository is replaced.
 	if [ -d REVISION ] && [ ! -L REVISION ] || [ -d REVISION_TIME ] && [ ! -L REVISION_TIME ]; then
-		fail "the repository has a folder named REVISION or REVISION_TIME, where these files go"
+		fail "the repository has a folder named REVISION or REVISION_TIME, but crelease writes files with these names"
 	fi
 	must "remove '$tree/REVISION'" rm -f REVISION REVISION_TIME
 	put "$tree/REVISION" "$revision"
@@ -181,9 +181,9 @@ act() {
 	# after a power failure.
 	flush -f "$tree" "$incoming"
 	fence
-	must "make '$state/manifests/$release'" mv -f "$incoming/manifest" "$state/manifests/$release"
+	must "create '$state/manifests/$release'" mv -f "$incoming/manifest" "$state/manifests/$release"
 	flush "$state/manifests"
-	must "make '$path'" mv "$tree" "$path"
+	must "create '$path'" mv "$tree" "$path"
 	flush "$deploy_to/releases"
 	made=yes
 	rm -rf "$incoming"
@@ -213,7 +213,7 @@ verify) # of any release, at any time: changes nothing
 		say manifest none
 		exit 0
 	fi
-	cd "$path" || cannot_see "cannot enter $path"
+	cd "$path" || cannot_see "cannot enter '$path'"
 	verify_tree "$state/manifests/$release" || cannot_see "'$path' could not be verified"
 	say manifest there
 	if [ -n "$wrong" ]; then printf '%s\n' "$wrong" | but_revision | sort -u; fi

@@ -34,7 +34,7 @@ act() {
 	fi
 	find_live
 	if [ -z "$live" ]; then
-		fail "current does not point to a release, so nothing is removed"
+		fail "'current' does not point to a release, so nothing is removed"
 	fi
 	before=
 	if [ -f "$run_dir/previous" ]; then

@@ -12,7 +12,7 @@ no_link_above() {
 		*) return 0 ;;
 		esac
 		if [ -L "$path/$above" ]; then
-			fail "$above is a symbolic link in the repository, so $1 cannot be linked below it"
+			fail "'$above' is a symbolic link in the repository, so '$1' cannot be linked below it"
 		fi
 	done
 }
@@ -25,12 +25,12 @@ link_one() {
 		if [ "$target" = "$want" ]; then return 0; fi
 	fi
 	case $1 in
-	*/*) must "make '${link%/*}'" mkdir -p "${link%/*}" ;;
+	*/*) must "create '${link%/*}'" mkdir -p "${link%/*}" ;;
 	esac
 	if [ -e "$link" ] || [ -L "$link" ]; then
 		must "remove '$link'" rm -rf "$link"
 	fi
-	must "make '$link'" ln -s "$want" "$link"
+	must "create '$link'" ln -s "$want" "$link"
 }
 
 each_linked() {
@@ -61,14 +61,14 @@ act() {
 	for fault in $faults; do
 		case $fault in
 		"unreadable "*) ;;
-		"missing "*) fail "the linked file '$deploy_to/shared/${fault#missing }' is missing: put it there (it is not in the repository on purpose)" ;;
+		"missing "*) fail "the linked file '$deploy_to/shared/${fault#missing }' is missing; create it there" ;;
 		*) fail "${fault#* }" ;;
 		esac
 	done
 	umask "$umask_was"
 	for name in $linked_dirs; do
 		if [ ! -d "$deploy_to/shared/$name" ]; then
-			must "make '$deploy_to/shared/$name'" mkdir -p "$deploy_to/shared/$name"
+			must "create '$deploy_to/shared/$name'" mkdir -p "$deploy_to/shared/$name"
 		fi
 	done
 	unset IFS
@@ -78,7 +78,7 @@ act() {
 }
 
 undo() {
-	: # goes with the folder
+	: # the links are removed with the release folder
 }
 
 stage_main

@@ -45,7 +45,7 @@ static bool take(struct run *r, const struct step *s, const size_t *hosts, size_
     return n == 0 || run_scripts(r, &t, replies, err);
 }
 
-static void give_back(struct run *r, const struct step *s, const size_t *hosts, size_t n)
+static void release_locks(struct run *r, const struct step *s, const size_t *hosts, size_t n)
 {
     struct err ignored = {.arena = r->arena};
     struct trip t = {.script = script_free,
@@ -58,7 +58,7 @@ static void give_back(struct run *r, const struct step *s, const size_t *hosts, 
 
     fleet_let_go(r->fleet);
     if (n && !run_scripts(r, &t, NULL, &ignored))
-        run_warn(r, NULL, "the lock could not be given back everywhere: %s", ignored.msg);
+        run_warn(r, NULL, "could not release the lock on every host: %s", ignored.msg);
 }
 
 /* Another deploy may have ended between the survey and the lock. */
@@ -69,7 +69,8 @@ static bool is_as_planned(struct run *r, const size_t *hosts, size_t n, const st
         const char *now = answer_value(r->arena, replies[i].out, "current");
         const char *then = r->sites[hosts[i]].current;
         if (strcmp(now ? now : "", then ? then : "") != 0)
-            return err_set(err, ERR_LOCKED, "%s: another deploy ended at this moment; look again",
+            return err_set(err, ERR_LOCKED,
+                           "%s: another deploy has just finished; run the command again",
                            r->recipe->hosts[hosts[i]].name);
     }
     return true;
@@ -117,7 +118,7 @@ bool lock_act(struct run *r, const struct step *s, struct step_result *ret, stru
             if (reply && reply->kind == REPLY_EXIT && reply->status == 0)
                 hosts[taken++] = hosts[i];
         }
-        give_back(r, s, hosts, taken);
+        release_locks(r, s, hosts, taken);
     }
     if (!ok)
         return false;

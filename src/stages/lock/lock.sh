@@ -73,7 +73,7 @@ end_old_holder() {
 	done
 }
 
-# Takes over only from an older epoch of this run, because the lock may have changed since it was looked at.
+# Takes over only from an older epoch of this run, because the lock may have changed since the survey.
 take_over() {
 	claim "$epoch" || return 1
 	if [ -f "$state/lock" ]; then
@@ -88,10 +88,10 @@ take_over() {
 refused() {
 	read_lock "$state/lock"
 	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
-		say error "run ${lock_run:--} by $lock_by is alive and holds the site"
+		say error "run ${lock_run:--} ($lock_by) is still running and holds the lock"
 		exit 73
 	fi
-	say error "run ${lock_run:--} by $lock_by is unfinished and nobody is working on it"
+	say error "run ${lock_run:--} ($lock_by) stopped and was never finished"
 	exit 74
 }
 
@@ -99,27 +99,27 @@ taken=
 if [ -n "$takeover" ]; then
 	rm -f "$state"/reserve*
 	if grep -q "^$run " "$state/history" 2>/dev/null && [ ! -f "$state/lock" ]; then
-		say error "the run has come to its end at this moment: look again"
+		say error "the run has just finished; check its status again"
 		exit 73
 	fi
 fi
 umask "$umask_was"
 for folder in "$deploy_to/releases" "$deploy_to/shared" "$run_dir/jobs" "$state/manifests"; do
 	if [ "$folder" = "$run_dir/jobs" ]; then own_umask; fi
-	if [ ! -d "$folder" ]; then must "make '$folder'" mkdir -p "$folder"; fi
+	if [ ! -d "$folder" ]; then must "create '$folder'" mkdir -p "$folder"; fi
 done
 keep plan "$plan"
 if [ -n "$recipe" ]; then keep recipe "$recipe"; fi
 write_lock
 
 if said=$(ln "$own" "$state/lock" 2>&1); then
-	taken=yes # nobody had it
+	taken=yes # the lock was free
 elif [ ! -e "$state/lock" ] && [ ! -L "$state/lock" ] && [ "${said##*: }" != 'File exists' ]; then
-	cannot "make '$state/lock'" "$said"
+	cannot "create '$state/lock'" "$said"
 elif [ -n "$takeover" ]; then
 	if ! take_over; then
 		rm -f "$own"
-		say error "the run is taken over by somebody else, or comes to its end, at this moment: look again"
+		say error "the run has just finished or was taken over by someone else; check its status again"
 		exit 73
 	fi
 	# From here on the old holder's scripts are refused; those still running are ended.
@@ -131,7 +131,7 @@ else
 	read_lock "$state/lock"
 	if [ "$lock_run" = "$run" ]; then
 		# Another host of the run has the same folder.
-		say error "'$deploy_to' is the folder of another host of this run, too: name it once in the recipe"
+		say error "'$deploy_to' is also the folder of another host of this run; list it only once in the recipe"
 		exit 70
 	fi
 	rm -rf "$run_dir"

@@ -66,7 +66,7 @@ bool health_act(struct run *r, const struct step *s, struct step_result *ret, st
             ok = false;
         } else if (ok && c.n_hosts) {
             fleet_wait(r->fleet, r->recipe->health.interval_ms);
-            ok = !run_is_stopped(r, "while asking the application", err);
+            ok = !run_is_stopped(r, "during the health check", err);
         }
         run_turn_end(r, &turn, !ok);
     }

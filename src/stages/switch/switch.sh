@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Points current at the release.
-# Values: touch (the restart file, for the way back), again (steps that must be repeated after the way back).
+# Values: touch (the restart file, for undo), again (steps that must be repeated after undo).
 #
 # runs/RUN/previous is where current pointed before, empty for nowhere; runs/RUN/found is where it pointed
 # when the run began (lock.sh).
@@ -28,10 +28,10 @@ forget() {
 act() {
 	forget restart-back
 	if [ ! -d "$path" ]; then
-		fail "$path is gone"
+		fail "'$path' no longer exists"
 	fi
 	if [ -e "$live" ] && [ ! -L "$live" ]; then
-		fail "$live is a folder and not a link: move it away by hand (nothing of it was changed)"
+		fail "'$live' is a folder, not a symbolic link; move it away (it was not changed)"
 	fi
 	if [ -L "$deploy_to/releases/current" ]; then
 		# Left by an interrupted Capistrano, whose next switch would publish the old release.
