@@ -54,6 +54,7 @@ wanted() {
 	busybox has_command busybox
 	mksh has_command mksh
 	dash has_command dash
+	procps has_command pgrep
 	jq has_command jq
 	tzdata test -d /usr/share/zoneinfo
 	postgresql-client has_command psql

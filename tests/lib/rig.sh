@@ -125,8 +125,9 @@ read_word() {
 port_answers() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 
 library_path() {
-    # systemd finds its own library where it would be installed.
-    find "$SERVERS/usr/lib" "$SERVERS/lib" -maxdepth 2 -type d \( -name '*-linux-*' -o -path '*-linux-*/systemd' \) 2>/dev/null | paste -sd: -
+    # systemd finds its own library where it would be installed.  Newer packages have no /lib of their own.
+    { find "$SERVERS/usr/lib" "$SERVERS/lib" -maxdepth 2 -type d \( -name '*-linux-*' -o -path '*-linux-*/systemd' \) 2>/dev/null ||
+        true; } | paste -sd: -
 }
 
 # --- hosts -------------------------------------------------------------------------------------
