@@ -34,6 +34,22 @@ struct fleet_host {
     const char *host_key; /* pinned: "SHA256:..." or a public key line.  Replaces known_hosts */
     const char *identity; /* a private key file; no other key is tried then */
     enum transport transport;
+    const struct fleet_host *via; /* the jump host before this one.  Hosts with the same pointer share
+                                     its connection */
+    const char *proxy_command; /* shell text: its standard input and output are the connection */
+    struct strs identities;    /* key files to try first; empty: the usual ones */
+    bool identities_only;      /* try no other key of the agent */
+    bool no_agent;
+    const char *const *known_hosts; /* files, NULL-terminated; NULL: those of the options */
+    const char *host_key_alias;     /* the name to look up in known_hosts */
+    const char *host_key_types;     /* the only ones to accept, separated by commas; NULL: all */
+    bool accept_new_key;            /* add an unknown host key to the first known_hosts file */
+    bool hash_names;                /* and hash the host's name there */
+    long connect_ms;                /* 0: that of the options; so for the next two */
+    long alive_interval_ms;
+    int alive_max;    /* intervals without a byte that end a connection; 0: three */
+    int family;       /* AF_INET or AF_INET6 only; AF_UNSPEC: either */
+    const char *bind; /* the local address to connect from */
 };
 
 enum reply_kind {

@@ -18,6 +18,7 @@
 enum {
     CONNECT_MS = 15000,
     ALIVE_INTERVAL_MS = 15000,
+    ALIVE_INTERVALS = 3,
     LOGINS_PER_ADDRESS = 8, /* sshd drops connections from the 10th login on (MaxStartups) */
     REQUEST_MS = 60000,     /* to open a channel: sshd may have slow PAM modules */
 };
@@ -63,12 +64,21 @@ static void links_look(void *arg)
 
 /* Slots: the number of concurrent logins at one address is limited. */
 
+/* Whether both connect to the same server.  Behind a jump host only the names can be compared. */
+static bool same_server(const struct link *a, const struct link *b)
+{
+    if (a->dial && b->dial)
+        return dial_same_address(dial_address(a->dial), dial_address(b->dial));
+    return !a->dial && !b->dial && a->host->via == b->host->via && a->port == b->port &&
+           strcmp(a->host->address, b->host->address) == 0;
+}
+
 static bool slot_is_free(const struct link *link)
 {
     int taken = 0;
 
     for (const struct link *l = links; l; l = l->next)
-        if (l->has_slot && dial_same_address(dial_address(l->dial), dial_address(link->dial)))
+        if (l->has_slot && same_server(l, link))
             taken++;
     return taken < LOGINS_PER_ADDRESS;
 }
@@ -117,8 +127,50 @@ static void step_idle(struct link *link)
     link->state = LINK_DIALING;
     /* Ask the agent early, so that its answer is there when the first host wants to log in. */
     agent_begin(link->loop, &(struct agent_hooks){links_wake, links_tell}, isatty(STDIN_FILENO));
-    link->dial = dial_open(link->uv, link->id.name, link->id.port,
+    if (link->via || link->host->proxy_command)
+        return; /* step_dialing opens the way */
+    link->dial = dial_open(link->uv,
+                           &(struct dial_to){.host = link->host->address,
+                                             .port = link->port,
+                                             .family = link->host->family,
+                                             .bind = link->host->bind},
                            (struct dial_watch){link_on_change, link});
+}
+
+static void on_proxy_line(void *arg, const char *line)
+{
+    struct link *link = arg;
+
+    link_say(link, "ProxyCommand: %s", text_shown(&link->arena, line));
+}
+
+static void close_way(struct link *link)
+{
+    tunnel_close(link->tunnel);
+    link->tunnel = NULL;
+    proxy_close(link->proxy);
+    link->proxy = NULL;
+}
+
+/* Starts the ProxyCommand, or asks the jump host for a connection. */
+static void open_way(struct link *link)
+{
+    const char *why;
+    int fd = -1;
+
+    close_way(link);
+    if (link->via) {
+        link->tunnel = tunnel_open(link->via, link, link->host->address, link->port);
+        return;
+    }
+    link->proxy = proxy_open(link->uv, link->host->proxy_command,
+                             (struct proxy_watch){on_proxy_line, link}, &fd, &why);
+    if (!link->proxy) {
+        link_die(link, "cannot connect to %s: cannot run it: %s", link_place(link), why);
+        return;
+    }
+    link_say(link, "started the ProxyCommand");
+    connection_begin(link, fd);
 }
 
 static void try_connect(struct link *link)
@@ -136,11 +188,41 @@ static void try_connect(struct link *link)
         link->deadline_ms += now - link->queued_ms;
     link->has_slot = true;
     link->state = LINK_DIALING;
+    if (!link->dial) {
+        open_way(link);
+        return;
+    }
     dial_connect(link->dial, link->deadline_ms - now);
+}
+
+/* The time limit counts from the moment at which the jump host is asked. */
+static void step_tunnel(struct link *link)
+{
+    link_waits(link, tunnel_state(link->tunnel) == TUNNEL_WAITING);
+    switch (tunnel_state(link->tunnel)) {
+    case TUNNEL_WAITING:
+    case TUNNEL_OPENING:
+        return;
+    case TUNNEL_OPEN:
+        link_say(link, "connected through %s", text_shown(&link->arena, link->via->host->name));
+        connection_begin(link, tunnel_take(link->tunnel));
+        return;
+    case TUNNEL_FAILED:
+        link_die(link, "cannot connect to %s: %s", link_place(link), tunnel_why(link->tunnel));
+        return;
+    }
 }
 
 static void step_dialing(struct link *link)
 {
+    if (link->tunnel) {
+        step_tunnel(link);
+        return;
+    }
+    if (!link->dial) {
+        try_connect(link);
+        return;
+    }
     switch (dial_state(link->dial)) {
     case DIAL_RESOLVING:
     case DIAL_CONNECTING:
@@ -149,7 +231,8 @@ static void step_dialing(struct link *link)
         try_connect(link);
         return;
     case DIAL_CONNECTED:
-        connection_begin(link);
+        link_say(link, "connected to %s", dial_address_text(link->dial, &link->arena));
+        connection_begin(link, dial_take(link->dial));
         return;
     case DIAL_FAILED:
         link_die(link, "cannot connect to %s: %s", link_place(link), dial_why(link->dial));
@@ -162,6 +245,7 @@ void link_pause(struct link *link, long long ms)
 {
     connection_end(link, false);
     link_leave_slot(link);
+    close_way(link);
     link->retry_ms = loop_now() + ms;
     link->state = LINK_PAUSED;
 }
@@ -173,6 +257,7 @@ static void bury(struct link *link)
     link_leave_slot(link);
     dial_close(link->dial);
     link->dial = NULL;
+    close_way(link);
     link_say(link, "%s", link->why);
     channels_end(link, link->why);
     if (link->was_ready) {
@@ -196,7 +281,7 @@ static void connecting_is_late(struct link *link)
     if (link->state == LINK_LOGIN)
         link_die(link, "cannot log in to %s: the login did not finish within %s", link_place(link),
                  limit);
-    else if (link->state == LINK_DIALING && dial_state(link->dial) == DIAL_RESOLVING)
+    else if (link->state == LINK_DIALING && link->dial && dial_state(link->dial) == DIAL_RESOLVING)
         link_die(link, "cannot connect to %s: the name lookup did not finish within %s",
                  link_place(link), limit);
     else if (link->state == LINK_HANDSHAKE)
@@ -218,9 +303,9 @@ static void look_alive(struct link *link, long long now)
 
     if (last >= link->asked_ms)
         link->asked_ms = 0;
-    if (link->asked_ms && now - link->asked_ms >= (ALIVE_INTERVALS - 1) * link->alive_ms) {
+    if (link->asked_ms && now - link->asked_ms >= (link->alive_max - 1) * link->alive_ms) {
         link_die(link, "no answer from %s for %s", link_place(link),
-                 seconds(link, ALIVE_INTERVALS * link->alive_ms));
+                 seconds(link, link->alive_max * link->alive_ms));
         return;
     }
     if (link->turn && now - link->turn_ms >= REQUEST_MS) {
@@ -282,11 +367,11 @@ static void arm_timer(struct link *link, bool at_once)
     case LINK_READY:
         next = now + link->alive_ms / 2 + 1;
         break;
+    case LINK_DIALING:
     case LINK_LOGIN:
         if (link->wait_ms && !at_once)
             return;
         break;
-    case LINK_DIALING:
     case LINK_HANDSHAKE:
         break;
     }
@@ -334,10 +419,12 @@ static void ssh_close(struct link *link);
 static void link_free(struct link *link)
 {
     struct link **at = &links;
+    struct link *via = link->via;
 
     connection_end(link, true);
     link_leave_slot(link);
     dial_close(link->dial);
+    close_way(link);
     channels_end(link, NULL);
     if (link->more)
         ssh_close(link->more);
@@ -346,13 +433,15 @@ static void link_free(struct link *link)
     *at = link->next;
     uv_close((uv_handle_t *)link->timer, free_handle);
     arena_free(&link->arena);
-    if (!links) {
+    if (!links && !via) {
         loop_on_signal(link->loop, NULL);
         agent_end();
         libssh2_exit();
     }
     free(link);
     share_leave();
+    if (via && --via->users == 0)
+        ssh_close(via);
 }
 
 /* Without a channel libssh2 does not read, so an end of the connection would go unnoticed. */
@@ -397,6 +486,14 @@ static void pump(struct link *link)
 
 /* The functions of struct carrier */
 
+static long first(long a, long b, long otherwise)
+{
+    return a ? a : b ? b : otherwise;
+}
+
+static struct link *link_to_jump(const struct fleet_host *jump, const struct fleet_options *options,
+                                 struct loop *loop);
+
 static struct link *link_open(const struct fleet_host *host, const struct fleet_options *options,
                               struct loop *loop)
 {
@@ -410,15 +507,33 @@ static struct link *link_open(const struct fleet_host *host, const struct fleet_
     link->host = host;
     link->options = options;
     link->uv = loop_uv(loop);
-    link->id = (struct known_host){host->address, host->port ? host->port : 22};
-    link->connect_ms = options->connect_ms ? options->connect_ms : CONNECT_MS;
-    link->alive_ms = options->alive_interval_ms ? options->alive_interval_ms : ALIVE_INTERVAL_MS;
+    link->port = host->port ? host->port : 22;
+    /* An alias is looked up as it is, without the port (ssh_config(5), HostKeyAlias). */
+    link->id = host->host_key_alias ? (struct known_host){host->host_key_alias, 22}
+                                    : (struct known_host){host->address, link->port};
+    link->connect_ms = first(host->connect_ms, options->connect_ms, CONNECT_MS);
+    link->alive_ms = first(host->alive_interval_ms, options->alive_interval_ms, ALIVE_INTERVAL_MS);
+    link->alive_max = host->alive_max ? host->alive_max : ALIVE_INTERVALS;
     link->timer = xcalloc(1, sizeof *link->timer);
     link->timer->data = link;
     uv_timer_init(link->uv, link->timer);
     link->next = links;
     links = link;
+    if (host->via) {
+        link->via = link_to_jump(host->via, options, loop);
+        link->via->users++;
+    }
     return link;
+}
+
+/* Returns the connection to a jump host, which all hosts behind it share. */
+static struct link *link_to_jump(const struct fleet_host *jump, const struct fleet_options *options,
+                                 struct loop *loop)
+{
+    for (struct link *l = links; l; l = l->next)
+        if (l->host == jump)
+            return l;
+    return link_open(jump, options, loop);
 }
 
 struct link *link_more(struct link *link)

@@ -33,6 +33,7 @@ static void channel_fail(struct channel *c, const char *why)
 {
     struct exchange *x = channel_let_go(c);
 
+    tunnel_end(c, why);
     if (x)
         exchange_fail(x, why);
 }
@@ -60,9 +61,19 @@ void channel_start(struct link *link, struct exchange *x)
     channel_add(link, c);
 }
 
+struct channel *channel_for_tunnel(struct link *link, struct tunnel *t)
+{
+    struct channel *c = xcalloc(1, sizeof *c);
+
+    c->tunnel = t;
+    channel_add(link, c);
+    return c;
+}
+
 void channel_cut(struct channel *c)
 {
     channel_let_go(c);
+    c->tunnel = NULL;
     if (c->state == CHANNEL_RUNNING)
         c->state = CHANNEL_ENDING;
 }
@@ -73,7 +84,7 @@ static size_t sessions_beside(const struct link *link, const struct channel *c)
     size_t n = 0;
 
     for (const struct channel *o = link->channels; o; o = o->next)
-        n += o != c && (o->state == CHANNEL_EXEC || o->state == CHANNEL_RUNNING);
+        n += o != c && !o->tunnels && (o->state == CHANNEL_EXEC || o->state == CHANNEL_RUNNING);
     return n;
 }
 
@@ -293,13 +304,14 @@ static bool step_channel(struct link *link, struct channel *c)
 {
     switch (c->state) {
     case CHANNEL_WAITING:
-        if (!c->x) {
+        if (!c->x && !c->tunnel) {
             c->state = CHANNEL_GONE;
             return true;
         }
         if (link->turn)
             return false;
-        if (link->sessions_max && sessions_beside(link, c) >= link->sessions_max) {
+        c->tunnels = c->tunnel != NULL;
+        if (!c->tunnels && link->sessions_max && sessions_beside(link, c) >= link->sessions_max) {
             channel_move(link, c);
             return true;
         }
@@ -308,11 +320,11 @@ static bool step_channel(struct link *link, struct channel *c)
         c->state = CHANNEL_OPENING;
         return true;
     case CHANNEL_OPENING:
-        return channel_open(link, c);
+        return c->tunnels ? tunnel_channel_open(link, c) : channel_open(link, c);
     case CHANNEL_EXEC:
         return channel_exec(link, c);
     case CHANNEL_RUNNING:
-        return channel_run(link, c);
+        return c->tunnels ? tunnel_channel_run(link, c) : channel_run(link, c);
     case CHANNEL_ENDING:
         /* The first call sends the close; the second one does not wait for the server's. */
         if (libssh2_channel_free(c->ssh) == LIBSSH2_ERROR_EAGAIN &&

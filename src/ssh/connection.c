@@ -95,11 +95,27 @@ static void set_callbacks(LIBSSH2_SESSION *ssh)
     set_callback(ssh, LIBSSH2_CALLBACK_DISCONNECT, u.any);
 }
 
+/* Whether HostKeyAlgorithms has this one. */
+static bool type_is_allowed(const struct link *link, const char *name)
+{
+    const char *list = link->host->host_key_types;
+    size_t len = strlen(name);
+
+    for (const char *s = list; s && *s; s += strspn(s, ",")) {
+        size_t n = strcspn(s, ",");
+        if (n == len && strncmp(s, name, n) == 0)
+            return true;
+        s += n;
+    }
+    return !list;
+}
+
 /* Appends an algorithm that libssh2 supports.  libssh2 1.10 removes unknown names from a preference
  * list with an overlapping memcpy, so these must not get into it. */
-static void add_algorithm(struct buf *b, const char *name, const char **supported, int n)
+static void add_algorithm(struct buf *b, const struct link *link, const char *name,
+                          const char **supported, int n)
 {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n && type_is_allowed(link, name); i++)
         if (strcmp(supported[i], name) == 0)
             buf_printf(b, "%s%s", b->len ? "," : "", name);
 }
@@ -113,10 +129,10 @@ static void add_type(struct buf *b, const struct link *link, const char *type)
         return;
     /* An RSA key is only used with SHA-2 signatures, never with SHA-1. */
     if (strcmp(type, "ssh-rsa") == 0) {
-        add_algorithm(b, "rsa-sha2-512", supported, n);
-        add_algorithm(b, "rsa-sha2-256", supported, n);
+        add_algorithm(b, link, "rsa-sha2-512", supported, n);
+        add_algorithm(b, link, "rsa-sha2-256", supported, n);
     } else if (!strs_has(&link->seen, type)) {
-        add_algorithm(b, type, supported, n);
+        add_algorithm(b, link, type, supported, n);
     }
     libssh2_free(link->ssh, supported);
 }
@@ -135,7 +151,7 @@ static const char *host_key_order(struct link *link)
     if (pin && host_key_pin_type(&link->arena, pin))
         strs_add(&link->arena, &known, host_key_pin_type(&link->arena, pin));
     else if (!pin)
-        known_hosts_types(share_known_hosts(link->options->known_hosts), &link->id, &link->arena,
+        known_hosts_types(share_known_hosts(link_known_hosts(link)), &link->id, &link->arena,
                           &known);
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < USUAL; i++)
@@ -146,12 +162,9 @@ static const char *host_key_order(struct link *link)
     return order;
 }
 
-void connection_begin(struct link *link)
+void connection_begin(struct link *link, int fd)
 {
-    int fd = dial_take(link->dial);
-
-    link_say(link, "connected to %s", dial_address_text(link->dial, &link->arena));
-    link->wire = wire_open(link->uv, fd, (long)(link->alive_ms * ALIVE_INTERVALS),
+    link->wire = wire_open(link->uv, fd, (long)(link->alive_ms * link->alive_max),
                            (struct wire_watch){link_on_change, link});
     link->ssh = libssh2_session_init_ex(NULL, NULL, NULL, link);
     if (!link->ssh) {
@@ -221,7 +234,7 @@ static void handshake_failed(struct link *link)
 
     our_lists(link, ours);
     const char *gap = offer_gap(&offer, &link->arena, ours);
-    if (wire_trouble(link->wire) && server_was_busy(&offer) &&
+    if (wire_trouble(link->wire) && server_was_busy(&offer) && !link->proxy &&
         loop_now() + back_off(link) < link->deadline_ms) {
         link_say(link, "the server closed the connection before its banner%s%s: trying again",
                  offer.before ? ": " : "", offer.before ? offer.before : "");
@@ -276,6 +289,30 @@ static bool pinned_key_is_right(struct link *link, const char *key, size_t len)
     return false;
 }
 
+/* accept-new: the key is added to known_hosts, so that a later change is noticed. */
+static bool new_key_is_added(struct link *link, const char *key, size_t len)
+{
+    const char *const *files = link_known_hosts(link);
+    const char *file = files ? files[0] : "~/.ssh/known_hosts";
+    const char *type = host_key_type(&link->arena, key, len);
+    const char *why =
+        known_hosts_add(&link->arena, file, &link->id, key, len, link->host->hash_names);
+
+    if (why) {
+        link_die(link, "cannot add the host key of %s to %s: %s", link_place(link),
+                 text_shown(&link->arena, file), why);
+        return false;
+    }
+    share_forget_known_hosts();
+    if (link->options->tell)
+        link->options->tell(link->options->tell_arg,
+                            arena_printf(&link->arena, "added the %s key of %s, %s, to %s",
+                                         host_key_kind(&link->arena, type ? type : "?"),
+                                         link_place(link),
+                                         host_key_fingerprint(&link->arena, key, len), file));
+    return true;
+}
+
 static bool host_key_is_right(struct link *link)
 {
     size_t len = 0;
@@ -288,8 +325,10 @@ static bool host_key_is_right(struct link *link)
     }
     if (link->host->host_key)
         return pinned_key_is_right(link, key, len);
-    const struct known_hosts *known = share_known_hosts(link->options->known_hosts);
+    const struct known_hosts *known = share_known_hosts(link_known_hosts(link));
     struct known_answer answer = known_hosts_check(known, &link->id, key, len);
+    if (answer.known == KNOWN_UNKNOWN && link->host->accept_new_key)
+        return new_key_is_added(link, key, len);
     if (answer.known != KNOWN_YES) {
         link_die(link, "%s", known_hosts_refusal(known, &link->arena, &answer));
         return false;

@@ -29,6 +29,7 @@ struct dial {
     int port;
     struct dial_watch watch;
     struct lookup *lookup;
+    struct address from; /* len 0: any */
     struct address address[ADDRESSES_MAX];
     size_t n;
     size_t at;    /* the address being tried, or the one that answered */
@@ -117,14 +118,23 @@ static bool add_numeric(struct dial *d, const char *host)
     return d->n > 0;
 }
 
-struct dial *dial_open(uv_loop_t *uv, const char *host, int port, struct dial_watch watch)
+struct dial *dial_open(uv_loop_t *uv, const struct dial_to *to, struct dial_watch watch)
 {
     struct dial *d = xcalloc(1, sizeof *d);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_family = to->family, .ai_socktype = SOCK_STREAM};
+    const char *host = to->host;
     char service[16];
 
     *d = (struct dial){
-        .uv = uv, .port = port, .watch = watch, .fd = -1, .why = buf_make(WHY_BYTES_MAX)};
+        .uv = uv, .port = to->port, .watch = watch, .fd = -1, .why = buf_make(WHY_BYTES_MAX)};
+    if (to->bind) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)&d->from.at;
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&d->from.at;
+        if (uv_ip4_addr(to->bind, 0, v4) == 0)
+            d->from.len = sizeof *v4;
+        else if (uv_ip6_addr(to->bind, 0, v6) == 0)
+            d->from.len = sizeof *v6;
+    }
     d->timer = xcalloc(1, sizeof *d->timer);
     uv_timer_init(uv, d->timer);
     d->timer->data = d;
@@ -135,7 +145,7 @@ struct dial *dial_open(uv_loop_t *uv, const char *host, int port, struct dial_wa
     d->lookup = xcalloc(1, sizeof *d->lookup);
     d->lookup->dial = d;
     d->lookup->req.data = d->lookup;
-    snprintf(service, sizeof service, "%d", port);
+    snprintf(service, sizeof service, "%d", to->port);
     int r = uv_getaddrinfo(uv, &d->lookup->req, on_lookup, host, service, &hints);
     if (r == 0)
         loop_lookup(true);
@@ -240,6 +250,8 @@ static int begin_connect(struct dial *d)
 
     d->fd = socket(to->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (d->fd < 0)
+        return errno;
+    if (d->from.len && bind(d->fd, (const struct sockaddr *)&d->from.at, d->from.len) < 0)
         return errno;
     if (connect(d->fd, (const struct sockaddr *)&to->at, to->len) < 0 && errno != EINPROGRESS)
         return errno;

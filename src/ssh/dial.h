@@ -24,8 +24,16 @@ struct dial_watch {
     void *arg;
 };
 
+/* Where to connect to. */
+struct dial_to {
+    const char *host;
+    int port;
+    int family;       /* AF_INET or AF_INET6 only; AF_UNSPEC: either */
+    const char *bind; /* the numeric local address to connect from; NULL: the kernel chooses */
+};
+
 /* Starts the lookup of the name.  Address literals need none. */
-struct dial *dial_open(uv_loop_t *uv, const char *host, int port, struct dial_watch watch);
+struct dial *dial_open(uv_loop_t *uv, const struct dial_to *to, struct dial_watch watch);
 enum dial_state dial_state(const struct dial *d);
 
 /* The address to be tried first, or after DIAL_CONNECTED the one that is connected. */

@@ -312,6 +312,9 @@ static bool has_from_agent(const struct login_list *list, const struct ssh_key *
     return false;
 }
 
+static const char *const usual[] = {"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"};
+enum { USUAL = sizeof usual / sizeof *usual };
+
 /* Adds only this key, like IdentitiesOnly of ssh. */
 static void list_identity(struct arena *a, struct login_list *list, const struct agent_key *agent,
                           size_t n_agent, const struct ssh_library *lib)
@@ -331,8 +334,6 @@ static void list_identity(struct arena *a, struct login_list *list, const struct
 static void list_usual(struct arena *a, struct login_list *list, const struct agent_key *agent,
                        size_t n_agent, const struct ssh_library *lib)
 {
-    static const char *const usual[] = {"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"};
-    enum { USUAL = sizeof usual / sizeof *usual };
     struct ssh_key file[USUAL];
 
     for (size_t i = 0; i < n_agent; i++)
@@ -351,17 +352,53 @@ static void list_usual(struct arena *a, struct login_list *list, const struct ag
                 add_file(a, list, &file[i], lib);
 }
 
-struct login_list login_list_make(struct arena *a, const char *identity,
-                                  const struct agent_key *agent, size_t n_agent,
-                                  const struct ssh_library *library)
+/* Adds the keys that the ssh configuration names: from the agent if it has them, else from their
+ * files, encrypted ones last.  Then the agent's other keys, unless they are not to be tried. */
+static void list_configured(struct arena *a, struct login_list *list, const struct agent_key *agent,
+                            size_t n_agent, const struct login_wish *wish)
 {
-    struct login_list list = {.identity = identity};
+    const struct strs *paths = &wish->configured;
+    struct ssh_key *file = arena_array(a, paths->n, sizeof *file);
 
-    list.key = arena_array(a, n_agent + 4, sizeof *list.key);
-    if (identity)
-        list_identity(a, &list, agent, n_agent, library);
+    for (size_t i = 0; i < paths->n; i++) {
+        file[i] = ssh_key_read(a, paths->v[i]);
+        for (size_t k = 0; k < n_agent; k++)
+            if (!has_from_agent(list, &file[i]) &&
+                same_blob(file[i].blob, file[i].blob_len, agent[k].blob, agent[k].blob_len))
+                add_agent_key(a, list, &agent[k], wish->library);
+    }
+    for (int encrypted = 0; encrypted < 2; encrypted++)
+        for (size_t i = 0; i < paths->n; i++)
+            if (!has_from_agent(list, &file[i]) && file[i].encrypted == (encrypted == 1))
+                add_file(a, list, &file[i], wish->library);
+    for (size_t i = 0; i < paths->n; i++)
+        if (has_from_agent(list, &file[i]) && file[i].form == KEY_PRIVATE)
+            add_spare(a, list, &file[i], wish->library);
+    for (size_t k = 0; k < n_agent && !wish->configured_only; k++) {
+        struct ssh_key key = {.blob = agent[k].blob, .blob_len = agent[k].blob_len};
+        if (!has_from_agent(list, &key))
+            add_agent_key(a, list, &agent[k], wish->library);
+    }
+}
+
+struct login_list login_list_make(struct arena *a, const struct login_wish *wish,
+                                  const struct agent_key *agent, size_t n_agent)
+{
+    struct login_list list = {.identity = wish->identity};
+    struct login_wish own = *wish;
+
+    /* IdentitiesOnly without an IdentityFile means the usual files, also if the agent has them. */
+    for (size_t i = 0; i < USUAL && wish->configured_only && !wish->configured.n; i++)
+        if (ssh_key_read(a, usual[i]).form != KEY_ABSENT)
+            strs_add(a, &own.configured, usual[i]);
+    wish = &own;
+    list.key = arena_array(a, n_agent + 2 * wish->configured.n + 4, sizeof *list.key);
+    if (wish->identity)
+        list_identity(a, &list, agent, n_agent, wish->library);
+    else if (wish->configured.n)
+        list_configured(a, &list, agent, n_agent, wish);
     else
-        list_usual(a, &list, agent, n_agent, library);
+        list_usual(a, &list, agent, wish->configured_only ? 0 : n_agent, wish->library);
     return list;
 }
 

@@ -76,13 +76,20 @@ struct login_list {
 
 enum { LOGIN_TRIES_MAX = 5 }; /* sshd disconnects after six failures (MaxAuthTries) */
 
+/* Which keys are meant. */
+struct login_wish {
+    const char *identity;   /* the only one, or NULL */
+    struct strs configured; /* files that the ssh configuration names; empty: the usual ones */
+    bool configured_only;   /* IdentitiesOnly: try no other key of the agent */
+    const struct ssh_library *library;
+};
+
 /* Returns the keys in the order in which to try them.  With an identity, only that key: from the
- * agent if it has it, with the file as a spare, else the file.  Without one, the agent's keys and
- * then the usual files, encrypted ones last.  Unusable keys are listed as passed over, with the
- * reason. */
-struct login_list login_list_make(struct arena *a, const char *identity,
-                                  const struct agent_key *agent, size_t n_agent,
-                                  const struct ssh_library *library);
+ * agent if it has it, with the file as a spare, else the file.  Else the configured keys, and then
+ * the agent's other ones; or without any the agent's keys and then the usual files, encrypted ones
+ * last.  Unusable keys are listed as passed over, with the reason. */
+struct login_list login_list_make(struct arena *a, const struct login_wish *wish,
+                                  const struct agent_key *agent, size_t n_agent);
 
 /* Erases all private keys of the list. */
 void login_list_wipe(struct login_list *list);

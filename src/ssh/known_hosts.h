@@ -60,6 +60,11 @@ struct known_answer known_hosts_check(const struct known_hosts *k, const struct 
 void known_hosts_types(const struct known_hosts *k, const struct known_host *host, struct arena *a,
                        struct strs *ret);
 
+/* Appends a line with the host's key to the file, which is created if necessary, with its name as a
+ * hash if `hashed`.  Returns why that failed, or NULL. */
+const char *known_hosts_add(struct arena *a, const char *file, const struct known_host *host,
+                            const void *key, size_t len, bool hashed);
+
 /* Explains in one line why a key was refused, and what to do. */
 const char *known_hosts_refusal(const struct known_hosts *k, struct arena *a,
                                 const struct known_answer *answer);

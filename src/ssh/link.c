@@ -54,8 +54,15 @@ const char *link_error_text(struct link *link)
 
 const char *link_loss(struct link *link)
 {
+    const char *said = link->proxy ? proxy_last_line(link->proxy) : NULL;
+
     if (link->goodbye)
         return arena_printf(&link->arena, "the server said '%s'", link->goodbye);
+    if (link->tunnel && tunnel_why(link->tunnel))
+        return arena_strdup(&link->arena, tunnel_why(link->tunnel));
+    if (said)
+        return arena_printf(&link->arena, "the ProxyCommand said '%s'",
+                            link_server_text(link, said, strlen(said)));
     if (wire_trouble(link->wire))
         return wire_trouble(link->wire);
     return link_error_text(link);
@@ -63,8 +70,19 @@ const char *link_loss(struct link *link)
 
 const char *link_place(struct link *link)
 {
-    return arena_printf(&link->arena, "%s port %d", text_shown(&link->arena, link->id.name),
-                        link->id.port);
+    const struct fleet_host *via = link->host->via;
+
+    return arena_printf(&link->arena, "%s port %d%s%s",
+                        text_shown(&link->arena, link->host->address), link->port,
+                        via                         ? " through "
+                        : link->host->proxy_command ? " through its ProxyCommand"
+                                                    : "",
+                        via ? text_shown(&link->arena, via->name) : "");
+}
+
+const char *const *link_known_hosts(const struct link *link)
+{
+    return link->host->known_hosts ? link->host->known_hosts : link->options->known_hosts;
 }
 
 void link_lost(struct link *link)

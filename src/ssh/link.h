@@ -16,7 +16,9 @@
 #include "ssh/agent.h"
 #include "ssh/dial.h"
 #include "ssh/keys.h"
+#include "ssh/proxy.h"
 #include "ssh/share.h"
+#include "ssh/tunnel.h"
 #include "ssh/wire.h"
 
 #include <libssh2.h>
@@ -25,7 +27,6 @@ enum {
     PACKET_BYTES = 32768,
     ROUNDS = 32,                      /* of one pump(); then other links get their turn */
     PUMP_BYTES_MAX = 4 * 1024 * 1024, /* read in one pump() */
-    ALIVE_INTERVALS = 3,
 };
 
 enum link_state {
@@ -52,8 +53,10 @@ enum channel_state {
 
 struct channel {
     struct channel *next;
-    struct link *link;  /* the connection that it belongs to */
-    struct exchange *x; /* NULL once its end was reported, or it was cut */
+    struct link *link;     /* the connection that it belongs to */
+    struct exchange *x;    /* NULL once its end was reported, or it was cut */
+    struct tunnel *tunnel; /* instead of an exchange: the way to another host; likewise */
+    bool tunnels;          /* it is for a tunnel, even if that is gone */
     enum channel_state state;
     LIBSSH2_CHANNEL *ssh;
     char *command; /* a copy, because the request may outlive the exchange */
@@ -68,15 +71,21 @@ struct link {
     const struct fleet_options *options;
     struct loop *loop;
     uv_loop_t *uv;
-    struct arena arena; /* freed with the link */
-    struct known_host id;
+    struct arena arena;   /* freed with the link */
+    struct known_host id; /* what to look up in known_hosts */
+    int port;
     enum link_state state;
     uv_timer_t *timer;
-    struct dial *dial;
+    struct dial *dial;     /* one of these three */
+    struct tunnel *tunnel; /* through the jump host `via` */
+    struct proxy *proxy;
+    struct link *via;
+    int users; /* links that go through this one */
     struct wire *wire;
     LIBSSH2_SESSION *ssh;
     long long connect_ms;
     long long alive_ms;
+    int alive_max;         /* so many of these without a byte end the connection */
     long long deadline_ms; /* for connecting and logging in */
     long long retry_ms;
     long long queued_ms;
@@ -130,6 +139,9 @@ const char *link_place(struct link *link);
 const char *link_loss(struct link *link);
 const char *link_error_text(struct link *link);
 
+/* The known_hosts files of this host; NULL: the usual ones. */
+const char *const *link_known_hosts(const struct link *link);
+
 /* Returns text from the server, safe to show and shortened. */
 const char *link_server_text(struct link *link, const char *text, size_t len);
 
@@ -158,8 +170,8 @@ void link_pause(struct link *link, long long ms);
 
 /* connection.c */
 
-/* Starts an SSH session on the connected socket. */
-void connection_begin(struct link *link);
+/* Starts an SSH session on the connected socket, which it takes over. */
+void connection_begin(struct link *link, int fd);
 bool connection_handshake(struct link *link);
 
 /* Ends the connection, not the link.  `politely` sends a disconnect message. */
@@ -174,7 +186,10 @@ bool login_step(struct link *link);
 /* Creates a channel for the exchange; it opens when its turn comes. */
 void channel_start(struct link *link, struct exchange *x);
 
-/* Detaches the exchange; the channel then closes by itself. */
+/* Creates a channel that connects a tunnel. */
+struct channel *channel_for_tunnel(struct link *link, struct tunnel *t);
+
+/* Detaches the exchange or the tunnel; the channel then closes by itself. */
 void channel_cut(struct channel *c);
 
 bool channels_step(struct link *link);

@@ -31,9 +31,15 @@ static bool step_agent(struct link *link)
     if (waits)
         return false;
     const struct agent_key *keys = agent_keys(&n);
+    struct login_wish wish = {.identity = link->host->identity,
+                              .configured = link->host->identities,
+                              .configured_only = link->host->identities_only,
+                              .library = &library};
+    if (link->host->no_agent)
+        n = 0;
     if (agent_why())
         link_say(link, "%s", agent_why());
-    link->list = login_list_make(&link->arena, link->host->identity, keys, n, &library);
+    link->list = login_list_make(&link->arena, &wish, keys, n);
     for (size_t i = 0; i < link->list.n; i++)
         if (link->list.key[i].file.text && link->list.key[i].file.loose)
             link_say(link, "%s is readable by other users", link->list.key[i].label);
@@ -279,9 +285,9 @@ static bool step_password(struct link *link)
     if (!link->secret) {
         const char *who =
             arena_printf(&link->arena, "password for %s@%s", text_shown(&link->arena, link->user),
-                         text_shown(&link->arena, link->id.name));
+                         text_shown(&link->arena, link->host->address));
         struct secret *s =
-            link_ask(link, arena_printf(&link->arena, "%s port %d", who, link->id.port), who);
+            link_ask(link, arena_printf(&link->arena, "%s port %d", who, link->port), who);
         bool waits = s->state == SECRET_UNKNOWN || s->state == SECRET_ASKED;
         link_waits(link, waits);
         if (waits)

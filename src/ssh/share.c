@@ -16,7 +16,7 @@ static struct {
     void (*wake)(void);
 } share;
 
-static void forget_known_hosts(void)
+void share_forget_known_hosts(void)
 {
     known_hosts_close(share.known);
     share.known = NULL;
@@ -35,7 +35,7 @@ void share_leave(void)
     assert(share.users > 0);
     if (--share.users)
         return;
-    forget_known_hosts();
+    share_forget_known_hosts();
     while (share.secrets) {
         struct secret *s = share.secrets;
         share.secrets = s->next;
@@ -61,7 +61,7 @@ const struct known_hosts *share_known_hosts(const char *const *files)
 {
     if (share.known && same_files(files))
         return share.known;
-    forget_known_hosts();
+    share_forget_known_hosts();
     share.known = known_hosts_open(files);
     share.files_given = files != NULL;
     for (const char *const *f = files; f && *f; f++)

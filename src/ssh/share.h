@@ -35,6 +35,9 @@ void share_leave(void);
 /* Returns the parsed files, read only once.  Valid until the next call with other files. */
 const struct known_hosts *share_known_hosts(const char *const *files);
 
+/* Makes the next share_known_hosts read the files again. */
+void share_forget_known_hosts(void);
+
 /* Returns the secret of that name, and asks for it if it is not known yet and no other question is
  * open.  `what` is shown in the question: "passphrase for '~/.ssh/id'".  In state UNKNOWN or ASKED
  * the answer is still to come; `wake` reports it.  All callers share the answer. */

@@ -19,6 +19,15 @@ static const struct ssh_library new = {"1.11.1", true};
 
 static char dir[] = "/tmp/test_ssh_keys.XXXXXX";
 
+static struct login_list list_of(struct arena *a, const char *identity,
+                                 const struct ssh_library *library, const struct agent_key *agent,
+                                 size_t n)
+{
+    struct login_wish wish = {.identity = identity, .library = library};
+
+    return login_list_make(a, &wish, agent, n);
+}
+
 static const char *write_file(struct arena *a, const char *name, const char *text)
 {
     const char *path = arena_printf(a, "%s/.ssh/%s", dir, name);
@@ -122,7 +131,7 @@ static void test_order(void **state)
     (void)state;
     write_file(&a, "id_ed25519", openssh_key(&a, "aes256-ctr", "\0\0\0\013ssh-ed25519z", 16));
     const char *ecdsa = write_file(&a, "id_ecdsa", "-----BEGIN EC PRIVATE KEY-----\nAAAA\n");
-    struct login_list list = login_list_make(&a, NULL, agent, 3, &old);
+    struct login_list list = list_of(&a, NULL, &old, agent, 3);
     assert_int_equal(list.n, 5);
     assert_int_equal(list.key[0].fate, KEY_PASSED_OVER);
     assert_non_null(strstr(list.key[0].why, "RSA keys need libssh2 1.11 (this is 1.10.0)"));
@@ -145,21 +154,21 @@ static void test_order(void **state)
     assert_int_equal(login_list_tried(&list), 3);
     assert_non_null(strstr(login_list_story(&list, &a), "~/.ssh/id_ecdsa: not accepted"));
 
-    list = login_list_make(&a, NULL, agent, 3, &new);
+    list = list_of(&a, NULL, &new, agent, 3);
     assert_int_equal(list.key[0].fate, KEY_TO_TRY);
     assert_int_equal(list.key[2].fate, KEY_TO_TRY);
 
     /* an identity: nothing else */
-    list = login_list_make(&a, ecdsa, agent, 3, &old);
+    list = list_of(&a, ecdsa, &old, agent, 3);
     assert_int_equal(list.n, 1);
     assert_string_equal(list.key[0].label, "~/.ssh/id_ecdsa");
     /* an identity that the agent has comes from there first */
     write_file(&a, "id_ed25519", openssh_key(&a, "aes256-ctr", ED, sizeof ED - 1));
-    list = login_list_make(&a, "~/.ssh/id_ed25519", agent, 3, &old);
+    list = list_of(&a, "~/.ssh/id_ed25519", &old, agent, 3);
     assert_int_equal(list.n, 2);
     assert_ptr_equal(list.key[0].agent_id, &id[1]);
     /* and is then not tried a second time from its file */
-    list = login_list_make(&a, NULL, agent, 3, &old);
+    list = list_of(&a, NULL, &old, agent, 3);
     assert_int_equal(list.n, 5);
     assert_ptr_equal(login_list_next(&list)->agent_id, &id[1]);
     assert_int_equal(list.key[3].fate, KEY_SPARE);
@@ -181,13 +190,13 @@ static void test_limit(void **state)
     (void)state;
     for (int i = 0; i < 8; i++)
         agent[i] = (struct agent_key){ED, sizeof ED - 1, "k", &id};
-    struct login_list list = login_list_make(&a, NULL, agent, 8, &old);
+    struct login_list list = list_of(&a, NULL, &old, agent, 8);
     for (struct login_key *k; (k = login_list_next(&list)); tries++) {
         k->fate = KEY_REFUSED;
         k->why = "not accepted";
     }
     assert_int_equal(tries, LOGIN_TRIES_MAX);
-    list = login_list_make(&a, NULL, NULL, 0, &old);
+    list = list_of(&a, NULL, &old, NULL, 0);
     assert_null(login_list_next(&list));
     assert_non_null(strstr(login_list_story(&list, &a), "no key in the agent"));
     arena_free(&a);
@@ -208,11 +217,11 @@ static void test_unreadable_ciphers(void **state)
     for (size_t i = 0; i < 3; i++) {
         const char *path =
             write_file(&a, "key", openssh_key(&a, rows[i].cipher, ED, sizeof ED - 1));
-        struct login_list list = login_list_make(&a, path, NULL, 0, &old);
+        struct login_list list = list_of(&a, path, &old, NULL, 0);
         assert_int_equal(login_list_next(&list) != NULL, rows[i].works_old);
         if (!rows[i].works_old)
             assert_non_null(strstr(list.key[0].why, rows[i].cipher));
-        list = login_list_make(&a, path, NULL, 0, &new);
+        list = list_of(&a, path, &new, NULL, 0);
         assert_int_equal(login_list_next(&list) != NULL, rows[i].works_new);
         unlink(path);
     }
@@ -240,11 +249,45 @@ static int tear_down(void **state)
     return rmdir(ssh) || rmdir(dir);
 }
 
+/* What an ssh configuration names comes first, wherever it is; then the agent's other keys. */
+static void test_configured(void **state)
+{
+    struct arena a = {0};
+    int id[3];
+    const struct agent_key agent[] = {{SK, sizeof SK - 1, "touch", &id[0]},
+                                      {ED, sizeof ED - 1, "ed", &id[1]}};
+    struct login_wish wish = {.library = &new};
+
+    (void)state;
+    strs_add(&a, &wish.configured, write_file(&a, "plain", "-----BEGIN EC PRIVATE KEY-----\nAA\n"));
+    strs_add(&a, &wish.configured,
+             write_file(&a, "both", openssh_key(&a, "aes256-ctr", ED, sizeof ED - 1)));
+    strs_add(&a, &wish.configured, "~/.ssh/absent");
+    struct login_list list = login_list_make(&a, &wish, agent, 2);
+    assert_int_equal(list.n, 5);
+    assert_ptr_equal(list.key[0].agent_id, &id[1]);
+    assert_string_equal(list.key[1].label, "~/.ssh/plain");
+    assert_string_equal(list.key[2].why, "no such file");
+    assert_int_equal(list.key[3].fate, KEY_SPARE);
+    assert_ptr_equal(list.key[4].agent_id, &id[0]);
+    wish.configured_only = true;
+    assert_int_equal(login_list_make(&a, &wish, agent, 2).n, 4);
+    /* IdentitiesOnly with ssh's own defaults: the usual files, also through the agent. */
+    write_file(&a, "id_ed25519", openssh_key(&a, "aes256-ctr", ED, sizeof ED - 1));
+    wish.configured = (struct strs){0};
+    list = login_list_make(&a, &wish, agent, 2);
+    assert_ptr_equal(list.key[0].agent_id, &id[1]);
+    for (size_t i = 1; i < list.n; i++)
+        assert_null(list.key[i].agent_id);
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_configured),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_unreadable_ciphers),
     };
