@@ -92,8 +92,7 @@ static bool run_command(struct session *s, struct err *err)
         return err_set(err, ERR_USAGE, "the recipe has no environments");
     if (!env) /* the command goes through all of them */
         return s->command->run(s, err);
-    session_open(s);
-    return s->command->run(s, err);
+    return session_open(s, err) && s->command->run(s, err);
 }
 
 /* Looks at argv, too: after a mistake the options have been read only in part. */

@@ -47,6 +47,8 @@ struct session {
     struct recipe *recipe;
     struct loop *loop;
     struct fleet *fleet;
+    struct fleet_host *reached; /* the hosts of the recipe, with what the ssh configuration says */
+    size_t n_reached;
     struct ui *ui;
     struct watcher watcher;
     struct run run;
@@ -65,8 +67,9 @@ struct session {
 /* Reads the recipe for the environment and applies --hosts and --roles.  Prints every mistake. */
 bool session_recipe(struct session *s, const char *environment, struct err *err) MUST_CHECK;
 
-/* Opens the loop, the user interface and the fleet, which connects on first use. */
-void session_open(struct session *s);
+/* Opens the loop, the user interface and the fleet, which connects on first use.  Fails if the ssh
+ * configuration cannot be used. */
+bool session_open(struct session *s, struct err *err) MUST_CHECK;
 void session_close(struct session *s);
 
 /* --json, for a command without events: writes its one document. */
@@ -94,6 +97,12 @@ const char *session_user(struct arena *a);
 
 /* A fresh run id: random letters and digits that are hard to confuse. */
 const char *session_run_id(struct arena *a);
+
+/* ---- reach.c: the way to the hosts ---- */
+
+/* Returns the recipe's hosts with what the ssh configuration adds: address, login user, keys, jump
+ * hosts.  Also sets the login users in the recipe.  Warns of options that have no effect. */
+bool reach_hosts(struct session *s, struct fleet_host **ret, struct err *err) MUST_CHECK;
 
 /* ---- source.c: the repository ---- */
 

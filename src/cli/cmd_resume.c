@@ -25,7 +25,8 @@ static bool find_environment(struct session *s, const char **ret, struct err *er
         }
         if (!session_recipe(s, all.v[i], err))
             return false;
-        session_open(s);
+        if (!session_open(s, err))
+            return false;
         if (!session_survey(s, false, &sv, &one) || !holder_find(s, &sv, &holder, &one)) {
             if (!s->options.quiet)
                 fprintf(stderr, "crelease: %s: %s\n", all.v[i], text_shown(s->arena, one.msg));
@@ -61,7 +62,8 @@ bool cmd_resume(struct session *s, struct err *err)
             s->repo = NULL;
             if (!session_recipe(s, env, err))
                 return false;
-            session_open(s);
+            if (!session_open(s, err))
+                return false;
         }
     }
     if (!unfinished_open(s, false, &none, err))

@@ -117,27 +117,6 @@ static bool choose_hosts(struct session *s, const struct strs *hosts, const stru
     return true;
 }
 
-/* The login user is that of the recipe, or else the local one; it is never guessed. */
-static bool choose_logins(struct session *s, struct err *err)
-{
-    struct recipe *r = s->recipe;
-    const char *local = NULL;
-
-    for (size_t h = 0; h < r->n_hosts && r->transport != TRANSPORT_LOCAL; h++) {
-        if (!r->hosts[h].user && !local)
-            local = login_user(s->arena);
-        if (!r->hosts[h].user && !local)
-            return err_set(
-                err, ERR_USAGE,
-                "host '%s' has no login user, and your user id %lld has no entry in passwd;"
-                " set 'user:' at the host in the recipe, or write it as 'user@host'",
-                text_shown(s->arena, r->hosts[h].name), (long long)getuid());
-        if (!r->hosts[h].user)
-            r->hosts[h].user = local;
-    }
-    return true;
-}
-
 /* All of them, so that they can be fixed in one go. */
 static void print_mistakes(const struct session *s, const struct strs *mistakes)
 {
@@ -164,7 +143,7 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
     s->options.called.environment = s->recipe->environment;
     if (s->options.wait_limit_ms >= 0)
         s->recipe->backup.wait_limit_ms = s->options.wait_limit_ms;
-    return !environment || (choose_hosts(s, &hosts, &roles, err) && choose_logins(s, err));
+    return !environment || choose_hosts(s, &hosts, &roles, err);
 }
 
 static bool can_ask(void *arg)
@@ -236,6 +215,7 @@ static void log_line(void *arg, const char *host, const char *line)
     fprintf(stderr, "%s: %s\n", host, text_shown(s->arena, line));
 }
 
+/* The fleet has the recipe's hosts, which may be fewer than those that were resolved. */
 static void fleet_begin(struct session *s)
 {
     struct recipe *r = s->recipe;
@@ -251,13 +231,9 @@ static void fleet_begin(struct session *s)
         .alive_interval_ms = (long)r->connection.alive_ms};
 
     for (size_t h = 0; h < r->n_hosts; h++)
-        hosts[h] = (struct fleet_host){.name = r->hosts[h].name,
-                                       .address = r->hosts[h].address,
-                                       .user = r->hosts[h].user,
-                                       .port = r->hosts[h].port,
-                                       .host_key = r->hosts[h].host_key,
-                                       .identity = r->hosts[h].identity,
-                                       .transport = r->transport};
+        for (size_t i = 0; i < s->n_reached; i++)
+            if (strcmp(s->reached[i].name, r->hosts[h].name) == 0)
+                hosts[h] = s->reached[i];
     if (s->options.verbose > 0) {
         options.log = log_line;
         options.log_arg = s;
@@ -333,7 +309,7 @@ bool session_draws(const struct session *s)
            !s->options.quiet;
 }
 
-void session_open(struct session *s)
+bool session_open(struct session *s, struct err *err)
 {
     bool tty = is_terminal();
     struct ui_options ui = {
@@ -351,10 +327,14 @@ void session_open(struct session *s)
     s->ui = ui_open(&ui);
     s->watcher = ui_watcher(s->ui);
     run_prepare(s);
+    if (!reach_hosts(s, &s->reached, err))
+        return false;
+    s->n_reached = s->recipe->n_hosts;
     fleet_begin(s);
     if (session_streams(s) && !s->options.hold && !s->options.json)
         loop_on_tick(s->loop, tty ? TICK_MS : LOG_TICK_MS, ui_tick, s->ui);
     loop_quiet(s->loop, session_draws(s));
+    return true;
 }
 
 void session_close(struct session *s)

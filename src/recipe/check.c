@@ -5,6 +5,7 @@
 #include "base/number.h"
 #include "forecast/cron.h"
 #include "edge/digest.h"
+#include "ssh/config.h"
 
 #include <ctype.h>
 #include <regex.h>
@@ -199,6 +200,23 @@ const char *check_database(struct arena *a, const char **value)
         return "only the name of a database, not a connection string (set how to reach it in "
                "'database.psql')";
     return NULL;
+}
+
+const char *check_proxy_jump(struct arena *a, const char **value)
+{
+    const char *s = *value;
+    struct ssh_target hop;
+
+    if (strcmp(s, "none") == 0)
+        return NULL;
+    for (;; s++) {
+        size_t len = strcspn(s, ",");
+        if (!ssh_target_parse(a, s, len, &hop))
+            return "jump hosts such as 'bastion.example.com' or 'ann@b1:2222,b2', or 'none'";
+        s += len;
+        if (!*s)
+            return NULL;
+    }
 }
 
 const char *check_host_key(struct arena *a, const char **value)

@@ -20,6 +20,7 @@ key_check check_linked_dir;
 key_check check_relative;
 key_check check_database;
 key_check check_host_key;
+key_check check_proxy_jump;
 key_check check_share;    /* 1 or more, or 1% to 100% */
 key_check check_schedule; /* none, crontab, or a cron line */
 key_check check_regex;    /* POSIX extended, of limited size */

@@ -11,6 +11,8 @@ static const struct key_word transport_words[] = {{"libssh2", TRANSPORT_LIBSSH2,
                                                   {"local", TRANSPORT_LOCAL, false},
                                                   {"openssh", -1, true},
                                                   {0}};
+static const struct key_word host_keys_words[] = {
+    {"strict", HOST_KEYS_STRICT, false}, {"accept-new", HOST_KEYS_ACCEPT_NEW, false}, {0}};
 static const struct key_word adapter_words[] = {{"postgresql", ADAPTER_POSTGRESQL, false},
                                                 {"mysql", ADAPTER_MYSQL, false},
                                                 {"mysql2", ADAPTER_MYSQL, false},
@@ -91,6 +93,12 @@ const struct synonym recipe_key_synonyms[] = {
     {"ssh_key", "identity"},
     {"identity_file", "identity"},
     {"fingerprint", "host_key"},
+    {"jump_host", "proxy_jump"},
+    {"bastion", "proxy_jump"},
+    {"gateway", "proxy_jump"},
+    {"proxy", "proxy_jump"},
+    {"strict_host_key_checking", "host_keys"},
+    {"verify_host_key", "host_keys"},
     {"command", "run"},
     {"cmd", "run"},
     {"script", "run"},
@@ -144,6 +152,18 @@ const struct recipe_key recipe_keys[] = {
          "the start of a path, as in PATH: \"/opt/ruby/bin:$PATH\""},
     {"transport", KEY_WORD, .fallback = "libssh2", .words = transport_words, IN_RECIPE(transport),
      .about = "how to reach the hosts: over SSH, or local for this machine itself"},
+    {"ssh_config", KEY_TEXT, .fallback = "default", .check = check_not_option,
+     IN_RECIPE(ssh_config),
+     .about = "the ssh configuration to follow: default for the user's and the system's, none, or a "
+              "file, relative to the recipe's folder"},
+    {"proxy_jump", KEY_TEXT, .check = check_proxy_jump, IN_RECIPE(proxy_jump),
+     .fallback_shown = "that of the ssh configuration",
+     .about = "the jump hosts on the way to the hosts, user@host:port, separated by commas; none for "
+              "a direct connection"},
+    {"host_keys", KEY_WORD, .words = host_keys_words, IN_RECIPE(host_keys),
+     .fallback_shown = "that of the ssh configuration, else strict",
+     .about = "what to do about an unknown host key: strict refuses it, accept-new adds it to "
+              "known_hosts; a changed one is always refused"},
     {"connection", KEY_SECTION, NOWHERE, .about = "the SSH connections to the hosts"},
     {"connection.alive", KEY_DURATION, .fallback = "15s", .nonzero = true,
      IN_RECIPE(connection.alive_ms),
@@ -305,6 +325,8 @@ const struct recipe_key recipe_keys[] = {
      .about = "its host key, SHA256:... or a public key line; then known_hosts is not read"},
     {"hosts.identity", KEY_TEXT, .check = check_not_option, IN_HOST(identity),
      .about = "a private key file; then only this key is tried"},
+    {"hosts.proxy_jump", KEY_TEXT, .check = check_proxy_jump, IN_HOST(proxy_jump),
+     .fallback_shown = "proxy_jump", .about = "the jump hosts on the way to this host, or none"},
 
     {"job", KEY_JOB, NOWHERE, .about = "a command: shell text, or a map of the keys below"},
     {"job.run", KEY_SHELL, .required = true, .check = check_not_empty, IN_JOB(run),

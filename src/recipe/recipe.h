@@ -43,6 +43,7 @@ struct host {
     const char *deploy_to; /* absolute, no trailing slash, never NULL */
     const char *host_key;
     const char *identity;
+    const char *proxy_jump; /* NULL: not given; "none" */
     struct strs roles;    /* empty: all roles */
     struct variables env; /* the recipe's, the environment's and its own, merged */
 };
@@ -58,6 +59,7 @@ struct task {
     struct job job;
 };
 
+enum host_keys { HOST_KEYS_UNSET, HOST_KEYS_STRICT, HOST_KEYS_ACCEPT_NEW };
 enum unknown { UNKNOWN_PROCEED, UNKNOWN_ABORT };
 enum partial { PARTIAL_PROCEED, PARTIAL_WAIT };
 enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
@@ -108,6 +110,9 @@ struct recipe {
     struct strs linked_files;
     struct strs linked_dirs;
     enum transport transport;
+    const char *ssh_config; /* "default", "none" or a path */
+    const char *proxy_jump; /* NULL: not given; "none" */
+    enum host_keys host_keys;
     struct {
         long long alive_ms;
     } connection;

@@ -1,0 +1,258 @@
+#!/bin/bash
+# The way to the hosts: what the ssh configuration says, jump hosts, ProxyCommand, new host keys.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# A home of its own for the case, with the text of ~/.ssh/config on standard input.
+ssh_config() {
+    [ -d "$SITE/home" ] || cp -R "$RIG/home" "$SITE/home"
+    export HOME=$SITE/home
+    cat >"$HOME/.ssh/config"
+    chmod 600 "$HOME/.ssh/config"
+}
+# Replaces an address of the recipe by a name: alias app1 web.
+alias_in_recipe() { sed -i "/name: $1,/s|host: [^,]*, port: [0-9]*|host: $2|" "$RECIPE"; }
+bg_says() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
+# How many connections each host has had so far.
+connections() {
+    local host
+    for host; do grep -c '^Connection from ' "$RIG/$host/sshd.log" || true; done | tr '\n' ' '
+}
+# new_connections BEFORE HOST...
+new_connections() {
+    local before=$1 now
+    shift
+    now=$(connections "$@")
+    # shellcheck disable=SC2086 # a list of numbers
+    paste -d' ' <(printf '%s\n' $before) <(printf '%s\n' $now) | while read -r old new; do printf '%s ' $((new - old)); done
+}
+
+# Everything that a person may have said in ~/.ssh/config, and nothing of it in the recipe.
+case_alias() {
+    site_new alias 1
+    alias_in_recipe app1 web
+    ssh_config <<END
+Include parts/*
+Match originalhost web exec "test -e '$SITE/matched'"
+    HostName 127.0.1.1
+END
+    mkdir "$HOME/.ssh/parts"
+    mv "$HOME/.ssh/id_ed25519" "$HOME/.ssh/deploy key"
+    mv "$HOME/.ssh/known_hosts" "$SITE/hosts"
+    sed -i 's/^[^ ]*/web-key/' "$SITE/hosts"
+    cat >"$HOME/.ssh/parts/web" <<END
+Host web
+    Port $(host_port app1)
+    User $(id -un)
+    IdentityFile "~/.ssh/deploy key"
+    IdentitiesOnly yes
+    UserKnownHostsFile $SITE/hosts
+    HostKeyAlias web-key
+    ConnectTimeout 20
+END
+    expect_status 5 status production
+    expect_output "host name not found"
+    : >"$SITE/matched"
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+    # The recipe wins.
+    sed -i "s|host: web|host: web, port: 1|" "$RECIPE"
+    expect_status 5 status production
+    expect_output 'port 1: Connection refused'
+}
+
+case_which_configuration() {
+    site_new which_configuration 1
+    alias_in_recipe app1 web
+    ssh_config <<<"Host web"$'\n'"    HostName 127.0.1.1"$'\n'"    Port $(host_port app1)"
+    expect_status 0 status production
+    sed -i '1i ssh_config: none' "$RECIPE"
+    expect_status 5 status production
+    expect_output 'web port 22: host name not found'
+    mv "$HOME/.ssh/config" "$(dirname "$RECIPE")/ssh config"
+    sed -i '1s|.*|ssh_config: ssh config|' "$RECIPE"
+    expect_status 0 status production
+    sed -i '1s|.*|ssh_config: no-such-file|' "$RECIPE"
+    expect_status 2 status production
+    expect_output "cannot read the ssh configuration '.*/no-such-file': No such file"
+    echo 'Host web oops' >"$SITE/broken"
+    echo '    Prot 22' >>"$SITE/broken"
+    sed -i "1s|.*|ssh_config: $SITE/broken|" "$RECIPE"
+    expect_status 2 status production
+    expect_output "cannot be used for 'web': $SITE/broken: line 2: Bad configuration option: prot"
+}
+
+case_without_ssh() {
+    site_new without_ssh 1
+    ssh_config </dev/null
+    mkdir "$SITE/bin"
+    local tool
+    for tool in git sh; do ln -s "$(command -v $tool)" "$SITE/bin/$tool"; done
+    # The program alone gets that PATH.
+    printf '#!/bin/sh\nPATH=%q exec %q "$@"\n' "$SITE/bin" "$CRELEASE" >"$SITE/without_ssh"
+    chmod +x "$SITE/without_ssh"
+    CRELEASE=$SITE/without_ssh expect_status 0 status production
+    expect_output 'warning: ~/.ssh/config is not read: there is no ssh program here'
+    rm "$HOME/.ssh/config"
+    CRELEASE=$SITE/without_ssh expect_status 0 status production
+    expect_no_output 'warning'
+}
+
+case_ignored_options() {
+    site_new ignored_options 1
+    ssh_config <<END
+StrictHostKeyChecking no
+Host 127.0.1.*
+    Ciphers aes256-ctr
+    SetEnv A=B
+END
+    expect_status 0 status production
+    expect_output "sets StrictHostKeyChecking no, Ciphers, SetEnv, which crelease ignores"
+}
+
+case_jump() {
+    site_new jump 3
+    ssh_config <<END
+Host first
+    HostName 127.0.1.1
+    Port $(host_port app1)
+Host 127.0.1.2
+    ProxyJump first
+Host 127.0.1.3
+    ProxyJump first,127.0.1.2:$(host_port app2)
+END
+    local before
+    before=$(connections app1 app2 app3)
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+    # app1 for itself and as the way to both others, app2 for itself and as the way to app3.
+    assert_equal connections "$(new_connections "$before" app1 app2 app3)" '2 2 1 '
+    # A change later, and much output on the way.
+    commit_file more text
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 2
+    expect_status 0 exec production --hosts app3 -- 'head -c 5000000 /dev/zero | tr "\0" x | fold -w 99'
+    assert_equal bytes "$(wc -c <"$OUT")" 5050506
+    # The recipe wins, and can say that there is none.
+    sed -i '1i proxy_jump: none' "$RECIPE"
+    before=$(connections app1 app2 app3)
+    expect_status 0 status production
+    assert_equal connections "$(new_connections "$before" app1 app2 app3)" '1 1 1 '
+    sed -i "1s|.*|proxy_jump: 127.0.1.1:$(host_port app1)|" "$RECIPE"
+    before=$(connections app1 app2 app3)
+    expect_status 0 status production --hosts app3
+    assert_equal connections "$(new_connections "$before" app1 app2 app3)" '1 0 1 '
+}
+
+case_jump_fails() {
+    site_new jump_fails 2
+    ssh_config <<END
+Host 127.0.1.2
+    ProxyJump bastion
+Host bastion
+    HostName 127.0.1.1
+    Port $(host_port app1)
+    IdentityFile ~/.ssh/no-such-key
+    IdentitiesOnly yes
+END
+    expect_status 5 status production --hosts app2
+    expect_output "cannot log in to 127.0.1.1 port $(host_port app1).*no-such-key: no such file"
+    sed -i '/Identit/d' "$HOME/.ssh/config"
+    sed -i '/name: app2/s|port: [0-9]*|port: 1|' "$RECIPE"
+    expect_status 5 status production --hosts app2
+    expect_output "cannot connect to 127.0.1.2 port 1 through bastion: the jump host 127.0.1.1 port $(host_port app1) could not connect"
+    sed -i "/bastion/,\$s|Port .*|Port 1|" "$HOME/.ssh/config"
+    expect_status 5 status production --hosts app2
+    expect_output "through bastion: cannot connect to 127.0.1.1 port 1: Connection refused"
+    printf 'Host *\n    ProxyJump bastion\n' >"$HOME/.ssh/config"
+    expect_status 2 status production
+    expect_output "cannot be used for 'bastion': jumphost loop via bastion"
+    printf 'Host bastion\n    ProxyJump other\nHost *\n    ProxyJump bastion\n' >"$HOME/.ssh/config"
+    expect_status 2 status production
+    expect_output 'behind more than 7 jump hosts; does a ProxyJump lead back to itself'
+}
+
+# The jump host is lost while a job runs: the run can be resumed.
+case_jump_is_lost() {
+    site_new jump_is_lost 2
+    recipe_write <<END
+build: [{name: slow, run: 'echo begun; while [ ! -e "$SITE/go" ]; do sleep 0.1; done', roles: db}]
+proxy_jump: 127.0.1.1:$(host_port app1)
+END
+    sed -i '/name: app1/d' "$RECIPE"
+    start_crelease deploy production
+    wait_for 60 bg_says 'app2 . begun'
+    host_stop app1
+    finish_crelease 7
+    bg_says 'through 127.0.1.1 was lost: the connection to 127.0.1.1 port .* was lost' || fail 'not the cause'
+    host_restart app1
+    : >"$SITE/go"
+    expect_status 0 resume production
+    assert_equal live "$(live_revision app2)" "$(revision)"
+}
+
+case_proxy_command() {
+    site_new proxy_command 1
+    cat >"$SITE/relay" <<'END'
+#!/bin/bash
+echo "relay to $1 port $2" >&2
+exec 3<>"/dev/tcp/$1/$2" || exit 1
+cat <&3 &
+cat >&3
+END
+    chmod +x "$SITE/relay"
+    alias_in_recipe app1 web
+    ssh_config <<END
+Host web
+    HostName 127.0.1.1
+    Port $(host_port app1)
+    ProxyCommand '$SITE/relay' %h %p
+END
+    expect_status 0 deploy -v production
+    expect_output "ProxyCommand: relay to 127.0.1.1 port $(host_port app1)"
+    assert_deployed "$(revision)" 1
+    wait_for 10 no_relay
+    sed -i 's|Port .*|Port 1|' "$HOME/.ssh/config"
+    expect_status 5 status production
+    expect_output "cannot connect to 127.0.1.1 port 1 through its ProxyCommand: .*the ProxyCommand said '.*Connection refused"
+}
+no_relay() { ! pgrep -f "^[^ ]*bash $SITE/relay" >/dev/null; }
+
+case_accept_new() {
+    site_new accept_new 1
+    ssh_config <<<'HashKnownHosts yes'
+    : >"$HOME/.ssh/known_hosts"
+    sed -i '1i host_keys: accept-new' "$RECIPE"
+    expect_status 0 status production
+    expect_output "added the ED25519 key of 127.0.1.1 port $(host_port app1), SHA256:[^ ]*, to ~/.ssh/known_hosts"
+    grep -q '^|1|[^ ]* ssh-ed25519 ' "$HOME/.ssh/known_hosts" || fail 'no hashed line'
+    sed -i '1s/.*/host_keys: strict/' "$RECIPE"
+    expect_status 0 status production
+    expect_no_output added
+    # A key that has changed is refused in any case.
+    ssh-keygen -q -t ed25519 -N '' -f "$SITE/other"
+    echo "[127.0.1.1]:$(host_port app1) $(cut -d' ' -f1,2 "$SITE/other.pub")" >"$HOME/.ssh/known_hosts"
+    sed -i '1s/.*/host_keys: accept-new/' "$RECIPE"
+    expect_status 5 status production
+    expect_output 'CHANGED'
+    assert_equal lines "$(wc -l <"$HOME/.ssh/known_hosts")" 1
+}
+
+# Many hosts behind one: one connection to it, and no more at a time to each than sshd allows.
+case_many_behind_one() {
+    site_new many_behind_one 2
+    local i
+    sed -i '/name: app/d' "$RECIPE"
+    for i in $(seq 20); do
+        echo "      - {host: 127.0.1.2, port: $(host_port app2), name: h$i, deploy_to: '$SITE/h$i'}" >>"$RECIPE"
+    done
+    sed -i "1i proxy_jump: 127.0.1.1:$(host_port app1)" "$RECIPE"
+    local before
+    before=$(connections app1)
+    expect_status 0 status production
+    assert_equal connections "$(new_connections "$before" app1)" '1 '
+}
+
+rig_open
+start_hosts 3
+run_cases "$@"
