@@ -369,7 +369,7 @@ void connection_end(struct link *link, bool politely)
     link->deaf = true; /* from now on libssh2 reads end of file and does not wait */
     for (struct channel *c = link->channels; c; c = c->next) {
         c->ssh = NULL; /* freed with the session */
-        if (!c->x)
+        if (!c->x && !c->tunnel)
             c->state = CHANNEL_GONE;
     }
     link->turn = NULL;
