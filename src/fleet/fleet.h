@@ -34,7 +34,8 @@ struct fleet_host {
     const char *host_key; /* pinned: "SHA256:..." or a public key line.  Replaces known_hosts */
     const char *identity; /* a private key file; no other key is tried then */
     enum transport transport;
-    const struct fleet_host *via; /* the jump host before this one.  Hosts with the same pointer share
+    const struct fleet_host
+        *via;                  /* the jump host before this one.  Hosts with the same pointer share
                                      its connection */
     const char *proxy_command; /* shell text: its standard input and output are the connection */
     struct strs identities;    /* key files to try first; empty: the usual ones */

@@ -154,12 +154,14 @@ const struct recipe_key recipe_keys[] = {
      .about = "how to reach the hosts: over SSH, or local for this machine itself"},
     {"ssh_config", KEY_TEXT, .fallback = "default", .check = check_not_option,
      IN_RECIPE(ssh_config),
-     .about = "the ssh configuration to follow: default for the user's and the system's, none, or a "
-              "file, relative to the recipe's folder"},
+     .about =
+         "the ssh configuration to follow: default for the user's and the system's, none, or a "
+         "file, relative to the recipe's folder"},
     {"proxy_jump", KEY_TEXT, .check = check_proxy_jump, IN_RECIPE(proxy_jump),
      .fallback_shown = "that of the ssh configuration",
-     .about = "the jump hosts on the way to the hosts, user@host:port, separated by commas; none for "
-              "a direct connection"},
+     .about =
+         "the jump hosts on the way to the hosts, user@host:port, separated by commas; none for "
+         "a direct connection"},
     {"host_keys", KEY_WORD, .words = host_keys_words, IN_RECIPE(host_keys),
      .fallback_shown = "that of the ssh configuration, else strict",
      .about = "what to do about an unknown host key: strict refuses it, accept-new adds it to "

@@ -44,8 +44,8 @@ struct host {
     const char *host_key;
     const char *identity;
     const char *proxy_jump; /* NULL: not given; "none" */
-    struct strs roles;    /* empty: all roles */
-    struct variables env; /* the recipe's, the environment's and its own, merged */
+    struct strs roles;      /* empty: all roles */
+    struct variables env;   /* the recipe's, the environment's and its own, merged */
 };
 
 struct hook {

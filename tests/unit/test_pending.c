@@ -336,10 +336,8 @@ static void test_text(void **state)
     (void)state;
     assert_string_equal(pending_text(&arena, 2, "A, B"), "2 pending: A, B");
     assert_string_equal(pending_text(&arena, 0, ""), "nothing pending");
-    assert_string_equal(pending_text(&arena, PENDING_UNKNOWN, NULL),
-                        "pending migrations unknown");
-    assert_string_equal(pending_text(&arena, PENDING_SOME, NULL),
-                        "pending, number unknown");
+    assert_string_equal(pending_text(&arena, PENDING_UNKNOWN, NULL), "pending migrations unknown");
+    assert_string_equal(pending_text(&arena, PENDING_SOME, NULL), "pending, number unknown");
 }
 
 static void test_regex(void **state)
