@@ -10,6 +10,7 @@
 
 EMBED(script_identity, "host/identity.sh");
 EMBED(script_prelude, "host/prelude.sh");
+EMBED(script_releases, "host/releases.sh");
 
 static const char *or_nothing(const char *s)
 {
@@ -33,6 +34,7 @@ const char *script_text(struct arena *a, const struct script *s)
     buf_puts(&b, or_nothing(s->values));
     buf_puts(&b, script_identity);
     buf_puts(&b, script_prelude);
+    buf_puts(&b, script_releases);
     for (size_t i = 0; i < sizeof s->parts / sizeof *s->parts && s->parts[i]; i++)
         buf_puts(&b, s->parts[i]);
     const char *text = b.full ? NULL : arena_strndup(a, b.text, b.len);

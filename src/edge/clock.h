@@ -13,7 +13,7 @@ const char *clock_release_name(struct arena *a, long long unix_s);
 
 /* Returns the second that a release name stands for, or -1 unless the name is 14 digits that form a
  * real time since 1970.  All code that reads or writes release names checks them with this; scripts
- * on hosts use is_release_name of prelude.sh. */
+ * on hosts use is_release_name of releases.sh. */
 long long clock_release_time(const char *name);
 
 /* Formats RFC 3339 in UTC: "2026-11-22T15:30:12Z", with milliseconds if `ms`. */

@@ -207,11 +207,69 @@ static void read_trash(struct arena *a, struct site *s, const char *value)
     s->trash = value;
 }
 
+/* Lines whose value is kept as it is: as a text, as one more of a list, or as whether it is "yes". */
+enum keep { KEEP_TEXT, KEEP_ONE_MORE, KEEP_YES };
+static const struct {
+    const char *key;
+    enum keep keep;
+    size_t at;
+} kept_lines[] = {
+    {"current", KEEP_TEXT, offsetof(struct site, current)},
+    {"writable", KEEP_YES, offsetof(struct site, writable)},
+    {"writable_at", KEEP_TEXT, offsetof(struct site, writable_at)},
+    {"place", KEEP_TEXT, offsetof(struct site, place)},
+    {"log", KEEP_YES, offsetof(struct site, has_log)},
+    {"missing", KEEP_ONE_MORE, offsetof(struct site, missing)},
+    {"unlinkable", KEEP_ONE_MORE, offsetof(struct site, unlinkable)},
+    {"unreadable", KEEP_ONE_MORE, offsetof(struct site, unreadable)},
+    {"path_lacks", KEEP_TEXT, offsetof(struct site, path_lacks)},
+    {"unfit", KEEP_ONE_MORE, offsetof(struct site, unfit)},
+    {"no_tool", KEEP_ONE_MORE, offsetof(struct site, no_tools)},
+    {"last_error", KEEP_TEXT, offsetof(struct site, last_error)},
+    {"last_run", KEEP_TEXT, offsetof(struct site, last_run)},
+    {"system", KEEP_TEXT, offsetof(struct site, system)},
+    {"user", KEEP_TEXT, offsetof(struct site, user)},
+    {"leftover", KEEP_TEXT, offsetof(struct site, leftover)},
+};
+
+/* False if the line is not one of these. */
+static bool keep_line(struct arena *a, struct site *s, const struct line *l)
+{
+    for (size_t i = 0; i < sizeof kept_lines / sizeof *kept_lines; i++) {
+        void *into = (char *)s + kept_lines[i].at;
+        if (strcmp(l->key, kept_lines[i].key) != 0)
+            continue;
+        switch (kept_lines[i].keep) {
+        case KEEP_TEXT:
+            *(const char **)into = l->value;
+            break;
+        case KEEP_ONE_MORE:
+            strs_add(a, into, l->value);
+            break;
+        case KEEP_YES:
+            *(bool *)into = strcmp(l->value, "yes") == 0;
+            break;
+        }
+        return true;
+    }
+    return false;
+}
+
+static enum current_kind current_kind(const char *word)
+{
+    return strcmp(word, "there") == 0      ? CURRENT_LINK
+           : strcmp(word, "dangling") == 0 ? CURRENT_DANGLING
+           : strcmp(word, "folder") == 0   ? CURRENT_FOLDER
+                                           : CURRENT_NONE;
+}
+
 static void read_line(struct arena *a, struct site *s, const struct line *l)
 {
     const char *k = l->key;
     const char *v = l->value;
 
+    if (keep_line(a, s, l))
+        return;
     if (strcmp(k, "lock") == 0)
         read_lock(a, s, v);
     else if (strcmp(k, "lock_is") == 0)
@@ -220,57 +278,22 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         s->lock.alive = strcmp(v, "yes") == 0;
     else if (strcmp(k, "live") == 0)
         read_live(a, s, v);
-    else if (strcmp(k, "current") == 0)
-        s->current = v;
     else if (strcmp(k, "current_is") == 0)
-        s->current_kind = strcmp(v, "there") == 0      ? CURRENT_LINK
-                          : strcmp(v, "dangling") == 0 ? CURRENT_DANGLING
-                          : strcmp(v, "folder") == 0   ? CURRENT_FOLDER
-                                                       : CURRENT_NONE;
+        s->current_kind = current_kind(v);
     else if (strcmp(k, "deploy_to") == 0)
         s->there = strcmp(v, "there") == 0;
-    else if (strcmp(k, "writable") == 0)
-        s->writable = strcmp(v, "yes") == 0;
-    else if (strcmp(k, "writable_at") == 0)
-        s->writable_at = v;
     else if (strcmp(k, "taken") == 0 && s->taken.n < RELEASES_MAX && clock_release_time(v) >= 0)
         strs_add(a, &s->taken, v);
-    else if (strcmp(k, "place") == 0)
-        s->place = v;
-    else if (strcmp(k, "log") == 0)
-        s->has_log = strcmp(v, "yes") == 0;
     else if (strcmp(k, "migrated") == 0)
         read_migrated(a, s, v);
     else if (strcmp(k, "to_migrate") == 0 && s->to_migrate.n < TO_MIGRATE_MAX)
         strs_add(a, &s->to_migrate, v);
-    else if (strcmp(k, "missing") == 0)
-        strs_add(a, &s->missing, v);
-    else if (strcmp(k, "unlinkable") == 0)
-        strs_add(a, &s->unlinkable, v);
-    else if (strcmp(k, "unreadable") == 0)
-        strs_add(a, &s->unreadable, v);
-    else if (strcmp(k, "path_lacks") == 0)
-        s->path_lacks = v;
-    else if (strcmp(k, "unfit") == 0)
-        strs_add(a, &s->unfit, v);
-    else if (strcmp(k, "no_tool") == 0)
-        strs_add(a, &s->no_tools, v);
-    else if (strcmp(k, "last_error") == 0)
-        s->last_error = v;
-    else if (strcmp(k, "last_run") == 0)
-        s->last_run = v;
-    else if (strcmp(k, "system") == 0)
-        s->system = v;
-    else if (strcmp(k, "user") == 0)
-        s->user = v;
     else if (strcmp(k, "free_kb") == 0 && *v)
         s->free_kb = number_or(v, NUMBER_BYTES_MAX, -1);
     else if (strcmp(k, "free_inodes") == 0 && *v)
         s->free_inodes = number_or(v, NUMBER_BYTES_MAX, -1);
     else if (strcmp(k, "trash") == 0)
         read_trash(a, s, v);
-    else if (strcmp(k, "leftover") == 0)
-        s->leftover = v;
     else if (strcmp(k, "now") == 0)
         s->now_unix = number_or(v, NUMBER_UNIX_MAX, 0);
 }

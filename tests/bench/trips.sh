@@ -58,7 +58,7 @@ scripts_end() {
         for script in "$TOP"/src/*/*.sh "$TOP"/src/*/*/*.sh; do
             # These are part of others.
             case ${script#"$TOP"/src/host/} in
-            prelude.sh | identity.sh | command.sh | job/process.sh | job/supervise.sh | job/child.sh | job/command.sh | job/watch.sh | job/why.sh) continue ;;
+            prelude.sh | releases.sh | identity.sh | job/follow.sh | command.sh | job/process.sh | job/supervise.sh | job/child.sh | job/command.sh | job/watch.sh | job/why.sh) continue ;;
             esac
             if grep -aqxF -- "$(grep '^# ' "$script" | grep -v '^# shellcheck' | head -n 1)" "$file"; then
                 said=${script##*/}

@@ -22,7 +22,7 @@ static bool is_name_on_host(const char *name)
 
     if (child == 0) {
         execl("/bin/sh", "sh", "-c",
-              "eval \"$(sed -n '/^is_release_name/,/^}/p' src/host/prelude.sh)\";"
+              "eval \"$(sed -n '/^is_release_name/,/^}/p' src/host/releases.sh)\";"
               " is_release_name \"$1\"",
               "sh", name, (char *)NULL);
         _exit(127);
@@ -90,7 +90,7 @@ static void test_release_names(void **state)
         if (t >= 0)
             assert_string_equal(clock_release_name(&arena, t), rows[i].name);
         if (is_name_on_host(rows[i].name) != (t >= 0))
-            fail_msg("'%s': is_release_name of prelude.sh says otherwise", rows[i].name);
+            fail_msg("'%s': is_release_name of releases.sh says otherwise", rows[i].name);
     }
 }
 

@@ -15,6 +15,7 @@
 
 extern const char script_identity[];
 extern const char script_prelude[];
+extern const char script_releases[];
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 
@@ -299,8 +300,8 @@ static void test_script_text(void **state)
                                      "step='after-switch'\n"
                                      "verb='undo'\n"
                                      "value='of app1'\n"
-                                     "%s%s# script\n",
-                                     script_identity, script_prelude));
+                                     "%s%s%s# script\n",
+                                     script_identity, script_prelude, script_releases));
     memset(large, 'x', sizeof large - 1);
     assert_null(
         run_script_text(&run, &(struct trip){.script = large, .step = "s", .verb = "v"}, 0));

@@ -10,6 +10,7 @@
 
 EMBED(script_command, "host/command.sh");
 EMBED(job_why, "host/job/why.sh");
+EMBED(job_follow, "host/job/follow.sh");
 EMBED(job_main, "host/job/job.sh");
 EMBED(job_process, "host/job/process.sh");
 EMBED(job_supervise, "host/job/supervise.sh");
@@ -105,6 +106,7 @@ void job_file_values(const char *watch, struct buf *b)
 void job_put(struct buf *b)
 {
     buf_puts(b, job_why);
+    buf_puts(b, job_follow);
     buf_puts(b, job_main);
 }
 
