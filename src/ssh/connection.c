@@ -364,6 +364,8 @@ void connection_end(struct link *link, bool politely)
     link->list = (struct login_list){0};
     link->key = NULL;
     link->secret = NULL;
+    rsa_close(link->rsa);
+    link->rsa = NULL;
     if (politely && link->ssh && link->state == LINK_READY)
         libssh2_session_disconnect(link->ssh, "done");
     link->deaf = true; /* from now on libssh2 reads end of file and does not wait */

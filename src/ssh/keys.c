@@ -86,9 +86,10 @@ static bool read_pem_body(struct arena *a, const char *text, unsigned char **ret
 
 /* The format (PROTOCOL.key of OpenSSH): "openssh-key-v1", NUL, cipher, KDF, KDF options, number of
  * keys, public key, private part. */
+static const char magic[] = "openssh-key-v1";
+
 static void read_openssh(struct arena *a, struct ssh_key *key)
 {
-    static const char magic[] = "openssh-key-v1";
     unsigned char *body;
     size_t len;
     struct decoder d;
@@ -110,6 +111,27 @@ static void read_openssh(struct arena *a, struct ssh_key *key)
         }
     }
     explicit_bzero(body, len);
+}
+
+bool ssh_key_private_part(struct arena *a, const struct ssh_key *key, const unsigned char **ret,
+                          size_t *ret_len)
+{
+    unsigned char *body;
+    size_t len;
+    const unsigned char *s;
+    size_t n;
+
+    if (key->encrypted || !key->text || !read_pem_body(a, key->text, &body, &len))
+        return false;
+    struct decoder d = {.p = body + sizeof magic,
+                        .left = len > sizeof magic ? len - sizeof magic : 0};
+    /* Cipher, KDF, its options, the number of keys, the public key. */
+    if (d.left && memcmp(body, magic, sizeof magic) == 0 && decode_string(&d, &s, &n) &&
+        decode_string(&d, &s, &n) && decode_string(&d, &s, &n) && decode_u32(&d, &n) && n == 1 &&
+        decode_string(&d, &s, &n) && decode_string(&d, ret, ret_len))
+        return true;
+    explicit_bzero(body, len);
+    return false;
 }
 
 /* Unencrypted PKCS #8 names the type of the key by an object identifier. */
@@ -208,6 +230,70 @@ struct ssh_key ssh_key_read(struct arena *a, const char *path)
     return key;
 }
 
+/* Returns the value as a key file has it, or NULL if it is no key. */
+static char *repaired(struct arena *a, const char *value)
+{
+    bool one_line = !strchr(value, '\n');
+    char *text = arena_alloc(a, strlen(value) + 2);
+    char *to = text;
+
+    for (const char *s = value; *s; s++) {
+        if (*s == '\r')
+            continue;
+        if (one_line && s[0] == '\\' && s[1] == 'n')
+            *to++ = '\n', s++;
+        else
+            *to++ = *s;
+    }
+    if (to > text && to[-1] != '\n')
+        *to++ = '\n';
+    return strstr(text, "-----BEGIN ") ? text : NULL;
+}
+
+/* The same for a value that is the key file in base64, with or without line breaks. */
+static char *decoded(struct arena *a, const char *value)
+{
+    struct buf b = buf_make(KEY_BYTES_MAX);
+    unsigned char *bytes;
+    size_t len;
+    char *text = NULL;
+
+    for (const char *s = value; *s; s++)
+        if (!strchr(" \t\r\n", *s))
+            buf_add(&b, s, 1);
+    if (!b.full && base64_decode(a, b.text, b.len, &bytes, &len)) {
+        text = repaired(a, arena_strndup(a, (const char *)bytes, len));
+        explicit_bzero(bytes, len);
+    }
+    explicit_bzero(b.text, b.len);
+    buf_free(&b);
+    return text;
+}
+
+struct ssh_key ssh_key_of_variable(struct arena *a, const char *value)
+{
+    static const char name[] = "CRELEASE_SSH_KEY";
+    struct ssh_key key = {.path = name, .label = name};
+    bool is_path = (value[0] == '/' || value[0] == '~') && !strchr(value, '\n');
+
+    if (is_path && strlen(value) < 4096) {
+        key = ssh_key_read(a, value);
+        key.label = arena_printf(a, "%s (%s)", name, key.label);
+        return key;
+    }
+    key.text = repaired(a, value);
+    if (!key.text)
+        key.text = decoded(a, value);
+    if (!key.text) {
+        key.form = KEY_UNKNOWN;
+        key.why = "is neither a private key, nor one in base64, nor the path of one";
+        return key;
+    }
+    key.text_len = strlen(key.text);
+    read_private(a, &key);
+    return key;
+}
+
 void ssh_key_wipe(struct ssh_key *key)
 {
     if (key->text)
@@ -221,9 +307,8 @@ static const char *type_trouble(struct arena *a, const char *type, const struct 
 {
     if (!type)
         return NULL;
-    if (strncmp(type, "ssh-rsa", 7) == 0 && !lib->is_1_11)
-        return arena_printf(a, "RSA keys need libssh2 1.11 (this is %s): use an ed25519 key",
-                            lib->version);
+    if (strcmp(type, "ssh-rsa") == 0)
+        return NULL;
     if (strncmp(type, "sk-", 3) == 0 && !lib->is_1_11)
         return arena_printf(a, "FIDO keys need libssh2 1.11 (this is %s)", lib->version);
     if (strncmp(type, "ssh-dss", 7) == 0)
@@ -251,6 +336,12 @@ static const char *file_trouble(struct arena *a, const struct ssh_key *key,
     const char *trouble = type_trouble(a, key->type, lib);
     if (trouble || !key->encrypted)
         return trouble;
+    if (!lib->is_1_11 && *key->cipher && key->type && strcmp(key->type, "ssh-rsa") == 0)
+        return arena_printf(
+            a,
+            "is an encrypted RSA key in a format that libssh2 %s cannot use: load it "
+            "with ssh-add, or convert it with ssh-keygen -p -m PEM -f %s",
+            lib->version, key->label);
     if ((strstr(key->cipher, "-gcm") && !lib->is_1_11) || strstr(key->cipher, "chacha20"))
         return arena_printf(a,
                             "is encrypted with %s, which libssh2 %s cannot read: load it with "
@@ -321,10 +412,11 @@ static void list_identity(struct arena *a, struct login_list *list, const struct
 {
     struct ssh_key file = ssh_key_read(a, list->identity);
 
+    size_t before = list->n;
     for (size_t i = 0; i < n_agent; i++)
         if (same_blob(file.blob, file.blob_len, agent[i].blob, agent[i].blob_len))
             add_agent_key(a, list, &agent[i], lib);
-    if (!list->n)
+    if (list->n == before)
         add_file(a, list, &file, lib);
     else if (file.form == KEY_PRIVATE)
         add_spare(a, list, &file, lib);
@@ -392,7 +484,11 @@ struct login_list login_list_make(struct arena *a, const struct login_wish *wish
         if (ssh_key_read(a, usual[i]).form != KEY_ABSENT)
             strs_add(a, &own.configured, usual[i]);
     wish = &own;
-    list.key = arena_array(a, n_agent + 2 * wish->configured.n + 4, sizeof *list.key);
+    list.key = arena_array(a, n_agent + 2 * wish->configured.n + 5, sizeof *list.key);
+    if (wish->variable) {
+        struct ssh_key key = ssh_key_of_variable(a, wish->variable);
+        add_file(a, &list, &key, wish->library);
+    }
     if (wish->identity)
         list_identity(a, &list, agent, n_agent, wish->library);
     else if (wish->configured.n)

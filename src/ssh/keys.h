@@ -34,6 +34,16 @@ struct ssh_key {
 /* Reads a key file.  The result's texts are allocated in the arena. */
 struct ssh_key ssh_key_read(struct arena *a, const char *path);
 
+/* The same for the key that CRELEASE_SSH_KEY holds: its text, its text in base64, or the path of a
+ * file.  Carriage returns, a missing last newline and "\n" in place of newlines are repaired.  It is
+ * never written to disk. */
+struct ssh_key ssh_key_of_variable(struct arena *a, const char *value);
+
+/* Returns the private part of an unencrypted key in OpenSSH's own format, to be erased by the
+ * caller.  False for any other key. */
+bool ssh_key_private_part(struct arena *a, const struct ssh_key *key, const unsigned char **ret,
+                          size_t *ret_len);
+
 /* Erases the private key from memory. */
 void ssh_key_wipe(struct ssh_key *key);
 
@@ -78,7 +88,8 @@ enum { LOGIN_TRIES_MAX = 5 }; /* sshd disconnects after six failures (MaxAuthTri
 
 /* Which keys are meant. */
 struct login_wish {
-    const char *identity;   /* the only one, or NULL */
+    const char *variable;   /* the value of CRELEASE_SSH_KEY, tried before all others; or NULL */
+    const char *identity;   /* the only other one, or NULL */
     struct strs configured; /* files that the ssh configuration names; empty: the usual ones */
     bool configured_only;   /* IdentitiesOnly: try no other key of the agent */
     const struct ssh_library *library;

@@ -44,7 +44,8 @@ struct known_answer {
 
 /* Reads the files, a NULL-terminated list.  NULL stands for ~/.ssh/known_hosts, ~/.ssh/known_hosts2
  * and ssh_known_hosts, ssh_known_hosts2 in /etc/ssh.  A leading "~/" is the home directory.  A
- * missing file counts as empty. */
+ * missing file counts as empty.  What the environment variable CRELEASE_KNOWN_HOSTS holds, lines or the
+ * path of a file, comes first. */
 struct known_hosts *known_hosts_open(const char *const *files);
 void known_hosts_close(struct known_hosts *k); /* accepts NULL */
 

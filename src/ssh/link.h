@@ -17,6 +17,7 @@
 #include "ssh/dial.h"
 #include "ssh/keys.h"
 #include "ssh/proxy.h"
+#include "ssh/rsa_login.h"
 #include "ssh/share.h"
 #include "ssh/tunnel.h"
 #include "ssh/wire.h"
@@ -110,6 +111,7 @@ struct link {
     enum login_stage step;
     struct login_list list;
     struct login_key *key; /* the one being tried */
+    struct rsa *rsa;       /* opened for it, where libssh2 cannot sign */
     struct secret *secret; /* its passphrase, or the password */
     const char *methods;   /* offered by the server; NULL: not asked yet */
     struct channel *channels;

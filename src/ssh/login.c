@@ -31,7 +31,9 @@ static bool step_agent(struct link *link)
     if (waits)
         return false;
     const struct agent_key *keys = agent_keys(&n);
-    struct login_wish wish = {.identity = link->host->identity,
+    const char *variable = getenv("CRELEASE_SSH_KEY");
+    struct login_wish wish = {.variable = variable && *variable ? variable : NULL,
+                              .identity = link->host->identity,
                               .configured = link->host->identities,
                               .configured_only = link->host->identities_only,
                               .library = &library};
@@ -170,17 +172,82 @@ static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
     return 0;
 }
 
+/* Whether RSA keys have to be offered under the name of their signature algorithm.  Only OpenSSH is
+ * known to accept that; other servers of its age accept SHA-1. */
+static bool rsa_is_renamed(struct link *link)
+{
+    const char *banner = libssh2_session_banner_get(link->ssh);
+
+    return !library_is_1_11() && banner && strncmp(banner, "SSH-2.0-OpenSSH_", 16) == 0;
+}
+
 static int try_agent_key(struct link *link, const struct agent_key *key)
 {
     void *abstract = link;
+    struct rsa_offer offer = {0};
 
-    return libssh2_userauth_publickey(link->ssh, link->user, key->blob, key->blob_len, on_sign,
+    if (rsa_is_renamed(link))
+        offer = rsa_offer_renamed(&link->arena, key->blob, key->blob_len);
+    if (!offer.blob)
+        offer = (struct rsa_offer){key->blob, key->blob_len};
+    return libssh2_userauth_publickey(link->ssh, link->user, offer.blob, offer.len, on_sign,
                                       &abstract);
+}
+
+/* Signs with the RSA key of a file; libssh2 frees the signature. */
+static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_rsa_sign)
+{
+    struct link *link = *abstract;
+    unsigned char *bytes;
+    size_t len;
+
+    (void)session;
+    if (!rsa_sign(link->rsa, &link->arena, data, data_len, &bytes, &len))
+        return LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED;
+    *sig = xcalloc(1, len + 1);
+    memcpy(*sig, bytes, len);
+    *sig_len = len;
+    return 0;
+}
+
+static int try_rsa_file(struct link *link, const struct ssh_key *file)
+{
+    void *abstract = link;
+    struct rsa_offer offer = {0};
+
+    if (!link->rsa)
+        link->rsa = rsa_of_key(file, link->secret ? link->secret->text : "");
+    if (link->rsa)
+        offer = rsa_offer_of(&link->arena, link->rsa);
+    /* As libssh2 reports a key file that it cannot open. */
+    if (!offer.blob)
+        return LIBSSH2_ERROR_FILE;
+    int rc = libssh2_userauth_publickey(link->ssh, link->user, offer.blob, offer.len, on_rsa_sign,
+                                        &abstract);
+    if (rc != LIBSSH2_ERROR_EAGAIN) {
+        rsa_close(link->rsa);
+        link->rsa = NULL;
+    }
+    return rc;
+}
+
+static int try_file(struct link *link, const struct ssh_key *file)
+{
+    bool rsa = file->type && strcmp(file->type, "ssh-rsa") == 0;
+
+    /* An encrypted PKCS #8 file does not tell its type. */
+    if (rsa_is_renamed(link) && !rsa && !file->type && !link->rsa)
+        link->rsa = rsa_of_key(file, link->secret ? link->secret->text : "");
+    if (rsa_is_renamed(link) && (rsa || link->rsa))
+        return try_rsa_file(link, file);
+    return libssh2_userauth_publickey_frommemory(
+        link->ssh, link->user, (unsigned)strlen(link->user), NULL, 0, file->text, file->text_len,
+        /* not NULL: 1.10 calls strlen on it */
+        link->secret ? link->secret->text : "");
 }
 
 static bool step_keys(struct link *link)
 {
-    unsigned user_len = (unsigned)strlen(link->user);
     int rc;
 
     if (!link->key) {
@@ -205,13 +272,7 @@ static bool step_keys(struct link *link)
         link->key = NULL;
         return true;
     }
-    if (key->agent_id)
-        rc = try_agent_key(link, key->agent_id);
-    else
-        rc = libssh2_userauth_publickey_frommemory(link->ssh, link->user, user_len, NULL, 0,
-                                                   key->file.text, key->file.text_len,
-                                                   /* not NULL: 1.10 calls strlen on it */
-                                                   link->secret ? link->secret->text : "");
+    rc = key->agent_id ? try_agent_key(link, key->agent_id) : try_file(link, &key->file);
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return false;
     if (rc == 0) {
