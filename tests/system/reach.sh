@@ -253,6 +253,65 @@ case_many_behind_one() {
     assert_equal connections "$(new_connections "$before" app1)" '1 '
 }
 
+# RSA with SHA-2, in every format of a key file and from the agent.
+case_rsa_keys() {
+    site_new rsa_keys 1
+    ssh_config <<<'IdentitiesOnly yes'
+    rm "$HOME"/.ssh/id_*
+    local format
+    for format in RFC4716 PKCS8 PEM; do
+        ssh-keygen -q -t rsa -b 2048 -m $format -N '' -f "$HOME/.ssh/id_rsa"
+        cat "$HOME/.ssh/id_rsa.pub" >>"$RIG/authorized_keys"
+        expect_status 0 status -v production
+        expect_output 'logged in as .* with key ~/.ssh/id_rsa'
+        # The file of the public key is not needed.
+        rm "$HOME/.ssh/id_rsa.pub"
+        expect_status 0 status production
+        rm "$HOME/.ssh/id_rsa"
+    done
+    ssh-keygen -q -t rsa -b 3072 -N 'a passphrase' -f "$HOME/.ssh/id_rsa"
+    expect_status 5 status production
+    expect_output 'id_rsa: is (encrypted|an encrypted RSA key)'
+    ssh-keygen -q -p -P 'a passphrase' -N '' -f "$HOME/.ssh/id_rsa"
+    cat "$HOME/.ssh/id_rsa.pub" >>"$RIG/authorized_keys"
+    : >"$HOME/.ssh/config"
+    eval "$(ssh-agent -s -a "$SITE/agent")" >/dev/null
+    ssh-add -q "$HOME/.ssh/id_rsa"
+    rm "$HOME"/.ssh/id_rsa*
+    run_crelease status -v production
+    kill "$SSH_AGENT_PID"
+    unset SSH_AUTH_SOCK SSH_AGENT_PID
+    assert_equal status "$STATUS" 0
+    expect_output "with agent key '.*' \(RSA\)"
+}
+
+# A machine without files: the key and the host's key are in variables.
+case_variables() {
+    site_new variables 1
+    ssh_config </dev/null
+    local key hosts
+    key=$(cat "$HOME/.ssh/id_ed25519") hosts=$(cat "$HOME/.ssh/known_hosts")
+    rm "$HOME"/.ssh/*
+    expect_status 5 status production
+    export CRELEASE_KNOWN_HOSTS=$hosts
+    expect_status 5 status production
+    expect_output 'no key'
+    export CRELEASE_SSH_KEY=$key
+    expect_status 0 deploy -v production
+    expect_output 'with key CRELEASE_SSH_KEY'
+    assert_deployed "$(revision)" 1
+    CRELEASE_SSH_KEY=$(sed 's/$/\r/' <<<"$key")
+    expect_status 0 status production
+    CRELEASE_SSH_KEY=$(base64 -w 0 <<<"$key")
+    expect_status 0 status production
+    CRELEASE_SSH_KEY='not a key: hunter2'
+    expect_status 5 status -v production
+    expect_output 'CRELEASE_SSH_KEY: is neither a private key'
+    expect_no_output hunter2
+    unset CRELEASE_SSH_KEY CRELEASE_KNOWN_HOSTS
+    ! grep -rqF -- "$(sed -n 2p <<<"$key")" "$SITE" || fail 'the key was written to disk'
+}
+
 rig_open
 start_hosts 3
 run_cases "$@"
