@@ -19,12 +19,16 @@ enum {
     CONNECT_MS = 15000,
     ALIVE_INTERVAL_MS = 15000,
     ALIVE_INTERVALS = 3,
-    LOGINS_PER_ADDRESS = 8, /* sshd drops connections from the 10th login on (MaxStartups) */
-    REQUEST_MS = 60000,     /* to open a channel: sshd may have slow PAM modules */
+    REQUEST_MS = 60000, /* to open a channel: sshd may have slow PAM modules */
 };
 
 /* All links of the process, for counting logins per address and for waking them. */
 static struct link *links;
+
+struct link *links_first(void)
+{
+    return links;
+}
 
 /* The time limit for connecting is suspended while the link waits for the agent or the user. */
 void link_waits(struct link *link, bool on)
@@ -59,37 +63,6 @@ static void links_look(void *arg)
     (void)arg;
     for (struct link *l = links; l; l = l->next)
         if (l->state != LINK_IDLE && l->state < LINK_READY)
-            link_poke(l);
-}
-
-/* Slots: the number of concurrent logins at one address is limited. */
-
-/* Whether both connect to the same server.  Behind a jump host only the names can be compared. */
-static bool same_server(const struct link *a, const struct link *b)
-{
-    if (a->dial && b->dial)
-        return dial_same_address(dial_address(a->dial), dial_address(b->dial));
-    return !a->dial && !b->dial && a->host->via == b->host->via && a->port == b->port &&
-           strcmp(a->host->address, b->host->address) == 0;
-}
-
-static bool slot_is_free(const struct link *link)
-{
-    int taken = 0;
-
-    for (const struct link *l = links; l; l = l->next)
-        if (l->has_slot && same_server(l, link))
-            taken++;
-    return taken < LOGINS_PER_ADDRESS;
-}
-
-void link_leave_slot(struct link *link)
-{
-    if (!link->has_slot)
-        return;
-    link->has_slot = false;
-    for (struct link *l = links; l; l = l->next)
-        if (l->state == LINK_QUEUED)
             link_poke(l);
 }
 
@@ -128,126 +101,13 @@ static void step_idle(struct link *link)
     /* Ask the agent early, so that its answer is there when the first host wants to log in. */
     agent_begin(link->loop, &(struct agent_hooks){links_wake, links_tell}, isatty(STDIN_FILENO));
     if (link->via || link->host->proxy_command)
-        return; /* step_dialing opens the way */
+        return; /* connect_step opens the way */
     link->dial = dial_open(link->uv,
                            &(struct dial_to){.host = link->host->address,
                                              .port = link->port,
                                              .family = link->host->family,
                                              .bind = link->host->bind},
                            (struct dial_watch){link_on_change, link});
-}
-
-static void on_proxy_line(void *arg, const char *line)
-{
-    struct link *link = arg;
-
-    link_say(link, "ProxyCommand: %s", text_shown(&link->arena, line));
-}
-
-static void close_way(struct link *link)
-{
-    tunnel_close(link->tunnel);
-    link->tunnel = NULL;
-    proxy_close(link->proxy);
-    link->proxy = NULL;
-}
-
-/* Starts the ProxyCommand, or asks the jump host for a connection. */
-static void open_way(struct link *link)
-{
-    const char *why;
-    int fd = -1;
-
-    close_way(link);
-    if (link->via) {
-        link->tunnel = tunnel_open(link->via, link, link->host->address, link->port);
-        return;
-    }
-    link->proxy = proxy_open(link->uv, link->host->proxy_command,
-                             (struct proxy_watch){on_proxy_line, link}, &fd, &why);
-    if (!link->proxy) {
-        link_die(link, "cannot connect to %s: cannot run it: %s", link_place(link), why);
-        return;
-    }
-    link_say(link, "started the ProxyCommand");
-    connection_begin(link, fd);
-}
-
-static void try_connect(struct link *link)
-{
-    long long now = loop_now();
-
-    if (!link->has_slot && !slot_is_free(link)) {
-        if (link->state != LINK_QUEUED)
-            link->queued_ms = now;
-        link->state = LINK_QUEUED;
-        return;
-    }
-    /* Time in the queue does not count. */
-    if (link->state == LINK_QUEUED)
-        link->deadline_ms += now - link->queued_ms;
-    link->has_slot = true;
-    link->state = LINK_DIALING;
-    if (!link->dial) {
-        open_way(link);
-        return;
-    }
-    dial_connect(link->dial, link->deadline_ms - now);
-}
-
-/* The time limit counts from the moment at which the jump host is asked. */
-static void step_tunnel(struct link *link)
-{
-    link_waits(link, tunnel_state(link->tunnel) == TUNNEL_WAITING);
-    switch (tunnel_state(link->tunnel)) {
-    case TUNNEL_WAITING:
-    case TUNNEL_OPENING:
-        return;
-    case TUNNEL_OPEN:
-        link_say(link, "connected through %s", text_shown(&link->arena, link->via->host->name));
-        connection_begin(link, tunnel_take(link->tunnel));
-        return;
-    case TUNNEL_FAILED:
-        link_die(link, "cannot connect to %s: %s", link_place(link), tunnel_why(link->tunnel));
-        return;
-    }
-}
-
-static void step_dialing(struct link *link)
-{
-    if (link->tunnel) {
-        step_tunnel(link);
-        return;
-    }
-    if (!link->dial) {
-        try_connect(link);
-        return;
-    }
-    switch (dial_state(link->dial)) {
-    case DIAL_RESOLVING:
-    case DIAL_CONNECTING:
-        return;
-    case DIAL_RESOLVED:
-        try_connect(link);
-        return;
-    case DIAL_CONNECTED:
-        link_say(link, "connected to %s", dial_address_text(link->dial, &link->arena));
-        connection_begin(link, dial_take(link->dial));
-        return;
-    case DIAL_FAILED:
-        link_die(link, "cannot connect to %s: %s", link_place(link), dial_why(link->dial));
-        return;
-    }
-}
-
-/* Tries again later: the server closed the connection before its banner because it was busy. */
-void link_pause(struct link *link, long long ms)
-{
-    connection_end(link, false);
-    link_leave_slot(link);
-    close_way(link);
-    link->retry_ms = loop_now() + ms;
-    link->state = LINK_PAUSED;
 }
 
 /* Reports the end to all exchanges.  A link that had been connected can connect again. */
@@ -257,7 +117,7 @@ static void bury(struct link *link)
     link_leave_slot(link);
     dial_close(link->dial);
     link->dial = NULL;
-    close_way(link);
+    connect_close(link);
     link_say(link, "%s", link->why);
     channels_end(link, link->why);
     if (link->was_ready) {
@@ -388,14 +248,14 @@ static bool step(struct link *link)
         step_idle(link);
         break;
     case LINK_DIALING:
-        step_dialing(link);
+        connect_step(link);
         break;
     case LINK_QUEUED:
-        try_connect(link);
+        connect_try(link);
         break;
     case LINK_PAUSED:
         if (loop_now() >= link->retry_ms)
-            try_connect(link);
+            connect_try(link);
         break;
     case LINK_HANDSHAKE:
         return connection_handshake(link);
@@ -424,7 +284,7 @@ static void link_free(struct link *link)
     connection_end(link, true);
     link_leave_slot(link);
     dial_close(link->dial);
-    close_way(link);
+    connect_close(link);
     channels_end(link, NULL);
     if (link->more)
         ssh_close(link->more);

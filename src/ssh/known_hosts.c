@@ -10,7 +10,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -272,8 +271,7 @@ static bool names_match(const char *names, const char *name)
     return names[0] != '|' && list_matches(names, name);
 }
 
-/* The name as known_hosts files have it: in lower case, with the port unless that is 22. */
-static const char *lookup_name(struct arena *a, const char *name, int port)
+const char *known_hosts_name(struct arena *a, const char *name, int port)
 {
     char *s = port == 22 ? arena_strndup(a, name, strnlen(name, NAME_MAX_LEN))
                          : arena_printf(a, "[%.*s]:%d", NAME_MAX_LEN, name, port);
@@ -356,10 +354,10 @@ static struct known_answer check_names(const struct known_hosts *k, const struct
                                        const void *key, size_t len)
 {
     struct arena a = {0};
-    struct known_answer answer = look_up(k, lookup_name(&a, host->name, host->port), key, len);
+    struct known_answer answer = look_up(k, known_hosts_name(&a, host->name, host->port), key, len);
 
     if (host->port != 22 && (answer.known == KNOWN_UNKNOWN || answer.known == KNOWN_YES)) {
-        struct known_answer plain = look_up(k, lookup_name(&a, host->name, 22), key, len);
+        struct known_answer plain = look_up(k, known_hosts_name(&a, host->name, 22), key, len);
 
         /* A line without the port counts if the key matches, as in ssh, or if it is revoked. */
         if (plain.known == KNOWN_REVOKED ||
@@ -400,55 +398,10 @@ void known_hosts_types(const struct known_hosts *k, const struct known_host *hos
     struct arena own = {0};
     size_t before = ret->n;
 
-    add_types(k, lookup_name(&own, host->name, host->port), a, ret);
+    add_types(k, known_hosts_name(&own, host->name, host->port), a, ret);
     if (ret->n == before && host->port != 22)
-        add_types(k, lookup_name(&own, host->name, 22), a, ret);
+        add_types(k, known_hosts_name(&own, host->name, 22), a, ret);
     arena_free(&own);
-}
-
-static const char *hashed_name(struct arena *a, const char *name)
-{
-    unsigned char salt[20];
-    unsigned char hash[20];
-
-    if (getrandom(salt, sizeof salt, 0) != (ssize_t)sizeof salt)
-        return name;
-    digest_hmac_sha1(salt, sizeof salt, name, strlen(name), hash);
-    return arena_printf(a, "|1|%s|%s", base64_encode(a, salt, sizeof salt),
-                        base64_encode(a, hash, sizeof hash));
-}
-
-const char *known_hosts_add(struct arena *a, const char *file, const struct known_host *host,
-                            const void *key, size_t len, bool hashed)
-{
-    const char *path = home_expand(a, file);
-    const char *type = host_key_type(a, key, len);
-    const char *name = lookup_name(a, host->name, host->port);
-    char *dir = arena_strdup(a, path);
-    char last = '\n';
-
-    if (!type || strpbrk(name, " \t\r\n,"))
-        return "the name or the key is not valid";
-    char *slash = strrchr(dir, '/');
-    if (slash && slash > dir) {
-        *slash = '\0';
-        (void)mkdir(dir, 0700); /* else open reports it */
-    }
-    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return strerror(errno);
-    /* A last line without its newline must not swallow ours. */
-    off_t end = lseek(fd, 0, SEEK_END);
-    if (end > 0 && pread(fd, &last, 1, end - 1) != 1)
-        last = '\n';
-    const char *line =
-        arena_printf(a, "%s%s %s %s\n", last == '\n' ? "" : "\n",
-                     hashed ? hashed_name(a, name) : name, type, base64_encode(a, key, len));
-    ssize_t n = write(fd, line, strlen(line));
-    const char *why = n == (ssize_t)strlen(line) ? NULL : n < 0 ? strerror(errno) : "disk full";
-    if (close(fd) != 0 && !why)
-        why = strerror(errno);
-    return why;
 }
 
 /* The command that adds the key, for use after the fingerprint was checked. */

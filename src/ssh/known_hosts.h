@@ -61,6 +61,9 @@ struct known_answer known_hosts_check(const struct known_hosts *k, const struct 
 void known_hosts_types(const struct known_hosts *k, const struct known_host *host, struct arena *a,
                        struct strs *ret);
 
+/* Returns the name as the files have it: in lower case, as [name]:port unless the port is 22. */
+const char *known_hosts_name(struct arena *a, const char *name, int port);
+
 /* Appends a line with the host's key to the file, which is created if necessary, with its name as a
  * hash if `hashed`.  Returns why that failed, or NULL. */
 const char *known_hosts_add(struct arena *a, const char *file, const struct known_host *host,

@@ -1,6 +1,7 @@
 /* link.h -- one host over libssh2; private to the files that drive it:
  *
- *   carrier.c     when to connect, how many at once, deadlines, cleaning up
+ *   carrier.c     the states of a link, deadlines, cleaning up
+ *   connect.c     the way to the host, how many at once; tunnel.c and proxy.c for those that are not direct
  *   connection.c  key exchange and the check of the host key
  *   login.c       keys, agent, password
  *   channel.c     scripts, once logged in
@@ -164,11 +165,25 @@ void link_waits(struct link *link, bool on);
 /* Returns a secret, which may not have been typed yet; see share_secret. */
 struct secret *link_ask(struct link *link, const char *name, const char *what);
 
+/* The first of all links of the process; the others follow by `next`. */
+struct link *links_first(void);
+
+/* connect.c */
+
 /* Lets other links log in at that address. */
 void link_leave_slot(struct link *link);
 
 /* Closes this connection and tries again in ms milliseconds. */
 void link_pause(struct link *link, long long ms);
+
+/* Connects if the address has a free slot, else waits for one. */
+void connect_try(struct link *link);
+
+/* One step of a link in state DIALING. */
+void connect_step(struct link *link);
+
+/* Closes the tunnel or the ProxyCommand. */
+void connect_close(struct link *link);
 
 /* connection.c */
 
