@@ -130,7 +130,7 @@ case_s18_dump_is_the_victim() {
     assert_equal attempts "$(attempts)" 1
     assert_equal columns "$(columns)" 'aa zz'
     wait_for 60 grep -q 'deadlock detected' "$SITE/dump.err"
-    bg_says "the backup beside it \(pid $dump\) has probably failed" || fail 'the broken backup is not told of'
+    bg_says "the backup beside it \(pid $dump\) was probably its victim" || fail 'the broken backup is not told of'
     assert_deployed "$(revision)" 1
 }
 

@@ -45,7 +45,7 @@ case_s15_blocker_is_named() {
     expect_output "held by 'console' of rig, pid $pid, idle in transaction"
     expect_output "the migration waits for 'console'"
     expect_output 'attempt 1 of 2'
-    expect_output 'tried 2 times'
+    expect_output 'gave up after 2 attempts'
     expect_no_output private
     expect_no_output pg_dump
     # The same as JSON; what is told there fits its description.
@@ -150,7 +150,7 @@ case_max_blocked() {
         psql -XAtq -d "$DB" -c 'select count(*) from zz' >"$SITE/reader.$i" 2>&1 &
         disown
     done
-    wait_for 20 said 'sessions queued behind it, and migrate.max_blocked is 2'
+    wait_for 20 said 'sessions queued behind it \(migrate.max_blocked: 2\)'
     drop_table_lock
     finish_crelease 0
     assert_equal column "$(has_column)" 1
@@ -388,7 +388,7 @@ case_s36_pgbouncer_refuses_options() {
     # The watch ended the wait, twice; the one that did not even begin does not count.
     assert_equal attempts "$(begun_attempts)" 3
     expect_output "held by 'console'"
-    expect_output 'tried 2 times'
+    expect_output 'gave up after 2 attempts'
     wait_for 10 nobody_waits
     drop_table_lock
     expect_status 0 resume production

@@ -229,7 +229,7 @@ END
     hold_begin
     : >"$SITE/blindfold"
     start_crelease deploy production
-    wait_for 60 bg_says 'another session took the lock'
+    wait_for 60 bg_says 'another session just took the migration lock'
     migration_runs && fail "the migration ran beside the hold"
     rm "$SITE/blindfold"
     wait_for 30 bg_says 'hold of .* as crelease-hold'
@@ -298,7 +298,7 @@ case_migration_session_lost() {
     local first second
     first=$(lock_pid)
     end_lock_session
-    wait_for 30 bg_told "$LOST \\(.*terminating connection.*\\): taking it again" 1
+    wait_for 30 bg_told "$LOST \\(.*terminating connection.*\\): taking the lock again" 1
     wait_for 30 bg_told "$AGAIN" 1
     second=$(lock_pid)
     [ "$second" != "$first" ] || fail "it is the same session"

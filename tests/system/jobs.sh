@@ -492,7 +492,7 @@ case_running_migration() {
     wait_for 60 marked begun
     kill_crelease
     expect_status 1 resume --no-migrate production
-    expect_output 'still runs'
+    expect_output 'still running'
     rm "$SITE/block"
     expect_status 0 resume production
     assert_equal 'how often it began' "$(wc -l <"$SITE/begun")" 1

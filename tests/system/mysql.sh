@@ -407,9 +407,9 @@ case_migration_session_lost() {
     assert_gone "$SITE/ran"
     mariadb_sql "kill $(mariadb_sql "select is_used_lock('stay')")"
     finish_crelease 0
-    told_so_often 'of migrations was lost' 1
-    told_so_often 'of migrations again' 1
-    told_so_often 'another session has the lock' 0
+    told_so_often 'lost the session that holds the migration lock' 1
+    told_so_often 'holds the migration lock again' 1
+    told_so_often 'another session took the migration lock' 0
     assert_equal "attempts" "$(attempts)" 1
     has_column a place || fail "it did not migrate"
     wait_for 10 not_locked

@@ -94,7 +94,7 @@ dump_end() {
 }
 dump_is_gone() { ! server_count "select count(*) from pg_locks l join pg_class c on c.oid = l.relation where c.relname = 't4'"; }
 
-waits() { grep -qE 'waiting for|blocks the migration|still runs|, waited' "$CR_OUT" "$CR_ERR" && kill -0 "$CR_PID"; }
+waits() { grep -qE 'waiting for|blocks the migration|still running|, waited' "$CR_OUT" "$CR_ERR" && kill -0 "$CR_PID"; }
 
 # As a superuser, while the dump is idle in its transaction: it is seen, and waited for.
 seen_idle() { # VERSION KIND

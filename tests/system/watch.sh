@@ -93,7 +93,7 @@ driver_waits() {
     expect_status 1 deploy production
     assert_equal attempts "$(wc -l <"$SITE/attempts")" 2
     expect_output 'attempt 1 of 2'
-    expect_output 'tried 2 times'
+    expect_output 'gave up after 2 attempts'
     assert_equal "what waits" "$(sql "select count(*) from pg_locks where not granted" "$DB")" 0
 }
 
