@@ -87,7 +87,7 @@ case_s17_migration_is_the_victim() {
     assert_equal attempts "$(attempts)" 2
     assert_equal columns "$(columns)" 'aa zz'
     # It was not the dump that lost.
-    bg_says_not 'has probably failed'
+    bg_says_not 'was probably its victim'
     assert_deployed "$(revision)" 1
 }
 

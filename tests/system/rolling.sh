@@ -218,7 +218,7 @@ case_build_fails_on_one() {
     touch "$SITE/fail.app2"
     expect_status 1 deploy production
     expect_output "app2 is left out in stage 'build': 'compile' ended with exit status 1; continuing"
-    expect_output "crelease: live on 2 of 3 hosts; app2 was left out in stage 'build': 'compile' ended with exit status 1; resume brings it forward"
+    expect_output "crelease: live on 2 of 3 hosts; app2 was left out in stage 'build': 'compile' ended with exit status 1; resume brings it up to date"
     expect_output "next: .*crelease resume production"
     assert_equal live "$(live_revision app1) $(live_revision app3)" "$(revision) $(revision)"
     assert_equal app2 "$(release app2)" "$FIRST"
@@ -296,7 +296,7 @@ case_too_many() {
     expect_status 0 abort production
     sed -i '1i host_failures: 2' "$RECIPE"
     expect_status 1 deploy production
-    expect_output 'live on 1 of 3 hosts; app1 was left out .*; app2 was left out .*; resume brings them forward'
+    expect_output 'live on 1 of 3 hosts; app1 was left out .*; app2 was left out .*; resume brings them up to date'
     assert_equal live "$(release app1) $(release app2) $(live_revision app3)" "$FIRST $FIRST $(revision)"
     rm "$SITE"/fail.*
     expect_status 0 resume production
