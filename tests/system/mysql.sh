@@ -585,7 +585,7 @@ case_s43_host_crashes_halfway() {
     finish_crelease
     host_restart app1
     expect_status 1 resume production
-    expect_output 'the end of the migration was not recorded, and it is not retried, because MySQL does not roll back what it already did \(column b.early is new\)'
+    expect_output 'the end of the migration was not recorded; it is not retried, because MySQL does not roll back what it already did \(column b.early is new\)'
     assert_equal "attempts" "$(attempts)" 1
     todo 1 'alter table a add column place int;'
     expect_status 0 resume --force production
