@@ -300,7 +300,7 @@ case_variables() {
     expect_status 0 deploy -v production
     expect_output 'with key CRELEASE_SSH_KEY'
     assert_deployed "$(revision)" 1
-    CRELEASE_SSH_KEY=$(sed 's/$/\r/' <<<"$key")
+    CRELEASE_SSH_KEY=${key//$'\n'/$'\r\n'}
     expect_status 0 status production
     CRELEASE_SSH_KEY=$(base64 -w 0 <<<"$key")
     expect_status 0 status production
