@@ -18,7 +18,6 @@ struct hop {
     struct ssh_target target;
     const struct fleet_host *via; /* the hop before it, if the recipe or a configuration lists it */
     struct fleet_host *host;
-    bool resolved;
 };
 
 struct reach {
@@ -153,8 +152,14 @@ static bool ask(struct reach *re, const struct ssh_target *targets, size_t n,
     struct ssh_config_query query = {re->config, targets, n};
     const char *why;
 
-    if (!ssh_config_read(s->loop, re->arena, &query, ret, &why, err))
-        return loop_signal(s->loop) ? run_is_stopped(&s->run, "while reading it", err) : false;
+    if (!ssh_config_read(s->loop, re->arena, &query, ret, &why, err)) {
+        /* The signal decides the exit status. */
+        if (loop_signal(s->loop)) {
+            err_clear(err);
+            run_is_stopped(&s->run, "while reading the ssh configuration", err);
+        }
+        return false;
+    }
     if (why && !re->n_hops)
         run_warn(&s->run, NULL, "%s", why);
     return true;

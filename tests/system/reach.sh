@@ -82,6 +82,17 @@ case_which_configuration() {
     expect_output "cannot be used for 'web': $SITE/broken: line 2: Bad configuration option: prot"
 }
 
+# A Match exec that hangs does not keep anybody from stopping.
+case_interrupted() {
+    site_new interrupted 1
+    ssh_config <<<"Match exec \"touch '$SITE/asked'; sleep 600\""
+    start_crelease deploy production
+    wait_for 30 test -e "$SITE/asked"
+    kill -INT "$CR_PID"
+    finish_crelease 130
+    bg_says 'stopped by Ctrl-C while reading the ssh configuration' || fail 'not said by what'
+}
+
 case_without_ssh() {
     site_new without_ssh 1
     ssh_config </dev/null
