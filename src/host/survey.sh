@@ -85,40 +85,51 @@ if [ -f "$state/migrated" ]; then
 	while read -r line; do say migrated "$line"; done <"$state/migrated"
 fi
 
-# The lock, whether its holder is alive, and its run.  Read only once, because it may be replaced at any
-# moment; and again if it disappeared between two looks.
-alive=no digest_was='' lock='' looks=0
-while [ -e "$state/lock" ] || [ -L "$state/lock" ]; do
+# The keeper lives, but crelease is suspended or has lost its connection.  Both times are from a clock of this
+# host that nobody sets.
+is_silent() {
+	beat=
+	if [ -f "$state/beat" ]; then read -r beat <"$state/beat"; fi
+	case $beat in
+	'' | *[!0-9]*) [ -f "$state/beat" ] && [ -n "$(find "$state/beat" -mmin +1 2>/dev/null)" ] ;;
+	*)
+		read -r up _ </proc/uptime
+		[ "$((${up%%.*} - beat))" -gt 45 ]
+		;;
+	esac
+}
+
+# Sets lock to the text of the lock, and alive.
+look_at_lock() {
+	lock='' alive=no
 	if [ -f "$state/lock" ]; then lock=$(tr '\000' '?' <"$state/lock"); fi 2>/dev/null
-	looks=$((looks + 1))
-	if [ -n "$lock" ] || [ "$looks" -eq 3 ]; then
-		say lock_is there
-		break
-	fi
-done
-if [ -n "$lock" ]; then
-	printf '%s\n' "$lock" | sed 's/^/lock /'
+	if [ -z "$lock" ]; then return; fi
 	parse_lock <<-END
 		$lock
 	END
+	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot" && ! is_silent; then alive=yes; fi
+}
+
+# The lock, whether its holder is alive, and its run.  A run that ends releases the lock and then lets its keeper
+# go, so that a dead keeper counts only if the lock is still the same afterwards.
+digest_was='' held='?' looks=0
+while true; do
+	if [ ! -e "$state/lock" ] && [ ! -L "$state/lock" ]; then
+		lock=
+		break
+	fi
+	look_at_lock
+	looks=$((looks + 1))
+	if [ "$alive" = yes ] || [ "$lock" = "$held" ] || [ "$looks" -eq 4 ]; then
+		say lock_is there
+		break
+	fi
+	held=$lock
+done
+if [ -n "$lock" ]; then
+	printf '%s\n' "$lock" | sed 's/^/lock /'
 	sum_of "$(printf '%s\n' "$lock" | sed '/^end /d')"
 	say lock_sum "$sum"
-	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
-		alive=yes
-		# The keeper is alive but has not heard from crelease for long: crelease is suspended or has lost its
-		# connection.  Both times are from a clock of this host that nobody sets.
-		beat=
-		if [ -f "$state/beat" ]; then read -r beat <"$state/beat"; fi
-		case $beat in
-		'' | *[!0-9]*)
-			if [ -f "$state/beat" ] && [ -n "$(find "$state/beat" -mmin +1 2>/dev/null)" ]; then alive=no; fi
-			;;
-		*)
-			read -r up _ </proc/uptime
-			if [ "$((${up%%.*} - beat))" -gt 45 ]; then alive=no; fi
-			;;
-		esac
-	fi
 	say alive "$alive"
 	case $lock_run in
 	'' | *[!0-9a-z]*) ;;

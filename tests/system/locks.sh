@@ -84,6 +84,29 @@ case_unfinished() {
     assert_deployed "$(revision)" 1
 }
 
+# A run that ends while another looks at its lock: the lock that was read a moment ago names a keeper who is gone.
+# An own tr removes the lock as soon as it was read.
+case_released_while_looked_at() {
+    site_new released_while_looked_at 0
+    touch "$SITE/block"
+    recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done']"
+    start_crelease deploy production
+    wait_for 60 test -s "$SITE/begun"
+    kill_crelease
+    rm "$SITE/block"
+    run_crelease status --json production
+    assert_equal "state" "$(json .run.state)" interrupted
+    mkdir "$SITE/tools"
+    cat >"$SITE/tools/tr" <<-END
+		#!/bin/sh
+		$(command -v tr) "\$@"
+		rm -f "$SITE/here/.crelease/lock"
+	END
+    chmod +x "$SITE/tools/tr"
+    PATH=$SITE/tools:$PATH run_crelease status --json production
+    assert_equal "state" "$(json .run.state)" null
+}
+
 # Another person, another machine: nothing is known there but recipe and hosts.
 case_resumed_by_another() {
     site_blocked resumed_by_another

@@ -84,15 +84,15 @@ take_over() {
 	return 1
 }
 
-# Says who holds the lock, and whether that run is alive.
+# Says who holds the lock, and whether that run is alive.  A run that ends releases the lock and then lets its
+# keeper go, so that a dead keeper counts only if the lock is still there afterwards.
 refused() {
-	read_lock "$state/lock"
-	if is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
-		say error "run ${lock_run:--} ($lock_by) is still running and holds the lock"
-		exit 73
+	if ! is_alive "$keeper" "$keeper_ticks" "$keeper_boot" && [ -f "$state/lock" ]; then
+		say error "run ${lock_run:--} ($lock_by) stopped and was never finished"
+		exit 74
 	fi
-	say error "run ${lock_run:--} ($lock_by) stopped and was never finished"
-	exit 74
+	say error "run ${lock_run:--} ($lock_by) is still running and holds the lock"
+	exit 73
 }
 
 taken=
@@ -128,7 +128,8 @@ elif [ -n "$takeover" ]; then
 	end_old_holder
 else
 	rm -f "$own"
-	read_lock "$state/lock"
+	lock_run='' lock_by=somebody keeper='' keeper_ticks=- keeper_boot=-
+	if [ -f "$state/lock" ]; then read_lock "$state/lock"; fi 2>/dev/null
 	if [ "$lock_run" = "$run" ]; then
 		# Another host of the run has the same folder.
 		say error "'$deploy_to' is also the folder of another host of this run; list it only once in the recipe"
