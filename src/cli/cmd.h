@@ -104,6 +104,14 @@ const char *session_run_id(struct arena *a);
  * hosts.  Also sets the login users in the recipe.  Warns of options that have no effect. */
 bool reach_hosts(struct session *s, struct fleet_host **ret, struct err *err) MUST_CHECK;
 
+/* Returns the arguments with which the ssh program reaches a Git server; NULL if there is none. */
+const struct strs *reach_repository(struct session *s);
+
+/* ---- scan.c ---- */
+
+/* Prints the host keys that the hosts present.  ERR_UNREACHABLE if one presents none. */
+bool scan_hosts(struct session *s, struct err *err) MUST_CHECK;
+
 /* ---- source.c: the repository ---- */
 
 /* Opens the repository and resolves a ref; nothing is sent yet. */

@@ -152,7 +152,7 @@ static void check_revision(struct report *rep, const struct revision *rev)
         put_line(rep, "note", s->notes.v[i].about, s->notes.v[i].text);
 }
 
-bool cmd_check(struct session *s, struct err *err)
+static bool check_all(struct session *s, struct err *err)
 {
     struct json *o = s->options.json ? json_open_object() : NULL;
     struct report rep = {
@@ -200,4 +200,9 @@ bool cmd_check(struct session *s, struct err *err)
     return rep.bad == 0 ||
            err_set(err, rep.worst, "%s found on %s", text_count(s->arena, rep.bad, "problem"),
                    s->recipe->environment);
+}
+
+bool cmd_check(struct session *s, struct err *err)
+{
+    return s->options.scan ? scan_hosts(s, err) : check_all(s, err);
 }

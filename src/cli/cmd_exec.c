@@ -72,8 +72,10 @@ static const char *exec_script(struct session *s, size_t host, const char *comma
     quote_assign(&b, "where",
                  arena_printf(s->arena, "%s/current", s->recipe->hosts[host].deploy_to));
     quote_assign(&b, "input", input ? "yes" : "");
-    const struct script script = {
-        .verb = "look", .values = b.text, .parts = {script_command, script_exec}};
+    const struct script script = {.verb = "look",
+                                  .umask = s->recipe->umask,
+                                  .values = b.text,
+                                  .parts = {script_command, script_exec}};
     const char *text = b.full ? NULL : script_text(s->arena, &script);
     buf_free(&b);
     return text;

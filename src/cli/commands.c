@@ -17,7 +17,7 @@ const struct command commands[] = {
      "show what is live and what is unfinished, backups, pending migrations", NULL},
     {"plan", cmd_plan, ENV_NEEDED, OPT_PLAN, 1, false, "ENV",
      "show what deploy would do, stage by stage and host by host; changes nothing", NULL},
-    {"check", cmd_check, ENV_NEEDED, OPT_OTHER, 1, false, "ENV",
+    {"check", cmd_check, ENV_NEEDED, OPT_CHECK, 1, false, "ENV",
      "check connections, tools, permissions, disk, linked files, database", NULL},
     {"backups", cmd_backups, ENV_NEEDED, OPT_BACKUPS, 1, false, "ENV [-- CMD]",
      "show running backups with expected end, and upcoming ones",

@@ -69,6 +69,8 @@ static const struct option_row {
     {0, "to", OPT_TEXT, AT(to), OPT_ROLLBACK, "RELEASE", "the release to return to", NULL},
     {0, "verify", OPT_FLAG, AT(verify), OPT_STATUS, NULL,
      "compare the live release with its manifest", NULL},
+    {0, "scan", OPT_FLAG, AT(scan), OPT_CHECK, NULL,
+     "print the host keys that the hosts present, to pin them or add them to known_hosts", NULL},
     {0, "count", OPT_NUMBER, AT(count), OPT_HISTORY, "N", "how many runs to show (20)", NULL},
 #undef AT
 };

@@ -18,7 +18,8 @@ enum {
     OPT_OTHER = 1 << 7,
     OPT_BACKUPS = 1 << 8,
     OPT_INIT = 1 << 9,
-    OPT_ALL = (1 << 10) - 1,
+    OPT_CHECK = 1 << 10,
+    OPT_ALL = (1 << 11) - 1,
 };
 
 struct options {
@@ -43,6 +44,7 @@ struct options {
     bool same_revision;
     const char *to;
     bool verify;
+    bool scan;            /* check: only print the host keys */
     bool wait;            /* backups: until none blocks a migration */
     bool hold;            /* backups: run a command while no migration runs */
     long count;           /* history: how many */

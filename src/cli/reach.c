@@ -7,6 +7,8 @@
 #include "ssh/carrier.h"
 #include "ssh/config.h"
 #include "ssh/home.h"
+#include "ssh/host_key.h"
+#include "ssh/program_keys.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -165,6 +167,64 @@ static bool ask(struct reach *re, const struct ssh_target *targets, size_t n,
     return true;
 }
 
+/* Options of the ssh program that are crelease's own decision, and the keys of $HOME where ssh does
+ * not look for them by itself. */
+static void add_own_options(struct arena *a, const struct fleet_host *host, struct strs *argv)
+{
+    static const char *const own[] = {"-oClearAllForwardings=yes",
+                                      "-oPermitLocalCommand=no",
+                                      "-oRemoteCommand=none",
+                                      "-oRequestTTY=no",
+                                      "-oTunnel=no",
+                                      "-oEscapeChar=none",
+                                      "-oStdinNull=no",
+                                      "-oForkAfterAuthentication=no",
+                                      "-oControlPersist=no"};
+    static const char *const usual[] = {"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa",
+                                        "~/.ssh/id_ed25519_sk", "~/.ssh/id_ecdsa_sk"};
+
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        strs_add(a, argv, own[i]);
+    program_key_options(a, host, argv);
+    if (host->identity) {
+        strs_add(a, argv, arena_printf(a, "-oIdentityFile=%s", home_expand(a, host->identity)));
+        strs_add(a, argv, "-oIdentitiesOnly=yes");
+    } else if (home_differs() && !host->identities.n) {
+        for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+            strs_add(a, argv, arena_printf(a, "-oIdentityFile=%s", home_expand(a, usual[i])));
+    }
+    if (!host->connect_ms)
+        strs_add(a, argv, "-oConnectTimeout=15");
+}
+
+/* The ssh program takes everything that neither the recipe nor crelease decides from its own
+ * configuration. */
+static bool set_program(struct reach *re, struct fleet_host *host, const struct ssh_target *target,
+                        const char *jump, struct err *err)
+{
+    struct session *s = re->session;
+    long alive_ms = (long)s->recipe->connection.alive_ms;
+    struct strs *argv = &host->program;
+    struct arena *a = re->arena;
+
+    if (host->host_key && !host_key_pin_is_valid(host->host_key))
+        return err_set(err, ERR_USAGE,
+                       "the host_key: given for '%s' is neither 'SHA256:...' nor a public key line",
+                       text_shown(a, host->name));
+    ssh_config_arguments(a, re->config, target, argv);
+    strs_add(a, argv, "-oBatchMode=yes");
+    strs_add(a, argv, s->options.verbose > 0 ? "-oLogLevel=VERBOSE" : "-oLogLevel=ERROR");
+    add_own_options(a, host, argv);
+    if (jump)
+        strs_add(a, argv, arena_printf(a, "-oProxyJump=%s", jump));
+    if (alive_ms != ALIVE_DEFAULT_MS || !host->alive_interval_ms) {
+        strs_add(a, argv, arena_printf(a, "-oServerAliveInterval=%ld", (alive_ms + 999) / 1000));
+        strs_add(a, argv, "-oServerAliveCountMax=3");
+    }
+    host->destination = target->host;
+    return true;
+}
+
 /* Resolves the hops that are new, which may bring further ones. */
 static bool resolve_hops(struct reach *re, struct err *err)
 {
@@ -191,15 +251,13 @@ static bool resolve_hops(struct reach *re, struct err *err)
     return true;
 }
 
-static const char *config_file(struct reach *re)
+static const char *config_file(struct arena *a, const struct recipe *r)
 {
-    const struct recipe *r = re->session->recipe;
-
     if (strcmp(r->ssh_config, "default") == 0)
         return NULL;
     if (r->ssh_config[0] == '/' || r->ssh_config[0] == '~' || is_none(r->ssh_config))
-        return home_expand(re->arena, r->ssh_config);
-    return arena_printf(re->arena, "%s/%s", r->dir, r->ssh_config);
+        return home_expand(a, r->ssh_config);
+    return arena_printf(a, "%s/%s", r->dir, r->ssh_config);
 }
 
 static bool resolve(struct reach *re, struct fleet_host *hosts, struct err *err)
@@ -210,7 +268,7 @@ static bool resolve(struct reach *re, struct fleet_host *hosts, struct err *err)
 
     for (size_t h = 0; h < r->n_hosts; h++)
         targets[h] = (struct ssh_target){r->hosts[h].address, r->hosts[h].user, r->hosts[h].port};
-    re->config = config_file(re);
+    re->config = config_file(re->arena, r);
     if (re->config && !is_none(re->config) && access(re->config, R_OK) != 0)
         return err_set(err, ERR_USAGE, "cannot read the ssh configuration '%s': %s",
                        text_shown(re->arena, re->config), strerror(errno));
@@ -218,8 +276,10 @@ static bool resolve(struct reach *re, struct fleet_host *hosts, struct err *err)
         return false;
     for (size_t h = 0; h < r->n_hosts; h++) {
         const char *jump = r->hosts[h].proxy_jump ? r->hosts[h].proxy_jump : r->proxy_jump;
-        if (!merge(re, &hosts[h], &configs[h], err) ||
-            !set_way(re, &hosts[h], jump, &configs[h], err))
+        if (!merge(re, &hosts[h], &configs[h], err))
+            return false;
+        if (r->transport == TRANSPORT_OPENSSH ? !set_program(re, &hosts[h], &targets[h], jump, err)
+                                              : !set_way(re, &hosts[h], jump, &configs[h], err))
             return false;
         r->hosts[h].user = hosts[h].user;
     }
@@ -252,8 +312,24 @@ bool reach_hosts(struct session *s, struct fleet_host **ret, struct err *err)
         return true;
     if (!resolve(re, hosts, err))
         return false;
-    if (re->ignored.n)
+    if (re->ignored.n && r->transport == TRANSPORT_LIBSSH2)
         run_warn(&s->run, NULL, "the ssh configuration of '%s' sets %s, which crelease ignores",
                  text_shown(s->arena, re->ignored_for), strs_joined(s->arena, &re->ignored, ", "));
     return true;
+}
+
+const struct strs *reach_repository(struct session *s)
+{
+    const struct fleet_host nothing = {0};
+    const struct ssh_target nobody = {0};
+    struct arena *a = s->arena;
+    struct strs *argv = arena_alloc(a, sizeof *argv);
+
+    if (!ssh_config_program_works())
+        return NULL;
+    *argv = (struct strs){0};
+    ssh_config_arguments(a, config_file(a, s->recipe), &nobody, argv);
+    strs_add(a, argv, isatty(STDIN_FILENO) ? "-oBatchMode=no" : "-oBatchMode=yes");
+    add_own_options(a, &nothing, argv);
+    return argv;
 }

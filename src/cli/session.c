@@ -6,6 +6,7 @@
 #include "core/engine.h"
 #include "core/survey.h"
 #include "ssh/carrier.h"
+#include "ssh/program.h"
 #include "ssh/home.h"
 #include "stages/table.h"
 
@@ -220,15 +221,16 @@ static void fleet_begin(struct session *s)
 {
     struct recipe *r = s->recipe;
     struct fleet_host *hosts = arena_array(s->arena, r->n_hosts, sizeof *hosts);
-    struct fleet_options options = {
-        .carriers = {[TRANSPORT_LIBSSH2] = &carrier_libssh2, [TRANSPORT_LOCAL] = &carrier_local},
-        .ask = isatty(STDIN_FILENO) ? can_ask : NULL,
-        .ask_arg = s,
-        .interrupted = tell_interrupted,
-        .interrupted_arg = s,
-        .tell = tell_line,
-        .tell_arg = s,
-        .alive_interval_ms = (long)r->connection.alive_ms};
+    struct fleet_options options = {.carriers = {[TRANSPORT_LIBSSH2] = &carrier_libssh2,
+                                                 [TRANSPORT_OPENSSH] = &carrier_openssh,
+                                                 [TRANSPORT_LOCAL] = &carrier_local},
+                                    .ask = isatty(STDIN_FILENO) ? can_ask : NULL,
+                                    .ask_arg = s,
+                                    .interrupted = tell_interrupted,
+                                    .interrupted_arg = s,
+                                    .tell = tell_line,
+                                    .tell_arg = s,
+                                    .alive_interval_ms = (long)r->connection.alive_ms};
 
     for (size_t h = 0; h < r->n_hosts; h++)
         for (size_t i = 0; i < s->n_reached; i++)

@@ -31,6 +31,7 @@ const char *script_text(struct arena *a, const struct script *s)
     quote_assign(&b, "release", or_nothing(s->release));
     quote_assign(&b, "step", or_nothing(s->step));
     quote_assign(&b, "verb", or_nothing(s->verb));
+    quote_assign(&b, "files_umask", or_nothing(s->umask));
     buf_puts(&b, or_nothing(s->values));
     buf_puts(&b, script_identity);
     buf_puts(&b, script_prelude);

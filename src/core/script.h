@@ -22,6 +22,7 @@ struct script {
     const char *release;
     const char *step;
     const char *verb;
+    const char *umask;    /* of the site's files and the user's commands; NULL: the login's */
     long epoch;           /* of the lock; 0 becomes '' */
     const char *values;   /* assignments, or NULL; they override those above */
     const char *parts[3]; /* come after the prelude, in order, up to the first NULL */

@@ -33,6 +33,7 @@ const char *run_script_text(struct run *r, const struct trip *t, size_t host)
                              .release = r->plan->what.release,
                              .step = t->step,
                              .verb = t->verb,
+                             .umask = r->recipe->umask,
                              .values = values.text,
                              .parts = {t->script}};
     const char *text = values.full ? NULL : script_text(r->arena, &s);

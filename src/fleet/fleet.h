@@ -23,7 +23,7 @@
 struct fleet;
 struct carrier; /* fleet/carrier.h */
 
-enum transport { TRANSPORT_LIBSSH2, TRANSPORT_LOCAL, TRANSPORTS };
+enum transport { TRANSPORT_LIBSSH2, TRANSPORT_OPENSSH, TRANSPORT_LOCAL, TRANSPORTS };
 
 /* One host, as the recipe gives it.  The texts must outlive the fleet.  NULL: not given. */
 struct fleet_host {
@@ -51,6 +51,10 @@ struct fleet_host {
     int alive_max;    /* intervals without a byte that end a connection; 0: three */
     int family;       /* AF_INET or AF_INET6 only; AF_UNSPEC: either */
     const char *bind; /* the local address to connect from */
+    bool scan;        /* only report its key, to fleet_options.scanned; nobody logs in */
+    /* With TRANSPORT_OPENSSH: arguments of ssh, and its destination. */
+    struct strs program;
+    const char *destination;
 };
 
 enum reply_kind {
@@ -115,6 +119,9 @@ struct fleet_options {
     void *interrupted_arg;
     void (*tell)(void *arg, const char *line); /* shows the user a line; may be NULL */
     void *tell_arg;
+    /* Takes the key of a host with `scan`, which was not verified; needed if there is one. */
+    void (*scanned)(void *arg, const struct fleet_host *host, const void *key, size_t len);
+    void *scanned_arg;
     void (*log)(void *arg, const char *host, const char *line); /* for -v; may be NULL */
     void *log_arg;
 };

@@ -3,6 +3,7 @@
 #include "git/fetch_child.h"
 
 #include "base/text.h"
+#include "git/ssh_program.h"
 #include "ssh/home.h"
 #include "ssh/known_hosts.h"
 
@@ -27,8 +28,9 @@ struct fetching {
     bool opened;           /* the last way was a key with a passphrase */
     unsigned wrong;        /* number of wrong passphrases for it */
     unsigned asked;
-    const char *refusal; /* why we ended the fetch ourselves */
-    long long next_ms;   /* when to report progress again */
+    struct ssh_program ssh; /* without arguments: libgit2's own SSH is used */
+    const char *refusal;    /* why we ended the fetch ourselves */
+    long long next_ms;      /* when to report progress again */
 };
 
 /* Messages show that the server is alive while it counts objects. */
@@ -235,6 +237,25 @@ static int on_credentials(git_credential **out, const char *url, const char *use
     return GIT_EAUTH;
 }
 
+static int on_transport(git_transport **ret, git_remote *remote, void *arg)
+{
+    struct fetching *f = arg;
+
+    return ssh_program_transport(ret, remote, &f->ssh);
+}
+
+/* An agent that does not answer would hold up the ssh program for ever. */
+static void set_ssh_program(struct fetching *f, git_remote_callbacks *callbacks)
+{
+    if (f->url.kind != URL_SSH || !f->options->ssh || !f->url.host)
+        return;
+    f->ssh = (struct ssh_program){.arguments = f->options->ssh,
+                                  .no_agent = getenv("SSH_AUTH_SOCK") && !agent_answers(f),
+                                  .url = &f->url,
+                                  .arena = f->arena};
+    callbacks->transport = on_transport;
+}
+
 /* Sets HEAD of the mirror to the server's HEAD, so that the ref "HEAD" means the same. */
 static int take_head(git_repository *git, git_remote *remote)
 {
@@ -312,9 +333,13 @@ static int fetch_once(const struct fetch *task, struct fetching *f)
     int rc = git_remote_create_anonymous(&remote, task->git, task->url->text);
     if (rc == 0 && !url_parse(&f->url, f->arena, git_remote_url(remote), &ignored))
         f->url = *task->url;
+    set_ssh_program(f, &o.callbacks);
     if (rc == 0)
         rc = transfer(task->git, remote, &o);
     git_remote_free(remote); /* keeps libgit2's message */
+    if (rc != 0 && f->ssh.said)
+        f->refusal = f->agent_why ? arena_printf(f->arena, "%s; %s", f->agent_why, f->ssh.said)
+                                  : f->ssh.said;
     return rc;
 }
 

@@ -22,6 +22,9 @@ struct repo_options {
     const char *base_dir;  /* for relative paths: the recipe's folder */
     const char *recipe;    /* its file, not exported if it is in the tree; may be NULL */
     const char *cache_dir; /* for mirrors; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
+    /* Arguments of the ssh program, which then carries what is fetched over SSH; NULL: libssh2, without
+     * the ssh configuration. */
+    const struct strs *ssh;
     /* Reports progress of a fetch: the address without its password, objects received and in total,
      * bytes; may be NULL. */
     void (*progress)(void *arg, const char *shown, unsigned received, unsigned total, size_t bytes);

@@ -179,6 +179,9 @@ static bool take_scheme(struct url *u, struct arena *a, const char *rest, struct
         u->kind = URL_HTTP; /* hides all user information */
     if (u->kind != URL_FILE)
         take_authority(u, a, rest, end);
+    /* "/~ann/shop" is in a home directory (git-clone(1), GIT URLS). */
+    u->path =
+        arena_strdup(a, rest[end] == '/' && rest[end + 1] == '~' ? rest + end + 1 : rest + end);
     u->name = last_part(a, rest + end);
     u->shown = url_clean(u, a, u->text);
     return known || err_set(err, ERR_USAGE,
@@ -235,6 +238,7 @@ bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *e
             colon = (size_t)(close - text) + 1;
         u.kind = URL_SSH;
         take_authority(&u, a, text, colon);
+        u.path = arena_strdup(a, text + colon + 1);
         u.name = last_part(a, text + colon + 1);
         if (text[colon + 1] == ':')
             return err_set(err, ERR_USAGE, "repository '%s': remote helpers are not supported",

@@ -13,8 +13,10 @@ struct url {
     const char *password; /* NULL if missing */
     const char
         *userinfo; /* everything before the @; over HTTP it may be a token, so it is never shown */
-    const char *host;  /* without brackets; NULL for a path or file:// */
-    int port;          /* 22 if missing */
+    const char *host; /* without brackets; NULL for a path or file:// */
+    int port;         /* 22 if missing */
+    const char
+        *path; /* over SSH, as the server takes it: "/srv/shop.git", "~ann/shop", "shop.git" */
     const char *shown; /* the text without secrets, safe to show */
     const char *name;  /* the last part of the path, of [A-Za-z0-9._-], at most 40 bytes */
 };

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # run_command: runs one of the user's commands so that it ends with its connection, and returns its status.
-# Values: command, where, environment (shell text that exports the recipe's variables; these may have any
+# Values: user_shell (a command that takes shell text, or empty for sh), command, where, environment (shell text that exports the recipe's variables; these may have any
 # names, so only the command's own shell evaluates it) and own_environment (the same for crelease's own
 # variables, whose names are known).  With an argument, the command reads what follows the script on standard
 # input.
@@ -13,5 +13,10 @@ run_command() {
 	as_at_login
 	# shellcheck disable=SC2016 # expanded there
 	how='eval "$crelease_environment"; eval "unset crelease_command crelease_environment; $crelease_command"'
-	if [ -n "${1-}" ]; then /bin/sh -c "$how"; else /bin/sh -c "$how" </dev/null; fi
+	if [ -z "${1-}" ]; then exec </dev/null; fi
+	# shellcheck disable=SC2086 # words
+	(
+		set -f
+		exec ${user_shell:-/bin/sh -c} "$how"
+	)
 }

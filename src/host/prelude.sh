@@ -32,9 +32,9 @@ newline='
 '
 
 # Only the login user may write crelease's own files, whatever the login's umask is.  The files of the site
-# (releases, shared folders, revisions.log) and the user's commands get the login's umask back: umask
-# "$umask_was".
-umask_was=$(umask)
+# (releases, shared folders, revisions.log) and the user's commands get the recipe's umask or, without one, the
+# login's: umask "$umask_was".
+umask_was=${files_umask:-$(umask)}
 own_umask() {
 	umask g-w,o-rwx
 }

@@ -161,6 +161,38 @@ const char *check_folder(struct arena *a, const char **value)
     return NULL;
 }
 
+const char *check_path(struct arena *a, const char **value)
+{
+    const char *s = *value;
+
+    (void)a;
+    if ((*s != '/' && strncmp(s, "~/", 2) != 0) || strchr(s, ':') || strlen(s) > PATH_MAX_LEN)
+        return "a folder that begins with '/' or '~/', without ':'";
+    return NULL;
+}
+
+/* Characters that a shell would not take as part of a word have no meaning here. */
+const char *check_shell(struct arena *a, const char **value)
+{
+    (void)a;
+    if (!**value || **value == '-' || **value == ' ' || strpbrk(*value, "'\"\\$`;&|<>(){}*?[]#~"))
+        return "plain, login, or a command such as zsh -lc";
+    return NULL;
+}
+
+const char *check_umask(struct arena *a, const char **value)
+{
+    const char *s = *value;
+    size_t len = strlen(s);
+
+    (void)a;
+    /* The first of the last three digits is about the owner. */
+    if (len < 3 || len > 4 || strspn(s, "01234567") != len || s[len - 3] != '0' ||
+        (len == 4 && s[0] != '0'))
+        return "an octal number from 0000 to 0077, such as \"0022\"";
+    return NULL;
+}
+
 static const char *below_release(struct arena *a, const char **value, bool folder)
 {
     const char *expected = "a path below the release: relative, without '..', '.' or '//'";

@@ -21,6 +21,9 @@ key_check check_relative;
 key_check check_database;
 key_check check_host_key;
 key_check check_proxy_jump;
+key_check check_shell;
+key_check check_path;     /* absolute or "~/...", without a colon */
+key_check check_umask;    /* octal, without permissions that the owner needs */
 key_check check_share;    /* 1 or more, or 1% to 100% */
 key_check check_schedule; /* none, crontab, or a cron line */
 key_check check_regex;    /* POSIX extended, of limited size */

@@ -8,8 +8,8 @@
 
 static const struct key_word checkout_words[] = {{"copy", 0, false}, {"hardlink", 1, true}, {0}};
 static const struct key_word transport_words[] = {{"libssh2", TRANSPORT_LIBSSH2, false},
+                                                  {"openssh", TRANSPORT_OPENSSH, false},
                                                   {"local", TRANSPORT_LOCAL, false},
-                                                  {"openssh", -1, true},
                                                   {0}};
 static const struct key_word host_keys_words[] = {
     {"strict", HOST_KEYS_STRICT, false}, {"accept-new", HOST_KEYS_ACCEPT_NEW, false}, {0}};
@@ -61,7 +61,6 @@ const struct synonym recipe_key_synonyms[] = {
     {"preset", "extends"},
     {"template", "extends"},
     {"framework", "extends"},
-    {"path", "deploy_to"},
     {"deploy_path", "deploy_to"},
     {"remote_path", "deploy_to"},
     {"releases_to_keep", "keep_releases"},
@@ -151,7 +150,8 @@ const struct recipe_key recipe_keys[] = {
          "shown as [secret]; $PATH, $HOME and the variable's own name stand for the host's values at "
          "the start of a path, as in PATH: \"/opt/ruby/bin:$PATH\""},
     {"transport", KEY_WORD, .fallback = "libssh2", .words = transport_words, IN_RECIPE(transport),
-     .about = "how to reach the hosts: over SSH, or local for this machine itself"},
+     .about = "how to reach the hosts: libssh2, openssh for the ssh program, or local for this "
+              "machine itself"},
     {"ssh_config", KEY_TEXT, .fallback = "default", .check = check_not_option,
      IN_RECIPE(ssh_config),
      .about =
@@ -172,6 +172,15 @@ const struct recipe_key recipe_keys[] = {
      .about =
          "after this time without data a host is sent a keepalive; after three times as long its "
          "connection counts as lost"},
+    {"shell", KEY_TEXT, .fallback = "plain", .check = check_shell, IN_RECIPE(shell),
+     .about =
+         "the shell of all commands on the hosts: plain for /bin/sh; login for bash -lc, which "
+         "rbenv, nvm and asdf need; or a command that takes shell text, such as zsh -lc"},
+    {"path", KEY_TEXTS, .check = check_path, IN_RECIPE(path),
+     .about = "folders in front of PATH for all commands; ~/ is the home directory on the host"},
+    {"umask", KEY_TEXT, .check = check_umask, IN_RECIPE(umask),
+     .fallback_shown = "that of the login",
+     .about = "the umask of the site's files and of all commands, such as \"0002\""},
     {"build", KEY_JOBS, IN_RECIPE(build),
      .about = "jobs to run in the new release before it goes live"},
 

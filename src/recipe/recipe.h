@@ -113,6 +113,9 @@ struct recipe {
     const char *ssh_config; /* "default", "none" or a path */
     const char *proxy_jump; /* NULL: not given; "none" */
     enum host_keys host_keys;
+    const char *shell; /* of the user's commands: "plain" or NULL, "login", or a command */
+    struct strs path;  /* folders in front of PATH, absolute or "~/..." */
+    const char *umask; /* octal; NULL: that of the login */
     struct {
         long long alive_ms;
     } connection;

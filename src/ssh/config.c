@@ -15,37 +15,58 @@ enum { ASK_MS = 20000 };
  * passwd; where $HOME differs, its ~/.ssh/config is meant. */
 static const char *file_argument(struct arena *a)
 {
-    const struct passwd *pw = getpwuid(getuid());
     const char *own = arena_printf(a, "%s/.ssh/config", home_dir());
 
-    if (pw && pw->pw_dir && strcmp(pw->pw_dir, home_dir()) == 0)
+    if (!home_differs())
         return NULL;
     if (access(own, R_OK) == 0)
         return own;
     return access("/etc/ssh/ssh_config", R_OK) == 0 ? "/etc/ssh/ssh_config" : "none";
 }
 
+bool ssh_config_program_works(void)
+{
+    const char *path = getenv("PATH");
+    struct arena a = {0};
+    bool found = false;
+
+    for (const char *s = path ? path : "/usr/bin:/bin"; *s && !found; s += *s == ':') {
+        size_t len = strcspn(s, ":");
+        found = access(arena_printf(&a, "%.*s/ssh", (int)len, s), X_OK) == 0;
+        s += len;
+    }
+    arena_free(&a);
+    return found && getpwuid(getuid()) != NULL;
+}
+
+void ssh_config_arguments(struct arena *a, const char *file, const struct ssh_target *target,
+                          struct strs *argv)
+{
+    file = file ? file : file_argument(a);
+    if (file) {
+        strs_add(a, argv, "-F");
+        strs_add(a, argv, file);
+    }
+    if (target->port) {
+        strs_add(a, argv, "-p");
+        strs_add(a, argv, arena_printf(a, "%d", target->port));
+    }
+    if (target->user) {
+        strs_add(a, argv, "-l");
+        strs_add(a, argv, target->user);
+    }
+}
+
 /* The arguments of ssh -G.  -T, or it warns that standard input is no terminal. */
-static const char *const *arguments(struct arena *a, const char *file,
-                                    const struct ssh_target *target)
+static const char *const *question(struct arena *a, const char *file,
+                                   const struct ssh_target *target)
 {
     struct strs argv = {0};
 
     strs_add(a, &argv, "ssh");
     strs_add(a, &argv, "-T");
     strs_add(a, &argv, "-G");
-    if (file) {
-        strs_add(a, &argv, "-F");
-        strs_add(a, &argv, file);
-    }
-    if (target->port) {
-        strs_add(a, &argv, "-p");
-        strs_add(a, &argv, arena_printf(a, "%d", target->port));
-    }
-    if (target->user) {
-        strs_add(a, &argv, "-l");
-        strs_add(a, &argv, target->user);
-    }
+    ssh_config_arguments(a, file, target, &argv);
     strs_add(a, &argv, "--");
     strs_add(a, &argv, target->host);
     strs_add(a, &argv, NULL);
@@ -112,9 +133,9 @@ bool ssh_config_read(struct loop *loop, struct arena *a, const struct ssh_config
     if (file && strcmp(file, "none") == 0)
         return true;
     for (size_t i = 0; i < query->n; i++)
-        calls[i].argv = arguments(a, file, &query->target[i]);
+        calls[i].argv = question(a, file, &query->target[i]);
     /* What ssh says without any configuration shows which values are defaults. */
-    calls[query->n].argv = arguments(a, "none", &nobody);
+    calls[query->n].argv = question(a, "none", &nobody);
     if (known)
         capture_run(loop, a, calls, query->n + 1, ASK_MS);
     if (!known || calls[0].end == CAPTURE_MISSING) {

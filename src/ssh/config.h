@@ -54,6 +54,14 @@ struct ssh_config_query {
 bool ssh_config_read(struct loop *loop, struct arena *a, const struct ssh_config_query *query,
                      struct ssh_config *ret, const char **ret_why, struct err *err) MUST_CHECK;
 
+/* Whether there is an ssh program, and it works for this user id. */
+bool ssh_config_program_works(void);
+
+/* Appends the arguments that make ssh read that configuration (as in struct ssh_config_query) and use
+ * the target's port and user: "-F FILE -p PORT -l USER". */
+void ssh_config_arguments(struct arena *a, const char *file, const struct ssh_target *target,
+                          struct strs *argv);
+
 /* Parses one answer of `ssh -G`; `plain` is its answer with no configuration at all, which tells
  * what is only a default. */
 void ssh_config_parse(struct arena *a, const struct ssh_target *target, const char *text,

@@ -243,8 +243,11 @@ static void handshake_failed(struct link *link)
     } else if (link->seen.n) {
         link_die(link, "%s", wrong_pin(link));
     } else if (gap) {
-        link_die(link, "cannot negotiate with %s: %s (this is libssh2 %s)", link_place(link), gap,
-                 libssh2_version(0));
+        link_die(
+            link,
+            "cannot negotiate with %s: %s (this is libssh2 %s); 'transport: openssh' in the recipe "
+            "uses the ssh program, which supports more",
+            link_place(link), gap, libssh2_version(0));
     } else if (!offer.banner && offer.before && *offer.before) {
         link_die(link, "cannot connect to %s: not an SSH server: it sent '%s'", link_place(link),
                  offer.before);
@@ -321,6 +324,11 @@ static bool host_key_is_right(struct link *link)
 
     if (!key || !len) {
         link_die(link, "%s presented no host key", link_place(link));
+        return false;
+    }
+    if (link->host->scan) {
+        link->options->scanned(link->options->scanned_arg, link->host, key, len);
+        link_die(link, "only the host key was read");
         return false;
     }
     if (link->host->host_key)

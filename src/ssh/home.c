@@ -15,6 +15,13 @@ const char *home_dir(void)
     return pw && pw->pw_dir ? pw->pw_dir : "/";
 }
 
+bool home_differs(void)
+{
+    const struct passwd *pw = getpwuid(getuid());
+
+    return pw && pw->pw_dir && strcmp(pw->pw_dir, home_dir()) != 0;
+}
+
 const char *login_user(struct arena *a)
 {
     const struct passwd *pw = getpwuid(getuid());

@@ -7,6 +7,10 @@
 /* Returns the home directory: $HOME if that is an absolute path, else that of the user database. */
 const char *home_dir(void);
 
+/* Whether $HOME is another folder than the home directory in passwd, which is the one that the ssh
+ * program uses (ssh(1), FILES). */
+bool home_differs(void);
+
 /* Returns the name that ssh would log in as if none is given: that of the real user id in the user
  * database, never an environment variable.  NULL if there is no entry, as in some containers. */
 const char *login_user(struct arena *a);

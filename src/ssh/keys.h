@@ -114,6 +114,10 @@ void login_list_unsigned(struct login_list *list, struct login_key *key, const c
 /* Returns the number of keys that the server has refused. */
 size_t login_list_tried(const struct login_list *list);
 
+/* Whether there is a key that the ssh program could use and libssh2 cannot: a FIDO key, or a
+ * certificate. */
+bool login_list_wants_program(const struct login_list *list, struct arena *a);
+
 /* Returns what happened to each key: "agent key 'x' (ED25519): rejected by the server;
  * ~/.ssh/id_rsa: RSA keys need ...", or that there was none. */
 const char *login_list_story(const struct login_list *list, struct arena *a);

@@ -49,6 +49,13 @@ static bool step_agent(struct link *link)
     return true;
 }
 
+/* Whether the server takes no public key, but something that the ssh program may have. */
+static bool offers_other_ways(const struct link *link)
+{
+    return link->methods && !strstr(link->methods, "publickey") &&
+           (strstr(link->methods, "gssapi") || strstr(link->methods, "hostbased"));
+}
+
 static void login_failed(struct link *link)
 {
     const char *story = login_list_story(&link->list, &link->arena);
@@ -66,7 +73,10 @@ static void login_failed(struct link *link)
     link_die(
         link, "cannot log in to %s as %s: %s%s%s%s; %s", link_place(link),
         text_shown(&link->arena, link->user), agent, story, offers, ended,
-        login_list_tried(&link->list)
+        login_list_wants_program(&link->list, &link->arena) || offers_other_ways(link)
+            ? "set 'transport: openssh' in the recipe to log in with the ssh program, which can use "
+              "certificates, FIDO keys and Kerberos"
+        : login_list_tried(&link->list)
             ? "add a public key to ~/.ssh/authorized_keys on the host, or set identity: to the "
               "right key"
         : agent_why()

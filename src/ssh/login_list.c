@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "ssh/host_key.h"
 
+#include <unistd.h>
+
 enum { STORY_BYTES_MAX = 2000, COMMENT_SHOWN_MAX = 60 };
 
 /* Why libssh2 cannot use keys of this type, or NULL. */
@@ -244,6 +246,22 @@ struct login_key *login_list_next(struct login_list *list)
             "not tried: servers disconnect after too many keys; set identity: to the right one";
     }
     return NULL;
+}
+
+bool login_list_wants_program(const struct login_list *list, struct arena *a)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct ssh_key *file = &list->key[i].file;
+        const char *type = file->type              ? file->type
+                           : list->key[i].agent_id ? host_key_type(a, file->blob, file->blob_len)
+                                                   : NULL;
+        if (list->key[i].fate == KEY_PASSED_OVER && type &&
+            (strncmp(type, "sk-", 3) == 0 || strstr(type, "-cert-v01")))
+            return true;
+        if (file->path && access(arena_printf(a, "%s-cert.pub", file->path), R_OK) == 0)
+            return true;
+    }
+    return false;
 }
 
 const char *login_list_story(const struct login_list *list, struct arena *a)

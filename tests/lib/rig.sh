@@ -694,7 +694,7 @@ recipe_sections() {
             "migrate: {run: $(migrator run), status: $(migrator status), lock_timeout: 500ms}"
     fi
     printf '%s\0' 'restart: {touch: tmp/restart.txt}'
-    [ "${SITE_HOSTS[0]}" != here ] || printf '%s\0' 'transport: local'
+    if [ "${SITE_HOSTS[0]}" = here ]; then printf '%s\0' 'transport: local'; elif [ -n "${TRANSPORT-}" ]; then printf '%s\0' "transport: $TRANSPORT"; fi
     printf '%s\0' "$(recipe_hosts)"
 }
 

@@ -30,7 +30,7 @@ case_unknown() {
     run_crelease deploy production
     put_back
     assert_equal status "$STATUS" 5
-    expect_output 'known_hosts'
+    expect_output 'No ED25519 host key is known for'
     assert_gone "$SITE/app1/current"
 }
 

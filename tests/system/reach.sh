@@ -323,6 +323,27 @@ case_variables() {
     ! grep -rqF -- "$(sed -n 2p <<<"$key")" "$SITE" || fail 'the key was written to disk'
 }
 
+# check --scan prints what makes the next check pass, in both forms.
+case_scan() {
+    site_new scan 2
+    ssh_config </dev/null
+    : >"$HOME/.ssh/known_hosts"
+    expect_status 0 check --scan production
+    grep -qF "app1, $(ssh-keygen -lf "$RIG/app1/key.pub" | cut -d' ' -f2)" "$OUT" || fail 'no fingerprint'
+    cp "$OUT" "$SITE/scan"
+    grep "^\[127" "$SITE/scan" >"$HOME/.ssh/known_hosts"
+    assert_equal lines "$(wc -l <"$HOME/.ssh/known_hosts")" 2
+    expect_status 0 status production
+    : >"$HOME/.ssh/known_hosts"
+    sed -i "s|name: app1,|name: app1, $(grep -m 1 '^host_key:' "$SITE/scan"),|" "$RECIPE"
+    expect_status 0 status production --hosts app1
+    expect_status 0 check --scan --json production
+    assert_equal key "host_key: \"$(json '.host_keys[0].host_key')\"" "$(grep -m 1 '^host_key:' "$SITE/scan")"
+    sed -i '/name: app2/s|port: [0-9]*|port: 1|' "$RECIPE"
+    expect_status 5 check --scan production
+    expect_output 'app2: cannot connect'
+}
+
 rig_open
 start_hosts 3
 run_cases "$@"

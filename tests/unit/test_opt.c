@@ -56,6 +56,7 @@ static const char *shown(const struct options *o)
                  {"takeover", o->takeover},
                  {"new-recipe", o->new_recipe},
                  {"verify", o->verify},
+                 {"scan", o->scan},
                  {"wait", o->wait},
                  {"hold", o->hold},
                  {"same-revision", o->same_revision}};

@@ -299,6 +299,7 @@ static void test_script_text(void **state)
                                      "release='20261122153012'\n"
                                      "step='after-switch'\n"
                                      "verb='undo'\n"
+                                     "files_umask=''\n"
                                      "value='of app1'\n"
                                      "%s%s%s# script\n",
                                      script_identity, script_prelude, script_releases));

@@ -51,12 +51,40 @@ static void export_own(const struct run *r, size_t host, struct buf *b)
     export_all(own, sizeof own / sizeof *own, b);
 }
 
-void job_environment(const struct run *r, size_t host, struct buf *b)
+/* The recipe's variables, and its path in front of PATH.  "~" is the home directory on the host. */
+static void export_recipe(const struct run *r, size_t host, struct buf *b)
 {
     const struct host *h = &r->recipe->hosts[host];
+    const struct strs *path = &r->recipe->path;
 
-    export_own(r, host, b);
     export_all(h->env.v, h->env.n, b);
+    for (size_t i = 0; i < path->n; i++) {
+        bool home = path->v[i][0] == '~';
+        buf_puts(b, i ? ":" : "export PATH=");
+        buf_puts(b, home ? "\"$HOME\"" : "");
+        quote_word(b, path->v[i] + home);
+    }
+    if (path->n)
+        buf_puts(b, ":\"$PATH\"\n");
+}
+
+/* The recipe's shell as a command that takes shell text; "" for sh. */
+static const char *shell_command(const struct recipe *r, struct arena *a)
+{
+    if (!r->shell || strcmp(r->shell, "plain") == 0)
+        return "";
+    const char *last = strrchr(r->shell, ' ');
+    if (strcmp(r->shell, "login") == 0)
+        return "bash -lc";
+    if (last && last[1] == '-' && last[2] != '-' && strchr(last, 'c'))
+        return r->shell;
+    return arena_printf(a, "%s -c", r->shell);
+}
+
+void job_environment(const struct run *r, size_t host, struct buf *b)
+{
+    export_own(r, host, b);
+    export_recipe(r, host, b);
 }
 
 /* Assigns the text that was built in `value`, and frees `value`. */
@@ -70,14 +98,14 @@ static void assign_text(struct buf *b, const char *name, struct buf *value)
 void job_command_values(const struct run *r, size_t host, const char *command,
                         const char *extra_env, struct buf *b)
 {
-    const struct host *h = &r->recipe->hosts[host];
     struct buf environment = buf_make(SCRIPT_BYTES_MAX);
     struct buf own = buf_make(SCRIPT_BYTES_MAX);
 
-    export_all(h->env.v, h->env.n, &environment);
+    export_recipe(r, host, &environment);
     buf_puts(&environment, extra_env ? extra_env : "");
     export_own(r, host, &own);
     quote_assign(b, "command", command);
+    quote_assign(b, "user_shell", shell_command(r->recipe, r->arena));
     assign_text(b, "environment", &environment);
     assign_text(b, "own_environment", &own);
 }

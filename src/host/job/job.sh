@@ -19,6 +19,7 @@
 #   environment  shell text that exports the recipe's variables.  These may have the names of ours, so only the
 #                command's own shell evaluates it, and the watchdog before everything else
 #   own_environment  the same for crelease's variables, whose names are known
+#   user_shell   the recipe's shell: a command that takes shell text, or empty for sh
 #   process_text, supervise_text, child_text, command_text  the files of an attempt
 #
 # runs/RUN/jobs/JOB/N/   the Nth attempt
@@ -81,8 +82,9 @@ start() {
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_environment=$environment
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_limit=$log_limit crelease_gate=$gate
 		crelease_watch=${watch:+$watch_values$newline} crelease_locale=$login_locale crelease_umask=$umask_was
+		crelease_shell=$user_shell
 		export crelease_job crelease_where crelease_command crelease_environment crelease_timeout crelease_setsid
-		export crelease_limit crelease_gate crelease_watch crelease_locale crelease_umask crelease_run
+		export crelease_limit crelease_gate crelease_watch crelease_locale crelease_umask crelease_run crelease_shell
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
 		eval "$own_environment"
 		exec $crelease_setsid sh "$crelease_job/supervise"

@@ -1,0 +1,44 @@
+/* master.h -- one master connection of the ssh program, and the folder of its sockets.
+ *
+ *     struct master *m = master_start(uv, argv, watch, &why);
+ *     ... watch.changed is called when it prints a line or ends ...
+ *     master_is_ready(path)       sessions can be opened through the socket
+ *     master_has_ended(m)         then master_words(m, arena) says why
+ *     master_end(m);
+ *
+ * Called by program.c. */
+#ifndef CRELEASE_SSH_MASTER_H
+#define CRELEASE_SSH_MASTER_H
+
+#include "edge/loop_uv.h"
+#include "base/arena.h"
+
+struct master;
+
+struct master_watch {
+    void (*changed)(void *arg);
+    void (*said)(void *arg, const char *line); /* what it prints on standard error; may be NULL */
+    void *arg;
+};
+
+/* Starts `ssh` with these arguments, which ends when crelease does.  NULL if it cannot be started:
+ * *ret_why says why. */
+struct master *master_start(uv_loop_t *uv, const char *const *argv, struct master_watch watch,
+                            const char **ret_why);
+
+/* Whether the process has ended and all that it printed was read. */
+bool master_has_ended(const struct master *m);
+
+/* Returns its last words in one line, safe to show, in the arena; "" if it printed nothing. */
+const char *master_words(const struct master *m, struct arena *a);
+
+/* Ends the process, and with it all sessions.  Accepts NULL. */
+void master_end(struct master *m);
+
+/* Makes the folder for sockets on first use, readable by its owner only, and returns the path of
+ * a new socket in it, in the arena.  NULL if that fails: errno says why.  Each successful call is
+ * paired with a master_leave, the last of which removes the folder. */
+const char *master_socket(struct arena *a);
+void master_leave(const char *socket);
+
+#endif

@@ -1,0 +1,135 @@
+#!/bin/bash
+# The ssh program as the way to the hosts.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+export TRANSPORT=openssh
+
+# Nothing of ssh is left behind: no process, and no folder of sockets.
+nothing_is_left() {
+    [ -z "$(ls "$XDG_RUNTIME_DIR")" ] && ! pgrep -f "ssh.*$XDG_RUNTIME_DIR/crelease-" >/dev/null
+}
+openssh_site() { # NAME HOSTS
+    site_new "$1" "$2"
+    cp -R "$RIG/home" "$SITE/home"
+    export HOME=$SITE/home XDG_RUNTIME_DIR
+    XDG_RUNTIME_DIR=$(mktemp -d)
+}
+bg_says() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
+
+case_deploy() {
+    openssh_site deploy 2
+    expect_status 0 check production
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+    commit_file more text
+    expect_status 0 deploy -v production
+    assert_deployed "$(revision)" 2
+    expect_output 'app1: Authenticated to 127.0.1.1'
+    expect_status 0 rollback production
+    expect_status 0 exec production --hosts app2 -- 'head -c 5000000 /dev/zero | tr "\0" x | fold -w 99'
+    assert_equal bytes "$(wc -c <"$OUT")" 5050506
+    expect_status 1 exec production --hosts app2 -- 'exit 7'
+    expect_output 'exit status 7'
+    nothing_is_left || fail "left: $(ls -R "$XDG_RUNTIME_DIR")"
+}
+
+# Killed in a job: ssh goes with it, the host notices, and the run is resumed.
+case_killed() {
+    openssh_site killed 2
+    recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while ! test -e $SITE_Q/go; do sleep 0.05; done']"
+    start_crelease deploy production
+    wait_for 60 test -s "$SITE/begun"
+    kill_crelease
+    wait_for 30 no_ssh
+    : >"$SITE/go"
+    expect_status 6 deploy production
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
+    rm -rf "$XDG_RUNTIME_DIR"/crelease-*
+}
+no_ssh() { ! pgrep -f "ssh.*$XDG_RUNTIME_DIR/crelease-" >/dev/null; }
+
+case_connection_is_lost() {
+    openssh_site connection_is_lost 2
+    recipe_write <<<"build: [{run: 'echo begun; while ! test -e $SITE_Q/go; do sleep 0.05; done', name: slow}]"
+    start_crelease deploy production
+    wait_for 60 bg_says 'app2 . begun'
+    host_stop app2
+    : >"$SITE/go"
+    finish_crelease 7
+    bg_says 'connection to 127.0.1.2 was lost' || fail 'not the cause'
+    host_restart app2
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
+    nothing_is_left || fail "left: $(ls -R "$XDG_RUNTIME_DIR")"
+}
+
+case_interrupted() {
+    openssh_site interrupted 1
+    recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while ! test -e $SITE_Q/go; do sleep 0.05; done']"
+    start_crelease deploy production
+    wait_for 60 test -s "$SITE/begun"
+    kill -INT "$CR_PID"
+    : >"$SITE/go"
+    finish_crelease 130
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 1
+}
+
+case_cannot_log_in() {
+    openssh_site cannot_log_in 1
+    mv "$HOME/.ssh/id_ed25519" "$HOME/.ssh/elsewhere"
+    expect_status 5 status production
+    expect_output 'the ssh program cannot log in to 127.0.1.1: .*Permission denied \(publickey\)'
+    sed -i "s|{host: 127.0.1.1,|{host: 127.0.1.1, identity: ~/.ssh/elsewhere,|" "$RECIPE"
+    expect_status 0 status production
+    : >"$HOME/.ssh/known_hosts"
+    expect_status 5 status production
+    expect_output 'No ED25519 host key is known for .*Host key verification failed'
+    export CRELEASE_KNOWN_HOSTS
+    CRELEASE_KNOWN_HOSTS=$(cat "$RIG/home/.ssh/known_hosts")
+    expect_status 0 status production
+    unset CRELEASE_KNOWN_HOSTS
+    sed -i '/host: 127/s|port: [0-9]*|port: 1|' "$RECIPE"
+    expect_status 5 status production
+    expect_output 'connect to host 127.0.1.1 port 1: Connection refused'
+    nothing_is_left || fail "left: $(ls -R "$XDG_RUNTIME_DIR")"
+}
+
+case_host_keys() {
+    openssh_site host_keys 1
+    local key fingerprint
+    key=$(cut -d' ' -f1,2 "$RIG/app1/key.pub")
+    fingerprint=$(ssh-keygen -lf "$RIG/app1/key.pub" | cut -d' ' -f2)
+    : >"$HOME/.ssh/known_hosts"
+    cp "$RECIPE" "$SITE/unpinned"
+    pin() { sed "s|{host: 127.0.1.1,|{host: 127.0.1.1, host_key: '$1',|" "$SITE/unpinned" >"$RECIPE"; }
+    pin "$fingerprint"
+    expect_status 0 status production
+    pin "$key"
+    expect_status 0 status production
+    ssh-keygen -q -t ed25519 -N '' -f "$SITE/other"
+    pin "$(ssh-keygen -lf "$SITE/other.pub" | cut -d' ' -f2)"
+    expect_status 5 status production
+    pin "$(cut -d' ' -f1,2 "$SITE/other.pub")"
+    expect_status 5 status production
+    expect_output 'Host key verification failed'
+    cp "$SITE/unpinned" "$RECIPE"
+    sed -i '1i host_keys: accept-new' "$RECIPE"
+    expect_status 0 status production
+    [ -s "$HOME/.ssh/known_hosts" ] || fail 'not added'
+}
+
+case_jump() {
+    openssh_site jump 3
+    sed -i "1i proxy_jump: 127.0.1.1:$(host_port app1)" "$RECIPE"
+    # The jump itself is configured by the user's file alone.
+    printf 'IdentityFile %s\nUserKnownHostsFile %s\n' "$HOME/.ssh/id_ed25519" "$HOME/.ssh/known_hosts" >"$HOME/.ssh/config"
+    expect_status 0 deploy production --hosts app2,app3
+    assert_equal live "$(live_revision app3)" "$(revision)"
+}
+
+rig_open
+start_hosts 3
+run_cases "$@"
