@@ -306,6 +306,7 @@ bool reach_hosts(struct session *s, struct fleet_host **ret, struct err *err)
         hosts[h] = (struct fleet_host){.name = r->hosts[h].name,
                                        .host_key = r->hosts[h].host_key,
                                        .identity = r->hosts[h].identity,
+                                       .become = r->become,
                                        .transport = r->transport};
     *ret = hosts;
     if (r->transport == TRANSPORT_LOCAL)

@@ -20,7 +20,7 @@ struct exchange *exchange_make(const struct fleet_host *host, const struct call 
     x->call = *call;
     x->end.why = buf_make(WHY_BYTES_MAX);
     x->greeting = greeting_make();
-    x->command = greeting_command(&x->greeting, padded);
+    x->command = greeting_command(&x->greeting, padded, host->become);
     x->script = buf_make(SCRIPT_BYTES_MAX + LEAD_BYTES_MAX);
     greeting_lead(&x->greeting, x->command, &x->script);
     buf_add(&x->script, call->script, len);
@@ -202,8 +202,15 @@ const char *exchange_no_script(const struct exchange *x, struct arena *a, const 
 {
     const char *words = greeting_words(&x->greeting, a);
 
-    return arena_printf(a, "cannot run commands %s: the login shell printed %s%s%s and %s",
-                        login_text(x, a), *words ? "'" : "nothing", words, *words ? "'" : "", how);
+    const char *sudo =
+        x->host->become
+            ? arena_printf(a,
+                           "; 'become: %s' needs sudo on the host, without a password for /bin/sh",
+                           x->host->become)
+            : "";
+    return arena_printf(a, "cannot run commands %s: the login shell printed %s%s%s and %s%s",
+                        login_text(x, a), *words ? "'" : "nothing", words, *words ? "'" : "", how,
+                        sudo);
 }
 
 static void exit_without_greeting(struct exchange *x, int status, const char *signal)

@@ -34,6 +34,7 @@ struct fleet_host {
     const char *host_key; /* pinned: "SHA256:..." or a public key line.  Replaces known_hosts */
     const char *identity; /* a private key file; no other key is tried then */
     enum transport transport;
+    const char *become; /* the user as whom scripts run, through sudo; NULL: as who logs in */
     const struct fleet_host
         *via;                  /* the jump host before this one.  Hosts with the same pointer share
                                      its connection */

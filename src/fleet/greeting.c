@@ -50,12 +50,15 @@ void greeting_free(struct greeting *g)
  * The script is padded to whole blocks so that dd reads exactly the script and leaves what follows
  * in standard input to it.  A shell that reads a script from standard input, or busybox's head -c,
  * would read ahead.  The second dd is for a dd without iflag, which refuses before it reads. */
-char *greeting_command(const struct greeting *g, size_t script_len)
+char *greeting_command(const struct greeting *g, size_t script_len, const char *account)
 {
     struct buf b = buf_make(1024);
 
+    buf_puts(&b, "exec ");
+    if (account)
+        buf_printf(&b, "sudo -n -H -u %s ", account);
     buf_printf(&b,
-               "exec /bin/sh -c 'for i in 1 2 3 4 5 6 7 8 9; do read -r a b || exit %d;"
+               "/bin/sh -c 'for i in 1 2 3 4 5 6 7 8 9; do read -r a b || exit %d;"
                " if [ \"$a\" = %s ]; then echo \"$b $a\" >&2; echo \"$b $a\" &&"
                " eval \"$(dd bs=%d count=%zu iflag=fullblock 2>/dev/null ||"
                " dd bs=1 count=%zu 2>/dev/null)\"; exit; fi; done; exit %d'",

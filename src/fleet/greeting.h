@@ -38,8 +38,9 @@ struct greeting greeting_make(void);
 void greeting_free(struct greeting *g);
 
 /* Returns the command for the login shell; the caller frees it.  script_len is a multiple of
- * SCRIPT_BLOCK. */
-char *greeting_command(const struct greeting *g, size_t script_len);
+ * SCRIPT_BLOCK.  account is NULL, or a name of letters, digits, '.', '_' and '-': the script runs as
+ * that user, through sudo without a password. */
+char *greeting_command(const struct greeting *g, size_t script_len, const char *account);
 
 /* Appends what has to precede the script in standard input. */
 void greeting_lead(const struct greeting *g, const char *command, struct buf *input);

@@ -178,6 +178,9 @@ const struct recipe_key recipe_keys[] = {
          "rbenv, nvm and asdf need; or a command that takes shell text, such as zsh -lc"},
     {"path", KEY_TEXTS, .check = check_path, IN_RECIPE(path),
      .about = "folders in front of PATH for all commands; ~/ is the home directory on the host"},
+    {"become", KEY_TEXT, .check = check_name, IN_RECIPE(become), .fallback_shown = "the login user",
+     .about = "the user on the hosts as whom all files are made and all commands run, through sudo "
+              "without a password"},
     {"umask", KEY_TEXT, .check = check_umask, IN_RECIPE(umask),
      .fallback_shown = "that of the login",
      .about = "the umask of the site's files and of all commands, such as \"0002\""},

@@ -115,6 +115,8 @@ struct recipe {
     enum host_keys host_keys;
     const char *shell; /* of the user's commands: "plain" or NULL, "login", or a command */
     struct strs path;  /* folders in front of PATH, absolute or "~/..." */
+    const char
+        *become; /* the user on the hosts who does everything, through sudo; NULL: the login */
     const char *umask; /* octal; NULL: that of the login */
     struct {
         long long alive_ms;

@@ -51,6 +51,7 @@ wanted() {
 	openssh-client has_command ssh-keygen
 	shellcheck has_command shellcheck
 	mandoc has_command mandoc
+	sudo has_command sudo
 	busybox has_command busybox
 	mksh has_command mksh
 	dash has_command dash

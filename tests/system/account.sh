@@ -84,5 +84,33 @@ END
     assert_equal "open to others" "$(find "$SITE/here/.crelease" -perm /027 ! -type l)" ''
 }
 
+# Everything on the host is made and run by another user, through sudo.
+case_become() {
+    account_site become
+    local user=root
+    if [ "$(id -u)" -eq 0 ]; then
+        user=nobody
+        # The rig's folders may be closed to that user.
+        SITE=$(mktemp -d)
+        sed -i "s|'[^']*/here'|'$SITE/here'|" "$RECIPE"
+        mkdir -p "$SITE/here/shared"
+        chmod 755 "$SITE"
+        chown -R nobody "$SITE/here"
+    fi
+    sed -i "1i become: $user" "$RECIPE"
+    sed -i '/^linked_files/d' "$RECIPE"
+    echo "build: ['id -un >made; touch begun; while test -e block; do sleep 0.05; done']" >>"$RECIPE"
+    expect_status 0 deploy production
+    assert_equal made "$(sudo cat "$SITE/here/current/made")" "$user"
+    assert_equal owner "$(sudo stat -c %U "$SITE/here/current")" "$user"
+    expect_status 0 exec production -- 'id -un'
+    expect_output "$user"
+    sed -i '1s/.*/become: no-such-user/' "$RECIPE"
+    expect_status 5 deploy --force production
+    expect_output "unknown user.*'become: no-such-user' needs sudo"
+    sudo rm -rf "$SITE/here"
+    [ "$(id -u)" -ne 0 ] || rm -rf "$SITE"
+}
+
 rig_open
 run_cases "$@"
