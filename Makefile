@@ -75,7 +75,7 @@ $(OUT)/recipe/presets.o: $(wildcard recipes/*.yml)
 
 $(OUT)/test_%: tests/unit/test_%.c $(OUT)/libcrelease.a | build/need-test
 	$(call say,TEST,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit $< $(OUT)/libcrelease.a $(LINK_$(BUILD)) $(DEP_LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -Itests/unit $< $(OUT)/libcrelease.a $(LINK_$(BUILD)) $(DEP_LIBS) -lcmocka -o $@
 
 # Helpers of the crash tests: one program for each file, for this machine only.
 build/tools/%: tests/crash/%.c | build/need-build
