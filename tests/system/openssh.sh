@@ -130,6 +130,77 @@ case_jump() {
     assert_equal live "$(live_revision app3)" "$(revision)"
 }
 
+# configure HOST LINE...: in front of its configuration, where the first value of an option counts.
+configure() {
+    local host=$1 line config=$RIG/$1/sshd_config
+    shift
+    [ -e "$config.kept" ] || cp "$config" "$config.kept"
+    { for line; do printf '%s\n' "$line"; done; cat "$config.kept"; } >"$config.new"
+    mv "$config.new" "$config"
+    host_stop "$host"
+    host_restart "$host"
+}
+# As the recipe of the site says, but over libssh2.
+over_libssh2() { sed 's/^transport: .*/transport: libssh2/' "$RECIPE" >"$SITE/libssh2.yml"; }
+
+# What libssh2 cannot do: the message says how to do it.
+case_modern_server() {
+    openssh_site modern_server 1
+    configure app1 'MACs hmac-sha2-256-etm@openssh.com' 'Ciphers aes256-ctr'
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+    over_libssh2
+    run_crelease status -f "$SITE/libssh2.yml" production
+    case $STATUS in
+    0) ;; # libssh2 1.11
+    5) expect_output "no MAC in common.*'transport: openssh' in the recipe uses the ssh program" ;;
+    *) fail "status $STATUS" ;;
+    esac
+    configure app1
+}
+
+case_certificates() {
+    openssh_site certificates 1
+    ssh-keygen -q -t ed25519 -N '' -f "$SITE/ca"
+    configure app1 "TrustedUserCAKeys $SITE/ca.pub" 'AuthorizedKeysFile none'
+    expect_status 5 status production
+    ssh-keygen -q -s "$SITE/ca" -I ann -n "$(id -un)" "$HOME/.ssh/id_ed25519.pub"
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+    over_libssh2
+    expect_status 5 status -f "$SITE/libssh2.yml" production
+    expect_output "set 'transport: openssh' in the recipe"
+    # The host's key is known by its authority alone.
+    ssh-keygen -q -s "$SITE/ca" -I app1 -h -n 127.0.1.1 "$RIG/app1/key.pub"
+    configure app1 "TrustedUserCAKeys $SITE/ca.pub" 'AuthorizedKeysFile none' "HostCertificate $RIG/app1/key-cert.pub"
+    echo "@cert-authority * $(cat "$SITE/ca.pub")" >"$HOME/.ssh/known_hosts"
+    expect_status 0 status production
+    configure app1
+}
+
+# ssh opens another connection where the first one may have no further session.
+case_few_sessions() {
+    openssh_site few_sessions 1
+    configure app1 'MaxSessions 1'
+    recipe_write <<<"build: ['echo built >made']"
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+    configure app1
+}
+
+# Thirty logins at one address, of which sshd begins to drop some after ten.
+case_many_hosts() {
+    openssh_site many_hosts 1
+    local i
+    configure app1 'MaxStartups 10:30:100'
+    sed -i '/name: app/d' "$RECIPE"
+    for i in $(seq 30); do
+        echo "      - {host: 127.0.1.1, port: $(host_port app1), name: h$i, deploy_to: '$SITE/h$i'}" >>"$RECIPE"
+    done
+    expect_status 0 status production
+    configure app1
+}
+
 rig_open
 start_hosts 3
 run_cases "$@"
