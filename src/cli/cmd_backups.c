@@ -174,7 +174,7 @@ void next_backups_print(struct session *s, const char *host, const struct schedu
         printf("%s: no backup is scheduled%s\n", host,
                next->unread.n ? " in what could be read" : " in crontabs or timers");
     for (size_t i = 0; i < next->n && i < NEXT_SHOWN; i++)
-        printf("%s: %s, from %s%s\n", host, foresee_text(&s->run, next, &next->v[i]),
+        printf("%s: %s, from %s%s\n", host, upcoming_text(&s->run, next, &next->v[i]),
                next->v[i].source, blocks_word(next->v[i].blocks));
     if (next->n > NEXT_SHOWN)
         printf("%*sand %zu more\n", (int)indent, "", next->n - NEXT_SHOWN);
@@ -333,7 +333,7 @@ bool cmd_backups(struct session *s, struct err *err)
     if (s->options.hold)
         return hold(s, (size_t)host, err);
     if (!backup_look(&s->run, (size_t)host, &found, err) ||
-        !foresee_look(&s->run, (size_t)host, 0, &next, err) ||
+        !upcoming_look(&s->run, (size_t)host, 0, &next, err) ||
         !stop_told(&s->run, (size_t)host, &stops, err)) {
         if (err->code == ERR_UNCERTAIN)
             err->code = ERR_UNREACHABLE;

@@ -128,13 +128,13 @@ static void check_next_backup(struct report *rep, const struct survey *sv)
     long db = recipe_primary(s->recipe, "db");
 
     if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db] ||
-        !s->recipe->migrate.run || !foresee_look(&s->run, (size_t)db, 0, &next, &lost) || next.why)
+        !s->recipe->migrate.run || !upcoming_look(&s->run, (size_t)db, 0, &next, &lost) || next.why)
         return;
     rep->host = s->recipe->hosts[db].name;
-    const char *warning = foresee_warning(&s->run, &next);
+    const char *warning = upcoming_warning(&s->run, &next);
     if (warning || next.n)
         line(rep, "next backup", true,
-             warning ? warning : foresee_text(&s->run, &next, &next.v[0]));
+             warning ? warning : upcoming_text(&s->run, &next, &next.v[0]));
 }
 
 /* Notes about the revision, which do not keep anyone from deploying. */

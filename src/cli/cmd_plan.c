@@ -70,8 +70,9 @@ static struct strs warnings_of(struct session *s, const struct plan *p, const st
             strs_add(s->arena, &list,
                      arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
                                   backup_waiter(first)));
-        if (foresee_look(&s->run, (size_t)host, 0, &next, &lost) && foresee_warning(&s->run, &next))
-            strs_add(s->arena, &list, foresee_warning(&s->run, &next));
+        if (upcoming_look(&s->run, (size_t)host, 0, &next, &lost) &&
+            upcoming_warning(&s->run, &next))
+            strs_add(s->arena, &list, upcoming_warning(&s->run, &next));
     }
     return list;
 }

@@ -379,7 +379,7 @@ static void look_at_backups(struct session *s, const struct survey *sv, struct t
         t->running.why = lost.msg;
     backup_expect(&s->run, (size_t)t->db, &t->running);
     err_clear(&lost);
-    if (!foresee_look(&s->run, (size_t)t->db, 0, &t->next, &lost))
+    if (!upcoming_look(&s->run, (size_t)t->db, 0, &t->next, &lost))
         t->next.why = lost.msg;
     err_clear(&lost);
     if (!stop_told(&s->run, (size_t)t->db, &t->stops, &lost))

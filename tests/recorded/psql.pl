@@ -153,7 +153,7 @@ while (my $line = <STDIN>) {
     if ($sql eq '' && $line =~ /^(?:BEGIN|COMMIT|SET .*);$/) { $for_psql .= $line; next }
     $sql .= $line;
     # A sample of the tables is made of statements that are made of answers; a server that runs gives them
-    # (tests/system/foresee.sh), nobody here does.
+    # (tests/system/upcoming.sh), nobody here does.
     if ($line eq "\\gexec\n") { $sql = ''; next }
     if ($line =~ /;\s*$/) { answer($sql) if $sql !~ /^SELECT 'table', /; $sql = '' }
 }

@@ -74,7 +74,7 @@ case_jobs_busybox() { jobs_with busybox; }
 case_jobs_mksh() { jobs_with mksh; }
 
 # What is asked and done about backups: stopped with its file judged, started again by the crontab's line,
-# the lock, sessions that were left, what is pending.  Schedules: foresee.sh.
+# the lock, sessions that were left, what is pending.  Schedules: upcoming.sh.
 backups_with() { # SHELL
     local of crontab='rerun_by_crontab'
     # Debian's busybox as a shell runs its own crontab, whatever is in the PATH.

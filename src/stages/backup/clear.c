@@ -218,7 +218,7 @@ static bool let_pass(struct run *r, const struct step *s, size_t host, struct wa
     return state == WAIT_MORE ? wait_for(r, s, host, w, err) : state == WAIT_OVER;
 }
 
-bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool foresee,
+bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool let_pass_upcoming,
                       struct err *err)
 {
     struct wait w = {.began_ms = loop_now(),
@@ -227,7 +227,8 @@ bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool for
 
     if (r->interactive)
         loop_keys(r->loop, true);
-    bool ok = wait_for(r, s, host, &w, err) && (!foresee || let_pass(r, s, host, &w, err));
+    bool ok =
+        wait_for(r, s, host, &w, err) && (!let_pass_upcoming || let_pass(r, s, host, &w, err));
     loop_keys(r->loop, false);
     if (ok)
         record_last(r, s, &w, NULL);

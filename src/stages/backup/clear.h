@@ -4,10 +4,10 @@
 
 #include "core/run.h"
 
-/* Waits for, or stops, every backup that blocks the migration.  With `foresee`, also waits for a
+/* Waits for, or stops, every backup that blocks the migration.  With `let_pass_upcoming`, also waits for a
  * backup that starts within backup.clearance.  False with err set when it gave up or the host was
  * lost. */
-bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool foresee,
+bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool let_pass_upcoming,
                       struct err *err) MUST_CHECK;
 
 /* The same for commands other than a deploy: nothing is stopped and nothing on a host is changed.

@@ -63,7 +63,7 @@ static enum wait_state to_come_turn(struct run *r, const struct step *s, size_t 
     if (w->policy == POLICY_KILL)
         return WAIT_OVER;
     then.now_unix += (loop_now() - c->begun) / 1000;
-    const char *what = foresee_text(r, &then, c->start);
+    const char *what = upcoming_text(r, &then, c->start);
     if (!backup_look(r, host, &now, err) || !partial_pass(r, host, &now, &passed, err))
         return WAIT_FAILED;
     if (now.why ? wait_is_blind(r, host, w, now.why, err) : backups_first(&now, &n) != NULL)
@@ -117,7 +117,7 @@ enum wait_state clearance_wait(struct run *r, const struct step *s, size_t host,
 {
     struct schedule next;
 
-    if (!foresee_look(r, host, JUST_BEGUN_S, &next, err))
+    if (!upcoming_look(r, host, JUST_BEGUN_S, &next, err))
         return WAIT_FAILED;
     if (next.why) {
         run_warn(r, r->recipe->hosts[host].name, "cannot determine when the next backup starts: %s",

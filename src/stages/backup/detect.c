@@ -25,9 +25,9 @@ static bool warn_of_next(struct run *r, size_t host, struct err *err)
 {
     struct schedule next;
 
-    if (!foresee_look(r, host, 0, &next, err))
+    if (!upcoming_look(r, host, 0, &next, err))
         return false;
-    const char *warning = foresee_warning(r, &next);
+    const char *warning = upcoming_warning(r, &next);
     if (warning)
         run_warn(r, r->recipe->hosts[host].name, "%s", warning);
     return true;

@@ -89,7 +89,7 @@ static bool crontab_line(struct run *r, size_t host, const struct stopped *s, co
     struct schedule next;
 
     *ret = NULL;
-    if (!foresee_look(r, host, 0, &next, err))
+    if (!upcoming_look(r, host, 0, &next, err))
         return false;
     *ret = rerun_line(&next, s->database, ret_why);
     return true;

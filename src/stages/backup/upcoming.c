@@ -35,8 +35,8 @@ static bool wants_all(struct run *r, struct strs *ret_given)
     return all;
 }
 
-bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule *ret,
-                  struct err *err)
+bool upcoming_look(struct run *r, size_t host, long long back_s, struct schedule *ret,
+                   struct err *err)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     struct strs given;
@@ -69,7 +69,7 @@ bool foresee_look(struct run *r, size_t host, long long back_s, struct schedule 
     return true;
 }
 
-const char *foresee_text(struct run *r, const struct schedule *s, const struct start *start)
+const char *upcoming_text(struct run *r, const struct schedule *s, const struct start *start)
 {
     long long in_s = start->unix_s - s->now_unix;
 
@@ -82,7 +82,7 @@ const char *foresee_text(struct run *r, const struct schedule *s, const struct s
                             : text_span(r->arena, in_s * 1000));
 }
 
-const char *foresee_warning(struct run *r, const struct schedule *s)
+const char *upcoming_warning(struct run *r, const struct schedule *s)
 {
     long long expected = s->migration_s < 0 ? MIGRATION_S : s->migration_s;
     const struct start *soon;
@@ -90,6 +90,7 @@ const char *foresee_warning(struct run *r, const struct schedule *s)
     if (s->why)
         return NULL;
     soon = schedule_soon(s, expected < MIGRATION_MIN_S ? MIGRATION_MIN_S : expected);
-    return soon ? arena_printf(r->arena, "%s: it may block the migration", foresee_text(r, s, soon))
-                : NULL;
+    return soon
+               ? arena_printf(r->arena, "%s: it may block the migration", upcoming_text(r, s, soon))
+               : NULL;
 }
