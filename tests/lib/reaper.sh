@@ -51,9 +51,11 @@ marked() {
     grep -alzxF -- "CRELEASE_RIG=$rig" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | grep -vxF -e "$$" -e "$spare"
 }
 
+# The number may have been given away again, so the process has to name the rig.
 pid_in() {
     local pid
-    read -r pid 2>/dev/null <"$1" && [ -n "$(born "$pid")" ] && echo "$pid"
+    read -r pid 2>/dev/null <"$1" && [ -n "$(born "$pid")" ] &&
+        grep -aqF -- "$rig" "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null && echo "$pid"
 }
 
 # By their pid files, and by the files they were started with: the folder may have been removed.
