@@ -177,8 +177,8 @@ static void add_own_options(struct arena *a, const struct fleet_host *host, stru
                                       "-oRequestTTY=no",
                                       "-oTunnel=no",
                                       "-oEscapeChar=none",
-                                      "-oStdinNull=no",
-                                      "-oForkAfterAuthentication=no",
+                                      "-oForwardAgent=no",
+                                      "-oForwardX11=no",
                                       "-oControlPersist=no"};
     static const char *const usual[] = {"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa",
                                         "~/.ssh/id_ed25519_sk", "~/.ssh/id_ecdsa_sk"};

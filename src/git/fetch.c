@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "git/ssh_program.h"
 #include "ssh/home.h"
+#include "ssh/keys.h"
 #include "ssh/known_hosts.h"
 
 #include <errno.h>
@@ -140,33 +141,55 @@ static bool agent_answers(struct fetching *f)
     return ok;
 }
 
-/* Offers one key after the other: those of the agent, then the usual files. */
+/* Offers the key that CRELEASE_SSH_KEY holds.  False if it holds none that can be used here. */
+static bool variable_credential(struct fetching *f, git_credential **out, const char *user)
+{
+    const char *value = getenv("CRELEASE_SSH_KEY");
+
+    if (!value || !*value)
+        return false;
+    struct ssh_key key = ssh_key_of_variable(f->arena, value);
+    bool ok = key.form == KEY_PRIVATE && !key.encrypted && key.text &&
+              git_credential_ssh_key_memory_new(out, user, NULL, key.text, NULL) == 0;
+    ssh_key_wipe(&key);
+    return ok;
+}
+
+/* Offers one key after the other: that of CRELEASE_SSH_KEY, those of the agent, then the usual
+ * files. */
 static int ssh_credential(struct fetching *f, git_credential **out, const char *user)
 {
     static const char *const files[] = {"id_ed25519", "id_ecdsa", "id_rsa"};
-    const size_t ways = 1 + sizeof files / sizeof *files;
+    enum { WAY_VARIABLE, WAY_AGENT, WAY_FILES };
+    const size_t ways = WAY_FILES + sizeof files / sizeof *files;
 
     while (f->way < ways) {
         size_t way = f->way++;
-        if (way == 0) {
+        if (way == WAY_VARIABLE) {
+            if (variable_credential(f, out, user))
+                return 0;
+            continue;
+        }
+        if (way == WAY_AGENT) {
             if (agent_answers(f))
                 return git_credential_ssh_key_from_agent(out, user);
             continue;
         }
         const char *key =
-            home_expand(f->arena, arena_printf(f->arena, "~/.ssh/%s", files[way - 1]));
+            home_expand(f->arena, arena_printf(f->arena, "~/.ssh/%s", files[way - WAY_FILES]));
         const char *pub = arena_printf(f->arena, "%s.pub", key);
         char phrase[1024] = "";
         if (access(key, R_OK) != 0)
             continue;
         bool encrypted = key_is_encrypted(key);
-        const char *prompt = arena_printf(f->arena, "passphrase for '~/.ssh/%s': ", files[way - 1]);
+        const char *prompt =
+            arena_printf(f->arena, "passphrase for '~/.ssh/%s': ", files[way - WAY_FILES]);
         if (f->wrong)
             prompt =
                 arena_printf(f->arena, "wrong passphrase for '~/.ssh/%s', try again (%u of %d)\n%s",
-                             files[way - 1], f->wrong + 1, ASKS, prompt);
+                             files[way - WAY_FILES], f->wrong + 1, ASKS, prompt);
         if (encrypted && !ask(f, prompt, phrase, sizeof phrase)) {
-            f->locked = files[way - 1];
+            f->locked = files[way - WAY_FILES];
             continue;
         }
         /* Without the public key file, libssh2 has to open the private key first and reports if it

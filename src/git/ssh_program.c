@@ -60,7 +60,7 @@ static void stream_end(struct stream *s)
             continue;
     if (s->pid > 0 && status != 0) {
         const char *said = messages(s->ssh->arena, s->err);
-        s->ssh->said = *said ? said : "the ssh program ended without a word";
+        s->ssh->said = *said ? said : "the ssh program ended without a message";
     }
     s->pid = -1;
 }

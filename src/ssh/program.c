@@ -251,7 +251,7 @@ static void login_failed(struct link *link)
         return;
     }
     fail_all(link, arena_printf(&link->arena, "the ssh program cannot log in to %s: %s",
-                                place(link), *words ? words : "it ended without a word"));
+                                place(link), *words ? words : "it ended without a message"));
 }
 
 static void look_at_login(struct link *link)

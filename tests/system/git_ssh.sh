@@ -56,6 +56,18 @@ case_revoked() {
     expect_output 'REVOKED'
 }
 
+# On a machine without files, as in CI, where the ssh program would find no key.
+case_key_in_variable() {
+    site_over_ssh key_in_variable
+    local key
+    key=$(cat "$HOME/.ssh/id_ed25519")
+    cp -R "$HOME" "$SITE/home"
+    rm "$SITE/home/.ssh/id_ed25519"
+    HOME=$SITE/home expect_status 5 plan production
+    HOME=$SITE/home CRELEASE_SSH_KEY=$key expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+}
+
 rig_open
 start_postgres
 start_hosts 2
