@@ -9,6 +9,7 @@
 #include "git/url.h"
 
 #include <git2.h>
+#include <git2/sys/transport.h>
 /* Since libgit2 1.9, git_error_set_str is declared here. */
 #if __has_include(<git2/sys/errors.h>)
 #include <git2/sys/errors.h>

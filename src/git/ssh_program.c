@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <git2/sys/transport.h>
-
 enum { SAID_BYTES_MAX = 2048, COMMAND_BYTES_MAX = 16 * 1024, NOT_STARTED = 127 };
 
 /* The first member of each is what libgit2 knows. */
