@@ -517,6 +517,8 @@ start_mariadb() {
     local server base log=$RIG/mariadb.log try password files as at
     server=$(mariadb_program mariadbd)
     base=${server%/sbin/mariadbd} files=$base/share/mysql
+    # Their names since MariaDB 11.
+    [ ! -e "$base/share/mariadb/mariadb_system_tables.sql" ] || files=$base/share/mariadb
     mkdir -p "$RIG/mariadb" "$RIG/mariadb.tmp"
     chmod 700 "$RIG/mariadb"
     as=()
@@ -529,7 +531,7 @@ start_mariadb() {
     # What mariadb-install-db does, without its look around the machine: one statement a line.
     {
         printf 'create database mysql;\nuse mysql;\nset @auth_root_socket=NULL, @skip_auth_anonymous=1;\n'
-        cat "$files/mysql_system_tables.sql" "$files/mysql_performance_tables.sql" "$files/mysql_system_tables_data.sql"
+        cat "$files/${files##*/}_system_tables.sql" "$files/${files##*/}_performance_tables.sql" "$files/${files##*/}_system_tables_data.sql"
         printf 'flush privileges;\n'
         for at in 127.0.0.1 localhost; do
             printf "create user rig@'%s' identified by '%s';\ngrant all on *.* to rig@'%s' with grant option;\n" "$at" "$password" "$at"

@@ -110,13 +110,14 @@ case_s26_custom_format() {
 # Its workers stand still; they and their locks go with the leader.
 case_s10_parallel() {
     site_stopping s10_parallel <<<'backup: {policy: kill, set_aside: true}'
-    sql 'create table big2 as select g as id, md5(g::text) as body from generate_series(1, 20000) g' "$DB"
-    make_big_table
+    # Two of one size, and as slow to compress as can be, so that both workers are at it for a while.
+    sql 'create table big1 as select g as id, repeat(md5(g::text), 10) as body from generate_series(1, 30000) g;
+        create table big2 as select * from big1' "$DB"
     # Again and again, since one may be through before its workers are met.
-    printf 'until [ -e %s/met ]; do rm -rf %s/dump.d; pg_dump -j 2 -Fd -f %s/dump.d %s; done\n' "$SITE_Q" "$SITE_Q" "$SITE_Q" "$DB" \
+    printf 'until [ -e %s/met ]; do rm -rf %s/dump.d; pg_dump -j 2 -Z 9 -Fd -f %s/dump.d %s; done\n' "$SITE_Q" "$SITE_Q" "$SITE_Q" "$DB" \
         >"$SITE/backup.sh"
     on_host "setsid sh $SITE_Q/backup.sh </dev/null >$SITE_Q/backup.out 2>&1 &"
-    wait_for 60 workers_stand_still
+    wait_for 180 workers_stand_still
     touch "$SITE/met"
     expect_status 0 deploy production
     # shellcheck disable=SC2086 # a list of numbers
@@ -125,18 +126,27 @@ case_s10_parallel() {
     assert_equal "locks of dumps" "$(sql "select count(*) from pg_locks l join pg_stat_activity a using (pid) where a.application_name = 'pg_dump' and l.locktype = 'relation'")" 0
     assert_exists "$SITE/dump.d.incomplete"
 }
+# Stops the whole dump at once, and then lets all but its two workers go on.
 workers_stand_still() {
-    local pid
+    local pid group=
     STILL=
     for pid in $(host_processes app1); do
-        case $(cat "/proc/$pid/comm" 2>/dev/null).$(cat "/proc/$(parent_of "$pid")/comm" 2>/dev/null) in pg_dump.pg_dump) ;; *) continue ;; esac
-        kill -STOP "$pid" && STILL="$STILL $pid"
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = pg_dump ] || continue
+        group=$(ps -o pgid= -p "$pid") && break
     done
-    [ "$(wc -w <<<"$STILL")" -ne 2 ] || return 0
-    # One was through already: its dump would wait for the other one for ever.  Another dump follows.
-    # shellcheck disable=SC2086 # a list of numbers
-    [ -z "$STILL" ] || kill -KILL $STILL 2>/dev/null || true
-    return 1
+    group=${group// /}
+    [ -n "$group" ] && kill -STOP -- "-$group" 2>/dev/null || return 1
+    for pid in $(pgrep -g "$group"); do
+        case $(cat "/proc/$pid/comm" 2>/dev/null).$(cat "/proc/$(parent_of "$pid")/comm" 2>/dev/null) in pg_dump.pg_dump) STILL="$STILL $pid" ;; esac
+    done
+    if [ "$(wc -w <<<"$STILL")" -ne 2 ]; then
+        # Not yet, or one is through already: another dump follows.
+        kill -CONT -- "-$group"
+        return 1
+    fi
+    for pid in $(pgrep -g "$group"); do
+        case " $STILL " in *" $pid "*) ;; *) kill -CONT "$pid" ;; esac
+    done
 }
 
 # A session that looks like one and is made by a process that is none of ours.

@@ -44,7 +44,9 @@ exec $(printf %q "$program") "\$@"
 END2
     chmod +x "$RIG/bin/systemctl"
     ! hosts_are_isolated || stage=(nsenter -t "$(first_pid app1)" -m -p --)
-    program=$(systemd_program systemd)
+    # The machine may have only one of the two.
+    program=$(systemd_program systemd) libraries=''
+    case $program in "$SERVERS"/*) libraries=$(library_path) ;; esac
     # No generators: what they make is of the machine.
     setsid "${stage[@]}" env -i "CRELEASE_RIG=$RIG" "CRELEASE_RIG_HOST=$RIG/app1" LANG=C.UTF-8 TZ=Europe/Berlin "PATH=$PATH" "HOME=$RIG/login" \
         "XDG_RUNTIME_DIR=$XDG" "XDG_CONFIG_HOME=$dir" "SYSTEMD_UNIT_PATH=$UNITS" SYSTEMD_GENERATOR_PATH= \

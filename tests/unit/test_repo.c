@@ -996,7 +996,7 @@ static void has_no_notes(struct bench *b, const char *ref)
 /* What takes too long to find out is left out, and on a loaded machine anything can. */
 static void has_note(struct bench *b, const char *ref, const char *part)
 {
-    enum { TRIES = 10 };
+    enum { TRIES = 200 };
     const char *notes = ref_notes(b, ref);
 
     for (int i = 0; i < TRIES && !strstr(notes, part); i++)
