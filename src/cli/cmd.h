@@ -104,7 +104,8 @@ const char *session_run_id(struct arena *a);
  * hosts.  Also sets the login users in the recipe.  Warns of options that have no effect. */
 bool reach_hosts(struct session *s, struct fleet_host **ret, struct err *err) MUST_CHECK;
 
-/* Returns the arguments with which the ssh program reaches a Git server; NULL if there is none. */
+/* Returns the arguments with which the ssh program reaches a Git server; NULL if there is no ssh program, or it
+ * cannot be given the key of CRELEASE_SSH_KEY. */
 const struct strs *reach_repository(struct session *s);
 
 /* ---- scan.c ---- */

@@ -167,6 +167,19 @@ static bool ask(struct reach *re, const struct ssh_target *targets, size_t n,
     return true;
 }
 
+enum held { HELD_NONE, HELD_PATH, HELD_TEXT };
+
+/* Tells what CRELEASE_SSH_KEY holds.  The ssh program can only be given a path, since a key must not be written
+ * to disk. */
+static enum held variable_key(void)
+{
+    const char *value = getenv("CRELEASE_SSH_KEY");
+
+    if (!value || !*value)
+        return HELD_NONE;
+    return (value[0] == '/' || value[0] == '~') && !strchr(value, '\n') ? HELD_PATH : HELD_TEXT;
+}
+
 /* Options of the ssh program that are crelease's own decision, and the keys of $HOME where ssh does
  * not look for them by itself. */
 static void add_own_options(struct arena *a, const struct fleet_host *host, struct strs *argv)
@@ -179,6 +192,7 @@ static void add_own_options(struct arena *a, const struct fleet_host *host, stru
                                       "-oEscapeChar=none",
                                       "-oForwardAgent=no",
                                       "-oForwardX11=no",
+                                      "-oNoHostAuthenticationForLocalhost=no",
                                       "-oControlPersist=no"};
     static const char *const usual[] = {"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa",
                                         "~/.ssh/id_ed25519_sk", "~/.ssh/id_ecdsa_sk"};
@@ -186,12 +200,15 @@ static void add_own_options(struct arena *a, const struct fleet_host *host, stru
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         strs_add(a, argv, own[i]);
     program_key_options(a, host, argv);
+    if (variable_key() == HELD_PATH)
+        strs_add(a, argv,
+                 arena_printf(a, "-oIdentityFile=%s", program_path(a, getenv("CRELEASE_SSH_KEY"))));
     if (host->identity) {
-        strs_add(a, argv, arena_printf(a, "-oIdentityFile=%s", home_expand(a, host->identity)));
+        strs_add(a, argv, arena_printf(a, "-oIdentityFile=%s", program_path(a, host->identity)));
         strs_add(a, argv, "-oIdentitiesOnly=yes");
     } else if (home_differs() && !host->identities.n) {
         for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-            strs_add(a, argv, arena_printf(a, "-oIdentityFile=%s", home_expand(a, usual[i])));
+            strs_add(a, argv, arena_printf(a, "-oIdentityFile=%s", program_path(a, usual[i])));
     }
     if (!host->connect_ms)
         strs_add(a, argv, "-oConnectTimeout=15");
@@ -211,8 +228,15 @@ static bool set_program(struct reach *re, struct fleet_host *host, const struct 
         return err_set(err, ERR_USAGE,
                        "the host_key: given for '%s' is neither 'SHA256:...' nor a public key line",
                        text_shown(a, host->name));
+    if (variable_key() == HELD_TEXT && !host->identity)
+        return err_set(
+            err, ERR_USAGE,
+            "CRELEASE_SSH_KEY holds a key, which cannot be passed to the ssh program of "
+            "'transport: openssh'; set it to the path of the key, or load the key into an "
+            "agent with ssh-add and unset it");
     ssh_config_arguments(a, re->config, target, argv);
     strs_add(a, argv, "-oBatchMode=yes");
+    strs_add(a, argv, "-oSessionType=default");
     strs_add(a, argv, s->options.verbose > 0 ? "-oLogLevel=VERBOSE" : "-oLogLevel=ERROR");
     add_own_options(a, host, argv);
     if (jump)
@@ -326,11 +350,13 @@ const struct strs *reach_repository(struct session *s)
     struct arena *a = s->arena;
     struct strs *argv = arena_alloc(a, sizeof *argv);
 
-    if (!ssh_config_program_works())
+    if (!ssh_config_program_works() || variable_key() == HELD_TEXT)
         return NULL;
     *argv = (struct strs){0};
     ssh_config_arguments(a, config_file(a, s->recipe), &nobody, argv);
     strs_add(a, argv, isatty(STDIN_FILENO) ? "-oBatchMode=no" : "-oBatchMode=yes");
+    /* A connection of the user's own may be used, but others must not depend on this one. */
+    strs_add(a, argv, "-oControlMaster=no");
     add_own_options(a, &nothing, argv);
     return argv;
 }

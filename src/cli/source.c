@@ -44,7 +44,7 @@ bool session_resolve(struct session *s, const char *ref, struct revision *ret, s
                                    .progress = fetch_progress,
                                    .stop = fetch_stop,
                                    .ask = session_ask_secret,
-                                   .ssh = getenv("CRELEASE_SSH_KEY") ? NULL : reach_repository(s),
+                                   .ssh = reach_repository(s),
                                    .arg = s};
 
     return ((s->repo || repo_open(&s->repo, &options, err)) &&

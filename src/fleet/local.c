@@ -56,7 +56,7 @@ static void local_wake(struct link *link, struct exchange *x)
 static void local_cut(struct link *link, struct exchange *x)
 {
     (void)link;
-    process_cut(x->own, 0);
+    process_cut(x->own, false);
 }
 
 static void local_close(struct link *link)

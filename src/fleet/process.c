@@ -81,6 +81,8 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signal)
     p->exited = true;
     p->status = status;
     p->signal = signal;
+    if (!p->x)
+        shut((uv_handle_t *)process);
     end_if_over(p);
 }
 
@@ -196,10 +198,13 @@ void process_wake(struct process *p)
     feed(p);
 }
 
-void process_cut(struct process *p, int signal)
+void process_cut(struct process *p, bool kill_it)
 {
     p->x = NULL;
-    if (signal && !p->exited)
-        uv_process_kill(&p->process, signal);
-    shut_all(p);
+    shut((uv_handle_t *)&p->in);
+    shut((uv_handle_t *)&p->out);
+    shut((uv_handle_t *)&p->err);
+    /* The handle of a process that is ended stays until its end was seen, or libuv would not reap it. */
+    if (!kill_it || p->exited || uv_process_kill(&p->process, SIGKILL) != 0)
+        shut((uv_handle_t *)&p->process);
 }

@@ -4,7 +4,7 @@
  *     x->own = process_start(uv, x, &call, &why);       (NULL: it could not be started)
  *     process_wake(x->own);                             (exchange_input has something new)
  *     ... call.ended is called once it has exited and closed both output streams ...
- *     process_cut(x->own, SIGTERM);                     (or: nothing is reported any more)
+ *     process_cut(x->own, true);                        (or: nothing is reported any more)
  *
  * For the carriers whose transport is a program. */
 #ifndef CRELEASE_PROCESS_H
@@ -30,7 +30,7 @@ struct process *process_start(uv_loop_t *uv, struct exchange *x, const struct pr
 
 void process_wake(struct process *p);
 
-/* Closes the streams and sends the signal; 0 sends none. */
-void process_cut(struct process *p, int signal);
+/* Closes the streams and, if `kill_it`, sends SIGKILL. */
+void process_cut(struct process *p, bool kill_it);
 
 #endif

@@ -6,13 +6,21 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SAID_BYTES_MAX = 2048, COMMAND_BYTES_MAX = 16 * 1024, NOT_STARTED = 127 };
+enum {
+    SAID_BYTES_MAX = 2048,
+    COMMAND_BYTES_MAX = 16 * 1024,
+    NOT_STARTED = 127,
+    LOOK_MS = 10,
+    END_MS = 5000, /* for ssh to end by itself */
+    TERM_MS = 1000,
+};
 
 /* The first member of each is what libgit2 knows. */
 struct stream {
@@ -21,6 +29,8 @@ struct stream {
     pid_t pid;
     int fd;  /* its standard input and output */
     int err; /* its standard error */
+    char said[SAID_BYTES_MAX];
+    size_t said_len;
 };
 
 struct subtransport {
@@ -29,14 +39,26 @@ struct subtransport {
     struct stream *stream; /* the one connection; NULL before the first action */
 };
 
-/* Joins the lines of the messages, without those that only frame ssh's warnings. */
-static const char *messages(struct arena *a, int fd)
+/* Reads once from its standard error and keeps the end of what it said.  False at the end of it. */
+static bool hear(struct stream *s)
 {
-    char text[SAID_BYTES_MAX + 1];
-    ssize_t len = recv(fd, text, SAID_BYTES_MAX, MSG_DONTWAIT);
+    char bytes[SAID_BYTES_MAX];
+    ssize_t n = recv(s->err, bytes, sizeof bytes, MSG_DONTWAIT);
+    size_t len = n > 0 ? (size_t)n : 0;
+    size_t drop = s->said_len + len > SAID_BYTES_MAX ? s->said_len + len - SAID_BYTES_MAX : 0;
+
+    memmove(s->said, s->said + drop, s->said_len - drop);
+    memcpy(s->said + s->said_len - drop, bytes, len);
+    s->said_len += len - drop;
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* Joins the lines of the messages, without those that only frame ssh's warnings. */
+static const char *messages(struct arena *a, const struct stream *s)
+{
+    const char *text = arena_strndup(a, s->said, s->said_len);
     const char *all = "";
 
-    text[len > 0 ? len : 0] = '\0';
     for (const char *line = text; *line;) {
         size_t n = strcspn(line, "\r\n");
         if (strspn(line, "@ ") < n)
@@ -46,18 +68,36 @@ static const char *messages(struct arena *a, int fd)
     return text_shown(a, all);
 }
 
-/* Waits for ssh and notes what it said. */
+static bool ended_within(struct stream *s, int ms, int *ret_status)
+{
+    for (; ms > 0; ms -= LOOK_MS) {
+        pid_t ended = waitpid(s->pid, ret_status, WNOHANG);
+        hear(s);
+        if (ended > 0 || (ended < 0 && errno != EINTR))
+            return true;
+        poll(NULL, 0, LOOK_MS);
+    }
+    return false;
+}
+
+/* Waits for ssh and notes what it said.  If the network is gone, ssh waits for the server, and even after TERM
+ * until that could be told, so it is ended in the end. */
 static void stream_end(struct stream *s)
 {
     int status = 0;
 
     if (s->fd >= 0)
         shutdown(s->fd, SHUT_RDWR);
-    if (s->pid > 0)
-        while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
-            continue;
+    if (s->pid > 0 && !ended_within(s, END_MS, &status)) {
+        kill(s->pid, SIGTERM);
+        if (!ended_within(s, TERM_MS, &status)) {
+            kill(s->pid, SIGKILL);
+            while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
+                continue;
+        }
+    }
     if (s->pid > 0 && status != 0) {
-        const char *said = messages(s->ssh->arena, s->err);
+        const char *said = messages(s->ssh->arena, s);
         s->ssh->said = *said ? said : "the ssh program ended without a message";
     }
     s->pid = -1;
@@ -70,14 +110,30 @@ static int stream_failed(struct stream *s, const char *what)
     return -1;
 }
 
+/* Like recv.  Reads what ssh says meanwhile, or it would wait for that once the socket is full. */
+static ssize_t read_some(struct stream *s, char *buffer, size_t size)
+{
+    struct pollfd ready[] = {{s->fd, POLLIN, 0}, {s->err, POLLIN, 0}};
+
+    for (;;) {
+        ready[0].revents = ready[1].revents = 0;
+        if (poll(ready, 2, -1) < 0 && errno != EINTR)
+            return -1;
+        if (ready[1].revents && !hear(s))
+            ready[1].fd = -1;
+        if (!ready[0].revents)
+            continue;
+        ssize_t n = recv(s->fd, buffer, size, MSG_DONTWAIT);
+        if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+            return n;
+    }
+}
+
 static int on_read(git_smart_subtransport_stream *git, char *buffer, size_t size, size_t *ret_len)
 {
     struct stream *s = (struct stream *)git;
-    ssize_t n;
+    ssize_t n = read_some(s, buffer, size);
 
-    do
-        n = read(s->fd, buffer, size);
-    while (n < 0 && errno == EINTR);
     if (n <= 0)
         return stream_failed(s, n < 0 ? strerror(errno) : "the server closed the connection");
     *ret_len = (size_t)n;
@@ -116,8 +172,6 @@ static const char *const *arguments(const struct ssh_program *ssh)
     strs_add(a, &argv, "ssh");
     for (size_t i = 0; i < ssh->arguments->n; i++)
         strs_add(a, &argv, ssh->arguments->v[i]);
-    if (ssh->no_agent)
-        strs_add(a, &argv, "-oIdentityAgent=none");
     if (url->port != 22) {
         strs_add(a, &argv, "-p");
         strs_add(a, &argv, arena_printf(a, "%d", url->port));
@@ -136,13 +190,17 @@ static const char *const *arguments(const struct ssh_program *ssh)
     return argv.v;
 }
 
-static _Noreturn void run(const char *const *argv, int fd, int err, pid_t parent)
+/* Without SSH_AUTH_SOCK, an IdentityAgent of the ssh configuration still counts. */
+static _Noreturn void run(const struct stream *s, const char *const *argv, int fd, int err,
+                          pid_t parent)
 {
     static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         signal(ours[i], SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (s->ssh->no_agent)
+        unsetenv("SSH_AUTH_SOCK");
     if (getppid() == parent && dup2(fd, 0) >= 0 && dup2(fd, 1) >= 0 && dup2(err, 2) >= 0)
         execvp(argv[0], (char **)(uintptr_t)argv);
     _exit(NOT_STARTED);
@@ -160,7 +218,7 @@ static bool stream_begin(struct stream *s)
         return false;
     s->pid = fork();
     if (s->pid == 0)
-        run(argv, both[1], err[1], self);
+        run(s, argv, both[1], err[1], self);
     close(both[1]);
     close(err[1]);
     s->fd = both[0];

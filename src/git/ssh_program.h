@@ -12,7 +12,7 @@
 
 struct ssh_program {
     const struct strs *arguments; /* before the destination */
-    bool no_agent;
+    bool no_agent;                /* that of SSH_AUTH_SOCK is not used */
     const struct url *url;
     struct arena *arena; /* for `said` */
     const char *said;    /* what ssh and the server printed, when the transfer failed; else NULL */

@@ -248,6 +248,11 @@ bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *e
     }
     if (u.host && (!*u.host || *u.host == '-'))
         return err_set(err, ERR_USAGE, "repository '%s': it names no host", u.shown);
+    if (u.kind == URL_SSH && (*u.path == '-' || (u.user && *u.user == '-')))
+        return err_set(err, ERR_USAGE,
+                       "repository '%s': neither the user nor the path can begin with '-', which "
+                       "programs take for an option",
+                       u.shown);
     if (u.port < 1)
         return err_set(err, ERR_USAGE, "repository '%s': the port is not a number from 1 to 65535",
                        u.shown);

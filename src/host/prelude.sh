@@ -34,8 +34,10 @@ newline='
 # Only the login user may write crelease's own files, whatever the login's umask is.  The files of the site
 # (releases, shared folders, revisions.log) and the user's commands get the recipe's umask or, without one, the
 # login's: umask "$umask_was".
-umask_was=${files_umask:-$(umask)}
+login_umask=$(umask)
+umask_was=${files_umask:-$login_umask}
 own_umask() {
+	umask "$login_umask"
 	umask g-w,o-rwx
 }
 own_umask

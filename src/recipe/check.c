@@ -6,6 +6,7 @@
 #include "forecast/cron.h"
 #include "edge/digest.h"
 #include "ssh/config.h"
+#include "ssh/host_key.h"
 
 #include <ctype.h>
 #include <regex.h>
@@ -269,7 +270,7 @@ const char *check_host_key(struct arena *a, const char **value)
     if (!base64_decode(a, key, strcspn(key, " "), &bytes, &len) || len < word + 4 ||
         memcmp(bytes + 4, s, word) != 0)
         return expected;
-    return NULL;
+    return host_key_pin_is_valid(s) ? NULL : expected;
 }
 
 const char *check_share(struct arena *a, const char **value)

@@ -5,6 +5,11 @@
 #include "base/text.h"
 #include "edge/digest.h"
 
+/* All types that exist are made of these.  RFC 4251 allows more, such as quotes and "$", but a type is
+ * written into known_hosts lines, YAML and arguments of programs. */
+static const char TYPE_LETTERS[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._-";
+
 const char *host_key_type(struct arena *a, const void *key, size_t len)
 {
     const unsigned char *b = key;
@@ -15,7 +20,7 @@ const char *host_key_type(struct arena *a, const void *key, size_t len)
     if (n == 0 || n > 64 || n > len - 4)
         return NULL;
     for (size_t i = 0; i < n; i++)
-        if (b[4 + i] <= ' ' || b[4 + i] > '~' || b[4 + i] == ',')
+        if (!b[4 + i] || !strchr(TYPE_LETTERS, b[4 + i]))
             return NULL;
     return arena_strndup(a, (const char *)b + 4, n);
 }

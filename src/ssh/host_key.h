@@ -6,7 +6,8 @@
 
 #include "base/arena.h"
 
-/* Returns the type in a key blob, in the arena; NULL if it is not a valid blob. */
+/* Returns the type in a key blob, in the arena: letters, digits, "@", ".", "_" and "-".  NULL if it is not
+ * a valid blob. */
 const char *host_key_type(struct arena *a, const void *key, size_t len);
 
 /* Returns "ED25519", "ECDSA", "RSA" or "DSA", else the type itself, safe to show. */

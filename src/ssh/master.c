@@ -13,14 +13,16 @@ enum {
     LINE_BYTES_MAX = 1024,
     LINES_KEPT = 3,
     LAST_WORDS_MS = 500,  /* a program that outlives it may hold its standard error open */
-    SOCKET_PATH_MAX = 90, /* sun_path has 108 bytes, and ssh appends 17 while it makes the socket */
+    END_MS = 1000,        /* a program that has not ended that long after TERM is killed */
+    SOCKET_PATH_MAX = 80, /* sun_path has 108 bytes, and ssh appends 17 while it makes the socket */
 };
 
 struct master {
     struct master_watch watch;
     uv_process_t process;
     uv_pipe_t err;
-    int open; /* handles that are not closed yet */
+    uv_timer_t end; /* sends KILL */
+    int open;       /* handles that are not closed yet */
     bool exited;
     long long exited_ms;
     bool read_all;
@@ -70,6 +72,7 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signal)
     m->exited = true;
     m->exited_ms = loop_now();
     shut((uv_handle_t *)process);
+    shut((uv_handle_t *)&m->end);
     tell(m);
 }
 
@@ -135,12 +138,13 @@ struct master *master_start(uv_loop_t *uv, const char *const *argv, struct maste
     struct master *m = xcalloc(1, sizeof *m);
 
     m->watch = watch;
-    m->open = 2;
-    m->process.data = m->err.data = m;
+    m->open = 3;
+    m->process.data = m->err.data = m->end.data = m;
     m->line = buf_make(LINE_BYTES_MAX);
     for (int i = 0; i < LINES_KEPT; i++)
         m->kept[i] = buf_make(LINE_BYTES_MAX);
     uv_pipe_init(uv, &m->err, 0);
+    uv_timer_init(uv, &m->end);
     int failed = spawn(m, uv, argv);
     if (failed) {
         *ret_why = uv_strerror(failed);
@@ -150,6 +154,11 @@ struct master *master_start(uv_loop_t *uv, const char *const *argv, struct maste
     }
     uv_read_start((uv_stream_t *)&m->err, on_room, on_read);
     return m;
+}
+
+bool master_is_ending(const struct master *m)
+{
+    return m->exited;
 }
 
 bool master_has_ended(const struct master *m)
@@ -172,16 +181,28 @@ const char *master_words(const struct master *m, struct arena *a)
     return words;
 }
 
-/* The handle of the process stays until its end was seen, or libuv would not reap it. */
+static void on_end(uv_timer_t *end)
+{
+    struct master *m = end->data;
+
+    uv_process_kill(&m->process, SIGKILL);
+}
+
+/* The handle of the process stays until its end was seen, or libuv would not reap it.  After TERM, ssh says
+ * goodbye to the host, and if the network is gone it waits until that was sent. */
 void master_end(struct master *m)
 {
     if (!m)
         return;
     m->dropped = true;
-    if (!m->exited)
+    if (!m->exited) {
         uv_process_kill(&m->process, SIGTERM);
-    else
+        uv_update_time(m->end.loop);
+        uv_timer_start(&m->end, on_end, END_MS, 0);
+    } else {
         shut((uv_handle_t *)&m->process);
+        shut((uv_handle_t *)&m->end);
+    }
     shut((uv_handle_t *)&m->err);
     release(m);
 }
@@ -210,7 +231,8 @@ const char *master_socket(struct arena *a)
 {
     const char *own = getenv("XDG_RUNTIME_DIR");
 
-    if (!folder.path && own && own[0] == '/')
+    /* ssh would expand the other two in the path. */
+    if (!folder.path && own && own[0] == '/' && !strpbrk(own, "%$"))
         folder.path = folder_make(own);
     if (!folder.path)
         folder.path = folder_make("/tmp");

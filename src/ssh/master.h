@@ -2,7 +2,7 @@
  *
  *     struct master *m = master_start(uv, argv, watch, &why);
  *     ... watch.changed is called when it prints a line or ends ...
- *     master_is_ready(path)       sessions can be opened through the socket
+ *     ... once its socket exists, sessions can be opened through it ...
  *     master_has_ended(m)         then master_words(m, arena) says why
  *     master_end(m);
  *
@@ -26,13 +26,16 @@ struct master_watch {
 struct master *master_start(uv_loop_t *uv, const char *const *argv, struct master_watch watch,
                             const char **ret_why);
 
+/* Whether the process has ended. */
+bool master_is_ending(const struct master *m);
+
 /* Whether the process has ended and all that it printed was read. */
 bool master_has_ended(const struct master *m);
 
 /* Returns its last words in one line, safe to show, in the arena; "" if it printed nothing. */
 const char *master_words(const struct master *m, struct arena *a);
 
-/* Ends the process, and with it all sessions.  Accepts NULL. */
+/* Ends the process, and with it all sessions, within about a second of turning the loop.  Accepts NULL. */
 void master_end(struct master *m);
 
 /* Makes the folder for sockets on first use, readable by its owner only, and returns the path of

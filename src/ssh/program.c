@@ -10,7 +10,6 @@
 #include "ssh/master.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <unistd.h>
 
 enum {
@@ -81,6 +80,11 @@ static void on_line(void *arg, const char *line)
         link->options->log(link->options->log_arg, link->host->name, line);
 }
 
+static const char *place(struct link *link)
+{
+    return text_shown(&link->arena, link->host->address);
+}
+
 static struct session **session_at(struct link *link, const struct session *s)
 {
     struct session **at = &link->sessions;
@@ -96,34 +100,70 @@ static void session_free(struct session *s)
     free(s);
 }
 
+/* Whether it waits for a connection. */
+static bool session_waits(const struct session *s)
+{
+    return !s->process && !s->failed;
+}
+
 static void session_fail(struct session *s, const char *why)
 {
     struct exchange *x = s->x;
 
     if (s->process)
-        process_cut(s->process, SIGTERM);
+        process_cut(s->process, true);
     session_free(s);
     exchange_fail(x, why);
 }
 
-static void fail_all(struct link *link, const char *why)
+static void disconnect(struct link *link)
 {
     master_end(link->master);
     link->master = NULL;
     link->state = PROGRAM_IDLE;
+}
+
+static void fail_all(struct link *link, const char *why)
+{
+    disconnect(link);
     while (link->sessions)
         session_fail(link->sessions, why);
 }
 
-/* Reports the end of a script that ended with ssh's own status.  While the master lives, the host
- * sent this status, or the script was ended by a signal, which ssh does not report. */
+/* The first session that has begun.  NULL if there is none. */
+static struct session *session_begun(const struct link *link)
+{
+    struct session *s = link->sessions;
+
+    while (s && session_waits(s))
+        s = s->next;
+    return s;
+}
+
+/* Sessions that have not begun wait for the next connection. */
+static void connection_lost(struct link *link)
+{
+    const char *words = master_words(link->master, &link->arena);
+    const char *why = arena_printf(&link->arena, "the connection to %s was lost: %s", place(link),
+                                   *words ? words : "the ssh program ended");
+    struct session *s;
+
+    disconnect(link);
+    while ((s = session_begun(link)))
+        session_fail(s, why);
+}
+
+/* Reports the end of a script that ended with ssh's own status.  The host may have sent it, but ssh also
+ * uses it when it lost the session, and when the script was ended by a signal. */
 static void session_settle(struct session *s)
 {
     struct exchange *x = s->x;
 
     s->process = NULL;
     if (greeting_is_over(&x->greeting)) {
-        session_fail(s, "the ssh program lost the session, or the script was ended by a signal");
+        session_fail(s,
+                     "the script ended with status 255 or by a signal, or the ssh program lost the "
+                     "session: ssh reports all of these alike");
     } else {
         session_free(s);
         exchange_exit(x, SSH_FAILED, NULL);
@@ -146,11 +186,9 @@ static void on_session_end(struct exchange *x, void *arg, int status, const char
 }
 
 /* The arguments that the recipe and crelease decide; `more` follows, then the destination. */
-static const char *const *arguments(struct link *link, struct strs *argv, const char *const *more,
-                                    const char *command)
+static const char *const *arguments(const struct link *link, struct arena *a, struct strs *argv,
+                                    const char *const *more, const char *command)
 {
-    struct arena *a = &link->arena;
-
     strs_add(a, argv, "ssh");
     for (; *more; more++)
         strs_add(a, argv, *more);
@@ -169,9 +207,10 @@ static const char *const *arguments(struct link *link, struct strs *argv, const 
 static void session_begin(struct session *s)
 {
     static const char *const more[] = {"-T", "-oControlMaster=no", NULL};
-    struct link *link = s->link;
+    const struct link *link = s->link;
+    struct arena a = {0}; /* a run can have very many scripts */
     struct strs argv = {0};
-    const struct process_call call = {.argv = arguments(link, &argv, more, s->x->command),
+    const struct process_call call = {.argv = arguments(link, &a, &argv, more, s->x->command),
                                       .folder = "/",
                                       .ended = on_session_end,
                                       .arg = s};
@@ -180,15 +219,11 @@ static void session_begin(struct session *s)
     s->x->sent = true;
     s->x->own = s;
     s->process = process_start(loop_uv(link->loop), s->x, &call, &why);
-    if (s->process)
-        return;
-    s->x->sent = false;
-    session_fail(s, arena_printf(&link->arena, "cannot start ssh: %s", why));
-}
-
-static const char *place(struct link *link)
-{
-    return text_shown(&link->arena, link->host->address);
+    if (!s->process) {
+        s->x->sent = false;
+        session_fail(s, arena_printf(&a, "cannot start ssh: %s", why));
+    }
+    arena_free(&a);
 }
 
 static size_t logins(void)
@@ -222,18 +257,22 @@ static void login_begin(struct link *link)
         return;
     }
     unlink(link->socket);
-    link->master =
-        master_start(loop_uv(link->loop), arguments(link, &argv, more, NULL), watch, &why);
+    link->master = master_start(loop_uv(link->loop),
+                                arguments(link, &link->arena, &argv, more, NULL), watch, &why);
     if (link->master)
         link->state = PROGRAM_LOGIN;
     else
         fail_all(link, arena_printf(&link->arena, "cannot start ssh with setpriv: %s", why));
 }
 
-/* sshd drops connections before its banner while too many are logging in (MaxStartups). */
+/* sshd drops connections before its banner while too many are logging in (MaxStartups).  A jump host that
+ * refuses the login, or cannot reach the host, says so first. */
 static bool was_dropped(const char *words)
 {
-    return strstr(words, "kex_exchange_identification") || strstr(words, "Connection reset by");
+    static const char *const first[] = {"kex_exchange_identification", "Connection reset by"};
+
+    return strncmp(words, first[0], strlen(first[0])) == 0 ||
+           strncmp(words, first[1], strlen(first[1])) == 0;
 }
 
 static void login_failed(struct link *link)
@@ -254,6 +293,15 @@ static void login_failed(struct link *link)
                                 place(link), *words ? words : "it ended without a message"));
 }
 
+static void login_late(struct link *link)
+{
+    const char *words = master_words(link->master, &link->arena);
+
+    fail_all(link, arena_printf(&link->arena, "the ssh program did not log in to %s within %s%s%s",
+                                place(link), text_span(&link->arena, link->connect_ms),
+                                *words ? ": " : "", words));
+}
+
 static void look_at_login(struct link *link)
 {
     long long now = loop_now();
@@ -268,10 +316,7 @@ static void look_at_login(struct link *link)
     else if (master_has_ended(link->master))
         login_failed(link);
     else if (now >= link->deadline_ms)
-        fail_all(link,
-                 arena_printf(&link->arena, "the ssh program did not log in to %s within %s: %s",
-                              place(link), text_span(&link->arena, link->connect_ms),
-                              master_words(link->master, &link->arena)));
+        login_late(link);
 }
 
 static void look_at_sessions(struct link *link)
@@ -279,14 +324,14 @@ static void look_at_sessions(struct link *link)
     long long now = loop_now();
 
     if (master_has_ended(link->master)) {
-        const char *words = master_words(link->master, &link->arena);
-        fail_all(link, arena_printf(&link->arena, "the connection to %s was lost: %s", place(link),
-                                    *words ? words : "the ssh program ended"));
+        connection_lost(link);
         return;
     }
+    if (master_is_ending(link->master))
+        return;
     for (struct session *s = link->sessions, *next; s; s = next) {
         next = s->next;
-        if (!s->process && !s->failed)
+        if (session_waits(s))
             session_begin(s);
         else if (s->failed && now - s->failed_ms >= SETTLE_MS)
             session_settle(s);
@@ -295,7 +340,8 @@ static void look_at_sessions(struct link *link)
 
 static bool is_pending(const struct link *link)
 {
-    bool pending = link->state == PROGRAM_LOGIN || link->state == PROGRAM_QUEUED;
+    bool pending = link->state == PROGRAM_LOGIN || link->state == PROGRAM_QUEUED ||
+                   (link->master && master_is_ending(link->master));
 
     for (const struct session *s = link->sessions; s; s = s->next)
         pending = pending || !s->process;
@@ -369,7 +415,7 @@ static void program_cut(struct link *link, struct exchange *x)
 
     (void)link;
     if (s->process)
-        process_cut(s->process, SIGTERM);
+        process_cut(s->process, true);
     session_free(s);
 }
 

@@ -2,8 +2,11 @@
  * program_keys.h). */
 #include "ssh/program_keys.h"
 
+#include "base/buf.h"
 #include "ssh/home.h"
 #include "ssh/host_key.h"
+
+enum { OPTION_BYTES_MAX = 16 * 1024 };
 
 static void add(struct arena *a, struct strs *argv, const char *option)
 {
@@ -19,13 +22,42 @@ static size_t key_length(const char *line)
     return key + strcspn(line + key, " \t\r\n");
 }
 
+/* In quotes, because ssh splits the value at blanks. */
+static const char *quoted(struct arena *a, const char *path, const char *percent)
+{
+    struct buf b = buf_make(OPTION_BYTES_MAX);
+
+    buf_puts(&b, "\"");
+    for (const char *s = home_expand(a, path); *s; s++) {
+        if (*s == '"' || *s == '\\')
+            buf_puts(&b, "\\");
+        if (*s == '%')
+            buf_puts(&b, percent);
+        else
+            buf_add(&b, s, 1);
+    }
+    buf_puts(&b, "\"");
+    const char *text = arena_strdup(a, b.text);
+    buf_free(&b);
+    return text;
+}
+
+const char *program_path(struct arena *a, const char *path)
+{
+    return quoted(a, path, "%%");
+}
+
 /* The command prints the pinned key, or the key at hand if it has the pinned fingerprint.  A pin
- * has no characters that are special to sh. */
+ * has no characters that are special to sh (host_key.h).  A fingerprint is that of a plain key, so no
+ * certificate is asked for.  Nothing but the pin counts, so ssh must not look up the key in the DNS. */
 static void pin_options(struct arena *a, const char *pin, struct strs *argv)
 {
     add(a, argv, "-oGlobalKnownHostsFile=none");
     add(a, argv, "-oUserKnownHostsFile=none");
     add(a, argv, "-oStrictHostKeyChecking=yes");
+    add(a, argv, "-oVerifyHostKeyDNS=no");
+    add(a, argv, "-oUpdateHostKeys=no");
+    add(a, argv, "-oHostKeyAlgorithms=-*-cert-v01@openssh.com");
     add(a, argv, "-oHostKeyAlias=crelease");
     add(a, argv, "-oFingerprintHash=sha256");
     if (host_key_pin_type(a, pin))
@@ -51,9 +83,9 @@ static void variable_options(struct arena *a, struct strs *argv)
     else
         add(a, argv,
             arena_printf(a,
-                         "-oGlobalKnownHostsFile=\"%s\" /etc/ssh/ssh_known_hosts "
+                         "-oGlobalKnownHostsFile=%s /etc/ssh/ssh_known_hosts "
                          "/etc/ssh/ssh_known_hosts2",
-                         home_expand(a, value)));
+                         quoted(a, value, "%"))); /* has no tokens */
 }
 
 void program_key_options(struct arena *a, const struct fleet_host *host, struct strs *argv)
@@ -65,9 +97,8 @@ void program_key_options(struct arena *a, const struct fleet_host *host, struct 
     variable_options(a, argv);
     if (!host->known_hosts && home_differs())
         add(a, argv,
-            arena_printf(a, "-oUserKnownHostsFile=\"%s\" \"%s\"",
-                         home_expand(a, "~/.ssh/known_hosts"),
-                         home_expand(a, "~/.ssh/known_hosts2")));
+            arena_printf(a, "-oUserKnownHostsFile=%s %s", program_path(a, "~/.ssh/known_hosts"),
+                         program_path(a, "~/.ssh/known_hosts2")));
     add(a, argv,
         host->accept_new_key ? "-oStrictHostKeyChecking=accept-new"
                              : "-oStrictHostKeyChecking=yes");

@@ -11,4 +11,8 @@
 /* Appends the options to argv.  host->host_key is NULL or a valid pin. */
 void program_key_options(struct arena *a, const struct fleet_host *host, struct strs *argv);
 
+/* Returns a path as the value of an option in which ssh expands tokens such as %h: in quotes, and with
+ * "~" expanded. */
+const char *program_path(struct arena *a, const char *path);
+
 #endif

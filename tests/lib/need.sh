@@ -256,7 +256,7 @@ need_servers() {
     has_pgbouncer || unpack_server pgbouncer usr/sbin/pgbouncer
     has_pgbackrest || unpack_server pgbackrest usr/bin/pgbackrest
     has_cron || unpack_server cron usr/sbin/cron
-    has_systemd || unpack_server systemd '*/systemd/systemd'
+    has_systemd || unpack_server systemd 'lib/systemd/systemd usr/lib/systemd/systemd'
     # No server; but it brings libraries of Debian's nodejs, which cannot be installed beside another build of it.
     has_node_pg || unpack_server 'node-pg node-split2' usr/share/nodejs/pg
     has_node_pg || die "node-postgres, in build/servers, does not load."

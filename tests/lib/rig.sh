@@ -543,7 +543,7 @@ start_mariadb() {
     (umask 077; printf '[client]\nsocket=%s\nuser=rig\npassword=%s\n' "$RIG/mariadb.s" "$password" >"$MARIADB_FILE")
     for try in 1 2 3 4 5; do
         MARIADB_PORT=$(free_port 127.0.0.1)
-        (umask 077; printf '[client]\nhost=127.0.0.1\nport=%s\nuser=rig\npassword=%s\n' "$MARIADB_PORT" "$password" >"$MARIADB_TCP")
+        (umask 077; printf '[client]\nskip-ssl\nhost=127.0.0.1\nport=%s\nuser=rig\npassword=%s\n' "$MARIADB_PORT" "$password" >"$MARIADB_TCP")
         (cd "$RIG" && exec "${MARIADB[@]}" --bind-address=127.0.0.1 "--port=$MARIADB_PORT" --plugin-load-add=metadata_lock_info) \
             </dev/null >>"$log" 2>&1 9>&- &
         echo $! >"$RIG/mariadb.pid"

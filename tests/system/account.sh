@@ -11,6 +11,8 @@ account_site() {
     cat >"$HOME/.bash_profile" <<'END'
 PATH=$PATH:/from/profile
 manager() { echo "manager says $1"; }
+cd /
+umask 077
 END
 }
 in_release() { cat "$SITE/here/current/$1"; }
@@ -19,6 +21,7 @@ case_login_shell() {
     account_site login_shell
     recipe_write <<'END'
 shell: login
+umask: 0022
 env: {WORD: hello}
 build: ['echo "$PATH" >path; echo "$#" >arguments; manager "$WORD" >made']
 END
@@ -26,8 +29,11 @@ END
     assert_equal made "$(in_release made)" 'manager says hello'
     assert_equal arguments "$(in_release arguments)" 0
     [[ $(in_release path) == */from/profile* ]] || fail "PATH $(in_release path)"
-    expect_status 0 exec production -- 'manager exec'
+    assert_equal umask "$(stat -c %a "$SITE/here/current/made")" 644
+    expect_status 0 exec production -- 'manager exec; umask; pwd'
     expect_output 'manager says exec'
+    expect_output '0022'
+    expect_output "$SITE/here/current"
     expect_status 1 exec production -- 'manager x; exit 3'
     expect_output 'status 3'
     # Without it the profile is not read.

@@ -94,7 +94,34 @@ case_cannot_log_in() {
     sed -i '/host: 127/s|port: [0-9]*|port: 1|' "$RECIPE"
     expect_status 5 status production
     expect_output 'connect to host 127.0.1.1 port 1: Connection refused'
+    # A jump host that refuses the login is not asked again and again.
+    sed -i "1i proxy_jump: nobody@127.0.1.1:$(host_port app1)" "$RECIPE"
+    printf 'StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\n' >"$HOME/.ssh/config"
+    expect_status 5 status production
+    expect_output 'Permission denied'
     nothing_is_left || fail "left: $(ls -R "$XDG_RUNTIME_DIR")"
+}
+
+# An ssh that cannot end, because the network is gone, is killed.
+case_ssh_that_hangs() {
+    openssh_site ssh_that_hangs 1
+    mkdir "$SITE/bin"
+    printf '#!/bin/sh\ncase " $* " in *" -M "*) trap "" TERM HUP; for i in 1 2 3 4 5 6 7 8 9; do sleep 10; done ;; esac\nexec %s "$@"\n' \
+        "$(command -v ssh)" >"$SITE/bin/ssh"
+    chmod +x "$SITE/bin/ssh"
+    printf 'Host *\nConnectTimeout 2\n' >"$HOME/.ssh/config"
+    PATH=$SITE/bin:$PATH expect_status 5 status production
+    expect_output 'did not log in to 127.0.1.1 within 2.0 s'
+}
+
+case_key_in_a_variable() {
+    openssh_site key_in_a_variable 1
+    mv "$HOME/.ssh/id_ed25519" "$HOME/.ssh/a key with 100%"
+    CRELEASE_SSH_KEY="$HOME/.ssh/a key with 100%" expect_status 0 status production
+    CRELEASE_SSH_KEY=$(cat "$HOME/.ssh/a key with 100%") expect_status 2 status production
+    expect_output 'CRELEASE_SSH_KEY holds a key'
+    sed -i "s|{host: 127.0.1.1,|{host: 127.0.1.1, identity: '~/.ssh/a key with 100%',|" "$RECIPE"
+    expect_status 0 status production
 }
 
 case_host_keys() {
@@ -109,6 +136,9 @@ case_host_keys() {
     expect_status 0 status production
     pin "$key"
     expect_status 0 status production
+    # What else makes ssh accept a key does not count, and its session type is ours.
+    printf 'NoHostAuthenticationForLocalhost yes\nVerifyHostKeyDNS yes\nUpdateHostKeys yes\nSessionType none\n' >"$HOME/.ssh/config"
+    expect_status 0 status production
     ssh-keygen -q -t ed25519 -N '' -f "$SITE/other"
     pin "$(ssh-keygen -lf "$SITE/other.pub" | cut -d' ' -f2)"
     expect_status 5 status production
@@ -116,6 +146,7 @@ case_host_keys() {
     expect_status 5 status production
     expect_output 'Host key verification failed'
     cp "$SITE/unpinned" "$RECIPE"
+    expect_status 5 status production
     sed -i '1i host_keys: accept-new' "$RECIPE"
     expect_status 0 status production
     [ -s "$HOME/.ssh/known_hosts" ] || fail 'not added'
@@ -128,6 +159,9 @@ case_jump() {
     printf 'IdentityFile %s\nUserKnownHostsFile %s\n' "$HOME/.ssh/id_ed25519" "$HOME/.ssh/known_hosts" >"$HOME/.ssh/config"
     expect_status 0 deploy production --hosts app2,app3
     assert_equal live "$(live_revision app3)" "$(revision)"
+    # A pin is for its host, not for the jump.
+    sed -i "s|{host: 127.0.1.2,|{host: 127.0.1.2, host_key: '$(cut -d' ' -f1,2 "$RIG/app2/key.pub")',|" "$RECIPE"
+    expect_status 0 status production --hosts app2
 }
 
 # configure HOST LINE...: in front of its configuration, where the first value of an option counts.

@@ -291,6 +291,10 @@ static void test_pin(void **state)
     assert_false(host_key_pin_is_valid("ssh-ed25519"));
     assert_false(host_key_pin_is_valid("ssh-ed25519 !!"));
     assert_false(host_key_pin_is_valid(arena_printf(&a, "ssh-rsa %s", b64)));
+    /* The type is also passed to a shell (program_keys.c). */
+    static const char shell[] = "\0\0\0\x07ssh-$(x";
+    assert_false(host_key_pin_is_valid(
+        arena_printf(&a, "ssh-$(x %s", base64_encode(&a, shell, sizeof shell - 1))));
     arena_free(&a);
 }
 

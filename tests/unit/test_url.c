@@ -68,20 +68,12 @@ static void test_parse(void **state)
 
 static void test_refused(void **state)
 {
-    static const char *const bad[] = {"",
-                                      "ftp://a:pw@h/x",
-                                      "ext::sh -c 'pw'",
-                                      "-o:x",
-                                      "a\nb",
-                                      "u:pw@[::1]:x",
-                                      "u:pw@h:x",
-                                      "u:p:w@h:x/y",
-                                      "u:p@w@h:x",
-                                      "ssh:///x",
-                                      "https://-h/x",
-                                      "ssh://u@/x",
-                                      ":x",
-                                      "x://"};
+    static const char *const bad[] = {
+        "",          "ftp://a:pw@h/x", "ext::sh -c 'pw'", "-o:x",
+        "a\nb",      "u:pw@[::1]:x",   "u:pw@h:x",        "u:p:w@h:x/y",
+        "u:p@w@h:x", "ssh:///x",       "https://-h/x",    "ssh://u@/x",
+        ":x",        "h:-x",           "-u@h:x",          "ssh://-u@h/x",
+        "x://"};
     struct arena a = {0};
 
     (void)state;

@@ -82,9 +82,10 @@ start() {
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_environment=$environment
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_limit=$log_limit crelease_gate=$gate
 		crelease_watch=${watch:+$watch_values$newline} crelease_locale=$login_locale crelease_umask=$umask_was
-		crelease_shell=$user_shell
+		crelease_shell=$user_shell crelease_files_umask=$files_umask
 		export crelease_job crelease_where crelease_command crelease_environment crelease_timeout crelease_setsid
 		export crelease_limit crelease_gate crelease_watch crelease_locale crelease_umask crelease_run crelease_shell
+		export crelease_files_umask
 		exec </dev/null >/dev/null 2>>"$crelease_job/log"
 		eval "$own_environment"
 		exec $crelease_setsid sh "$crelease_job/supervise"

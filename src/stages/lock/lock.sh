@@ -85,11 +85,15 @@ take_over() {
 }
 
 # Says who holds the lock, and whether that run is alive.  A run that ends releases the lock and then lets its
-# keeper go, so that a dead keeper counts only if the lock is still there afterwards.
+# keeper go, so that a dead keeper counts only if the lock is still the same afterwards.
 refused() {
-	if ! is_alive "$keeper" "$keeper_ticks" "$keeper_boot" && [ -f "$state/lock" ]; then
-		say error "run ${lock_run:--} ($lock_by) stopped and was never finished"
-		exit 74
+	if ! is_alive "$keeper" "$keeper_ticks" "$keeper_boot"; then
+		was="$lock_run $lock_epoch $keeper $keeper_ticks"
+		if [ -f "$state/lock" ] && { read_lock "$state/lock"; } 2>/dev/null &&
+			[ "$lock_run $lock_epoch $keeper $keeper_ticks" = "$was" ]; then
+			say error "run ${lock_run:--} ($lock_by) stopped and was never finished"
+			exit 74
+		fi
 	fi
 	say error "run ${lock_run:--} ($lock_by) is still running and holds the lock"
 	exit 73
@@ -128,7 +132,7 @@ elif [ -n "$takeover" ]; then
 	end_old_holder
 else
 	rm -f "$own"
-	lock_run='' lock_by=somebody keeper='' keeper_ticks=- keeper_boot=-
+	lock_run='' lock_epoch=0 lock_by=somebody keeper='' keeper_ticks=- keeper_boot=-
 	if [ -f "$state/lock" ]; then read_lock "$state/lock"; fi 2>/dev/null
 	if [ "$lock_run" = "$run" ]; then
 		# Another host of the run has the same folder.
