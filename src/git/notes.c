@@ -286,7 +286,9 @@ static const char *upstream_of(struct repo *r, struct arena *a, const char *bran
     return configured ? full : NULL;
 }
 
-static void note_branch(struct arena *a, const struct finding *f, const char *branch,
+/* `shallow`: it is not known whether another remote branch has the commits that are ahead.  libgit2
+ * counts commits in a shallow clone since 1.7. */
+static void note_branch(struct arena *a, const struct finding *f, bool shallow, const char *branch,
                         const char *upstream, struct repo_notes *ret)
 {
     const char *to = short_ref(upstream);
@@ -307,7 +309,7 @@ static void note_branch(struct arena *a, const struct finding *f, const char *br
              "branch '%s' is %s behind its upstream '%s', as last fetched; the local branch is"
              " deployed (update it, or deploy the other one with --ref %s)",
              is, text_count(a, f->behind, "commit"), to, to);
-    else if (!f->is_remote)
+    else if (!f->is_remote || shallow)
         note(a, ret, "branch",
              "branch '%s' is %s ahead of its upstream '%s': unpushed commits cannot be resumed from"
              " another machine",
@@ -376,7 +378,7 @@ void repo_ref_notes(struct repo *r, struct arena *a, const struct revision *rev,
              " deployed",
              short_ref(branch), short_ref(upstream));
     else if (q.has_upstream)
-        note_branch(a, &f, branch, upstream, ret);
+        note_branch(a, &f, git_repository_is_shallow(r->git) != 0, branch, upstream, ret);
     else if (!f.is_remote)
         note(a, ret, "branch",
              "commit %s is in no remote branch, as last fetched: unpushed commits cannot be resumed"
