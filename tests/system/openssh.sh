@@ -12,8 +12,10 @@ nothing_is_left() {
 openssh_site() { # NAME HOSTS
     site_new "$1" "$2"
     cp -R "$RIG/home" "$SITE/home"
-    export HOME=$SITE/home XDG_RUNTIME_DIR
-    XDG_RUNTIME_DIR=$(mktemp -d)
+    # A short one: there are sockets in it.
+    export HOME=$SITE/home XDG_RUNTIME_DIR=$RIG/x
+    rm -rf "$XDG_RUNTIME_DIR"
+    mkdir -m 700 "$XDG_RUNTIME_DIR"
 }
 bg_says() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 
