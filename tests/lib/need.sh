@@ -24,6 +24,8 @@ die() { say "$*"; exit 1; }
 has_module() { pkg-config --exists "$1" 2>/dev/null; }
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_cmocka() { has_module cmocka || [ -e /usr/include/cmocka.h ]; }
+# MariaDB's client, which is only unpacked, needs it.
+has_ncurses() { [ -n "$(ls /usr/lib/*/libncurses.so.6 /lib/*/libncurses.so.6 2>/dev/null)" ]; }
 has_python() { /usr/bin/python3 -c "import $1" 2>/dev/null; }
 has_jsonschema() { has_python jsonschema; }
 has_perl() { /usr/bin/perl "-M$1" -e 1 2>/dev/null; }
@@ -73,6 +75,7 @@ wanted() {
 	alembic has_command alembic
 	sqitch has_command sqitch
 	libdbd-pg-perl has_perl DBD::Pg
+	libncurses6 has_ncurses
 	LIST
     format) echo clang-format has_command clang-format ;;
     bench) ;; # capistrano is compared with when it is there
