@@ -37,6 +37,11 @@ static void note(struct arena *a, struct repo_notes *list, const char *about, co
     list->n++;
 }
 
+void repo_note_add(struct arena *a, struct repo_notes *ret, const char *about, const char *text)
+{
+    note(a, ret, about, "%s", text);
+}
+
 /* ---- in the child ---- */
 
 /* What the child finds out, as it is sent through the pipe. */

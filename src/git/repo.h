@@ -122,6 +122,9 @@ bool repo_export(struct repo *repo, struct arena *a, const struct revision *rev,
 bool repo_look(struct repo *repo, struct arena *a, const struct revision *rev, struct contents *ret,
                struct err *err) MUST_CHECK;
 
+/* Appends a note of the caller's. */
+void repo_note_add(struct arena *a, struct repo_notes *ret, const char *about, const char *text);
+
 /* Appends notes about the contents. */
 void repo_content_notes(struct arena *a, const struct contents *c, struct repo_notes *ret);
 

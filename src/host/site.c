@@ -223,6 +223,7 @@ static const struct {
     {"unlinkable", KEEP_ONE_MORE, offsetof(struct site, unlinkable)},
     {"unreadable", KEEP_ONE_MORE, offsetof(struct site, unreadable)},
     {"path_lacks", KEEP_TEXT, offsetof(struct site, path_lacks)},
+    {"living", KEEP_ONE_MORE, offsetof(struct site, living)},
     {"unfit", KEEP_ONE_MORE, offsetof(struct site, unfit)},
     {"no_tool", KEEP_ONE_MORE, offsetof(struct site, no_tools)},
     {"last_error", KEEP_TEXT, offsetof(struct site, last_error)},
@@ -395,6 +396,20 @@ bool site_is_marked(const struct site *s, const char *step, const char *state)
 void site_set_mark(struct arena *a, struct site *s, const char *step, const char *state)
 {
     add_mark(a, s, step, state, s->now_unix);
+}
+
+void site_forget_run(struct site *s, const char *release)
+{
+    size_t n = 0;
+
+    memset(&s->lock, 0, sizeof s->lock);
+    s->plan = s->recipe = s->last_error = NULL;
+    s->to_migrate = s->living = (struct strs){0};
+    s->n_marks = 0;
+    for (size_t i = 0; i < s->n_releases; i++)
+        if (strcmp(s->releases[i].name, release) != 0)
+            s->releases[n++] = s->releases[i];
+    s->n_releases = n;
 }
 
 const struct release *site_release(const struct site *s, const char *name)

@@ -57,6 +57,7 @@ struct site {
     struct mark *marks;
     size_t n_marks;
     const char *last_error; /* of that run */
+    struct strs living;     /* its jobs that are still running, although nobody holds the lock */
     const char *last_run;   /* the last line of the history */
     const char *migrated_digest;
     const char *migrated_revision;
@@ -93,6 +94,9 @@ bool site_is_marked(const struct site *s, const char *step, const char *state);
 
 /* Adds what a script has done since the host was surveyed. */
 void site_set_mark(struct arena *a, struct site *s, const char *step, const char *state);
+
+/* Forgets the run that held the lock, and its release, after it was aborted. */
+void site_forget_run(struct site *s, const char *release);
 
 const struct release *site_release(const struct site *s, const char *name);
 

@@ -99,6 +99,40 @@ is_silent() {
 	esac
 }
 
+# session_lives PID BOOT: whether a process is alive of the session that PID led, or another one with that
+# number: this is read without starting a process.
+session_lives() {
+	[ -r "/proc/$$/stat" ] || return 1
+	read -r boot </proc/sys/kernel/random/boot_id
+	[ "$boot" = "$2" ] || return 1
+	leader=$1
+	for entry in /proc/[0-9]*/stat; do
+		{ read -r stat <"$entry"; } 2>/dev/null || continue
+		# shellcheck disable=SC2086 # words
+		set -- ${stat##*) }
+		case ${1-} in Z | X) continue ;; esac
+		if [ "${4-}" = "$leader" ]; then return 0; fi
+	done
+	return 1
+}
+
+# Names the jobs of the run that are still running (job.sh describes the files).
+look_at_jobs() {
+	for attempt in "$state/runs/$lock_run/jobs"/*/*; do
+		if [ ! -f "$attempt/supervisor" ] || [ -f "$attempt/status" ]; then continue; fi
+		name=${attempt%/*} name=${name##*/}
+		pid='' ticks_was='' boot_was=''
+		read -r pid ticks_was boot_was <"$attempt/supervisor"
+		if is_alive "$pid" "${ticks_was:--}" "$boot_was"; then
+			say living "$name"
+			continue
+		fi
+		if [ ! -f "$attempt/pid" ] || [ -f "$attempt/status" ]; then continue; fi
+		read -r pid ticks_was boot_was <"$attempt/pid"
+		if is_alive "$pid" "${ticks_was:--}" "$boot_was" || session_lives "$pid" "$boot_was"; then say living "$name"; fi
+	done
+}
+
 # Sets lock to the text of the lock, and alive.
 look_at_lock() {
 	lock='' alive=no
@@ -155,6 +189,7 @@ if [ -n "$lock" ]; then
 			read -r line <"$state/runs/$lock_run/error"
 			say last_error "$line"
 		fi
+		if [ "$alive" = no ]; then look_at_jobs; fi
 		;;
 	esac
 fi
