@@ -72,6 +72,9 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
 bool session_open(struct session *s, struct err *err) MUST_CHECK;
 void session_close(struct session *s);
 
+/* Forgets the run of the session, so that another one can follow over the same connections. */
+void session_renew(struct session *s);
+
 /* --json, for a command without events: writes its one document. */
 void session_answer(struct session *s, const struct json *o);
 
@@ -122,6 +125,7 @@ bool session_export(struct session *s, const struct revision *rev, struct err *e
 
 /* Adds to s->notes what there is to say about the ref; and about the contents of the revision,
  * which reads its tree unless it was exported. */
+void session_note(struct session *s, const char *about, const char *text);
 void session_note_ref(struct session *s, const struct revision *rev);
 bool session_note_contents(struct session *s, const struct revision *rev,
                            struct err *err) MUST_CHECK;
@@ -142,7 +146,8 @@ bool holder_refuse(struct session *s, const struct survey *sv, long holder, stru
 bool holder_wait(struct session *s, struct survey *sv, long *ret_holder,
                  struct err *err) MUST_CHECK;
 
-/* The same, and an error if a run still holds the lock, or two hosts are the same folder. */
+/* The same, and an error if two hosts are the same folder; and also if a run still holds the lock. */
+bool holder_any(struct session *s, struct survey *sv, long *ret_holder, struct err *err) MUST_CHECK;
 bool holder_none(struct session *s, struct survey *sv, struct err *err) MUST_CHECK;
 
 /* ---- takeover.c, unfinished.c: the unfinished run of the hosts ---- */
@@ -151,13 +156,20 @@ bool holder_none(struct session *s, struct survey *sv, struct err *err) MUST_CHE
  * is no unfinished run. */
 bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *err) MUST_CHECK;
 
+/* Its two halves: reads what the surveyed hosts say about the run, and names its hosts; makes its plan
+ * the session's, whose hosts are those of the run by then. */
+bool unfinished_read(struct session *s, const struct survey *sv, bool back, struct what *ret,
+                     struct strs *ret_hosts, struct err *err) MUST_CHECK;
+bool unfinished_take(struct session *s, const struct survey *sv, bool back, const struct what *what,
+                     struct err *err) MUST_CHECK;
+
 /* Reads its plan.  FAILED if the hosts' plans differ. */
 bool unfinished_plan(struct session *s, const struct survey *sv, struct what *ret,
                      struct err *err) MUST_CHECK;
 
-/* USAGE if the run was started with another recipe, with the differences and what to type, unless
- * --new-recipe was given. */
-bool unfinished_recipe(struct session *s, const struct survey *sv, const struct what *w,
+/* USAGE if the run was started with another recipe, with the differences and what to type to resume
+ * it, or (back) to abort it, unless --new-recipe was given. */
+bool unfinished_recipe(struct session *s, const struct survey *sv, const struct what *w, bool back,
                        struct err *err) MUST_CHECK;
 
 /* Names of its hosts.  A run that is aborted with --new-recipe may lack hosts that are no longer in
@@ -178,8 +190,18 @@ bool unfinished_revision(struct session *s, const struct survey *sv, bool needed
  * one of that ref. */
 const char *unfinished_instead(struct session *s, const char *ref);
 
+/* ---- replace.c: a dead, unfinished run that deploy finds ---- */
+
+/* Does what the key 'unfinished' says about the run that holds the lock: aborts or resumes it, so that
+ * afterwards nobody holds it and sv is up to date; or fails, with UNFINISHED if a person has to
+ * decide.  With --dry-run only a note says what would be done. */
+bool replace_unfinished(struct session *s, struct survey *sv, long holder,
+                        struct err *err) MUST_CHECK;
+
 /* ---- report.c: carrying out the plan, and how it ended ---- */
 
+/* Tells EVENT_RUN about the session's plan. */
+void session_begin(struct session *s, bool fresh);
 bool session_forward(struct session *s, bool fresh, struct err *err);
 bool session_back(struct session *s, struct err *err);
 

@@ -107,6 +107,15 @@ static void tell_notes(struct session *s)
         run_warn(&s->run, NULL, "%s", s->notes.v[i].text);
 }
 
+/* Surveys the hosts, and deals with an unfinished run. */
+static bool nobody_holds(struct session *s, struct survey *sv, struct err *err)
+{
+    long holder;
+
+    return holder_any(s, sv, &holder, err) &&
+           (holder < 0 || replace_unfinished(s, sv, holder, err));
+}
+
 static bool deploy(struct session *s, struct err *err)
 {
     struct revision rev;
@@ -115,7 +124,7 @@ static bool deploy(struct session *s, struct err *err)
 
     if (!migration_has_its_host(s, err) ||
         !session_resolve(s, s->options.ref ? s->options.ref : s->recipe->ref, &rev, err) ||
-        !holder_none(s, &sv, err))
+        !nobody_holds(s, &sv, err))
         return false;
     session_note_ref(s, &rev);
     if (!s->options.force && is_live_everywhere(s, &sv, rev.sha)) {

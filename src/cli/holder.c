@@ -191,14 +191,17 @@ bool holder_wait(struct session *s, struct survey *sv, long *ret_holder, struct 
     return ok;
 }
 
+bool holder_any(struct session *s, struct survey *sv, long *ret_holder, struct err *err)
+{
+    if (!holder_wait(s, sv, ret_holder, err))
+        return false;
+    const char *places = fit_places(s, sv);
+    return !places || err_set(err, ERR_FAILED, "%s", places);
+}
+
 bool holder_none(struct session *s, struct survey *sv, struct err *err)
 {
     long holder;
 
-    if (!holder_wait(s, sv, &holder, err))
-        return false;
-    const char *places = fit_places(s, sv);
-    if (places)
-        return err_set(err, ERR_FAILED, "%s", places);
-    return holder < 0 || holder_refuse(s, sv, holder, err);
+    return holder_any(s, sv, &holder, err) && (holder < 0 || holder_refuse(s, sv, holder, err));
 }

@@ -1,4 +1,5 @@
-/* opt.c -- reads the command line into struct options, from one table that the help prints, too. */
+/* opt.c -- reads the command line, and variables that stand for options, into struct options, from one
+ * table that the help prints, too. */
 #include "cli/opt.h"
 
 #include "cli/cmd.h"
@@ -60,10 +61,15 @@ static const struct option_row {
      "migrate again although the last attempt may have succeeded; take over without asking", NULL},
     {0, "force", OPT_FLAG, AT(force), OPT_ABORT, NULL, "take over without asking", NULL},
     {0, "force", OPT_FLAG, AT(force), OPT_INIT, NULL, "overwrite an existing recipe", NULL},
+    {0, "on-unfinished", OPT_WORD, AT(on_unfinished), OPT_DEPLOY | OPT_PLAN, "POLICY",
+     "if an earlier run is dead and unfinished: auto, stop, resume or abort",
+     (const char *const[]){"auto", "stop", "resume", "abort", NULL}},
     {0, "takeover", OPT_FLAG, AT(takeover), OPT_RESUME | OPT_ABORT, NULL,
      "take over the run although its owner is alive", NULL},
     {0, "new-recipe", OPT_FLAG, AT(new_recipe), OPT_RESUME | OPT_ABORT, NULL,
      "use the current recipe although the run was started with another one", NULL},
+    {0, "if-any", OPT_FLAG, AT(if_any), OPT_RESUME, NULL,
+     "end with status 0 if there is no unfinished run, as resume does anyway", NULL},
     {0, "same-revision", OPT_FLAG, AT(same_revision), OPT_RESUME, NULL,
      "keep the commit that the run was started with although the ref has moved", NULL},
     {0, "to", OPT_TEXT, AT(to), OPT_ROLLBACK, "RELEASE", "the release to return to", NULL},
@@ -76,6 +82,7 @@ static const struct option_row {
 };
 
 enum { N_ROWS = sizeof rows / sizeof *rows };
+_Static_assert(N_ROWS <= 64, "options.given has a bit for each row");
 
 static const struct option_row *row_by_word(const char *word, size_t len)
 {
@@ -83,6 +90,17 @@ static const struct option_row *row_by_word(const char *word, size_t len)
         if (strlen(rows[i].word) == len && memcmp(rows[i].word, word, len) == 0)
             return &rows[i];
     return NULL;
+}
+
+/* The commands of all rows of that word. */
+static unsigned word_takes(const char *word)
+{
+    unsigned takes = 0;
+
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (strcmp(rows[i].word, word) == 0)
+            takes |= rows[i].takes;
+    return takes;
 }
 
 static const struct option_row *row_by_letter(char letter)
@@ -152,7 +170,19 @@ static bool unknown(const char *word, char **argv, struct err *err)
                    near ? "; did you mean '--" : "", near ? near : "", near ? "'?" : "");
 }
 
-static bool word_is_one_of(const struct option_row *row, const char *value, struct err *err)
+/* "--wait-limit", or the variable that the value came from. */
+static const char *named(struct arena *a, const struct option_row *row, bool variable)
+{
+    if (!variable)
+        return arena_printf(a, "--%s", row->word);
+    char *name = arena_printf(a, "CRELEASE_%s", row->word);
+    for (char *c = name; *c; c++)
+        *c = (char)(*c == '-' ? '_' : *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+    return name;
+}
+
+static bool word_is_one_of(const struct option_row *row, const char *value, const char *name,
+                           struct err *err)
 {
     const char *list = "";
 
@@ -166,12 +196,14 @@ static bool word_is_one_of(const struct option_row *row, const char *value, stru
                             row->words[i]);
     }
     const char *near = text_nearest(value, row->words);
-    return err_set(err, ERR_USAGE, "--%s is '%s', expected %s%s%s%s", row->word,
+    return err_set(err, ERR_USAGE, "%s is '%s', expected %s%s%s%s", name,
                    text_shown(err->arena, value), list, near ? "; did you mean '" : "",
                    near ? near : "", near ? "'?" : "");
 }
 
-static bool set(struct options *o, const struct option_row *row, const char *value, struct err *err)
+/* Sets the option; name is what errors call it. */
+static bool put(struct options *o, const struct option_row *row, const char *name,
+                const char *value, struct err *err)
 {
     char *at = (char *)o + row->at;
 
@@ -183,29 +215,34 @@ static bool set(struct options *o, const struct option_row *row, const char *val
         ++*(int *)(void *)at;
         return true;
     case OPT_WORD:
-        if (!word_is_one_of(row, value, err))
+        if (!word_is_one_of(row, value, name, err))
             return false;
         *(const char **)(void *)at = value;
         return true;
     case OPT_TEXT:
         if (!*value)
-            return err_set(err, ERR_USAGE, "--%s needs a value", row->word);
+            return err_set(err, ERR_USAGE, "%s needs a value", name);
         *(const char **)(void *)at = value;
         return true;
     case OPT_DURATION:
         if (!text_duration(value, (long long *)(void *)at))
-            return err_set(err, ERR_USAGE,
-                           "--%s is '%s', expected a duration such as 90s, 5m or 6h", row->word,
-                           text_shown(err->arena, value));
+            return err_set(err, ERR_USAGE, "%s is '%s', expected a duration such as 90s, 5m or 6h",
+                           name, text_shown(err->arena, value));
         return true;
     case OPT_NUMBER:
         *(long *)(void *)at = (long)number_or(value, 10000, 0);
         if (*(long *)(void *)at < 1)
-            return err_set(err, ERR_USAGE, "--%s is '%s', expected a number from 1 to 10000",
-                           row->word, text_shown(err->arena, value));
+            return err_set(err, ERR_USAGE, "%s is '%s', expected a number from 1 to 10000", name,
+                           text_shown(err->arena, value));
         return true;
     }
     return true;
+}
+
+static bool set(struct options *o, const struct option_row *row, const char *value, struct err *err)
+{
+    o->given |= 1ULL << (row_by_word(row->word, strlen(row->word)) - rows);
+    return put(o, row, named(err->arena, row, false), value, err);
 }
 
 static bool takes_value(const struct option_row *row)
@@ -274,6 +311,63 @@ static void note_called(struct arena *a, struct options *o)
         strs_add(a, &c->resume, "--new-recipe");
 }
 
+/* Whether a flag's variable says yes; -v counts, so its variable may be a number. */
+static bool flag_read(const struct option_row *row, const char *value, int *ret)
+{
+    static const char *const no[] = {"", "0", "no", "false", "off", NULL};
+    static const char *const yes[] = {"1", "yes", "true", "on", NULL};
+
+    for (size_t i = 0; no[i]; i++)
+        if (strcmp(value, no[i]) == 0) {
+            *ret = 0;
+            return true;
+        }
+    for (size_t i = 0; yes[i]; i++)
+        if (strcmp(value, yes[i]) == 0) {
+            *ret = 1;
+            return true;
+        }
+    *ret = row->kind == OPT_COUNT_UP ? (int)number_or(value, 9, 0) : 0;
+    return *ret > 0;
+}
+
+static bool set_from_variable(struct options *o, const struct option_row *row, struct err *err)
+{
+    const char *name = named(err->arena, row, true);
+    const char *value = getenv(name);
+    int n = 1;
+
+    if (!value || (takes_value(row) && !*value)) /* CI systems pass on empty ones */
+        return true;
+    if (!takes_value(row) && !flag_read(row, value, &n))
+        return err_set(err, ERR_USAGE, "%s is '%s', expected yes or no", name,
+                       text_shown(err->arena, value));
+    while (n-- > 0)
+        if (!put(o, row, name, value, err))
+            return false;
+    return true;
+}
+
+/* CRELEASE_WAIT_LIMIT for --wait-limit and so on, unless the command line has the option or the command
+ * does not take it: a job sets its variables for all commands.  Not --version and --help: a variable of
+ * that name means something else. */
+static bool read_variables(struct options *o, struct err *err)
+{
+    const struct command *c = o->words.n ? command_find(o->words.v[0]) : NULL;
+    const unsigned taken = c ? c->takes : 0;
+
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const struct option_row *row = &rows[i];
+        bool again = row_by_word(row->word, strlen(row->word)) != row;
+        bool about_us = strcmp(row->word, "version") == 0 || strcmp(row->word, "help") == 0;
+        if (again || about_us || o->given & 1ULL << i || !(word_takes(row->word) & taken))
+            continue;
+        if (!set_from_variable(o, row, err))
+            return false;
+    }
+    return true;
+}
+
 bool options_read(struct arena *a, int argc, char **argv, struct options *ret, struct err *err)
 {
     *ret = (struct options){.color = "auto", .wait_limit_ms = -1, .count = 20};
@@ -295,40 +389,10 @@ bool options_read(struct arena *a, int argc, char **argv, struct options *ret, s
             strs_add(a, &ret->words, arg);
         }
     }
+    if (!read_variables(ret, err))
+        return false;
     note_called(a, ret);
     return true;
-}
-
-static bool is_given(const struct options *o, const struct option_row *row)
-{
-    const char *at = (const char *)o + row->at;
-
-    switch (row->kind) {
-    case OPT_FLAG:
-        return *(const bool *)(const void *)at;
-    case OPT_COUNT_UP:
-        return *(const int *)(const void *)at > 0;
-    case OPT_WORD:
-    case OPT_TEXT:
-        return *(const char *const *)(const void *)at != NULL;
-    case OPT_DURATION:
-        return *(const long long *)(const void *)at !=
-               (row->at == offsetof(struct options, wait_limit_ms) ? -1 : 0);
-    case OPT_NUMBER:
-        return *(const long *)(const void *)at != 20;
-    }
-    return false;
-}
-
-/* The commands of all rows of that word. */
-static unsigned word_takes(const char *word)
-{
-    unsigned takes = 0;
-
-    for (size_t i = 0; i < N_ROWS; i++)
-        if (strcmp(rows[i].word, word) == 0)
-            takes |= rows[i].takes;
-    return takes;
 }
 
 /* "rollback", "resume and abort": the commands that take it. */
@@ -347,18 +411,25 @@ static const char *takers(struct arena *a, const char *word)
     return *list ? arena_printf(a, "%s and %s", list, last) : last;
 }
 
+/* What an option that has a value was given as. */
+static const char *name_of(const struct options *o, const char *word, struct err *err)
+{
+    const struct option_row *row = row_by_word(word, strlen(word));
+
+    return named(err->arena, row, !(o->given & 1ULL << (row - rows)));
+}
+
 bool options_check(const struct options *o, const char *command, unsigned takes, struct err *err)
 {
     for (size_t i = 0; i < N_ROWS; i++)
-        if (rows[i].takes != OPT_ALL && !(word_takes(rows[i].word) & takes) &&
-            is_given(o, &rows[i]))
+        if (rows[i].takes != OPT_ALL && !(word_takes(rows[i].word) & takes) && o->given & 1ULL << i)
             return err_set(err, ERR_USAGE, "'%s' does not take --%s; it is an option of %s",
                            command, rows[i].word, takers(err->arena, rows[i].word));
     const char *const lists[][2] = {{"hosts", o->hosts}, {"roles", o->roles}};
     for (size_t i = 0; i < 2; i++)
         if (lists[i][1] && strspn(lists[i][1], ", ") == strlen(lists[i][1]))
-            return err_set(err, ERR_USAGE, "--%s is '%s', expected names separated by commas",
-                           lists[i][0], lists[i][1]);
+            return err_set(err, ERR_USAGE, "%s is '%s', expected names separated by commas",
+                           name_of(o, lists[i][0], err), lists[i][1]);
     return true;
 }
 

@@ -36,24 +36,28 @@ struct options {
     long long wait_limit_ms; /* -1: as the recipe says */
     long long wait_lock_ms;
     bool dry_run;
+    const char *on_unfinished; /* NULL: as the recipe says */
     const char *ref;
     bool no_migrate;
     bool force;
     bool takeover;
     bool new_recipe;
+    bool if_any; /* resume: says in a script what happens in any case */
     bool same_revision;
     const char *to;
     bool verify;
-    bool scan;            /* check: only print the host keys */
-    bool wait;            /* backups: until none blocks a migration */
-    bool hold;            /* backups: run a command while no migration runs */
-    long count;           /* history: how many */
-    struct called called; /* what hints repeat */
-    struct strs words;    /* the command, ENV, ... */
-    struct strs rest;     /* after -- */
+    bool scan;                /* check: only print the host keys */
+    bool wait;                /* backups: until none blocks a migration */
+    bool hold;                /* backups: run a command while no migration runs */
+    long count;               /* history: how many */
+    unsigned long long given; /* on the command line: a bit for each row of the table */
+    struct called called;     /* what hints repeat */
+    struct strs words;        /* the command, ENV, ... */
+    struct strs rest;         /* after -- */
 };
 
-/* USAGE with the nearest option that exists.  words.v[0] is the command. */
+/* Reads the command line, and for what it lacks the variables CRELEASE_LONG_OPTION of options that the
+ * command takes.  USAGE with the nearest option that exists.  words.v[0] is the command. */
 bool options_read(struct arena *a, int argc, char **argv, struct options *ret,
                   struct err *err) MUST_CHECK;
 

@@ -102,7 +102,7 @@ bool session_end(struct session *s, const char *message, struct err *err)
     return err->code == ERR_NONE;
 }
 
-static void tell_begin(struct session *s, bool fresh)
+void session_begin(struct session *s, bool fresh)
 {
     struct run_info info = run_info(&s->run);
 
@@ -114,7 +114,7 @@ static void tell_begin(struct session *s, bool fresh)
 /* A run that lost the race for the lock has left nothing behind that could be resumed. */
 bool session_forward(struct session *s, bool fresh, struct err *err)
 {
-    tell_begin(s, fresh);
+    session_begin(s, fresh);
     bool ok = engine_forward(&s->run, err);
     if (!ok && fresh && s->run.failure.stage && strcmp(s->run.failure.stage, "lock") == 0)
         s->run.begun = err->code == ERR_UNCERTAIN;
@@ -123,7 +123,7 @@ bool session_forward(struct session *s, bool fresh, struct err *err)
 
 bool session_back(struct session *s, struct err *err)
 {
-    tell_begin(s, false);
+    session_begin(s, false);
     bool ok = engine_back(&s->run, err);
     const char *live = engine_ended_well(&s->run);
     return session_end(s,

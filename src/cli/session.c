@@ -285,6 +285,11 @@ static void run_prepare(struct session *s)
             r->on_backup = policies[i].policy;
 }
 
+void session_renew(struct session *s)
+{
+    run_prepare(s);
+}
+
 bool session_streams(const struct session *s)
 {
     bool plans = s->options.dry_run; /* then it only prints the plan */

@@ -62,6 +62,11 @@ bool session_export(struct session *s, const struct revision *rev, struct err *e
     return true;
 }
 
+void session_note(struct session *s, const char *about, const char *text)
+{
+    repo_note_add(s->arena, &s->notes, about, text);
+}
+
 void session_note_ref(struct session *s, const struct revision *rev)
 {
     repo_ref_notes(s->repo, s->arena, rev, s->recipe->file, &s->notes);

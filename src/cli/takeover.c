@@ -96,6 +96,13 @@ static bool fetch_revision(struct session *s, struct err *err)
     return session_export(s, &rev, err);
 }
 
+bool unfinished_read(struct session *s, const struct survey *sv, bool back, struct what *ret,
+                     struct strs *ret_hosts, struct err *err)
+{
+    return unfinished_plan(s, sv, ret, err) && unfinished_recipe(s, sv, ret, back, err) &&
+           unfinished_hosts(s, sv, ret, ret_hosts, err);
+}
+
 bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *err)
 {
     struct survey sv;
@@ -110,21 +117,28 @@ bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *e
         *ret_none = true;
         return true;
     }
-    if (!may_take_over(s, &sv, holder, err) || !unfinished_plan(s, &sv, &what, err) ||
-        !unfinished_recipe(s, &sv, &what, err) || !unfinished_hosts(s, &sv, &what, &hosts, err))
+    if (!may_take_over(s, &sv, holder, err) || !unfinished_read(s, &sv, back, &what, &hosts, err))
         return false;
     if (hosts.n != s->recipe->n_hosts &&
         (!session_narrow(s, &hosts, err) || !session_survey(s, false, &sv, err)))
         return false;
-    if (!unfinished_epoch(s, &sv, what.run, &s->run.epoch, err))
+    return unfinished_take(s, &sv, back, &what, err);
+}
+
+bool unfinished_take(struct session *s, const struct survey *sv, bool back, const struct what *what,
+                     struct err *err)
+{
+    struct what w = *what;
+
+    if (!unfinished_epoch(s, sv, w.run, &s->run.epoch, err))
         return false;
     /* Taking the lock again with a higher epoch fences off its former owner. */
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        site_set_mark(s->arena, &sv.sites[h], "lock", "begun");
-    const char *text = plan_text(s->arena, &what, &s->recipe->secrets);
-    what.application = s->recipe->application;
-    what.environment = s->recipe->environment;
-    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+        site_set_mark(s->arena, &sv->sites[h], "lock", "begun");
+    const char *text = plan_text(s->arena, &w, &s->recipe->secrets);
+    w.application = s->recipe->application;
+    w.environment = s->recipe->environment;
+    s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &w);
     s->run.plan->text = text;
     s->run.guard->nothing_pending = s->run.no_migrate || migration_was_skipped(&s->run);
     s->run.resumed = true;
@@ -132,5 +146,5 @@ bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *e
     if (back || engine_is_turning_back(&s->run))
         return true;
     bool needed = needs_export(s);
-    return unfinished_revision(s, &sv, needed, err) && (!needed || fetch_revision(s, err));
+    return unfinished_revision(s, sv, needed, err) && (!needed || fetch_revision(s, err));
 }

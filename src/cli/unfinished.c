@@ -198,21 +198,20 @@ static void tell_changes(struct session *s, const struct survey *sv)
                  arena_printf(s->arena, "and %zu more lines", n - (lines->n - before)));
 }
 
-bool unfinished_recipe(struct session *s, const struct survey *sv, const struct what *w,
+bool unfinished_recipe(struct session *s, const struct survey *sv, const struct what *w, bool back,
                        struct err *err)
 {
-    const char *command = s->command->name;
+    const char *command = back ? "abort" : "resume";
 
     if (strcmp(w->recipe_digest, s->recipe->digest) == 0)
         return true;
     if (s->options.new_recipe) {
         run_warn(&s->run, NULL, "run %s was started with another recipe; %s", w->run,
-                 s->command->run == cmd_abort
-                     ? "giving it up with the current one"
-                     : "continuing with the current one, and with the run's release and revision");
+                 back ? "giving it up with the current one"
+                      : "continuing with the current one, and with the run's release and revision");
         return true;
     }
-    const char *does = s->command->run == cmd_abort ? "gives it up" : "continues it";
+    const char *does = back ? "gives it up" : "continues it";
     tell_changes(s, sv);
     const char *file = NULL;
     const char *show = out_of_git(s, w, &file);
@@ -225,7 +224,7 @@ bool unfinished_recipe(struct session *s, const struct survey *sv, const struct 
         session_next(s, "'%s' %s with its own recipe, saved as FILE", with_it, does);
     session_next(s, "'%s' %s with the current recipe", run_hint(&s->run, command, "--new-recipe"),
                  does);
-    if (s->command->run != cmd_abort)
+    if (!back)
         session_next(s, "'%s' gives it up with the current recipe",
                      run_hint(&s->run, "abort", "--new-recipe"));
     return err_set(err, ERR_USAGE, "run %s was started with another recipe than %s", w->run,

@@ -39,6 +39,11 @@ static const struct key_word on_failure_words[] = {
 
 static const struct key_word on_host_failure_words[] = {
     {"stop", HOST_FAILURE_STOP, false}, {"continue", HOST_FAILURE_CONTINUE, false}, {0}};
+static const struct key_word unfinished_words[] = {{"auto", UNFINISHED_AUTO, false},
+                                                   {"stop", UNFINISHED_STOP, false},
+                                                   {"resume", UNFINISHED_RESUME, false},
+                                                   {"abort", UNFINISHED_ABORT, false},
+                                                   {0}};
 static const struct key_word pending_words[] = {
     {"auto", PENDING_AUTO, false},       {"rails", PENDING_RAILS, false},
     {"django", PENDING_DJANGO, false},   {"laravel", PENDING_LARAVEL, false},
@@ -310,6 +315,11 @@ const struct recipe_key recipe_keys[] = {
          "finish it later"},
     {"host_failures", KEY_COUNT, .min = 1, .fallback = "1", IN_RECIPE(host_failures),
      .about = "how many hosts on_host_failure: continue may leave out"},
+
+    {"unfinished", KEY_WORD, .fallback = "auto", .words = unfinished_words, IN_RECIPE(unfinished),
+     .about = "what deploy does about an earlier run that is dead and unfinished: auto aborts and "
+              "replaces it if its migration has not started, and stops otherwise; stop; resume it "
+              "first; or abort it in any case"},
 
     {"hooks", KEY_HOOKS, NOWHERE,
      .about = "jobs to run before or after a stage: 'before STAGE', 'after STAGE'"},

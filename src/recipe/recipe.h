@@ -67,6 +67,8 @@ enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
 enum blockers_policy { BLOCKERS_WAIT, BLOCKERS_REPORT, BLOCKERS_TERMINATE };
 enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL, ADAPTER_MYSQL };
 enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
+/* What deploy does about a run that is dead and unfinished. */
+enum unfinished_policy { UNFINISHED_AUTO, UNFINISHED_STOP, UNFINISHED_RESUME, UNFINISHED_ABORT };
 enum on_host_failure { HOST_FAILURE_STOP, HOST_FAILURE_CONTINUE };
 
 /* The tool whose output migrate.status prints.  OWN: the recipe says how to read it. */
@@ -169,6 +171,7 @@ struct recipe {
     } rolling;
     enum on_host_failure on_host_failure;
     long host_failures; /* how many hosts may be left out */
+    enum unfinished_policy unfinished;
     struct hook *hooks;
     size_t n_hooks;
     struct task *tasks;

@@ -104,7 +104,7 @@ case_abort() {
     expect_output resume
     still_as_before
     dump_runs || fail "the dump is gone"
-    run_crelease deploy production
+    run_crelease deploy --on-unfinished stop production
     [ "$STATUS" = 6 ] || fail "deploy on it: status $STATUS"
     expect_status 4 resume production
     end_dump
@@ -168,7 +168,7 @@ case_s29_killed_while_waiting() {
     wait_for 60 waits
     wait_for 60 state_is waiting
     kill_crelease
-    run_crelease deploy production
+    run_crelease deploy --on-unfinished stop production
     [ "$STATUS" = 6 ] || fail "status $STATUS"
     start_crelease resume production
     wait_for 60 said "backup app2: pg_dump of $DB by rig, pid $(dump_pid), for .*, waited"

@@ -146,7 +146,7 @@ case_build_fails_then_resume() {
     site_new build_fails_then_resume 2
     recipe_write <<<"build: ['test -e $SITE_Q/mended']"
     expect_status 1 deploy production
-    expect_status 6 deploy production
+    expect_status 6 deploy --on-unfinished stop production
     expect_output resume
     touch "$SITE/mended"
     expect_status 0 resume production

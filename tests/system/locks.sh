@@ -68,7 +68,7 @@ case_unfinished() {
     wait_for 60 test -s "$SITE/begun"
     kill_crelease
     rm "$SITE/block"
-    run_crelease deploy production
+    run_crelease deploy --on-unfinished stop production
     [ "$STATUS" = 6 ] || fail "deploy on an unfinished run: status $STATUS"
     expect_output 'resume'
     expect_output 'abort'
@@ -161,7 +161,7 @@ case_ctrl_c() {
     kill -INT "$CR_PID"
     rm "$SITE/block"
     finish_crelease 130
-    run_crelease deploy production
+    run_crelease deploy --on-unfinished stop production
     [ "$STATUS" = 6 ] || fail "status $STATUS"
     expect_status 0 resume production
     assert_deployed "$(revision)" 1

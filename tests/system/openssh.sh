@@ -45,7 +45,7 @@ case_killed() {
     kill_crelease
     wait_for 30 no_ssh
     : >"$SITE/go"
-    expect_status 6 deploy production
+    expect_status 6 deploy --on-unfinished stop production
     expect_status 0 resume production
     assert_deployed "$(revision)" 1
     rm -rf "$XDG_RUNTIME_DIR"/crelease-*

@@ -967,7 +967,7 @@ END
     sed -i '/^backup\|^migrate/d' "$SITE/here"/.crelease/runs/*/marks
     run_crelease status --json production
     assert_equal "stage" "$(json .run.stage)" migrate
-    expect_status 6 deploy production
+    expect_status 6 deploy --on-unfinished stop production
     expect_output "at stage '?migrate"
 }
 

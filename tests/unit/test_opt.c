@@ -41,25 +41,22 @@ static const char *shown(const struct options *o)
     const struct {
         const char *word;
         const char *value;
-    } texts[] = {{"recipe", o->recipe}, {"hosts", o->hosts},         {"roles", o->roles},
-                 {"ref", o->ref},       {"on-backup", o->on_backup}, {"to", o->to}};
+    } texts[] = {{"recipe", o->recipe},
+                 {"hosts", o->hosts},
+                 {"roles", o->roles},
+                 {"ref", o->ref},
+                 {"on-backup", o->on_backup},
+                 {"to", o->to},
+                 {"on-unfinished", o->on_unfinished}};
     const struct {
         const char *word;
         bool on;
-    } flags[] = {{"quiet", o->quiet},
-                 {"json", o->json},
-                 {"version", o->version},
-                 {"help", o->help},
-                 {"dry-run", o->dry_run},
-                 {"no-migrate", o->no_migrate},
-                 {"force", o->force},
-                 {"takeover", o->takeover},
-                 {"new-recipe", o->new_recipe},
-                 {"verify", o->verify},
-                 {"scan", o->scan},
-                 {"wait", o->wait},
-                 {"hold", o->hold},
-                 {"same-revision", o->same_revision}};
+    } flags[] = {
+        {"quiet", o->quiet},   {"json", o->json},         {"version", o->version},
+        {"help", o->help},     {"dry-run", o->dry_run},   {"no-migrate", o->no_migrate},
+        {"force", o->force},   {"takeover", o->takeover}, {"new-recipe", o->new_recipe},
+        {"verify", o->verify}, {"scan", o->scan},         {"wait", o->wait},
+        {"hold", o->hold},     {"if-any", o->if_any},     {"same-revision", o->same_revision}};
     const char *s = "";
 
     for (size_t i = 0; i < N(texts); i++)
@@ -139,6 +136,63 @@ static void test_forms(void **state)
         assert_string_equal(shown(&o), rows[i].options);
         assert_string_equal(joined(&o.words), rows[i].words);
         assert_string_equal(joined(&o.rest), rows[i].rest);
+    }
+}
+
+/* Variables stand for options that the command line lacks and the command takes. */
+static void test_variables(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+        const char *args[ARGS_MAX];
+        const char *options; /* or the error */
+    } rows[] = {
+        {"CRELEASE_WAIT_LOCK", "90", {"deploy", "p"}, "wait-lock=90000 "},
+        {"CRELEASE_WAIT_LOCK", "90", {"deploy", "--wait-lock=0", "p"}, ""},
+        {"CRELEASE_WAIT_LOCK", "90", {"status", "p"}, ""}, /* has no such option */
+        {"CRELEASE_WAIT_LOCK", "", {"deploy", "p"}, ""},
+        {"CRELEASE_WAIT_LIMIT",
+         "soon",
+         {"deploy", "p"},
+         "CRELEASE_WAIT_LIMIT is 'soon', expected a duration such as 90s, 5m or 6h"},
+        {"CRELEASE_WAIT_LIMIT", "soon", {"status", "p"}, ""},
+        {"CRELEASE_COLOR", "always", {"status", "p"}, "color=always "},
+        {"CRELEASE_COLOR", "always", {"status", "--color", "auto", "p"}, ""},
+        {"CRELEASE_COLOR",
+         "purple",
+         {"status", "p"},
+         "CRELEASE_COLOR is 'purple', expected auto, always or never"},
+        {"CRELEASE_ON_BACKUP",
+         "kil",
+         {"resume", "p"},
+         "CRELEASE_ON_BACKUP is 'kil', expected wait, kill, abort or ask; did you mean 'kill'?"},
+        {"CRELEASE_NO_MIGRATE", "true", {"deploy", "p"}, "no-migrate "},
+        {"CRELEASE_NO_MIGRATE", "0", {"deploy", "p"}, ""},
+        {"CRELEASE_NO_MIGRATE",
+         "perhaps",
+         {"deploy", "p"},
+         "CRELEASE_NO_MIGRATE is 'perhaps', expected yes or no"},
+        {"CRELEASE_FORCE", "yes", {"abort", "p"}, "force "},
+        {"CRELEASE_FORCE", "yes", {"rollback", "p"}, ""},
+        {"CRELEASE_VERBOSE", "2", {"deploy", "p"}, "verbose=2 "},
+        {"CRELEASE_VERBOSE", "2", {"deploy", "-v", "p"}, "verbose=1 "},
+        {"CRELEASE_COUNT", "20", {"history", "--count=7"}, "count=7 "},
+        {"CRELEASE_COUNT",
+         "x",
+         {"history"},
+         "CRELEASE_COUNT is 'x', expected a number from 1 to 10000"},
+        {"CRELEASE_RECIPE", "X", {"deploy"}, "recipe=X "},
+        {"CRELEASE_VERSION", "1", {"deploy"}, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct options o;
+        setenv(rows[i].name, rows[i].value, 1);
+        bool ok = read_args(rows[i].args, &o);
+        assert_string_equal(ok ? shown(&o) : err.msg, rows[i].options);
+        unsetenv(rows[i].name);
     }
 }
 
@@ -381,7 +435,7 @@ static void test_hint(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_hint),  TEST(test_forms), TEST(test_mistakes),
+        TEST(test_hint),  TEST(test_forms), TEST(test_variables),        TEST(test_mistakes),
         TEST(test_check), TEST(test_help),  TEST(test_help_of_commands),
     };
 
