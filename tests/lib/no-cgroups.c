@@ -5,6 +5,9 @@
  * the control groups that it sees are folders of NO_CGROUPS, with nothing in them; and what says
  * whether systemd has booted the machine is there.  All the rest of it is as it is.
  *
+ * Since version 255 it starts services through a program that it opens where it would be installed;
+ * SYSTEMD_EXECUTOR says where that is.
+ *
  *     NO_CGROUPS/of-processes              for /proc/PID/cgroup: "0::/rig"
  *     NO_CGROUPS/rig/cgroup.controllers    empty */
 #define _GNU_SOURCE
@@ -29,7 +32,10 @@ static const char *moved(const char *path)
     const char *dir = getenv("NO_CGROUPS");
     const char *rest;
     size_t len = strlen(path);
+    const char *executor = getenv("SYSTEMD_EXECUTOR");
 
+    if (executor && strcmp(path, "/usr/lib/systemd/systemd-executor") == 0)
+        return executor;
     if (strncmp(path, "/sys/fs/cgroup", 14) == 0)
         rest = path + 14;
     else if (strncmp(path, "/proc/", 6) == 0 && len > 7 && strcmp(path + len - 7, "/cgroup") == 0)

@@ -26,7 +26,7 @@ systemd_begin() {
     cc -shared -fPIC -O2 -o "$dir/no-cgroups.so" "$TOP/tests/lib/no-cgroups.c" -ldl
     echo '[Unit]' >"$UNITS/basic.target"
     # What is not of the manager but of the rig does not reach the services.
-    printf '[Service]\nUnsetEnvironment=LD_PRELOAD LD_LIBRARY_PATH NO_CGROUPS\nStandardOutput=append:%s\nStandardError=inherit\n' \
+    printf '[Service]\nUnsetEnvironment=LD_PRELOAD LD_LIBRARY_PATH NO_CGROUPS SYSTEMD_EXECUTOR\nStandardOutput=append:%s\nStandardError=inherit\n' \
         "${dir//%/%%}/services.out" >"$UNITS/service.d/rig.conf"
     program=$(systemd_program systemctl)
     case $program in "$SERVERS"/*) libraries=$(library_path) ;; esac
@@ -51,7 +51,7 @@ END2
     setsid "${stage[@]}" env -i "CRELEASE_RIG=$RIG" "CRELEASE_RIG_HOST=$RIG/app1" LANG=C.UTF-8 TZ=Europe/Berlin "PATH=$PATH" "HOME=$RIG/login" \
         "XDG_RUNTIME_DIR=$XDG" "XDG_CONFIG_HOME=$dir" "SYSTEMD_UNIT_PATH=$UNITS" SYSTEMD_GENERATOR_PATH= \
         SYSTEMD_ENVIRONMENT_GENERATOR_PATH= SYSTEMD_LOG_TARGET=console "NO_CGROUPS=$dir/cgroups" \
-        "LD_PRELOAD=$dir/no-cgroups.so" ${libraries:+"LD_LIBRARY_PATH=$libraries"} "$program" --user --unit=basic.target \
+        "SYSTEMD_EXECUTOR=${program%/*}/systemd-executor" "LD_PRELOAD=$dir/no-cgroups.so" ${libraries:+"LD_LIBRARY_PATH=$libraries"} "$program" --user --unit=basic.target \
         </dev/null >"$dir/out" 2>&1 9>&- &
     disown
     if ! (wait_for 60 on_host app1 systemctl --user is-active basic.target) 2>/dev/null; then
