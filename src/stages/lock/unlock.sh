@@ -44,7 +44,7 @@ if [ -f "$own" ] && ! claim "$((epoch + 1))"; then
 	exit 72
 fi
 fence
-rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".* "$run_dir"/acting.*
+rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".* "$run_dir"/acting.* "$run_dir/database"
 if [ -d "$state/incoming" ]; then rmdir "$state/incoming" 2>/dev/null; fi
 must "remove '$state/lock'" rm -f "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve*
 flush "$state"
