@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "core/survey.h"
+#include "db/find/find.h"
 #include "stages/backup/running.h"
 #include "stages/backup/schedule.h"
 #include "stages/backup/upcoming.h"
@@ -110,7 +111,21 @@ static void check_database(struct report *rep, const struct survey *sv)
         return;
     rep->host = s->recipe->hosts[db].name;
     bool ok = backup_look(&s->run, (size_t)db, &b, &lost);
-    line(rep, "database", ok && !b.why, !ok ? lost.msg : b.why ? b.why : server_text(&s->run));
+    bool finds = s->recipe->database.adapter == ADAPTER_AUTO;
+    const char *text = !ok      ? lost.msg
+                       : b.why  ? b.why
+                       : !finds ? server_text(&s->run)
+                                : database_text(&s->run);
+    /* A deploy would work without the guard, unless the recipe says otherwise. */
+    if (ok && b.why && finds &&
+        (s->run.guard->found.later || s->recipe->backup.unknown == UNKNOWN_PROCEED ||
+         database_is_serverless(&s->run)))
+        put_line(rep, "note", "database",
+                 s->run.guard->found.later
+                     ? b.why
+                     : arena_printf(s->arena, "the guard against backups is off: %s", b.why));
+    else
+        line(rep, "database", ok && !b.why, text);
     size_t n;
     const struct backup *first = backups_first(&b, &n);
     if (first && s->recipe->migrate.run)
@@ -128,7 +143,8 @@ static void check_next_backup(struct report *rep, const struct survey *sv)
     long db = recipe_primary(s->recipe, "db");
 
     if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db] ||
-        !s->recipe->migrate.run || !upcoming_look(&s->run, (size_t)db, 0, &next, &lost) || next.why)
+        database_is_off(&s->run) || !s->recipe->migrate.run ||
+        !upcoming_look(&s->run, (size_t)db, 0, &next, &lost) || next.why)
         return;
     rep->host = s->recipe->hosts[db].name;
     const char *warning = upcoming_warning(&s->run, &next);

@@ -212,7 +212,8 @@ static const char *recipe_text(struct arena *a, const char *application, const s
     buf_printf(
         &b,
         "\n"
-        "# Uncomment this, with the name of your database, to let migrations wait for backups.\n"
+        "# Migrations wait for backups of the database that the application uses.  If 'crelease\n"
+        "# check' does not find it, say where it is.\n"
         "# database: {adapter: %s, name: %s_production}\n"
         "# backup: {policy: wait, wait_limit: 6h}\n"
         "\n"

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "core/survey.h"
+#include "db/find/find.h"
 #include "edge/clock.h"
 #include "stages/backup/running.h"
 #include "stages/backup/schedule.h"
@@ -65,6 +66,11 @@ static struct strs warnings_of(struct session *s, const struct plan *p, const st
     if (host < 0)
         return list;
     if (backup_look(&s->run, (size_t)host, &now, &lost)) {
+        if (s->recipe->database.adapter == ADAPTER_AUTO && now.why && !s->run.guard->found.later)
+            strs_add(s->arena, &list,
+                     arena_printf(s->arena, "the guard against backups is off: %s", now.why));
+        if (database_is_off(&s->run))
+            return list;
         const struct backup *first = backups_first(&now, &n);
         if (first)
             strs_add(s->arena, &list,
@@ -75,6 +81,14 @@ static struct strs warnings_of(struct session *s, const struct plan *p, const st
             strs_add(s->arena, &list, upcoming_warning(&s->run, &next));
     }
     return list;
+}
+
+/* Which database was found, for `database: auto`; NULL: none, or nobody asked. */
+static const char *database_of(struct session *s)
+{
+    const struct found *f = &s->run.guard->found;
+
+    return f->asked && !database_is_off(&s->run) ? database_text(&s->run) : NULL;
 }
 
 static void print_json(struct session *s, const struct plan *p, const struct survey *sv)
@@ -104,6 +118,7 @@ static void print_json(struct session *s, const struct plan *p, const struct sur
             json_put_text(jobs, NULL, run_redact(&s->run, step->jobs->v[k].run));
     }
     struct strs list = warnings_of(s, p, sv);
+    json_put_text(o, "database", database_of(s));
     struct json *warnings = json_put_array(o, "warnings");
     for (size_t i = 0; i < list.n; i++)
         json_put_text(warnings, NULL, list.v[i]);
@@ -156,6 +171,8 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
         print_jobs(s, step);
     }
     struct strs list = warnings_of(s, p, sv);
+    if (database_of(s))
+        printf("\ndatabase: %s\n", database_of(s));
     for (size_t i = 0; i < list.n; i++)
         printf("%swarning: %s\n", i ? "" : "\n", text_shown(s->arena, list.v[i]));
     printf("\nnothing was changed\n");

@@ -12,6 +12,7 @@
 #include "core/script.h"
 #include "base/passwords.h"
 #include "core/trip.h"
+#include "db/find/find.h"
 #include "db/server.h"
 
 #include <assert.h>
@@ -33,27 +34,50 @@ static bool is_no_utf8(const char *why)
     return why && strstr(why, "UTF8") && strstr(why, "0x");
 }
 
-const char *db_script(struct run *r, size_t host, const char *sql, const char *script)
+/* sql: NULL for the first question of a database that is yet to be found. */
+static const char *whole_script(struct run *r, size_t host, const char *sql, const char *script)
 {
-    const struct server *server = server_of(r->recipe);
+    const struct server *server = server_of(r);
+    bool finds = r->recipe->database.adapter == ADAPTER_AUTO;
     struct buf environment = buf_make(SCRIPT_BYTES_MAX);
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     /* A variable of the recipe may have the name of one of ours, so these come first. */
     job_environment(r, host, &environment);
-    quote_assign(&b, "client", server_command(r->recipe));
-    quote_assign(&b, "ask", server->ask);
-    quote_assign(&b, "hold", server->hold);
-    quote_assign(&b, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    if (finds) {
+        database_values(r, host, !sql, &b);
+    } else {
+        quote_assign(&b, "connect", "");
+        quote_assign(&b, "client", server_command(r));
+        quote_assign(&b, "ask", server->ask);
+        quote_assign(&b, "hold", server->hold);
+    }
+    quote_assign(&b, "database", server_database(r) ? server_database(r) : "");
     quote_assign(&b, "encoding", db_encoding(r));
-    quote_assign(&b, "sql", sql);
+    quote_assign(&b, "sql", sql ? sql : "");
     const struct script whole = {
-        .before = environment.text, .verb = "look", .values = b.text, .parts = {script}};
+        .before = environment.text,
+        .deploy_to = r->recipe->hosts[host].deploy_to,
+        .release = r->plan ? r->plan->what.release : NULL,
+        .umask = r->recipe->umask,
+        .verb = "look",
+        .values = b.text,
+        .parts = {finds ? database_reach(r) : script, finds ? script : NULL}};
     const char *text = b.full || environment.full ? NULL : script_text(r->arena, &whole);
     buf_free(&environment);
     buf_free(&b);
     assert(text); /* the recipe has 1 MiB at most, and the SQL is our own */
     return text;
+}
+
+const char *db_script(struct run *r, size_t host, const char *sql, const char *script)
+{
+    return whole_script(r, host, sql, script);
+}
+
+const char *db_script_finding(struct run *r, size_t host, const char *script)
+{
+    return whole_script(r, host, NULL, script);
 }
 
 static const char *first_line(struct arena *a, const char *text)
@@ -82,14 +106,43 @@ const char *db_why(struct run *r, const struct reply *reply, const char *status)
     size_t len = strcspn(said, "\n");
     said = arena_strndup(r->arena, said, len < WHY_MAX ? len : WHY_MAX);
     if (!*said)
-        said = arena_printf(r->arena, "'%s' ended with exit status %s", server_command(r->recipe),
+        said = arena_printf(r->arena, "'%s' ended with exit status %s", server_command_shown(r),
                             status ? status : "?");
     const char *account = strstr(reply->out, "row account\037");
-    const char *remedy = server_of(r->recipe)->remedy(
+    const char *remedy = server_of(r)->remedy(
         r->arena, said,
         account ? text_shown(r->arena, db_field(r->arena, first_line(r->arena, account), 1)) : "");
     said = db_shown(r, said);
     return remedy ? arena_printf(r->arena, "%s; %s", said, remedy) : said;
+}
+
+/* Why a database that was found before cannot be reached now; NULL: it can. */
+static const char *problem_of(struct run *r, const char *out)
+{
+    const char *at = strstr(out, "found problem ");
+
+    return r->recipe->database.adapter == ADAPTER_AUTO && at
+               ? db_shown(r, first_line(r->arena, at + strlen("found problem ")))
+               : NULL;
+}
+
+void db_answer(struct run *r, const struct reply *reply, struct strs *ret_rows,
+               const char **ret_why)
+{
+    const char *status = answer_value(r->arena, reply->out, "client");
+
+    *ret_rows = (struct strs){0};
+    *ret_why = NULL;
+    if (!status || strcmp(status, "0") != 0)
+        *ret_why = problem_of(r, reply->out) ? problem_of(r, reply->out) : db_why(r, reply, status);
+    for (const char *at = reply->out; *at;) {
+        size_t len = strcspn(at, "\n");
+        if (strncmp(at, "row ", 4) == 0 && ret_rows->n < ROWS_MAX)
+            strs_add(r->arena, ret_rows, arena_strndup(r->arena, at + 4, len - 4));
+        else if (strncmp(at, "row ", 4) == 0)
+            *ret_why = arena_printf(r->arena, "the answer has more than %d rows", ROWS_MAX);
+        at += len + (at[len] == '\n');
+    }
 }
 
 static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
@@ -114,16 +167,11 @@ static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_ro
     }
     if (!run_judge(r, host, &reply, err))
         return false;
-    const char *status = answer_value(r->arena, reply.out, "client");
-    if (!status || strcmp(status, "0") != 0)
-        *ret_why = db_why(r, &reply, status);
-    for (const char *at = reply.out; *at;) {
-        size_t len = strcspn(at, "\n");
-        if (strncmp(at, "row ", 4) == 0 && ret_rows->n < ROWS_MAX)
-            strs_add(r->arena, ret_rows, arena_strndup(r->arena, at + 4, len - 4));
-        else if (strncmp(at, "row ", 4) == 0)
-            *ret_why = arena_printf(r->arena, "the answer has more than %d rows", ROWS_MAX);
-        at += len + (at[len] == '\n');
+    db_answer(r, &reply, ret_rows, ret_why);
+    /* The host no longer has the answer that it kept. */
+    if (r->guard->found.kept && strstr(reply.out, "found again yes\n")) {
+        r->guard->found.kept = false;
+        return ask(r, host, sql, ret_rows, ret_why, err);
     }
     return true;
 }

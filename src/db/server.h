@@ -92,6 +92,10 @@ struct server {
      * server's sessions have no names. */
     const char *(*named)(struct arena *a, long version);
 
+    /* What our role may see and end (struct db_rights), for any version: rights ROLE SUPER SIGNAL STATS */
+    const char *(*rights)(struct arena *a);
+    const char *(*rights_text)(struct arena *a, const struct db_rights *rights, const char *role);
+
     /* The size of the database in bytes: size NUMBER */
     const char *(*size)(struct arena *a, long version);
 
@@ -140,11 +144,22 @@ struct server {
 /* "PostgreSQL 9.6"; without the version while that is unknown. */
 const char *server_text(struct run *r);
 
-/* NULL when the recipe names no database. */
-const struct server *server_of(const struct recipe *recipe);
+/* NULL when the recipe names no database, or none was found that can be asked (db/find). */
+const struct server *server_of(const struct run *r);
 
-/* The recipe's client command for this server. */
-const char *server_command(const struct recipe *recipe);
+/* The kind of server: the recipe's, or what was found. */
+enum adapter server_adapter(const struct run *r);
+const struct server *server_kind(enum adapter adapter);
+
+/* The name of the database; NULL when it is not known. */
+const char *server_database(const struct run *r);
+
+/* The client command for that kind of server, as shell text. */
+const char *server_client(const struct run *r, enum adapter adapter);
+
+/* The client command for the run's server, as shell text, and as people know it. */
+const char *server_command(const struct run *r);
+const char *server_command_shown(const struct run *r);
 
 /* The name of the run's sessions: "crelease-RUN". */
 const char *server_own(struct run *r);

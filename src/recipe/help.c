@@ -314,6 +314,13 @@ static void schema_key(struct buf *b, const struct recipe_key *key, int indent)
     buf_puts(b, "{\"description\": ");
     json_text(b, key->about);
     buf_puts(b, ", ");
+    if (key->kind == KEY_SECTION && key->words) {
+        schema_alternatives(b, key);
+        buf_puts(b, ", {\"type\": \"object\", ");
+        schema_below(b, key, indent);
+        buf_puts(b, "]}");
+        return;
+    }
     if (key->kind == KEY_SECTION) {
         buf_puts(b, "\"type\": [\"object\", \"null\"], ");
         schema_below(b, key, indent);

@@ -19,6 +19,8 @@ static const struct key_word adapter_words[] = {{"postgresql", ADAPTER_POSTGRESQ
                                                 {"mariadb", ADAPTER_MYSQL, false},
                                                 {"none", ADAPTER_NONE, false},
                                                 {0}};
+static const struct key_word database_words[] = {
+    {"auto", ADAPTER_AUTO, false}, {"none", ADAPTER_NONE, false}, {0}};
 static const struct key_word policy_words[] = {{"wait", POLICY_WAIT, false},
                                                {"kill", POLICY_KILL, false},
                                                {"abort", POLICY_ABORT, false},
@@ -192,10 +194,13 @@ const struct recipe_key recipe_keys[] = {
     {"build", KEY_JOBS, IN_RECIPE(build),
      .about = "jobs to run in the new release before it goes live"},
 
-    {"database", KEY_SECTION, NOWHERE,
-     .about = "the database that migrations change, to find backups that would block them"},
+    {"database", KEY_SECTION, .words = database_words, IN_RECIPE(database.adapter),
+     .fallback_shown = "auto when migrate.run is given, else none",
+     .about = "the database that migrations change, to find backups that would block them: auto "
+              "finds it from the application's own configuration, none turns the guard off, a map "
+              "says where it is"},
     {"database.adapter", KEY_WORD, .words = adapter_words, IN_RECIPE(database.adapter),
-     .fallback_shown = "postgresql when database.name is given, else none",
+     .fallback_shown = "postgresql when database.name is given, else as with auto",
      .about = "the kind of database"},
     {"database.name", KEY_TEXT, .check = check_database, IN_RECIPE(database.name),
      .about = "the name of the database"},
@@ -457,7 +462,8 @@ const char *recipe_key_expected(struct arena *a, const struct recipe_key *key)
     case KEY_TASKS:
         return "a map from names to jobs";
     case KEY_SECTION:
-        return "a map";
+        return key->words ? arena_printf(a, "%s; or a map", words_expected(a, key->words))
+                          : "a map";
     case KEY_STATUSES:
         return "an exit status from 1 to 255, or a list of them";
     case KEY_PENDING:

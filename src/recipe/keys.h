@@ -25,7 +25,7 @@ enum key_kind {
     KEY_SECRETS,
     KEY_STATUSES, /* a list of exit statuses other than 0, or a single one */
     KEY_PENDING,  /* one of `words`, or a map of keys with rows of their own; never merged */
-    KEY_SECTION,  /* a map of keys with rows of their own; merged key by key */
+    KEY_SECTION,  /* a map of keys with rows of their own, merged key by key; or one of `words` */
     KEY_HOSTS,
     KEY_ENVIRONMENTS,
     KEY_JOB, /* not a key; introduces the rows of "job." in the help */

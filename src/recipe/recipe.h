@@ -65,7 +65,8 @@ enum partial { PARTIAL_PROCEED, PARTIAL_WAIT };
 enum policy { POLICY_WAIT, POLICY_KILL, POLICY_ABORT, POLICY_ASK };
 /* What to do about a session that blocks the migration and is not a backup. */
 enum blockers_policy { BLOCKERS_WAIT, BLOCKERS_REPORT, BLOCKERS_TERMINATE };
-enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL, ADAPTER_MYSQL };
+/* AUTO: found on its host from the application's configuration (db/find). */
+enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL, ADAPTER_MYSQL, ADAPTER_AUTO };
 enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
 /* What deploy does about a run that is dead and unfinished. */
 enum unfinished_policy { UNFINISHED_AUTO, UNFINISHED_STOP, UNFINISHED_RESUME, UNFINISHED_ABORT };

@@ -180,6 +180,7 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
         return;
     case KEY_WORD:
     case KEY_PENDING:
+    case KEY_SECTION:
         if (read_word(rd, key, node, text, &word) && kept)
             memcpy(place(key, into), &word, sizeof word);
         return;
@@ -190,7 +191,6 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
     case KEY_TASKS:
     case KEY_SECRETS:
     case KEY_STATUSES:
-    case KEY_SECTION:
     case KEY_HOSTS:
     case KEY_ENVIRONMENTS:
     case KEY_JOB:
@@ -278,7 +278,10 @@ static void read_kind(struct reader *rd, const struct recipe_key *key, const str
     case KEY_SECTION:
         if (node->kind == NODE_MAP)
             map_read(rd, node, arena_printf(rd->a, "%s.", key->path), node, into);
-        else
+        else if (key->words && node->kind == NODE_SCALAR) {
+            if (value_text(rd, key, node, &text))
+                read_scalar(rd, key, node, text, into);
+        } else
             value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
         return;
     case KEY_HOSTS:

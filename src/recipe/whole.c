@@ -100,10 +100,18 @@ static const struct node *node_below(const struct node *root, const char *sectio
 static void database_finish(struct reader *rd, const struct node *root)
 {
     struct recipe *r = rd->recipe;
+    const struct node *database = node_get(root, "database");
     const struct node *adapter = node_below(root, "database", "adapter");
 
+    /* A map without a name says at most how to reach the database that is found. */
+    bool finds = r->migrate.run && (!database || database->kind != NODE_MAP ||
+                                    node_get(database, "psql") || node_get(database, "mysql"));
+    if (database && database->kind == NODE_SCALAR && !node_is_null(database))
+        return; /* a word */
     if (!adapter || node_is_null(adapter))
-        r->database.adapter = r->database.name ? ADAPTER_POSTGRESQL : ADAPTER_NONE;
+        r->database.adapter = r->database.name ? ADAPTER_POSTGRESQL
+                              : finds          ? ADAPTER_AUTO
+                                               : ADAPTER_NONE;
     else if (r->database.adapter != ADAPTER_NONE && !node_below(root, "database", "name"))
         mistake_add(rd->m, adapter, "'database.adapter' is given, expected 'database.name' too");
 }

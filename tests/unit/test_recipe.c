@@ -160,6 +160,38 @@ static void test_defaults(void **state)
     assert_string_equal(r->dir, "/tmp");
 }
 
+static void test_database(void **state)
+{
+    static const struct {
+        const char *text;
+        enum adapter adapter;
+    } rows[] = {
+        {"", ADAPTER_NONE},
+        {"migrate: {run: up}\n", ADAPTER_AUTO},
+        {"migrate: {run: up}\ndatabase: null\n", ADAPTER_AUTO},
+        {"migrate: {run: up}\ndatabase: auto\n", ADAPTER_AUTO},
+        {"migrate: {run: up}\ndatabase: none\n", ADAPTER_NONE},
+        {"database: auto\n", ADAPTER_AUTO},
+        {"migrate: {run: up}\ndatabase: {}\n", ADAPTER_NONE},
+        {"migrate: {run: up}\ndatabase: {psql: /opt/pg/psql}\n", ADAPTER_AUTO},
+        {"migrate: {run: up}\ndatabase: {name: shop}\n", ADAPTER_POSTGRESQL},
+        {"migrate: {run: up}\ndatabase: {adapter: mysql, name: shop}\n", ADAPTER_MYSQL},
+        {"migrate: {run: up}\ndatabase: {adapter: none}\n", ADAPTER_NONE},
+        {"extends: rails\n", ADAPTER_AUTO},
+        {"extends: static\n", ADAPTER_NONE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct recipe *r =
+            read_text(arena_printf(&arena, "application: shop\n%s" END, rows[i].text));
+        if (r->database.adapter != rows[i].adapter)
+            fail_msg("%s: %d", rows[i].text, (int)r->database.adapter);
+    }
+    is_wrong("application: shop\ndatabase: atuo\n" END,
+             "'database' is 'atuo', expected one of: auto, none; or a map; did you mean 'auto'?");
+}
+
 static void test_example(void **state)
 {
     const struct recipe *r = read_file("config/crelease.example.yml", "production");
@@ -821,6 +853,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_database, setup, teardown),
         cmocka_unit_test_setup_teardown(test_example, setup, teardown),
         cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anchors, setup, teardown),

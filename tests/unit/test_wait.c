@@ -165,7 +165,7 @@ static void until_the_limit(void **state)
 static void beside_a_migration(void **state)
 {
     (void)state;
-    struct attempts t = {.step = &step, .server = server_of(&recipe)};
+    struct attempts t = {.step = &step, .server = server_of(&run)};
     struct watching w = {&run, &t};
     const void *top = NULL;
 

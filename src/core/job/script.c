@@ -168,6 +168,7 @@ const char *job_script(struct run *r, const struct job_call *c, size_t i, const 
     quote_assign(&b, "gate", c->gate ? c->gate : "");
     job_command_values(r, host, c->job->run, c->extra_env, &b);
     job_file_values(c->watch, &b);
+    buf_puts(&b, c->watch_prepare ? c->watch_prepare : "");
     job_put(&b);
     struct trip t = {.script = b.text, .step = c->step->name, .verb = verb, .payload = -1};
     const char *text = b.full ? NULL : run_script_text(r, &t, host);

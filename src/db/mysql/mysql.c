@@ -22,6 +22,7 @@
 EMBED(script_unnamed_mysql, "db/mysql/unnamed.sh");
 EMBED(my_fragments, "db/mysql/fragments.sql");
 EMBED(my_look, "db/mysql/look.sql");
+EMBED(my_rights, "db/mysql/rights.sql");
 EMBED(my_size, "db/mysql/size.sql");
 EMBED(my_kill_session, "db/mysql/kill-session.sql");
 EMBED(my_there, "db/mysql/there.sql");
@@ -43,6 +44,22 @@ static const char *look(struct arena *a, const char *own, long version)
     (void)own; /* when a client dies, MySQL ends its waiting statement */
     (void)version;
     return question(a, my_look, NULL);
+}
+
+static const char *rights(struct arena *a)
+{
+    return question(a, my_rights, NULL);
+}
+
+static const char *rights_text(struct arena *a, const struct db_rights *rights, const char *role)
+{
+    (void)a;
+    (void)role;
+    if (!rights->stats && !rights->super)
+        return "sees only its own sessions (it lacks PROCESS)";
+    return rights->super || rights->signal
+               ? "sees every session and can stop it"
+               : "sees every session, but can stop only its own (it lacks CONNECTION ADMIN)";
 }
 
 static const char *size(struct arena *a, long version)
@@ -226,6 +243,8 @@ const struct server server_mysql = {
     .look = look,
     .end = end,
     .there = there,
+    .rights = rights,
+    .rights_text = rights_text,
     .size = size,
     .leftovers = leftovers,
     .waits = waits,

@@ -25,6 +25,7 @@ EMBED(script_unnamed, "db/postgres/unnamed.sh");
 EMBED(pg_fragments, "db/postgres/fragments.sql");
 EMBED(pg_look, "db/postgres/look.sql");
 EMBED(pg_size, "db/postgres/size.sql");
+EMBED(pg_rights, "db/postgres/rights.sql");
 EMBED(pg_sample, "db/postgres/sample.sql");
 EMBED(pg_cancel_session, "db/postgres/cancel-session.sql");
 EMBED(pg_terminate_session, "db/postgres/terminate-session.sql");
@@ -79,6 +80,24 @@ static const char *look(struct arena *a, const char *own, long version)
     const struct sql_value values[] = {{"own", own}, {0}};
 
     return has(version, FIRST) ? question(a, pg_look, version, values) : NULL;
+}
+
+static const char *rights(struct arena *a)
+{
+    return question(a, pg_rights, 0, NULL);
+}
+
+static const char *rights_text(struct arena *a, const struct db_rights *rights, const char *role)
+{
+    if (rights->super)
+        return "a superuser, sees every session and can stop it";
+    if (rights->signal)
+        return rights->stats ? "sees every session and can stop it, but not a superuser's"
+                             : "recognises every dump and can stop it, but not a superuser's";
+    return arena_printf(a,
+                        "recognises every dump, but can stop only those of its own role; 'GRANT "
+                        "pg_signal_backend TO %s' lets it stop others",
+                        role);
 }
 
 static const char *size(struct arena *a, long version)
@@ -219,7 +238,7 @@ static const char *lock(struct arena *a, long version, const char *application, 
 static const char *environment(struct arena *a, const char *own, long version,
                                long long lock_timeout_ms, bool options)
 {
-    if (version < LOCK_TIMEOUT || !options)
+    if (!has(version, LOCK_TIMEOUT) || !options)
         return arena_printf(a, "export PGAPPNAME=%s\n", own);
     return arena_printf(
         a, "export PGAPPNAME=%s PGOPTIONS=\"${PGOPTIONS:+$PGOPTIONS }-c lock_timeout=%lld%s\"\n",
@@ -244,9 +263,11 @@ static const char *const deadlock_signs[] = {"40P01", "Deadlocked", "deadlock de
                                              "DeadlockDetected", NULL};
 static const char *const taken_signs[] = {"ConcurrentMigrationError", NULL};
 
-/* What PgBouncer says about PGOPTIONS; psql and the drivers pass it on. */
-static const char *const options_signs[] = {"unsupported startup parameter: options",
-                                            "unsupported startup parameter in options", NULL};
+/* What PgBouncer says about PGOPTIONS, and a server before 9.3 whose version was not known; psql and
+ * the drivers pass it on. */
+static const char *const options_signs[] = {
+    "unsupported startup parameter: options", "unsupported startup parameter in options",
+    "unrecognized configuration parameter \"lock_timeout\"", NULL};
 static const char *const exists_signs[] = {"already exists",
                                            "PG::DuplicateTable",
                                            "PG::DuplicateColumn",
@@ -279,6 +300,8 @@ const struct server server_postgresql = {
     .right_missing = right_missing,
     .there = there,
     .named = named,
+    .rights = rights,
+    .rights_text = rights_text,
     .size = size,
     .sample = sample,
     .leftovers = leftovers,

@@ -14,6 +14,7 @@
 #   watch        text of the file `watch`, the watchdog: it runs beside the command in a session of its own, gets TERM
 #                when the command ends, and its output is passed on as it comes.  Or empty
 #   watch_values assignments for the watchdog
+#   prepare_watch a function that sets watch_found to more of them, which only this host knows; or it is not defined
 #   gate         not empty: the command starts only when the watchdog has written "go", or "go WHY" with a text to be
 #                passed on, into the file `gate` of the attempt.  If it writes nothing for too long, this value counts
 #   environment  shell text that exports the recipe's variables.  These may have the names of ours, so only the
@@ -76,12 +77,14 @@ start() {
 	{ printf '%4096s.\n' '' >"$dir/$n/room"; } 2>/dev/null || cannot_write "$dir/$n/room"
 	for file in 1 2 3 4 5; do put "$dir/$n/room.$file" ''; done
 	must "remove '$dir/$n/room'" rm -rf "$dir/$n/new" "$dir/$n/room" "$dir/$n"/room.[1-5]
+	watch_found=
+	if [ -n "$watch" ] && command -v prepare_watch >/dev/null; then prepare_watch; fi
 	setsid=
 	if command -v setsid >/dev/null; then setsid="setsid"; elif command -v nohup >/dev/null; then setsid="nohup"; fi
 	(
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_environment=$environment
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_limit=$log_limit crelease_gate=$gate
-		crelease_watch=${watch:+$watch_values$newline} crelease_locale=$login_locale crelease_umask=$umask_was
+		crelease_watch=${watch:+$watch_values$newline$watch_found} crelease_locale=$login_locale crelease_umask=$umask_was
 		crelease_shell=$user_shell crelease_files_umask=$files_umask
 		export crelease_job crelease_where crelease_command crelease_environment crelease_timeout crelease_setsid
 		export crelease_limit crelease_gate crelease_watch crelease_locale crelease_umask crelease_run crelease_shell

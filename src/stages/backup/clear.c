@@ -116,7 +116,7 @@ static void offer(struct run *r, size_t host, const struct backups *now)
 static void record_last(struct run *r, const struct step *s, struct wait *w,
                         const struct backup *next)
 {
-    if (w->only_wait || !w->last.kind || !server_is_dump(server_of(r->recipe), w->last.kind) ||
+    if (w->only_wait || !w->last.kind || !server_is_dump(server_of(r), w->last.kind) ||
         w->last.running_s < 0 || w->stopped || w->lost_sight ||
         (next && backup_is_same(&w->last, next)))
         return;

@@ -14,7 +14,7 @@ enum { JUST_BEGUN_S = 20 }; /* cron may have started it, but it is not connected
 /* The upcoming backup in the form that events show. */
 static struct backup backup_to_come(struct run *r)
 {
-    const char *name = r->recipe->database.name;
+    const char *name = server_database(r);
 
     return (struct backup){.kind = BACKUP_UPCOMING,
                            .database = name ? name : "",

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "core/mark.h"
+#include "db/find/find.h"
 #include "db/server.h"
 #include "stages/backup/clear.h"
 #include "stages/backup/partial.h"
@@ -16,6 +17,7 @@
 
 static const char *const look_texts[] = {
     [LOOK_NO_DATABASE] = "the recipe names no database",
+    [LOOK_OFF] = "no database was found that can be asked",
     [LOOK_FAILED] = "could not check for backups",
     [LOOK_ALREADY_MIGRATED] = "the migration has already started",
 };
@@ -38,8 +40,10 @@ bool backup_clear_act(struct run *r, const struct step *s, struct step_result *r
     long long before = r->guard->behind_backup_ms;
 
     /* A resumed run has not looked yet, since backup-detect is done. */
-    if (!server_of(r->recipe))
-        r->guard->look = LOOK_NO_DATABASE;
+    if (!migrate_idle(r) && !database_find(r, s->hosts[0], err))
+        return false;
+    if (!server_of(r))
+        r->guard->look = database_is_off(r) ? LOOK_OFF : LOOK_NO_DATABASE;
     if (r->guard->nothing_pending || r->guard->look != LOOK_FOR_BACKUPS) {
         /* No mark is written, so that a resume checks again. */
         ret->skipped = migrate_idle(r) ? migrate_idle(r) : look_texts[r->guard->look];
@@ -116,9 +120,13 @@ bool backup_detect_act(struct run *r, const struct step *s, struct step_result *
         return false;
     if (r->guard->nothing_pending)
         return true;
-    if (!server_of(r->recipe)) {
-        r->guard->look = LOOK_NO_DATABASE;
-        return put_done(r, s, err);
+    if (!database_find(r, host, err))
+        return false;
+    if (!server_of(r)) {
+        r->guard->look = database_is_off(r) ? LOOK_OFF : LOOK_NO_DATABASE;
+        if (database_is_off(r))
+            ret->detail = arena_printf(r->arena, "%s; the guard is off", ret->detail);
+        return backup_guard_off(r, host, err) && put_done(r, s, err);
     }
     if (mark && !backup_end_own(r, host, err))
         return false;
@@ -128,7 +136,7 @@ bool backup_detect_act(struct run *r, const struct step *s, struct step_result *
     if (now.why) {
         if (!backup_unknown(r, host,
                             arena_printf(r->arena, "could not check for backups: %s", now.why),
-                            server_of(r->recipe)->unguarded, err))
+                            server_of(r)->unguarded, err))
             return false;
         r->guard->look = LOOK_FAILED;
     }

@@ -27,13 +27,13 @@ enum { IDLE_S = 60 }; /* the holder sends a heartbeat every ten seconds */
 
 void guard_values(struct run *r, struct buf *b)
 {
-    const struct server *server = server_of(r->recipe);
+    const struct server *server = server_of(r);
     const char *name = arena_printf(r->arena, HOLD_MIGRATION "%s", r->plan->what.run);
     bool go = r->recipe->backup.unknown == UNKNOWN_PROCEED;
 
-    quote_assign(b, "database", r->recipe->database.name ? r->recipe->database.name : "");
+    quote_assign(b, "database", server_database(r) ? server_database(r) : "");
     quote_assign(b, "guard_client",
-                 arena_printf(r->arena, "%s%s", server_command(r->recipe), server->hold));
+                 arena_printf(r->arena, "%s%s", server_command(r), server->hold));
     quote_assign(b, "guard_name", name);
     quote_assign(b, "guard_sql", server->lock(r->arena, r->guard->server_version, name, 0));
     quote_assign(b, "guard_unknown", go ? "go" : HOLD_UNKNOWN);
@@ -53,11 +53,10 @@ static const struct backup *holder(const struct backups *b)
 static bool take(struct run *r, size_t host, bool *ret_held, const char **ret_why, struct err *err)
 {
     struct call call = {.host = host,
-                        .script =
-                            db_script(r, host,
-                                      server_of(r->recipe)->lock(r->arena, r->guard->server_version,
-                                                                 "crelease-hold", IDLE_S),
-                                      script_hold),
+                        .script = db_script(r, host,
+                                            server_of(r)->lock(r->arena, r->guard->server_version,
+                                                               "crelease-hold", IDLE_S),
+                                            script_hold),
                         .payload = -1,
                         .timeout_ms = TAKE_MS,
                         .hold = true};

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Keeps a database session that holds the migration lock, as long as standard input is open.
 # Values: client (the recipe's shell command), hold (its arguments), database (or empty), sql (tries to take
-# the lock; its answer is a row "lock t" or "lock f") and encoding.
+# the lock; its answer is a row "lock t" or "lock f"), encoding, and connect (as in db/client.sh).
 # Answers "held" or "busy"; when the session has ended, "client STATUS" says how.
 PGAPPNAME=crelease-hold PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=$encoding
 export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
@@ -18,6 +18,7 @@ statements() {
 }
 
 ask() {
+	eval "${connect-}"
 	eval "$client$hold"
 	say client "$?"
 }

@@ -139,7 +139,7 @@ void partial_meet(struct run *r, const struct blockers *met)
 static bool may_pass(const struct run *r)
 {
     return r->recipe->backup.partial == PARTIAL_PROCEED && r->recipe->migrate.lock_timeout_ms > 0 &&
-           r->guard->server_version >= server_of(r->recipe)->bounded_since;
+           r->guard->server_version >= server_of(r)->bounded_since;
 }
 
 bool partial_pass(struct run *r, size_t host, struct backups *b, const struct backup **ret_passed,

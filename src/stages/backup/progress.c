@@ -182,7 +182,7 @@ static void values(struct run *r, struct buf *b, const char *verb, const struct 
 {
     quote_assign(b, "verb", verb);
     quote_assign(b, "database", of->database);
-    quote_assign(b, "name", server_programs(server_of(r->recipe), of->kind));
+    quote_assign(b, "name", server_programs(server_of(r), of->kind));
 }
 
 /* The host's answer about b; NULL when the host does not answer. */
@@ -208,7 +208,7 @@ static void ask_about(struct run *r, size_t host, struct trace *t, const struct 
 
 bool trace_has_client(struct run *r, size_t host, enum backup_kind kind)
 {
-    const char *name = r->recipe->database.name;
+    const char *name = server_database(r);
     const struct backup b = {.kind = kind, .database = name ? name : ""};
     const char *out = ask_host(r, host, &b);
     const char *n = out ? answer_value(r->arena, out, "clients") : NULL;

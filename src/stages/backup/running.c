@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "db/client.h"
+#include "db/find/find.h"
 #include "db/server.h"
 #include "stages/backup/partial.h"
 #include "stages/backup/progress.h"
@@ -45,6 +46,16 @@ static struct row cut_row(struct arena *a, const char *text, size_t len)
     return row;
 }
 
+static struct row *cut_rows(struct arena *a, const struct strs *lines, size_t *ret_n)
+{
+    struct row *rows = arena_array(a, lines->n + 1, sizeof *rows);
+
+    for (size_t i = 0; i < lines->n; i++)
+        rows[i] = cut_row(a, lines->v[i], strlen(lines->v[i]));
+    *ret_n = lines->n;
+    return rows;
+}
+
 /* Runs SQL on the database's host.  *ret_why is NULL, or says why the database did not answer; the
  * rows that came before the error are kept.  False only when the host itself was lost. */
 static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_rows, size_t *ret_n,
@@ -56,9 +67,21 @@ static bool ask(struct run *r, size_t host, const char *sql, struct row **ret_ro
     *ret_n = 0;
     if (!db_ask(r, host, sql, &lines, ret_why, err))
         return false;
-    *ret_rows = arena_array(r->arena, lines.n + 1, sizeof **ret_rows);
-    for (; *ret_n < lines.n; ++*ret_n)
-        (*ret_rows)[*ret_n] = cut_row(r->arena, lines.v[*ret_n], strlen(lines.v[*ret_n]));
+    *ret_rows = cut_rows(r->arena, &lines, ret_n);
+    return true;
+}
+
+/* The first look at a database that had to be found is already there. */
+static bool ask_first(struct run *r, size_t host, const char *sql, struct row **ret_rows,
+                      size_t *ret_n, const char **ret_why, struct err *err)
+{
+    struct found *f = &r->guard->found;
+
+    if (!f->is_fresh)
+        return ask(r, host, sql, ret_rows, ret_n, ret_why, err);
+    f->is_fresh = false;
+    *ret_rows = cut_rows(r->arena, &f->rows, ret_n);
+    *ret_why = f->why;
     return true;
 }
 
@@ -164,7 +187,7 @@ static void take_number(struct backup **v, size_t n, const struct row *row)
 static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *ret_n,
                      const char **ret_why, struct err *err)
 {
-    const struct server *server = server_of(r->recipe);
+    const struct server *server = server_of(r);
 
     for (int asked = 1;; asked++) {
         const char *sql = server->look(r->arena, server_own(r), r->guard->server_version);
@@ -173,7 +196,7 @@ static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *
             *ret_why = arena_printf(r->arena, "%s is too old for crelease", server_text(r));
             return true;
         }
-        if (!ask(r, host, sql, ret_rows, ret_n, ret_why, err))
+        if (!ask_first(r, host, sql, ret_rows, ret_n, ret_why, err))
             return false;
         long was = r->guard->server_version;
         long long version;
@@ -189,11 +212,17 @@ static bool ask_look(struct run *r, size_t host, struct row **ret_rows, size_t *
 static bool look_once(struct run *r, size_t host, struct backups *ret, struct backups *ret_own,
                       struct err *err)
 {
-    struct row *rows;
+    struct row *rows = NULL;
     size_t n;
 
     *ret = (struct backups){0};
     *ret_own = (struct backups){0};
+    if (!database_find(r, host, err))
+        return false;
+    if (!server_of(r)) {
+        ret->why = database_problem(r);
+        return true;
+    }
     if (!ask_look(r, host, &rows, &n, &ret->why, err))
         return false;
     n = ret->why ? 0 : n;
@@ -259,7 +288,7 @@ static void remember(struct run *r, const struct backup *b)
     }
     was->query = was->eta_from = was->output = NULL;
     was->pipeline = (struct strs){0};
-    was->kind = server_of(r->recipe)->dump;
+    was->kind = server_of(r)->dump;
     was->application = backup_kind_word(was->kind);
     was->blocks_migrations = true;
     if (b->running_s >= 0)
@@ -279,7 +308,7 @@ static struct backup remembered(const struct backup *was)
  * one.  Returns how many are undecided. */
 static size_t settle(struct run *r, struct backups *b, bool keep)
 {
-    const struct server *server = server_of(r->recipe);
+    const struct server *server = server_of(r);
     size_t n = 0;
     size_t open = 0;
 
@@ -315,7 +344,7 @@ static bool add_silent(struct run *r, size_t host, struct backups *b, struct err
         sessions[n++] = session_of(&r->guard->dumps[i]);
     }
     const char *sql =
-        n ? server_of(r->recipe)->there(r->arena, r->guard->server_version, sessions, n) : NULL;
+        n ? server_of(r)->there(r->arena, r->guard->server_version, sessions, n) : NULL;
     if (!sql)
         return true;
     if (!db_ask(r, host, sql, &rows, &why, err))
@@ -343,15 +372,17 @@ bool backup_look_all(struct run *r, size_t host, struct backups *ret, struct bac
             loop_turn(r->loop, loop_now() + MAYBE_MS);
         if (!look_once(r, host, ret, ret_own, err))
             return false;
-        open = settle(r, ret, true);
+        open = ret->why ? 0 : settle(r, ret, true);
     }
-    bool dumps = open == 1 && trace_has_client(r, host, server_of(r->recipe)->dump);
+    if (ret->why)
+        return true;
+    bool dumps = open == 1 && trace_has_client(r, host, server_of(r)->dump);
     for (size_t i = 0; dumps && i < ret->n; i++)
         if (ret->v[i].kind == BACKUP_MAYBE)
             remember(r, &ret->v[i]);
     settle(r, ret, false);
     partial_mark(ret);
-    return ret->why || !r->guard->n_dumps || add_silent(r, host, ret, err);
+    return !r->guard->n_dumps || add_silent(r, host, ret, err);
 }
 
 bool backup_look(struct run *r, size_t host, struct backups *ret, struct err *err)
@@ -371,8 +402,7 @@ bool backup_signal(struct run *r, size_t host, const struct backup *b, enum way 
     if (!backup_is_identified(b))
         return true;
     struct db_session session = session_of(b);
-    const char *sql =
-        server_of(r->recipe)->end(r->arena, r->guard->server_version, &session, NULL, way);
+    const char *sql = server_of(r)->end(r->arena, r->guard->server_version, &session, NULL, way);
     if (!sql)
         return true;
     if (!ask(r, host, sql, &rows, &n, &why, err))
@@ -409,8 +439,8 @@ long long backup_database_size(struct run *r, size_t host)
     size_t n;
     const char *why;
 
-    if (!ask(r, host, server_of(r->recipe)->size(r->arena, r->guard->server_version), &rows, &n,
-             &why, &ignored) ||
+    if (!ask(r, host, server_of(r)->size(r->arena, r->guard->server_version), &rows, &n, &why,
+             &ignored) ||
         why)
         return -1;
     for (size_t i = 0; i < n; i++)
@@ -455,6 +485,22 @@ const char *backup_text(struct run *r, const struct backup *b)
 bool backup_in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err)
 {
     return err_set(err, ERR_BACKUP, "%s blocks the migration: %s", backup_text(r, b), why);
+}
+
+bool backup_guard_off(struct run *r, size_t host, struct err *err)
+{
+    const char *text = database_is_off(r) ? database_problem(r) : NULL;
+
+    if (!text || r->guard->off_told)
+        return true;
+    r->guard->off_told = true;
+    text = arena_printf(r->arena, "the guard against backups is off: %s", text);
+    if (!database_is_serverless(r))
+        return backup_unknown(r, host, text,
+                              "continuing, but the migration may wait for a lock, and other "
+                              "sessions behind it",
+                              err);
+    return true;
 }
 
 bool backup_unknown(struct run *r, size_t host, const char *what, const char *then, struct err *err)

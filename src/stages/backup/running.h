@@ -46,6 +46,9 @@ const char *backup_text(struct run *r, const struct backup *b);
 /* Sets err to ERR_BACKUP, naming the backup and why it is not waited for. Always false. */
 bool backup_in_the_way(struct run *r, const struct backup *b, const char *why, struct err *err);
 
+/* Reports, once, that `database: auto` found nothing that can be asked, as backup_unknown does. */
+bool backup_guard_off(struct run *r, size_t host, struct err *err) MUST_CHECK;
+
 /* Called when the database could not be asked; `what` says why.  Warns, ending with `then`, and
  * returns true; or fails with ERR_BACKUP if backup.unknown is abort. */
 bool backup_unknown(struct run *r, size_t host, const char *what, const char *then,

@@ -124,7 +124,7 @@ const struct sampled *sampled_copy(struct arena *a, const struct sampled *s)
 
 bool sampled_look(struct run *r, size_t host, const struct sampled **ret, struct err *err)
 {
-    const struct server *server = server_of(r->recipe);
+    const struct server *server = server_of(r);
     const char *sql = server->sample ? server->sample(r->arena, r->guard->server_version) : NULL;
     struct strs rows;
     const char *why;

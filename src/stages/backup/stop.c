@@ -41,7 +41,7 @@ static bool may_end(const struct backup *b)
 
 static const char *right_missing(struct run *r, const struct backup *b)
 {
-    return server_of(r->recipe)->right_missing(
+    return server_of(r)->right_missing(
         r->arena, r->guard->server_version, b->right == BACKUP_RIGHT_SUPER,
         *b->user ? text_shown(r->arena, b->user) : "the dump's role");
 }
@@ -63,7 +63,7 @@ static const char *sessions_text(struct run *r, const struct backups *b)
 
     for (size_t i = 0; i < b->n; i++) {
         const struct backup *one = &b->v[i];
-        if (!one->blocks_migrations || !server_is_dump(server_of(r->recipe), one->kind))
+        if (!one->blocks_migrations || !server_is_dump(server_of(r), one->kind))
             continue;
         strs_add(r->arena, &lines,
                  arena_printf(
@@ -85,8 +85,8 @@ static const struct backup *first_of(const struct backups *b)
 static void values(struct run *r, struct buf *text, const struct backups *b,
                    const struct stop *stop)
 {
-    quote_assign(text, "database", r->recipe->database.name ? r->recipe->database.name : "");
-    quote_assign(text, "programs", server_of(r->recipe)->programs);
+    quote_assign(text, "database", server_database(r) ? server_database(r) : "");
+    quote_assign(text, "programs", server_of(r) ? server_of(r)->programs : "");
     quote_assign(text, "sessions", b ? sessions_text(r, b) : "");
     quote_assign(text, "record", stop ? stop->record : "");
     quote_assign(text, "outputs", stop && stop->outputs ? stop->outputs : "");
@@ -164,7 +164,7 @@ static const char *next_line(struct run *r, const char **at)
 bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person,
                   const char **ret, struct err *err)
 {
-    const struct server *server = server_of(r->recipe);
+    const struct server *server = server_of(r);
     const struct backup *without = NULL; /* the first that the role is not permitted to end */
     const struct backup *all = NULL;
     bool dump = false;
@@ -242,7 +242,7 @@ static bool begin(struct run *r, const struct step *s, size_t host, const struct
 static const char *output_text(struct run *r, const char *v)
 {
     const char *moved = v + strcspn(v, " ") + 1;
-    const char *deceived = server_of(r->recipe)->deceived;
+    const char *deceived = server_of(r)->deceived;
     const char *path = text_shown(r->arena, moved + strcspn(moved, " ") + 1);
 
     if (strncmp(v, "complete ", 9) == 0)
@@ -335,7 +335,7 @@ static bool gone_within(struct run *r, size_t host, const struct backups *was, l
 
 static bool is_of_all(struct run *r, const struct backup *b)
 {
-    return b->kind == server_of(r->recipe)->dump_all;
+    return b->kind == server_of(r)->dump_all;
 }
 
 /* Starts with the client, so that whatever started the backup sees it fail.  Then come its

@@ -9,6 +9,7 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/trip.h"
+#include "db/server.h"
 #include "stages/backup/schedule.h"
 
 EMBED(script_schedule, "stages/backup/upcoming.sh");
@@ -54,7 +55,7 @@ bool upcoming_look(struct run *r, size_t host, long long back_s, struct schedule
         ret->why = "the host did not answer within a minute";
         return true;
     }
-    const struct schedule_of of = {.adapter = r->recipe->database.adapter,
+    const struct schedule_of of = {.adapter = server_adapter(r),
                                    .answer = reply.out,
                                    .given = &given,
                                    .read_all = all,

@@ -29,7 +29,7 @@ void wait_tell(struct run *r, const struct step *s, size_t host, const struct wa
 
 const char *wait_note(struct run *r, const struct backup *b)
 {
-    const char *name = r->recipe->database.name;
+    const char *name = server_database(r);
 
     if (b->kind == BACKUP_PG_DUMPALL)
         return arena_printf(r->arena,
@@ -64,7 +64,7 @@ bool wait_is_blind(struct run *r, size_t host, struct wait *w, const char *why, 
     w->unseen =
         backup_unknown(r, host, what,
                        w->only_wait ? "assuming that no backup blocks (backup.unknown: proceed)"
-                                    : server_of(r->recipe)->unguarded,
+                                    : server_of(r)->unguarded,
                        err);
     return true;
 }

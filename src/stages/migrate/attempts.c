@@ -269,10 +269,12 @@ bool attempts_after_failure(struct run *r, struct attempts *t, struct job_call *
                 has_sign(end->output, server->lock_signs);
     struct leftovers now = {.deadlocks = -1};
 
-    if (t->server && !t->without_options && has_sign(end->output, server->options_signs)) {
+    if (!t->without_options && has_sign(end->output, server->options_signs)) {
         run_warn(r, r->recipe->hosts[t->host].name,
-                 "the connection to the database rejects PGOPTIONS (PgBouncer?): retrying "
-                 "without it; the watchdog still cancels a wait after lock_timeout");
+                 "the connection to the database rejects PGOPTIONS (PgBouncer?): retrying without "
+                 "it; %s",
+                 t->server ? "the watchdog still cancels a wait after lock_timeout"
+                           : "nothing limits how long it waits for a lock");
         t->without_options = true;
         t->n--;
         return true;

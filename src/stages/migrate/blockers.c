@@ -216,8 +216,8 @@ void blockers_take(struct run *r, const struct step *s, size_t host, struct bloc
                      "cannot cancel a statement of the migration (pid %s) that waits for a "
                      "lock while others queue behind it: %s",
                      pid,
-                     server_of(r->recipe)->right_missing(r->arena, r->guard->server_version, false,
-                                                         "the migration's account"));
+                     server_of(r)->right_missing(r->arena, r->guard->server_version, false,
+                                                 "the migration's account"));
         b->helpless = true;
     } else if (strcmp(what, "cancelled") == 0) {
         b->cancelled = true;
@@ -241,7 +241,7 @@ const struct blocker *blockers_first(const struct blockers *b)
 bool blockers_advisory(struct run *r, const struct step *s, size_t host, struct blockers *ret,
                        struct err *err)
 {
-    const struct server *server = server_of(r->recipe);
+    const struct server *server = server_of(r);
     const char *sql = server->lock_holders(r->arena, r->guard->server_version, server_own(r));
     struct strs rows;
     const char *why;
@@ -270,8 +270,7 @@ bool blockers_look(struct run *r, size_t host, const struct blockers *b, bool *r
     *ret_there = true;
     for (size_t i = 0; i < b->n; i++)
         sessions[i] = session_of(&b->v[i]);
-    const char *sql =
-        server_of(r->recipe)->there(r->arena, r->guard->server_version, sessions, b->n);
+    const char *sql = server_of(r)->there(r->arena, r->guard->server_version, sessions, b->n);
     if (!sql)
         return true;
     bool ok = db_ask(r, host, sql, &rows, &why, err);
@@ -292,7 +291,7 @@ bool blockers_end(struct run *r, size_t host, const struct blockers *b, size_t *
             strcmp(one->waits_for, "advisory") == 0)
             continue;
         const char *sql =
-            server_of(r->recipe)->end(r->arena, r->guard->server_version, &session, NULL, WAY_END);
+            server_of(r)->end(r->arena, r->guard->server_version, &session, NULL, WAY_END);
         if (!sql)
             continue;
         if (!db_ask(r, host, sql, &rows, &why, err))

@@ -4,7 +4,7 @@
 # guard_beat at intervals and guard_end at the end.
 # Values: guard_client (the command that starts the client), guard_name (the session's application name),
 # guard_sql (tries to take the lock; its answer is a row "lock t" or "lock f"), guard_unknown (the word for
-# the gate when there is no answer), database (or empty).
+# the gate when there is no answer), database (or empty), connect (as in db/client.sh).
 #
 # When the session is lost while the command is running, a new session takes the lock again.  This is reported
 # in lines of fields separated by $separator: "lock", then "lost" and the client's message, "again", or
@@ -43,6 +43,7 @@ guard_ask() {
 	PGAPPNAME=$guard_name PGCONNECT_TIMEOUT=5
 	export PGAPPNAME PGCONNECT_TIMEOUT
 	unset PGOPTIONS
+	eval "${connect-}"
 	: >"$crelease_job/guard.said"
 	# shellcheck disable=SC2094 # whether that has said nothing
 	{

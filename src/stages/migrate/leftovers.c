@@ -26,11 +26,11 @@ enum {
 bool leftovers_look(struct run *r, size_t host, long server_version, struct leftovers *ret,
                     struct err *err)
 {
-    const char *sql = server_of(r->recipe)->leftovers(r->arena, server_version);
+    const char *sql = server_of(r)->leftovers(r->arena, server_version);
     struct strs rows;
     const char *why;
 
-    const size_t most = server_of(r->recipe)->keeps ? ROWS_OF_SCHEMA : ROWS_MAX;
+    const size_t most = server_of(r)->keeps ? ROWS_OF_SCHEMA : ROWS_MAX;
 
     *ret = (struct leftovers){.deadlocks = -1};
     if (!db_ask(r, host, sql, &rows, &why, err))
@@ -81,14 +81,14 @@ static bool before_is_unknown(struct run *r, size_t host, struct leftovers *ret,
     run_warn(r, r->recipe->hosts[host].name,
              "could not record %s before the migration: %s; if an attempt fails, its "
              "changes cannot be determined",
-             server_of(r->recipe)->keeps ? "the schema" : "invalid indexes", why);
+             server_of(r)->keeps ? "the schema" : "invalid indexes", why);
     return true;
 }
 
 bool leftovers_before(struct run *r, const struct step *s, size_t host, long server_version,
                       struct leftovers *ret, struct err *err)
 {
-    const size_t most = server_of(r->recipe)->keeps ? ROWS_OF_SCHEMA : ROWS_MAX;
+    const size_t most = server_of(r)->keeps ? ROWS_OF_SCHEMA : ROWS_MAX;
     struct reply *reply;
 
     if (!leftovers_look(r, host, server_version, ret, err))
@@ -114,7 +114,7 @@ bool leftovers_before(struct run *r, const struct step *s, size_t host, long ser
             strs_add(r->arena, &ret->v, arena_strndup(r->arena, line + 5, len - 5));
         line += len + (line[len] == '\n');
     }
-    for (size_t i = 0; i < ret->v.n && !server_of(r->recipe)->keeps; i++)
+    for (size_t i = 0; i < ret->v.n && !server_of(r)->keeps; i++)
         run_warn(r, r->recipe->hosts[host].name, "before the migration: %s",
                  leftover_text(r->arena, ret->v.v[i]));
     return true;

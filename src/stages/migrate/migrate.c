@@ -12,6 +12,7 @@
 #include "core/mark.h"
 #include "core/trip.h"
 #include "db/client.h"
+#include "db/find/find.h"
 #include "db/server.h"
 #include "stages/backup/clear.h"
 #include "stages/backup/hold.h"
@@ -153,7 +154,7 @@ static bool after_lost_end(struct run *r, struct job_call *c, const struct job_e
                  "(was the host restarted?), and %ld %s still pending: starting it again",
                  *ret_left, *ret_left == 1 ? "is" : "are");
         c->again = true;
-        return !server_of(r->recipe) || backup_end_own(r, end->host, err);
+        return !server_of(r) || backup_end_own(r, end->host, err);
     }
     jobs_fail(r, c, end, err);
     err->msg = arena_printf(
@@ -244,7 +245,7 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
      * migration. */
     if (!may_run && backups_first(&now, &n) && !backup_clear(r, t->step, t->host, err))
         return false;
-    if (r->guard->server_version < server_of(r->recipe)->watched_since)
+    if (r->guard->server_version < server_of(r)->watched_since)
         run_warn(r, r->recipe->hosts[t->host].name,
                  "%s does not show which sessions belong to the migration: nothing limits "
                  "how long it waits for a lock",
@@ -274,19 +275,23 @@ static const char *gate_of(const struct run *r, const struct job_call *c)
                                                           : HOLD_UNKNOWN " " NO_ANSWER;
 }
 
-/* NULL when the recipe has no database, or there is nothing to set. */
+/* NULL when the recipe has no database, or there is nothing to set.  A database that was not found may
+ * be a PostgreSQL nevertheless; other clients ignore these variables. */
 static const char *environment_of(struct run *r, const struct attempts *t)
 {
-    return t->server
-               ? t->server->environment(r->arena, server_own(r), r->guard->server_version,
+    const struct server *server = t->server            ? t->server
+                                  : database_is_off(r) ? &server_postgresql
+                                                       : NULL;
+
+    return server ? server->environment(r->arena, server_own(r), r->guard->server_version,
                                         r->recipe->migrate.lock_timeout_ms, !t->without_options)
-               : NULL;
+                  : NULL;
 }
 
 bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     size_t host = s->hosts[0];
-    struct attempts t = {.step = s, .host = host, .server = server_of(r->recipe), .deadlocks = -1};
+    struct attempts t = {.step = s, .host = host, .deadlocks = -1};
     struct watching w = {r, &t};
     struct job_call c = {.step = s,
                          .job = &s->jobs->v[0],
@@ -305,9 +310,12 @@ bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, s
         return pass_over(r, s, &c, ret, err);
     if (r->guard->nothing_pending)
         return skip_idle(r, s, ret, err);
+    if (!database_find(r, host, err) || !backup_guard_off(r, host, err))
+        return false;
+    t.server = server_of(r);
     if (!prepare(r, &t, err))
         return false;
-    watch_set(r, &c);
+    watch_set(r, host, &c);
     c.gate = gate_of(r, &c);
     for (;;) {
         t.n++;
@@ -358,5 +366,7 @@ bool migrate_undo(struct run *r, const struct step *s, struct err *err)
         run_warn(r, r->recipe->hosts[host].name,
                  "migrations are not rolled back: the database stays ahead of the code by %s",
                  names);
-    return !server_of(r->recipe) || backup_end_own(r, host, err);
+    if (!database_find(r, host, err))
+        return false;
+    return !server_of(r) || backup_end_own(r, host, err);
 }

@@ -44,8 +44,8 @@ static bool end_orphan(struct run *r, size_t host, const struct orphan *o, const
                  o->session.pid);
         return true;
     }
-    const char *sql = server_of(r->recipe)->end(r->arena, r->guard->server_version, &o->session,
-                                                o->application, WAY_END);
+    const char *sql =
+        server_of(r)->end(r->arena, r->guard->server_version, &o->session, o->application, WAY_END);
     if (!sql)
         return true;
     if (!db_ask(r, host, sql, &rows, &why, err))
@@ -102,9 +102,9 @@ bool orphans_end(struct run *r, const struct step *s, size_t host, struct err *e
     struct strs rows;
     const char *why;
 
-    if (!server_of(r->recipe)->named)
+    if (!server_of(r)->named)
         return true;
-    const char *sql = server_of(r->recipe)->named(r->arena, r->guard->server_version);
+    const char *sql = server_of(r)->named(r->arena, r->guard->server_version);
     if (!db_ask(r, host, sql, &rows, &why, err))
         return false;
     struct orphan *orphans = arena_array(r->arena, ORPHANS_MAX, sizeof *orphans);

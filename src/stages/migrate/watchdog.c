@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "db/client.h"
+#include "db/find/find.h"
 #include "db/server.h"
 #include "stages/backup/hold.h"
 #include "stages/migrate/blockers.h"
@@ -46,7 +47,7 @@ static const char *watch_values(struct run *r, const struct server *server)
     guard_values(r, &b);
     quote_assign(&b, "encoding", db_encoding(r));
     quote_assign(&b, "watch_client",
-                 arena_printf(r->arena, "%s%s", server_command(r->recipe), server->feed));
+                 arena_printf(r->arena, "%s%s", server_command(r), server->feed));
     quote_assign(&b, "look", look ? look : "");
     quote_assign(&b, "last", server->end_own ? server->end_own(r->arena, version, own) : "");
     quote_assign(&b, "pause", arena_printf(r->arena, "%lld.%03lld", pause / 1000, pause % 1000));
@@ -56,14 +57,19 @@ static const char *watch_values(struct run *r, const struct server *server)
     return text;
 }
 
-void watch_set(struct run *r, struct job_call *c)
+void watch_set(struct run *r, size_t host, struct job_call *c)
 {
-    const struct server *server = server_of(r->recipe);
+    const struct server *server = server_of(r);
 
     if (!server)
         return;
-    c->watch = arena_printf(r->arena, "%s%s%s", script_guard, server->clients, script_watch);
     c->watch_values = watch_values(r, server);
+    c->watch = arena_printf(r->arena, "%s%s%s", script_guard, server->clients, script_watch);
+    if (r->recipe->database.adapter != ADAPTER_AUTO)
+        return;
+    /* It makes the connection that the host finds before the job starts. */
+    c->watch_prepare = database_watch(r, host);
+    c->watch = arena_printf(r->arena, "%s%s%s", script_reach, "connect=export_found\n", c->watch);
 }
 
 /* Reports what guard.sh prints about the session with the migration lock.  The last field is the

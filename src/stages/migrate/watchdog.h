@@ -12,7 +12,7 @@
 
 /* Sets the call's watchdog, its script and its values.  Leaves the call unchanged when the recipe
  * names no database. */
-void watch_set(struct run *r, struct job_call *call);
+void watch_set(struct run *r, size_t host, struct job_call *call);
 
 /* The argument of watch_take, which takes the watchdog's lines. */
 struct watching {

@@ -12,6 +12,7 @@ export PGAPPNAME PGCONNECT_TIMEOUT PGCLIENTENCODING
 unset PGOPTIONS
 
 ask() {
+	eval "${connect-}"
 	eval "$watch_client"
 }
 

@@ -1,0 +1,71 @@
+# Prints the connection that Rails migrates with, one setting a line: "crelease-db KEY VALUE".  find.sh sends it
+# to the application's own ruby on standard input, in the application's folder.
+#
+# The environment has crelease_yml, the path of config/database.yml.  Only its ERB and YAML are evaluated, which
+# takes a tenth of a second.  What needs the application, such as its credentials, loads the application.
+require 'erb'
+require 'yaml'
+
+# What the configuration or the application prints must not be taken for an answer.
+ANSWER = $stdout.dup
+$stdout.reopen($stderr)
+
+def tell(key, value)
+  value = value.to_s
+  return if value.empty?
+
+  ANSWER.puts "crelease-db #{value =~ /[[:cntrl:]]/ ? "problem config/database.yml has a #{key} with a control character" : "#{key} #{value}"}"
+end
+
+def read(file)
+  text = ERB.new(File.read(file, encoding: 'UTF-8')).result
+  YAML.respond_to?(:unsafe_load) ? YAML.unsafe_load(text) : YAML.load(text)
+rescue StandardError, ScriptError => e
+  raise unless File.exist?('config/application.rb')
+
+  begin
+    require File.expand_path('config/application')
+    Rails.application.config.database_configuration
+  rescue StandardError, ScriptError
+    raise e
+  end
+end
+
+# Rails 6 and later: the databases of an environment by name.
+def primary(config)
+  return ['primary', config] unless config.values.any? && config.values.all? { |v| v.is_a?(Hash) }
+
+  tell('more', (config.keys - ['primary']).join(', ')) if config.key?('primary')
+  return ['primary', config['primary']] if config.key?('primary')
+
+  own = config.reject { |_, v| v['replica'] || v['database_tasks'] == false }
+  tell('more', own.keys.drop(1).join(', '))
+  own.first
+end
+
+begin
+  env = [ENV['RAILS_ENV'], ENV['RACK_ENV'], 'development'].find { |e| e && !e.empty? }
+  all = read(ENV['crelease_yml']) || {}
+  config = all[env] || all[env.to_sym]
+  config = { 'url' => config } if config.is_a?(String)
+  config = Hash[config.map { |k, v| [k.to_s, v] }] if config.is_a?(Hash)
+  tell('env', env)
+  if config.is_a?(Hash)
+    name, config = primary(config)
+    (config || {}).each do |key, value|
+      tell(key, value) if %w[adapter database host port username password socket sslmode sslrootcert sslcert sslkey sslca service passfile].include?(key)
+    end
+    tell('url', config['url']) if config && config['url']
+    tell('url', ENV["#{name.upcase}_DATABASE_URL"])
+  else
+    tell('none', "config/database.yml has no '#{env}'")
+  end
+  tell('url', ENV['DATABASE_URL']) if name.nil? || name == 'primary'
+rescue StandardError, ScriptError => e
+  # A message may quote the line that was wrong, with its password.
+  tell('problem', "config/database.yml could not be evaluated (#{e.class})")
+end
+ANSWER.flush
+ANSWER.close
+# An application that was loaded may have started threads and handlers.
+exit!(0)

@@ -1,0 +1,349 @@
+#!/bin/bash
+# database: auto -- the guard without a line about it in the recipe: found from what the application itself reads.
+# shellcheck disable=SC2016 # what stands in single quotes is for the shells of hosts
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+password() { IFS=: read -r _ _ _ _ PASSWORD <"$PGPASSFILE"; printf '%s' "$PASSWORD"; }
+url() { printf 'postgresql://rig:%s@127.0.0.1:%s/%s?sslmode=disable' "${2-$(password)}" "$PGPORT" "$1"; }
+
+# Never in what crelease prints, nor in what it leaves on the host, but in the file of a run that lives.
+keeps_password() {
+    ! grep -qF -- "${1-$(password)}" "$OUT" "$ERR" || fail "the password was printed"
+    ! grep -rqF -- "${1-$(password)}" "$SITE"/app*/.crelease || fail "the password is in $(grep -rlF -- "${1-$(password)}" "$SITE"/app*/.crelease | tr '\n' ' ')"
+}
+
+# Plain migrations by psql and a URL: $2 is how the command gets at it.
+write_migrator() { # COMMAND-LINE-OF-PSQL
+    mkdir -p "$REPO/todo" "$REPO/bin"
+    cat >"$REPO/bin/sql" <<END
+#!/bin/sh
+exec env PGPASSFILE=/dev/null psql -X -q -v ON_ERROR_STOP=1 $1 "\$@"
+END
+    cat >"$REPO/bin/up" <<'END'
+#!/bin/sh
+for file in todo/*.sql; do
+    [ "$(bin/sql -Atc "select count(*) from done where name = '$file'")" = 0 ] || continue
+    bin/sql -1 -f "$file" -c "insert into done values ('$file')" || exit
+done
+END
+    cat >"$REPO/bin/todo" <<'END'
+#!/bin/sh
+for file in todo/*.sql; do
+    [ "$(bin/sql -Atc "select count(*) from done where name = '$file'")" != 0 ] || echo "todo $file"
+done
+END
+    chmod +x "$REPO"/bin/*
+    todo 1 'create table events (id int)'
+    sql 'create table done (name text); create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g' "$DB"
+}
+todo() { commit_file "todo/$1.sql" "$2;"; }
+MIGRATE="migrate: {run: bin/up, status: bin/todo, pending_when: {output: '^todo (.*)'}, lock_timeout: 500ms}"
+
+# A dump is running: the deploy sees it, waits, and goes on when it has ended.  Nobody else waits meanwhile.  What was
+# found is kept as long as that takes, for nobody else to read; but not what the recipe's variables contain.
+waits_for_dump() { # FILES
+    start_dump
+    start_crelease deploy production
+    wait_for 60 grep -q "backup app1: pg_dump of $DB by rig, pid $(dump_pid).* waited" "$CR_OUT"
+    if [ $# -eq 0 ]; then OUT=$CR_OUT ERR=$CR_ERR keeps_password; fi
+    PGOPTIONS='-c lock_timeout=3000' sql 'select count(*) from events' "$DB"
+    end_dump
+    finish_crelease 0
+    OUT=$CR_OUT ERR=$CR_ERR
+    expect_output 'ended on its own'
+    keeps_password
+}
+
+# A framework's preset and nothing else: config/database.yml, whose ERB only the application's ruby can evaluate.
+case_rails_erb() {
+    MIGRATES=rake site_new rails_erb 1
+    sed -i "s/YAML.load_file('config\/database.yml')/YAML.unsafe_load(ERB.new(File.read('config\/database.yml')).result)/; s/^require 'yaml'/require 'yaml'\nrequire 'erb'/" "$REPO/Rakefile"
+    commit_all erb
+    cat >"$SITE/app1/shared/config/database.yml" <<END
+<% secrets = { 'production' => '$(password)' } %>
+default: &default
+  adapter: postgresql
+  host: 127.0.0.1
+  port: <%= 10 * ${PGPORT%?} + ${PGPORT: -1} %>
+production:
+  <<: *default
+  database: $DB
+  username: rig
+  password: "<%= secrets['production'] %>"
+END
+    # The recipe of the rig without a database.
+    recipe_write <<END
+extends: rails
+build: []
+restart: {run: 'true'}
+env: {RAILS_ENV: production}
+database:
+migrate: {run: rake db:migrate, status: 'rake db:migrate:status', lock_timeout: 500ms}
+END
+    sed -i '/^database:$/d' "$RECIPE"
+    sql 'create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g' "$DB"
+    expect_status 0 check production
+    expect_output 'nothing is live yet|PostgreSQL [0-9]+, rails_erb on 127.0.0.1:[0-9]+, found in config/database.yml \(production\), as rig: a superuser'
+    expect_status 0 deploy production
+    expect_no_output 'the guard against backups is off'
+    commit_ruby_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
+    expect_status 0 plan production
+    expect_output 'database: PostgreSQL [0-9]+, rails_erb on 127.0.0.1:[0-9]+, found in config/database.yml \(production\), as rig: a superuser'
+    keeps_password
+    waits_for_dump kept
+}
+
+# DATABASE_URL in the recipe's env, from the environment of crelease: never on the host's disk.
+case_url_of_recipe() {
+    site_new url_of_recipe 1
+    write_migrator '"$DATABASE_URL"'
+    recipe_write <<END
+env: {DATABASE_URL: '\${SHOP_URL}'}
+database: auto
+$MIGRATE
+END
+    SHOP_URL=$(url "$DB")
+    export SHOP_URL
+    expect_status 0 deploy production
+    expect_no_output 'guard against backups is off'
+    todo 2 'alter table events add place text'
+    expect_status 0 check production
+    expect_output 'found in DATABASE_URL of the recipe, as rig'
+    expect_status 0 plan --json production
+    assert_equal "database" "$(json '.database | test("^PostgreSQL .*url_of_recipe on 127.0.0.1:.*found in DATABASE_URL of the recipe")')" true
+    waits_for_dump
+}
+
+case_env_file() {
+    site_new env_file 1
+    write_migrator '"$(sed -n s/^DATABASE_URL=//p .env | tr -d \\\")"'
+    printf 'export OTHER=x\n# a comment\nDATABASE_URL="%s"\n' "$(url "$DB")" >"$SITE/app1/shared/.env"
+    recipe_write <<END
+linked_files: [.env]
+database: auto
+$MIGRATE
+END
+    expect_status 0 deploy production
+    todo 2 'alter table events add place text'
+    expect_status 0 check production
+    expect_output 'found in DATABASE_URL in .env, as rig'
+    waits_for_dump kept
+}
+
+# What it finds is wrong, or cannot be asked: said in plan, check and before the migration, which is bounded all the same.
+case_off() {
+    site_new off 1
+    write_migrator '"$REAL_URL"'
+    export REAL_URL SHOP_URL
+    REAL_URL=$(url "$DB") SHOP_URL=$(url "$DB" not-it)
+    recipe_write <<END
+env: {DATABASE_URL: '\${SHOP_URL}', REAL_URL: '\${REAL_URL}'}
+$(if [ -n "${1-}" ]; then echo "$1"; fi)
+$MIGRATE
+END
+    sed -i '/^database: /d' "$RECIPE"
+    expect_status 0 deploy production
+    expect_output 'could not check for backups: .*password authentication failed.*the connection of DATABASE_URL of the recipe'
+    keeps_password not-it
+
+    # Nothing at all.
+    SHOP_URL=nonsense
+    todo 2 "do \$\$ begin if current_setting('lock_timeout') <> '500ms' then raise exception 'not bounded: %', current_setting('lock_timeout'); end if; end \$\$"
+    expect_status 0 check production
+    expect_output 'note .*database .*the guard against backups is off: DATABASE_URL of the recipe is not the URL of a database|is not the URL of a database'
+    expect_output "write 'database: \{adapter: postgresql, name: NAME\}'"
+    expect_status 0 plan production
+    expect_output 'warning: the guard against backups is off: .*is not the URL'
+    expect_status 0 deploy production
+    expect_output 'warning: .*the guard against backups is off: .*is not the URL'
+
+    # No client.
+    SHOP_URL=$REAL_URL
+    mkdir -p "$SITE/tools"
+    local tool
+    for tool in /usr/bin/* /bin/*; do
+        case ${tool##*/} in psql) ;; *) [ -e "$SITE/tools/${tool##*/}" ] || ln -s "$tool" "$SITE/tools/" ;; esac
+    done
+    sed -i "s|^env: {|env: {PATH: '$SITE/tools', |" "$RECIPE"
+    run_crelease plan production
+    todo 3 'select 1'
+    expect_status 0 plan production
+    expect_output 'guard against backups is off: there is no psql on this host'
+
+    # The recipe may forbid that.
+    sed -i 's/^backup:.*/backup: {unknown: abort}/' "$RECIPE"
+    expect_status 1 check production
+}
+
+# The URL is somebody else's text.
+case_hostile_url() {
+    site_new hostile_url 1
+    write_migrator '"$REAL_URL"'
+    export REAL_URL SHOP_URL
+    REAL_URL=$(url "$DB") SHOP_URL="postgresql://rig:x@\$(touch $SITE/ran):1/\`touch $SITE/ran\`"
+    recipe_write <<END
+env: {DATABASE_URL: '\${SHOP_URL}', REAL_URL: '\${REAL_URL}'}
+database: auto
+$MIGRATE
+END
+    expect_status 0 check production
+    expect_output 'the host in DATABASE_URL of the recipe is not a name'
+    # A name is only a name: not a connection string, and no shell text.
+    SHOP_URL="postgresql://rig:$(password)@127.0.0.1:$PGPORT/%24%28touch%20$SITE_Q%2Fran%29%27%20host=nowhere"
+    expect_status 0 check production
+    expect_output 'database ".*touch .*" does not exist'
+    assert_gone "$SITE/ran"
+    keeps_password
+}
+
+case_django() {
+    site_new django 1
+    git -C "$REPO" rm -rq .
+    cp -R "$TOP/tests/apps/django/." "$REPO"
+    cat >"$REPO/settings.py" <<'END'
+import os
+
+SECRET_KEY = "of no use"
+INSTALLED_APPS = ["shop"]
+USE_TZ = True
+print("the settings print something")
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "django", "USER": "rig", "HOST": "127.0.0.1",
+    "PORT": int(os.environ["SHOP_PORT"]), "PASSWORD": os.environ["SHOP_PASSWORD"]}}
+END
+    commit_all django
+    export SHOP_PASSWORD
+    SHOP_PASSWORD=$(password)
+    recipe_write <<END
+linked_files: []
+linked_dirs: []
+env: {SHOP_PORT: '$PGPORT', SHOP_PASSWORD: '\${SHOP_PASSWORD}', PYTHONDONTWRITEBYTECODE: 1}
+migrate: {run: python3 manage.py migrate --noinput, status: python3 manage.py showmigrations --plan, lock_timeout: 500ms}
+END
+    sed -i '/^database: /d' "$RECIPE"
+    sql 'create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g' "$DB"
+    expect_status 0 deploy production
+    expect_no_output 'guard against backups is off'
+    cat >"$REPO/shop/migrations/0002_note.py" <<'END'
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunSQL("ALTER TABLE events ADD note text")]
+END
+    commit_all note
+    expect_status 0 check production
+    expect_output "found in Django's settings \(settings\), as rig"
+    waits_for_dump kept
+}
+
+mariadb_dump_runs() { [ -n "$(mariadb_sql "select id from information_schema.processlist where db = '$DB' and info like 'SELECT /*!40001%' and state = 'Writing to net'")" ]; }
+mariadb_dump_is_gone() { ! mariadb_dump_runs; }
+
+# Laravel's .env, MariaDB, and a password that a shell would stumble over.
+case_mariadb() {
+    start_mariadb
+    site_new mariadb 1
+    mariadb_sql "create database $DB; create user shop@'127.0.0.1' identified by 'o\$(id) \"\\''; grant all on $DB.* to shop@'127.0.0.1'; grant process on *.* to shop@'127.0.0.1'"
+    mariadb_sql 'create table a (id int primary key); create table done (name varchar(99) primary key); create table big (id int, body longtext);
+        insert into big select seq, repeat(md5(seq), 128) from seq_1_to_20000' "$DB"
+    mkdir -p "$REPO/todo"
+    cat >"$REPO/artisan" <<END
+sql() { "$(mariadb_program mariadb)" --defaults-file="$MARIADB_TCP" -N -B $DB; }
+for file in todo/*.sql; do
+    [ -z "\$(echo "select name from done where name = '\$file'" | sql)" ] || continue
+    if [ "\$1" = status ]; then echo "todo \$file"; continue; fi
+    sql <"\$file" || exit
+    echo "insert into done values ('\$file')" | sql || exit
+done
+END
+    todo 1 'alter table a add column place int'
+    cat >"$SITE/app1/shared/.env" <<END
+APP_NAME=Laravel
+DB_CONNECTION=mysql
+DB_HOST=127.0.0.1
+DB_PORT=$MARIADB_PORT
+DB_DATABASE=$DB
+DB_USERNAME="shop"
+DB_PASSWORD="o\$(id) \"'"
+END
+    recipe_write <<END
+linked_files: [.env]
+path: ['$(dirname "$(mariadb_program mariadb)")']
+backup: {policy: wait, schedule: [none]}
+migrate: {run: sh artisan migrate, status: sh artisan status, pending_when: {output: '^todo (.*)'}, lock_timeout: 1s}
+END
+    sed -i '/^database: /d' "$RECIPE"
+    expect_status 0 check production
+    expect_output "MariaDB [0-9.]+, $DB on 127.0.0.1:$MARIADB_PORT, found in .env, as shop@127.0.0.1: sees every session, but can stop only its own"
+    DUMP_GATE=$SITE/gate
+    mkfifo "$DUMP_GATE"
+    exec 8<>"$DUMP_GATE"
+    { "$(mariadb_program mariadb-dump)" --defaults-file="$MARIADB_FILE" --single-transaction "$DB" 8>&- | { read -r _ <&8; cat >"$SITE/dump.sql"; }; } &
+    disown
+    wait_for 30 mariadb_dump_runs
+    start_crelease deploy production
+    wait_for 60 grep -q 'backup app1: mysqldump of .* waited' "$CR_OUT"
+    echo go >&8
+    wait_for 60 mariadb_dump_is_gone
+    finish_crelease 0
+    OUT=$CR_OUT ERR=$CR_ERR
+    expect_output 'ended on its own'
+    expect_no_output 'warning'
+    keeps_password 'o$(id)'
+}
+
+# parse URL: the parts that each shell finds in it, or why it is refused.
+parse() {
+    local shell said
+    PARSED=
+    for shell in dash bash 'busybox sh' mksh; do
+        command -v "${shell%% *}" >/dev/null || continue
+        # shellcheck disable=SC2086,SC2016 # words; for that shell
+        said=$({
+            echo "adapter='' host='' port='' user='' password='' name='' socket='' sslmode='' service='' passfile=''
+                sslrootcert='' sslcert='' sslkey='' problem='' note=''"
+            cat "$TOP/src/db/find/url.sh"
+            echo 'LC_ALL=C; if read_url "$1" U && check_parts U; then echo "$adapter $user:$password@$host:$port/$name $sslmode$note"; else echo "$problem"; fi'
+        } | $shell -s "$1")
+        PARSED=${PARSED:-$said}
+        assert_equal "$1 in $shell" "$said" "$PARSED"
+    done
+}
+
+case_url() {
+    local url expected
+    while IFS='|' read -r url expected; do
+        parse "$url"
+        assert_equal "$url" "$PARSED" "$expected"
+    done <<'END'
+postgres://ann:p%40ss@db1:5432/shop|postgresql ann:p@ss@db1:5432/shop 
+postgresql://ann:a:b@c@db1/shop?sslmode=require&pool=5|postgresql ann:a:b@c@db1:/shop require
+postgresql+psycopg2://ann@[::1]:5433/shop|postgresql ann:@::1:5433/shop 
+postgresql:///shop?host=/run/postgresql&user=ann|postgresql ann:@/run/postgresql:/shop 
+postgres://%2Frun%2Fpostgresql/shop|postgresql :@/run/postgresql:/shop 
+postgres://h1:1,h2:2/shop|postgresql :@h1:1/shop U names several hosts, of which only the first is asked
+postgres://h/shop?host=h1,h2|postgresql :@h1:/shop U names several hosts, of which only the first is asked
+jdbc:postgresql://db1/shop?user=ann&password=a%26b|postgresql ann:a&b@db1:/shop 
+db:pg://ann@db1/shop|postgresql ann:@db1:/shop 
+mysql2://ann:x@db1:3306/shop|mysql ann:x@db1:3306/shop 
+postgres://ann:%zz@h/shop|the password in U is not encoded correctly (% must be %25)
+postgres://ann:50%@h/shop|the password in U is not encoded correctly (% must be %25)
+postgres://ann%0a@h/shop|the user name in U is not encoded correctly
+postgres://h/a%00b|the name of the database in U is not encoded correctly
+postgres://h/a?host=%2|a setting in U is not encoded correctly
+postgres://h$(id)/shop|the host in U is not a name, an address or a folder
+postgres://-h/shop|the host in U is not a name, an address or a folder
+postgres://h:80a/shop|the port in U is not a number
+postgres://h/|U does not name a database
+postgres://h/shop?sslmode=a;b|the sslmode in U is not a word
+h=db1 dbname=shop|U is not the URL of a database
+END
+}
+
+rig_open
+start_hosts 1
+# Only now: a login on the host knows nothing of the server.
+start_postgres
+run_cases "$@"
