@@ -176,6 +176,32 @@ END
     expect_status 1 check production
 }
 
+# A minute, for the watchdog, is over soon.
+case_seen_from_outside() {
+    site_new seen_from_outside 1
+    write_migrator '"$REAL_URL"'
+    touch "$SITE/block"
+    printf '%s\n' '#!/bin/sh' 'if [ "$1" = 60 ]; then set -- 0.2; fi' 'exec /bin/sleep "$@"' >"$SITE/sleep"
+    mkdir "$SITE/tools"
+    mv "$SITE/sleep" "$SITE/tools/sleep"
+    chmod +x "$SITE/tools/sleep"
+    export REAL_URL
+    REAL_URL=$(url "$DB")
+    printf '%s\n' "\\! while test -e $SITE_Q/block; do sleep 0.05; done" >"$REPO/todo/1.sql"
+    commit_all 'Wait'
+    recipe_write <<END
+env: {DATABASE_URL: nonsense, REAL_URL: '\${REAL_URL}'}
+path: ['$SITE/tools']
+database: auto
+$MIGRATE
+END
+    start_crelease deploy production
+    wait_for 60 grep -qE "migrate app1: bin/up: waiting: running for .*: waits for .*psql \(pid [0-9]+\).*, connected to 127.0.0.1:$PGPORT" "$CR_OUT"
+    rm "$SITE/block"
+    finish_crelease 0
+    wait_for 30 hosts_are_quiet app1
+}
+
 # The URL is somebody else's text.
 case_hostile_url() {
     site_new hostile_url 1

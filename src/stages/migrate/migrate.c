@@ -268,9 +268,9 @@ static bool skip_idle(struct run *r, const struct step *s, struct step_result *r
 }
 
 /* What the job assumes when the watchdog does not answer in time; NULL: there is no watchdog. */
-static const char *gate_of(const struct run *r, const struct job_call *c)
+static const char *gate_of(const struct run *r, const struct attempts *t)
 {
-    return !c->watch                                      ? NULL
+    return !t->server                                     ? NULL
            : r->recipe->backup.unknown == UNKNOWN_PROCEED ? "go " NO_ANSWER
                                                           : HOLD_UNKNOWN " " NO_ANSWER;
 }
@@ -316,7 +316,7 @@ bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, s
     if (!prepare(r, &t, err))
         return false;
     watch_set(r, host, &c);
-    c.gate = gate_of(r, &c);
+    c.gate = gate_of(r, &t);
     for (;;) {
         t.n++;
         t.seen = (struct blockers){0};

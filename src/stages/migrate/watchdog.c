@@ -5,7 +5,9 @@
 
 #include "base/embed.h"
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/quote.h"
+#include "base/text.h"
 #include "db/client.h"
 #include "db/find/find.h"
 #include "db/server.h"
@@ -15,6 +17,7 @@
 #include <assert.h>
 
 EMBED(script_watch, "stages/migrate/watchdog.sh");
+EMBED(script_outside, "stages/migrate/outside.sh");
 
 enum {
     LOOK_LEAST_MS = 150,
@@ -61,10 +64,15 @@ void watch_set(struct run *r, size_t host, struct job_call *c)
 {
     const struct server *server = server_of(r);
 
-    if (!server)
+    if (!server) {
+        if (database_is_off(r))
+            c->watch = arena_printf(r->arena, "%s%s", script_outside, "outside\n");
         return;
+    }
     c->watch_values = watch_values(r, server);
-    c->watch = arena_printf(r->arena, "%s%s%s", script_guard, server->clients, script_watch);
+    c->watch =
+        arena_printf(r->arena, "%s%s%s%s", r->guard->look == LOOK_FAILED ? script_outside : "",
+                     script_guard, server->clients, script_watch);
     if (r->recipe->database.adapter != ADAPTER_AUTO)
         return;
     /* It makes the connection that the host finds before the job starts. */
@@ -95,12 +103,33 @@ static bool take_lock(struct run *r, const char *host, const char *line)
     return true;
 }
 
+/* The migration's database cannot be asked; this is what its host shows. */
+static bool take_outside(const struct watching *w, const char *line)
+{
+    struct run *r = w->r;
+    long long seconds;
+
+    if (strcmp(db_field(r->arena, line, 0), "outside") != 0 ||
+        !number_read(db_field(r->arena, line, 1), NUMBER_SPAN_MAX, &seconds))
+        return false;
+    const char *seen = db_shown(r, db_field(r->arena, line, 2));
+    run_tell(r, (struct event){.kind = EVENT_JOB,
+                               .state = EVENT_WAITING,
+                               .stage = w->t->step->name,
+                               .host = r->recipe->hosts[w->t->host].name,
+                               .command = run_redact(r, r->recipe->migrate.run),
+                               .detail = arena_printf(r->arena, "running for %s%s%s",
+                                                      text_span(r->arena, seconds * 1000),
+                                                      *seen ? ": " : "", seen)});
+    return true;
+}
+
 static void take_line(const struct watching *w, const char *line)
 {
     struct run *r = w->r;
     const char *host = r->recipe->hosts[w->t->host].name;
 
-    if (take_lock(r, host, line))
+    if (take_lock(r, host, line) || take_outside(w, line))
         return;
     if (strcmp(line, "gone") == 0) {
         run_warn(r, host,

@@ -11,7 +11,7 @@
 #include "stages/migrate/attempts.h"
 
 /* Sets the call's watchdog, its script and its values.  Leaves the call unchanged when the recipe
- * names no database. */
+ * names no database.  Of a database that cannot be asked, the watchdog reports what the host shows. */
 void watch_set(struct run *r, size_t host, struct job_call *call);
 
 /* The argument of watch_take, which takes the watchdog's lines. */

@@ -42,8 +42,20 @@ watch_end() {
 	[ -z "$asking" ] || wait "$asking"
 	kill "$limit"
 	end_rest
+	outside_end
 	guard_end
 	exit 0
+}
+
+# As long as the database does not answer, it is looked at from outside (outside.sh).
+outsider=
+if command -v outside >/dev/null; then
+	(exec 5>&-; outside) &
+	outsider=$!
+fi
+
+outside_end() {
+	[ -z "$outsider" ] || kill "$outsider"
 }
 
 if [ -n "$look" ]; then
@@ -60,11 +72,12 @@ if [ -n "$look" ]; then
 	done
 	end_rest
 else
-	trap 'guard_end; exit 0' TERM
+	trap 'outside_end; guard_end; exit 0' TERM
 	while job_lives; do
 		guard_beat
 		sleep 1 5>&- &
 		wait $!
 	done
 fi
+outside_end
 guard_end
