@@ -46,6 +46,7 @@ waits_for_dump() { # FILES
     start_dump
     start_crelease deploy production
     wait_for 60 grep -q "backup app1: pg_dump of $DB by rig, pid $(dump_pid).* waited" "$CR_OUT"
+    ! grep -alF -f <(password) /proc/[0-9]*/cmdline || fail "the password is in an argument list"
     if [ $# -eq 0 ]; then OUT=$CR_OUT ERR=$CR_ERR keeps_password; fi
     PGOPTIONS='-c lock_timeout=3000' sql 'select count(*) from events' "$DB"
     end_dump
@@ -129,6 +130,59 @@ END
     expect_status 0 check production
     expect_output 'found in DATABASE_URL in .env, as rig'
     waits_for_dump kept
+}
+
+# What the role may see and stop, and what would change that.
+case_rights() {
+    site_new rights 1
+    write_migrator '"$REAL_URL"'
+    sql "create role plain login password 'plain-one'; create role signals login password 'signals-one' in role pg_signal_backend;
+        create role sees login password 'sees-one' in role pg_signal_backend, pg_read_all_stats"
+    export SHOP_URL REAL_URL
+    REAL_URL=$(url "$DB")
+    recipe_write <<END
+env: {DATABASE_URL: '\${SHOP_URL}', REAL_URL: '\${REAL_URL}'}
+database: auto
+$MIGRATE
+END
+    local role
+    for role in plain signals sees; do
+        SHOP_URL="postgresql://$role:$role-one@127.0.0.1:$PGPORT/$DB?sslmode=disable"
+        expect_status 0 check production
+        case $role in
+        plain) expect_output "as plain: recognises every dump, but can stop only those of its own role; 'GRANT pg_signal_backend TO plain'" ;;
+        signals) expect_output "as signals: recognises every dump and can stop it, but not a superuser's" ;;
+        sees) expect_output "as sees: sees every session and can stop it, but not a superuser's" ;;
+        esac
+    done
+
+    # A command of the recipe's own, which reaches the database that was found as a superuser.
+    SHOP_URL="postgresql://nobody:nothing@127.0.0.1:$PGPORT/$DB?sslmode=disable"
+    sed -i "s|^database: .*|database: {psql: 'env PGUSER=rig PGPASSWORD=$(password) psql'}|" "$RECIPE"
+    expect_status 0 check production
+    expect_output "PostgreSQL [0-9]+, $DB on 127.0.0.1:$PGPORT, found in DATABASE_URL of the recipe, as rig: a superuser"
+}
+
+# Only the start-up files of a login shell have it.  The dump is stopped; a backup under the same lock is possible.
+case_login_shell() {
+    site_new login_shell 1
+    write_migrator '"$DATABASE_URL"'
+    printf 'echo a greeting\nexport DATABASE_URL="%s"\n' "$(url "$DB")" >"$RIG/login/.bash_profile"
+    recipe_write <<END
+shell: login
+database: auto
+$MIGRATE
+END
+    expect_status 0 deploy production
+    expect_no_output 'guard against backups is off'
+    expect_status 0 backups --hold production -- sh -c "PGPASSFILE=$PGPASSFILE psql -h 127.0.0.1 -p $PGPORT -U rig -XAtc \"select count(*) from pg_locks where locktype = 'advisory'\" $DB"
+    expect_output '^1$'
+    todo 2 'alter table events add place text'
+    start_dump
+    expect_status 0 deploy --on-backup kill production
+    expect_output "pg_dump of $DB by rig.*: stopped"
+    keeps_password
+    rm "$RIG/login/.bash_profile"
 }
 
 # What it finds is wrong, or cannot be asked: said in plan, check and before the migration, which is bounded all the same.
@@ -318,6 +372,99 @@ END
     expect_output 'ended on its own'
     expect_no_output 'warning'
     keeps_password 'o$(id)'
+}
+
+# finds EXPECTED TOOL MIGRATE.RUN [VARIABLES]: what is found in $SITE/app, whose client is anybody's.
+finds() {
+    local expected=$1 tool=$2 migrates=$3 key value adapter='' name='' host='' port='' user='' password='' source='' problem='' note='' said
+    shift 3
+    said=$({
+        printf '%s=%q\n' tool "$tool" migrates "$migrates" own 'postgresql mysql' given ''
+        printf 'rails_text=$(cat "%s/rails.rb")\ndjango_text=$(cat "%s/django.py")\n' "$TOP/src/db/find" "$TOP/src/db/find"
+        cat "$TOP/src/db/find/url.sh" "$TOP/src/db/find/find.sh"
+    } | (cd "$SITE/app" && env shared="$SITE/shared" "$@" bash -s))
+    while read -r _ key value; do
+        case $key in adapter | name | host | port | user | password | source | problem | note) printf -v "$key" %s "$value" ;; esac
+    done <<<"$said"
+    assert_equal "$tool $migrates $*" "$adapter $user:$password@$host:$port/$name, $source${note:+ ($note)}${problem:+: $problem}" "$expected"
+}
+
+# file PATH TEXT
+file() {
+    mkdir -p "$(dirname "$SITE/app/$1")"
+    printf '%s\n' "$2" >"$SITE/app/$1"
+}
+
+case_configurations() {
+    SITE=$RIG/sites/configurations
+    mkdir -p "$SITE/app" "$SITE/shared"
+    finds " :@:/, : there is no DATABASE_URL, and no configuration of a database that crelease can read" auto bin/up
+
+    file config/database.yml "production: {adapter: postgis, database: shop, username: ann, password: '%$ x'}"
+    finds 'postgresql ann:%$ x@:/shop, config/database.yml (production)' auto 'rake db:migrate' RAILS_ENV=production
+    finds " :@:/, config/database.yml (development): config/database.yml has no 'development'" rails up
+    finds 'postgresql ann:%$ x@db1:1/shop, DATABASE_URL of the login and config/database.yml (production)' rails up RAILS_ENV=production DATABASE_URL=postgres://db1:1
+    file config/database.yml 'production: {primary: {adapter: mysql2, database: a}, animals: {adapter: mysql2, database: b}}'
+    finds 'mysql :@:/a, config/database.yml (production) (only the first database is guarded, not animals)' rails up RAILS_ENV=production
+    finds 'mysql :@db1:/c, config/database.yml (production) (only the first database is guarded, not animals)' rails up RAILS_ENV=production PRIMARY_DATABASE_URL=mysql2://db1/c
+    file config/database.yml 'production: <%= ENV.fetch("SHOP") %>'
+    finds 'postgresql ann:@db1:/shop, config/database.yml (production)' rails up RAILS_ENV=production SHOP=postgres://ann@db1/shop
+    finds ' :@:/, config/database.yml: config/database.yml could not be evaluated (KeyError)' rails up RAILS_ENV=production
+    file config/database.yml 'production: {adapter: sqlite3, database: x.sqlite3}'
+    finds 'sqlite :@:/x.sqlite3, config/database.yml (production): the application uses SQLite, which has no server to ask' rails up RAILS_ENV=production
+    file config/database.yml 'production: {adapter: oracle_enhanced, database: x}'
+    finds "oracle_enhanced :@:/x, config/database.yml (production): crelease does not know the adapter 'oracle_enhanced'" rails up RAILS_ENV=production
+    # What only the application knows; what it prints is not an answer.
+    file config/database.yml 'production: {adapter: postgresql, password: <%= Rails.application.credentials.password %>}'
+    file config/application.rb 'puts "crelease-db adapter mysql"
+module Rails
+  def self.application; self; end
+  def self.config; self; end
+  def self.database_configuration; { "production" => { "adapter" => "postgresql", "database" => "shop", "password" => "kept" } }; end
+end'
+    finds 'postgresql :kept@:/shop, config/database.yml (production)' rails up RAILS_ENV=production
+    # .env counts where the application reads it.
+    file config/database.yml 'production: {adapter: postgresql, database: shop, password: "<%= ENV["PASSWORD"] %>"}'
+    file .env 'PASSWORD=of-env # a comment'
+    finds 'postgresql :@:/shop, config/database.yml (production)' rails up RAILS_ENV=production
+    file Gemfile.lock '    dotenv-rails (2.8.1)'
+    finds 'postgresql :of-env@:/shop, config/database.yml (production)' rails up RAILS_ENV=production
+    rm -r "$SITE/app/config" "$SITE/app/.env"
+
+    file .env "A='b'
+  export DB_USER=ann
+DATABASE_URL=\"postgres://\${DB_USER}:x@db1/shop\"
+PATH=/nowhere
+lower=x"
+    finds 'postgresql ann:x@db1:/shop, DATABASE_URL in .env' auto bin/up
+    finds 'postgresql :@db2:/shop, DATABASE_URL of the login' auto bin/up DATABASE_URL=postgres://db2/shop
+    rm "$SITE/app/.env"
+
+    file alembic.ini '# x
+[other]
+sqlalchemy.url = postgresql://no/no
+[alembic]
+script_location = %(here)s/versions
+sqlalchemy.url = postgresql+asyncpg://ann:a%%40b@db1/shop'
+    finds 'postgresql ann:a@b@db1:/shop, alembic.ini' auto 'alembic upgrade heads'
+    file versions/env.py 'url = os.environ["DATABASE_URL"]'
+    finds 'postgresql :@db2:/shop, DATABASE_URL of the login' alembic up DATABASE_URL=postgres://db2/shop
+
+    file sqitch.conf '[core]
+	engine = pg
+[engine "pg"]
+	target = live
+[target "live"]
+	uri = db:pg://ann@db1/shop'
+    finds 'postgresql ann:@db1:/shop, sqitch.conf' auto 'sqitch deploy'
+    finds 'postgresql :pw@:/other, sqitch.conf' sqitch 'sqitch deploy db:pg:other' SQITCH_PASSWORD=pw
+    finds 'mysql :@db3:/x, sqitch.conf' sqitch 'sqitch deploy --target db:mysql://db3/x'
+
+    file flyway.conf 'flyway.url=jdbc:mariadb://db1:3307/shop
+flyway.user=ann
+flyway.password=a=b'
+    finds 'mysql ann:a=b@db1:3307/shop, flyway.conf' auto 'flyway migrate'
+    finds 'mysql ann:of-env@db1:3307/shop, flyway.conf' flyway 'flyway migrate' FLYWAY_PASSWORD=of-env
 }
 
 # parse URL: the parts that each shell finds in it, or why it is refused.

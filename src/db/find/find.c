@@ -72,12 +72,13 @@ static const char *file_of(struct run *r, size_t host)
                : "";
 }
 
-static void reach_values(struct run *r, size_t host, struct buf *b)
+/* whole: with the text that finds it, although the host keeps the answer. */
+static void reach_values(struct run *r, size_t host, bool whole, struct buf *b)
 {
     const struct found *found = &r->guard->found;
     struct buf text = buf_make(SCRIPT_BYTES_MAX);
 
-    if (!found->kept)
+    if (whole || !found->kept)
         find_text(r, host, &text);
     quote_assign(b, "find_text", text.text ? text.text : "");
     b->full = b->full || text.full;
@@ -116,7 +117,7 @@ static void put_server(struct run *r, enum adapter adapter, const char *word, bo
 void database_values(struct run *r, size_t host, bool tell, struct buf *b)
 {
     job_command_values(r, host, "", NULL, b);
-    reach_values(r, host, b);
+    reach_values(r, host, false, b);
     quote_assign(b, "tell", tell ? "yes" : "");
     put_server(r, ADAPTER_POSTGRESQL, "postgresql", tell, b);
     put_server(r, ADAPTER_MYSQL, "mysql", tell, b);
@@ -131,7 +132,7 @@ const char *database_watch(struct run *r, size_t host)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
-    reach_values(r, host, &b);
+    reach_values(r, host, true, &b);
     buf_puts(&b, script_command);
     buf_puts(&b, script_reach);
     buf_puts(&b, "prepare_watch() {\n\tfound_assigned\n}\n");

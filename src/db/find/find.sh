@@ -163,6 +163,7 @@ newline='
 
 find_rails() {
 	file_of config/database.yml || return
+	yml=$file
 	if [ -f Gemfile.lock ] && grep -q '^ *dotenv' Gemfile.lock; then read_env; fi
 	source=config/database.yml
 	if ! command -v ruby >/dev/null; then
@@ -171,7 +172,7 @@ find_rails() {
 		return 0
 	fi
 	told=$(
-		crelease_yml=$file LC_ALL=$app_locale
+		crelease_yml=$yml LC_ALL=$app_locale
 		export crelease_yml LC_ALL
 		if [ -z "$LC_ALL" ]; then unset LC_ALL; fi
 		printf '%s\n' "$rails_text" | ruby - 2>/dev/null
