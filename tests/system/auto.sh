@@ -235,7 +235,7 @@ case_seen_from_outside() {
     site_new seen_from_outside 1
     write_migrator '"$REAL_URL"'
     touch "$SITE/block"
-    printf '%s\n' '#!/bin/sh' 'if [ "$1" = 60 ]; then set -- 0.2; fi' 'exec /bin/sleep "$@"' >"$SITE/sleep"
+    printf '%s\n' '#!/bin/sh' 'if [ "$1" = 10 ]; then set -- 0.1; fi' 'exec /bin/sleep "$@"' >"$SITE/sleep"
     mkdir "$SITE/tools"
     mv "$SITE/sleep" "$SITE/tools/sleep"
     chmod +x "$SITE/tools/sleep"

@@ -72,14 +72,16 @@ outside_look() {
 	printf 'outside%s%s%s%s\n' "$separator" "$((uptime - outside_since))" "$separator" "${text#, }"
 }
 
-# Ends with the command, or by TERM.
+# Ends with the command, or by TERM.  After a crash nobody sends TERM, so it looks more often than it reports.
 outside() {
 	trap 'kill -s KILL $!; exit 0' TERM
 	at_uptime
 	outside_since=$uptime
+	looks=0
 	while job_lives; do
-		sleep 60 &
+		sleep 10 &
 		wait $!
-		outside_look
+		looks=$((looks + 1))
+		if [ "$((looks % 6))" -eq 0 ]; then outside_look; fi
 	done
 }
