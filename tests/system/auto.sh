@@ -4,6 +4,9 @@
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 
+# Variations that take long: `make test-all` runs them, too.
+LONG='rights login_shell django'
+
 password() { IFS=: read -r _ _ _ _ PASSWORD <"$PGPASSFILE"; printf '%s' "$PASSWORD"; }
 url() { printf 'postgresql://rig:%s@127.0.0.1:%s/%s?sslmode=disable' "${2-$(password)}" "$PGPORT" "$1"; }
 
