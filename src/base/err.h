@@ -29,6 +29,7 @@
       "a connection was lost after a command was sent; 'resume' checks and continues")             \
     X(UNTIDY, 8, "untidy",                                                                         \
       "live on all hosts, but something after the restart failed (cleanup, notification)")         \
+    X(FROZEN, 9, "frozen", "a freeze or a window forbids deploys now; nothing was changed")        \
     X(INTERRUPTED, 130, "interrupted", "by SIGINT, after an orderly stop; can be resumed")         \
     X(TERMINATED, 143, "interrupted", "by SIGTERM or SIGHUP, after an orderly stop; can be resumed")
 

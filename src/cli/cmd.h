@@ -198,6 +198,28 @@ const char *unfinished_instead(struct session *s, const char *ref);
 bool replace_unfinished(struct session *s, struct survey *sv, long holder,
                         struct err *err) MUST_CHECK;
 
+/* ---- frozen.c: freezes of the hosts and of the CI system, and windows of the recipe ---- */
+
+/* What forbids deploys now, apart from the hosts; NULL: nothing.  USAGE if a time zone of the recipe is
+ * not known on this machine. */
+bool frozen_here(struct session *s, const char **ret, struct err *err) MUST_CHECK;
+
+/* "frozen by ann@laptop since ... until ...: REASON (on app1 app2)"; NULL: no host is frozen. */
+const char *frozen_hosts(struct session *s, const struct survey *sv);
+
+/* FROZEN if there is such a reason, unless --force was given, which makes it a warning; with --dry-run
+ * a note. */
+bool frozen_check(struct session *s, const char *why, struct err *err) MUST_CHECK;
+
+/* Both reasons, as far as they are there. */
+struct strs frozen_reasons(struct session *s, const struct survey *sv);
+
+/* Warns: of a command that is allowed nevertheless. */
+void frozen_warn(struct session *s, const struct survey *sv);
+
+/* The freeze as member "freeze". */
+void frozen_put_json(struct session *s, struct json *o, const struct survey *sv);
+
 /* ---- report.c: carrying out the plan, and how it ended ---- */
 
 /* Tells EVENT_RUN about the session's plan. */
@@ -225,6 +247,8 @@ bool cmd_status(struct session *s, struct err *err);
 bool cmd_backups(struct session *s, struct err *err);
 bool cmd_check(struct session *s, struct err *err);
 bool cmd_history(struct session *s, struct err *err);
+bool cmd_freeze(struct session *s, struct err *err);
+bool cmd_thaw(struct session *s, struct err *err);
 bool cmd_exec(struct session *s, struct err *err);
 bool cmd_run(struct session *s, struct err *err);
 bool cmd_init(struct session *s, struct err *err);

@@ -199,6 +199,9 @@ static bool check_all(struct session *s, struct err *err)
     const char *places = fit_places(s, &sv);
     if (places)
         line(&rep, "hosts", false, places);
+    struct strs frozen = frozen_reasons(s, &sv);
+    for (size_t i = 0; i < frozen.n; i++)
+        put_line(&rep, "note", "frozen", frozen.v[i]);
     check_database(&rep, &sv);
     check_next_backup(&rep, &sv);
     if (o) {

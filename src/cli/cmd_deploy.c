@@ -59,6 +59,50 @@ static bool is_live_everywhere(const struct session *s, const struct survey *sv,
     return true;
 }
 
+static enum older older_policy(const struct session *s)
+{
+    const char *word = s->options.older;
+
+    return !word                       ? s->recipe->older
+           : strcmp(word, "skip") == 0 ? OLDER_SKIP
+           : strcmp(word, "warn") == 0 ? OLDER_WARN
+                                       : OLDER_ALLOW;
+}
+
+/* Why not to deploy: a live commit descends from this one, so that a host would go back.  NULL if none
+ * does, or the policy is another one, which then has noted it. */
+static const char *older_than_live(struct session *s, const struct revision *rev,
+                                   const struct survey *sv)
+{
+    enum older policy = older_policy(s);
+
+    for (size_t h = 0; policy != OLDER_ALLOW && h < s->recipe->n_hosts; h++) {
+        const char *live = sv->sites[h].live_revision;
+        const char *name = s->recipe->hosts[h].name;
+        if (!live || !is_revision(live) || strcmp(live, rev->sha) == 0)
+            continue;
+        enum repo_answer older = repo_is_ancestor(s->repo, rev, live);
+        if (older == REPO_YES && policy == OLDER_SKIP)
+            return arena_printf(s->arena,
+                                "skipped: %s is older than %.7s, which is live on %s"
+                                " (--older allow deploys it)",
+                                rev->short_sha, live, name);
+        if (older == REPO_YES)
+            session_note(s, "older",
+                         arena_printf(s->arena, "%s is older than %.7s, which is live on %s",
+                                      rev->short_sha, live, name));
+        if (older == REPO_UNKNOWN && policy == OLDER_SKIP)
+            session_note(s, "older",
+                         arena_printf(s->arena,
+                                      "unknown whether %s is older than %.7s, which is live on %s:"
+                                      " the repository does not have the history between them",
+                                      rev->short_sha, live, name));
+        if (older != REPO_NO)
+            break;
+    }
+    return NULL;
+}
+
 static bool migration_has_its_host(struct session *s, struct err *err)
 {
     if (!s->recipe->migrate.run || s->options.no_migrate || recipe_primary(s->recipe, "db") >= 0)
@@ -112,7 +156,7 @@ static bool nobody_holds(struct session *s, struct survey *sv, struct err *err)
 {
     long holder;
 
-    return holder_any(s, sv, &holder, err) &&
+    return holder_any(s, sv, &holder, err) && frozen_check(s, frozen_hosts(s, sv), err) &&
            (holder < 0 || replace_unfinished(s, sv, holder, err));
 }
 
@@ -122,7 +166,10 @@ static bool deploy(struct session *s, struct err *err)
     struct survey sv;
     struct what what;
 
-    if (!migration_has_its_host(s, err) ||
+    const char *frozen = NULL;
+
+    if (!migration_has_its_host(s, err) || !frozen_here(s, &frozen, err) ||
+        !frozen_check(s, frozen, err) ||
         !session_resolve(s, s->options.ref ? s->options.ref : s->recipe->ref, &rev, err) ||
         !nobody_holds(s, &sv, err))
         return false;
@@ -139,6 +186,9 @@ static bool deploy(struct session *s, struct err *err)
                                         text_count(s->arena, s->recipe->n_hosts, "host")),
                            err);
     }
+    const char *skipped = older_than_live(s, &rev, &sv);
+    if (skipped)
+        return session_end(s, skipped, err);
     if (!session_export(s, &rev, err) || !fit_hosts(s, &sv, err) ||
         !what_of_deploy(s, &rev, &sv, &what, err))
         return false;

@@ -180,6 +180,7 @@ bool cmd_rollback(struct session *s, struct err *err)
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
     if (s->options.dry_run)
         return plan_print(s, s->run.plan, &sv, err);
+    frozen_warn(s, &sv);
     tell_database(s, &sv, to);
     return session_forward(s, true, err);
 }

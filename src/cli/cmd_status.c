@@ -320,6 +320,11 @@ static bool print_json(struct session *s, const struct survey *sv, const struct 
     json_put_text(o, "environment", s->recipe->environment);
     put_hosts(s, o, sv);
     put_run(s, o, u);
+    frozen_put_json(s, o, sv);
+    struct strs frozen = frozen_reasons(s, sv);
+    struct json *reasons = json_put_array(o, "frozen");
+    for (size_t i = 0; i < frozen.n; i++)
+        json_put_text(reasons, NULL, text_shown(s->arena, frozen.v[i]));
     backups_put_json(json_put_array(o, "backups"), &t->running);
     next_backups_put_json(o, &t->next);
     stops_put_json(o, &t->stops);
@@ -346,6 +351,9 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         print_host(s, sv, u, h);
     print_run(s, u);
+    struct strs frozen = frozen_reasons(s, sv);
+    for (size_t i = 0; i < frozen.n; i++)
+        printf("%s\n", text_shown(s->arena, frozen.v[i]));
     if (s->recipe->database.adapter != ADAPTER_NONE && t->db >= 0 && sv->reached[t->db]) {
         printf("\n");
         backups_print(s, s->recipe->hosts[t->db].name, &t->running);

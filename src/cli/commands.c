@@ -25,6 +25,10 @@ const struct command commands[] = {
      " machine, usually a backup, and no migration starts until CMD has ended."},
     {"history", cmd_history, ENV_NEEDED, OPT_HISTORY, 1, false, "ENV",
      "show past runs: when, who, what, how it ended", NULL},
+    {"freeze", cmd_freeze, ENV_NEEDED, OPT_FREEZE, 1, false, "ENV --reason TEXT [--until TIME]",
+     "refuse deploys, from every machine, until a time or until 'thaw'",
+     "A run that has started goes on.  Rollback, resume and abort stay possible."},
+    {"thaw", cmd_thaw, ENV_NEEDED, OPT_OTHER, 1, false, "ENV", "end a freeze", NULL},
     {"exec", cmd_exec, ENV_NEEDED, OPT_OTHER, 1, false, "ENV -- CMD",
      "run a command on the hosts, in the live release",
      "A CMD of one word is a command line for the host's shell, such as 'ls -t | head'.  Of several"

@@ -19,7 +19,8 @@ enum {
     OPT_BACKUPS = 1 << 8,
     OPT_INIT = 1 << 9,
     OPT_CHECK = 1 << 10,
-    OPT_ALL = (1 << 11) - 1,
+    OPT_FREEZE = 1 << 11,
+    OPT_ALL = (1 << 12) - 1,
 };
 
 struct options {
@@ -37,6 +38,7 @@ struct options {
     long long wait_lock_ms;
     bool dry_run;
     const char *on_unfinished; /* NULL: as the recipe says */
+    const char *older;         /* NULL: as the recipe says */
     const char *ref;
     bool no_migrate;
     bool force;
@@ -45,6 +47,8 @@ struct options {
     bool if_any; /* resume: says in a script what happens in any case */
     bool same_revision;
     const char *to;
+    const char *reason; /* freeze */
+    const char *until;
     bool verify;
     bool scan;                /* check: only print the host keys */
     bool wait;                /* backups: until none blocks a migration */

@@ -77,6 +77,10 @@ static void next_after(struct session *s, const struct err *err)
             session_next(s, "run '%s' to check and continue, or '%s' to give up the run",
                          run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
         break;
+    case ERR_FROZEN:
+        session_next(s, "try again later, or run '%s' to deploy nevertheless",
+                     run_hint(r, "deploy", "--force"));
+        break;
     case ERR_UNREACHABLE:
         strs_add(s->arena, &f->now, "nothing was changed");
         session_next(s, "fix it, then run '%s'", run_hint(r, "check", NULL));

@@ -117,6 +117,7 @@ bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *e
         *ret_none = true;
         return true;
     }
+    frozen_warn(s, &sv);
     if (!may_take_over(s, &sv, holder, err) || !unfinished_read(s, &sv, back, &what, &hosts, err))
         return false;
     if (hosts.n != s->recipe->n_hosts &&

@@ -92,3 +92,39 @@ const char *clock_date(struct arena *a, long long unix_ms)
     return arena_printf(a, "%04d-%02d-%02d %02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
                         tm.tm_hour, tm.tm_min);
 }
+
+/* The date of now, and nothing else. */
+static struct tm day_of(long long now_unix)
+{
+    struct tm tm = local(now_unix * 1000);
+
+    tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+    tm.tm_isdst = -1;
+    return tm;
+}
+
+long long clock_read(const char *text, long long now_unix)
+{
+    static const char *const forms[] = {"%Y-%m-%d %H:%M",    "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S",
+                                        "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d",       "%H:%M"};
+    size_t n = sizeof forms / sizeof *forms;
+
+    for (size_t i = 0; i < n; i++) {
+        bool only_time = i == n - 1;
+        struct tm tm = only_time ? day_of(now_unix) : (struct tm){.tm_isdst = -1};
+        const char *end = strptime(text, forms[i], &tm);
+        bool is_utc = end && strcmp(end, "Z") == 0;
+        if (!end || (*end && !is_utc) || (only_time && is_utc))
+            continue;
+        long long t = is_utc ? timegm(&tm) : mktime(&tm);
+        if (only_time && t <= now_unix) {
+            tm = day_of(now_unix);
+            tm.tm_mday++;
+            if (!strptime(text, forms[i], &tm))
+                return -1;
+            t = mktime(&tm);
+        }
+        return t;
+    }
+    return -1;
+}

@@ -19,6 +19,10 @@ long long clock_release_time(const char *name);
 /* Formats RFC 3339 in UTC: "2026-11-22T15:30:12Z", with milliseconds if `ms`. */
 const char *clock_rfc3339(struct arena *a, long long unix_ms, bool ms);
 
+/* Reads a time to come: "2026-12-05 08:00", "2026-12-05" (its midnight), "2026-12-05T08:00:00Z", or the
+ * next "08:00", in local time unless it ends with a Z.  -1 if the text is none of these. */
+long long clock_read(const char *text, long long now_unix);
+
 /* Format the local time of day, "15:30:12", and the local date and time, "2026-11-22 15:30". */
 const char *clock_of_day(struct arena *a, long long unix_ms);
 const char *clock_date(struct arena *a, long long unix_ms);

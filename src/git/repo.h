@@ -105,6 +105,11 @@ bool repo_digest(struct repo *repo, struct arena *a, const struct revision *rev,
  * this repository. */
 long repo_changes(struct repo *repo, const char *sha, const struct revision *rev);
 
+/* Whether the commit `later` descends from rev.  Unknown if the repository lacks commits, as a shallow
+ * clone does. */
+enum repo_answer { REPO_NO, REPO_YES, REPO_UNKNOWN };
+enum repo_answer repo_is_ancestor(struct repo *repo, const struct revision *rev, const char *later);
+
 /* Searches the history of a file of the work tree, newest commits first, from HEAD and from the
  * commit `also` if it exists, for content that is_it accepts.  Returns "COMMIT:PATH" for git show,
  * or NULL. */

@@ -395,3 +395,27 @@ const char *repo_find_file(struct repo *r, struct arena *a, const char *file, co
     git_revwalk_free(walk);
     return found;
 }
+
+enum repo_answer repo_is_ancestor(struct repo *repo, const struct revision *rev, const char *later)
+{
+    git_oid here;
+    git_oid there;
+    git_commit *commit = NULL;
+    enum repo_answer answer = REPO_UNKNOWN;
+
+    if (git_oid_fromstr(&here, rev->sha) < 0 || git_oid_fromstr(&there, later) < 0 ||
+        repo_commit(repo, later, &commit) < 0)
+        goto out;
+    int descends = git_graph_descendant_of(repo->git, &there, &here);
+    if (descends == 1)
+        answer = REPO_YES;
+    else if (descends == 0)
+        /* In a shallow clone the way from one to the other may be cut off. */
+        answer = git_repository_is_shallow(repo->git) == 0 || git_oid_equal(&here, &there) ||
+                         git_graph_descendant_of(repo->git, &here, &there) == 1
+                     ? REPO_NO
+                     : REPO_UNKNOWN;
+out:
+    git_commit_free(commit);
+    return answer;
+}

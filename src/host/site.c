@@ -179,6 +179,23 @@ static void read_lock(struct arena *a, struct site *s, const char *value)
         s->lock.sum = value;
 }
 
+static void read_freeze(struct arena *a, struct site *s, const char *value)
+{
+    const char *key = word(a, &value);
+
+    s->freeze.there = true;
+    if (strcmp(key, "crelease-freeze") == 0)
+        s->freeze.good = strcmp(value, "1") == 0;
+    else if (strcmp(key, "by") == 0)
+        s->freeze.by = value;
+    else if (strcmp(key, "reason") == 0)
+        s->freeze.why = value;
+    else if (strcmp(key, "since") == 0)
+        s->freeze.since_unix = number_or(value, NUMBER_UNIX_MAX, 0);
+    else if (strcmp(key, "until") == 0)
+        s->freeze.until_unix = number_or(value, NUMBER_UNIX_MAX, 0);
+}
+
 static void read_migrated(struct arena *a, struct site *s, const char *value)
 {
     const char *key = word(a, &value);
@@ -275,6 +292,8 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         read_lock(a, s, v);
     else if (strcmp(k, "lock_is") == 0)
         s->lock.held = true;
+    else if (strcmp(k, "freeze") == 0)
+        read_freeze(a, s, v);
     else if (strcmp(k, "alive") == 0)
         s->lock.alive = strcmp(v, "yes") == 0;
     else if (strcmp(k, "live") == 0)

@@ -50,6 +50,14 @@ struct site {
         long long since_unix;
         const char *sum; /* the checksum that it states */
     } lock;
+    struct {
+        bool there;      /* deploys are frozen */
+        bool good;       /* and the file says by whom and why */
+        const char *by;  /* NULL: unknown */
+        const char *why; /* NULL: unknown */
+        long long since_unix;
+        long long until_unix; /* 0: without end */
+    } freeze;
     const char *plan; /* of the run that holds the lock, as stored; NULL: none */
     /* The recipe of that run, for people, if it differs from the one at hand; else NULL. */
     const char *recipe;

@@ -85,6 +85,12 @@ if [ -f "$state/migrated" ]; then
 	while read -r line; do say migrated "$line"; done <"$state/migrated"
 fi
 
+# freeze.sh describes the file.  One without a line freezes, too.
+if [ -f "$state/freeze" ]; then
+	say freeze ''
+	while read -r line; do say freeze "$line"; done <"$state/freeze"
+fi
+
 # The keeper lives, but crelease is suspended or has lost its connection.  Both times are from a clock of this
 # host that nobody sets.
 is_silent() {

@@ -4,6 +4,7 @@
 
 #include "base/number.h"
 #include "forecast/cron.h"
+#include "forecast/window.h"
 #include "edge/digest.h"
 #include "ssh/config.h"
 #include "ssh/host_key.h"
@@ -338,5 +339,32 @@ const char *check_regex(struct arena *a, const char **value)
         return arena_printf(a, "%s (%s)", expected, why);
     }
     regfree(&re);
+    return NULL;
+}
+
+const char *check_days(struct arena *a, const char **value)
+{
+    unsigned days;
+
+    (void)a;
+    return window_days(*value, &days) ? NULL : "days such as mon-fri or sat,sun";
+}
+
+const char *check_time(struct arena *a, const char **value)
+{
+    int minute;
+
+    (void)a;
+    return window_time(*value, &minute) ? NULL : "a time from 00:00 to 24:00";
+}
+
+const char *check_zone(struct arena *a, const char **value)
+{
+    static const char expected[] = "a time zone such as Europe/Berlin or UTC";
+    const char *s = *value;
+
+    (void)a;
+    if (!*s || strlen(s) > NAME_MAX_LEN || *s == '/' || strstr(s, "..") || !made_of(s, NAME, "/+"))
+        return expected;
     return NULL;
 }

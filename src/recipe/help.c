@@ -46,7 +46,7 @@ static bool is_whole_or_below(const char *path, const char *section)
 static bool has_rows_below(const struct recipe_key *key)
 {
     return key->kind == KEY_SECTION || key->kind == KEY_HOSTS || key->kind == KEY_JOB ||
-           key->kind == KEY_PENDING;
+           key->kind == KEY_WINDOWS || key->kind == KEY_PENDING;
 }
 
 static const char *help_all(struct arena *a)
@@ -77,6 +77,8 @@ static void help_place(struct buf *b, const struct recipe_key *key)
         buf_puts(b, "  place: a host of an environment\n");
     else if (strncmp(key->path, "job.", 4) == 0)
         buf_puts(b, "  place: a job (build, hooks, tasks)\n");
+    else if (strncmp(key->path, "windows.", 8) == 0)
+        buf_puts(b, "  place: a window\n");
     else if (key->place == PLACE_TOP)
         buf_puts(b, "  place: the top level of the recipe\n");
     else if (key->place == PLACE_ENVIRONMENT)
@@ -289,6 +291,10 @@ static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
     case KEY_HOSTS:
         buf_puts(b, "\"anyOf\": [{\"$ref\": \"#/definitions/host\"}, {\"type\": \"array\", "
                     "\"minItems\": 1, \"items\": {\"$ref\": \"#/definitions/host\"}}]");
+        return;
+    case KEY_WINDOWS:
+        buf_puts(b, "\"type\": [\"array\", \"null\"], \"items\": {\"type\": \"object\", ");
+        schema_below(b, key, indent);
         return;
     case KEY_ENVIRONMENTS:
         buf_puts(b, "\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": "

@@ -1,4 +1,4 @@
-/* job.c -- reads jobs, hooks and tasks (see reader.h).  Called by value.c. */
+/* job.c -- reads jobs, hooks, tasks and windows (see reader.h).  Called by value.c. */
 #include "recipe/reader.h"
 
 #include "base/text.h"
@@ -132,5 +132,27 @@ void tasks_read(struct reader *rd, const struct recipe_key *key, const struct no
             continue;
         job_read(rd, key, node->pair[i].value, &task.job);
         r->tasks[r->n_tasks++] = task;
+    }
+}
+
+void windows_read(struct reader *rd, const struct recipe_key *key, const struct node *node)
+{
+    struct recipe *r = rd->recipe;
+
+    if (node->kind != NODE_LIST) {
+        value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        return;
+    }
+    if (!value_fits(rd, key, node))
+        return;
+    r->windows = arena_array(rd->a, node->n, sizeof *r->windows);
+    r->n_windows = node->n;
+    for (size_t i = 0; i < node->n; i++) {
+        const struct node *one = node->item[i];
+        defaults_set(rd, "windows.", &r->windows[i]);
+        if (one->kind == NODE_MAP)
+            map_read(rd, one, "windows.", one, &r->windows[i]);
+        else
+            value_wrong(rd, key, one, recipe_key_expected(rd->a, key));
     }
 }

@@ -46,6 +46,8 @@ static const struct key_word unfinished_words[] = {{"auto", UNFINISHED_AUTO, fal
                                                    {"resume", UNFINISHED_RESUME, false},
                                                    {"abort", UNFINISHED_ABORT, false},
                                                    {0}};
+static const struct key_word older_words[] = {
+    {"allow", OLDER_ALLOW, false}, {"warn", OLDER_WARN, false}, {"skip", OLDER_SKIP, false}, {0}};
 static const struct key_word pending_words[] = {
     {"auto", PENDING_AUTO, false},       {"rails", PENDING_RAILS, false},
     {"django", PENDING_DJANGO, false},   {"laravel", PENDING_LARAVEL, false},
@@ -128,6 +130,7 @@ const char *const recipe_hook_stages[] = {
 #define IN_RECIPE(member) .at = offsetof(struct recipe, member)
 #define IN_HOST(member)   .at = offsetof(struct host, member)
 #define IN_JOB(member)    .at = offsetof(struct job, member)
+#define IN_WINDOW(member) .at = offsetof(struct window, member)
 #define NOWHERE           .at = KEY_NOWHERE
 
 const struct recipe_key recipe_keys[] = {
@@ -326,6 +329,22 @@ const struct recipe_key recipe_keys[] = {
               "replaces it if its migration has not started, and stops otherwise; stop; resume it "
               "first; or abort it in any case"},
 
+    {"older", KEY_WORD, .fallback = "warn", .words = older_words, IN_RECIPE(older),
+     .about = "what deploy does if the commit is older than the live one, which descends from it: "
+              "allow it, warn, or skip the deploy with status 0"},
+
+    {"windows", KEY_WINDOWS, NOWHERE, .fallback_shown = "always",
+     .about = "when deploys are allowed: maps of the keys below; outside of them deploy ends with "
+              "status 9"},
+    {"windows.days", KEY_TEXT, .fallback = "mon-sun", .check = check_days, IN_WINDOW(days),
+     .about = "the days on which the window opens, such as mon-fri or sat,sun"},
+    {"windows.from", KEY_TEXT, .fallback = "00:00", .check = check_time, IN_WINDOW(from),
+     .about = "when it opens, such as \"09:00\""},
+    {"windows.to", KEY_TEXT, .fallback = "24:00", .check = check_time, IN_WINDOW(to),
+     .about = "when it closes; a time before that in from is on the next day"},
+    {"windows.zone", KEY_TEXT, .fallback = "UTC", .check = check_zone, IN_WINDOW(zone),
+     .about = "the time zone of from and to, such as Europe/Berlin"},
+
     {"hooks", KEY_HOOKS, NOWHERE,
      .about = "jobs to run before or after a stage: 'before STAGE', 'after STAGE'"},
     {"tasks", KEY_TASKS, NOWHERE, .about = "jobs by name, for 'crelease run ENV TASK'"},
@@ -399,7 +418,8 @@ static const char *last_part(const char *path)
 
 const char *recipe_key_shown(const struct recipe_key *key)
 {
-    bool elsewhere = strncmp(key->path, "hosts.", 6) == 0 || strncmp(key->path, "job.", 4) == 0;
+    bool elsewhere = strncmp(key->path, "hosts.", 6) == 0 || strncmp(key->path, "job.", 4) == 0 ||
+                     strncmp(key->path, "windows.", 8) == 0;
 
     return elsewhere ? last_part(key->path) : key->path;
 }
@@ -471,6 +491,8 @@ const char *recipe_key_expected(struct arena *a, const struct recipe_key *key)
                             words_expected(a, key->words));
     case KEY_HOSTS:
         return "a list of hosts, each 'user@host:port' or a map with 'host'";
+    case KEY_WINDOWS:
+        return "a list of maps with 'days', 'from', 'to' and 'zone'";
     case KEY_ENVIRONMENTS:
         return "a map from names to environments, each with 'hosts'";
     }

@@ -28,6 +28,7 @@ enum key_kind {
     KEY_SECTION,  /* a map of keys with rows of their own, merged key by key; or one of `words` */
     KEY_HOSTS,
     KEY_ENVIRONMENTS,
+    KEY_WINDOWS,
     KEY_JOB, /* not a key; introduces the rows of "job." in the help */
 };
 

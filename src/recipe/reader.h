@@ -114,6 +114,7 @@ void hosts_finish(struct reader *rd, const struct node *node);
 void job_list_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
                    struct jobs *ret);
 void hooks_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
+void windows_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
 void tasks_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
 
 #endif

@@ -54,6 +54,14 @@ struct hook {
     struct jobs jobs;
 };
 
+/* When deploys are allowed, as texts that were checked. */
+struct window {
+    const char *days; /* "mon-fri" */
+    const char *from; /* "09:00" */
+    const char *to;
+    const char *zone; /* name of a file of the time zone database, or UTC */
+};
+
 struct task {
     const char *name;
     struct job job;
@@ -70,6 +78,8 @@ enum adapter { ADAPTER_NONE, ADAPTER_POSTGRESQL, ADAPTER_MYSQL, ADAPTER_AUTO };
 enum on_failure { FAILURE_ROLLBACK, FAILURE_STOP };
 /* What deploy does about a run that is dead and unfinished. */
 enum unfinished_policy { UNFINISHED_AUTO, UNFINISHED_STOP, UNFINISHED_RESUME, UNFINISHED_ABORT };
+/* What deploy does about a commit that is an ancestor of what is live. */
+enum older { OLDER_ALLOW, OLDER_WARN, OLDER_SKIP };
 enum on_host_failure { HOST_FAILURE_STOP, HOST_FAILURE_CONTINUE };
 
 /* The tool whose output migrate.status prints.  OWN: the recipe says how to read it. */
@@ -173,6 +183,9 @@ struct recipe {
     enum on_host_failure on_host_failure;
     long host_failures; /* how many hosts may be left out */
     enum unfinished_policy unfinished;
+    enum older older;
+    struct window *windows;
+    size_t n_windows; /* 0: always */
     struct hook *hooks;
     size_t n_hooks;
     struct task *tasks;

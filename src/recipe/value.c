@@ -193,6 +193,7 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
     case KEY_STATUSES:
     case KEY_HOSTS:
     case KEY_ENVIRONMENTS:
+    case KEY_WINDOWS:
     case KEY_JOB:
         return;
     }
@@ -287,6 +288,9 @@ static void read_kind(struct reader *rd, const struct recipe_key *key, const str
     case KEY_HOSTS:
         hosts_read(rd, key, node);
         return;
+    case KEY_WINDOWS:
+        windows_read(rd, key, node);
+        return;
     case KEY_ENVIRONMENTS:
     case KEY_JOB:
         return;
@@ -346,9 +350,10 @@ void map_unknown(struct reader *rd, const char *scope, const struct node *key)
     if (elsewhere) {
         bool shown_whole = recipe_key_shown(elsewhere) == elsewhere->path;
         mistake_add(rd->m, key, "unknown key '%s' here; %s '%s'", shown,
-                    shown_whole                                  ? "there is"
-                    : strncmp(elsewhere->path, "hosts.", 6) == 0 ? "a host has a key"
-                                                                 : "a job has a key",
+                    shown_whole                                    ? "there is"
+                    : strncmp(elsewhere->path, "hosts.", 6) == 0   ? "a host has a key"
+                    : strncmp(elsewhere->path, "windows.", 8) == 0 ? "a window has a key"
+                                                                   : "a job has a key",
                     shown_whole ? elsewhere->path : shown);
         return;
     }

@@ -109,6 +109,126 @@ build: ['test -e $SITE_Q/fixed']"
     expect_status 0 resume --if-any production
 }
 
+# Two jobs overtake each other: the older commit comes last.
+case_older() {
+    site_new older 2
+    local old
+    old=$(revision)
+    commit_file public/index.html later
+    expect_status 0 deploy --older skip production
+    expect_no_output 'is older'
+    local live
+    live=$(release)
+    CRELEASE_OLDER=skip expect_status 0 deploy --ref "$old" production
+    expect_output "skipped: ${old:0:7} is older than $(revision | cut -c1-7), which is live on app1"
+    assert_equal "lines" "$(wc -l <"$OUT")" 1
+    assert_equal "live" "$(release)" "$live"
+    assert_equal "releases" "$(releases app1)" "$live"
+    # A branch of its own is not older.
+    git -C "$REPO" checkout -q -b other "$old"
+    commit_file public/other.html other
+    expect_status 0 deploy --older skip --ref other production
+    expect_no_output 'is older'
+    git -C "$REPO" checkout -q main
+    expect_status 0 deploy production
+    expect_status 0 plan --ref "$old" production
+    expect_output "warning: ${old:0:7} is older than"
+    expect_status 0 deploy --ref "$old" production
+    expect_output "warning: ${old:0:7} is older than"
+    assert_deployed "$old"
+    expect_status 0 deploy production
+    # A shallow clone cannot tell.
+    git clone -q --depth 1 "file://$REPO" "$SITE/shallow"
+    commit_file public/index.html 'not fetched'
+    expect_status 0 deploy --force production
+    sed -i "s|^repository: .*|repository: '$SITE/shallow'|" "$RECIPE"
+    expect_status 0 deploy --older skip production
+    expect_output 'warning: unknown whether .* is older than'
+}
+
+# Frozen by one, seen by everyone.
+case_freeze() {
+    site_new freeze 2
+    expect_status 2 freeze production
+    expect_output 'reason is missing'
+    expect_status 2 freeze --reason x --until yesterday production
+    expect_output "until is 'yesterday', expected a time"
+    expect_status 0 freeze --reason 'the database moves' --until 2h production
+    expect_output 'deploys to production are frozen on 2 hosts until'
+    USER=bob expect_status 9 deploy production
+    expect_output "deploys are frozen by $USER@.* since .* until .*: the database moves"
+    expect_output "crelease deploy --force production"
+    assert_gone "$SITE/app1/releases"
+    assert_gone "$SITE/app1/.crelease/lock"
+    expect_status 9 deploy --json production
+    assert_equal "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 9 frozen"
+    local command
+    for command in plan status check; do
+        expect_status 0 $command production
+        expect_output 'deploys are frozen by .*: the database moves'
+    done
+    expect_status 0 status --json production
+    assert_equal "reason" "$(json .freeze.reason)" 'the database moves'
+    expect_status 0 deploy --force production
+    expect_output 'warning: deploys are frozen .* deploying nevertheless'
+    commit_file public/index.html two
+    expect_status 0 thaw production
+    expect_output 'allowed again'
+    expect_status 0 thaw production
+    expect_output 'was not frozen'
+    expect_status 0 deploy production
+    # It repairs, so it is possible.
+    expect_status 0 freeze --reason again production
+    expect_status 0 rollback production
+    expect_output "warning: deploys are frozen .*: again; 'rollback' is possible nevertheless"
+    # A freeze whose time has passed, and one that is damaged.
+    commit_file public/index.html three
+    sed -i 's/^until .*/until 1763900000/' "$SITE"/app?/.crelease/freeze
+    expect_status 0 deploy production
+    commit_file public/index.html four
+    : >"$SITE/app2/.crelease/freeze"
+    expect_status 9 deploy production
+    expect_output "frozen on app2: '.crelease/freeze' is damaged"
+}
+
+# A dead run is not touched while deploys are frozen.
+case_freeze_and_dead_run() {
+    site_new freeze_and_dead_run 2
+    recipe_write <<<"build: ['test -e public/fixed']"
+    expect_status 1 deploy production
+    expect_status 0 freeze --reason x production
+    expect_status 9 deploy production
+    assert_exists "$SITE/app1/.crelease/lock"
+    expect_status 0 abort production
+    expect_output "warning: deploys are frozen"
+    assert_gone "$SITE/app1/.crelease/lock"
+    CI_DEPLOY_FREEZE=true expect_status 9 deploy production
+    expect_output CI_DEPLOY_FREEZE
+}
+
+case_windows() {
+    site_new windows 2
+    recipe_write <<<'windows: [{days: mon, from: "00:00", to: "00:01", zone: Pacific/Kiritimati}, {from: "25:00"}]'
+    expect_status 2 deploy production
+    expect_output "'from' is '25:00', expected a time"
+    local today yesterday
+    today=$(date -u +%a | tr '[:upper:]' '[:lower:]') yesterday=$(date -u -d yesterday +%a | tr '[:upper:]' '[:lower:]')
+    recipe_write <<<"windows: [{days: $yesterday, from: '00:00', to: '00:01'}]"
+    expect_status 9 deploy production
+    expect_output "only allowed in the recipe's windows; the next one opens at .* 00:00 UTC"
+    assert_gone "$SITE/app1/releases"
+    expect_status 0 plan production
+    expect_output "warning: .*recipe's windows"
+    expect_status 0 status production
+    expect_output "recipe's windows"
+    recipe_write <<<"windows: [{days: $yesterday, from: '00:00', to: '00:01'}, {days: '$yesterday,$today'}]"
+    expect_status 0 deploy production
+    recipe_write <<<'windows: [{zone: Europe/Atlantis}]'
+    commit_file public/index.html two
+    expect_status 2 deploy production
+    expect_output "windows.zone is 'Europe/Atlantis'"
+}
+
 # Of two that find the dead run at once, one replaces it.
 case_two_replace() {
     site_new two_replace 2

@@ -134,6 +134,32 @@ static void test_now(void **state)
     assert_in_range(s, before, time(NULL) + 1);
 }
 
+static void test_read(void **state)
+{
+    static const struct {
+        const char *text;
+        long long t; /* -1: refused */
+    } rows[] = {{"2026-12-05 08:00", 1796457600},
+                {"2026-12-05T08:00", 1796457600},
+                {"2026-12-05 08:00:30", 1796457630},
+                {"2026-12-05T08:00:00Z", 1796457600},
+                {"2026-12-05", 1796428800},
+                {"08:00", 1796457600},
+                {"07:59", 1796457600 + 86340},
+                {"tomorrow", -1},
+                {"2026-13-05", -1},
+                {"08:00Z", -1},
+                {"", -1}};
+    const long long now = 1796457599; /* 2026-12-05 07:59:59 */
+
+    (void)state;
+    setenv("TZ", "UTC", 1);
+    tzset();
+    for (size_t i = 0; i < N(rows); i++)
+        if (clock_read(rows[i].text, now) != rows[i].t)
+            fail_msg("'%s' is %lld", rows[i].text, clock_read(rows[i].text, now));
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -148,6 +174,7 @@ int main(void)
         cmocka_unit_test_teardown(test_release_round_trip, teardown),
         cmocka_unit_test_teardown(test_zone, teardown),
         cmocka_unit_test_teardown(test_now, teardown),
+        cmocka_unit_test_teardown(test_read, teardown),
     };
 
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

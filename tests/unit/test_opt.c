@@ -47,7 +47,8 @@ static const char *shown(const struct options *o)
                  {"ref", o->ref},
                  {"on-backup", o->on_backup},
                  {"to", o->to},
-                 {"on-unfinished", o->on_unfinished}};
+                 {"on-unfinished", o->on_unfinished},
+                 {"older", o->older}};
     const struct {
         const char *word;
         bool on;
