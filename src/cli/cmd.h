@@ -94,12 +94,21 @@ bool session_survey(struct session *s, bool tools, struct survey *ret, struct er
  * arg is the session. */
 bool session_ask_secret(void *arg, const char *prompt, char *ret, size_t size);
 
-/* "ann@laptop"; and "ann". */
+/* "ann@laptop", in a CI job "ann@runner, https://..."; and "ann". */
 const char *session_by(struct arena *a);
 const char *session_user(struct arena *a);
 
 /* A fresh run id: random letters and digits that are hard to confuse. */
 const char *session_run_id(struct arena *a);
+
+/* ---- ci.c: the job of a CI system that runs this program ---- */
+
+/* Who started it, one word, and the address of its log; NULL: not known. */
+const char *ci_user(struct arena *a);
+const char *ci_url(struct arena *a);
+
+/* The time of the loop at which it has to end, with something to spare; 0: not known. */
+long long ci_deadline_ms(void);
 
 /* ---- reach.c: the way to the hosts ---- */
 

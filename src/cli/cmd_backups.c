@@ -264,7 +264,7 @@ static bool options_fit(struct session *s, struct err *err)
         return err_set(
             err, ERR_USAGE,
             "--hold and --json exclude each other: standard output belongs to the command");
-    if (!o->wait && !o->hold && o->wait_limit_ms >= 0)
+    if (!o->wait && !o->hold && option_is_typed(o, "wait-limit"))
         return err_set(err, ERR_USAGE, "--wait-limit needs --wait or --hold");
     return true;
 }

@@ -7,7 +7,7 @@
 #include "base/number.h"
 #include "base/text.h"
 
-enum opt_kind { OPT_FLAG, OPT_COUNT_UP, OPT_TEXT, OPT_DURATION, OPT_WORD, OPT_NUMBER };
+enum opt_kind { OPT_FLAG, OPT_COUNT_UP, OPT_TEXT, OPT_DURATION, OPT_LIMIT, OPT_WORD, OPT_NUMBER };
 
 static const struct option_row {
     char letter;
@@ -38,9 +38,11 @@ static const struct option_row {
     {0, "on-backup", OPT_WORD, AT(on_backup), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN,
      "POLICY", "if a backup blocks the migration: wait, kill, abort or ask",
      (const char *const[]){"wait", "kill", "abort", "ask", NULL}},
-    {0, "wait-limit", OPT_DURATION, AT(wait_limit_ms),
-     OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN | OPT_BACKUPS, "DURATION",
-     "wait at most this long for a backup, or with --hold for a migration (6h)", NULL},
+    {0, "wait-limit", OPT_LIMIT, AT(wait_limit_ms),
+     OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN | OPT_BACKUPS, "LIMIT",
+     "wait at most this long for a backup, or with --hold for a migration (6h); auto: as long as it is"
+     " expected to take",
+     NULL},
     {0, "wait", OPT_FLAG, AT(wait), OPT_BACKUPS, NULL, "wait until no backup blocks a migration",
      NULL},
     {0, "hold", OPT_FLAG, AT(hold), OPT_BACKUPS, NULL,
@@ -231,6 +233,16 @@ static bool put(struct options *o, const struct option_row *row, const char *nam
             return err_set(err, ERR_USAGE, "%s needs a value", name);
         *(const char **)(void *)at = value;
         return true;
+    case OPT_LIMIT:
+        if (strcmp(value, "auto") == 0) {
+            *(long long *)(void *)at = WAIT_LIMIT_AUTO;
+            return true;
+        }
+        if (!text_duration(value, (long long *)(void *)at))
+            return err_set(err, ERR_USAGE,
+                           "%s is '%s', expected a duration such as 90s, 5m or 6h, or auto", name,
+                           text_shown(err->arena, value));
+        return true;
     case OPT_DURATION:
         if (!text_duration(value, (long long *)(void *)at))
             return err_set(err, ERR_USAGE, "%s is '%s', expected a duration such as 90s, 5m or 6h",
@@ -418,12 +430,17 @@ static const char *takers(struct arena *a, const char *word)
     return *list ? arena_printf(a, "%s and %s", list, last) : last;
 }
 
+bool option_is_typed(const struct options *o, const char *word)
+{
+    return o->given & 1ULL << (row_by_word(word, strlen(word)) - rows);
+}
+
 /* What an option that has a value was given as. */
 static const char *name_of(const struct options *o, const char *word, struct err *err)
 {
     const struct option_row *row = row_by_word(word, strlen(word));
 
-    return named(err->arena, row, !(o->given & 1ULL << (row - rows)));
+    return named(err->arena, row, !option_is_typed(o, word));
 }
 
 bool options_check(const struct options *o, const char *command, unsigned takes, struct err *err)

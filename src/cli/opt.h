@@ -23,6 +23,8 @@ enum {
     OPT_ALL = (1 << 12) - 1,
 };
 
+enum { WAIT_LIMIT_AUTO = -2 };
+
 struct options {
     const char *recipe;
     const char *hosts; /* names, with commas; NULL: all */
@@ -34,7 +36,7 @@ struct options {
     bool version;
     bool help;
     const char *on_backup;   /* NULL: as the recipe says */
-    long long wait_limit_ms; /* -1: as the recipe says */
+    long long wait_limit_ms; /* -1: as the recipe says; or WAIT_LIMIT_AUTO */
     long long wait_lock_ms;
     bool dry_run;
     const char *on_unfinished; /* NULL: as the recipe says */
@@ -64,6 +66,9 @@ struct options {
  * command takes.  USAGE with the nearest option that exists.  words.v[0] is the command. */
 bool options_read(struct arena *a, int argc, char **argv, struct options *ret,
                   struct err *err) MUST_CHECK;
+
+/* Whether the option is on the command line, and not only in a variable. */
+bool option_is_typed(const struct options *o, const char *word);
 
 /* USAGE for an option that the command does not take. */
 bool options_check(const struct options *o, const char *command, unsigned takes,

@@ -24,6 +24,8 @@ const char *session_user(struct arena *a)
     static const char *const names[] = {"USER", "LOGNAME", "USERNAME"};
     const char *name = login_user(a);
 
+    if (ci_user(a)) /* the runner's own account tells nobody anything */
+        return ci_user(a);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (getenv(names[i]) && *getenv(names[i]))
             return text_shown(a, getenv(names[i]));
@@ -38,8 +40,9 @@ const char *session_by(struct arena *a)
     if (gethostname(machine, sizeof machine - 1) != 0)
         machine[0] = '\0';
     machine[strcspn(machine, ".")] = '\0';
-    return *machine ? arena_printf(a, "%s@%s", session_user(a), text_shown(a, machine))
-                    : session_user(a);
+    const char *by = *machine ? arena_printf(a, "%s@%s", session_user(a), text_shown(a, machine))
+                              : session_user(a);
+    return ci_url(a) ? arena_printf(a, "%s, %s", by, ci_url(a)) : by;
 }
 
 const char *session_run_id(struct arena *a)
@@ -263,17 +266,19 @@ static void run_prepare(struct session *s)
         {"wait", POLICY_WAIT}, {"kill", POLICY_KILL}, {"abort", POLICY_ABORT}, {"ask", POLICY_ASK}};
     struct run *r = &s->run;
 
-    *r = (struct run){.arena = s->arena,
-                      .recipe = s->recipe,
-                      .loop = s->loop,
-                      .fleet = s->fleet,
-                      .watcher = &s->watcher,
-                      .called = &s->options.called,
-                      .on_backup = s->recipe->backup.policy,
-                      .force = s->options.force,
-                      .no_migrate = s->options.no_migrate,
-                      .interactive =
-                          isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !s->options.json};
+    *r = (struct run){
+        .arena = s->arena,
+        .recipe = s->recipe,
+        .loop = s->loop,
+        .fleet = s->fleet,
+        .watcher = &s->watcher,
+        .called = &s->options.called,
+        .on_backup = s->recipe->backup.policy,
+        .force = s->options.force,
+        .no_migrate = s->options.no_migrate,
+        .wait_auto = s->options.wait_limit_ms == WAIT_LIMIT_AUTO,
+        .wait_until_ms = s->options.wait_limit_ms == WAIT_LIMIT_AUTO ? ci_deadline_ms() : 0,
+        .interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !s->options.json};
     run_init(r);
     struct what none = what_none;
     none.application = s->recipe->application;

@@ -33,9 +33,11 @@ struct run {
     /* options from the command line and the recipe */
     enum policy on_backup;
     bool force;
-    bool no_migrate;  /* resume: skip the rest of the migration */
-    bool takeover;    /* the lock may be taken from a run with this id */
-    bool interactive; /* a person can be asked to press a key */
+    bool no_migrate;         /* resume: skip the rest of the migration */
+    bool takeover;           /* the lock may be taken from a run with this id */
+    bool wait_auto;          /* wait for a backup as long as it is expected to take; */
+    long long wait_until_ms; /* but only until this time of the loop, 0: no limit of a CI job */
+    bool interactive;        /* a person can be asked to press a key */
 
     /* progress */
     bool resumed;

@@ -229,6 +229,50 @@ case_windows() {
     expect_output "windows.zone is 'Europe/Atlantis'"
 }
 
+# The name is that of the person who started the job, and the address leads to its log.
+case_who() {
+    site_new who 2
+    export GITHUB_ACTOR=octocat GITHUB_SERVER_URL=https://github.example GITHUB_REPOSITORY=o/r GITHUB_RUN_ID=77
+    expect_status 0 deploy production
+    grep -q "deployed as release $(release) by octocat$" "$SITE/app1/revisions.log" || fail "revisions.log: $(cat "$SITE/app1/revisions.log")"
+    expect_status 0 history production
+    expect_output 'by octocat@.*, https://github.example/o/r/actions/runs/77'
+    commit_file public/index.html two
+    recipe_write <<<"build: ['false']"
+    expect_status 1 deploy production
+    grep -q '^by octocat@.*, https://github.example/o/r/actions/runs/77$' "$SITE/app1/.crelease/lock" || fail "lock: $(cat "$SITE/app1/.crelease/lock")"
+    expect_status 0 status production
+    expect_output 'https://github.example/o/r/actions/runs/77'
+    unset GITHUB_ACTOR GITHUB_SERVER_URL
+    GITLAB_USER_NAME='Ann Smith' expect_status 0 abort production
+}
+
+# A runner that is cancelled: INT, TERM after 7.5 s, KILL after 2.5 s more.  The migration goes on, and
+# another job takes it up.
+case_cancelled_runner() {
+    site_new cancelled_runner 2
+    expect_status 0 deploy production
+    commit_migration 20260102000000 AddSlow "select pg_sleep(45)"
+    start_crelease deploy production
+    wait_for 60 migration_sleeps
+    kill -INT "$CR_PID"
+    finish_crelease 130
+    migration_sleeps || fail "the migration was ended, too"
+    tail -n 1 "$CR_ERR" | grep -q "crelease resume production" || fail "the last line: $(tail -n 1 "$CR_ERR")"
+    expect_status 6 deploy production
+    start_crelease resume --json production
+    wait_for 60 migration_is_followed
+    kill -TERM "$CR_PID"
+    finish_crelease 143
+    start_crelease resume --json production
+    wait_for 60 migration_is_followed
+    kill_crelease
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 2
+}
+migration_sleeps() { [ -n "$(sql "select 1 from pg_stat_activity where query like '%pg_sleep(45)%' and pid <> pg_backend_pid()" | head -n 1)" ]; }
+migration_is_followed() { grep -q '"stage":"migrate".*"state":"begun"' "$CR_OUT"; }
+
 # Of two that find the dead run at once, one replaces it.
 case_two_replace() {
     site_new two_replace 2

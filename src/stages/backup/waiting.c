@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+enum { OVERDUE_S = 10 * 60 };
 enum { BLIND_MS = 60000 }; /* how long the database may be away while we wait */
 
 void wait_tell(struct run *r, const struct step *s, size_t host, const struct wait *w,
@@ -69,19 +70,44 @@ bool wait_is_blind(struct run *r, size_t host, struct wait *w, const char *why, 
     return true;
 }
 
+/* Why --wait-limit auto waits no longer; NULL: it waits. */
+static const char *auto_limit(struct run *r, const struct backup *b)
+{
+    long long left = r->wait_until_ms - loop_now();
+    long long soonest = b->eta_low_s > 0 ? b->eta_low_s : b->eta_s;
+    long long total = b->running_s - b->overdue_s;
+
+    if (r->wait_until_ms && left <= 0)
+        return "the time limit of this CI job comes first";
+    if (r->wait_until_ms && b->eta_s > 0 && soonest * 1000 > left)
+        return arena_printf(
+            r->arena,
+            "it is expected to run for another %s, and the time limit of this CI job"
+            " comes in %s",
+            text_span(r->arena, b->eta_s * 1000), text_span(r->arena, left));
+    if (b->overdue_s > OVERDUE_S && b->overdue_s > total / 2)
+        return arena_printf(r->arena, "it is overdue by %s (--wait-limit auto)",
+                            text_span(r->arena, b->overdue_s * 1000));
+    return NULL;
+}
+
 bool wait_limit_reached(struct run *r, struct wait *w, const struct backup *b, struct err *err)
 {
     long long limit = r->recipe->backup.wait_limit_ms;
+    bool is_estimated = r->wait_auto && b->eta_s >= 0; /* then the fixed limit does not matter */
+    bool is_over = limit && !is_estimated && loop_now() - w->began_ms >= limit;
+    const char *why = r->wait_auto ? auto_limit(r, b) : NULL;
 
-    if (w->policy != POLICY_WAIT || !limit || loop_now() - w->began_ms < limit)
+    if (w->policy != POLICY_WAIT || (!why && !is_over))
         return false;
     if (r->recipe->backup.after_limit == POLICY_KILL && !w->only_wait) {
         w->policy = POLICY_KILL;
         w->why_stop = "limit";
         return false;
     }
-    wait_fail(r, b, arena_printf(r->arena, "waited for %s, the limit", text_span(r->arena, limit)),
-              err);
+    if (!why)
+        why = arena_printf(r->arena, "waited for %s, the limit", text_span(r->arena, limit));
+    wait_fail(r, b, why, err);
     return true;
 }
 

@@ -1,0 +1,72 @@
+/* ci.c -- what the variables of a CI system say about the job that runs crelease: who started it, where
+ * its log is, and when it will be ended.  session.c puts it into the run; ui/ci.c writes for GitHub and
+ * GitLab. */
+#include "base/number.h"
+#include "base/text.h"
+#include "cli/cmd.h"
+#include "edge/clock.h"
+
+enum {
+    GITHUB_JOB_S = 360 * 60, /* the limit of a hosted runner */
+    SPARE_S = 3 * 60,        /* to stop in order and print how to go on */
+};
+
+static const char *set(const char *value)
+{
+    return value && *value ? value : NULL;
+}
+
+const char *ci_user(struct arena *a)
+{
+    const char *const users[] = {getenv("GITHUB_ACTOR"), getenv("GITLAB_USER_NAME"),
+                                 getenv("GITLAB_USER_LOGIN"), getenv("CIRCLE_USERNAME"),
+                                 getenv("DRONE_BUILD_TRIGGER")};
+
+    for (size_t i = 0; i < sizeof users / sizeof *users; i++)
+        if (set(users[i])) /* one word, as revisions.log needs it */
+            return text_shown(a, text_word(a, users[i]));
+    return NULL;
+}
+
+static bool is_url(const char *s)
+{
+    size_t len = strlen(s);
+
+    if (len > 500 || (strncmp(s, "https://", 8) != 0 && strncmp(s, "http://", 7) != 0))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)s[i] <= ' ' || (unsigned char)s[i] >= 0x7f)
+            return false;
+    return true;
+}
+
+const char *ci_url(struct arena *a)
+{
+    const char *server = set(getenv("GITHUB_SERVER_URL"));
+    const char *repository = set(getenv("GITHUB_REPOSITORY"));
+    const char *run = set(getenv("GITHUB_RUN_ID"));
+    const char *const urls[] = {getenv("CI_JOB_URL"), getenv("CIRCLE_BUILD_URL"),
+                                getenv("DRONE_BUILD_LINK"), getenv("BUILD_URL")};
+    const char *url = server && repository && run
+                          ? arena_printf(a, "%s/%s/actions/runs/%s", server, repository, run)
+                          : NULL;
+
+    for (size_t i = 0; !url && i < sizeof urls / sizeof *urls; i++)
+        url = set(urls[i]);
+    return url && is_url(url) ? url : NULL;
+}
+
+long long ci_deadline_ms(void)
+{
+    const char *timeout = getenv("CI_JOB_TIMEOUT");
+    const char *started = getenv("CI_JOB_STARTED_AT");
+    long long seconds;
+
+    if (timeout && started && number_read(timeout, NUMBER_SPAN_MAX, &seconds)) {
+        long long now = clock_now_ms() / 1000;
+        long long began = clock_read(started, now);
+        if (began > 0 && began <= now)
+            return loop_now() + (began + seconds - SPARE_S - now) * 1000;
+    }
+    return set(getenv("GITHUB_ACTIONS")) ? loop_now() + (GITHUB_JOB_S - SPARE_S) * 1000LL : 0;
+}
