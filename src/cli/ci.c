@@ -6,6 +6,8 @@
 #include "cli/cmd.h"
 #include "edge/clock.h"
 
+#include <stdio.h>
+
 enum {
     GITHUB_JOB_S = 360 * 60, /* the limit of a hosted runner */
     SPARE_S = 3 * 60,        /* to stop in order and print how to go on */
@@ -69,4 +71,51 @@ long long ci_deadline_ms(void)
             return loop_now() + (began + seconds - SPARE_S - now) * 1000;
     }
     return set(getenv("GITHUB_ACTIONS")) ? loop_now() + (GITHUB_JOB_S - SPARE_S) * 1000LL : 0;
+}
+
+/* A value of a workflow command of GitHub; `property` escapes the separators of properties, too. */
+static void put_escaped(FILE *out, const char *s, size_t len, bool property)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool special = s[i] == '%' || s[i] == '\r' || s[i] == '\n' ||
+                       (property && (s[i] == ':' || s[i] == ','));
+        fprintf(out, special ? "%%%02X" : "%c", (unsigned char)s[i]);
+    }
+}
+
+void ci_mask(const struct strs *secrets)
+{
+    if (!set(getenv("GITHUB_ACTIONS")))
+        return;
+    for (size_t i = 0; i < secrets->n; i++)
+        for (const char *line = secrets->v[i]; *line;) {
+            size_t len = strcspn(line, "\r\n");
+            if (len) {
+                fputs("::add-mask::", stderr);
+                put_escaped(stderr, line, len, false);
+                fputc('\n', stderr);
+            }
+            line += len + strspn(line + len, "\r\n");
+        }
+    fflush(stderr);
+}
+
+void ci_mistake(const char *mistake)
+{
+    char *end;
+    size_t file = strcspn(mistake, ":");
+
+    if (!set(getenv("GITHUB_ACTIONS")) || !mistake[file])
+        return;
+    unsigned long line = strtoul(mistake + file + 1, &end, 10);
+    if (*end != ':')
+        return;
+    unsigned long column = strtoul(end + 1, &end, 10);
+    if (strncmp(end, ": ", 2) != 0)
+        return;
+    fputs("::error file=", stderr);
+    put_escaped(stderr, mistake, file, true);
+    fprintf(stderr, ",line=%lu,col=%lu::", line, column);
+    put_escaped(stderr, end + 2, strlen(end + 2), false);
+    fputc('\n', stderr);
 }

@@ -110,6 +110,11 @@ const char *ci_url(struct arena *a);
 /* The time of the loop at which it has to end, with something to spare; 0: not known. */
 long long ci_deadline_ms(void);
 
+/* On GitHub, to standard error: hides secrets in everything that is printed afterwards; and shows a
+ * mistake, "crelease.yml:12:3: unknown key ...", beside its line.  Elsewhere nothing. */
+void ci_mask(const struct strs *secrets);
+void ci_mistake(const char *mistake);
+
 /* ---- reach.c: the way to the hosts ---- */
 
 /* Returns the recipe's hosts with what the ssh configuration adds: address, login user, keys, jump

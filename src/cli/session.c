@@ -126,8 +126,11 @@ static void print_mistakes(const struct session *s, const struct strs *mistakes)
 {
     if (s->options.quiet)
         return;
-    for (size_t i = 0; i < mistakes->n; i++)
-        fprintf(stderr, "%s\n", text_shown(s->arena, mistakes->v[i]));
+    for (size_t i = 0; i < mistakes->n; i++) {
+        const char *shown = text_shown(s->arena, mistakes->v[i]);
+        fprintf(stderr, "%s\n", shown);
+        ci_mistake(shown);
+    }
 }
 
 bool session_recipe(struct session *s, const char *environment, struct err *err)
@@ -144,6 +147,7 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
         print_mistakes(s, &mistakes);
         return false;
     }
+    ci_mask(&s->recipe->secrets);
     s->options.called.environment = s->recipe->environment;
     if (s->options.wait_limit_ms >= 0)
         s->recipe->backup.wait_limit_ms = s->options.wait_limit_ms;

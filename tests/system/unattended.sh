@@ -247,6 +247,20 @@ case_who() {
     GITLAB_USER_NAME='Ann Smith' expect_status 0 abort production
 }
 
+# On GitHub secrets are masked before anything else is printed, and mistakes stand beside their line.
+case_github() {
+    site_new github 1
+    recipe_write <<<'env: {TOKEN: "${TOKEN}"}'
+    export TOKEN='very%secret' GITHUB_ACTIONS=true
+    expect_status 0 plan production
+    assert_equal "the first line" "$(head -n 1 "$ERR")" '::add-mask::very%25secret'
+    GITHUB_ACTIONS='' expect_status 0 plan production
+    expect_no_output add-mask
+    recipe_write <<<'oldr: warn'
+    expect_status 2 plan production
+    grep -q "^::error file=crelease.yml,line=1,col=1::unknown key 'oldr'; did you mean 'older'?$" "$ERR" || fail "$(cat "$ERR")"
+}
+
 # A runner that is cancelled: INT, TERM after 7.5 s, KILL after 2.5 s more.  The migration goes on, and
 # another job takes it up.
 case_cancelled_runner() {

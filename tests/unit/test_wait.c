@@ -9,6 +9,7 @@
 #include "fakes.h"
 
 #include "db/server.h"
+#include "stages/backup/waiting.h"
 #include "stages/backup/clear.h"
 #include "stages/migrate/attempts.h"
 #include "stages/migrate/watchdog.h"
@@ -161,6 +162,47 @@ static void until_the_limit(void **state)
     assert_true(looks > SOME);
 }
 
+/* --wait-limit auto: what the estimate, and the time limit of a CI job (in minutes), lead to. */
+static void limit_from_the_estimate(void **state)
+{
+    static const struct {
+        long long running_m;
+        long long eta_m; /* -1: unknown */
+        long long overdue_m;
+        long job_m; /* 0: none */
+        const char *why;
+    } rows[] = {
+        {10, 300, 0, 0, NULL},
+        {60, 0, 9, 0, NULL},
+        {60, 0, 15, 0, NULL}, /* less than half of its duration */
+        {60, 0, 25, 0, "it is overdue by 25 min"},
+        {10, 300, 0, 60, "it is expected to run for another 5 h"},
+        {10, 50, 0, 60, NULL},
+        {10, 50, 0, -1, "the time limit of this CI job comes first"},
+        {10, -1, 0, 60, NULL},
+    };
+
+    (void)state;
+    run.wait_auto = true;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct wait w = {.began_ms = loop_now(), .policy = POLICY_WAIT};
+        const struct backup b = {.kind = BACKUP_PG_DUMP,
+                                 .pid = 4711,
+                                 .database = "shop",
+                                 .user = "ann",
+                                 .running_s = rows[i].running_m * 60,
+                                 .eta_s = rows[i].eta_m < 0 ? -1 : rows[i].eta_m * 60,
+                                 .overdue_s = rows[i].overdue_m * 60};
+        err = (struct err){.arena = &arena};
+        run.wait_until_ms = rows[i].job_m ? loop_now() + rows[i].job_m * 60000LL : 0;
+        bool over = wait_limit_reached(&run, &w, &b, &err);
+        if (over != (rows[i].why != NULL) || (over && !strstr(err.msg, rows[i].why)))
+            fail_msg("row %zu: %s", i, over ? err.msg : "waits");
+    }
+    run.wait_auto = false;
+    run.wait_until_ms = 0;
+}
+
 /* What watches a migration says who is in its way every second. */
 static void beside_a_migration(void **state)
 {
@@ -191,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(behind_a_backup, setup, teardown),
         cmocka_unit_test_setup_teardown(others_behind_a_backup, setup, teardown),
         cmocka_unit_test_setup_teardown(until_the_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(limit_from_the_estimate, setup, teardown),
         cmocka_unit_test_setup_teardown(beside_a_migration, setup, teardown),
     };
 
