@@ -119,3 +119,48 @@ void ci_mistake(const char *mistake)
     put_escaped(stderr, end + 2, strlen(end + 2), false);
     fputc('\n', stderr);
 }
+
+/* The file that GitHub names in a variable, to append to; NULL: there is none. */
+static FILE *open_named(const char *path)
+{
+    return set(path) ? fopen(path, "ae") : NULL;
+}
+
+static void put_code(FILE *out, struct arena *a, const struct strs *lines)
+{
+    for (size_t i = 0; i < lines->n; i++)
+        fprintf(out, "    %s\n", text_shown(a, lines->v[i]));
+}
+
+void ci_report(struct session *s, const char *message, const struct err *err)
+{
+    const struct what *w = &s->run.plan->what;
+    const struct failure *f = &s->run.failure;
+    bool ok = err->code == ERR_NONE;
+    FILE *out = open_named(getenv("GITHUB_OUTPUT"));
+
+    if (out) {
+        fprintf(out, "status=%d\nword=%s\n", err_status(err->code), err_word(err->code));
+        if (s->run.begun)
+            fprintf(out, "run=%s\nrelease=%s\nrevision=%s\n", w->run, w->release, w->revision);
+        fclose(out);
+    }
+    out = open_named(getenv("GITHUB_STEP_SUMMARY"));
+    if (!out)
+        return;
+    fprintf(out, "### %s %s: %s\n\n", s->command->name, s->recipe->environment,
+            err_word(err->code));
+    if (s->run.begun)
+        fprintf(out, "Run `%s`, release `%s`, revision `%.7s`, %s.\n\n", w->run, w->release,
+                *w->revision ? w->revision : "-", text_count(s->arena, s->recipe->n_hosts, "host"));
+    /* As code, so that nothing in it is read as Markdown. */
+    const char *text = ok ? message : run_redact(&s->run, err->msg);
+    if (text)
+        fprintf(out, "    %s\n", text_shown(s->arena, text));
+    if (!ok) {
+        put_code(out, s->arena, &f->now);
+        put_code(out, s->arena, &f->next);
+    }
+    fputs("\n", out);
+    fclose(out);
+}

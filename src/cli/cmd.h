@@ -115,6 +115,9 @@ long long ci_deadline_ms(void);
 void ci_mask(const struct strs *secrets);
 void ci_mistake(const char *mistake);
 
+/* Appends how the command ended to the files of GITHUB_OUTPUT and GITHUB_STEP_SUMMARY, if set. */
+void ci_report(struct session *s, const char *message, const struct err *err);
+
 /* ---- reach.c: the way to the hosts ---- */
 
 /* Returns the recipe's hosts with what the ssh configuration adds: address, login user, keys, jump

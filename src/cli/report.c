@@ -103,6 +103,7 @@ bool session_end(struct session *s, const char *message, struct err *err)
                                  .note = s->run.begun && mine && !s->run.rolled_back,
                                  .began_ms = s->began_ms});
     s->ended = true;
+    ci_report(s, message, err);
     return err->code == ERR_NONE;
 }
 
