@@ -102,21 +102,22 @@ void ci_mask(const struct strs *secrets)
 
 void ci_mistake(const char *mistake)
 {
-    char *end;
     size_t file = strcspn(mistake, ":");
+    const char *at = mistake + file + (mistake[file] != '\0');
+    size_t line = strcspn(at, ":");
+    const char *next = at + line + (at[line] != '\0');
+    size_t column = strcspn(next, ":");
+    long long n;
+    long long m;
 
-    if (!set(getenv("GITHUB_ACTIONS")) || !mistake[file])
-        return;
-    unsigned long line = strtoul(mistake + file + 1, &end, 10);
-    if (*end != ':')
-        return;
-    unsigned long column = strtoul(end + 1, &end, 10);
-    if (strncmp(end, ": ", 2) != 0)
+    if (!set(getenv("GITHUB_ACTIONS")) || strncmp(next + column, ": ", 2) != 0 ||
+        !number_part(at, line, NUMBER_SPAN_MAX, &n) ||
+        !number_part(next, column, NUMBER_SPAN_MAX, &m))
         return;
     fputs("::error file=", stderr);
     put_escaped(stderr, mistake, file, true);
-    fprintf(stderr, ",line=%lu,col=%lu::", line, column);
-    put_escaped(stderr, end + 2, strlen(end + 2), false);
+    fprintf(stderr, ",line=%lld,col=%lld::", n, m);
+    put_escaped(stderr, next + column + 2, strlen(next + column + 2), false);
     fputc('\n', stderr);
 }
 

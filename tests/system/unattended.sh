@@ -250,6 +250,7 @@ case_who() {
 # On GitHub secrets are masked before anything else is printed, and mistakes stand beside their line.
 case_github() {
     site_new github 1
+    # shellcheck disable=SC2016 # for the recipe
     recipe_write <<<'env: {TOKEN: "${TOKEN}"}'
     export TOKEN='very%secret' GITHUB_ACTIONS=true
     expect_status 0 plan production
