@@ -171,7 +171,7 @@ static bool deploy(struct session *s, struct err *err)
     if (!migration_has_its_host(s, err) || !frozen_here(s, &frozen, err) ||
         !frozen_check(s, frozen, err) ||
         !session_resolve(s, s->options.ref ? s->options.ref : s->recipe->ref, &rev, err) ||
-        !nobody_holds(s, &sv, err))
+        !repo_has_subtree(s->repo, &rev, err) || !nobody_holds(s, &sv, err))
         return false;
     session_note_ref(s, &rev);
     if (!s->options.force && is_live_everywhere(s, &sv, rev.sha)) {

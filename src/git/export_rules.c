@@ -92,6 +92,9 @@ static void leave_recipe_out(struct repo *r, struct arena *scratch, struct attri
         buf_puts(&b, "\" export-ignore\n");
     }
     attributes_read(rules, b.text, b.len, "", ATTRIBUTES_OF_FOLDER);
+    /* Also where they would be found from the subtree. */
+    if (r->options.subtree)
+        attributes_read(rules, usual, sizeof usual - 1, r->options.subtree, ATTRIBUTES_OF_FOLDER);
     buf_free(&b);
 }
 

@@ -21,6 +21,11 @@ struct repo {
     bool is_mirror;     /* a mirror of a URL */
     const char *recipe; /* a copy of the one in repo_options */
     const char *shown;  /* the address as given, without a password */
+    /* The address that relative URLs of submodules are relative to: as given for a URL; for a path,
+     * that of its remote, or the path itself.  May contain a password. */
+    const char *base;
+    const char *dir; /* for a path: its folder, which a relative `base` is relative to; else NULL */
+    struct repo_options options; /* with pointers of the caller */
     bool (*stop)(void *arg);
     void *arg;
 };
@@ -50,10 +55,15 @@ bool repo_open_mirror(struct repo *r, const struct url *url, const struct repo_o
 /* Fetches all branches and tags of the URL into git, pruning those that are gone. */
 bool repo_fetch(struct repo *r, git_repository *git, const struct url *url,
                 const struct repo_options *options, struct err *err) MUST_CHECK;
+
 /* Look up a commit, and a commit with its tree.  The caller frees them, also after a failure. */
 int repo_commit(struct repo *r, const char *sha, git_commit **ret);
 bool repo_tree(struct repo *r, const char *sha, git_commit **ret_commit, git_tree **ret_tree,
                struct err *err) MUST_CHECK;
+
+/* Finds the recipe's subtree in the tree of a revision; the caller frees it. */
+bool repo_subtree(struct repo *r, const git_tree *tree, const char *short_sha, git_tree **ret,
+                  struct err *err) MUST_CHECK;
 
 /* Reads what export-subst needs to know about a commit. */
 struct subst_commit commit_describe(struct repo *r, struct arena *a, const git_commit *commit);

@@ -168,6 +168,16 @@ static const char *mirror_name(struct arena *a, const struct url *url)
     return arena_printf(a, "%s-%.16s.git", url->name, sum);
 }
 
+/* A commit is the same wherever it comes from, so there is no need to ask the server for it again. */
+static bool has_wanted(struct repo *r, const char *sha)
+{
+    git_commit *commit = NULL;
+    bool has = sha && repo_commit(r, sha, &commit) == 0;
+
+    git_commit_free(commit);
+    return has;
+}
+
 bool repo_open_mirror(struct repo *r, const struct url *url, const struct repo_options *options,
                       struct err *err)
 {
@@ -182,6 +192,10 @@ bool repo_open_mirror(struct repo *r, const struct url *url, const struct repo_o
     if (lock < 0)
         return false;
     int rc = repo_open_as(&r->git, path, flags);
+    if (rc == 0 && has_wanted(r, options->wanted)) {
+        ok = true;
+        goto out;
+    }
     if (rc == 0) {
         remove_leftovers(&r->arena, path);
         ok = repo_fetch(r, r->git, url, options, err);

@@ -407,8 +407,10 @@ static const char *some(struct arena *a, const struct strs *names, size_t n)
 void repo_content_notes(struct arena *a, const struct contents *c, struct repo_notes *ret)
 {
     if (c->n_submodules)
-        note(a, ret, "submodules", "%s will be empty on the hosts: %s (submodules are not fetched)",
-             text_count(a, c->n_submodules, "submodule"), some(a, &c->submodules, c->n_submodules));
+        note(a, ret, "submodules", "%s will be empty on the hosts: %s (%s)",
+             text_count(a, c->n_submodules, "submodule"), some(a, &c->submodules, c->n_submodules),
+             c->has_modules ? ".gitmodules has 'update = none' for it"
+                            : "submodules are not fetched without 'submodules: true'");
     if (c->n_pointers)
         note(a, ret, "lfs",
              "%s will be on the hosts as Git LFS pointers, without their content: %s (Git LFS is"

@@ -133,6 +133,49 @@ static bool is_inside(const char *base, const char *path)
     return inside;
 }
 
+/* Returns the name of the remote that Git takes relative URLs of submodules from. */
+static const char *default_remote(struct repo *r, git_config *config)
+{
+    git_reference *head = NULL;
+    git_strarray remotes = {0};
+    const char *name = NULL;
+    const char *target = git_reference_lookup(&head, r->git, "HEAD") == 0
+                             ? git_reference_symbolic_target(head)
+                             : NULL;
+
+    if (!target || strncmp(target, "refs/heads/", 11) != 0 ||
+        git_config_get_string(&name, config,
+                              arena_printf(&r->arena, "branch.%s.remote", target + 11)) < 0)
+        name = git_remote_list(&remotes, r->git) == 0 && remotes.count == 1 ? remotes.strings[0]
+                                                                            : "origin";
+    name = arena_strdup(&r->arena, name);
+    git_strarray_dispose(&remotes);
+    git_reference_free(head);
+    return name;
+}
+
+/* Sets what relative URLs of submodules are relative to.  As in Git, a repository without a remote
+ * is its own. */
+static void set_base(struct repo *r)
+{
+    const char *dir = git_repository_workdir(r->git);
+    git_config *config = NULL;
+    const char *url = NULL;
+
+    if (!dir)
+        dir = git_repository_path(r->git);
+    size_t len = strlen(dir);
+    r->dir = arena_strndup(&r->arena, dir, len > 1 && dir[len - 1] == '/' ? len - 1 : len);
+    r->base = r->dir;
+    if (git_repository_config_snapshot(&config, r->git) == 0 &&
+        git_config_get_string(
+            &url, config, arena_printf(&r->arena, "remote.%s.url", default_remote(r, config))) ==
+            0 &&
+        *url)
+        r->base = arena_strdup(&r->arena, url);
+    git_config_free(config);
+}
+
 static bool open_path(struct repo *r, const char *text, const char *base, struct err *err)
 {
     const char *path = home_expand(&r->arena, text);
@@ -171,6 +214,7 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
 
     git_libgit2_init();
     allow_extensions();
+    r->options = *options;
     r->stop = options->stop;
     r->arg = options->arg;
     r->recipe = options->recipe ? arena_strdup(&r->arena, options->recipe) : NULL;
@@ -184,6 +228,9 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
         repo_close(r);
         return false;
     }
+    r->base = url.text;
+    if (url.kind == URL_PATH)
+        set_base(r);
     *ret = r;
     return true;
 }

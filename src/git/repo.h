@@ -12,6 +12,7 @@
 #define CRELEASE_REPO_H
 
 #include "base/err.h"
+#include "git/lfs.h"
 
 #include <sys/types.h>
 
@@ -21,6 +22,10 @@ struct repo_options {
     const char *url;       /* a path, or file://, https://, git://, ssh://, user@host:path */
     const char *base_dir;  /* for relative paths: the recipe's folder */
     const char *recipe;    /* its file, not exported if it is in the tree; may be NULL */
+    const char *subtree;   /* only this folder is exported; NULL: all */
+    bool submodules;       /* they are exported, too, and fetched for that */
+    enum lfs lfs;          /* what is done about Git LFS pointers */
+    const char *wanted;    /* a URL is not fetched if its mirror has this commit; may be NULL */
     const char *cache_dir; /* for mirrors; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
     /* Arguments of the ssh program, which then carries what is fetched over SSH; NULL: libssh2, without
      * the ssh configuration. */
@@ -58,6 +63,7 @@ struct entry {
 struct contents {
     struct strs submodules; /* folders that will be empty */
     size_t n_submodules;
+    bool has_modules;     /* all other submodules are in the export */
     struct strs pointers; /* Git LFS pointers in place of the content */
     size_t n_pointers;
     size_t n_ignored; /* excluded by export-ignore; a folder counts as one */
@@ -116,9 +122,12 @@ enum repo_answer repo_is_ancestor(struct repo *repo, const struct revision *rev,
 const char *repo_find_file(struct repo *repo, struct arena *a, const char *file, const char *also,
                            bool (*is_it)(void *arg, const char *bytes, size_t len), void *arg);
 
-/* Packs the whole tree except the recipe (unless .gitattributes sets -export-ignore or
+/* Whether the revision has the subtree.  ERR_USAGE if not. */
+bool repo_has_subtree(struct repo *repo, const struct revision *rev, struct err *err) MUST_CHECK;
+
+/* Packs the tree, or its subtree, except the recipe (unless .gitattributes sets -export-ignore or
  * !export-ignore for it).  Applies export-ignore and export-subst; modes are 644 and 755; times are
- * the commit's; a submodule becomes an empty folder.  Fails if a path has a ".." or ".git"
+ * the commit's; without `submodules`, a submodule becomes an empty folder.  Fails if a path has a ".." or ".git"
  * component, is absolute, or passes through a symbolic link of the tree. */
 bool repo_export(struct repo *repo, struct arena *a, const struct revision *rev, struct export *ret,
                  struct err *err) MUST_CHECK;

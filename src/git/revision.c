@@ -257,6 +257,50 @@ bool repo_tree(struct repo *r, const char *sha, git_commit **ret_commit, git_tre
                    text_shown(err->arena, sha), r->shown, text_shown(err->arena, repo_git_why()));
 }
 
+bool repo_subtree(struct repo *r, const git_tree *tree, const char *short_sha, git_tree **ret,
+                  struct err *err)
+{
+    const char *path = r->options.subtree;
+    const char *shown = text_shown(err->arena, path);
+    git_tree_entry *e = NULL;
+    int rc = git_tree_entry_bypath(&e, tree, path);
+    git_filemode_t mode = rc == 0 ? git_tree_entry_filemode(e) : GIT_FILEMODE_UNREADABLE;
+    bool ok = false;
+
+    if (rc == GIT_ENOTFOUND)
+        err_set(err, ERR_USAGE,
+                "revision %s of repository '%s' has no folder '%s', which 'subtree' names",
+                short_sha, r->shown, shown);
+    else if (rc == 0 && mode != GIT_FILEMODE_TREE)
+        err_set(err, ERR_USAGE, "'%s', which 'subtree' names, is %s in revision %s, not a folder",
+                shown,
+                mode == GIT_FILEMODE_COMMIT ? "a submodule"
+                : mode == GIT_FILEMODE_LINK ? "a symbolic link"
+                                            : "a file",
+                short_sha);
+    else if (rc < 0 || git_tree_lookup(ret, r->git, git_tree_entry_id(e)) < 0)
+        err_set(err, ERR_FAILED, "cannot read '%s' in revision %s: %s", shown, short_sha,
+                text_shown(err->arena, repo_git_why()));
+    else
+        ok = true;
+    git_tree_entry_free(e);
+    return ok;
+}
+
+bool repo_has_subtree(struct repo *r, const struct revision *rev, struct err *err)
+{
+    git_commit *commit = NULL;
+    git_tree *tree = NULL;
+    git_tree *subtree = NULL;
+    bool ok = !r->options.subtree || (repo_tree(r, rev->sha, &commit, &tree, err) &&
+                                      repo_subtree(r, tree, rev->short_sha, &subtree, err));
+
+    git_tree_free(subtree);
+    git_tree_free(tree);
+    git_commit_free(commit);
+    return ok;
+}
+
 /* Normalises a path of the recipe: no leading "./", no trailing slash. */
 static char *tree_path(struct arena *a, const char *path)
 {

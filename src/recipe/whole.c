@@ -276,6 +276,16 @@ static void rolling_finish(struct reader *rd, const struct node *root)
         mistake_add(rd->m, wait, "'rolling.wait' is given, expected 'rolling.batch' too");
 }
 
+/* A preset's paths are those of an application, which the subtree contains. */
+static void paths_finish(struct reader *rd, const struct node *root)
+{
+    const struct node *node = node_below(root, "migrate", "paths");
+    struct strs *paths = &rd->recipe->migrate.paths;
+
+    for (size_t i = 0; rd->recipe->subtree && node && is_built_in(node) && i < paths->n; i++)
+        paths->v[i] = arena_printf(rd->a, "%s/%s", rd->recipe->subtree, paths->v[i]);
+}
+
 void whole_finish(struct reader *rd, const struct node *root)
 {
     const struct node *hosts = node_get(root, "hosts");
@@ -285,6 +295,7 @@ void whole_finish(struct reader *rd, const struct node *root)
     roles_finish(rd, root);
     rolling_finish(rd, root);
     links_check(rd, root);
+    paths_finish(rd, root);
     secrets_finish(rd);
     if (hosts)
         hosts_finish(rd, hosts);

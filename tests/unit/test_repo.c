@@ -1155,12 +1155,12 @@ static void test_contents(void **state)
     contents_are(b, "light", "");
     contents_are(b, "HEAD~2",
                  "submodules: 1 submodule will be empty on the hosts: vendor/sub (submodules are "
-                 "not fetched)\n"
+                 "not fetched without 'submodules: true')\n"
                  "lfs: 4 files will be on the hosts as Git LFS pointers, without their content: "
                  "a.png, d/1, d/2, ... (Git LFS is not fetched)\n");
     contents_are(b, "HEAD~1",
                  "submodules: 4 submodules will be empty on the hosts: sub1, sub2, sub3, ... "
-                 "(submodules are not fetched)\n");
+                 "(submodules are not fetched without 'submodules: true')\n");
     contents_are(b, "HEAD",
                  "files: the revision has no files except those that export-ignore excludes: the "
                  "release will be empty\n");
