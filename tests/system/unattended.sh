@@ -260,11 +260,15 @@ case_github() {
     export GITHUB_OUTPUT=$SITE/output GITHUB_STEP_SUMMARY=$SITE/summary
     recipe_write <<<"build: ['test -e $SITE_Q/fixed']"
     expect_status 1 deploy production
-    grep -qx 'status=1' "$SITE/output" && grep -q '^### deploy production: failed$' "$SITE/summary" || fail "$(cat "$SITE/output" "$SITE/summary")"
+    if ! grep -qx 'status=1' "$SITE/output" || ! grep -q '^### deploy production: failed$' "$SITE/summary"; then
+        fail "$(cat "$SITE/output" "$SITE/summary")"
+    fi
     grep -q "^    .*crelease resume production" "$SITE/summary" || fail "$(cat "$SITE/summary")"
     touch "$SITE/fixed"
     expect_status 0 resume production
-    grep -qx "release=$(release)" "$SITE/output" && grep -qx "revision=$(revision)" "$SITE/output" || fail "$(cat "$SITE/output")"
+    if ! grep -qx "release=$(release)" "$SITE/output" || ! grep -qx "revision=$(revision)" "$SITE/output"; then
+        fail "$(cat "$SITE/output")"
+    fi
     recipe_write <<<'oldr: warn'
     expect_status 2 plan production
     grep -q "^::error file=crelease.yml,line=1,col=1::unknown key 'oldr'; did you mean 'older'?$" "$ERR" || fail "$(cat "$ERR")"

@@ -238,6 +238,7 @@ static void test_err_classes(void **state)
         {ERR_UNFINISHED, 6, "unfinished"},
         {ERR_UNCERTAIN, 7, "uncertain"},
         {ERR_UNTIDY, 8, "untidy"},
+        {ERR_FROZEN, 9, "frozen"},
         {ERR_INTERRUPTED, 130, "interrupted"},
         {ERR_TERMINATED, 143, "interrupted"},
     };
