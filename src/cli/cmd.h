@@ -173,10 +173,8 @@ bool holder_none(struct session *s, struct survey *sv, struct err *err) MUST_CHE
  * is no unfinished run. */
 bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *err) MUST_CHECK;
 
-/* Its two halves: reads what the surveyed hosts say about the run, and names its hosts; makes its plan
- * the session's, whose hosts are those of the run by then. */
-bool unfinished_read(struct session *s, const struct survey *sv, bool back, struct what *ret,
-                     struct strs *ret_hosts, struct err *err) MUST_CHECK;
+/* Its second half: makes the plan that was read the session's, whose hosts are those of the run by
+ * then. */
 bool unfinished_take(struct session *s, const struct survey *sv, bool back, const struct what *what,
                      struct err *err) MUST_CHECK;
 

@@ -3,7 +3,7 @@
  *
  * A run that failed in its build is not worth a person: the next commit replaces it.  From the
  * migration on, what was done may not be undone without being looked at, so a person decides.
- * Everything that resume and abort check (unfinished.c) is checked here, too. */
+ * What resume and abort check (unfinished.c) is checked here, too. */
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "core/engine.h"
@@ -159,6 +159,17 @@ static const char *failed_with(struct session *s, const struct survey *sv)
     return "stopped";
 }
 
+/* What the hosts say about the run.  A run that ended before its migration is aborted with the recipe at
+ * hand: the fix may be in the recipe, and only the run's folders and its lock are removed. */
+static bool read_run(struct session *s, const struct survey *sv, enum unfinished_policy policy,
+                     struct what *ret, struct strs *ret_hosts, struct err *err)
+{
+    return unfinished_plan(s, sv, ret, err) &&
+           (policy == UNFINISHED_AUTO ||
+            unfinished_recipe(s, sv, ret, policy == UNFINISHED_ABORT, err)) &&
+           unfinished_hosts(s, sv, ret, ret_hosts, err);
+}
+
 bool replace_unfinished(struct session *s, struct survey *sv, long holder, struct err *err)
 {
     enum unfinished_policy policy = policy_of(s);
@@ -171,7 +182,7 @@ bool replace_unfinished(struct session *s, struct survey *sv, long holder, struc
 
     if (site->lock.alive || policy == UNFINISHED_STOP)
         return holder_refuse(s, sv, holder, err);
-    if (!unfinished_read(s, sv, back, &what, &hosts, err)) {
+    if (!read_run(s, sv, policy, &what, &hosts, err)) {
         err->code = ERR_UNFINISHED;
         return false;
     }

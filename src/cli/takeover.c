@@ -96,7 +96,7 @@ static bool fetch_revision(struct session *s, struct err *err)
     return session_export(s, &rev, err);
 }
 
-bool unfinished_read(struct session *s, const struct survey *sv, bool back, struct what *ret,
+static bool read_run(struct session *s, const struct survey *sv, bool back, struct what *ret,
                      struct strs *ret_hosts, struct err *err)
 {
     return unfinished_plan(s, sv, ret, err) && unfinished_recipe(s, sv, ret, back, err) &&
@@ -118,7 +118,7 @@ bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *e
         return true;
     }
     frozen_warn(s, &sv);
-    if (!may_take_over(s, &sv, holder, err) || !unfinished_read(s, &sv, back, &what, &hosts, err))
+    if (!may_take_over(s, &sv, holder, err) || !read_run(s, &sv, back, &what, &hosts, err))
         return false;
     if (hosts.n != s->recipe->n_hosts &&
         (!session_narrow(s, &hosts, err) || !session_survey(s, false, &sv, err)))

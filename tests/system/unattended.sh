@@ -79,14 +79,28 @@ case_health_failed_stops() {
     expect_output "it had reached stage 'health'"
 }
 
-case_another_recipe_stops() {
+# The fix of a build is often in the recipe.
+case_another_recipe() {
     site_new another_recipe 2
     recipe_write <<<"build: ['false']"
     expect_status 1 deploy production
     recipe_write <<<"build: ['true']"
-    expect_status 6 deploy production
+    expect_status 6 deploy --on-unfinished abort production
     expect_output 'started with another recipe'
     expect_output "crelease abort --new-recipe production"
+    assert_exists "$SITE/app1/.crelease/lock"
+    expect_status 0 deploy production
+    expect_output "aborted, and this deploy replaces it"
+    assert_deployed "$(revision)" 1
+    # After the migration began, it is a person's decision as before.
+    commit_file public/index.html later
+    recipe_write <<<"migrate: {run: 'false'}
+database: none"
+    expect_status 1 deploy production
+    recipe_write <<<"migrate: {run: 'true'}
+database: none"
+    expect_status 6 deploy production
+    expect_output "it had reached stage 'migrate'"
     assert_exists "$SITE/app1/.crelease/lock"
 }
 
