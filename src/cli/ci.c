@@ -1,6 +1,6 @@
 /* ci.c -- what the variables of a CI system say about the job that runs crelease: who started it, where
- * its log is, and when it will be ended.  session.c puts it into the run; ui/ci.c writes for GitHub and
- * GitLab. */
+ * its log is, and when it will be ended; and what GitHub is told about the run.  Called by session.c and
+ * main.c. */
 #include "base/number.h"
 #include "base/text.h"
 #include "cli/cmd.h"

@@ -3,6 +3,7 @@
 #include "cli/cmd.h"
 #include "core/survey.h"
 #include "edge/clock.h"
+#include "recipe/keys.h"
 
 /* Made by a deploy, or live.  Other folders with such names were made by hand. */
 static bool is_known(const struct site *site, const struct release *rel)
@@ -59,22 +60,12 @@ static bool is_live_everywhere(const struct session *s, const struct survey *sv,
     return true;
 }
 
-static enum older older_policy(const struct session *s)
-{
-    const char *word = s->options.older;
-
-    return !word                       ? s->recipe->older
-           : strcmp(word, "skip") == 0 ? OLDER_SKIP
-           : strcmp(word, "warn") == 0 ? OLDER_WARN
-                                       : OLDER_ALLOW;
-}
-
 /* Why not to deploy: a live commit descends from this one, so that a host would go back.  NULL if none
  * does, or the policy is another one, which then has noted it. */
 static const char *older_than_live(struct session *s, const struct revision *rev,
                                    const struct survey *sv)
 {
-    enum older policy = older_policy(s);
+    enum older policy = (enum older)recipe_word("older", s->options.older, (int)s->recipe->older);
 
     for (size_t h = 0; policy != OLDER_ALLOW && h < s->recipe->n_hosts; h++) {
         const char *live = sv->sites[h].live_revision;

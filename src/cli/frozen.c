@@ -1,6 +1,6 @@
 /* frozen.c -- what forbids deploys at the moment: a freeze that somebody put on the hosts, one of the CI
  * system, or a recipe whose windows are closed.  deploy ends with status 9; rollback, resume and abort
- * warn, since they mend what is broken; status, plan and check show it. */
+ * warn, since they repair a site; status, plan and check show it. */
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "edge/clock.h"

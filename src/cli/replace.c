@@ -8,21 +8,12 @@
 #include "cli/cmd.h"
 #include "core/engine.h"
 #include "edge/clock.h"
+#include "recipe/keys.h"
 
 static enum unfinished_policy policy_of(const struct session *s)
 {
-    static const struct {
-        const char *word;
-        enum unfinished_policy policy;
-    } words[] = {{"auto", UNFINISHED_AUTO},
-                 {"stop", UNFINISHED_STOP},
-                 {"resume", UNFINISHED_RESUME},
-                 {"abort", UNFINISHED_ABORT}};
-
-    for (size_t i = 0; s->options.on_unfinished && i < sizeof words / sizeof *words; i++)
-        if (strcmp(words[i].word, s->options.on_unfinished) == 0)
-            return words[i].policy;
-    return s->recipe->unfinished;
+    return (enum unfinished_policy)recipe_word("unfinished", s->options.on_unfinished,
+                                               (int)s->recipe->unfinished);
 }
 
 /* "run k7f2ab (ann@laptop, 2026-12-01 14:01)" */

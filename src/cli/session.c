@@ -5,6 +5,7 @@
 #include "cli/cmd.h"
 #include "core/engine.h"
 #include "core/survey.h"
+#include "recipe/keys.h"
 #include "ssh/carrier.h"
 #include "ssh/program.h"
 #include "ssh/home.h"
@@ -263,11 +264,6 @@ static bool use_color(const struct options *o, bool tty)
 
 static void run_prepare(struct session *s)
 {
-    static const struct {
-        const char *word;
-        enum policy policy;
-    } policies[] = {
-        {"wait", POLICY_WAIT}, {"kill", POLICY_KILL}, {"abort", POLICY_ABORT}, {"ask", POLICY_ASK}};
     struct run *r = &s->run;
 
     *r = (struct run){
@@ -277,7 +273,8 @@ static void run_prepare(struct session *s)
         .fleet = s->fleet,
         .watcher = &s->watcher,
         .called = &s->options.called,
-        .on_backup = s->recipe->backup.policy,
+        .on_backup = (enum policy)recipe_word("backup.policy", s->options.on_backup,
+                                              (int)s->recipe->backup.policy),
         .force = s->options.force,
         .no_migrate = s->options.no_migrate,
         .wait_auto = s->options.wait_limit_ms == WAIT_LIMIT_AUTO,
@@ -289,9 +286,6 @@ static void run_prepare(struct session *s)
     none.environment = s->recipe->environment;
     /* Until there is a run, for scripts that only read, and for exec and run. */
     r->plan = plan_make(s->arena, r->stages, s->recipe, &none);
-    for (size_t i = 0; s->options.on_backup && i < sizeof policies / sizeof *policies; i++)
-        if (strcmp(policies[i].word, s->options.on_backup) == 0)
-            r->on_backup = policies[i].policy;
 }
 
 void session_renew(struct session *s)

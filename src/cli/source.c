@@ -43,7 +43,6 @@ bool session_resolve(struct session *s, const char *ref, struct revision *ret, s
                                    .recipe = s->recipe->file,
                                    .subtree = s->recipe->subtree,
                                    .submodules = s->recipe->submodules,
-                                   .lfs = s->recipe->lfs,
                                    .progress = fetch_progress,
                                    .stop = fetch_stop,
                                    .ask = session_ask_secret,

@@ -12,7 +12,6 @@
 #define CRELEASE_REPO_H
 
 #include "base/err.h"
-#include "git/lfs.h"
 
 #include <sys/types.h>
 
@@ -24,7 +23,6 @@ struct repo_options {
     const char *recipe;    /* its file, not exported if it is in the tree; may be NULL */
     const char *subtree;   /* only this folder is exported; NULL: all */
     bool submodules;       /* they are exported, too, and fetched for that */
-    enum lfs lfs;          /* what is done about Git LFS pointers */
     const char *wanted;    /* a URL is not fetched if its mirror has this commit; may be NULL */
     const char *cache_dir; /* for mirrors; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
     /* Arguments of the ssh program, which then carries what is fetched over SSH; NULL: libssh2, without

@@ -532,3 +532,15 @@ const char *recipe_nearest_key(struct arena *a, const char *word)
             return paths.v[i];
     return NULL;
 }
+
+int recipe_word(const char *path, const char *word, int otherwise)
+{
+    for (size_t i = 0; word && i < recipe_keys_n; i++) {
+        const struct recipe_key *key = &recipe_keys[i];
+        for (const struct key_word *w = key->words; w && w->word && strcmp(key->path, path) == 0;
+             w++)
+            if (strcmp(w->word, word) == 0)
+                return w->value;
+    }
+    return otherwise;
+}

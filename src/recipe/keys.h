@@ -71,6 +71,10 @@ enum { KEY_COUNT_MAX = 100000, KEY_ITEMS_MAX = 1000 };
 #define KEY_NOWHERE ((size_t)-1)
 
 extern const struct recipe_key recipe_keys[];
+
+/* The value of a word of the key at that path, for an option that overrides the key; otherwise, when the
+ * word is NULL or not one of the key's. */
+int recipe_word(const char *path, const char *word, int otherwise);
 extern const size_t recipe_keys_n;
 
 /* The stages that a hook can name, in the order of a deploy; NULL-terminated. */

@@ -9,7 +9,6 @@
 
 #include "base/err.h"
 #include "fleet/fleet.h"
-#include "git/lfs.h"
 
 /* A command of the user's: a build step, a hook or a task. */
 struct job {
@@ -121,8 +120,6 @@ struct recipe {
     const char *ref;
     const char *subtree; /* the folder of the repository that is the release; NULL: all of it */
     bool submodules;
-    enum lfs lfs;
-    const char *source; /* a folder of this machine that is sent instead; NULL: none */
     const char *deploy_to;
     long keep_releases;
     struct strs linked_files;

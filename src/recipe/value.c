@@ -135,7 +135,7 @@ _Static_assert(sizeof(enum policy) == sizeof(int) && sizeof(enum transport) == s
                    sizeof(enum adapter) == sizeof(int) && sizeof(enum on_failure) == sizeof(int) &&
                    sizeof(enum on_host_failure) == sizeof(int) &&
                    sizeof(enum unknown) == sizeof(int) && sizeof(enum partial) == sizeof(int) &&
-                   sizeof(enum pending_tool) == sizeof(int) && sizeof(enum lfs) == sizeof(int),
+                   sizeof(enum pending_tool) == sizeof(int),
                "words are kept as int");
 
 /* Converts a text and stores it.  `node` is its position for messages. */

@@ -850,6 +850,17 @@ static void test_broken(void **state)
     }
 }
 
+/* What an option that overrides a key means. */
+static void test_word(void **state)
+{
+    (void)state;
+    assert_int_equal(recipe_word("backup.policy", "kill", POLICY_WAIT), POLICY_KILL);
+    assert_int_equal(recipe_word("unfinished", "abort", UNFINISHED_AUTO), UNFINISHED_ABORT);
+    assert_int_equal(recipe_word("older", "skip", OLDER_WARN), OLDER_SKIP);
+    assert_int_equal(recipe_word("older", NULL, OLDER_WARN), OLDER_WARN);
+    assert_int_equal(recipe_word("older", "kill", OLDER_WARN), OLDER_WARN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -876,6 +887,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_null, setup, teardown),
         cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema, setup, teardown),
+        cmocka_unit_test(test_word),
         cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
     };
 
