@@ -4,6 +4,7 @@
 #include "cli/cmd.h"
 
 #include "base/text.h"
+#include "fleet/sudo.h"
 #include "ssh/carrier.h"
 #include "ssh/config.h"
 #include "ssh/home.h"
@@ -327,11 +328,13 @@ bool reach_hosts(struct session *s, struct fleet_host **ret, struct err *err)
     re->session = s;
     re->arena = s->arena;
     for (size_t h = 0; h < r->n_hosts; h++)
-        hosts[h] = (struct fleet_host){.name = r->hosts[h].name,
-                                       .host_key = r->hosts[h].host_key,
-                                       .identity = r->hosts[h].identity,
-                                       .become = r->become,
-                                       .transport = r->transport};
+        hosts[h] = (struct fleet_host){
+            .name = r->hosts[h].name,
+            .host_key = r->hosts[h].host_key,
+            .identity = r->hosts[h].identity,
+            .become = r->become,
+            .sudo = r->become ? arena_alloc(s->arena, sizeof(struct sudo)) : NULL,
+            .transport = r->transport};
     *ret = hosts;
     if (r->transport == TRANSPORT_LOCAL)
         return true;

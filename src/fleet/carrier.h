@@ -32,7 +32,10 @@ struct exchange {
     struct call call; /* a copy; what it points to may be gone once the exchange is held */
     struct ending end;
     struct greeting greeting;
-    struct buf script; /* including the lines in front of it */
+    bool asks;            /* sudo may ask for a password, and the input waits for that */
+    bool answered;        /* the password was sent */
+    size_t password_sent; /* of its bytes */
+    struct buf script;    /* including the lines in front of it */
     size_t script_sent;
     off_t payload_sent;
     struct buf chunk; /* read from the payload, but not yet sent */

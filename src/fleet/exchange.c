@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "fleet/sudo.h"
 
 #include <assert.h>
 #include <unistd.h>
@@ -20,7 +21,10 @@ struct exchange *exchange_make(const struct fleet_host *host, const struct call 
     x->call = *call;
     x->end.why = buf_make(WHY_BYTES_MAX);
     x->greeting = greeting_make();
-    x->command = greeting_command(&x->greeting, padded, host->become);
+    x->asks = host->become && host->sudo && host->sudo->asks;
+    if (host->sudo)
+        host->sudo->refused = false;
+    x->command = greeting_command(&x->greeting, padded, host->become, x->asks);
     x->script = buf_make(SCRIPT_BYTES_MAX + LEAD_BYTES_MAX);
     greeting_lead(&x->greeting, x->command, &x->script);
     buf_add(&x->script, call->script, len);
@@ -80,8 +84,26 @@ long long exchange_payload_sent(const struct exchange *x)
     return x->payload_sent > (off_t)x->chunk.len ? x->payload_sent - (off_t)x->chunk.len : 0;
 }
 
+/* What sudo gets before the shell has begun: the password once, after its prompt.  A second prompt, or
+ * one without a password, is answered with the end of input. */
+static size_t sudo_input(struct exchange *x, const char **ret)
+{
+    const struct sudo *s = x->host->sudo;
+    int prompts = greeting_prompts(&x->greeting);
+
+    if (prompts == 1 && s->given && !x->answered) {
+        *ret = s->password + x->password_sent;
+        return strlen(*ret);
+    }
+    x->input_ended = prompts > 0 && !(prompts == 1 && x->answered);
+    return 0;
+}
+
 size_t exchange_input(struct exchange *x, const char **ret)
 {
+    if (x->asks && !greeting_is_ready(&x->greeting))
+        return sudo_input(x, ret);
+    x->asks = false;
     if (x->script_sent < x->script.len) {
         *ret = x->script.text + x->script_sent;
         return x->script.len - x->script_sent;
@@ -112,7 +134,10 @@ size_t exchange_input(struct exchange *x, const char **ret)
 
 void exchange_sent(struct exchange *x, size_t n)
 {
-    if (x->script_sent < x->script.len) {
+    if (x->asks) {
+        x->password_sent += n;
+        x->answered = x->password_sent == strlen(x->host->sudo->password);
+    } else if (x->script_sent < x->script.len) {
         x->script_sent += n;
     } else if (x->chunk.len) {
         buf_drop(&x->chunk, n);
@@ -204,9 +229,7 @@ const char *exchange_no_script(const struct exchange *x, struct arena *a, const 
 
     const char *sudo =
         x->host->become
-            ? arena_printf(a,
-                           "; 'become: %s' needs sudo on the host, without a password for /bin/sh",
-                           x->host->become)
+            ? arena_printf(a, "; 'become: %s' needs sudo on the host, for /bin/sh", x->host->become)
             : "";
     return arena_printf(a, "cannot run commands %s: the login shell printed %s%s%s and %s%s",
                         login_text(x, a), *words ? "'" : "nothing", words, *words ? "'" : "", how,
@@ -216,8 +239,14 @@ const char *exchange_no_script(const struct exchange *x, struct arena *a, const 
 static void exit_without_greeting(struct exchange *x, int status, const char *signal)
 {
     struct arena a = {0};
+    struct sudo *sudo = x->host->sudo;
     const char *why;
 
+    if (sudo) {
+        sudo->refused = true;
+        sudo->prompted = greeting_prompts(&x->greeting) > 0;
+        sudo->answered = x->answered;
+    }
     if (signal)
         why = exchange_no_script(x, &a, arena_printf(&a, "was ended by signal %s", signal));
     else if (status == GREETING_INPUT_LOST)

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "fleet/carrier.h"
+#include "fleet/sudo.h"
 #include "edge/loop_uv.h"
 
 #include <assert.h>
@@ -236,8 +237,8 @@ static bool all_done(struct exchange **xs, size_t n)
     return true;
 }
 
-void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
-               struct reply *ret_replies)
+static void run_trip(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
+                     struct reply *ret_replies)
 {
     struct exchange **xs = xcalloc(n ? n : 1, sizeof(struct exchange *));
     struct told told = {.signals_before = loop_signal_count(fleet->loop)};
@@ -274,6 +275,40 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
             exchange_free(xs[i]);
     }
     free(xs);
+}
+
+/* Repeats some of the calls. */
+static void run_again(struct fleet *fleet, const struct sudo_trip *t, const size_t *again, size_t n)
+{
+    struct call *calls = xcalloc(n, sizeof *calls);
+    struct reply *replies = xcalloc(n, sizeof *replies);
+
+    for (size_t i = 0; i < n; i++)
+        calls[i] = t->calls[again[i]];
+    run_trip(fleet, t->arena, calls, n, replies);
+    for (size_t i = 0; i < n; i++)
+        t->replies[again[i]] = replies[i];
+    free(calls);
+    free(replies);
+}
+
+void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
+               struct reply *ret_replies)
+{
+    struct sudo_trip trip = {.hosts = fleet->hosts,
+                             .options = &fleet->options,
+                             .loop = fleet->loop,
+                             .arena = a,
+                             .calls = calls,
+                             .replies = ret_replies,
+                             .n = n};
+    size_t *again = xcalloc(n ? n : 1, sizeof *again);
+    size_t left;
+
+    run_trip(fleet, a, calls, n, ret_replies);
+    while ((left = sudo_retry(&trip, again)))
+        run_again(fleet, &trip, again, left);
+    free(again);
 }
 
 static struct exchange *running_on(const struct fleet *fleet, size_t host)
@@ -356,6 +391,8 @@ void fleet_close(struct fleet *fleet)
     long long deadline = loop_now() + CLOSE_MS;
     while (uv_loop_alive(loop_uv(fleet->loop)) && loop_now() < deadline)
         loop_turn(fleet->loop, loop_now() + 5);
+    for (size_t i = 0; i < fleet->n; i++)
+        sudo_forget(fleet->hosts[i].sudo);
     free(fleet->members);
     free(fleet);
 }

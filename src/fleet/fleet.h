@@ -22,6 +22,7 @@
 
 struct fleet;
 struct carrier; /* fleet/carrier.h */
+struct sudo;    /* fleet/sudo.h */
 
 enum transport { TRANSPORT_LIBSSH2, TRANSPORT_OPENSSH, TRANSPORT_LOCAL, TRANSPORTS };
 
@@ -35,6 +36,7 @@ struct fleet_host {
     const char *identity; /* a private key file; no other key is tried then */
     enum transport transport;
     const char *become; /* the user as whom scripts run, through sudo; NULL: as who logs in */
+    struct sudo *sudo;  /* with `become`: what is known of sudo there; NULL: it needs no password */
     const struct fleet_host
         *via;                  /* the jump host before this one.  Hosts with the same pointer share
                                      its connection */

@@ -49,16 +49,24 @@ void greeting_free(struct greeting *g)
  *
  * The script is padded to whole blocks so that dd reads exactly the script and leaves what follows
  * in standard input to it.  A shell that reads a script from standard input, or busybox's head -c,
- * would read ahead.  The second dd is for a dd without iflag, which refuses before it reads. */
-char *greeting_command(const struct greeting *g, size_t script_len, const char *account)
+ * would read ahead.  The second dd is for a dd without iflag, which refuses before it reads.
+ *
+ * The prompt and the "ready" do not stand in the command as they are printed, since a login shell may
+ * print its command.  sudo prints "%" for "%%". */
+char *greeting_command(const struct greeting *g, size_t script_len, const char *account, bool asks)
 {
     struct buf b = buf_make(1024);
 
     buf_puts(&b, "exec ");
-    if (account)
+    if (account && asks)
+        buf_printf(&b, "sudo -S -p '%s%%%%password' -H -u %s ", g->tag, account);
+    else if (account)
         buf_printf(&b, "sudo -n -H -u %s ", account);
+    buf_puts(&b, "/bin/sh -c '");
+    if (account && asks)
+        buf_printf(&b, "echo %s\"\"ready >&2; ", g->tag);
     buf_printf(&b,
-               "/bin/sh -c 'for i in 1 2 3 4 5 6 7 8 9; do read -r a b || exit %d;"
+               "for i in 1 2 3 4 5 6 7 8 9; do read -r a b || exit %d;"
                " if [ \"$a\" = %s ]; then echo \"$b $a\" >&2; echo \"$b $a\" &&"
                " eval \"$(dd bs=%d count=%zu iflag=fullblock 2>/dev/null ||"
                " dd bs=1 count=%zu 2>/dev/null)\"; exit; fi; done; exit %d'",
@@ -116,6 +124,35 @@ bool greeting_hear(struct greeting *g, int stream, const char **bytes, size_t *l
         return *len > 0;
     }
     return false;
+}
+
+static int count(const struct buf *in, const char *what)
+{
+    size_t len = strlen(what);
+    const char *at = in->text;
+    int n = 0;
+
+    while ((at = find(at, in->len - (size_t)(at - in->text), what, len))) {
+        at += len;
+        n++;
+    }
+    return n;
+}
+
+int greeting_prompts(const struct greeting *g)
+{
+    char prompt[GREETING_WORD + 16];
+
+    snprintf(prompt, sizeof prompt, "%s%%password", g->tag);
+    return count(&g->heard[1].noise, prompt);
+}
+
+bool greeting_is_ready(const struct greeting *g)
+{
+    char ready[GREETING_WORD + 16];
+
+    snprintf(ready, sizeof ready, "%sready", g->tag);
+    return count(&g->heard[1].noise, ready) > 0;
 }
 
 bool greeting_is_over(const struct greeting *g)

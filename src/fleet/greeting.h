@@ -39,8 +39,14 @@ void greeting_free(struct greeting *g);
 
 /* Returns the command for the login shell; the caller frees it.  script_len is a multiple of
  * SCRIPT_BLOCK.  account is NULL, or a name of letters, digits, '.', '_' and '-': the script runs as
- * that user, through sudo without a password. */
-char *greeting_command(const struct greeting *g, size_t script_len, const char *account);
+ * that user, through sudo.  With `asks`, sudo may ask for a password: its input must stay empty until
+ * greeting_prompts or greeting_is_ready, and what follows a prompt is the password. */
+char *greeting_command(const struct greeting *g, size_t script_len, const char *account, bool asks);
+
+/* With `asks`: how often sudo has asked for the password, and whether it has started the shell, which
+ * now waits for its input. */
+int greeting_prompts(const struct greeting *g);
+bool greeting_is_ready(const struct greeting *g);
 
 /* Appends what has to precede the script in standard input. */
 void greeting_lead(const struct greeting *g, const char *command, struct buf *input);

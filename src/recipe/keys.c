@@ -199,8 +199,8 @@ const struct recipe_key recipe_keys[] = {
     {"path", KEY_TEXTS, .check = check_path, IN_RECIPE(path),
      .about = "folders in front of PATH for all commands; ~/ is the home directory on the host"},
     {"become", KEY_TEXT, .check = check_name, IN_RECIPE(become), .fallback_shown = "the login user",
-     .about = "the user on the hosts as whom all files are made and all commands run, through sudo "
-              "without a password"},
+     .about = "the user on the hosts as whom all files are made and all commands run, through sudo; "
+              "a password that sudo needs is asked for on the terminal"},
     {"umask", KEY_TEXT, .check = check_umask, IN_RECIPE(umask),
      .fallback_shown = "that of the login",
      .about = "the umask of the site's files and of all commands, such as \"0002\""},

@@ -1,0 +1,43 @@
+/* sudo.h -- the password that sudo asks for on a host with `become`.
+ *
+ * A script is first started through `sudo -n`.  If its shell does not begin, sudo is started again with -S:
+ * it then prints a prompt that nothing else can print (greeting.h), and is sent the password after that
+ * prompt, never before.  fleet_run calls sudo_retry after each trip, which asks the user once for all
+ * hosts. */
+#ifndef CRELEASE_SUDO_H
+#define CRELEASE_SUDO_H
+
+#include "fleet/fleet.h"
+
+enum { SUDO_TRIES = 3, SUDO_PASSWORD_MAX = 1024 };
+
+/* What is known of sudo on one host (fleet_host.sudo). */
+struct sudo {
+    bool asks; /* it may ask for a password: use -S */
+    bool given;
+    char password[SUDO_PASSWORD_MAX]; /* and a line end.  sudo_forget wipes it */
+    /* Set by exchange.c when the shell of the last script did not begin. */
+    bool refused;
+    bool prompted; /* sudo had asked */
+    bool answered; /* and had been sent the password */
+};
+
+void sudo_forget(struct sudo *sudo); /* accepts NULL */
+
+/* A trip that has just ended. */
+struct sudo_trip {
+    const struct fleet_host *hosts;
+    const struct fleet_options *options;
+    struct loop *loop;
+    struct arena *arena;
+    const struct call *calls;
+    struct reply *replies;
+    size_t n;
+    int asked; /* how often the user was asked so far */
+};
+
+/* Sets again, which has room for n, to the calls that have to be repeated, and returns their number.
+ * Those that sudo refused for good get a `why` that says so. */
+size_t sudo_retry(struct sudo_trip *trip, size_t *again);
+
+#endif

@@ -1,0 +1,128 @@
+#!/bin/bash
+# `become` with a real sudo: accounts that need a password, and ones that do not.
+#
+# Root makes up the accounts in a mount namespace, in which the clone is reached under a path that is open
+# to everybody: "deployer", who may become anybody with a password; "app" and "other".
+# shellcheck source=tests/lib/rig.sh
+if [ "$(id -u)" -eq 0 ] && [ -z "${CRELEASE_SUDO_STAGE-}" ]; then
+    top=$(cd "$(dirname "$0")/../.." && pwd)
+    stage=$(mktemp -d)
+    chmod 755 "$stage"
+    {
+        cat /etc/passwd
+        for account in deployer:65531:/bin/bash app:65530:/usr/sbin/nologin other:65529:/usr/sbin/nologin; do
+            IFS=: read -r name id shell <<<"$account"
+            echo "$name:x:$id:$id::/nonexistent:$shell"
+        done
+    } >"$stage/passwd"
+    (
+        umask 077
+        { cat /etc/shadow; printf '%s\n' "deployer:$(openssl passwd -6 'right one'):19000:0:99999:7:::" 'app:*:19000:0:99999:7:::' 'other:*:19000:0:99999:7:::'; } >"$stage/shadow"
+        printf 'Defaults use_pty, timestamp_timeout=0, passwd_timeout=1\ndeployer ALL=(ALL) /bin/sh\napp ALL=(other) NOPASSWD: /bin/sh\nroot ALL=(ALL) NOPASSWD: ALL\n' >"$stage/sudoers"
+    )
+    chmod 440 "$stage/sudoers"
+    # shellcheck disable=SC2016 # for bash
+    CRELEASE_SUDO_STAGE=$stage exec unshare -m -- "$BASH" -ec '
+        mount --bind "$1/passwd" /etc/passwd
+        mount --bind "$1/shadow" /etc/shadow
+        mount --bind "$1/sudoers" /etc/sudoers
+        mount --rbind "$2" /srv
+        cd /srv
+        shift 2
+        exec "$BASH" /srv/tests/system/sudo.sh "$@"
+    ' bash "$stage" "$top" "$@"
+fi
+. "$(dirname "$0")/../lib/rig.sh"
+
+PASSWORD='right one'
+
+# sudo_site NAME HOSTS: the login is deployer, who owns nothing of the site; it belongs to app.
+sudo_site() {
+    local host
+    site_new "$1" "$2"
+    chmod 755 "$RIG" "$RIG/sites" "$SITE"
+    for host in "${SITE_HOSTS[@]}"; do
+        chown -R 65530:65530 "$SITE/$host"
+        sed -i "/name: $host,/s|host: |user: deployer, host: |" "$RECIPE"
+    done
+    sed -i '1i become: app' "$RECIPE"
+    sed -i '/^linked_files/d' "$RECIPE"
+}
+root_only() { root || { echo 'skipped: accounts can only be made up by root'; exit 0; }; }
+typed_so_far() { [ "$(tr -d '\r' <"$SITE/typed" | grep -cE -- "$2")" -ge "$1" ]; } # TIMES TEXT
+
+# The password is nowhere: not on the hosts, not in what was printed.
+no_password() {
+    ! grep -rqF -- "$PASSWORD" "$SITE" "$RIG"/*.out* "$RIG"/*.err* 2>/dev/null || fail "the password is in: $(grep -rlF -- "$PASSWORD" "$SITE" "$RIG"/*.out* "$RIG"/*.err*)"
+}
+
+case_become_with_a_password() {
+    root_only
+    sudo_site become_with_a_password 2
+    cat >>"$RECIPE" <<'END'
+build: ['id -un >made; cat /proc/$$/environ >../../seen; ps -eo args >>../../seen']
+END
+    start_on_terminal deploy production
+    wait_for 30 typed_so_far 1 '^sudo password of deployer on app1, app2: '
+    printf '%s\n' "$PASSWORD" >&7
+    finish_on_terminal 0
+    assert_deployed "$(revision)" 1
+    assert_equal questions "$(grep -c 'sudo password of' "$SITE/typed")" 1
+    assert_equal made "$(cat "$SITE/app2/current/made")" app
+    assert_equal owner "$(stat -c %U "$SITE/app2/current/")" app
+    no_password
+}
+
+case_wrong_password() {
+    root_only
+    sudo_site wrong_password 1
+    start_on_terminal status production
+    wait_for 30 typed_so_far 1 '^sudo password of deployer on app1: '
+    echo wrong >&7
+    wait_for 30 typed_so_far 1 '^wrong password, try again \(2 of 3\)'
+    printf '%s\n' "$PASSWORD" >&7
+    finish_on_terminal 0
+    start_on_terminal status production
+    local try
+    for try in 1 2 3; do
+        wait_for 30 typed_so_far "$try" '^sudo password of deployer on app1: '
+        echo wrong >&7
+    done
+    finish_on_terminal 5
+    terminal_shows "'become: app': sudo on app1 rejected the password of 'deployer'"
+    # An empty line is no answer.
+    start_on_terminal status production
+    wait_for 30 typed_so_far 1 '^sudo password of deployer on app1: '
+    echo >&7
+    finish_on_terminal 5
+    terminal_shows 'needs the password .* and none was given'
+}
+
+case_no_terminal() {
+    root_only
+    sudo_site no_terminal 1
+    expect_status 5 deploy production
+    expect_output "'become: app': sudo on app1 needs the password of 'deployer', and there is no terminal to type it on"
+    # What is not about a password is not asked for one.
+    sed -i '1s/.*/become: nobody-there/' "$RECIPE"
+    start_on_terminal status production
+    finish_on_terminal 5
+    terminal_shows 'unknown user'
+    ! terminal_shows 'sudo password of' || fail 'asked'
+    # A start-up file that prints its command does not get the password out.
+    sed -i '1s/.*/become: app/' "$RECIPE"
+    mkdir -p "$RIG/login"
+    echo 'set -vx' >"$RIG/login/.bashrc"
+    chmod 755 "$RIG/login"
+    start_on_terminal status production
+    wait_for 30 typed_so_far 1 '^sudo password of deployer on app1: '
+    printf '%s\n' "$PASSWORD" >&7
+    finish_on_terminal 0
+    rm "$RIG/login/.bashrc"
+    no_password
+}
+
+rig_open
+! root || rm -rf "$CRELEASE_SUDO_STAGE"
+start_hosts 2
+run_cases "$@"
