@@ -65,6 +65,9 @@ bool repo_tree(struct repo *r, const char *sha, git_commit **ret_commit, git_tre
 bool repo_subtree(struct repo *r, const git_tree *tree, const char *short_sha, git_tree **ret,
                   struct err *err) MUST_CHECK;
 
+/* The first line of a commit's message, shortened if it is very long. */
+const char *repo_subject(struct arena *a, const char *message);
+
 /* Reads what export-subst needs to know about a commit. */
 struct subst_commit commit_describe(struct repo *r, struct arena *a, const git_commit *commit);
 

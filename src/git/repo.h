@@ -12,6 +12,7 @@
 #define CRELEASE_REPO_H
 
 #include "base/err.h"
+#include "git/changes.h"
 
 #include <sys/types.h>
 
@@ -113,6 +114,11 @@ long repo_changes(struct repo *repo, const char *sha, const struct revision *rev
  * clone does. */
 enum repo_answer { REPO_NO, REPO_YES, REPO_UNKNOWN };
 enum repo_answer repo_is_ancestor(struct repo *repo, const struct revision *rev, const char *later);
+
+/* The commits between two, given with 40 digits: those that only one of them contains.  Not known if the
+ * repository lacks one of them or, as a shallow clone does, the history between them. */
+void repo_commits(struct repo *repo, struct arena *a, const char *from, const char *to,
+                  struct changes *ret);
 
 /* Searches the history of a file of the work tree, newest commits first, from HEAD and from the
  * commit `also` if it exists, for content that is_it accepts.  Returns "COMMIT:PATH" for git show,

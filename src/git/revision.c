@@ -190,7 +190,7 @@ static int find_commit(struct repo *r, struct arena *a, const char *ref, git_com
     return rc;
 }
 
-static const char *subject_of(struct arena *a, const char *message)
+const char *repo_subject(struct arena *a, const char *message)
 {
     message += strspn(message, "\r\n");
     size_t len = strcspn(message, "\r\n");
@@ -231,7 +231,7 @@ bool repo_resolve(struct repo *r, struct arena *a, const char *ref, struct revis
     *ret = (struct revision){
         .sha = arena_strdup(a, sha),
         .short_sha = arena_strndup(a, sha, SHORT_SHA),
-        .subject = subject_of(a, git_commit_message(commit)),
+        .subject = repo_subject(a, git_commit_message(commit)),
         .ref = arena_strdup(a, ref),
         .time = time_of(commit),
     };

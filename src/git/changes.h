@@ -1,0 +1,28 @@
+/* changes.h -- what a deploy changes, as commits.  Filled in by repo_commits (repo.h). */
+#ifndef CRELEASE_CHANGES_H
+#define CRELEASE_CHANGES_H
+
+#include "base/arena.h"
+
+enum { CHANGES_MAX = 100 }; /* commits that are listed; more are counted */
+
+struct commit {
+    const char *sha;
+    const char *author;  /* its name */
+    const char *subject; /* first line of the message */
+};
+
+struct commits {
+    struct commit *v; /* newest first */
+    size_t n;
+    size_t more; /* not listed */
+};
+
+struct changes {
+    const char *from; /* the commit that is live; "": nothing is */
+    bool known;       /* else the repository lacks the history between them */
+    struct commits added;
+    struct commits removed; /* in the live commit and not in the new one */
+};
+
+#endif
