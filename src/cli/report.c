@@ -103,8 +103,44 @@ bool session_end(struct session *s, const char *message, struct err *err)
                                  .note = s->run.begun && mine && !s->run.rolled_back,
                                  .began_ms = s->began_ms});
     s->ended = true;
-    ci_report(s, message, err);
     return err->code == ERR_NONE;
+}
+
+/* The commit that is live on the first host that has one. */
+static const char *live_commit(const struct session *s)
+{
+    for (size_t h = 0; s->run.sites && h < s->recipe->n_hosts; h++) {
+        const char *live = s->run.sites[h].live_revision;
+        if (live && is_revision(live))
+            return live;
+    }
+    return "";
+}
+
+static void hide_secrets(struct session *s, struct commits *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        c->v[i].author = run_redact(&s->run, c->v[i].author);
+        c->v[i].subject = run_redact(&s->run, c->v[i].subject);
+    }
+}
+
+/* NULL if the command has no repository, as a rollback. */
+static const struct changes *changes_of(struct session *s)
+{
+    const struct what *w = &s->run.plan->what;
+    const char *live = live_commit(s);
+    struct changes *c = arena_alloc(s->arena, sizeof *c);
+
+    if (!s->repo || w->command == COMMAND_ROLLBACK || !is_revision(w->revision))
+        return NULL;
+    if (*live)
+        repo_commits(s->repo, s->arena, live, w->revision, c);
+    else
+        *c = (struct changes){.from = "", .known = true};
+    hide_secrets(s, &c->added);
+    hide_secrets(s, &c->removed);
+    return c;
 }
 
 void session_begin(struct session *s, bool fresh)
@@ -113,7 +149,9 @@ void session_begin(struct session *s, bool fresh)
 
     info.by = session_by(s->arena); /* who continues it, not who started it */
     s->run.begun = true;
-    run_tell(&s->run, (struct event){.kind = EVENT_RUN, .run = &info, .fresh = fresh});
+    run_tell(
+        &s->run,
+        (struct event){.kind = EVENT_RUN, .run = &info, .fresh = fresh, .changes = changes_of(s)});
 }
 
 /* A run that lost the race for the lock has left nothing behind that could be resumed. */

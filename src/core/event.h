@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "core/backup.h"
+#include "git/changes.h"
 
 enum event_kind {
     EVENT_RUN,     /* a run starts or is resumed; `run` is filled in */
@@ -95,6 +96,8 @@ struct event {
     size_t len;
     const struct run_info *run; /* EVENT_RUN and EVENT_END (NULL there when no run was started) */
     bool fresh;                 /* EVENT_RUN: a new run, not a resumed one */
+    const struct changes *changes; /* EVENT_RUN: since the live commit; NULL: not looked up */
+    const struct strs *migrations; /* EVENT_STAGE: names of the pending ones; NULL: not known */
     const struct backup *backup;
     const struct blocker *blocker;
     long long waited_ms; /* EVENT_BACKUP and EVENT_BLOCKER: so far */

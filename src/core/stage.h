@@ -24,8 +24,9 @@ enum on_fail {
 
 /* What the act of a step reports. */
 struct step_result {
-    const char *detail;  /* what was done; NULL: as the plan says */
-    const char *skipped; /* why there was nothing to do; NULL: there was */
+    const char *detail;            /* what was done; NULL: as the plan says */
+    const char *skipped;           /* why there was nothing to do; NULL: there was */
+    const struct strs *migrations; /* names of the pending ones, if the stage knows them */
     size_t jobs_done; /* how many of its jobs have finished on every host that takes part.  The act
                          starts behind them: it is called again after a host was left out */
 };

@@ -43,6 +43,18 @@ void walk_tell(struct run *r, const struct step *s, enum event_state state, cons
                                .took_ms = took_ms});
 }
 
+static void tell_end(struct run *r, const struct step *s, const struct step_result *result,
+                     const struct event *e)
+{
+    struct event end = *e;
+
+    end.kind = EVENT_STAGE;
+    end.stage = s->name;
+    end.hosts = names_of(r, s);
+    end.migrations = result->migrations;
+    run_tell(r, end);
+}
+
 /* Whether the stage was skipped on the host that has its mark, or the whole run is over. */
 static bool was_skipped(const struct run *r, const struct stage *stage)
 {
@@ -108,16 +120,19 @@ static bool walk(struct run *r, const struct step *s, const struct step *part, s
         return false;
     walk_tell(r, part, EVENT_BEGUN, s->about, 0);
     if (!act_on_hosts(r, s, part, &result, err)) {
-        walk_tell(r, part, err->code == ERR_BACKUP ? EVENT_WAITING : EVENT_FAILED, err->msg,
-                  loop_now() - began);
+        tell_end(r, part, &result,
+                 &(struct event){.state = err->code == ERR_BACKUP ? EVENT_WAITING : EVENT_FAILED,
+                                 .detail = err->msg,
+                                 .took_ms = loop_now() - began});
         r->failure.stage = s->name;
         return false;
     }
-    walk_tell(r, part, result.skipped ? EVENT_SKIPPED : EVENT_DONE,
-              result.skipped  ? result.skipped
-              : result.detail ? result.detail
-                              : s->about,
-              loop_now() - began);
+    tell_end(r, part, &result,
+             &(struct event){.state = result.skipped ? EVENT_SKIPPED : EVENT_DONE,
+                             .detail = result.skipped  ? result.skipped
+                                       : result.detail ? result.detail
+                                                       : s->about,
+                             .took_ms = loop_now() - began});
     return true;
 }
 

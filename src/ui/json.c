@@ -5,77 +5,18 @@
 #include "ui/reader.h"
 
 #include "edge/clock.h"
-#include "edge/json.h"
-
-static void put_given(struct json *o, const char *key, const char *s)
-{
-    if (s)
-        json_put_text(o, key, s);
-}
-
-static void put_or_null(struct json *o, const char *key, const char *s)
-{
-    json_put_text(o, key, s && *s ? s : NULL);
-}
-
-static void put_known(struct json *o, const char *key, long long n)
-{
-    if (n >= 0)
-        json_put_int(o, key, n);
-    else
-        json_put_null(o, key);
-}
-
-static void put_time(struct json *o, const char *key, long long unix_ms, bool ms)
-{
-    struct arena a = {0};
-
-    json_put_text(o, key, clock_rfc3339(&a, unix_ms, ms));
-    arena_free(&a);
-}
-
-static void put_texts(struct json *o, const char *key, const char *const *v, size_t n)
-{
-    struct json *list = json_put_array(o, key);
-
-    for (size_t i = 0; v && i < n; i++)
-        json_put_text(list, NULL, v[i] ? v[i] : "");
-}
-
-static void put_strs(struct json *o, const char *key, const struct strs *list)
-{
-    put_texts(o, key, list->v, list->n);
-}
+#include "ui/json_parts.h"
 
 /* The members that most lines have. */
 static void put_common(struct json *o, const struct event *e)
 {
-    put_time(o, "time", e->unix_ms ? e->unix_ms : clock_now_ms(), true);
+    ui_put_time(o, "time", e->unix_ms ? e->unix_ms : clock_now_ms(), true);
     if (e->kind != EVENT_END)
-        put_given(o, "run", e->run_id);
-    put_given(o, "stage", e->stage);
-    put_given(o, "host", e->host);
-    put_given(o, "state", event_state_words[e->state]);
-    put_given(o, "detail", e->detail);
-}
-
-static void put_run(struct json *o, const struct run_info *r, bool resumed)
-{
-    static const struct run_info nothing;
-
-    r = r ? r : &nothing;
-    put_or_null(o, "command", r->command);
-    put_or_null(o, "application", r->application);
-    put_or_null(o, "environment", r->environment);
-    put_or_null(o, "release", r->release);
-    put_or_null(o, "revision", r->revision);
-    put_or_null(o, "ref", r->ref);
-    put_or_null(o, "subject", r->subject);
-    put_or_null(o, "by", r->by);
-    if (r->since_unix > 0)
-        put_time(o, "since", r->since_unix * 1000, false);
-    put_texts(o, "hosts", r->host_names, r->hosts);
-    json_put_bool(o, "resumed", resumed);
+        ui_put_given(o, "run", e->run_id);
+    ui_put_given(o, "stage", e->stage);
+    ui_put_given(o, "host", e->host);
+    ui_put_given(o, "state", event_state_words[e->state]);
+    ui_put_given(o, "detail", e->detail);
 }
 
 static void put_stage(struct json *o, const struct event *e)
@@ -85,41 +26,12 @@ static void put_stage(struct json *o, const struct event *e)
     if (!e->host && e->hosts) {
         while (e->hosts[n])
             n++;
-        put_texts(o, "hosts", e->hosts, n);
+        ui_put_texts(o, "hosts", e->hosts, n);
     }
     if (e->state == EVENT_DONE && (!e->host || e->took_ms > 0))
         json_put_int(o, "took_ms", e->took_ms);
-}
-
-static void put_backup(struct json *o, const struct event *e)
-{
-    static const struct backup nothing = {
-        .since_unix = -1, .running_s = -1, .percent = -1, .eta_s = -1};
-    const struct backup *b = e->backup ? e->backup : &nothing;
-
-    put_or_null(o, "kind", backup_kind_word(b->kind));
-    put_known(o, "pid", b->pid > 0 ? b->pid : -1);
-    put_or_null(o, "database", b->database);
-    put_or_null(o, "user", b->user);
-    if (backup_is_lock(b))
-        put_or_null(o, "application", b->application);
-    if (b->since_unix >= 0)
-        put_time(o, "since", b->since_unix * 1000, false);
-    else
-        json_put_null(o, "since");
-    put_known(o, "running_s", b->running_s);
-    put_known(o, "percent", b->percent);
-    put_known(o, "eta_s", b->eta_s);
-    put_known(o, "eta_low_s", b->eta_high_s > 0 ? b->eta_low_s : -1);
-    put_known(o, "eta_high_s", b->eta_high_s > 0 ? b->eta_high_s : -1);
-    put_known(o, "overdue_s", b->overdue_s > 0 ? b->overdue_s : -1);
-    put_known(o, "stuck_s", b->stuck_s > 0 ? b->stuck_s : -1);
-    put_or_null(o, "eta_from", b->eta_from);
-    if (e->backup)
-        json_put_bool(o, "blocks_migrations", b->blocks_migrations);
-    else
-        json_put_null(o, "blocks_migrations");
-    put_known(o, "waited_s", e->waited_ms >= 0 ? e->waited_ms / 1000 : -1);
+    if (e->migrations && e->migrations->n)
+        ui_put_strs(o, "migrations", e->migrations);
 }
 
 static void put_blocker(struct json *o, const struct event *e)
@@ -127,61 +39,50 @@ static void put_blocker(struct json *o, const struct event *e)
     static const struct blocker nothing = {.running_s = -1, .pid = -1, .behind = -1};
     const struct blocker *b = e->blocker ? e->blocker : &nothing;
 
-    put_or_null(o, "kind", b->kind);
-    put_known(o, "pid", b->pid > 0 ? b->pid : -1);
-    put_or_null(o, "user", b->user);
-    put_or_null(o, "application", b->application);
-    put_or_null(o, "session_state", b->state);
-    put_known(o, "running_s", b->running_s);
-    put_or_null(o, "query", b->query);
-    put_or_null(o, "waits_for", b->waits_for);
-    put_known(o, "queued_behind", b->behind);
-    put_known(o, "waited_s", e->waited_ms >= 0 ? e->waited_ms / 1000 : -1);
-}
-
-static void put_error(struct json *o, const struct failure *f)
-{
-    static const struct failure nothing;
-    struct json *error = json_put_object(o, "error");
-
-    f = f ? f : &nothing;
-    json_put_text(error, "stage", f->stage);
-    json_put_text(error, "host", f->host);
-    json_put_text(error, "command", f->command);
-    json_put_text(error, "how", f->how);
-    put_strs(error, "lines", &f->lines);
-    put_strs(error, "now", &f->now);
-    put_strs(error, "next", &f->next);
+    ui_put_or_null(o, "kind", b->kind);
+    ui_put_known(o, "pid", b->pid > 0 ? b->pid : -1);
+    ui_put_or_null(o, "user", b->user);
+    ui_put_or_null(o, "application", b->application);
+    ui_put_or_null(o, "session_state", b->state);
+    ui_put_known(o, "running_s", b->running_s);
+    ui_put_or_null(o, "query", b->query);
+    ui_put_or_null(o, "waits_for", b->waits_for);
+    ui_put_known(o, "queued_behind", b->behind);
+    ui_put_known(o, "waited_s", e->waited_ms >= 0 ? e->waited_ms / 1000 : -1);
 }
 
 static void put_end(struct json *o, const struct event *e)
 {
     const struct run_info *r = e->run;
 
-    put_or_null(o, "run", r && r->id && *r->id ? r->id : e->run_id);
-    put_or_null(o, "release", r ? r->release : NULL);
-    put_or_null(o, "revision", r ? r->revision : NULL);
-    put_or_null(o, "message", e->message);
+    ui_put_or_null(o, "run", r && r->id && *r->id ? r->id : e->run_id);
+    ui_put_or_null(o, "release", r ? r->release : NULL);
+    ui_put_or_null(o, "revision", r ? r->revision : NULL);
+    ui_put_or_null(o, "message", e->message);
     json_put_int(o, "took_ms", e->took_ms);
     json_put_int(o, "behind_backup_ms", e->behind_backup_ms);
     if (e->code != ERR_NONE)
-        put_error(o, e->failure);
+        ui_put_error(o, e->failure);
 }
 
 static void put_kind(struct json *o, const struct event *e)
 {
     switch (e->kind) {
     case EVENT_RUN:
-        put_run(o, e->run, !e->fresh);
+        ui_put_run(o, e->run);
+        json_put_bool(o, "resumed", !e->fresh);
+        if (e->changes)
+            ui_put_changes(o, e->changes);
         break;
     case EVENT_STAGE:
         put_stage(o, e);
         break;
     case EVENT_JOB:
-        put_or_null(o, "command", e->command);
+        ui_put_or_null(o, "command", e->command);
         break;
     case EVENT_BACKUP:
-        put_backup(o, e);
+        ui_put_backup(o, e->backup);
+        ui_put_known(o, "waited_s", e->waited_ms >= 0 ? e->waited_ms / 1000 : -1);
         break;
     case EVENT_BLOCKER:
         put_blocker(o, e);

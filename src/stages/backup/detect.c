@@ -86,6 +86,7 @@ static bool ask_pending(struct run *r, size_t host, struct step_result *ret, str
         ret->detail = pending_text(r->arena, pending, names);
     }
     r->guard->nothing_pending = pending == 0;
+    ret->migrations = &r->guard->to_migrate;
     return true;
 }
 

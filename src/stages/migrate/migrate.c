@@ -209,10 +209,15 @@ static bool stand_back(struct run *r, const struct step *s, size_t host, const c
     return !run_is_stopped(r, "before the migration", err) && backup_clear(r, s, host, err);
 }
 
+/* What was pending when the run first looked, which may have been another command. */
+static const struct strs *was_pending(const struct run *r, size_t host)
+{
+    return r->sites[host].to_migrate.n ? &r->sites[host].to_migrate : &r->guard->to_migrate;
+}
+
 const char *migrate_applied(struct run *r, size_t host)
 {
-    const struct strs *were =
-        r->sites[host].to_migrate.n ? &r->sites[host].to_migrate : &r->guard->to_migrate;
+    const struct strs *were = was_pending(r, host);
     struct err ignored = {.arena = r->arena};
     struct strs still = {0};
     struct strs gone = {0};
@@ -288,6 +293,16 @@ static const char *environment_of(struct run *r, const struct attempts *t)
                   : NULL;
 }
 
+static bool find_and_prepare(struct run *r, struct attempts *t, struct step_result *ret,
+                             struct err *err)
+{
+    if (!database_find(r, t->host, err) || !backup_guard_off(r, t->host, err))
+        return false;
+    ret->migrations = was_pending(r, t->host);
+    t->server = server_of(r);
+    return prepare(r, t, err);
+}
+
 bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     size_t host = s->hosts[0];
@@ -310,10 +325,7 @@ bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, s
         return pass_over(r, s, &c, ret, err);
     if (r->guard->nothing_pending)
         return skip_idle(r, s, ret, err);
-    if (!database_find(r, host, err) || !backup_guard_off(r, host, err))
-        return false;
-    t.server = server_of(r);
-    if (!prepare(r, &t, err))
+    if (!find_and_prepare(r, &t, ret, err))
         return false;
     watch_set(r, host, &c);
     c.gate = gate_of(r, &t);
