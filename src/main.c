@@ -177,9 +177,12 @@ int main(int argc, char **argv)
     }
     if (ok && s.options.words.n)
         ok = words_fit(&s, &err);
-    ok = ok && run_command(&s, &err);
+    ok = ok && session_reports(&s, &err) && run_command(&s, &err);
     if (!ok)
         complain(&s, argv, &err);
+    session_reports_end(&s, &err);
+    if (s.command && s.command->streams && !s.options.dry_run)
+        ci_report(&s, &err);
     /* A run that succeeded has succeeded, even if this could not be printed. */
     if (fflush(stdout) != 0 || ferror(stdout)) {
         if (ok && !s.run.begun)
@@ -187,6 +190,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "crelease: cannot write to standard output\n");
     }
     session_close(&s);
+    reports_close(s.reports);
     int status = s.status >= 0 ? s.status : err_status(err.code);
     arena_free(&arena);
     if (loop_is_left_behind()) {

@@ -127,41 +127,27 @@ static FILE *open_named(const char *path)
     return set(path) ? fopen(path, "ae") : NULL;
 }
 
-static void put_code(FILE *out, struct arena *a, const struct strs *lines)
+bool ci_has_summary(void)
 {
-    for (size_t i = 0; i < lines->n; i++)
-        fprintf(out, "    %s\n", text_shown(a, lines->v[i]));
+    return set(getenv("GITHUB_STEP_SUMMARY")) != NULL;
 }
 
-void ci_report(struct session *s, const char *message, const struct err *err)
+void ci_report(struct session *s, const struct err *err)
 {
-    const struct what *w = &s->run.plan->what;
-    const struct failure *f = &s->run.failure;
-    bool ok = err->code == ERR_NONE;
     FILE *out = open_named(getenv("GITHUB_OUTPUT"));
 
     if (out) {
         fprintf(out, "status=%d\nword=%s\n", err_status(err->code), err_word(err->code));
-        if (s->run.begun)
+        if (s->run.begun) {
+            const struct what *w = &s->run.plan->what;
             fprintf(out, "run=%s\nrelease=%s\nrevision=%s\n", w->run, w->release, w->revision);
+        }
         fclose(out);
     }
-    out = open_named(getenv("GITHUB_STEP_SUMMARY"));
+    out = s->reports ? open_named(getenv("GITHUB_STEP_SUMMARY")) : NULL;
     if (!out)
         return;
-    fprintf(out, "### %s %s: %s\n\n", s->command->name, s->recipe->environment,
-            err_word(err->code));
-    if (s->run.begun)
-        fprintf(out, "Run `%s`, release `%s`, revision `%.7s`, %s.\n\n", w->run, w->release,
-                *w->revision ? w->revision : "-", text_count(s->arena, s->recipe->n_hosts, "host"));
-    /* As code, so that nothing in it is read as Markdown. */
-    const char *text = ok ? message : run_redact(&s->run, err->msg);
-    if (text)
-        fprintf(out, "    %s\n", text_shown(s->arena, text));
-    if (!ok) {
-        put_code(out, s->arena, &f->now);
-        put_code(out, s->arena, &f->next);
-    }
+    reports_markdown(s->reports, out);
     fputs("\n", out);
     fclose(out);
 }

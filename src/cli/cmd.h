@@ -50,7 +50,8 @@ struct session {
     struct fleet_host *reached; /* the hosts of the recipe, with what the ssh configuration says */
     size_t n_reached;
     struct ui *ui;
-    struct watcher watcher;
+    struct reports *reports; /* NULL: none were asked for */
+    struct watcher watcher;  /* of the user interface, and of the reports */
     struct run run;
     struct repo *repo;
     struct export export;
@@ -71,6 +72,11 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
  * configuration cannot be used. */
 bool session_open(struct session *s, struct err *err) MUST_CHECK;
 void session_close(struct session *s);
+
+/* Opens the reports that were asked for.  Afterwards the end of the command is told to them, unless its
+ * run has told it. */
+bool session_reports(struct session *s, struct err *err) MUST_CHECK;
+void session_reports_end(struct session *s, const struct err *err);
 
 /* Forgets the run of the session, so that another one can follow over the same connections. */
 void session_renew(struct session *s);
@@ -115,8 +121,10 @@ long long ci_deadline_ms(void);
 void ci_mask(const struct strs *secrets);
 void ci_mistake(const char *mistake);
 
-/* Appends how the command ended to the files of GITHUB_OUTPUT and GITHUB_STEP_SUMMARY, if set. */
-void ci_report(struct session *s, const char *message, const struct err *err);
+/* Whether there is a summary to write; and appends how the command ended to the files of GITHUB_OUTPUT
+ * and GITHUB_STEP_SUMMARY, if set. */
+bool ci_has_summary(void);
+void ci_report(struct session *s, const struct err *err);
 
 /* ---- reach.c: the way to the hosts ---- */
 

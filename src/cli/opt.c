@@ -7,7 +7,16 @@
 #include "base/number.h"
 #include "base/text.h"
 
-enum opt_kind { OPT_FLAG, OPT_COUNT_UP, OPT_TEXT, OPT_DURATION, OPT_LIMIT, OPT_WORD, OPT_NUMBER };
+enum opt_kind {
+    OPT_FLAG,
+    OPT_COUNT_UP,
+    OPT_TEXT,
+    OPT_DURATION,
+    OPT_LIMIT,
+    OPT_WORD,
+    OPT_NUMBER,
+    OPT_REPORT
+};
 
 static const struct option_row {
     char letter;
@@ -33,6 +42,8 @@ static const struct option_row {
     {0, "color", OPT_WORD, AT(color), OPT_ALL, "WHEN",
      "auto, always or never; NO_COLOR is honoured",
      (const char *const[]){"auto", "always", "never", NULL}},
+    {0, "report", OPT_REPORT, AT(reports), OPT_ALL, "REPORT",
+     "write html:FILE, junit:FILE, markdown:FILE or json:FILE; may be given several times", NULL},
     {'h', "help", OPT_FLAG, AT(help), OPT_ALL, NULL, "show help on the command", NULL},
     {0, "version", OPT_FLAG, AT(version), OPT_ALL, NULL, "print the version", NULL},
     {0, "on-backup", OPT_WORD, AT(on_backup), OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN,
@@ -210,6 +221,24 @@ static bool word_is_one_of(const struct option_row *row, const char *value, cons
                    near ? near : "", near ? "'?" : "");
 }
 
+/* One report, or in a variable one a line. */
+static bool add_reports(struct options *o, const char *name, const char *value, struct err *err)
+{
+    while (*value) {
+        size_t len = strcspn(value, "\r\n");
+        struct report_target *more = arena_array(err->arena, o->n_reports + 1, sizeof *o->reports);
+        if (len &&
+            !report_parse(arena_strndup(err->arena, value, len), name, &more[o->n_reports], err))
+            return false;
+        for (size_t i = 0; i < o->n_reports; i++)
+            more[i] = o->reports[i];
+        o->reports = more;
+        o->n_reports += len > 0;
+        value += len + strspn(value + len, "\r\n");
+    }
+    return true;
+}
+
 /* Sets the option; name is what errors call it. */
 static bool put(struct options *o, const struct option_row *row, const char *name,
                 const char *value, struct err *err)
@@ -233,6 +262,9 @@ static bool put(struct options *o, const struct option_row *row, const char *nam
             return err_set(err, ERR_USAGE, "%s needs a value", name);
         *(const char **)(void *)at = value;
         return true;
+    case OPT_REPORT:
+        return *value ? add_reports(o, name, value, err)
+                      : err_set(err, ERR_USAGE, "%s needs a value", name);
     case OPT_LIMIT:
         if (strcmp(value, "auto") == 0) {
             *(long long *)(void *)at = WAIT_LIMIT_AUTO;

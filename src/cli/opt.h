@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "core/hint.h"
 #include "recipe/recipe.h"
+#include "ui/report/report.h"
 
 /* Which commands take it. */
 enum {
@@ -33,6 +34,8 @@ struct options {
     int verbose;
     bool json;
     const char *color; /* auto, always, never */
+    struct report_target *reports;
+    size_t n_reports;
     bool version;
     bool help;
     const char *on_backup;   /* NULL: as the recipe says */

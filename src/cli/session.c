@@ -122,9 +122,17 @@ static bool choose_hosts(struct session *s, const struct strs *hosts, const stru
     return true;
 }
 
+static void report_mistakes(const struct session *s, const struct strs *mistakes)
+{
+    for (size_t i = 0; i < mistakes->n; i++)
+        reports_tell(s->reports, &(struct event){.kind = EVENT_WARNING, .detail = mistakes->v[i]});
+}
+
 /* All of them, so that they can be fixed in one go. */
 static void print_mistakes(const struct session *s, const struct strs *mistakes)
 {
+    if (s->reports)
+        report_mistakes(s, mistakes);
     if (s->options.quiet)
         return;
     for (size_t i = 0; i < mistakes->n; i++) {
@@ -336,6 +344,8 @@ bool session_open(struct session *s, struct err *err)
     s->loop = loop_open();
     s->ui = ui_open(&ui);
     s->watcher = ui_watcher(s->ui);
+    if (s->reports)
+        s->watcher = reports_watcher(s->reports, &s->watcher);
     run_prepare(s);
     if (!reach_hosts(s, &s->reached, err))
         return false;
@@ -345,6 +355,30 @@ bool session_open(struct session *s, struct err *err)
         loop_on_tick(s->loop, tty ? TICK_MS : LOG_TICK_MS, ui_tick, s->ui);
     loop_quiet(s->loop, session_draws(s));
     return true;
+}
+
+bool session_reports(struct session *s, struct err *err)
+{
+    const struct options *o = &s->options;
+    const char *env = o->words.n > 1 ? o->words.v[1] : "";
+
+    if (!o->n_reports && !(s->command->streams && ci_has_summary()))
+        return true;
+    return reports_open(&s->reports, o->reports, o->n_reports, s->command->name, env, err);
+}
+
+void session_reports_end(struct session *s, const struct err *err)
+{
+    const char *message = err->msg;
+
+    if (!s->reports || reports_have_ended(s->reports))
+        return;
+    if (message && s->recipe)
+        message = redact(s->arena, &s->recipe->secrets, message);
+    reports_tell(s->reports, &(struct event){.kind = EVENT_END,
+                                             .code = err->code,
+                                             .message = message,
+                                             .took_ms = loop_now() - s->began_ms});
 }
 
 void session_close(struct session *s)

@@ -55,6 +55,9 @@ void ui_end_output(struct ui *ui, const struct event *e, ui_line *line);
  * colors and cursor movements. */
 const char *ui_output(struct arena *a, const char *line, size_t len);
 
+/* At most max bytes of valid UTF-8, without cutting a character in two. */
+size_t ui_whole_characters(const char *text, size_t max);
+
 /* A text without control characters; "" for NULL. */
 const char *ui_shown(struct arena *a, const char *s);
 
@@ -70,8 +73,9 @@ const char *ui_backup_what(struct arena *a, const struct backup *b, long long pa
 /* "about 2 h 20 min left," and "from ...", the second only if it is known. */
 struct strs ui_backup_left(struct arena *a, const struct backup *b, long long passed_ms);
 
-/* The last line of a run that succeeded. */
+/* The last line of a run that succeeded, and the first one about a failure. */
 const char *ui_success(struct arena *a, const struct event *e);
+const char *ui_failed(struct arena *a, const struct event *e);
 
 /* Prints a failure to err, as a block or with -q as one line. */
 void ui_failure(struct ui *ui, const struct event *e);

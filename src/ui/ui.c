@@ -245,6 +245,17 @@ const char *ui_shown(struct arena *a, const char *s)
     return s ? text_shown(a, s) : "";
 }
 
+size_t ui_whole_characters(const char *text, size_t max)
+{
+    size_t len = strlen(text);
+
+    if (len <= max)
+        return len;
+    while (max && ((unsigned char)text[max] & 0xc0) == 0x80)
+        max--;
+    return max;
+}
+
 static bool given(const char *s)
 {
     return s && *s;
@@ -394,7 +405,7 @@ const char *ui_success(struct arena *a, const struct event *e)
     return text;
 }
 
-static const char *first_line(struct arena *a, const struct event *e)
+const char *ui_failed(struct arena *a, const struct event *e)
 {
     const struct failure *f = e->failure;
 
@@ -422,7 +433,7 @@ void ui_failure(struct ui *ui, const struct event *e)
     fflush(ui->o.out);
     bool red = ui->o.color && ui->o.mode == UI_TTY && isatty(fileno(ui->o.err));
     fprintf(ui->o.err, "%screlease:%s %s\n", red ? "\033[31m" : "", red ? "\033[0m" : "",
-            first_line(&a, e));
+            ui_failed(&a, e));
     for (size_t i = 0; f && i < f->lines.n; i++)
         fprintf(ui->o.err, "  | %s\n",
                 f->lines.v[i] ? ui_output(&a, f->lines.v[i], strlen(f->lines.v[i])) : "");

@@ -41,6 +41,14 @@ case_schemas() {
     fits exec
     expect_status 0 run --json production hello
     fits exec
+    expect_status 0 freeze --json --reason 'a reason' --until 2h production
+    fits freeze
+    assert_equal "frozen" "$(json .frozen)" true
+    expect_status 0 thaw --json production
+    fits freeze
+    assert_equal "frozen" "$(json .frozen)" false
+    expect_status 0 thaw --json production
+    fits freeze
 }
 
 case_while_a_backup_runs() {

@@ -74,6 +74,9 @@ static const char *shown(const struct options *o)
         s = arena_printf(&arena, "%swait-limit=%lld ", s, o->wait_limit_ms);
     if (o->wait_lock_ms)
         s = arena_printf(&arena, "%swait-lock=%lld ", s, o->wait_lock_ms);
+    for (size_t i = 0; i < o->n_reports; i++)
+        s = arena_printf(&arena, "%sreport%d=%s ", s, (int)o->reports[i].format,
+                         o->reports[i].path);
     if (o->count != 20)
         s = arena_printf(&arena, "%scount=%ld ", s, o->count);
     return s;
@@ -98,6 +101,7 @@ static void test_forms(void **state)
         {{"-f", "-"}, "recipe=- ", "", ""},
         {{"-f=X"}, "recipe==X ", "", ""},
         {{"-fX", "-fY"}, "recipe=Y ", "", ""}, /* the last one counts */
+        {{"--report", "html:X", "--report=json:a:b"}, "report0=X report3=a:b ", "", ""},
         {{"-q"}, "quiet ", "", ""},
         {{"-qv"}, "quiet verbose=1 ", "", ""},
         {{"-vvv"}, "verbose=3 ", "", ""},
