@@ -6,6 +6,7 @@
 #include "core/engine.h"
 #include "core/survey.h"
 #include "recipe/keys.h"
+#include "fleet/sudo.h"
 #include "ssh/carrier.h"
 #include "ssh/program.h"
 #include "ssh/home.h"
@@ -287,6 +288,9 @@ static void run_prepare(struct session *s)
         .no_migrate = s->options.no_migrate,
         .wait_auto = s->options.wait_limit_ms == WAIT_LIMIT_AUTO,
         .wait_until_ms = s->options.wait_limit_ms == WAIT_LIMIT_AUTO ? ci_deadline_ms() : 0,
+        .ask = isatty(STDIN_FILENO) ? can_ask : NULL,
+        .ask_arg = s,
+        .job_sudo = r->job_sudo ? r->job_sudo : arena_alloc(s->arena, sizeof *r->job_sudo),
         .interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !s->options.json};
     run_init(r);
     struct what none = what_none;
@@ -387,6 +391,9 @@ void session_close(struct session *s)
     if (s->loop)
         loop_on_tick(s->loop, 0, NULL, NULL);
     fleet_close(s->fleet);
+    for (size_t i = 0; i < s->n_reached; i++)
+        sudo_forget(s->reached[i].sudo);
+    sudo_forget(s->run.job_sudo);
     if (s->ui)
         ui_close(s->ui);
     if (s->export_open)

@@ -12,6 +12,7 @@
 #include "core/left_out.h"
 #include "core/plan.h"
 #include "fleet/fleet.h"
+#include "fleet/sudo.h"
 #include "git/repo.h"
 #include "host/site.h"
 
@@ -38,6 +39,9 @@ struct run {
     bool wait_auto;          /* wait for a backup as long as it is expected to take; */
     long long wait_until_ms; /* but only until this time of the loop, 0: no limit of a CI job */
     bool interactive;        /* a person can be asked to press a key */
+    fleet_ask *ask;          /* a person can be asked for a secret; NULL: nobody */
+    void *ask_arg;
+    struct sudo *job_sudo; /* the password for jobs with `become` */
 
     /* progress */
     bool resumed;

@@ -296,8 +296,10 @@ void fleet_run(struct fleet *fleet, struct arena *a, const struct call *calls, s
                struct reply *ret_replies)
 {
     struct sudo_trip trip = {.hosts = fleet->hosts,
-                             .options = &fleet->options,
-                             .loop = fleet->loop,
+                             .user = {.ask = fleet->options.ask,
+                                      .ask_arg = fleet->options.ask_arg,
+                                      .loop = fleet->loop,
+                                      .fleet = fleet},
                              .arena = a,
                              .calls = calls,
                              .replies = ret_replies,
@@ -391,8 +393,6 @@ void fleet_close(struct fleet *fleet)
     long long deadline = loop_now() + CLOSE_MS;
     while (uv_loop_alive(loop_uv(fleet->loop)) && loop_now() < deadline)
         loop_turn(fleet->loop, loop_now() + 5);
-    for (size_t i = 0; i < fleet->n; i++)
-        sudo_forget(fleet->hosts[i].sudo);
     free(fleet->members);
     free(fleet);
 }

@@ -57,11 +57,29 @@ static const char *login_of(const struct sudo_trip *t, size_t i)
     return h->user ? text_shown(t->arena, h->user) : "the login user";
 }
 
+bool sudo_ask(const struct sudo_user *user, struct arena *a, const char *login, const char *names,
+              int tries, struct sudo *ret)
+{
+    struct asked asked = {.sudo = ret};
+    const char *again =
+        tries ? arena_printf(a, "wrong password, try again (%d of %d)\n", tries + 1, SUDO_TRIES)
+              : "";
+    const char *prompt = arena_printf(a, "%ssudo password of %s on %s: ", again, login, names);
+
+    sudo_forget(ret);
+    if (!user->ask || !user->ask(user->ask_arg) || !loop_ask(user->loop, prompt, on_answer, &asked))
+        return false;
+    while (!asked.over) {
+        loop_turn(user->loop, loop_now() + TURN_MS);
+        fleet_beat(user->fleet);
+    }
+    return ret->given;
+}
+
 /* Asks for one password for all hosts that need one.  False without an answer. */
 static bool ask(struct sudo_trip *t)
 {
     struct strs names = {0};
-    struct asked asked = {0};
     size_t first = t->n;
 
     for (size_t i = 0; i < t->n; i++) {
@@ -72,27 +90,19 @@ static bool ask(struct sudo_trip *t)
         sudo_forget(sudo_of(t, i));
         strs_add(t->arena, &names, text_shown(t->arena, t->hosts[t->calls[i].host].name));
     }
-    asked.sudo = sudo_of(t, first);
-    const char *prompt =
-        arena_printf(t->arena, "%ssudo password of %s on %s: ",
-                     t->asked ? arena_printf(t->arena, "wrong password, try again (%d of %d)\n",
-                                             t->asked + 1, SUDO_TRIES)
-                              : "",
-                     login_of(t, first), strs_joined(t->arena, &names, ", "));
-    if (!t->options->ask || !t->options->ask(t->options->ask_arg) ||
-        !loop_ask(t->loop, prompt, on_answer, &asked))
+    const struct sudo *given = sudo_of(t, first);
+    if (!sudo_ask(&t->user, t->arena, login_of(t, first), strs_joined(t->arena, &names, ", "),
+                  t->asked, sudo_of(t, first)))
         return false;
     t->asked++;
-    while (!asked.over)
-        loop_turn(t->loop, loop_now() + TURN_MS);
-    for (size_t i = 0; asked.sudo->given && i < t->n; i++) {
+    for (size_t i = 0; i < t->n; i++) {
         struct sudo *s = sudo_of(t, i);
-        if (!needs_password(t, i) || s == asked.sudo)
+        if (!needs_password(t, i) || s == given)
             continue;
-        memcpy(s->password, asked.sudo->password, sizeof s->password);
+        memcpy(s->password, given->password, sizeof s->password);
         s->given = true;
     }
-    return asked.sudo->given;
+    return true;
 }
 
 static const char *refusal(const struct sudo_trip *t, size_t i)
@@ -100,7 +110,7 @@ static const char *refusal(const struct sudo_trip *t, size_t i)
     const struct fleet_host *h = &t->hosts[t->calls[i].host];
     const char *what = h->sudo->answered ? "rejected the password of" : "needs the password of";
     const char *why = h->sudo->answered ? ""
-                      : !t->options->ask
+                      : !t->user.ask
                           ? ", and there is no terminal to type it on; run crelease on a "
                             "terminal, or allow /bin/sh without a password (NOPASSWD) there"
                           : ", and none was given";

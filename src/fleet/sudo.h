@@ -24,11 +24,23 @@ struct sudo {
 
 void sudo_forget(struct sudo *sudo); /* accepts NULL */
 
+/* Whom to ask, and what keeps running meanwhile. */
+struct sudo_user {
+    fleet_ask *ask; /* NULL: nobody */
+    void *ask_arg;
+    struct loop *loop;
+    struct fleet *fleet; /* its held scripts get their heartbeats */
+};
+
+/* Asks the user for a password.  names: the hosts; tries: how often the user was asked before.  False without
+ * an answer. */
+bool sudo_ask(const struct sudo_user *user, struct arena *a, const char *login, const char *names,
+              int tries, struct sudo *ret);
+
 /* A trip that has just ended. */
 struct sudo_trip {
     const struct fleet_host *hosts;
-    const struct fleet_options *options;
-    struct loop *loop;
+    struct sudo_user user;
     struct arena *arena;
     const struct call *calls;
     struct reply *replies;

@@ -199,8 +199,9 @@ const struct recipe_key recipe_keys[] = {
     {"path", KEY_TEXTS, .check = check_path, IN_RECIPE(path),
      .about = "folders in front of PATH for all commands; ~/ is the home directory on the host"},
     {"become", KEY_TEXT, .check = check_name, IN_RECIPE(become), .fallback_shown = "the login user",
-     .about = "the user on the hosts as whom all files are made and all commands run, through sudo; "
-              "a password that sudo needs is asked for on the terminal"},
+     .about =
+         "the user on the hosts as whom all files are made and all commands run, through sudo; "
+         "a password that sudo needs is asked for on the terminal"},
     {"umask", KEY_TEXT, .check = check_umask, IN_RECIPE(umask),
      .fallback_shown = "that of the login",
      .about = "the umask of the site's files and of all commands, such as \"0002\""},
@@ -395,6 +396,10 @@ const struct recipe_key recipe_keys[] = {
      .about = "run it only on the primary host of its roles"},
     {"job.timeout", KEY_DURATION, .fallback = "0", IN_JOB(timeout_ms),
      .about = "how long it may run; 0: no limit"},
+    {"job.become", KEY_TEXT, .check = check_name, IN_JOB(become),
+     .fallback_shown = "that of all commands",
+     .about = "the user as whom it runs, through sudo; a password that sudo needs is asked for on "
+              "the terminal"},
     {"job.name", KEY_TEXT, .check = check_not_empty, IN_JOB(name), .fallback_shown = "its text",
      .about = "its name in messages"},
 };

@@ -17,6 +17,7 @@ struct job {
     bool once;            /* only on the primary host of its roles */
     long long timeout_ms; /* 0: no limit */
     const char *name;     /* for messages: given, or the command */
+    const char *become;   /* the user as whom it runs, through sudo; NULL: as all others */
 };
 
 struct jobs {

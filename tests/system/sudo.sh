@@ -10,7 +10,7 @@ if [ "$(id -u)" -eq 0 ] && [ -z "${CRELEASE_SUDO_STAGE-}" ]; then
     chmod 755 "$stage"
     {
         cat /etc/passwd
-        for account in deployer:65531:/bin/bash app:65530:/usr/sbin/nologin other:65529:/usr/sbin/nologin; do
+        for account in deployer:65531:/bin/bash app:65530:/bin/bash other:65529:/usr/sbin/nologin; do
             IFS=: read -r name id shell <<<"$account"
             echo "$name:x:$id:$id::/nonexistent:$shell"
         done
@@ -121,6 +121,79 @@ case_no_terminal() {
     rm "$RIG/login/.bashrc"
     no_password
 }
+
+# job_site NAME: the site belongs to the login user; jobs become somebody else.
+job_site() {
+    sudo_site "$1" 1
+    sed -i '1d' "$RECIPE"
+    chown -R 65531:65531 "$SITE/app1"
+}
+
+case_job_as_another_user() {
+    root_only
+    job_site job_as_another_user
+    mkdir -m 777 "$SITE/made"
+    cat >>"$RECIPE" <<END
+env: {WORD: "it's here"}
+umask: "0022"
+build:
+  - {run: 'id -un >$SITE_Q/made/first; pwd >>$SITE_Q/made/first; echo "\$WORD \$CRELEASE_HOST" >>$SITE_Q/made/first; cat >>$SITE_Q/made/first; ps -eo args >$SITE_Q/made/ps; echo said', become: other}
+  - 'id -un >$SITE_Q/made/second'
+END
+    start_on_terminal deploy -v production
+    wait_for 60 typed_so_far 1 'sudo password of deployer on app1: '
+    echo wrong >&7
+    wait_for 30 typed_so_far 1 'wrong password, try again \(2 of 3\)'
+    printf '%s\n' "$PASSWORD" >&7
+    finish_on_terminal 0
+    assert_equal first "$(cat "$SITE/made/first")" $'other\n'"$SITE/app1/releases/$(release app1)"$'\n'"it's here app1"
+    assert_equal second "$(cat "$SITE/made/second")" deployer
+    terminal_shows 'said'
+    ! grep -qF "it's here" "$SITE/made/ps" || fail 'a value is in ps'
+    no_password
+    # Without a terminal, and without the right to.
+    expect_status 1 deploy --force production
+    expect_output "cannot become 'other': sudo: a password is required; if sudo needs a password, there is no terminal"
+    expect_status 0 abort production
+    sed -i 's/become: other/become: nobody-there/' "$RECIPE"
+    expect_status 1 deploy --force production
+    expect_output "cannot become 'nobody-there': .*unknown user"
+    expect_status 0 abort production
+}
+
+# As app, who may become other without a password; it fails, is stopped, and reaches its time limit.
+case_job_as_another_user_ends() {
+    root_only
+    sudo_site job_as_another_user_ends 1
+    sed -i '1d' "$RECIPE"
+    chown -R 65530:65530 "$SITE/app1"
+    sed -i 's/user: deployer/user: app/' "$RECIPE"
+    mkdir -m 777 "$SITE/made"
+    job() { sed -i '/^build:/d' "$RECIPE"; echo "build: [{become: other, $1}]" >>"$RECIPE"; }
+    job "run: 'echo failing; exit 7'"
+    expect_status 1 deploy production
+    expect_output 'exit status 7'
+    expect_output 'failing'
+    expect_status 0 abort production
+    job "run: 'echo \$\$ >$SITE_Q/made/pid; exec sleep 1000', timeout: 1s"
+    expect_status 1 deploy production
+    expect_output 'time limit of 1'
+    wait_for 20 no_sleep
+    expect_status 0 abort production
+    # A job that is running is reattached to, and abort ends it.
+    job "run: 'echo begun; : >$SITE_Q/made/begun; sleep 1000'"
+    start_crelease deploy production
+    wait_for 60 test -e "$SITE/made/begun"
+    kill_crelease
+    expect_status 0 abort production
+    wait_for 20 no_sleep
+    # What it leaves running on purpose is left.
+    job "run: 'sleep 1001 >/dev/null 2>&1 & echo left'"
+    expect_status 0 deploy production
+    pgrep -u 65529 -f '^sleep 1001$' >/dev/null || fail 'what it left was ended'
+    pkill -u 65529 -f '^sleep 1001$'
+}
+no_sleep() { ! pgrep -u 65529 -f '^sleep 1000$' >/dev/null; }
 
 rig_open
 ! root || rm -rf "$CRELEASE_SUDO_STAGE"

@@ -95,6 +95,77 @@ static bool has_left(struct run *r, struct leave *l, struct err *err)
     return true;
 }
 
+/* Wipes scripts that held a password. */
+static void scripts_wipe(const struct job_call *c, const struct call *calls)
+{
+    for (size_t i = 0; c->job->become && i < c->n_hosts; i++)
+        if (calls[i].script)
+            explicit_bzero((char *)(uintptr_t)calls[i].script, strlen(calls[i].script));
+}
+
+/* Asks all hosts whether sudo starts the job.  ret_answers gets "ok" or "no WHY" for each. */
+static bool sudo_look(struct run *r, const struct job_call *c, const char **ret_answers,
+                      struct err *err)
+{
+    struct call *calls = arena_array(r->arena, c->n_hosts, sizeof *calls);
+    struct reply *replies = arena_array(r->arena, c->n_hosts, sizeof *replies);
+
+    for (size_t i = 0; i < c->n_hosts; i++) {
+        calls[i] = (struct call){.host = c->hosts[i],
+                                 .script = job_script(r, c, i, "sudo", err),
+                                 .payload = -1,
+                                 .timeout_ms = LOOK_MS};
+        if (!calls[i].script)
+            return false;
+    }
+    fleet_run(r->fleet, r->arena, calls, c->n_hosts, replies);
+    scripts_wipe(c, calls);
+    for (size_t i = 0; i < c->n_hosts; i++) {
+        if (!run_judge(r, c->hosts[i], &replies[i], err))
+            return false;
+        const char *answer = answer_value(r->arena, replies[i].out, "sudo");
+        ret_answers[i] = answer ? answer : "no answer";
+    }
+    return true;
+}
+
+static bool sudo_refuses(struct run *r, const struct job_call *c, size_t host, const char *answer,
+                         struct err *err)
+{
+    return err_set(err, ERR_FAILED, "%s: '%s' cannot become '%s':%s%s", r->recipe->hosts[host].name,
+                   text_shown(r->arena, run_redact(r, c->job->name)), c->job->become,
+                   text_shown(r->arena, answer + strcspn(answer, " ")),
+                   r->ask ? "" : "; if sudo needs a password, there is no terminal to type it on");
+}
+
+/* Before a job with `become`: makes sure that sudo starts it, and asks for the password if it needs one.
+ * Once for all hosts: those that do not need it ignore it. */
+static bool may_become(struct run *r, const struct job_call *c, struct err *err)
+{
+    const struct sudo_user user = {r->ask, r->ask_arg, r->loop, r->fleet};
+    const char **answers = arena_array(r->arena, c->n_hosts, sizeof *answers);
+
+    for (int tries = r->job_sudo->given ? 1 : 0;; tries++) {
+        struct strs names = {0};
+        size_t first = c->n_hosts;
+        if (!sudo_look(r, c, answers, err))
+            return false;
+        for (size_t i = c->n_hosts; i-- > 0;)
+            if (strcmp(answers[i], "ok") != 0) {
+                first = i;
+                strs_add(r->arena, &names, r->recipe->hosts[c->hosts[i]].name);
+            }
+        if (first == c->n_hosts)
+            return true;
+        const char *login =
+            r->recipe->become ? r->recipe->become : r->recipe->hosts[c->hosts[first]].user;
+        if (tries >= SUDO_TRIES ||
+            !sudo_ask(&user, r->arena, login ? text_shown(r->arena, login) : "the login user",
+                      strs_joined(r->arena, &names, ", "), tries, r->job_sudo))
+            return sudo_refuses(r, c, c->hosts[first], answers[first], err);
+    }
+}
+
 bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, struct err *err)
 {
     struct call *calls = arena_array(r->arena, c->n_hosts, sizeof *calls);
@@ -104,6 +175,8 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
     bool ok = true;
 
     *ends = arena_array(r->arena, c->n_hosts, sizeof **ends);
+    if (c->job->become && !may_become(r, c, err))
+        return false;
     for (size_t i = 0; i < c->n_hosts; i++) {
         calls[i].script = job_script(r, c, i, "run", err);
         if (!calls[i].script)
@@ -124,6 +197,7 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
     fleet_run(r->fleet, r->arena, calls, c->n_hosts, replies);
     fleet_stop_when(r->fleet, NULL, NULL);
     loop_keys(r->loop, false);
+    scripts_wipe(c, calls);
     for (size_t i = 0; i < c->n_hosts; i++) {
         struct err one = {.arena = r->arena};
         follower_end(&followers[i], &replies[i], &(*ends)[i]);

@@ -17,6 +17,7 @@ EMBED(job_supervise, "host/job/supervise.sh");
 EMBED(job_child, "host/job/child.sh");
 EMBED(job_shell, "host/job/command.sh");
 EMBED(job_watch, "host/job/watch.sh");
+EMBED(job_other, "host/job/other.sh");
 /* Defined in core/script.c, which sends it before every script. */
 extern const char script_identity[];
 
@@ -149,6 +150,31 @@ static const char *folder_of(struct run *r, const struct job_call *c, size_t hos
     return c->step->early ? deploy_to : run_folder(r, host);
 }
 
+/* Assigns what job.sh needs for a job with `become`.  The other user can read no file of the attempt, so it
+ * gets one text with everything. */
+static void other_values(const struct run *r, const struct job_call *c, size_t host, struct buf *b)
+{
+    const struct sudo *sudo = r->job_sudo;
+    struct buf text = buf_make(SCRIPT_BYTES_MAX);
+    struct buf environment = buf_make(SCRIPT_BYTES_MAX);
+
+    if (c->job->become) {
+        export_own(r, host, &environment);
+        export_recipe(r, host, &environment);
+        buf_puts(&environment, c->extra_env ? c->extra_env : "");
+        quote_assign(&text, "crelease_shell", shell_command(r->recipe, r->arena));
+        quote_assign(&text, "crelease_command", c->job->run);
+        assign_text(&text, "crelease_environment", &environment);
+        buf_puts(&text, job_other);
+    }
+    quote_assign(b, "become_user", c->job->become ? c->job->become : "");
+    assign_text(b, "become_text", &text);
+    quote_assign(b, "become_login",
+                 sudo && sudo->given
+                     ? arena_strndup(r->arena, sudo->password, strlen(sudo->password) - 1)
+                     : "");
+}
+
 const char *job_script(struct run *r, const struct job_call *c, size_t i, const char *verb,
                        struct err *err)
 {
@@ -168,6 +194,7 @@ const char *job_script(struct run *r, const struct job_call *c, size_t i, const 
     quote_assign(&b, "gate", c->gate ? c->gate : "");
     job_command_values(r, host, c->job->run, c->extra_env, &b);
     job_file_values(c->watch, &b);
+    other_values(r, c, host, &b);
     buf_puts(&b, c->watch_prepare ? c->watch_prepare : "");
     job_put(&b);
     struct trip t = {.script = b.text, .step = c->step->name, .verb = verb, .payload = -1};

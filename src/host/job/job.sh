@@ -11,6 +11,9 @@
 #                is waited for, and after a lost end nothing is started unless `again` is set
 #   again        not empty: start another attempt after a lost end
 #   job_dir      its folder, if it outlives the run; else empty
+#   become_user        the user as whom it runs, through sudo; or empty
+#   become_text   for other.sh
+#   become_login  the password that sudo asks for; or empty.  It is only ever written to a pipe
 #   watch        text of the file `watch`, the watchdog: it runs beside the command in a session of its own, gets TERM
 #                when the command ends, and its output is passed on as it comes.  Or empty
 #   watch_values assignments for the watchdog
@@ -81,6 +84,11 @@ start() {
 	if [ -n "$watch" ] && command -v prepare_watch >/dev/null; then prepare_watch; fi
 	setsid=
 	if command -v setsid >/dev/null; then setsid="setsid"; elif command -v nohup >/dev/null; then setsid="nohup"; fi
+	if [ -n "$become_login" ]; then printf '%s\n' "$become_login" | supervised & else supervised </dev/null & fi
+}
+
+# Becomes the supervisor.  Standard input is for child.
+supervised() {
 	(
 		crelease_job=$dir/$n crelease_where=$where crelease_command=$command crelease_environment=$environment
 		crelease_timeout=$timeout crelease_setsid=$setsid crelease_limit=$log_limit crelease_gate=$gate
@@ -88,11 +96,21 @@ start() {
 		crelease_shell=$user_shell crelease_files_umask=$files_umask
 		export crelease_job crelease_where crelease_command crelease_environment crelease_timeout crelease_setsid
 		export crelease_limit crelease_gate crelease_watch crelease_locale crelease_umask crelease_run crelease_shell
-		export crelease_files_umask
-		exec </dev/null >/dev/null 2>>"$crelease_job/log"
+		crelease_other=$become_user crelease_other_text=${become_user:+$become_text} crelease_other_asks=${become_login:+yes}
+		export crelease_files_umask crelease_other crelease_other_text crelease_other_asks
+		exec >/dev/null 2>>"$crelease_job/log"
 		eval "$own_environment"
 		exec $crelease_setsid sh "$crelease_job/supervise"
-	) &
+	)
+}
+
+# Whether sudo starts a shell as the other user.  Sets $said to why not.
+becomes() {
+	if [ -n "$become_login" ]; then
+		said=$(printf '%s\n' "$become_login" | sudo -S -p '' -H -u "$become_user" /bin/sh -c : 2>&1)
+	else
+		said=$(sudo -n -H -u "$become_user" /bin/sh -c : 2>&1 </dev/null)
+	fi
 }
 
 # Records that crelease knows of the failure.  If the disk is full, the mark that comes next reports it.
@@ -334,6 +352,27 @@ run)
 		say exit lost
 		told
 		put_mark "$step" failed
+		;;
+	esac
+	;;
+sudo) # whether it can be started as another user, unless it was started before
+	if [ "$n" -gt 0 ]; then
+		check_files
+		look
+	else
+		is=none
+	fi
+	case $is in
+	running | ended) say sudo ok ;;
+	*)
+		if becomes; then
+			say sudo ok
+		else
+			# In one line.
+			# shellcheck disable=SC2086
+			set -f && set -- $said && set +f
+			say sudo "no $*"
+		fi
 		;;
 	esac
 	;;

@@ -3,6 +3,7 @@
 # survives the loss of the connection.  job.sh starts it as `sh .../jobs/JOB/N/supervise`, in a session of its
 # own.
 #
+# Standard input is passed on to child.
 # Values, in the environment: crelease_job (the attempt's folder), crelease_run, crelease_timeout (s, 0 for
 # none), crelease_limit (bytes of the log), crelease_setsid (what starts a session, or empty), crelease_watch
 # (not empty: the file `watch` runs beside the command) and crelease_gate (see job.sh).
@@ -143,13 +144,13 @@ run_child() {
 		{ keep_log; : >"$d/logged"; } <"$d/pipe" >/dev/null 2>&1 &
 		exec 4>"$d/pipe"
 		rm -f "$d/pipe" "$d/supervisor.$$"
-		$crelease_setsid sh "$d/child" </dev/null >&4 2>&1 4>&-
+		$crelease_setsid sh "$d/child" >&4 2>&1 4>&-
 		status=$?
 		exec 4>&-
 		await_log
 	else
 		rm -f "$d/supervisor.$$"
-		$crelease_setsid sh "$d/child" </dev/null >&3 2>&1
+		$crelease_setsid sh "$d/child" >&3 2>&1
 		status=$?
 	fi
 }
