@@ -37,7 +37,7 @@ SRC   := $(wildcard src/*/*.c src/*/*/*.c)
 OBJ   := $(SRC:src/%.c=$(OUT)/%.o)
 TOOLS := $(patsubst tests/crash/%.c,build/tools/%,$(wildcard tests/crash/*.c))
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
-SCRIPTS   := $(wildcard .ci/run tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/fault/run tests/fault/bin/* tests/app/bin/* tests/apps/*/bin/*)
+SCRIPTS   := $(wildcard .ci/run tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/fault/run tests/app/bin/* tests/apps/*/bin/*)
 FORMATTED := $(wildcard src/*.c src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch] tests/crash/*.c)
 MANUALS   := src/cli/crelease.1 src/recipe/crelease-recipe.5
 Q     := $(if $(V),,@)

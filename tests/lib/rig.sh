@@ -42,7 +42,7 @@ done
 umask 022 # a recipe that others can write is refused
 # For a program with the sanitizer.
 export LSAN_OPTIONS="suppressions='$TOP/tests/lib/leaks.supp':print_suppressions=0"
-export LANG=C.UTF-8 PATH=$HOST_PATH HOME=$RIG/home USER="${USER-$(id -un)}" GIT_CONFIG_NOSYSTEM=1
+export LANG=C.UTF-8 PATH=$HOST_PATH HOME=$RIG/home USER="${USER-$(id -un)}" GIT_CONFIG_NOSYSTEM=1 "GIT_CEILING_DIRECTORIES=$RIG"
 export GIT_AUTHOR_NAME=Ann GIT_AUTHOR_EMAIL=ann@example.com GIT_COMMITTER_NAME=Ann GIT_COMMITTER_EMAIL=ann@example.com
 
 root() { [ "$(id -u)" -eq 0 ]; }
