@@ -3,6 +3,7 @@
 #include "base/die.h"
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "core/script.h"
 #include "core/engine.h"
 #include "core/survey.h"
 #include "recipe/keys.h"
@@ -247,7 +248,8 @@ static void fleet_begin(struct session *s)
                                     .interrupted_arg = s,
                                     .tell = tell_line,
                                     .tell_arg = s,
-                                    .alive_interval_ms = (long)r->connection.alive_ms};
+                                    .alive_interval_ms = (long)r->connection.alive_ms,
+                                    .session = script_session(s->arena)};
 
     for (size_t h = 0; h < r->n_hosts; h++)
         for (size_t i = 0; i < s->n_reached; i++)

@@ -11,34 +11,85 @@
 EMBED(script_identity, "host/identity.sh");
 EMBED(script_prelude, "host/prelude.sh");
 EMBED(script_releases, "host/releases.sh");
+EMBED(script_of_session, "host/session.sh");
 
 static const char *or_nothing(const char *s)
 {
     return s ? s : "";
 }
 
-const char *script_text(struct arena *a, const struct script *s)
+static void put_values(struct buf *b, const struct script *s)
 {
-    struct buf b = buf_make(SCRIPT_BYTES_MAX);
     char epoch[32] = "";
 
     if (s->epoch)
         snprintf(epoch, sizeof epoch, "%ld", s->epoch);
-    buf_puts(&b, or_nothing(s->before));
-    quote_assign(&b, "deploy_to", or_nothing(s->deploy_to));
-    quote_assign(&b, "run", or_nothing(s->run));
-    quote_assign(&b, "epoch", epoch);
-    quote_assign(&b, "release", or_nothing(s->release));
-    quote_assign(&b, "step", or_nothing(s->step));
-    quote_assign(&b, "verb", or_nothing(s->verb));
-    quote_assign(&b, "files_umask", or_nothing(s->umask));
-    buf_puts(&b, or_nothing(s->values));
-    buf_puts(&b, script_identity);
-    buf_puts(&b, script_prelude);
-    buf_puts(&b, script_releases);
+    buf_puts(b, or_nothing(s->before));
+    quote_assign(b, "deploy_to", or_nothing(s->deploy_to));
+    quote_assign(b, "run", or_nothing(s->run));
+    quote_assign(b, "epoch", epoch);
+    quote_assign(b, "release", or_nothing(s->release));
+    quote_assign(b, "step", or_nothing(s->step));
+    quote_assign(b, "verb", or_nothing(s->verb));
+    quote_assign(b, "files_umask", or_nothing(s->umask));
+    buf_puts(b, or_nothing(s->values));
+}
+
+static void put_functions(struct buf *b)
+{
+    buf_puts(b, script_identity);
+    buf_puts(b, script_prelude);
+    buf_puts(b, script_releases);
+}
+
+static void put_parts(struct buf *b, const struct script *s)
+{
+    buf_puts(b, "begin_script\n");
     for (size_t i = 0; i < sizeof s->parts / sizeof *s->parts && s->parts[i]; i++)
-        buf_puts(&b, s->parts[i]);
-    const char *text = b.full ? NULL : arena_strndup(a, b.text, b.len);
-    buf_free(&b);
+        buf_puts(b, s->parts[i]);
+}
+
+static const char *text_of(struct arena *a, struct buf *b)
+{
+    const char *text = b->full ? NULL : arena_strndup(a, b->text, b->len);
+
+    buf_free(b);
     return text;
+}
+
+const char *script_text(struct arena *a, const struct script *s)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    put_values(&b, s);
+    put_functions(&b);
+    put_parts(&b, s);
+    return text_of(a, &b);
+}
+
+const char *script_frame(struct arena *a, const struct script *s)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    put_values(&b, s);
+    put_parts(&b, s);
+    return text_of(a, &b);
+}
+
+const char *script_keep(struct arena *a, const struct script *s)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    put_values(&b, s);
+    buf_puts(&b, "state=$deploy_to/.crelease keeping=yes\n");
+    return text_of(a, &b);
+}
+
+const char *script_session(struct arena *a)
+{
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+
+    put_functions(&b);
+    buf_puts(&b, script_of_session);
+    return text_of(a, &b);
 }

@@ -31,4 +31,10 @@ struct script {
 /* The complete text; NULL when it would be longer than SCRIPT_BYTES_MAX. */
 const char *script_text(struct arena *a, const struct script *s);
 
+/* The same for a session, whose program is script_session; and what makes that session keep the
+ * lock (struct call). */
+const char *script_frame(struct arena *a, const struct script *s);
+const char *script_keep(struct arena *a, const struct script *s);
+const char *script_session(struct arena *a);
+
 #endif

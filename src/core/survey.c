@@ -25,7 +25,7 @@ void linked_assign(struct run *r, struct buf *b)
     }
 }
 
-static const char *survey_text(struct run *r, size_t host, bool tools)
+static void survey_call(struct run *r, size_t host, bool tools, struct call *ret)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
@@ -44,9 +44,12 @@ static const char *survey_text(struct run *r, size_t host, bool tools)
                              .verb = "look",
                              .values = b.text,
                              .parts = {script_survey}};
-    const char *text = b.full ? NULL : script_text(r->arena, &s);
+    *ret = (struct call){.host = host,
+                         .script = b.full ? NULL : script_text(r->arena, &s),
+                         .frame = b.full ? NULL : script_frame(r->arena, &s),
+                         .payload = -1,
+                         .timeout_ms = SURVEY_MS};
     buf_free(&b);
-    return text;
 }
 
 bool survey_goes_on(struct run *r, struct err *err)
@@ -66,8 +69,7 @@ bool survey_hosts(struct run *r, bool tools, struct survey *ret, struct err *err
     ret->reached = arena_array(r->arena, n, sizeof *ret->reached);
     ret->why = arena_array(r->arena, n, sizeof *ret->why);
     for (size_t h = 0; h < n; h++) {
-        calls[h] = (struct call){
-            .host = h, .script = survey_text(r, h, tools), .payload = -1, .timeout_ms = SURVEY_MS};
+        survey_call(r, h, tools, &calls[h]);
         if (!calls[h].script)
             return err_set(err, ERR_USAGE, "the recipe is too long to send to a host");
     }

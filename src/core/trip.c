@@ -20,7 +20,8 @@ enum {
     SCRIPT_UNFINISHED = 74
 };
 
-const char *run_script_text(struct run *r, const struct trip *t, size_t host)
+static const char *text_with(struct run *r, const struct trip *t, size_t host,
+                             const char *make(struct arena *a, const struct script *s))
 {
     struct buf values = buf_make(SCRIPT_BYTES_MAX);
 
@@ -36,9 +37,24 @@ const char *run_script_text(struct run *r, const struct trip *t, size_t host)
                              .umask = r->recipe->umask,
                              .values = values.text,
                              .parts = {t->script}};
-    const char *text = values.full ? NULL : script_text(r->arena, &s);
+    const char *text = values.full ? NULL : make(r->arena, &s);
     buf_free(&values);
     return text;
+}
+
+const char *run_script_text(struct run *r, const struct trip *t, size_t host)
+{
+    return text_with(r, t, host, script_text);
+}
+
+/* Scripts with a payload have a channel of their own, so that heartbeats are read meanwhile. */
+static void frame_it(struct run *r, const struct trip *t, size_t host, struct call *call)
+{
+    if (t->payload >= 0)
+        return;
+    call->frame = text_with(r, t, host, script_frame);
+    if (t->hold)
+        call->keep = text_with(r, t, host, script_keep);
 }
 
 static const char *last_line(struct arena *a, const char *text)
@@ -150,6 +166,7 @@ bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct
                                  .payload_size = t->payload_size,
                                  .timeout_ms = t->timeout_ms ? t->timeout_ms : TRIP_MS,
                                  .hold = t->hold};
+        frame_it(r, t, t->hosts[i], &calls[i]);
     }
     struct upload upload;
     if (t->payload >= 0 && t->about) {

@@ -47,7 +47,12 @@ struct exchange {
     size_t hold_at; /* the output before this offset has been searched for "held" */
     bool over;      /* the carrier has finished with it */
     bool let_go;
-    int beats; /* heartbeats that still have to be written */
+    int beats;   /* heartbeats that still have to be written */
+    bool framed; /* runs in a session, whose shell is `in` until it has ended */
+    struct exchange *in;
+    /* Takes both streams of a session's shell instead; NULL: none does. */
+    void (*raw)(void *arg, int stream, const char *bytes, size_t len);
+    void *raw_arg;
     long long last_beat_ms;
     long long sent_ms; /* when fleet.c noticed that it was sent; 0: not yet */
 };
@@ -97,6 +102,9 @@ void exchange_fail(struct exchange *x, const char *why);
 /* ---- for fleet.c ---- */
 
 struct exchange *exchange_make(const struct fleet_host *host, const struct call *call);
+
+/* The same for a script that a session runs. */
+struct exchange *exchange_make_frame(const struct fleet_host *host, const struct call *call);
 void exchange_free(struct exchange *x);
 
 /* Ends the exchange with that kind of reply.  Must be called only once. */

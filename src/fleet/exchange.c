@@ -11,16 +11,26 @@
 
 enum { PAYLOAD_CHUNK = 256 * 1024, WHY_BYTES_MAX = 64 * 1024, LEAD_BYTES_MAX = 1024 };
 
-struct exchange *exchange_make(const struct fleet_host *host, const struct call *call)
+struct exchange *exchange_make_frame(const struct fleet_host *host, const struct call *call)
 {
     struct exchange *x = xcalloc(1, sizeof *x);
-    size_t len = strlen(call->script);
-    size_t padded = (len + SCRIPT_BLOCK - 1) / SCRIPT_BLOCK * SCRIPT_BLOCK;
 
     x->host = host;
     x->call = *call;
     x->end.why = buf_make(WHY_BYTES_MAX);
     x->greeting = greeting_make();
+    x->out = buf_make(REPLY_BYTES_MAX);
+    x->err_out = buf_make((size_t)REPLY_ERROR_BYTES_MAX * 2);
+    x->last_beat_ms = loop_now();
+    return x;
+}
+
+struct exchange *exchange_make(const struct fleet_host *host, const struct call *call)
+{
+    struct exchange *x = exchange_make_frame(host, call);
+    size_t len = strlen(call->script);
+    size_t padded = (len + SCRIPT_BLOCK - 1) / SCRIPT_BLOCK * SCRIPT_BLOCK;
+
     x->asks = host->become && host->sudo && host->sudo->asks;
     if (host->sudo)
         host->sudo->refused = false;
@@ -32,9 +42,6 @@ struct exchange *exchange_make(const struct fleet_host *host, const struct call 
         buf_add(&x->script, "\n", 1);
     assert(!x->script.full);
     x->chunk = buf_make(PAYLOAD_CHUNK);
-    x->out = buf_make(REPLY_BYTES_MAX);
-    x->err_out = buf_make((size_t)REPLY_ERROR_BYTES_MAX * 2);
-    x->last_beat_ms = loop_now();
     return x;
 }
 
@@ -158,7 +165,7 @@ static void hold_if_told(struct exchange *x)
     const char *line = x->out.text + x->hold_at;
     const char *end;
 
-    if (!x->call.hold || x->held)
+    if (!x->call.hold || x->held || x->framed)
         return;
     /* Each line is searched only once, however much the script prints. */
     while ((end = memchr(line, '\n', x->out.len - x->hold_at)) && strncmp(line, "held", 4) != 0) {
@@ -190,7 +197,9 @@ void exchange_output(struct exchange *x, int stream, const char *bytes, size_t l
         return;
     if (!greeting_hear(&x->greeting, stream, &bytes, &len))
         return;
-    if (stream == 2) {
+    if (x->raw) {
+        x->raw(x->raw_arg, stream, bytes, len);
+    } else if (stream == 2) {
         error_output(x, bytes, len);
     } else if (x->call.output) {
         x->call.output(x->call.arg, bytes, len);

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "fleet/carrier.h"
+#include "fleet/session.h"
 #include "fleet/sudo.h"
 #include "edge/loop_uv.h"
 
@@ -27,7 +28,8 @@ enum {
 struct fleet_member {
     const struct carrier *carrier;
     struct link *link;
-    struct exchange *held; /* owned; NULL if none.  May have ended already */
+    struct exchange *held;         /* owned; NULL if none.  May have ended already */
+    struct session_shell *session; /* owned; NULL until a call needs it.  May have ended already */
     bool hold_lost;
     bool noise_told;
 };
@@ -83,7 +85,15 @@ static void exchange_cut(struct fleet *f, struct exchange *x, enum reply_kind ki
 {
     struct fleet_member *m = &f->members[x->call.host];
 
-    m->carrier->cut(m->link, x);
+    if (x->in) {
+        /* Only the end of its shell ends the script, or at least its connection. */
+        m->hold_lost = session_keeps(m->session);
+        session_drop(m->session);
+        m->session = NULL;
+        x->in = NULL;
+    } else {
+        m->carrier->cut(m->link, x);
+    }
     exchange_over(x, x->sent ? kind : REPLY_UNREACHED, why);
 }
 
@@ -91,8 +101,11 @@ static void tell_noise(struct fleet *f, const struct exchange *x)
 {
     struct fleet_member *m = &f->members[x->call.host];
     const struct fleet_options *o = &f->options;
-    unsigned long long size = x->greeting.heard[0].size;
     struct arena a = {0};
+
+    if (m->session)
+        x = session_exchange(m->session);
+    unsigned long long size = x->greeting.heard[0].size;
 
     if (size && o->log && !m->noise_told) {
         m->noise_told = true;
@@ -128,6 +141,13 @@ static void member_drop(struct fleet_member *m)
 
 static void member_look(struct fleet_member *m)
 {
+    if (m->session)
+        session_look(m->session, loop_now());
+    if (m->session && session_is_over(m->session)) {
+        m->hold_lost = m->hold_lost || session_keeps(m->session);
+        session_drop(m->session);
+        m->session = NULL;
+    }
     if (!m->held || !m->held->over)
         return;
     m->hold_lost = !m->held->let_go;
@@ -161,10 +181,11 @@ static void look_at_login(struct fleet *f, struct exchange *x, long long now)
 {
     struct arena a = {0};
 
-    if (greeting_is_over(&x->greeting) || now - x->sent_ms < LOGIN_SHELL_MS)
+    const struct exchange *shell = x->in ? x->in : x;
+    if (greeting_is_over(&shell->greeting) || now - x->sent_ms < LOGIN_SHELL_MS)
         return;
     const char *why = exchange_no_script(
-        x, &a,
+        shell, &a,
         arena_printf(&a, "did not start the script within %s", text_span(&a, LOGIN_SHELL_MS)));
     exchange_cut(f, x, REPLY_UNREACHED, why);
     arena_free(&a);
@@ -237,6 +258,42 @@ static bool all_done(struct exchange **xs, size_t n)
     return true;
 }
 
+/* Starts a call in the host's session if it may run there, otherwise in a channel of its own. */
+static struct exchange *member_start(struct fleet *f, const struct call *call)
+{
+    struct fleet_member *m = &f->members[call->host];
+    const struct fleet_host *host = &f->hosts[call->host];
+
+    if (!m->link)
+        m->link = m->carrier->open(f, host, &f->options, f->loop);
+    member_look(m);
+    bool framed = call->frame && f->options.session;
+    if (framed && call->keep && m->session && !session_is_free(m->session)) {
+        /* Only a session can keep the lock. */
+        session_drop(m->session);
+        m->session = NULL;
+    }
+    if (framed && !m->session)
+        m->session = session_start(m->carrier, m->link, host, call->host, f->options.session);
+    framed = framed && session_is_free(m->session);
+    struct exchange *x = framed ? exchange_make_frame(host, call) : exchange_make(host, call);
+    if (framed)
+        session_run(m->session, x);
+    else
+        m->carrier->start(m->link, x);
+    return x;
+}
+
+/* A call that took the lock in a session leaves it to the session's shell. */
+static void keep_lock(struct fleet_member *m, const struct exchange *x)
+{
+    if (x->framed && x->call.hold && m->session && !session_is_over(m->session) &&
+        x->end.kind == REPLY_EXIT && x->end.status == 0) {
+        m->hold_lost = false;
+        session_keep(m->session, x->call.keep);
+    }
+}
+
 static void run_trip(struct fleet *fleet, struct arena *a, const struct call *calls, size_t n,
                      struct reply *ret_replies)
 {
@@ -245,12 +302,7 @@ static void run_trip(struct fleet *fleet, struct arena *a, const struct call *ca
 
     for (size_t i = 0; i < n; i++) {
         assert(calls[i].host < fleet->n);
-        struct fleet_member *m = &fleet->members[calls[i].host];
-        xs[i] = exchange_make(&fleet->hosts[calls[i].host], &calls[i]);
-        if (!m->link)
-            m->link =
-                m->carrier->open(fleet, &fleet->hosts[calls[i].host], &fleet->options, fleet->loop);
-        m->carrier->start(m->link, xs[i]);
+        xs[i] = member_start(fleet, &calls[i]);
     }
     fleet->running = xs;
     fleet->n_running = n;
@@ -268,6 +320,7 @@ static void run_trip(struct fleet *fleet, struct arena *a, const struct call *ca
     fleet->n_running = 0;
     for (size_t i = 0; i < n; i++) {
         ret_replies[i] = exchange_reply(a, xs[i]);
+        keep_lock(&fleet->members[calls[i].host], xs[i]);
         tell_noise(fleet, xs[i]);
         if (xs[i]->held && !xs[i]->over)
             member_keep(&fleet->members[calls[i].host], xs[i]);
@@ -351,7 +404,8 @@ bool fleet_hold_is_lost(const struct fleet *fleet, size_t host)
 {
     const struct fleet_member *m = &fleet->members[host];
 
-    return m->hold_lost || (m->held && m->held->over && !m->held->let_go);
+    return m->hold_lost || (m->held && m->held->over && !m->held->let_go) ||
+           (m->session && session_keeps(m->session) && session_is_over(m->session));
 }
 
 void fleet_let_go(struct fleet *fleet)
@@ -362,6 +416,8 @@ void fleet_let_go(struct fleet *fleet)
     for (size_t i = 0; i < fleet->n; i++) {
         struct fleet_member *m = &fleet->members[i];
         member_look(m);
+        if (m->session && session_keeps(m->session))
+            session_let_go(m->session);
         if (!m->held)
             continue;
         m->held->let_go = true;
@@ -372,13 +428,20 @@ void fleet_let_go(struct fleet *fleet)
         waiting = false;
         for (size_t i = 0; i < fleet->n; i++) {
             member_look(&fleet->members[i]);
-            waiting = waiting || fleet->members[i].held;
+            waiting = waiting || fleet->members[i].held ||
+                      (fleet->members[i].session && session_keeps(fleet->members[i].session));
         }
         if (waiting)
             loop_turn(fleet->loop, loop_now() + 20);
     }
-    for (size_t i = 0; i < fleet->n; i++)
-        member_drop(&fleet->members[i]);
+    for (size_t i = 0; i < fleet->n; i++) {
+        struct fleet_member *m = &fleet->members[i];
+        member_drop(m);
+        if (m->session && session_keeps(m->session)) {
+            session_drop(m->session);
+            m->session = NULL;
+        }
+    }
 }
 
 void fleet_close(struct fleet *fleet)
@@ -386,9 +449,11 @@ void fleet_close(struct fleet *fleet)
     if (!fleet)
         return;
     fleet_let_go(fleet);
-    for (size_t i = 0; i < fleet->n; i++)
+    for (size_t i = 0; i < fleet->n; i++) {
+        session_drop(fleet->members[i].session);
         if (fleet->members[i].link)
             fleet->members[i].carrier->close(fleet->members[i].link);
+    }
     /* Their handles close in the loop. */
     long long deadline = loop_now() + CLOSE_MS;
     while (uv_loop_alive(loop_uv(fleet->loop)) && loop_now() < deadline)

@@ -89,6 +89,9 @@ typedef void fleet_lost(void *arg, const char *why);
 struct call {
     size_t host;        /* index of the host */
     const char *script; /* text, terminated */
+    const char *frame;  /* the same for the host's session, which has fleet_options.session already;
+                           NULL: it does not run there.  No payload, `say` or `output` then */
+    const char *keep;   /* with `hold`: text that makes the session the keeper (host/session.sh) */
     int head;           /* descriptor of the first part of the payload, read with pread from 0 */
     off_t head_size;    /* its size; 0 for none.  Several calls may share it */
     int payload;        /* descriptor of the second part, read the same way; -1 for none */
@@ -113,6 +116,7 @@ struct fleet_options {
     const struct carrier *carriers[TRANSPORTS];
     const char *const *known_hosts; /* files, NULL-terminated; NULL: ~/.ssh/known_hosts,
                                        ~/.ssh/known_hosts2 and the two in /etc/ssh */
+    const char *session;            /* the program of a session's shell; NULL: there are none */
     long connect_ms;                /* for name, TCP, banner, keys and login together; 0: 15 s */
     long alive_interval_ms;         /* 0: 15 s.  Three intervals without a byte end a connection */
     fleet_ask *ask;                 /* NULL: nobody can be asked */

@@ -2,14 +2,9 @@
 # Writes one mark, and reports where current points and which release is live.
 # Values: to (the mark's state, or empty), error (a line for status, or empty), migrated and pending (lines
 # for the files of these names, or empty).
-target=
-if [ -L "$deploy_to/current" ]; then
-	link_target "$deploy_to/current"
-elif [ -e "$deploy_to/current" ]; then
-	target='not a symbolic link'
-fi
+current_target
+if [ -e "$deploy_to/current" ] && [ ! -L "$deploy_to/current" ]; then target='not a symbolic link'; fi
 say current "$target"
-find_live
 if [ -n "$live" ]; then say live "$live"; fi
 if [ "$verb" = run ]; then
 	begin_change

@@ -9,7 +9,7 @@
 #   runs/RUN/recipe the recipe as it was when the run began
 #   runs/RUN/marks  "crelease-marks 1", then one line a mark: STEP STATE UNIXTIME; the last one
 #                   of a step counts
-#   runs/RUN/acting.EPOCH   the script that is changing something: PID TICKS BOOT (lock.sh ends it
+#   runs/RUN/acting.EPOCH   the script that is changing something: PID TICKS BOOT GROUP (lock.sh ends it
 #                   when the run is taken over)
 #   runs/RUN/jobs/  the user's commands that were started (job.sh)
 #   manifests/RELEASE   the files that a release must contain (checkout.sh)
@@ -19,31 +19,44 @@
 # Answers are lines "key value" on standard output.  Exit statuses: 0 done, 70 failed (a line "error ..." says
 # why), 71 could not be checked, 72 the lock is not this run's, 73 locked.
 
-# The output of tools is parsed here, and names are bytes: both need the C locale.  The user's commands get
-# the locale of the login back (as_at_login).
-login_locale=${LC_ALL-}
-LC_ALL=C
-export LC_ALL
+# begin_script: what every script begins with, after its values.
+begin_script() {
+	# The output of tools is parsed here, and names are bytes: both need the C locale.  The user's commands
+	# get the locale of the login back (as_at_login).
+	login_locale=${LC_ALL-}
+	LC_ALL=C
+	export LC_ALL
+	state=$deploy_to/.crelease
+	run_dir=$state/runs/$run
+	path=$deploy_to/releases/$release
+	incoming_tree=$deploy_to/releases/.incoming
+	umask_was=${files_umask:-$login_umask}
+	own_umask
+	# The last line proves that the answer is complete; a connection that closes early prints none.
+	trap 'end_script "$?"' EXIT
+}
 
-state=$deploy_to/.crelease
-run_dir=$state/runs/$run
-path=$deploy_to/releases/$release
-newline='
-'
+# In a session, the end is also marked on both streams (session.sh).
+session=
+end_script() {
+	echo "ended $1"
+	if [ -n "$session" ]; then
+		printf '%s %s\n' "$frame_end" "$1"
+		printf '%s %s\n' "$frame_end" "$1" >&2
+	fi
+}
 
 # Only the login user may write crelease's own files, whatever the login's umask is.  The files of the site
 # (releases, shared folders, revisions.log) and the user's commands get the recipe's umask or, without one, the
 # login's: umask "$umask_was".
 login_umask=$(umask)
-umask_was=${files_umask:-$login_umask}
 own_umask() {
 	umask "$login_umask"
 	umask g-w,o-rwx
 }
-own_umask
 
-# The last line proves that the answer is complete; a connection that closes early prints none.
-trap 'echo "ended $?"' EXIT
+newline='
+'
 
 say() {
 	printf '%s %s\n' "$1" "$2"
@@ -93,6 +106,18 @@ must() {
 cannot() { # WHAT SAID
 	reason_of "$2"
 	fail "cannot $1: $reason"
+}
+
+# make_folders FOLDER...: creates those that do not exist.
+make_folders() {
+	for folder; do
+		shift
+		if [ ! -d "$folder" ]; then set -- "$@" "$folder"; fi
+	done
+	if [ $# -eq 0 ] || said=$(mkdir -p "$@" 2>&1); then return 0; fi
+	for folder; do
+		if [ ! -d "$folder" ]; then cannot "create '$folder'" "$said"; fi
+	done
 }
 
 # put FILE TEXT and add FILE TEXT: write lines to a file without starting a process.  The reason of a failure
@@ -187,9 +212,28 @@ refuse_distrusted() {
 	if [ -n "$foreign" ]; then fail "$foreign"; fi
 }
 
-# Flushes files to disk before anything that depends on them; a sync that takes no file names flushes
-# everything.
+# flush_later FILE...: they have to be on disk when the script ends, or at the next flush.
+unflushed=
+flush_later() {
+	for file; do
+		case $newline$unflushed$newline in
+		*"$newline$file$newline"*) ;;
+		*) unflushed=$unflushed${unflushed:+$newline}$file ;;
+		esac
+	done
+}
+
+# flush [-f] [FILE...]: flushes these files, and those that flush_later was told of, to disk before anything that
+# depends on them; with -f, all of their file systems.  A sync that takes no file names flushes everything.
 flush() {
+	set -f
+	IFS=$newline
+	# shellcheck disable=SC2086 # lines
+	set -- "$@" $unflushed
+	unset IFS
+	set +f
+	unflushed=
+	if [ $# -eq 0 ]; then return 0; fi
 	said=$(sync "$@" 2>&1) && return
 	case $said in
 	*'No space left'* | *uota\ exceeded* | *'nput/output error'* | *'I/O error'*) cannot "write '$*' to the disk" "$said" ;;
@@ -197,14 +241,15 @@ flush() {
 	sync
 }
 
-# end_group PID TICKS BOOT: ends a process that was identified, and the processes that it started.
+# end_group PID TICKS BOOT [GROUP]: ends a process that was identified, and the others of its group, which is
+# its own or, for a script of a session, the session's.
 end_group() {
 	if [ "$2" = - ]; then return 0; fi
 	rounds=0
 	while is_alive "$1" "$2" "$3"; do
 		case $rounds in
-		0) kill -s TERM -- "-$1" 2>/dev/null || kill -s TERM "$1" 2>/dev/null ;;
-		40) kill -s KILL -- "-$1" 2>/dev/null || kill -s KILL "$1" 2>/dev/null ;;
+		0) kill -s TERM -- "-${4:-$1}" 2>/dev/null || kill -s TERM "$1" 2>/dev/null ;;
+		40) kill -s KILL -- "-${4:-$1}" 2>/dev/null || kill -s KILL "$1" 2>/dev/null ;;
 		80) fail "process $1 of an earlier step of this run is still running after KILL; stop it by hand" ;;
 		esac
 		rounds=$((rounds + 1))
@@ -220,27 +265,50 @@ end_group() {
 begin_change() {
 	trust_state
 	if [ -f "$run_dir/acting.$epoch" ]; then
-		other='' other_ticks='' other_boot=''
-		read -r other other_ticks other_boot <"$run_dir/acting.$epoch"
-		if [ "$other" != $$ ]; then end_group "$other" "${other_ticks:--}" "$other_boot"; fi
+		other='' other_ticks='' other_boot='' other_group=''
+		read -r other other_ticks other_boot other_group <"$run_dir/acting.$epoch"
+		# In this session, the script before this one has ended.
+		if [ "${other_group:-$other}" != $$ ]; then
+			end_group "$other" "${other_ticks:--}" "$other_boot" "$other_group"
+		fi
 	fi
 	# When the run was taken over, that is the reason to report.
 	trap 'fence; exit 143' TERM
-	identity_of $$
+	# In a session, $$ is the session's shell.
+	me=$$
+	if [ -n "$session" ] && [ -r /proc/self/stat ]; then read -r me _ </proc/self/stat; fi
+	identity_of "$me"
 	if [ -d "$run_dir" ]; then
-		put "$run_dir/acting.$epoch" "$$ $ticks $boot"
+		put "$run_dir/acting.$epoch" "$me $ticks $boot $$"
 	fi
 	fence
 }
 
-# Stops here if the run was taken over.
-fence() {
+# Whether the lock is still this run's.
+is_ours_still() {
 	lock_run='' lock_epoch='' lock_by=nobody
 	if [ -f "$state/lock" ]; then read_lock "$state/lock"; fi
-	if [ "$lock_run" != "$run" ] || [ "$lock_epoch" != "$epoch" ]; then
+	[ "$lock_run" = "$run" ] && [ "$lock_epoch" = "$epoch" ]
+}
+
+# Stops here if the run was taken over.
+fence() {
+	if ! is_ours_still; then
 		rm -f "$run_dir/acting.$epoch"
 		say fenced "$lock_by"
 		exit 72
+	fi
+}
+
+# Writes the file beat in place: a rename needs room on the disk, and a holder whose beat is old counts as dead.
+# A symbolic link in its place is not written through; the run's next script fails and names it.
+beat() {
+	if [ -L "$state/beat" ]; then return; fi
+	if [ -r /proc/uptime ]; then
+		read -r up _ </proc/uptime
+		echo "${up%%.*}" >"$state/beat"
+	else
+		: >"$state/beat"
 	fi
 }
 
@@ -257,20 +325,25 @@ last_mark() {
 	torn=$mark_step
 }
 
-# To be called after last_mark.  An incomplete last line is ended first, so that the new mark has a line of
-# its own.
-put_mark() {
+# note_mark STEP STATE: to be called after last_mark.  An incomplete last line is ended first, so that the new
+# mark has a line of its own.  It is on disk after the next flush.
+note_mark() {
 	fence
 	tell_time
-	if [ ! -f "$run_dir/marks" ]; then
-		replace "$run_dir/marks" "crelease-marks 1$newline$1 $2 $now"
-		return
-	elif [ -n "$torn" ]; then
-		replace "$run_dir/marks" "$(sed '$d' "$run_dir/marks")"
+	if [ ! -s "$run_dir/marks" ]; then
+		put "$run_dir/marks" "crelease-marks 1$newline$1 $2 $now"
+	else
+		if [ -n "$torn" ]; then replace "$run_dir/marks" "$(sed '$d' "$run_dir/marks")"; fi
+		add "$run_dir/marks" "$1 $2 $now"
 	fi
 	torn=''
-	add "$run_dir/marks" "$1 $2 $now"
-	flush "$run_dir/marks"
+	flush_later "$run_dir/marks"
+}
+
+# The same, on disk at once: before what must not be done twice.
+put_mark() {
+	note_mark "$1" "$2"
+	flush
 }
 
 # tell_time: sets $now to the unix time.  A process is started for it once: afterwards the time since then is
@@ -334,13 +407,13 @@ claim() {
 # it would move the new link into the folder that the old one points at.
 point() {
 	new=${1%/*}/.${1##*/}.$run.$epoch
-	must "remove '$new'" rm -f "$new"
+	if [ -e "$new" ] || [ -L "$new" ]; then must "remove '$new'" rm -f "$new"; fi
 	must "create '$new'" ln -s "$2" "$new"
 	if ! said=$(mv -fT "$new" "$1" 2>&1) && ! other=$(mv -fh "$new" "$1" 2>&1); then
 		rm -f "$new"
 		cannot "point '$1' at '$2'" "$said$newline$other"
 	fi
-	flush "$deploy_to"
+	flush_later "$deploy_to"
 }
 
 # Touches the restart file; makes its folder if necessary.
@@ -358,7 +431,8 @@ as_at_login() {
 }
 
 # What every stage does on a host, in this order: check whether something that was started is already done,
-# record the intention on disk, then act.  A script defines the functions seen, act and undo.
+# record the intention, then act.  A script defines the functions seen, act and undo.  The marks are on disk at the
+# end of the script, and before an act that flushes.
 stage_main() {
 	begin_change
 	last_mark "$step"
@@ -371,13 +445,13 @@ stage_main() {
 				act
 				seen || fail "the result of '$step' could not be verified"
 			fi
-			put_mark "$step" "done"
+			note_mark "$step" "done"
 			;;
 		*)
-			put_mark "$step" begun
+			note_mark "$step" begun
 			act
 			seen || fail "the result of '$step' could not be verified"
-			put_mark "$step" "done"
+			note_mark "$step" "done"
 			;;
 		esac
 		;;
@@ -386,9 +460,10 @@ stage_main() {
 		'' | undone) ;;
 		*)
 			undo
-			put_mark "$step" undone
+			note_mark "$step" undone
 			;;
 		esac
 		;;
 	esac
+	flush
 }

@@ -50,12 +50,24 @@ find_live() {
 	live=$release_is
 }
 
+# current_target: sets $target to where current points, empty for nowhere, and $live as find_live does.  For a link to
+# a release, no process is started.
+# shellcheck disable=SC3013 # as above
+current_target() {
+	target=''
+	find_live
+	if [ -n "$live" ] && [ "$deploy_to/current" -ef "$deploy_to/releases/$live" ]; then
+		target=$deploy_to/releases/$live
+	elif [ -L "$deploy_to/current" ]; then
+		link_target "$deploy_to/current"
+	fi
+}
+
 # A release gets and loses its name by a rename within releases/.  Between two folders, which may be on two
 # file systems, mv would copy, and the name would exist before the release is complete.  Neither Capistrano
 # nor anyone who lists the folder sees these names, which begin with a dot:
-#   releases/.incoming.RUN.EPOCH    being unpacked (checkout.sh)
+#   releases/.incoming.RUN.EPOCH    being unpacked (checkout.sh): $incoming_tree.RUN.EPOCH
 #   releases/.trash.RELEASE.RUN.PID being deleted
-incoming_tree=$deploy_to/releases/.incoming
 
 # put_away FOLDER: moves it to the trash.
 put_away() {

@@ -12,7 +12,8 @@ distrust_state
 refuse_links
 
 say survey 1
-say now "$(date +%s)"
+tell_time
+say now "$now"
 if [ -d "$deploy_to" ]; then
 	say deploy_to there
 	if [ -w "$deploy_to" ]; then say writable yes; else say writable no; fi
@@ -33,9 +34,8 @@ if [ -n "$place" ] && [ -r /proc/sys/kernel/random/boot_id ]; then
 	is=$(stat -L -c %d:%i "$up" 2>/dev/null) && say place "$boot $is ${deploy_to#"$up"}"
 fi
 
-find_live
+current_target
 if [ -L "$deploy_to/current" ]; then
-	link_target "$deploy_to/current"
 	say current "$target"
 	if [ -d "$deploy_to/current" ]; then say current_is there; else say current_is dangling; fi
 elif [ -e "$deploy_to/current" ]; then

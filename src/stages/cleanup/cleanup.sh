@@ -12,19 +12,21 @@ seen() {
 # Deletes the trash, and sets $left to a message when some of it cannot be deleted.  Deleting a lot continues
 # in the background, so that nobody waits for it; after a crash, the next clean-up deletes the rest.
 take_out() {
-	rm -f "$run_dir/undeleted"
+	if [ -f "$run_dir/undeleted" ]; then rm -f "$run_dir/undeleted"; fi
 	(
 		trap '' HUP
 		# On a full disk there may be no room for this file until some trash is deleted.
 		said=$(empty_trash 2>&1)
-		printf '%s\n' "${said%%"$newline"*}" >"$run_dir/undeleted.new"
-		mv "$run_dir/undeleted.new" "$run_dir/undeleted"
+		put "$run_dir/undeleted" "${said%%"$newline"*}"
 	) </dev/null >/dev/null 2>&1 &
-	for pause in 0.02 0.05 0.1 0.2 0.5 1; do
-		if [ -f "$run_dir/undeleted" ]; then break; fi
+	for pause in 0.03 0.05 0.1 0.2 0.5 1; do
+		if [ -s "$run_dir/undeleted" ]; then break; fi
 		sleep "$pause" 2>/dev/null || sleep 1
 	done
-	if [ -f "$run_dir/undeleted" ]; then what_is_left "$(cat "$run_dir/undeleted")"; fi
+	if [ -s "$run_dir/undeleted" ]; then
+		read -r said <"$run_dir/undeleted"
+		what_is_left "$said"
+	fi
 }
 
 act() {
@@ -50,7 +52,8 @@ act() {
 		names="${folder##*/} $names"
 		if [ "${folder##*/}" = "$release" ]; then break; fi
 	done
-	kept=0 removed=0 stuck=
+	kept=0 removed=0 stuck=''
+	set --
 	for name in $names; do
 		counts=
 		case "$newline$finished$newline" in *"$newline$name$newline"*) counts=yes ;; esac
@@ -60,7 +63,7 @@ act() {
 			if [ -n "$counts" ]; then kept=$((kept + 1)); fi
 		elif [ "$name" != "$live" ] && [ "$name" != "$before" ] && [ "$name" != "$release" ]; then
 			if said=$(put_away "$deploy_to/releases/$name" 2>&1); then
-				rm -f "$state/manifests/$name"
+				set -- "$@" "$state/manifests/$name"
 				removed=$((removed + 1))
 			else
 				stuck=$deploy_to/releases/$name why=$said
@@ -71,6 +74,7 @@ act() {
 	for folder in "$incoming_tree".*; do
 		if [ -d "$folder" ]; then put_away "$folder"; fi
 	done
+	if [ $# -gt 0 ]; then rm -f "$@"; fi
 	left=
 	if has_trash; then take_out; fi
 	if [ -n "$stuck" ]; then cannot "remove '$stuck'" "$why"; fi

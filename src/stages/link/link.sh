@@ -17,23 +17,56 @@ no_link_above() {
 	done
 }
 
-link_one() {
-	link=$path/$1 want=$deploy_to/shared/$1
-	no_link_above "$1"
-	if [ -L "$link" ]; then
-		link_target "$link"
-		if [ "$target" = "$want" ]; then return 0; fi
-	fi
-	case $1 in
-	*/*) must "create '${link%/*}'" mkdir -p "${link%/*}" ;;
-	esac
-	if [ -e "$link" ] || [ -L "$link" ]; then
-		must "remove '$link'" rm -rf "$link"
-	fi
-	must "create '$link'" ln -s "$want" "$link"
+# is_linked NAME: whether the link is there and leads to the shared file.
+# shellcheck disable=SC3013 # as in releases.sh
+is_linked() {
+	[ -L "$path/$1" ] && [ "$path/$1" -ef "$deploy_to/shared/$1" ]
 }
 
-each_linked() {
+# Makes the links that are missing, with one process for all in one folder.
+link_missing() {
+	parents=''
+	for name; do
+		no_link_above "$name"
+		shift
+		if is_linked "$name"; then continue; fi
+		set -- "$@" "$name"
+	done
+	for name; do
+		link=$path/$name
+		if [ -e "$link" ] || [ -L "$link" ]; then must "remove '$link'" rm -rf "$link"; fi
+		case $newline$parents$newline in
+		*"$newline${link%/*}$newline"*) ;;
+		*) parents=$parents${parents:+$newline}${link%/*} ;;
+		esac
+	done
+	set -f
+	IFS=$newline
+	for parent in $parents; do
+		unset IFS
+		set +f
+		link_into "$parent" "$@"
+	done
+	unset IFS
+	set +f
+}
+
+# link_into FOLDER NAME...: makes those of the links that lie in this folder.
+link_into() {
+	parent=$1
+	shift
+	for name; do
+		shift
+		link=$path/$name
+		no_link_above "$name"
+		if [ "${link%/*}" = "$parent" ]; then set -- "$@" "$deploy_to/shared/$name"; fi
+	done
+	make_folders "$parent"
+	must "create links in '$parent'" ln -s "$@" "$parent/"
+}
+
+# with_linked FUNCTION: calls it with the names of all linked files and folders.
+with_linked() {
 	each=$1
 	set -f
 	IFS=$newline
@@ -41,17 +74,17 @@ each_linked() {
 	set -- $linked_files $linked_dirs
 	unset IFS
 	set +f
+	"$each" "$@"
+}
+
+all_linked() {
 	for name; do
-		"$each" "$name" || return
+		is_linked "$name" || return
 	done
 }
 
-is_linked() {
-	[ -L "$path/$1" ]
-}
-
 seen() {
-	each_linked is_linked
+	with_linked all_linked
 }
 
 act() {
@@ -66,14 +99,12 @@ act() {
 		esac
 	done
 	umask "$umask_was"
-	for name in $linked_dirs; do
-		if [ ! -d "$deploy_to/shared/$name" ]; then
-			must "create '$deploy_to/shared/$name'" mkdir -p "$deploy_to/shared/$name"
-		fi
-	done
+	set --
+	for name in $linked_dirs; do set -- "$@" "$deploy_to/shared/$name"; done
 	unset IFS
 	set +f
-	each_linked link_one
+	make_folders "$@"
+	with_linked link_missing
 	own_umask
 }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2317
-# Takes the lock, writes the plan of the run, and stays as the lock's keeper: the holder counts as alive while
-# this process lives and receives heartbeats.
+# Takes the lock, and writes the plan of the run.  The session's shell is the lock's keeper: the holder counts as
+# alive while that process lives and receives heartbeats (session.sh).
 # Values: by, since, plan, recipe ("" when the run stores none), takeover.
 #
 # The lock is a file that describes its holder.  It is made under another name and then linked, because
@@ -54,9 +54,12 @@ keeper $$ $ticks $boot"
 	flush "$own"
 }
 
-# keep FILE TEXT: writes a file in the run's folder, whole or not at all.
+# keep FILE TEXT: writes a file in the run's folder, which nobody reads before the lock names the run.  What the run
+# wrote when it took this lock stays.
 keep() {
-	if [ ! -f "$run_dir/$1" ]; then replace "$run_dir/$1" "$2"; fi
+	if [ -n "$holds" ] && [ -f "$run_dir/$1" ]; then return 0; fi
+	put "$run_dir/$1" "$2"
+	flush_later "$run_dir/$1"
 }
 
 # Ends what the old holder left running on this host: its keeper, and a script in the middle of a change.
@@ -66,9 +69,9 @@ end_old_holder() {
 	for old in "$run_dir"/acting.*; do
 		case ${old##*.} in '' | *[!0-9]*) continue ;; esac
 		if [ ! -f "$old" ] || [ "${old##*.}" -ge "$epoch" ]; then continue; fi
-		pid='' ticks_was='' boot_was=''
-		read -r pid ticks_was boot_was <"$old"
-		end_group "$pid" "$ticks_was" "$boot_was"
+		pid='' ticks_was='' boot_was='' group_was=''
+		read -r pid ticks_was boot_was group_was <"$old"
+		end_group "$pid" "$ticks_was" "$boot_was" "$group_was"
 		rm -f "$old"
 	done
 }
@@ -99,8 +102,9 @@ refused() {
 	exit 73
 }
 
-taken=
+taken='' holds=''
 if [ -n "$takeover" ]; then
+	if [ -f "$state/lock" ] && read_lock "$state/lock" && [ "$lock_run" = "$run" ]; then holds=yes; fi
 	rm -f "$state"/reserve*
 	if grep -q "^$run " "$state/history" 2>/dev/null && [ ! -f "$state/lock" ]; then
 		say error "the run has just finished; check its status again"
@@ -108,10 +112,9 @@ if [ -n "$takeover" ]; then
 	fi
 fi
 umask "$umask_was"
-for folder in "$deploy_to/releases" "$deploy_to/shared" "$run_dir/jobs" "$state/manifests"; do
-	if [ "$folder" = "$run_dir/jobs" ]; then own_umask; fi
-	if [ ! -d "$folder" ]; then must "create '$folder'" mkdir -p "$folder"; fi
-done
+make_folders "$deploy_to/releases" "$deploy_to/shared"
+own_umask
+make_folders "$run_dir/jobs" "$state/manifests"
 keep plan "$plan"
 if [ -n "$recipe" ]; then keep recipe "$recipe"; fi
 write_lock
@@ -143,7 +146,7 @@ else
 	refused
 fi
 rm -f "$own" "$run_dir/error"
-flush "$state"
+flush_later "$state"
 if [ -z "$takeover" ]; then
 	{
 		printf '%65536s' '' >"$state/reserve"
@@ -151,33 +154,13 @@ if [ -z "$takeover" ]; then
 	} 2>/dev/null
 fi
 
-# Rewrites the file in place: a rename needs room on the disk, and a holder whose beat is old counts as dead.
-# A symbolic link in its place is not written through; the run's next script fails and names it.
-beat() {
-	if [ -L "$state/beat" ]; then return; fi
-	if [ -r /proc/uptime ]; then
-		read -r up _ </proc/uptime
-		echo "${up%%.*}" >"$state/beat"
-	else
-		: >"$state/beat"
-	fi
-}
 beat
-target=
-if [ -L "$deploy_to/current" ]; then
-	link_target "$deploy_to/current"
-	say current "$target"
-fi
+current_target
+if [ -n "$target" ]; then say current "$target"; fi
 case $target in '' | /*) ;; *) target=$deploy_to/$target ;; esac
 if [ -z "$takeover" ]; then keep found "$target"; fi
 last_mark lock
-put_mark lock "done"
+note_mark lock "done"
+flush
 say held "$run"
-
-# From here on crelease no longer reads the output.
-exec >/dev/null 2>&1
-while read -r _; do
-	fence
-	beat
-done
 exit 0

@@ -7,9 +7,9 @@
 
 # Appends a line; an incomplete last line is ended first.
 add_line() {
-	if [ -s "$1" ] && [ "$(tail -c 1 "$1" | wc -l)" -eq 0 ]; then add "$1" ''; fi
+	if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then add "$1" ''; fi
 	add "$1" "$2"
-	flush "$1"
+	flush_later "$1"
 }
 
 # Once the lock is released, nothing is left to do.  A resume that finds no lock, or another run's, never gets
@@ -17,22 +17,23 @@ add_line() {
 begin_change
 last_mark "$step"
 if [ "$mark" != "done" ]; then
+	if [ "$mark" != begun ]; then note_mark "$step" begun; fi
 	if [ -n "$log_line" ]; then
 		# After a crash between this line and its mark, the line is the last one of the log, since the lock
 		# was held.
 		if [ "$mark" != begun ] || [ "$(tail -n 1 "$deploy_to/revisions.log")" != "$log_line" ]; then
-			if [ "$mark" != begun ]; then put_mark "$step" begun; fi
 			umask "$umask_was"
 			add_line "$deploy_to/revisions.log" "$log_line"
 			own_umask
 		fi
 	fi
-	if ! grep -q "^$run " "$state/history" 2>/dev/null; then
+	if [ "$mark" != begun ] || ! grep -q "^$run " "$state/history" 2>/dev/null; then
 		tell_time
 		add_line "$state/history" "$run $now $outcome $record"
 	fi
-	put_mark "$step" "done"
+	note_mark "$step" "done"
 fi
+flush
 # A run that takes over at this moment needs the same claim (lock.sh).  Either it gets it, and this script
 # stops, or it is refused until the lock is gone.
 own=$state/lock.$run.$epoch.$$
@@ -44,9 +45,11 @@ if [ -f "$own" ] && ! claim "$((epoch + 1))"; then
 	exit 72
 fi
 fence
-rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".* "$run_dir"/acting.* "$run_dir/database"
+# rm goes through them in this order, so that the lock is the last one that another run could miss.
+said=$(rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".* \
+	"$run_dir"/acting.* "$run_dir/database" "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve* 2>&1)
+if [ -e "$state/lock" ] && is_ours_still; then cannot "remove '$state/lock'" "$said"; fi
 if [ -d "$state/incoming" ]; then rmdir "$state/incoming" 2>/dev/null; fi
-must "remove '$state/lock'" rm -f "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve*
 flush "$state"
 # Trash of a clean-up that was interrupted because the host went down.
 if has_trash; then
@@ -56,11 +59,18 @@ fi
 # Keeps the records of the newest runs, so that their logs can be read.
 set -- "$state"/runs/*
 if [ $# -le "$keep_runs" ]; then exit 0; fi
-# shellcheck disable=SC2012 # the names are ours: digits and small letters
-ls -1t "$state/runs" 2>/dev/null | tail -n "+$((keep_runs + 1))" | while read -r old; do
+set -f
+# shellcheck disable=SC2012,SC2046 # the names are ours: digits and small letters
+set -- $(ls -1t "$state/runs" 2>/dev/null)
+set +f
+if [ $# -le "$keep_runs" ]; then exit 0; fi
+shift "$keep_runs"
+for old; do
+	shift
 	case $old in
 	'' | "$run" | *[!0-9a-z]*) ;;
-	*) rm -rf "${state:?}/runs/$old" ;;
+	*) set -- "$@" "${state:?}/runs/$old" ;;
 	esac
 done
+if [ $# -gt 0 ]; then rm -rf "$@"; fi
 exit 0

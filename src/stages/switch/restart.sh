@@ -5,8 +5,9 @@
 begin_change
 last_mark "$step"
 if [ "$mark" != "done" ]; then
-	if [ "$mark" != begun ]; then put_mark "$step" begun; fi
+	if [ "$mark" != begun ]; then note_mark "$step" begun; fi
 	touch_file "$path/$touch"
-	if [ -n "$last" ]; then put_mark "$step" "done"; fi
+	if [ -n "$last" ]; then note_mark "$step" "done"; fi
 fi
+flush
 exit 0

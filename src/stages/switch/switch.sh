@@ -7,10 +7,9 @@
 
 live=$deploy_to/current
 
+# shellcheck disable=SC3013 # as in releases.sh
 seen() {
-	[ -L "$live" ] || return 1
-	link_target "$live"
-	[ "$target" = "$path" ]
+	[ -L "$live" ] && [ "$live" -ef "$path" ]
 }
 
 # forget STEP...: marks the steps as not done, so that their jobs are started again.
@@ -21,7 +20,7 @@ forget() {
 		for attempt in "$run_dir/jobs/$name".[0-9]*/[0-9]*; do
 			if [ -d "$attempt" ]; then put "$attempt/forgotten" yes; fi
 		done
-		put_mark "$name" undone
+		note_mark "$name" undone
 	done
 }
 
@@ -38,8 +37,8 @@ act() {
 		rm -f "$deploy_to/releases/current"
 	fi
 	if [ ! -f "$run_dir/previous" ]; then
-		target=
-		if [ -L "$live" ]; then link_target "$live"; fi
+		current_target
+		live=$deploy_to/current
 		case $target in
 		'' | /*) ;;
 		*) target=$deploy_to/$target ;;
@@ -47,9 +46,10 @@ act() {
 		# Someone switched by hand in the meantime, so what is live now is not where to go back to.
 		release_of "$target"
 		if [ "$release_is" = "$release" ] && [ -f "$run_dir/found" ]; then read -r target <"$run_dir/found"; fi
-		replace "$run_dir/previous" "$target"
+		put "$run_dir/previous" "$target"
+		flush_later "$run_dir/previous"
 	fi
-	# All of the release is on disk before it is live.
+	# All of the release, and the mark, are on disk before it is live.
 	flush -f "$path"
 	if seen; then return 0; fi
 	fence
@@ -81,6 +81,7 @@ undo() {
 		return 0
 	fi
 	fence
+	flush
 	point "$live" "$previous"
 	if [ -n "$touch" ]; then touch_file "$previous/$touch"; fi
 }
