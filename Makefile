@@ -4,7 +4,7 @@ PKG_CONFIG ?= pkg-config
 PREFIX     ?= /usr/local
 BUILD      ?= release
 VERSION    := 0.1.0
-DEPS       := libssh2 yaml-0.1 libgit2 libuv jansson libarchive libcrypto
+DEPS       := libssh2 yaml-0.1 libgit2 libuv jansson libcrypto
 OUT        := build/$(BUILD)
 comma      := ,
 

@@ -45,7 +45,6 @@ only yaml edge/yaml.c
 only uv edge/loop_uv.h
 only jansson edge/json.c
 only openssl edge/digest.c edge/rsa.c
-only 'archive(_entry)?' git/pack.c
 
 # Numbers have one reader (base/number.h); these take signs and trailing text, and tell nothing of a
 # value out of range.

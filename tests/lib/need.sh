@@ -43,7 +43,6 @@ wanted() {
 	libgit2-dev has_module libgit2
 	libuv1-dev has_module libuv
 	libjansson-dev has_module jansson
-	libarchive-dev has_module libarchive
 	libssl-dev has_module libcrypto
 	LIST
     test) cat <<-'LIST' ;;

@@ -597,6 +597,7 @@ static void test_names(void **state)
        "e=$(printf 'e%.0s' $(seq 99)); echo x >\"$e\"; echo x >\"${e}e\"; echo x >\"${e}ee\"\n"
        "echo '#!/bin/sh' >bin/run; chmod 755 bin/run; chmod 600 n\n"
        "ln -s ../n bin/rel; ln -s /etc/passwd abs; ln -s \"$(printf 'raw\\377 \\n x')\" raw\n"
+       "ln -s \"$e\" le; ln -s \"${e}e\" lee; ln -s \"${e}ee\" leee\n"
        "ln -s \"$d/$d/$d/file\" long; ln -s missing dangling; ln -s foo/ dirlink\n"
        "head -c 3000000 /dev/urandom >big\n"
        "git init -q sub; git -C sub commit -q --allow-empty -m s\n"
