@@ -32,20 +32,17 @@ static size_t place_of(const struct plan *p, const char *step)
     return p->n_steps;
 }
 
-/* The first step that cannot simply be undone: the migration, else the switch, each with the hooks
- * before it. */
+/* The first step that cannot simply be undone, or the hooks before it. */
 static size_t first_serious(const struct plan *p)
 {
-    static const char *const stages[] = {"migrate", "switch"};
+    size_t i = 0;
 
-    for (size_t k = 0; k < sizeof stages / sizeof *stages; k++)
-        for (size_t i = 0; i < p->n_steps; i++)
-            if (strcmp(p->steps[i].stage->name, stages[k]) == 0)
-                return i;
-    return p->n_steps;
+    while (i < p->n_steps && !p->steps[i].stage->serious)
+        i++;
+    return i;
 }
 
-/* The furthest step from the migration on that the host has started; NULL: it has started none.  A
+/* The furthest step from the first serious one on that the host has started; NULL: it has started none.  A
  * mark that the plan does not know counts as one. */
 static const char *serious_step(const struct plan *p, const struct site *site)
 {

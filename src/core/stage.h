@@ -64,9 +64,12 @@ struct stage {
     bool migrates; /* serves the migration, which the paths of the recipe may show to be needless */
     const char *needs; /* why its hosts cannot be left out, in words; NULL: they can */
     const char *until; /* its mark counts only when that stage is done too; NULL: at once */
-    bool ends_run;     /* releases the lock, after its mark: as long as the lock is there it is run
+    bool
+        serious; /* from it on, a person decides what becomes of a dead run: what it does may not be
+                     undone without being looked at */
+    bool ends_run;    /* releases the lock, after its mark: as long as the lock is there it is run
                           again, and such a run cannot be aborted */
-    stage_idle *idle;  /* NULL: never idle.  Its hooks are skipped too then */
+    stage_idle *idle; /* NULL: never idle.  Its hooks are skipped too then */
     const char *script;
     stage_values *values; /* NULL: none but the common ones */
     stage_act *act;

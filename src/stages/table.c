@@ -76,6 +76,7 @@ const struct stage deploy_stages[] = {
     {
         .name = "migrate",
         .about = "migrate the database",
+        .serious = true,
         .hosts = migrate_hosts,
         .jobs = migrate_jobs,
         .migrates = true,
@@ -87,6 +88,7 @@ const struct stage deploy_stages[] = {
     {
         .name = "switch",
         .about = "point current at the release",
+        .serious = true,
         .describe = switch_describe,
         .on_fail = ON_FAIL_UNDO,
         .in_rollback = true,
