@@ -8,12 +8,14 @@
 /* A wait for the lock. */
 struct lock_wait {
     long long deadline;
-    const char *told; /* what was reported last */
+    const char *told;   /* what was reported last, */
+    long long told_ms;  /* when, */
+    long long began_ms; /* and since when it waits */
     long holder;
     bool over;
 };
 
-enum { LOCK_POLL_MS = 2000, DYING_LOOKS = 6, DYING_MS = 250 };
+enum { LOCK_POLL_MS = 2000, TELL_MS = 60000, DYING_LOOKS = 6, DYING_MS = 250 };
 
 /* The command that resumes the run that holds this host, on all hosts that it holds. */
 static const char *resume_on(struct session *s, const struct survey *sv, long host)
@@ -145,9 +147,9 @@ static bool survey_settled(struct session *s, struct survey *sv, long *ret_holde
     }
 }
 
-/* Reports who is waited for, again when that run has reached another stage. */
+/* Reports who is waited for, again when that run has reached another stage, and once a minute. */
 static void tell_holder(struct session *s, const struct survey *sv, const struct site *site,
-                        const char **told)
+                        struct lock_wait *w)
 {
     const char *stage = holder_stage(s, sv);
     struct arena *a = s->run.arena;
@@ -156,10 +158,14 @@ static void tell_holder(struct session *s, const struct survey *sv, const struct
                      text_shown(a, site->lock.by ? site->lock.by : "somebody"),
                      stage ? ", at stage '" : "", stage ? stage : "", stage ? "'" : "");
 
-    if (*told && strcmp(*told, now) == 0)
+    bool same = w->told && strcmp(w->told, now) == 0;
+    if (same && loop_now() - w->told_ms < TELL_MS)
         return;
-    run_warn(&s->run, NULL, "%s", now);
-    *told = arena_strdup(s->arena, now);
+    run_warn(&s->run, NULL, "%s%s%s", now, w->told ? ", for " : "",
+             w->told ? text_span(a, loop_now() - w->began_ms) : "");
+    w->told_ms = loop_now();
+    if (!same)
+        w->told = arena_strdup(s->arena, now);
 }
 
 /* One survey, and a pause if the holder is alive and the deadline has not passed. */
@@ -170,7 +176,7 @@ static bool wait_turn(struct session *s, struct survey *sv, struct lock_wait *w,
         return false;
     if (w->holder < 0 || !sv->sites[w->holder].lock.alive || loop_now() >= w->deadline)
         return true;
-    tell_holder(s, sv, &sv->sites[w->holder], &w->told);
+    tell_holder(s, sv, &sv->sites[w->holder], w);
     loop_wait(s->loop, LOCK_POLL_MS);
     w->over = false;
     return !run_is_stopped(&s->run, "while waiting for another run", err);
@@ -178,7 +184,8 @@ static bool wait_turn(struct session *s, struct survey *sv, struct lock_wait *w,
 
 bool holder_wait(struct session *s, struct survey *sv, long *ret_holder, struct err *err)
 {
-    struct lock_wait w = {.deadline = loop_now() + s->options.wait_lock_ms, .holder = -1};
+    struct lock_wait w = {
+        .deadline = loop_now() + s->options.wait_lock_ms, .began_ms = loop_now(), .holder = -1};
     bool ok = true;
 
     while (ok && !w.over) {
