@@ -18,6 +18,13 @@ static const char *set(const char *value)
     return value && *value ? value : NULL;
 }
 
+enum ui_ci ci_kind(void)
+{
+    return set(getenv("GITHUB_ACTIONS")) ? UI_CI_GITHUB
+           : set(getenv("GITLAB_CI"))    ? UI_CI_GITLAB
+                                         : UI_CI_NONE;
+}
+
 const char *ci_user(struct arena *a)
 {
     const char *const users[] = {getenv("GITHUB_ACTOR"), getenv("GITLAB_USER_NAME"),

@@ -116,6 +116,9 @@ const char *ci_url(struct arena *a);
 /* The time of the loop at which it has to end, with something to spare; 0: not known. */
 long long ci_deadline_ms(void);
 
+/* The CI system, if the log is written in a way of its own for it. */
+enum ui_ci ci_kind(void);
+
 /* On GitHub, to standard error: hides secrets in everything that is printed afterwards; and shows a
  * mistake, "crelease.yml:12:3: unknown key ...", beside its line.  Elsewhere nothing. */
 void ci_mask(const struct strs *secrets);

@@ -340,6 +340,7 @@ bool session_open(struct session *s, struct err *err)
         .mode = s->options.json           ? UI_JSON
                 : tty && !s->options.hold ? UI_TTY
                                           : UI_PLAIN,
+        .ci = ci_kind(),
         .color = use_color(&s->options, tty),
         .quiet = s->options.quiet,
         .document = !session_streams(s),

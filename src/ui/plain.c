@@ -6,14 +6,24 @@
  *
  * A stage or job that is over within a second has one line, that of its end.  The line of its start
  * is held back until then, and is printed when a second has passed, or before output of the job or
- * news about a wait. */
+ * news about a wait.  In a CI job, output is held back until the stage has ended (groups.h).  When nothing
+ * was printed for a minute, a line says what is running. */
 #include "ui/reader.h"
 
 #include "base/text.h"
 #include "edge/clock.h"
 #include "edge/loop.h"
+#include "ui/groups.h"
+#include "ui/last_backup.h"
 
-enum { BACKUP_EVERY_MS = 60000, HOSTS_COLUMNS = 100, HOLD_MS = 1000 };
+enum {
+    HOSTS_COLUMNS = 100,
+    HOLD_MS = 1000,
+    BEAT_MS = 60000, /* without a line, until one says what is running: */
+    PATIENCE_MS = 15000,
+    BEAT_LINES_MAX = 5,  /* commands at most */
+    ANNOTATIONS_MAX = 10 /* that GitHub shows of one step */
+};
 
 /* A stage or a job that has started.  `line` is NULL once it was printed. */
 struct started {
@@ -28,31 +38,25 @@ struct started {
     long long unix_ms;
 };
 
-/* The backup that the last line was about, so that a wait of hours does not fill the log. */
-struct last_backup {
-    struct arena names;
-    const char *host;
-    const char *transaction; /* of the identity of the backup */
-    const char *start;
-    const char *detail;
-    long pid;
-    bool over;
-    long long waited_ms;
-    bool told;
-};
-
 struct plain {
     struct started *started; /* in the order they started */
     struct last_backup backup;
     struct arena failed_text;
-    struct strs failed; /* jobs of the stage: "app2: 'make' ended with exit status 2" */
-    long long last_ms;  /* time of the last line, which the next one is not before */
+    struct strs failed;    /* jobs of the stage: "app2: 'make' ended with exit status 2" */
+    long long last_ms;     /* time of the last line, which the next one is not before */
+    long long said_ms;     /* the same by the loop's clock */
+    struct groups *groups; /* NULL: nothing is folded */
+    unsigned annotations;
 };
 
 static void *plain_open(struct ui *ui)
 {
-    (void)ui;
-    return xcalloc(1, sizeof(struct plain));
+    struct plain *p = xcalloc(1, sizeof *p);
+
+    p->said_ms = loop_now();
+    if (ui->o.ci != UI_CI_NONE && !ui->o.verbose)
+        p->groups = groups_open(ui->o.ci, ui->o.out);
+    return p;
 }
 
 static const char *copy(struct arena *a, const char *s)
@@ -75,20 +79,42 @@ static void plain_close(struct ui *ui)
 
     while (p->started)
         forget(&p->started);
-    arena_free(&p->backup.names);
+    last_backup_clear(&p->backup);
     arena_free(&p->failed_text);
+    groups_close(p->groups);
     free(p);
+}
+
+/* The line with the time of day, which never goes back. */
+static const char *timed(struct plain *p, struct arena *a, long long unix_ms, const char *text)
+{
+    long long when = unix_ms ? unix_ms : clock_now_ms();
+
+    p->last_ms = when > p->last_ms ? when : p->last_ms;
+    return arena_printf(a, "%s %s", clock_of_day(a, p->last_ms), text);
 }
 
 static void say(struct ui *ui, long long unix_ms, const char *text)
 {
     struct plain *p = ui->own;
     struct arena a = {0};
-    long long when = unix_ms ? unix_ms : clock_now_ms();
 
-    p->last_ms = when > p->last_ms ? when : p->last_ms;
-    fprintf(ui->o.out, "%s %s\n", clock_of_day(&a, p->last_ms), text);
+    groups_put(ui->o.out, ui->o.ci, timed(p, &a, unix_ms, text));
     fflush(ui->o.out);
+    p->said_ms = loop_now();
+    arena_free(&a);
+}
+
+/* In a CI job the line is printed when its stage has ended. */
+static void say_of(struct ui *ui, const char *stage, long long unix_ms, const char *text)
+{
+    struct plain *p = ui->own;
+    struct arena a = {0};
+
+    if (p->groups && stage)
+        groups_hold(p->groups, stage, unix_ms, timed(p, &a, unix_ms, text));
+    else
+        say(ui, unix_ms, text);
     arena_free(&a);
 }
 
@@ -114,7 +140,7 @@ static void hold(struct plain *p, const struct event *e, const char *line)
 static void print_start(struct ui *ui, struct started *s)
 {
     if (s->line)
-        say(ui, s->unix_ms, s->line);
+        say_of(ui, s->host ? s->stage : NULL, s->unix_ms, s->line);
     s->line = NULL;
 }
 
@@ -169,8 +195,8 @@ static void plain_line(struct ui *ui, const struct event *e, const char *line, s
     struct arena a = {0};
     const char *who = ui_shown(&a, e->host ? e->host : e->stage);
 
-    say(ui, e->unix_ms,
-        arena_printf(&a, "%s%s| %s", who, *who ? " " : "", ui_output(&a, line, len)));
+    say_of(ui, e->stage, e->unix_ms,
+           arena_printf(&a, "%s%s| %s", who, *who ? " " : "", ui_output(&a, line, len)));
     arena_free(&a);
 }
 
@@ -215,8 +241,14 @@ static void tell_stage_end(struct ui *ui, struct arena *a, const struct event *e
     forget_stage(p, e->stage);
     arena_free(&p->failed_text);
     p->failed = (struct strs){0};
-    say(ui, e->unix_ms,
-        arena_printf(a, "%s: %s%s", where(a, e, "stage"), state_text(a, &end), took_text(a, e)));
+    bool well = e->state != EVENT_FAILED && e->state != EVENT_WAITING;
+    const char *line =
+        arena_printf(a, "%s: %s%s", where(a, e, "stage"), state_text(a, &end), took_text(a, e));
+    if (p->groups && groups_print(p->groups, timed(p, a, e->unix_ms, line), well, e->unix_ms) &&
+        well)
+        p->said_ms = loop_now(); /* its title is the line */
+    else
+        say(ui, e->unix_ms, line);
 }
 
 static void tell_stage(struct ui *ui, struct arena *a, const struct event *e)
@@ -260,7 +292,8 @@ static void tell_job(struct ui *ui, struct arena *a, const struct event *e)
     if (e->state == EVENT_FAILED && e->host && e->command && e->detail)
         strs_add(&p->failed_text, &p->failed,
                  arena_printf(&p->failed_text, "%s: '%s' %s", e->host, e->command, e->detail));
-    say(ui, e->unix_ms, arena_printf(a, "%s%s", line, took_text(a, e)));
+    say_of(ui, ui_is_over(e) ? e->stage : NULL, e->unix_ms,
+           arena_printf(a, "%s%s", line, took_text(a, e)));
 }
 
 static void tell_warning(struct ui *ui, struct arena *a, const struct event *e)
@@ -272,76 +305,26 @@ static void tell_warning(struct ui *ui, struct arena *a, const struct event *e)
     if (strs_has(&p->failed, text)) /* said when the job failed */
         return;
     print_old_starts(ui);
-    say(ui, e->unix_ms, arena_printf(a, "warning: %s", ui_shown(a, text)));
+    if (p->annotations < ANNOTATIONS_MAX &&
+        groups_annotate(ui->o.out, ui->o.ci, "warning", "crelease", ui_shown(a, text)))
+        p->annotations++;
+    else
+        say(ui, e->unix_ms, arena_printf(a, "warning: %s", ui_shown(a, text)));
 }
 
-/* ---- backups ---- */
-
-static bool backup_is_news(struct last_backup *last, const struct event *e)
-{
-    const struct backup *b = e->backup;
-    const struct backup_identity identity =
-        b ? b->identity : (struct backup_identity){.transaction = NULL};
-    long pid = b ? b->pid : 0;
-    bool news = !last->told || last->over != ui_is_over(e) || last->pid != pid ||
-                !ui_same(last->transaction, identity.transaction) ||
-                !ui_same(last->start, identity.start) || !ui_same(last->detail, e->detail) ||
-                !ui_same(last->host, e->host) ||
-                e->waited_ms - last->waited_ms >= BACKUP_EVERY_MS || e->waited_ms < last->waited_ms;
-
-    if (!news)
-        return false;
-    arena_free(&last->names);
-    *last = (struct last_backup){
-        .told = true, .over = ui_is_over(e), .pid = pid, .waited_ms = e->waited_ms};
-    last->transaction = copy(&last->names, identity.transaction);
-    last->start = copy(&last->names, identity.start);
-    last->detail = copy(&last->names, e->detail);
-    last->host = copy(&last->names, e->host);
-    return true;
-}
-
-/* "pg_dump of my_database by postgres, pid 12345: ended by itself, waited 2 h" */
-static const char *backup_end(struct arena *a, const struct event *e)
-{
-    struct backup b = e->backup ? *e->backup : (struct backup){0};
-    const char *how = e->detail ? ui_shown(a, e->detail) : ui_state_word(e->state);
-
-    b.running_s = -1;
-    return e->backup ? arena_printf(a, "%s: %s", ui_backup_what(a, &b, 0), how) : how;
-}
-
-static const char *backup_text(struct arena *a, const struct event *e)
-{
-    const struct backup *b = e->backup;
-    const char *text = b ? ui_backup_what(a, b, 0) : "";
-
-    if (b && b->percent >= 0)
-        text = arena_printf(a, "%s, %d %%", text, b->percent);
-    struct strs left = b ? ui_backup_left(a, b, 0) : (struct strs){0};
-    for (size_t i = 0; i < left.n; i++)
-        text = arena_printf(a, "%s%s %s", text, i ? "" : ",", left.v[i]);
-    return text;
-}
+/* ---- the whole ---- */
 
 static void tell_backup(struct ui *ui, struct arena *a, const struct event *e)
 {
     struct plain *p = ui->own;
     const char *hosts = ui_hosts(a, e, HOSTS_COLUMNS);
 
-    if (!backup_is_news(&p->backup, e))
+    if (!last_backup_is_news(&p->backup, e))
         return;
     print_starts_of(ui, e);
-    const char *text = ui_is_over(e) ? backup_end(a, e) : backup_text(a, e);
-    if (e->waited_ms > 0)
-        text =
-            arena_printf(a, "%s%swaited %s", text, *text ? ", " : "", text_span(a, e->waited_ms));
-    if (e->detail && !ui_is_over(e))
-        text = arena_printf(a, "%s%s%s", text, *text ? ": " : "", ui_shown(a, e->detail));
-    say(ui, e->unix_ms, arena_printf(a, "backup%s%s: %s", *hosts ? " " : "", hosts, text));
+    say(ui, e->unix_ms,
+        arena_printf(a, "backup%s%s: %s", *hosts ? " " : "", hosts, last_backup_line(a, e)));
 }
-
-/* ---- the whole ---- */
 
 static const char *run_text(struct arena *a, const struct event *e)
 {
@@ -385,6 +368,8 @@ static void plain_tell(struct ui *ui, const struct event *e)
         tell_warning(ui, &a, e);
         break;
     case EVENT_END:
+        if (((struct plain *)ui->own)->groups)
+            groups_print(((struct plain *)ui->own)->groups, "", false, e->unix_ms);
         if (e->code == ERR_NONE)
             say(ui, e->unix_ms, ui_success(&a, e));
         break;
@@ -394,9 +379,73 @@ static void plain_tell(struct ui *ui, const struct event *e)
     arena_free(&a);
 }
 
+/* "build app1 app2: npm ci: running for 2 min 00 s" */
+static void say_running(struct ui *ui, const struct started *s)
+{
+    struct plain *p = ui->own;
+    struct arena a = {0};
+    const char *last = p->groups && s->stage ? groups_last(p->groups, s->stage) : NULL;
+    struct strs hosts = {0};
+
+    for (const struct started *other = s; other; other = other->next)
+        if (s->host && other->host && *other->host && ui_same(other->stage, s->stage) &&
+            ui_same(other->command, s->command))
+            strs_add(&a, &hosts, other->host);
+    strs_add(&a, &hosts, NULL);
+    const struct event e = {.stage = s->stage, .hosts = hosts.v};
+    const char *line = where(&a, &e, "job");
+    if (s->command)
+        line = arena_printf(&a, "%s: %s", line, ui_shown(&a, s->command));
+    line = arena_printf(&a, "%s: running for %s", line, text_span(&a, loop_now() - s->loop_ms));
+    if (last) /* which has its time of day in front */
+        line = arena_printf(&a, "%s; last line: %.*s", line, (int)strcspn(last, "\n"), last);
+    say(ui, 0, line);
+    arena_free(&a);
+}
+
+/* Whether an earlier entry of the list has said it. */
+static bool is_said(const struct started *first, const struct started *s)
+{
+    for (; first != s; first = first->next)
+        if (ui_same(first->stage, s->stage) && ui_same(first->command, s->command))
+            return true;
+    return false;
+}
+
+static bool has_jobs(const struct started *first, const char *stage)
+{
+    for (; first; first = first->next)
+        if (first->host && ui_same(first->stage, stage))
+            return true;
+    return false;
+}
+
+/* So that nobody takes the log for dead. */
+static void beat(struct ui *ui)
+{
+    struct plain *p = ui->own;
+    struct arena a = {0};
+    long long silent = loop_now() - p->said_ms;
+    int n = 0;
+
+    /* A wait for a backup has a line of its own each minute. */
+    if (silent < (p->backup.told && !p->backup.over ? BEAT_MS + PATIENCE_MS : BEAT_MS))
+        return;
+    for (const struct started *s = p->started; s && n < BEAT_LINES_MAX; s = s->next) {
+        if (is_said(p->started, s) || (!s->host && has_jobs(p->started, s->stage)))
+            continue;
+        say_running(ui, s);
+        n++;
+    }
+    if (!n)
+        say(ui, 0, arena_printf(&a, "still waiting; no news for %s", text_span(&a, silent)));
+    arena_free(&a);
+}
+
 static void plain_tick(struct ui *ui)
 {
     print_old_starts(ui);
+    beat(ui);
 }
 
 const struct ui_reader ui_plain = {

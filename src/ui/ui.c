@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "ui/groups.h"
 #include "ui/reader.h"
 #include "ui/screen.h"
 #include "edge/loop.h"
@@ -423,6 +424,29 @@ const char *ui_failed(struct arena *a, const struct event *e)
     return arena_printf(a, "%s %s", text, f->how ? ui_shown(a, f->how) : err_word(e->code));
 }
 
+/* What happened, what users see and what to type next. */
+static void annotate(struct ui *ui, struct arena *a, const struct event *e)
+{
+    const struct failure *f = e->failure;
+    const char *text = ui_failed(a, e);
+
+    for (size_t i = 0; f && i < f->now.n; i++)
+        text = arena_printf(a, "%s\n%s", text, ui_shown(a, f->now.v[i]));
+    for (size_t i = 0; f && i < f->next.n; i++)
+        text = arena_printf(a, "%s\n%s%s", text, i ? "" : "next: ", ui_shown(a, f->next.v[i]));
+    groups_annotate(ui->o.err, ui->o.ci, "error",
+                    e->run ? arena_printf(a, "%s %s: %s", ui_shown(a, e->run->command),
+                                          ui_shown(a, e->run->environment), err_word(e->code))
+                           : arena_printf(a, "crelease: %s", err_word(e->code)),
+                    text);
+}
+
+/* A line of the block that closes a failure. */
+static void put_line(struct ui *ui, struct arena *a, const char *indent, const char *text)
+{
+    groups_put(ui->o.err, ui->o.ci, arena_printf(a, "%s%s", indent, text));
+}
+
 void ui_failure(struct ui *ui, const struct event *e)
 {
     struct arena a = {0};
@@ -431,16 +455,18 @@ void ui_failure(struct ui *ui, const struct event *e)
     if (e->code == ERR_NONE)
         return;
     fflush(ui->o.out);
+    if (!ui->o.quiet)
+        annotate(ui, &a, e);
     bool red = ui->o.color && ui->o.mode == UI_TTY && isatty(fileno(ui->o.err));
     fprintf(ui->o.err, "%screlease:%s %s\n", red ? "\033[31m" : "", red ? "\033[0m" : "",
             ui_failed(&a, e));
     for (size_t i = 0; f && i < f->lines.n; i++)
-        fprintf(ui->o.err, "  | %s\n",
-                f->lines.v[i] ? ui_output(&a, f->lines.v[i], strlen(f->lines.v[i])) : "");
+        put_line(ui, &a, "  | ",
+                 f->lines.v[i] ? ui_output(&a, f->lines.v[i], strlen(f->lines.v[i])) : "");
     for (size_t i = 0; f && i < f->now.n; i++)
-        fprintf(ui->o.err, "  %s\n", ui_shown(&a, f->now.v[i]));
+        put_line(ui, &a, "  ", ui_shown(&a, f->now.v[i]));
     for (size_t i = 0; f && i < f->next.n; i++)
-        fprintf(ui->o.err, "  %s%s\n", i ? "      " : "next: ", ui_shown(&a, f->next.v[i]));
+        put_line(ui, &a, i ? "        " : "  next: ", ui_shown(&a, f->next.v[i]));
     fflush(ui->o.err);
     arena_free(&a);
 }

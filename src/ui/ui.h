@@ -16,8 +16,12 @@
 
 enum ui_mode { UI_TTY, UI_PLAIN, UI_JSON };
 
+/* The CI system whose log is written, if it folds lines or has annotations. */
+enum ui_ci { UI_CI_NONE, UI_CI_GITHUB, UI_CI_GITLAB };
+
 struct ui_options {
     enum ui_mode mode;
+    enum ui_ci ci;
     bool color;
     bool document; /* UI_JSON: the command writes one document and no events */
     bool quiet;    /* -q: nothing but one line on an error, to err */

@@ -272,20 +272,34 @@ case_github() {
     GITHUB_ACTIONS='' expect_status 0 plan production
     expect_no_output add-mask
     export GITHUB_OUTPUT=$SITE/output GITHUB_STEP_SUMMARY=$SITE/summary
-    recipe_write <<<"build: ['test -e $SITE_Q/fixed']"
+    recipe_write <<<"build: ['echo building; test -e $SITE_Q/fixed']"
     expect_status 1 deploy production
+    grep -q "^::error title=deploy production%3A failed::stage 'build'.*%0A.*crelease resume production" "$ERR" || fail "no annotation: $(cat "$ERR")"
+    grep -q '^[0-9:]* app1 | building$' "$OUT" || fail "no output"
+    expect_no_output '^::group::.* build'
     if ! grep -qx 'status=1' "$SITE/output" || ! grep -q '^### deploy production: failed$' "$SITE/summary"; then
         fail "$(cat "$SITE/output" "$SITE/summary")"
     fi
     grep -q "^    .*crelease resume production" "$SITE/summary" || fail "$(cat "$SITE/summary")"
     touch "$SITE/fixed"
     expect_status 0 resume production
+    sed -n '/^::group::.* build app1: done/,/^::endgroup::/p' "$OUT" | grep -q 'app1 | building' || fail "the output is not folded: $(cat "$OUT")"
     if ! grep -qx "release=$(release)" "$SITE/output" || ! grep -qx "revision=$(revision)" "$SITE/output"; then
         fail "$(cat "$SITE/output")"
     fi
     recipe_write <<<'oldr: warn'
     expect_status 2 plan production
     grep -q "^::error file=crelease.yml,line=1,col=1::unknown key 'oldr'; did you mean 'older'?$" "$ERR" || fail "$(cat "$ERR")"
+}
+
+# On GitLab the output of a stage is a section that is closed to begin with.
+case_gitlab() {
+    site_new gitlab 1
+    recipe_write <<<"build: ['echo building']"
+    GITLAB_CI=true expect_status 0 deploy production
+    grep -q $'^\e\\[0Ksection_start:[0-9]*:crelease_[0-9]*_build\\[collapsed=true\\]\r\e\\[0K[0-9:]* build app1: done' "$OUT" || fail "no section"
+    grep -q $'^\e\\[0Ksection_end:[0-9]*:crelease_[0-9]*_build\r\e\\[0K$' "$OUT" || fail "the section has no end"
+    assert_equal "sections" "$(grep -c section_start: "$OUT")" "$(grep -c section_end: "$OUT")"
 }
 
 # A runner that is cancelled: INT, TERM after 7.5 s, KILL after 2.5 s more.  The migration goes on, and
