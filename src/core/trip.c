@@ -8,8 +8,11 @@
 #include "base/text.h"
 #include "core/script.h"
 #include "core/upload.h"
+#include "edge/digest.h"
 
-enum { TRIP_MS = 15 * 60 * 1000 };
+#include <unistd.h>
+
+enum { TRIP_MS = 15 * 60 * 1000, PAYLOAD_IN_FRAME = 256 * 1024 };
 
 /* Exit statuses of the scripts (host/prelude.sh). */
 enum {
@@ -47,14 +50,49 @@ const char *run_script_text(struct run *r, const struct trip *t, size_t host)
     return text_with(r, t, host, script_text);
 }
 
-/* Scripts with a payload have a channel of their own, so that heartbeats are read meanwhile. */
+static bool read_part(int fd, off_t size, unsigned char *ret)
+{
+    off_t at = 0;
+
+    while (at < size) {
+        ssize_t n = pread(fd, ret + at, (size_t)(size - at), at);
+        if (n <= 0)
+            return false;
+        at += n;
+    }
+    return true;
+}
+
+/* Makes the payload a value of the frame, and the standard input of its script.  NULL when it cannot be
+ * read; the transport then says why. */
+static const char *with_payload(struct run *r, const struct trip *t, const char *frame)
+{
+    unsigned char *bytes = arena_alloc(r->arena, (size_t)(t->head_size + t->payload_size) + 1);
+
+    if (!frame || !read_part(t->head, t->head_size, bytes) ||
+        !read_part(t->payload, t->payload_size, bytes + t->head_size))
+        return NULL;
+    return arena_printf(
+        r->arena,
+        "payload=%s\nprintf '%%s\\n' \"$payload\" | base64 -d | {\npayload=\n%s\n}\n",
+        base64_encode(r->arena, bytes, (size_t)(t->head_size + t->payload_size)), frame);
+}
+
+/* A script with a large payload has a channel of its own, so that heartbeats are read meanwhile. */
 static void frame_it(struct run *r, const struct trip *t, size_t host, struct call *call)
 {
-    if (t->payload >= 0)
+    if (t->payload >= 0 && (!r->sites || !r->sites[host].has_base64 ||
+                            t->head_size + t->payload_size > PAYLOAD_IN_FRAME))
         return;
     call->frame = text_with(r, t, host, script_frame);
     if (t->hold)
         call->keep = text_with(r, t, host, script_keep);
+    if (t->payload >= 0)
+        call->frame = with_payload(r, t, call->frame);
+    if (!call->frame)
+        return;
+    call->head_size = call->payload_size = 0;
+    call->payload = -1;
 }
 
 static const char *last_line(struct arena *a, const char *text)

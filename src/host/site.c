@@ -236,6 +236,7 @@ static const struct {
     {"writable_at", KEEP_TEXT, offsetof(struct site, writable_at)},
     {"place", KEEP_TEXT, offsetof(struct site, place)},
     {"log", KEEP_YES, offsetof(struct site, has_log)},
+    {"base64", KEEP_YES, offsetof(struct site, has_base64)},
     {"missing", KEEP_ONE_MORE, offsetof(struct site, missing)},
     {"unlinkable", KEEP_ONE_MORE, offsetof(struct site, unlinkable)},
     {"unreadable", KEEP_ONE_MORE, offsetof(struct site, unreadable)},

@@ -39,6 +39,7 @@ struct site {
     /* Equal for two names of the same folder on the same machine; NULL: unknown. */
     const char *place;
     bool has_log; /* revisions.log is not empty */
+    bool has_base64; /* the program, for small payloads */
     struct {
         bool held;
         bool alive;
