@@ -42,6 +42,12 @@ static size_t first_serious(const struct plan *p)
     return i;
 }
 
+/* An abort marks the last step, too, before it releases the lock. */
+static bool is_by_abort(const struct plan *p, const struct site *site, size_t place)
+{
+    return place < p->n_steps && p->steps[place].stage->ends_run && site_mark(site, TURNING_BACK);
+}
+
 /* The furthest step from the first serious one on that the host has started; NULL: it has started none.  A
  * mark that the plan does not know counts as one. */
 static const char *serious_step(const struct plan *p, const struct site *site)
@@ -53,7 +59,7 @@ static const char *serious_step(const struct plan *p, const struct site *site)
     for (size_t i = 0; i < site->n_marks; i++) {
         const char *step = site->marks[i].step;
         size_t place = place_of(p, step);
-        if (place < from || strcmp(step, TURNING_BACK) == 0 ||
+        if (place < from || strcmp(step, TURNING_BACK) == 0 || is_by_abort(p, site, place) ||
             site_is_marked(site, step, "skipped") || (found && place < at))
             continue;
         found = step;

@@ -7,6 +7,9 @@
  *     kill     crelease, whose number is in FAULT_DIR/pid, gets SIGKILL
  *     crash    crelease and the script
  *
+ * The same for the file of a freeze, whose point is "reason WORD", with the first word of the reason, and for the
+ * line of a run in .../history, whose point is "history OUTCOME".
+ *
  * Around each mark, the live release of FAULT_SITE must be complete; FAULT_DIR/incomplete says when it is not. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -73,19 +76,34 @@ static void kill_crelease(void)
         fclose(f);
 }
 
-static int is_marks(int fd)
+/* The name of a file at which something can happen, else "". */
+static const char *watched_name(int fd)
 {
-    char link[64], path[PATH_MAX];
+    static const char *const names[] = {"marks", "marks.new", "freeze.new", "history"};
+    static char path[PATH_MAX];
+    char link[64];
 
     if (!getenv("FAULT_DIR") || fd == 2)
-        return 0;
+        return "";
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t len = readlink(link, path, sizeof path - 1);
     if (len < 0)
-        return 0;
+        return "";
     path[len] = '\0';
     const char *name = strrchr(path, '/');
-    return name && (strcmp(name, "/marks") == 0 || strcmp(name, "/marks.new") == 0);
+    for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
+        if (strcmp(name + 1, names[i]) == 0)
+            return name + 1;
+    return "";
+}
+
+/* "RUN TIME OUTCOME ..." as "history OUTCOME ". */
+static void outcome_of(char *line)
+{
+    char outcome[64] = "";
+
+    sscanf(line, "%*s %*s %63s", outcome);
+    snprintf(line, LINE_MAX_BYTES, "history %s ", outcome);
 }
 
 ssize_t write(int fd, const void *bytes, size_t len)
@@ -94,12 +112,15 @@ ssize_t write(int fd, const void *bytes, size_t len)
     char mark[LINE_MAX_BYTES];
 
     *(void **)&next = dlsym(RTLD_NEXT, "write");
-    if (!is_marks(fd) || !len || len >= sizeof mark)
+    const char *name = len && len < sizeof mark / 2 ? watched_name(fd) : "";
+    if (!*name)
         return next(fd, bytes, len);
     memcpy(mark, bytes, len);
     mark[len - 1] = '\0';
     char *last = strrchr(mark, '\n');
     last = last ? last + 1 : mark;
+    if (strcmp(name, "history") == 0)
+        outcome_of(last = memmove(mark, last, strlen(last) + 1));
     check_live(last);
     const char *kind = fault_at(last);
     if (strcmp(kind, "fail") == 0) {
