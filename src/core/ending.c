@@ -32,8 +32,11 @@ static bool ask_all(struct run *r, const char *error, struct reply *replies)
                            .payload = -1};
 
     for (size_t h = 0; h < n; h++) {
-        calls[h] = (struct call){
-            .host = h, .script = run_script_text(r, &t, h), .payload = -1, .timeout_ms = LOOK_MS};
+        calls[h] = (struct call){.host = h,
+                                 .script = run_script_text(r, &t, h),
+                                 .frame = run_frame_text(r, &t, h),
+                                 .payload = -1,
+                                 .timeout_ms = LOOK_MS};
         if (!t.assignments || !calls[h].script)
             return false;
     }

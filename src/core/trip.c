@@ -50,6 +50,11 @@ const char *run_script_text(struct run *r, const struct trip *t, size_t host)
     return text_with(r, t, host, script_text);
 }
 
+const char *run_frame_text(struct run *r, const struct trip *t, size_t host)
+{
+    return text_with(r, t, host, script_frame);
+}
+
 static bool read_part(int fd, off_t size, unsigned char *ret)
 {
     off_t at = 0;
@@ -84,7 +89,7 @@ static void frame_it(struct run *r, const struct trip *t, size_t host, struct ca
     if (t->payload >= 0 && (!r->sites || !r->sites[host].has_base64 ||
                             t->head_size + t->payload_size > PAYLOAD_IN_FRAME))
         return;
-    call->frame = text_with(r, t, host, script_frame);
+    call->frame = run_frame_text(r, t, host);
     if (t->hold)
         call->keep = text_with(r, t, host, script_keep);
     if (t->payload >= 0)
@@ -245,6 +250,7 @@ struct reply run_look(struct run *r, size_t host, struct buf *values, const char
                              .parts = {script}};
     const struct call call = {.host = host,
                               .script = values->full ? NULL : script_text(r->arena, &s),
+                              .frame = values->full ? NULL : script_frame(r->arena, &s),
                               .payload = -1,
                               .timeout_ms = timeout_ms};
 

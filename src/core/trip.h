@@ -34,6 +34,9 @@ bool run_scripts(struct run *r, const struct trip *trip, struct reply **ret,
 /* The script with its values, as it is sent to one host; NULL when it is too large. */
 const char *run_script_text(struct run *r, const struct trip *trip, size_t host);
 
+/* The same for the host's session (struct call). */
+const char *run_frame_text(struct run *r, const struct trip *trip, size_t host);
+
 /* Judges one reply: true, or false with err set and the host in front. */
 bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err *err);
 

@@ -85,7 +85,10 @@ static void exchange_cut(struct fleet *f, struct exchange *x, enum reply_kind ki
 {
     struct fleet_member *m = &f->members[x->call.host];
 
-    if (x->in) {
+    if (x->in && f->impatient && session_keeps(m->session)) {
+        /* It changes nothing, and the lock stays. */
+        session_abandon(m->session);
+    } else if (x->in) {
         /* Only the end of its shell ends the script, or at least its connection. */
         m->hold_lost = session_keeps(m->session);
         session_drop(m->session);

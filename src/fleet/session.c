@@ -19,7 +19,8 @@ struct session_shell {
     const struct carrier *carrier;
     struct link *link;
     struct exchange *shell;
-    struct exchange *x; /* the script that is running, or NULL */
+    struct exchange *x;            /* the script that is running, or NULL */
+    char abandoned[MARK_BYTES + 1]; /* or the end mark of one for which nobody waits */
     struct buf input;
     bool let_go;
     bool keeps;
@@ -41,8 +42,20 @@ static void end_if_over(struct session_shell *s)
     if (s->status[0] < 0 || s->status[1] < 0)
         return;
     s->x = NULL;
+    s->abandoned[0] = '\0';
+    if (!x)
+        return;
     x->in = NULL;
     exchange_exit(x, s->status[0], NULL);
+}
+
+/* The status that stands behind an end mark; STATUS_MAX if there is none. */
+static int status_in(const char *digits, const char *end)
+{
+    long long status = STATUS_MAX;
+
+    number_part(digits, (size_t)(end - digits), STATUS_MAX, &status);
+    return (int)status;
 }
 
 static const char *find(const struct buf *in, const char *what, size_t len)
@@ -57,9 +70,12 @@ static void hear(void *session, int stream, const char *bytes, size_t len)
     struct buf *tail = &s->tail[stream - 1];
     char mark[MARK_BYTES + 1];
 
-    if (!s->x || s->status[stream - 1] >= 0)
+    if (s->status[stream - 1] >= 0 || (!s->x && !*s->abandoned))
         return; /* nobody waits for it */
-    end_mark(s->x, mark);
+    if (s->x)
+        end_mark(s->x, mark);
+    else
+        memcpy(mark, s->abandoned, sizeof mark);
     while (len) {
         size_t n = len < 65536 ? len : 65536;
         buf_add(tail, bytes, n);
@@ -69,16 +85,13 @@ static void hear(void *session, int stream, const char *bytes, size_t len)
         size_t sure = at                       ? (size_t)(at - tail->text)
                       : tail->len > MARK_BYTES ? tail->len - MARK_BYTES
                                                : 0;
-        if (sure)
+        if (sure && s->x)
             exchange_output(s->x, stream, tail->text, sure);
         buf_drop(tail, sure);
         const char *end = at ? memchr(tail->text, '\n', tail->len) : NULL;
         if (!end)
             continue;
-        long long status = STATUS_MAX;
-        const char *digits = tail->text + MARK_BYTES;
-        number_part(digits, (size_t)(end - digits), STATUS_MAX, &status);
-        s->status[stream - 1] = (int)status;
+        s->status[stream - 1] = status_in(tail->text + MARK_BYTES, end);
         buf_clear(tail);
         end_if_over(s);
         return;
@@ -112,7 +125,7 @@ bool session_is_over(const struct session_shell *s)
 
 bool session_is_free(const struct session_shell *s)
 {
-    return !s->x && !s->shell->over && !s->let_go;
+    return !s->x && !*s->abandoned && !s->shell->over && !s->let_go;
 }
 
 /* Appends shell text, padded to whole blocks, behind the line that announces it. */
@@ -142,6 +155,15 @@ void session_run(struct session_shell *s, struct exchange *x)
     snprintf(order, sizeof order, "run %s %s", x->greeting.tag, x->greeting.token);
     put_text(s, order, x->call.frame);
     s->carrier->wake(s->link, s->shell);
+}
+
+void session_abandon(struct session_shell *s)
+{
+    if (!s->x)
+        return;
+    end_mark(s->x, s->abandoned);
+    s->x->in = NULL;
+    s->x = NULL;
 }
 
 void session_keep(struct session_shell *s, const char *text)

@@ -20,6 +20,9 @@ bool session_is_free(const struct session_shell *s);
 /* Runs an exchange that exchange_make_frame made. */
 void session_run(struct session_shell *s, struct exchange *x);
 
+/* Stops waiting for the script that is running.  The session is free again when it has ended. */
+void session_abandon(struct session_shell *s);
+
 /* Notices that the shell has ended, and ends its exchange then.  To be called in each turn. */
 void session_look(struct session_shell *s, long long now);
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "core/script.h"
 #include "fleet/carrier.h"
 #include "fleet/fleet.h"
 
@@ -150,12 +151,86 @@ static void keeper_lost_later(void **state)
     assert_false(fleet_hold_is_lost(fleet, 1));
 }
 
+static int open_with_sessions(void **state)
+{
+    static const struct fleet_host hosts[HOSTS] = {
+        {.name = "one", .transport = TRANSPORT_LOCAL},
+        {.name = "two", .transport = TRANSPORT_LOCAL},
+        {.name = "three", .transport = TRANSPORT_LOCAL},
+    };
+    const struct fleet_options options = {.carriers = {[TRANSPORT_LOCAL] = &carrier_local},
+                                          .session = script_session(&arena)};
+
+    (void)state;
+    loop = loop_open();
+    fleet = fleet_open(loop, hosts, HOSTS, &options);
+    return 0;
+}
+
+/* Runs the same frame in the session of each host. */
+static void run_frame(const char *text, bool keep)
+{
+    struct call calls[HOSTS] = {0};
+
+    for (size_t i = 0; i < HOSTS; i++)
+        calls[i] = (struct call){.host = i,
+                                 .script = "exit 99\n",
+                                 .frame = arena_printf(&arena, "begin_script\n%s\n", text),
+                                 .keep = keep ? ":\n" : NULL,
+                                 .hold = keep,
+                                 .payload = -1,
+                                 .timeout_ms = MOST_MS};
+    fleet_run(fleet, &arena, calls, HOSTS, replies);
+}
+
+static void one_shell_for_all(void **state)
+{
+    (void)state;
+    run_frame("echo $$; echo err >&2; given=yes; exit 3", false);
+    assert_int_equal(replies[0].kind, REPLY_EXIT);
+    assert_int_equal(replies[0].status, 3);
+    assert_string_equal(replies[0].err_out, "err\n");
+    assert_non_null(strstr(replies[0].out, "\nended 3\n"));
+    const char *shell = arena_strndup(&arena, replies[0].out, strcspn(replies[0].out, "\n"));
+    /* What a script sets is gone with it, and the end may stand behind an incomplete line. */
+    run_frame("printf '%s %s' $$ \"${given-no}\"", false);
+    assert_int_equal(replies[0].status, 0);
+    assert_string_equal(replies[0].out, arena_printf(&arena, "%s noended 0\n", shell));
+}
+
+static void much_output_in_a_session(void **state)
+{
+    (void)state;
+    run_frame("i=0; while [ $i -lt 20000 ]; do echo 'a line of some length'; i=$((i + 1)); done",
+              false);
+    assert_int_equal(replies[1].kind, REPLY_EXIT);
+    assert_int_equal(replies[1].out_len, 20000 * 22 + 8);
+}
+
+static void shell_killed(void **state)
+{
+    (void)state;
+    run_frame("echo held", true);
+    assert_int_equal(replies[2].status, 0);
+    assert_false(fleet_hold_is_lost(fleet, 2));
+    run_frame("echo begun; kill -s KILL $$; exit 0", false);
+    fleet_wait(fleet, 10);
+    assert_true(fleet_hold_is_lost(fleet, 2));
+    /* The next script has a shell of its own again. */
+    run_frame("exit 4", false);
+    assert_int_equal(replies[2].kind, REPLY_EXIT);
+    assert_int_equal(replies[2].status, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers, open_fleet, close_fleet),
         cmocka_unit_test_setup_teardown(keeper_lost_while_others_lock, open_fleet, close_fleet),
         cmocka_unit_test_setup_teardown(keeper_lost_later, open_fleet, close_fleet),
+        cmocka_unit_test_setup_teardown(one_shell_for_all, open_with_sessions, close_fleet),
+        cmocka_unit_test_setup_teardown(much_output_in_a_session, open_with_sessions, close_fleet),
+        cmocka_unit_test_setup_teardown(shell_killed, open_with_sessions, close_fleet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
