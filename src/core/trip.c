@@ -78,8 +78,7 @@ static const char *with_payload(struct run *r, const struct trip *t, const char 
         !read_part(t->payload, t->payload_size, bytes + t->head_size))
         return NULL;
     return arena_printf(
-        r->arena,
-        "payload=%s\nprintf '%%s\\n' \"$payload\" | base64 -d | {\npayload=\n%s\n}\n",
+        r->arena, "payload=%s\nprintf '%%s\\n' \"$payload\" | base64 -d | {\npayload=\n%s\n}\n",
         base64_encode(r->arena, bytes, (size_t)(t->head_size + t->payload_size)), frame);
 }
 

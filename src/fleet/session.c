@@ -19,7 +19,7 @@ struct session_shell {
     const struct carrier *carrier;
     struct link *link;
     struct exchange *shell;
-    struct exchange *x;            /* the script that is running, or NULL */
+    struct exchange *x;             /* the script that is running, or NULL */
     char abandoned[MARK_BYTES + 1]; /* or the end mark of one for which nobody waits */
     struct buf input;
     bool let_go;
