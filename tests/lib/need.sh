@@ -58,6 +58,8 @@ wanted() {
 	dash has_command dash
 	procps has_command pgrep
 	jq has_command jq
+	libxml2-utils has_command xmllint
+	python3-yaml has_python yaml
 	tzdata test -d /usr/share/zoneinfo
 	postgresql-client has_command psql
 	sqlite3 has_command sqlite3

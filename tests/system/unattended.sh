@@ -3,6 +3,8 @@
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+
 # A build that fails: the next commit is deployed as if nothing had happened.
 case_failed_build_is_replaced() {
     site_new failed_build_is_replaced 2
@@ -300,6 +302,98 @@ case_gitlab() {
     grep -q $'^\e\\[0Ksection_start:[0-9]*:crelease_[0-9]*_build\\[collapsed=true\\]\r\e\\[0K[0-9:]* build app1: done' "$OUT" || fail "no section"
     grep -q $'^\e\\[0Ksection_end:[0-9]*:crelease_[0-9]*_build\r\e\\[0K$' "$OUT" || fail "the section has no end"
     assert_equal "sections" "$(grep -c section_start: "$OUT")" "$(grep -c section_end: "$OUT")"
+}
+
+# example FILE JOB: the commands of an example file that begin with "crelease JOB", as a runner runs them.
+example() {
+    /usr/bin/python3 - "$ROOT/config/$1" "$2" <<'PYTHON'
+import sys, yaml
+def commands(node):
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "run" and isinstance(value, str): yield value
+            elif key == "script": yield from value
+            else: yield from commands(value)
+    elif isinstance(node, list):
+        for value in node: yield from commands(value)
+found = [c for c in commands(yaml.safe_load(open(sys.argv[1]))) if c.startswith("crelease " + sys.argv[2])]
+assert len(found) == 1, found
+print(found[0])
+PYTHON
+}
+
+# runner NAME=VALUE... -- SCRIPT: a container of a runner: only these variables, no terminal, and a user who has no
+# name and no home.
+runner() {
+    local variables=() as=()
+    while [ "$1" != -- ]; do variables+=("$1"); shift; done
+    if root; then as=(setpriv --reuid 64711 --regid 64711 --clear-groups); fi
+    OUT=$SITE/out ERR=$SITE/err STATUS=0
+    (cd checkout && "${as[@]}" env -i PATH="$SITE/bin:$PATH" CI=true CRELEASE_RECIPE=crelease.yml \
+        CRELEASE_SSH_KEY="$(cat "$RIG/home/.ssh/id_ed25519")" CRELEASE_KNOWN_HOSTS="$(cat "$RIG/home/.ssh/known_hosts")" \
+        CRELEASE_REPORT=$'html:../reports/deploy.html\njunit:../reports/deploy.xml' \
+        "${variables[@]}" setsid sh -e -c "$2" </dev/null >"$OUT" 2>"$ERR") || STATUS=$?
+    sed 's/^/  | /' "$OUT" "$ERR"
+}
+
+# The examples in config/, with a clone of depth 1.
+case_examples() {
+    local system variables sha
+    site_new examples 2
+    sed -i "s/name: app/user: $(id -un), &/" "$RECIPE"
+    sed -i '/^repository:/d' "$RECIPE"
+    mkdir bin reports
+    cp "$CRELEASE" bin/crelease
+    chmod 777 reports
+    if root; then for dir in "$RIG" "$RIG/sites" "$SITE"; do chmod a+x "$dir"; done; fi
+    cp "$RECIPE" "$REPO/crelease.yml"
+    for system in github gitlab; do
+        commit_file public/index.html "$system"
+        sha=$(revision)
+        rm -rf checkout reports/*
+        git clone -q --depth 1 "file://$REPO" checkout
+        if root; then chown -R 64711:64711 checkout; fi
+        case $system in
+        github) variables=(GITHUB_ACTIONS=true GITHUB_ACTOR=octocat GITHUB_SHA="$sha" GITHUB_SERVER_URL=https://github.example GITHUB_REPOSITORY=o/r
+            GITHUB_RUN_ID=77 GITHUB_STEP_SUMMARY="$SITE/reports/summary" GITHUB_OUTPUT="$SITE/reports/output") ;;
+        gitlab) variables=(GITLAB_CI=true GITLAB_USER_NAME=octocat CI_COMMIT_SHA="$sha" CI_JOB_TIMEOUT=3600 CI_JOB_STARTED_AT="$(date -u +%FT%TZ)"
+            CI_JOB_URL=https://gitlab.example/o/r/-/jobs/77) ;;
+        esac
+        runner "${variables[@]}" -- "$(example $system.yml deploy)"
+        assert_equal "status on $system" "$STATUS" 0
+        assert_equal "live on $system" "$(live_revision app1) $(live_revision app2)" "$sha $sha"
+        grep -q "deployed as release .* by octocat$" "$SITE/app1/revisions.log" || fail "revisions.log: $(cat "$SITE/app1/revisions.log")"
+        xmllint --noout --schema "$ROOT/tests/lib/junit.xsd" reports/deploy.xml || fail "the junit report is not valid"
+        grep -q '<span class="word">done</span>' reports/deploy.html || fail "no html report"
+        runner "${variables[@]}" -- "$(example $system.yml resume)"
+        assert_equal "status of resume on $system" "$STATUS" 0
+        expect_output 'nothing to do: production has no unfinished run'
+        if [ $system = github ]; then
+            grep -q '^### deploy production: done$' reports/summary || fail "no summary"
+            grep -qx "revision=$sha" reports/output || fail "no outputs"
+            expect_no_output 'PRIVATE KEY'
+        fi
+    done
+}
+
+# The units of systemd are valid, and do what they say.
+case_units() {
+    local command unit
+    site_new units 1
+    expect_status 0 deploy production
+    command=$(sed -n 's|^ExecStart=/usr/local/bin/crelease ||p' "$ROOT/config/crelease-resume@.service")
+    # shellcheck disable=SC2086 # words
+    expect_status 0 $command
+    assert_equal "output" "$(cat "$OUT" "$ERR")" ''
+    if [ -n "$(type -P systemd-analyze)" ]; then
+        for unit in service timer; do
+            sed "s|/usr/local/bin/crelease|$CRELEASE|; s/^User=.*//" "$ROOT/config/crelease-resume@.$unit" >"crelease-resume@.$unit"
+            sed -n 's/^OnCalendar=//p' "crelease-resume@.$unit" | xargs -r systemd-analyze calendar >/dev/null || fail "the time of the timer is not valid"
+        done
+        cp crelease-resume@.service crelease-resume@shop.service
+        cp crelease-resume@.timer crelease-resume@shop.timer
+        ! systemd-analyze verify "$PWD/crelease-resume@shop.service" "$PWD/crelease-resume@shop.timer" 2>&1 | grep crelease-resume || fail "a unit is not valid"
+    fi
 }
 
 # A runner that is cancelled: INT, TERM after 7.5 s, KILL after 2.5 s more.  The migration goes on, and
