@@ -44,7 +44,7 @@ static void put_functions(struct buf *b)
 
 static void put_parts(struct buf *b, const struct script *s)
 {
-    buf_puts(b, "begin_script\n");
+    buf_puts(b, "begin_script \"$@\"\n");
     for (size_t i = 0; i < sizeof s->parts / sizeof *s->parts && s->parts[i]; i++)
         buf_puts(b, s->parts[i]);
 }

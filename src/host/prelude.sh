@@ -19,8 +19,14 @@
 # Answers are lines "key value" on standard output.  Exit statuses: 0 done, 70 failed (a line "error ..." says
 # why), 71 could not be checked, 72 the lock is not this run's, 73 locked.
 
-# begin_script: what every script begins with, after its values.
+# begin_script [END UMASK ASKED ASKED_AT]: what every script begins with, after its values.  In a session, these are what
+# its shell knows: variables of the recipe may have overwritten that (core/script.c).
 begin_script() {
+	session='' asked_at='' unflushed=''
+	if [ $# -gt 0 ]; then session=yes frame_end=$1 login_umask=$2 asked=$3 asked_at=$4; fi
+	newline='
+'
+	is_a_link='is a symbolic link, which crelease does not follow: put the file itself there, or remove it'
 	# The output of tools is parsed here, and names are bytes: both need the C locale.  The user's commands
 	# get the locale of the login back (as_at_login).
 	login_locale=${LC_ALL-}
@@ -37,7 +43,6 @@ begin_script() {
 }
 
 # In a session, the end is also marked on both streams (session.sh).
-session=
 end_script() {
 	echo "ended $1"
 	if [ -n "$session" ]; then
@@ -54,9 +59,6 @@ own_umask() {
 	umask "$login_umask"
 	umask g-w,o-rwx
 }
-
-newline='
-'
 
 say() {
 	printf '%s %s\n' "$1" "$2"
@@ -136,7 +138,6 @@ add() {
 refuse_link() { # FILE
 	if [ -L "$1" ]; then fail "'$1' $is_a_link"; fi
 }
-is_a_link='is a symbolic link, which crelease does not follow: put the file itself there, or remove it'
 
 # replace FILE TEXT: writes all of the file or nothing, and flushes it to disk.
 replace() {
@@ -213,7 +214,6 @@ refuse_distrusted() {
 }
 
 # flush_later FILE...: they have to be on disk when the script ends, or at the next flush.
-unflushed=
 flush_later() {
 	for file; do
 		case $newline$unflushed$newline in
@@ -348,7 +348,6 @@ put_mark() {
 
 # tell_time: sets $now to the unix time.  A process is started for it once: afterwards the time since then is
 # read from the host's uptime, where it has one.
-asked_at=
 tell_time() {
 	uptime=
 	if [ -r /proc/uptime ]; then read -r uptime _ </proc/uptime; fi

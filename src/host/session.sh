@@ -10,8 +10,9 @@
 #
 # A script runs in the background so that heartbeats are read meanwhile.  When standard input ends, so does this
 # shell, and the lock has no keeper any more; a script that is running goes on.
-session=yes keeping='' script=''
+keeping='' script='' asked_at=''
 tell_time
+own_umask
 
 # take_text BLOCKS: reads shell text into $text.
 take_text() {
@@ -26,6 +27,7 @@ while read -r order tag token blocks; do
 		(
 			echo "$token $tag"
 			echo "$token $tag" >&2
+			set -- "$frame_end" "$login_umask" "$asked" "$asked_at"
 			eval "$text"
 		) </dev/null &
 		script=$!

@@ -175,7 +175,7 @@ static void run_frame(const char *text, bool keep)
     for (size_t i = 0; i < HOSTS; i++)
         calls[i] = (struct call){.host = i,
                                  .script = "exit 99\n",
-                                 .frame = arena_printf(&arena, "begin_script\n%s\n", text),
+                                 .frame = arena_printf(&arena, "begin_script \"$@\"\n%s\n", text),
                                  .keep = keep ? ":\n" : NULL,
                                  .hold = keep,
                                  .payload = -1,
