@@ -181,6 +181,12 @@ static void limit_from_the_estimate(void **state)
         {10, 50, 0, -1, "the time limit of this CI job comes first"},
         {10, -1, 0, 60, NULL},
     };
+    /* With a fixed limit of an hour, after two hours of waiting: it counts where there is no estimate. */
+    static const struct {
+        bool is_auto;
+        long long eta_s;
+        bool over;
+    } fixed[] = {{false, 300, true}, {false, -1, true}, {true, 300, false}, {true, -1, true}};
 
     (void)state;
     run.wait_auto = true;
@@ -199,8 +205,18 @@ static void limit_from_the_estimate(void **state)
         if (over != (rows[i].why != NULL) || (over && !strstr(err.msg, rows[i].why)))
             fail_msg("row %zu: %s", i, over ? err.msg : "waits");
     }
-    run.wait_auto = false;
     run.wait_until_ms = 0;
+    recipe.backup.wait_limit_ms = 3600 * 1000LL;
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+        struct wait w = {.began_ms = loop_now() - 7200 * 1000LL, .policy = POLICY_WAIT};
+        const struct backup b = {.kind = BACKUP_PG_DUMP, .running_s = 60, .eta_s = fixed[i].eta_s};
+        err = (struct err){.arena = &arena};
+        run.wait_auto = fixed[i].is_auto;
+        if (wait_limit_reached(&run, &w, &b, &err) != fixed[i].over)
+            fail_msg("fixed limit, row %zu", i);
+    }
+    recipe.backup.wait_limit_ms = 0;
+    run.wait_auto = false;
 }
 
 /* What watches a migration says who is in its way every second. */
