@@ -116,6 +116,7 @@ static bool merge(struct reach *re, struct fleet_host *host, const struct ssh_co
     host->identities = c->identities;
     host->identities_only = c->identities_only;
     host->no_agent = is_none(c->agent);
+    host->agent = host->no_agent ? NULL : c->agent;
     host->known_hosts = c->known;
     host->host_key_alias = c->alias;
     host->host_key_types = c->key_types;

@@ -44,6 +44,7 @@ struct fleet_host {
     struct strs identities;    /* key files to try first; empty: the usual ones */
     bool identities_only;      /* try no other key of the agent */
     bool no_agent;
+    const char *agent;              /* the socket of the agent; NULL: $SSH_AUTH_SOCK */
     const char *const *known_hosts; /* files, NULL-terminated; NULL: those of the options */
     const char *host_key_alias;     /* the name to look up in known_hosts */
     const char *host_key_types;     /* the only ones to accept, separated by commas; NULL: all */

@@ -1,5 +1,5 @@
-/* agent.c -- a client of the ssh-agent protocol: one connection, one request at a time (see
- * agent.h). The login steps of all hosts share it.
+/* agent.c -- a client of the ssh-agent protocol: one connection to each agent, one request at a
+ * time (see agent.h).  The login steps of all hosts share it.
  *
  * A message is a length of four bytes, a type, and strings (encoding.h).  Nothing that the agent
  * sends is trusted, because the socket may belong to another program. */
@@ -30,6 +30,7 @@ enum {
 enum { FLAG_RSA_SHA2_256 = 2, FLAG_RSA_SHA2_512 = 4 };
 
 struct agent_sign {
+    struct agent *agent;     /* NULL once there is an end */
     struct agent_sign *next; /* in the queue */
     struct buf request;
     char algorithm[64]; /* expected in the signature */
@@ -42,6 +43,7 @@ struct agent_sign {
 
 /* The connection.  It may outlive the agent, until libuv has closed it. */
 struct socket {
+    struct agent *agent; /* NULL once it is being closed */
     uv_pipe_t pipe;
     uv_connect_t connect;
     uv_write_t write;
@@ -49,14 +51,15 @@ struct socket {
     char chunk[16 * 1024];
 };
 
-static struct {
+struct agent {
+    struct agent *next;
     struct arena arena;
     struct loop *loop;
     struct agent_hooks hooks;
     enum agent_state state;
-    const char *path;
+    const char *given; /* the path of IdentityAgent; NULL: that of SSH_AUTH_SOCK */
+    const char *path;  /* as it is shown */
     const char *why;
-    bool begun;
     bool patient;
     bool told; /* the user was told that the agent waits for a confirmation */
     struct agent_key *keys;
@@ -65,7 +68,9 @@ static struct {
     uv_timer_t *timer;
     struct buf in;
     struct agent_sign *queue; /* the first one is being answered */
-} agent;
+};
+
+static struct agent *agents;
 
 static void free_timer(uv_handle_t *handle)
 {
@@ -80,23 +85,25 @@ static void free_socket(uv_handle_t *handle)
     free(s);
 }
 
-static void hang_up(void)
+static void hang_up(struct agent *agent)
 {
-    if (agent.socket)
-        uv_close((uv_handle_t *)&agent.socket->pipe, free_socket);
-    if (agent.timer)
-        uv_close((uv_handle_t *)agent.timer, free_timer);
-    agent.socket = NULL;
-    agent.timer = NULL;
-    buf_free(&agent.in);
+    if (agent->socket) {
+        agent->socket->agent = NULL;
+        uv_close((uv_handle_t *)&agent->socket->pipe, free_socket);
+    }
+    if (agent->timer)
+        uv_close((uv_handle_t *)agent->timer, free_timer);
+    agent->socket = NULL;
+    agent->timer = NULL;
+    buf_free(&agent->in);
 }
 
 /* Removes the first request from the queue. */
-static struct agent_sign *unqueue(void)
+static struct agent_sign *unqueue(struct agent *agent)
 {
-    struct agent_sign *sign = agent.queue;
+    struct agent_sign *sign = agent->queue;
 
-    agent.queue = sign->next;
+    agent->queue = sign->next;
     sign->next = NULL;
     return sign;
 }
@@ -105,49 +112,50 @@ static void sign_end(struct agent_sign *sign, const char *why)
 {
     sign->state = why ? SIGN_FAILED : SIGN_DONE;
     sign->why = why;
+    sign->agent = NULL;
     if (sign->orphan)
         agent_sign_free(sign);
 }
 
 /* Marks the agent as unusable, and fails all signatures that wait for it. */
-__attribute__((format(printf, 1, 2))) static void give_up(const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void give_up(struct agent *agent, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    agent.why = arena_printf(&agent.arena, "the agent at '%s' %s", agent.path,
-                             arena_vprintf(&agent.arena, fmt, ap));
+    agent->why = arena_printf(&agent->arena, "the agent at '%s' %s", agent->path,
+                              arena_vprintf(&agent->arena, fmt, ap));
     va_end(ap);
-    hang_up();
-    while (agent.queue)
-        sign_end(unqueue(), agent.why);
-    agent.state = AGENT_ABSENT;
-    agent.hooks.wake();
+    hang_up(agent);
+    while (agent->queue)
+        sign_end(unqueue(agent), agent->why);
+    agent->state = AGENT_ABSENT;
+    agent->hooks.wake();
 }
 
 static void on_late(uv_timer_t *timer);
 
-static void set_limit(int ms)
+static void set_limit(struct agent *agent, int ms)
 {
-    uv_update_time(loop_uv(agent.loop));
-    uv_timer_start(agent.timer, on_late, (uint64_t)ms, 0);
+    uv_update_time(loop_uv(agent->loop));
+    uv_timer_start(agent->timer, on_late, (uint64_t)ms, 0);
 }
 
 static void on_late(uv_timer_t *timer)
 {
-    int limit = agent.patient ? PERSON_MS : NOBODY_MS;
+    struct agent *agent = timer->data;
+    int limit = agent->patient ? PERSON_MS : NOBODY_MS;
 
-    (void)timer;
-    if (agent.state == AGENT_WAITING) {
-        give_up("did not answer within %d s", ANSWER_MS / 1000);
-        agent.hooks.tell(arena_printf(&agent.arena, "%s; continuing without it", agent.why));
-    } else if (!agent.told) {
-        agent.told = true;
-        agent.hooks.tell("waiting for the agent to sign: confirm the request or touch the key");
-        set_limit(limit - ANSWER_MS);
+    if (agent->state == AGENT_WAITING) {
+        give_up(agent, "did not answer within %d s", ANSWER_MS / 1000);
+        agent->hooks.tell(arena_printf(&agent->arena, "%s; continuing without it", agent->why));
+    } else if (!agent->told) {
+        agent->told = true;
+        agent->hooks.tell("waiting for the agent to sign: confirm the request or touch the key");
+        set_limit(agent, limit - ANSWER_MS);
     } else {
-        give_up("did not sign within %d s", limit / 1000);
-        agent.hooks.tell(arena_printf(&agent.arena, "%s; continuing without it", agent.why));
+        give_up(agent, "did not sign within %d s", limit / 1000);
+        agent->hooks.tell(arena_printf(&agent->arena, "%s; continuing without it", agent->why));
     }
 }
 
@@ -157,36 +165,36 @@ static void on_written(uv_write_t *write, int status)
     (void)status; /* a lost socket also ends the read */
 }
 
-static void send_request(const struct buf *request)
+static void send_request(struct agent *agent, const struct buf *request)
 {
-    struct socket *s = agent.socket;
+    struct socket *s = agent->socket;
 
     buf_free(&s->out);
     s->out = buf_make(request->len);
     buf_add(&s->out, request->text, request->len);
     uv_buf_t bytes = uv_buf_init(s->out.text, (unsigned)s->out.len);
-    agent.told = false;
-    set_limit(ANSWER_MS);
+    agent->told = false;
+    set_limit(agent, ANSWER_MS);
     if (uv_write(&s->write, (uv_stream_t *)&s->pipe, &bytes, 1, on_written) != 0)
-        give_up("closed the connection");
+        give_up(agent, "closed the connection");
 }
 
 /* Sends the next queued request, if there is one. */
-static void next_request(void)
+static void next_request(struct agent *agent)
 {
-    if (agent.queue)
-        send_request(&agent.queue->request);
+    if (agent->queue)
+        send_request(agent, &agent->queue->request);
     else
-        uv_timer_stop(agent.timer);
+        uv_timer_stop(agent->timer);
 }
 
-static bool take_keys(struct decoder *r)
+static bool take_keys(struct agent *agent, struct decoder *r)
 {
     size_t n;
 
     if (!decode_u32(r, &n) || n > KEYS_MAX)
         return false;
-    agent.keys = arena_array(&agent.arena, n + 1, sizeof *agent.keys);
+    agent->keys = arena_array(&agent->arena, n + 1, sizeof *agent->keys);
     for (size_t i = 0; i < n; i++) {
         const unsigned char *blob;
         const unsigned char *comment;
@@ -194,14 +202,14 @@ static bool take_keys(struct decoder *r)
         size_t comment_len;
         if (!decode_string(r, &blob, &len) || !decode_string(r, &comment, &comment_len))
             return false;
-        struct agent_key *key = &agent.keys[i];
+        struct agent_key *key = &agent->keys[i];
         *key = (struct agent_key){
-            .blob = arena_strndup(&agent.arena, (const char *)blob, len),
+            .blob = arena_strndup(&agent->arena, (const char *)blob, len),
             .blob_len = len,
-            .comment = arena_strndup(&agent.arena, (const char *)comment, comment_len),
+            .comment = arena_strndup(&agent->arena, (const char *)comment, comment_len),
             .id = key};
     }
-    agent.n = n;
+    agent->n = n;
     return true;
 }
 
@@ -227,26 +235,26 @@ static const char *take_signature(struct agent_sign *sign, struct decoder *r)
     return NULL;
 }
 
-static void take_message(const unsigned char *bytes, size_t len)
+static void take_message(struct agent *agent, const unsigned char *bytes, size_t len)
 {
     struct decoder r = {bytes + 1, len - 1};
 
-    if (agent.state == AGENT_WAITING) {
-        if (bytes[0] != IDENTITIES_ANSWER || !take_keys(&r)) {
-            give_up("is not an ssh-agent: unexpected answer");
+    if (agent->state == AGENT_WAITING) {
+        if (bytes[0] != IDENTITIES_ANSWER || !take_keys(agent, &r)) {
+            give_up(agent, "is not an ssh-agent: unexpected answer");
             return;
         }
-        agent.state = AGENT_READY;
-    } else if (!agent.queue) {
-        give_up("sent an answer without a request");
+        agent->state = AGENT_READY;
+    } else if (!agent->queue) {
+        give_up(agent, "sent an answer without a request");
         return;
     } else {
-        struct agent_sign *sign = unqueue();
+        struct agent_sign *sign = unqueue(agent);
         sign_end(sign, bytes[0] == SIGN_RESPONSE ? take_signature(sign, &r)
                                                  : "the agent refused to sign");
     }
-    next_request();
-    agent.hooks.wake();
+    next_request(agent);
+    agent->hooks.wake();
 }
 
 static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *ret)
@@ -260,29 +268,30 @@ static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *ret)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 {
     struct socket *s = stream->data;
+    struct agent *agent = s->agent;
 
-    if (s != agent.socket || n == 0)
+    if (!agent || n == 0)
         return;
     if (n < 0) {
-        give_up("closed the connection");
+        give_up(agent, "closed the connection");
         return;
     }
-    buf_add(&agent.in, chunk->base, (size_t)n);
-    while (agent.socket == s && agent.in.len >= 4) {
-        struct decoder r = {(const unsigned char *)agent.in.text, agent.in.len};
+    buf_add(&agent->in, chunk->base, (size_t)n);
+    while (s->agent && agent->in.len >= 4) {
+        struct decoder r = {(const unsigned char *)agent->in.text, agent->in.len};
         size_t len = 0;
         decode_u32(&r, &len);
-        if (len == 0 || len > MESSAGE_MAX || agent.in.full) {
-            give_up("is not an ssh-agent: unexpected answer");
+        if (len == 0 || len > MESSAGE_MAX || agent->in.full) {
+            give_up(agent, "is not an ssh-agent: unexpected answer");
             return;
         }
         if (r.left < len)
             return;
-        /* take_message may close the connection and free agent.in, so it gets a copy. */
+        /* take_message may close the connection and free agent->in, so it gets a copy. */
         struct buf message = buf_make(len);
         buf_add(&message, r.p, len);
-        buf_drop(&agent.in, 4 + len);
-        take_message((const unsigned char *)message.text, len);
+        buf_drop(&agent->in, 4 + len);
+        take_message(agent, (const unsigned char *)message.text, len);
         buf_free(&message);
     }
 }
@@ -291,92 +300,114 @@ static void on_connected(uv_connect_t *connect, int status)
 {
     static const unsigned char list[] = {0, 0, 0, 1, REQUEST_IDENTITIES};
     struct socket *s = connect->handle->data;
+    struct agent *agent = s->agent;
     struct buf request = buf_make(sizeof list);
 
-    if (s != agent.socket)
+    if (!agent)
         return;
     if (status == 0)
         status = uv_read_start((uv_stream_t *)&s->pipe, on_alloc, on_read);
     if (status != 0) {
-        give_up("cannot be reached: %s", uv_strerror(status));
+        give_up(agent, "cannot be reached: %s", uv_strerror(status));
         return;
     }
     buf_add(&request, list, sizeof list);
-    send_request(&request);
+    send_request(agent, &request);
     buf_free(&request);
 }
 
-void agent_begin(struct loop *loop, const struct agent_hooks *hooks, bool patient)
+static struct agent *agent_find(const char *given)
 {
-    const char *path = getenv("SSH_AUTH_SOCK");
+    for (struct agent *agent = agents; agent; agent = agent->next)
+        if (given ? agent->given && strcmp(agent->given, given) == 0 : !agent->given)
+            return agent;
+    return NULL;
+}
 
-    if (agent.begun)
-        return;
-    agent.begun = true;
-    agent.loop = loop;
-    agent.hooks = *hooks;
-    agent.patient = patient;
-    agent.state = AGENT_ABSENT;
+struct agent *agent_begin(struct loop *loop, const struct agent_hooks *hooks, const char *given,
+                          bool patient)
+{
+    const char *path = given ? given : getenv("SSH_AUTH_SOCK");
+    struct agent *agent = agent_find(given);
+
+    if (agent)
+        return agent;
+    agent = xcalloc(1, sizeof *agent);
+    agent->next = agents;
+    agents = agent;
+    agent->loop = loop;
+    agent->hooks = *hooks;
+    agent->patient = patient;
+    agent->state = AGENT_ABSENT;
+    agent->given = given ? arena_strdup(&agent->arena, given) : NULL;
     if (!path || !*path)
-        return;
-    agent.path = text_shown(&agent.arena, path);
+        return agent;
+    agent->path = text_shown(&agent->arena, path);
     if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
-        agent.why = arena_printf(&agent.arena,
-                                 "the agent at '%s' cannot be reached: the path is too"
-                                 " long for a socket",
-                                 agent.path);
-        return;
+        agent->why = arena_printf(&agent->arena,
+                                  "the agent at '%s' cannot be reached: the path is too"
+                                  " long for a socket",
+                                  agent->path);
+        return agent;
     }
-    agent.state = AGENT_WAITING;
-    agent.in = buf_make(MESSAGE_MAX + sizeof agent.socket->chunk);
-    agent.timer = xcalloc(1, sizeof *agent.timer);
-    uv_timer_init(loop_uv(loop), agent.timer);
-    agent.socket = xcalloc(1, sizeof *agent.socket);
-    agent.socket->out = buf_make(0);
-    uv_pipe_init(loop_uv(loop), &agent.socket->pipe, 0);
-    agent.socket->pipe.data = agent.socket;
-    set_limit(ANSWER_MS);
-    uv_pipe_connect(&agent.socket->connect, &agent.socket->pipe, path, on_connected);
+    agent->state = AGENT_WAITING;
+    agent->in = buf_make(MESSAGE_MAX + sizeof agent->socket->chunk);
+    agent->timer = xcalloc(1, sizeof *agent->timer);
+    uv_timer_init(loop_uv(loop), agent->timer);
+    agent->timer->data = agent;
+    agent->socket = xcalloc(1, sizeof *agent->socket);
+    agent->socket->agent = agent;
+    agent->socket->out = buf_make(0);
+    uv_pipe_init(loop_uv(loop), &agent->socket->pipe, 0);
+    agent->socket->pipe.data = agent->socket;
+    set_limit(agent, ANSWER_MS);
+    uv_pipe_connect(&agent->socket->connect, &agent->socket->pipe, path, on_connected);
+    return agent;
 }
 
-void agent_end(void)
+void agents_end(void)
 {
-    hang_up();
-    while (agent.queue)
-        sign_end(unqueue(), "the agent connection was closed");
-    arena_free(&agent.arena);
-    memset(&agent, 0, sizeof agent);
+    while (agents) {
+        struct agent *agent = agents;
+        agents = agent->next;
+        hang_up(agent);
+        while (agent->queue)
+            sign_end(unqueue(agent), "the agent connection was closed");
+        arena_free(&agent->arena);
+        free(agent);
+    }
 }
 
-enum agent_state agent_state(void)
+enum agent_state agent_state(const struct agent *agent)
 {
-    return agent.state;
+    return agent->state;
 }
 
-const struct agent_key *agent_keys(size_t *ret_n)
+const struct agent_key *agent_keys(const struct agent *agent, size_t *ret_n)
 {
-    *ret_n = agent.state == AGENT_READY ? agent.n : 0;
-    return *ret_n ? agent.keys : NULL;
+    *ret_n = agent->state == AGENT_READY ? agent->n : 0;
+    return *ret_n ? agent->keys : NULL;
 }
 
-const char *agent_why(void)
+const char *agent_why(const struct agent *agent)
 {
-    return agent.why;
+    return agent->why;
 }
 
-struct agent_sign *agent_sign_begin(const struct agent_key *key, const unsigned char *data,
-                                    size_t len)
+struct agent_sign *agent_sign_begin(struct agent *agent, const struct agent_key *key,
+                                    const unsigned char *data, size_t len)
 {
     struct agent_sign *sign = xcalloc(1, sizeof *sign);
-    struct agent_sign **at = &agent.queue;
+    struct agent_sign **at = &agent->queue;
     struct buf body = buf_make(MESSAGE_MAX);
     const unsigned char type = SIGN_REQUEST;
     size_t flags = 0;
 
+    sign->agent = agent;
     sign->request = buf_make(MESSAGE_MAX + 4);
-    if (agent.state != AGENT_READY ||
+    if (agent->state != AGENT_READY ||
         !userauth_algorithm((struct decoder){data, len}, sign->algorithm, sizeof sign->algorithm)) {
-        sign_end(sign, agent.why ? agent.why : "the agent could not be asked to sign");
+        sign_end(sign, agent->why ? agent->why : "the agent could not be asked to sign");
         buf_free(&body);
         return sign;
     }
@@ -393,25 +424,26 @@ struct agent_sign *agent_sign_begin(const struct agent_key *key, const unsigned 
     while (*at)
         at = &(*at)->next;
     *at = sign;
-    if (agent.queue == sign)
-        next_request();
+    if (agent->queue == sign)
+        next_request(agent);
     return sign;
 }
 
 void agent_sign_free(struct agent_sign *sign)
 {
-    struct agent_sign **at = &agent.queue;
+    struct agent *agent = sign ? sign->agent : NULL;
 
     if (!sign)
         return;
-    if (sign == agent.queue) {
+    if (agent && sign == agent->queue) {
         sign->orphan = true;
         return;
     }
-    while (*at && *at != sign)
-        at = &(*at)->next;
-    if (*at)
-        *at = sign->next;
+    for (struct agent_sign **at = agent ? &agent->queue : NULL; at && *at; at = &(*at)->next)
+        if (*at == sign) {
+            *at = sign->next;
+            break;
+        }
     buf_free(&sign->request);
     free(sign->bytes);
     free(sign);

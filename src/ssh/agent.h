@@ -1,10 +1,11 @@
-/* agent.h -- the user's ssh-agent at $SSH_AUTH_SOCK, over the event loop; nothing here blocks.
+/* agent.h -- the user's ssh-agents, that at $SSH_AUTH_SOCK and those of IdentityAgent, over the event
+ * loop; nothing here blocks.
  *
- *     agent_begin(loop, &hooks, patient);               (hooks.wake is called on each change)
- *     READY:    keys = agent_keys(&n);
- *     sign = agent_sign_begin(&keys[i], data, len);     (until agent_sign_state is not WAITING)
+ *     agent = agent_begin(loop, &hooks, path, patient); (hooks.wake is called on each change)
+ *     READY:    keys = agent_keys(agent, &n);
+ *     sign = agent_sign_begin(agent, &keys[i], data, len);  (until agent_sign_state is not WAITING)
  *     agent_sign_free(sign);
- *     agent_end();
+ *     agents_end();
  *
  * libssh2 has a client of its own, which blocks on the agent's socket once for each host.  This one
  * lists the keys once for all hosts, limits the time for each answer, and lets other hosts proceed
@@ -26,28 +27,32 @@ struct agent_hooks {
     void (*tell)(const char *line); /* shows the user a line */
 };
 
-/* Connects and requests the keys, unless that has been done.  `patient`: there is a user who can
- * confirm a signature or touch a token. */
-void agent_begin(struct loop *loop, const struct agent_hooks *hooks, bool patient);
+struct agent;
 
-/* Closes the connection and forgets the keys; agent_begin starts again.  Signatures still have to
- * be freed by their owners. */
-void agent_end(void);
+/* Returns the agent with its socket at `path`, or at $SSH_AUTH_SOCK if that is NULL.  Connects and
+ * requests the keys, unless that has been done.  `patient`: there is a user who can confirm a
+ * signature or touch a token. */
+struct agent *agent_begin(struct loop *loop, const struct agent_hooks *hooks, const char *path,
+                          bool patient);
 
-enum agent_state agent_state(void);
+/* Closes all connections and forgets the agents.  Signatures still have to be freed by their
+ * owners. */
+void agents_end(void);
 
-/* The keys of an agent in state READY.  Valid until agent_end. */
-const struct agent_key *agent_keys(size_t *ret_n);
+enum agent_state agent_state(const struct agent *agent);
+
+/* The keys of an agent in state READY.  Valid until agents_end. */
+const struct agent_key *agent_keys(const struct agent *agent, size_t *ret_n);
 
 /* Why the agent cannot be used: "the agent at '/run/agent' did not answer within 5 s".  NULL if
  * there is no agent or no problem. */
-const char *agent_why(void);
+const char *agent_why(const struct agent *agent);
 
 /* A requested signature.  It may be freed at any time; a later answer is then ignored. */
 struct agent_sign;
 
-struct agent_sign *agent_sign_begin(const struct agent_key *key, const unsigned char *data,
-                                    size_t len);
+struct agent_sign *agent_sign_begin(struct agent *agent, const struct agent_key *key,
+                                    const unsigned char *data, size_t len);
 void agent_sign_free(struct agent_sign *sign); /* accepts NULL */
 
 enum sign_state { SIGN_WAITING, SIGN_DONE, SIGN_FAILED };

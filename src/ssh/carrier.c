@@ -99,7 +99,8 @@ static void step_idle(struct link *link)
     link->signals = loop_signal_count(link->loop);
     link->state = LINK_DIALING;
     /* Ask the agent early, so that its answer is there when the first host wants to log in. */
-    agent_begin(link->loop, &(struct agent_hooks){links_wake, links_tell}, isatty(STDIN_FILENO));
+    link->agent = agent_begin(link->loop, &(struct agent_hooks){links_wake, links_tell},
+                              link->host->agent, isatty(STDIN_FILENO));
     if (link->via || link->host->proxy_command)
         return; /* connect_step opens the way */
     link->dial = dial_open(link->uv,
@@ -295,7 +296,7 @@ static void link_free(struct link *link)
     arena_free(&link->arena);
     if (!links && !via) {
         loop_on_signal(link->loop, NULL);
-        agent_end();
+        agents_end();
         libssh2_exit();
     }
     free(link);

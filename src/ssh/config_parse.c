@@ -241,9 +241,6 @@ static void read_keys(struct arena *a, const struct ssh_target *target, const ch
     if (agent[0] == '$' && agent[1] != '{')
         agent = getenv(agent + 1) ? getenv(agent + 1) : "none";
     ret->agent = strcmp(agent, "none") == 0 ? agent : expand_path(a, target, ret, agent);
-    const char *usual = getenv("SSH_AUTH_SOCK");
-    if (strcmp(agent, "none") != 0 && !(usual && strcmp(usual, ret->agent) == 0))
-        strs_add(a, &ret->ignored, "IdentityAgent");
 }
 
 void ssh_config_parse(struct arena *a, const struct ssh_target *target, const char *text,

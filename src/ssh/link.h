@@ -103,10 +103,11 @@ struct link {
     bool taken_all;  /* PUMP_BYTES_MAX was reached; there is probably more */
     bool deaf;       /* libssh2 reads end of file; see connection_end */
     bool pumping;
-    bool closing;            /* free the link at the end of pump() */
-    const char *why;         /* it died */
-    const char *goodbye;     /* the text of the server's disconnect message */
-    struct strs seen;        /* host key types that did not match the pin, and what was seen */
+    bool closing;        /* free the link at the end of pump() */
+    const char *why;     /* it died */
+    const char *goodbye; /* the text of the server's disconnect message */
+    struct strs seen;    /* host key types that did not match the pin, and what was seen */
+    struct agent *agent;
     struct agent_sign *sign; /* requested for the current key */
     const char *user;
     enum login_stage step;

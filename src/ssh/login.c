@@ -24,13 +24,13 @@ void login_begin(struct link *link)
 static bool step_agent(struct link *link)
 {
     struct ssh_library library = {libssh2_version(0), library_is_1_11()};
-    bool waits = agent_state() == AGENT_WAITING;
+    bool waits = !link->host->no_agent && agent_state(link->agent) == AGENT_WAITING;
     size_t n;
 
     link_waits(link, waits);
     if (waits)
         return false;
-    const struct agent_key *keys = agent_keys(&n);
+    const struct agent_key *keys = agent_keys(link->agent, &n);
     const char *variable = getenv("CRELEASE_SSH_KEY");
     struct login_wish wish = {.variable = variable && *variable ? variable : NULL,
                               .identity = link->host->identity,
@@ -39,8 +39,8 @@ static bool step_agent(struct link *link)
                               .library = &library};
     if (link->host->no_agent)
         n = 0;
-    if (agent_why())
-        link_say(link, "%s", agent_why());
+    if (agent_why(link->agent) && !link->host->no_agent)
+        link_say(link, "%s", agent_why(link->agent));
     link->list = login_list_make(&link->arena, &wish, keys, n);
     for (size_t i = 0; i < link->list.n; i++)
         if (link->list.key[i].file.text && link->list.key[i].file.loose)
@@ -60,8 +60,8 @@ static void login_failed(struct link *link)
 {
     const char *story = login_list_story(&link->list, &link->arena);
     /* Unless the trouble with the agent is already part of the story. */
-    const char *agent = agent_why() && !strstr(story, agent_why())
-                            ? arena_printf(&link->arena, "%s; ", agent_why())
+    const char *agent = agent_why(link->agent) && !strstr(story, agent_why(link->agent))
+                            ? arena_printf(&link->arena, "%s; ", agent_why(link->agent))
                             : "";
     const char *offers =
         link->methods ? arena_printf(&link->arena, "; the server offers %s", link->methods) : "";
@@ -79,8 +79,8 @@ static void login_failed(struct link *link)
         : login_list_tried(&link->list)
             ? "add a public key to ~/.ssh/authorized_keys on the host, or set identity: to the "
               "right key"
-        : agent_why()
-            ? "restart the agent or unset SSH_AUTH_SOCK, or set identity: in the recipe to a "
+        : agent_why(link->agent)
+            ? "restart the agent, or change IdentityAgent or SSH_AUTH_SOCK, or set identity: in the recipe to a "
               "key file"
             : "load a key with ssh-add, or set identity: in the recipe to a key file");
 }
@@ -165,7 +165,7 @@ static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
 
     (void)session;
     if (!link->sign)
-        link->sign = agent_sign_begin(link->key->agent_id, data, data_len);
+        link->sign = agent_sign_begin(link->agent, link->key->agent_id, data, data_len);
     switch (agent_sign_state(link->sign)) {
     case SIGN_WAITING:
         link_waits(link, true);

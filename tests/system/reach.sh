@@ -296,6 +296,35 @@ case_rsa_keys() {
     expect_output "with agent key '.*' \(RSA\)"
 }
 
+# Each host has the agent that the configuration names; one of them is not there.
+case_identity_agent() {
+    site_new identity_agent 2
+    ssh_config <<END
+Host 127.0.1.1
+    IdentityAgent "$SITE/home/agent-two"
+END
+    local first second
+    eval "$(ssh-agent -s -a "$SITE/first")" >/dev/null
+    first=$SSH_AGENT_PID
+    eval "$(ssh-agent -s -a "$HOME/agent-two")" >/dev/null
+    second=$SSH_AGENT_PID
+    unset SSH_AGENT_PID
+    ssh-add -q "$HOME/.ssh/id_ed25519"
+    rm "$HOME"/.ssh/id_*
+    export SSH_AUTH_SOCK=$SITE/first
+    run_crelease status -v production
+    kill "$second"
+    [ "$STATUS" = 5 ] || fail "status $STATUS"
+    expect_output 'app1: logged in as .* with agent key'
+    expect_output 'cannot log in to 127.0.1.2'
+    expect_no_output 'IdentityAgent'
+    run_crelease status production --hosts app1
+    kill "$first"
+    assert_equal status "$STATUS" 5
+    expect_output "the agent at '$HOME/agent-two' cannot be reached"
+    unset SSH_AUTH_SOCK
+}
+
 # A machine without files: the key and the host's key are in variables.
 case_variables() {
     site_new variables 1
