@@ -50,6 +50,7 @@ wanted() {
 	binutils has_command readelf
 	git has_command git
 	openssh-client has_command ssh-keygen
+	dropbear-bin has_command dropbear
 	shellcheck has_command shellcheck
 	mandoc has_command mandoc
 	sudo has_command sudo

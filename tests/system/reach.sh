@@ -373,6 +373,90 @@ case_scan() {
     expect_output 'app2: cannot connect'
 }
 
+# configure HOST LINE...: in front of its configuration, where the first value of an option counts.
+configure() {
+    local host=$1 line config=$RIG/$1/sshd_config
+    shift
+    [ -e "$config.kept" ] || cp "$config" "$config.kept"
+    { for line; do printf '%s\n' "$line"; done; cat "$config.kept"; } >"$config.new"
+    mv "$config.new" "$config"
+    host_stop "$host"
+    start_sshd "$RIG/$host"
+    sshd_ready "$RIG/$host" "$(host_address "$host")" "$(host_port "$host")" || fail "sshd of $host does not come back"
+}
+
+# A server that drops the connection at the second key that it rejects.
+case_few_tries() {
+    site_new few_tries 1
+    ssh_config </dev/null
+    configure app1 'MaxAuthTries 2'
+    mv "$HOME/.ssh/id_ed25519" "$HOME/.ssh/right"
+    ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/id_ed25519"
+    ssh-keygen -q -t ecdsa -N '' -f "$HOME/.ssh/id_ecdsa"
+    expect_status 5 status production
+    expect_output "cannot log in to 127.0.1.1 .*id_ed25519: rejected.*the server closed the connection: .*Too many authentication failures"
+    sed -i "s|name: app1,|name: app1, identity: ~/.ssh/right,|" "$RECIPE"
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+    configure app1
+}
+
+# start_dropbear TYPE...: a Dropbear with these host keys on $DROPBEAR_PORT.  Root's own authorized_keys would count,
+# so it has another home there.
+start_dropbear() {
+    local type keys=() dir=$SITE/dropbear
+    mkdir -p "$dir" "$RIG/login/.ssh"
+    for type; do
+        [ -e "$dir/$type" ] || dropbearkey -t "$type" -f "$dir/$type" | grep '^ssh-' >"$dir/$type.pub"
+        keys+=(-r "$dir/$type")
+    done
+    sed "s|^\($(id -un):.*:\)[^:]*:\([^:]*\)\$|\1$RIG/login:\2|" /etc/passwd >"$dir/passwd"
+    cp "$RIG/authorized_keys" "$RIG/login/.ssh/authorized_keys"
+    chmod 700 "$RIG/login" "$RIG/login/.ssh"
+    chmod 600 "$RIG/login/.ssh/authorized_keys"
+    DROPBEAR_PORT=$(free_port 127.0.0.1)
+    # shellcheck disable=SC2016 # for sh
+    unshare -m sh -c 'mount --bind "$1" /etc/passwd; shift; exec "$@"' sh "$dir/passwd" \
+        dropbear -F -E -s -p "127.0.0.1:$DROPBEAR_PORT" "${keys[@]}" -P "$dir/pid" >"$dir/log" 2>&1 9>&- &
+    DROPBEAR=$!
+    disown
+    wait_for 20 port_answers 127.0.0.1 "$DROPBEAR_PORT"
+    sed "s|^|[127.0.0.1]:$DROPBEAR_PORT |" "$dir/$1.pub" >"$HOME/.ssh/known_hosts"
+    sed -i "s|{host: [^,]*, port: [0-9]*|{host: 127.0.0.1, port: $DROPBEAR_PORT|" "$RECIPE"
+}
+over() { # TRANSPORT
+    sed -i '/^transport:/d' "$RECIPE"
+    echo "transport: $1" >>"$RECIPE"
+}
+
+# A small device, or a container: Dropbear instead of OpenSSH.
+case_dropbear() {
+    root || { echo 'skipped: another home for the login can only be made up by root'; return 0; }
+    site_new dropbear 1
+    ssh_config </dev/null
+    local transport
+    start_dropbear ed25519 rsa
+    for transport in libssh2 openssh; do
+        over "$transport"
+        commit_file "public/$transport" text
+        expect_status 0 deploy -v production
+        assert_deployed "$(revision)"
+    done
+    expect_status 0 rollback production
+    kill "$DROPBEAR"
+    # Its only key is an RSA key, which libssh2 1.10 cannot verify.
+    start_dropbear rsa
+    expect_status 0 status production
+    over libssh2
+    run_crelease status production
+    kill "$DROPBEAR"
+    case $STATUS in
+    0) ;; # libssh2 1.11
+    5) expect_output "no host key algorithm in common.*'transport: openssh' in the recipe uses the ssh program" ;;
+    *) fail "status $STATUS" ;;
+    esac
+}
+
 rig_open
 start_hosts 3
 run_cases "$@"
