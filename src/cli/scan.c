@@ -1,8 +1,10 @@
 /* scan.c -- 'crelease check --scan': the host keys that the hosts present, as lines for the recipe and
  * for known_hosts.  cmd_check.c calls it.  Nothing is verified, and nobody logs in, except on jump
- * hosts. */
+ * hosts.  The ssh program is made to print the
+ * key by a KnownHostsCommand, and refuses it. */
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "edge/capture.h"
 #include "edge/digest.h"
 #include "ssh/carrier.h"
 #include "ssh/host_key.h"
@@ -60,6 +62,85 @@ static void scan_run(struct session *s, struct scan *scan)
         scan->found[h].why = scan->found[h].key ? NULL : replies[h].why;
 }
 
+/* What ssh prints before the key that a KnownHostsCommand is asked about. */
+#define KEY_MARK "crelease-key "
+
+enum { PROGRAM_MS = 20000, PROGRAM_AT_ONCE = 8 /* sshd's MaxStartups drops some from 10 on */ };
+
+/* The arguments that make ssh print the host's key and refuse it.  They stand before the host's own, since
+ * the first value of an option counts. */
+static const char *const *program_call(struct arena *a, const struct fleet_host *host)
+{
+    static const char *const own[] = {"ssh",
+                                      "-T",
+                                      "-S",
+                                      "none",
+                                      "-oControlMaster=no",
+                                      "-oStrictHostKeyChecking=yes",
+                                      "-oUserKnownHostsFile=none",
+                                      "-oGlobalKnownHostsFile=none",
+                                      "-oVerifyHostKeyDNS=no",
+                                      "-oHostKeyAlgorithms=-*-cert-v01@openssh.com",
+                                      "-oKnownHostsCommand=/bin/sh -c 'echo \"" KEY_MARK
+                                      "$1 $2\" >&2' sh %t %K"};
+    struct strs argv = {0};
+
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        strs_add(a, &argv, own[i]);
+    for (size_t i = 0; i < host->program.n; i++)
+        strs_add(a, &argv, host->program.v[i]);
+    strs_add(a, &argv, "--");
+    strs_add(a, &argv, host->destination);
+    strs_add(a, &argv, "exit");
+    strs_add(a, &argv, NULL);
+    return argv.v;
+}
+
+/* Takes the key out of what ssh printed.  Its other words say why there is none. */
+static void program_took(struct scan *scan, size_t h, const struct capture *c)
+{
+    struct arena *a = scan->arena;
+    const char *words = "";
+
+    for (const char *line = c->err_out ? c->err_out : ""; *line;) {
+        size_t len = strcspn(line, "\n");
+        const char *key = line + strlen(KEY_MARK);
+        unsigned char *blob;
+        size_t blob_len;
+        if (len <= strlen(KEY_MARK) || strncmp(line, KEY_MARK, strlen(KEY_MARK)) != 0) {
+            words = len ? arena_strndup(a, line, len) : words;
+        } else {
+            const char *b64 = key + strcspn(key, " \n");
+            b64 += *b64 == ' ';
+            if (base64_decode(a, b64, strcspn(b64, " \r\n"), &blob, &blob_len))
+                on_key(scan, &scan->hosts[h], blob, blob_len);
+        }
+        line += len + (line[len] == '\n');
+    }
+    if (scan->found[h].key)
+        return;
+    scan->found[h].why = c->end == CAPTURE_EXIT && *words ? words
+                         : c->end == CAPTURE_LATE         ? "the ssh program did not end in time"
+                         : c->end == CAPTURE_EXIT ? "the ssh program ended without a message"
+                                                  : "the ssh program could not be run";
+}
+
+/* With the ssh program, which reaches hosts in its own way.  It presents one key, that which it prefers. */
+static void scan_run_program(struct session *s, struct scan *scan)
+{
+    struct capture *calls = arena_array(s->arena, scan->n, sizeof *calls);
+
+    for (size_t h = 0; h < scan->n; h++)
+        calls[h].argv = program_call(s->arena, &scan->hosts[h]);
+    for (size_t h = 0; h < scan->n && !loop_signal(s->loop); h += PROGRAM_AT_ONCE) {
+        size_t left = scan->n - h;
+        capture_run(s->loop, s->arena, &calls[h], left < PROGRAM_AT_ONCE ? left : PROGRAM_AT_ONCE,
+                    PROGRAM_MS);
+    }
+    for (size_t h = 0; h < scan->n; h++)
+        program_took(scan, h, &calls[h]);
+}
+
 static void print_text(const struct session *s, const struct scan *scan)
 {
     struct arena *a = s->arena;
@@ -105,15 +186,15 @@ bool scan_hosts(struct session *s, struct err *err)
     struct scan scan = {.arena = s->arena, .hosts = s->reached, .n = s->n_reached};
     size_t missing = 0;
 
-    if (s->recipe->transport != TRANSPORT_LIBSSH2)
-        return err_set(
-            err, ERR_USAGE,
-            "--scan needs 'transport: libssh2' in the recipe; ssh-keyscan prints the keys "
-            "of hosts that are reached directly");
+    if (s->recipe->transport == TRANSPORT_LOCAL)
+        return err_set(err, ERR_USAGE, "--scan is about hosts, and 'transport: local' has none");
     for (size_t h = 0; h < scan.n; h++)
         s->reached[h].scan = true;
     scan.found = arena_array(s->arena, scan.n, sizeof *scan.found);
-    scan_run(s, &scan);
+    if (s->recipe->transport == TRANSPORT_OPENSSH)
+        scan_run_program(s, &scan);
+    else
+        scan_run(s, &scan);
     if (s->options.json)
         print_json(s, &scan);
     else

@@ -373,6 +373,34 @@ case_scan() {
     expect_output 'app2: cannot connect'
 }
 
+# The same through a jump host, over both transports.
+case_scan_behind_a_jump_host() {
+    site_new scan_behind_a_jump_host 3
+    local transport
+    # ssh takes its own files from the home directory in passwd.
+    ssh_config <<END
+IdentityFile $RIG/home/.ssh/id_ed25519
+UserKnownHostsFile $RIG/home/.ssh/known_hosts
+END
+    sed -i '/name: app1/d' "$RECIPE"
+    sed -i "1i proxy_jump: 127.0.1.1:$(host_port app1)" "$RECIPE"
+    for transport in libssh2 openssh; do
+        over "$transport"
+        expect_status 0 check --scan production
+        cp "$OUT" "$SITE/scan"
+        grep -qF "app3, $(ssh-keygen -lf "$RIG/app3/key.pub" | cut -d' ' -f2)" "$SITE/scan" || fail 'no fingerprint'
+        assert_equal lines "$(grep -c "^\[127.0.1.[23]\]:" "$SITE/scan")" 2
+        expect_status 0 status production
+    done
+    # A pinned key and a host that is not there make no difference.
+    sed -i "s|{host: 127.0.1.2,|{host: 127.0.1.2, host_key: '$(cut -d' ' -f1,2 "$RIG/app1/key.pub")',|" "$RECIPE"
+    sed -i '/name: app3/s|port: [0-9]*|port: 1|' "$RECIPE"
+    expect_status 5 check --scan --json production
+    assert_equal key "$(json '.host_keys[0].host_key')" "$(cut -d' ' -f1,2 "$RIG/app2/key.pub")"
+    assert_equal key "$(json '.host_keys[1].host_key')" null
+    assert_equal error "$(json '.host_keys[1].error | test("closed|failed|refused")')" true
+}
+
 # configure HOST LINE...: in front of its configuration, where the first value of an option counts.
 configure() {
     local host=$1 line config=$RIG/$1/sshd_config
