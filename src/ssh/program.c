@@ -275,6 +275,18 @@ static bool was_dropped(const char *words)
            strncmp(words, first[1], strlen(first[1])) == 0;
 }
 
+/* What to do about the reasons that ssh gives, since it can ask nobody here. */
+static const char *advice(const char *words)
+{
+    if (strstr(words, "Permission denied"))
+        return "; ssh cannot ask for a passphrase or a password here: load the key with ssh-add, or set "
+               "identity: in the recipe to a key without a passphrase";
+    if (strstr(words, "Host key verification failed") &&
+        !strstr(words, "IDENTIFICATION HAS CHANGED") && !strstr(words, "has changed"))
+        return "; 'crelease check --scan' prints the host's key, to be compared and added";
+    return "";
+}
+
 static void login_failed(struct link *link)
 {
     const char *words = master_words(link->master, &link->arena);
@@ -289,8 +301,9 @@ static void login_failed(struct link *link)
         link->state = PROGRAM_QUEUED;
         return;
     }
-    fail_all(link, arena_printf(&link->arena, "the ssh program cannot log in to %s: %s",
-                                place(link), *words ? words : "it ended without a message"));
+    fail_all(link,
+             arena_printf(&link->arena, "the ssh program cannot log in to %s: %s%s", place(link),
+                          *words ? words : "it ended without a message", advice(words)));
 }
 
 static void login_late(struct link *link)

@@ -104,6 +104,50 @@ case_cannot_log_in() {
     nothing_is_left || fail "left: $(ls -R "$XDG_RUNTIME_DIR")"
 }
 
+# What ssh would ask on a terminal: there and elsewhere the message says what to do instead, and nothing waits.
+case_questions() {
+    openssh_site questions 1
+    local where
+    configure app1 'PasswordAuthentication yes'
+    ssh-keygen -q -p -P '' -N 'a passphrase' -f "$HOME/.ssh/id_ed25519"
+    expect_status 5 status production
+    expect_output 'Permission denied .*ssh cannot ask for a passphrase or a password here: load the key with ssh-add'
+    start_on_terminal status production
+    finish_on_terminal 5
+    terminal_shows 'load the key with ssh-add'
+    # From an agent it needs no passphrase.
+    eval "$(ssh-agent -s -a "$SITE/agent")" >/dev/null
+    printf '#!/bin/sh\necho "a passphrase"\n' >"$SITE/askpass"
+    chmod +x "$SITE/askpass"
+    SSH_ASKPASS=$SITE/askpass SSH_ASKPASS_REQUIRE=force ssh-add -q "$HOME/.ssh/id_ed25519"
+    # An askpass program of the user's is not started behind their back.
+    printf '#!/bin/sh\n: >"%s"\n' "$SITE/asked" >"$SITE/askpass"
+    export SSH_ASKPASS=$SITE/askpass SSH_ASKPASS_REQUIRE=force
+    expect_status 0 status production
+    ssh-add -q -D
+    expect_status 5 status production
+    kill "$SSH_AGENT_PID"
+    unset SSH_AUTH_SOCK SSH_AGENT_PID
+    : >"$HOME/.ssh/known_hosts"
+    for where in terminal elsewhere; do
+        if [ "$where" = terminal ]; then
+            start_on_terminal status production
+            finish_on_terminal 5
+            terminal_shows "'crelease check --scan' prints the host's key"
+        else
+            expect_status 5 status production
+            expect_output "Host key verification failed; 'crelease check --scan' prints the host's key"
+        fi
+    done
+    assert_gone "$SITE/asked"
+    unset SSH_ASKPASS SSH_ASKPASS_REQUIRE
+    ssh-keygen -q -t ed25519 -N '' -f "$SITE/other"
+    echo "[127.0.1.1]:$(host_port app1) $(cut -d' ' -f1,2 "$SITE/other.pub")" >"$HOME/.ssh/known_hosts"
+    expect_status 5 status production
+    expect_no_output 'check --scan'
+    configure app1
+}
+
 # An ssh that cannot end, because the network is gone, is killed.
 case_ssh_that_hangs() {
     openssh_site ssh_that_hangs 1
