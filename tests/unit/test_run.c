@@ -301,8 +301,18 @@ static void test_script_text(void **state)
                                      "verb='undo'\n"
                                      "files_umask=''\n"
                                      "value='of app1'\n"
-                                     "%s%s%s# script\n",
+                                     "%s%s%sbegin_script \"$@\"\n# script\n",
                                      script_identity, script_prelude, script_releases));
+    /* A session's shell has the functions already. */
+    assert_string_equal(run_frame_text(&run, &t, 0), "deploy_to='/srv/it'\\''s one'\n"
+                                                     "run='k7f2ab'\n"
+                                                     "epoch='4'\n"
+                                                     "release='20261122153012'\n"
+                                                     "step='after-switch'\n"
+                                                     "verb='undo'\n"
+                                                     "files_umask=''\n"
+                                                     "value='of app1'\n"
+                                                     "begin_script \"$@\"\n# script\n");
     memset(large, 'x', sizeof large - 1);
     assert_null(
         run_script_text(&run, &(struct trip){.script = large, .step = "s", .verb = "v"}, 0));
