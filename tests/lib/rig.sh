@@ -150,6 +150,16 @@ hosts_are_isolated() {
 
 first_pid() { read_word "$RIG/$1/first.pid"; }
 
+# indented PREFIX FILE...: prints the files, each line with the prefix, as sed would, without a process.
+indented() {
+    local prefix=$1 file lines
+    shift
+    for file; do
+        mapfile -t lines 2>/dev/null <"$file" || continue
+        [ ${#lines[@]} -eq 0 ] || printf "$prefix%s\\n" "${lines[@]}"
+    done
+}
+
 # The host's first process, unless it is there.
 start_first_process() { # DIR
     local pid
@@ -262,7 +272,8 @@ on_host() {
 }
 
 host_address() { read_word "$RIG/$1/address"; }
-host_port() { read_word "$RIG/$1/port"; }
+# The recipe names the host's own port, or with PORT_FILE=link.port that of its link.
+host_port() { read_word "$RIG/$1/${PORT_FILE-port}"; }
 
 # host_stop NAME: it cannot be reached any more; what runs there goes on.
 host_stop() {
@@ -568,10 +579,11 @@ rig_repo() {
     if [ ! -d "$REPO" ]; then
         mkdir -p "$REPO"
         cp -R "$TOP/tests/app/." "$REPO"
-        git -C "$REPO" init -q -b main
+        # Without the examples of hooks, which would be copied each time.
+        git -C "$REPO" init -q -b main --template=
         commit_all "The application"
     fi
-    mkdir -p "${1%/*}"
+    [ -d "${1%/*}" ] || mkdir -p "${1%/*}"
     cp -R "$REPO" "$1"
     REPO=$1
 }
@@ -583,8 +595,9 @@ commit_all() {
 
 # commit_file PATH TEXT
 commit_file() {
-    mkdir -p "$(dirname -- "$REPO/$1")"
-    printf '%s\n' "$2" >"$REPO/$1"
+    local file=$REPO/$1
+    [ -d "${file%/*}" ] || mkdir -p "${file%/*}"
+    printf '%s\n' "$2" >"$file"
     commit_all "Change ${1##*/}"
 }
 
@@ -593,7 +606,15 @@ commit_migration() {
     printf '%s\n' "$3" >"$REPO/db/migrate/$1_$(migration_name "$2").sql"
     commit_all "Add $2"
 }
-migration_name() { printf '%s\n' "$1" | sed 's/\([a-z0-9]\)\([A-Z]\)/\1_\2/g' | tr '[:upper:]' '[:lower:]'; }
+migration_name() {
+    local rest=$1 name=''
+    while [[ $rest =~ ^(.*[a-z0-9])([A-Z].*)$ ]]; do
+        name=_${BASH_REMATCH[2]}$name
+        rest=${BASH_REMATCH[1]}
+    done
+    name=$rest$name
+    printf '%s\n' "${name,,}"
+}
 
 # commit_ruby_migration VERSION ClassName RUBY: for rake; RUBY is the body of `change`.
 commit_ruby_migration() {
@@ -638,23 +659,26 @@ own_disk() {
 # a server.  HOSTS 0: one host, this machine itself (transport: local).
 site_new() {
     local host
+    local folders=()
     SITE=$RIG/sites/$1 DB=
     # shellcheck disable=SC2034 # for the scripts
-    SITE_Q=$(printf %q "$SITE") # in shell text
-    mkdir -p "$SITE"
+    printf -v SITE_Q %q "$SITE" # in shell text
     SITE_HOSTS=()
     if [ "$2" -eq 0 ]; then
         SITE_HOSTS=(here)
     else
         SITE_HOSTS=("${HOSTS[@]:0:$2}")
     fi
+    for host in "${SITE_HOSTS[@]}"; do
+        folders+=("$SITE/$host/shared/config")
+    done
+    mkdir -p "$SITE" "${folders[@]}"
     rig_repo "$SITE/repo"
     if [ -n "${PGPORT-}" ]; then
         DB=$1
         sql "create database \"$DB\""
     fi
     for host in "${SITE_HOSTS[@]}"; do
-        mkdir -p "$SITE/$host/shared/config"
         database_yml >"$SITE/$host/shared/config/database.yml"
     done
     RECIPE=$SITE/crelease.yml
@@ -663,74 +687,70 @@ site_new() {
 }
 
 database_yml() {
-    cat <<END
-production:
-  adapter: postgresql
-  database: "$DB"
-  host: "${PGHOST-}"
-  port: ${PGPORT-0}
-  username: "${PGUSER-}"
-END
+    printf '%s\n' 'production:' '  adapter: postgresql' "  database: \"$DB\"" "  host: \"${PGHOST-}\"" \
+        "  port: ${PGPORT-0}" "  username: \"${PGUSER-}\""
 }
 
 # recipe_write <<END: the recipe of the site; what is on standard input replaces the sections here
 # that begin with the same key.
 recipe_write() {
-    local own section
+    local own section sections text
     IFS= read -r -d '' own || true
     own=${own%$'\n'}
+    recipe_sections
     {
         printf '%s\n' "$own"
         # A section is a key at the left edge and what is indented under it.
-        while IFS= read -r -d '' section; do
+        for section in "${sections[@]}"; do
             [[ $'\n'$own == *$'\n'"${section%%:*}:"* ]] || printf '%s\n' "$section"
-        done < <(recipe_sections)
+        done
     } >"$RECIPE"
 }
 
+# In $sections.
 recipe_sections() {
-    printf '%s\0' 'application: shop' "repository: '$SITE/repo'" 'ref: main' "deploy_to: '$SITE/${SITE_HOSTS[0]}'" \
-        'keep_releases: 3' 'linked_files: [config/database.yml]' 'linked_dirs: [log, tmp/pids]'
+    local run='bin/migrate' status='bin/migrate-status'
+    # rake takes seconds to start: for what is about Rails.
+    [ "${MIGRATES-plain}" = plain ] || run='rake db:migrate' status='rake db:migrate:status'
+    sections=('application: shop' "repository: '$SITE/repo'" 'ref: main' "deploy_to: '$SITE/${SITE_HOSTS[0]}'"
+        'keep_releases: 3' 'linked_files: [config/database.yml]' 'linked_dirs: [log, tmp/pids]')
     if [ -n "$DB" ]; then
-        printf '%s\0' 'env: {RAILS_ENV: production}' "database: {adapter: postgresql, name: $DB}" 'backup: {policy: wait}' \
-            "migrate: {run: $(migrator run), status: $(migrator status), lock_timeout: 500ms}"
+        sections+=('env: {RAILS_ENV: production}' "database: {adapter: postgresql, name: $DB}" 'backup: {policy: wait}'
+            "migrate: {run: $run, status: $status, lock_timeout: 500ms}")
     fi
-    printf '%s\0' 'restart: {touch: tmp/restart.txt}'
-    if [ "${SITE_HOSTS[0]}" = here ]; then printf '%s\0' 'transport: local'; elif [ -n "${TRANSPORT-}" ]; then printf '%s\0' "transport: $TRANSPORT"; fi
-    printf '%s\0' "$(recipe_hosts)"
+    sections+=('restart: {touch: tmp/restart.txt}')
+    if [ "${SITE_HOSTS[0]}" = here ]; then sections+=('transport: local'); elif [ -n "${TRANSPORT-}" ]; then sections+=("transport: $TRANSPORT"); fi
+    recipe_hosts
+    sections+=("${text%$'\n'}")
 }
 
-# migrator run|status: the application's own program, or rake, which takes seconds to start, for what is about Rails.
-migrator() {
-    case ${MIGRATES-plain}/$1 in
-    plain/run) echo bin/migrate ;;
-    plain/status) echo bin/migrate-status ;;
-    rake/run) echo rake db:migrate ;;
-    rake/status) echo rake db:migrate:status ;;
-    esac
-}
-
+# The section of the hosts, in $text.
 recipe_hosts() {
-    local host roles
-    echo 'environments:'
-    echo '  production:'
-    echo '    hosts:'
+    local host roles address port
+    text=$'environments:\n  production:\n    hosts:\n'
     for host in "${SITE_HOSTS[@]}"; do
         if [ "$host" = here ]; then
-            echo "      - {host: localhost, name: here, deploy_to: '$SITE/here'}"
+            text+="      - {host: localhost, name: here, deploy_to: '$SITE/here'}"$'\n'
             continue
         fi
         # The last host has the database, as in many a small site.
         roles='app, web'
         [ "$host" != "${SITE_HOSTS[-1]}" ] || roles='app, web, db'
-        echo "      - {host: $(host_address "$host"), port: $(host_port "$host"), name: $host, roles: [$roles]," \
-            "deploy_to: '$SITE/$host'}"
+        read -r address <"$RIG/$host/address"
+        read -r port <"$RIG/$host/${PORT_FILE-port}"
+        text+="      - {host: $address, port: $port, name: $host, roles: [$roles], deploy_to: '$SITE/$host'}"$'\n'
     done
 }
 
 current() { readlink "$SITE/${1-${SITE_HOSTS[0]}}/current" 2>/dev/null || true; }
-release() { basename "$(current "${1-${SITE_HOSTS[0]}}")"; }
-live_revision() { cat "$SITE/${1-${SITE_HOSTS[0]}}/current/REVISION"; }
+# shellcheck disable=SC2120 # some scripts ask for the first host only
+release() {
+    local target
+    target=$(readlink "$SITE/${1-${SITE_HOSTS[0]}}/current" 2>/dev/null) || true
+    printf '%s\n' "${target##*/}"
+}
+# shellcheck disable=SC2120 # as above
+live_revision() { read_word "$SITE/${1-${SITE_HOSTS[0]}}/current/REVISION"; }
 releases() { (cd "$SITE/$1/releases" && ls); }
 
 # A name, kind, mode, size and target of everything under a folder: what "changes nothing" is held against.
@@ -744,7 +764,7 @@ run_crelease() {
     STATUS=0
     "$CRELEASE" "$@" </dev/null >"$OUT" 2>"$ERR" || STATUS=$?
     printf '%s crelease %s -> %s\n' '$' "$*" "$STATUS"
-    sed 's/^/  | /' "$OUT" "$ERR"
+    indented '  | ' "$OUT" "$ERR"
 }
 
 # expect_status STATUS ARGUMENTS
@@ -770,7 +790,7 @@ finish_crelease() {
     wait "$CR_PID" || STATUS=$?
     CR_PID=
     printf '%s crelease %s -> %s\n' '&' "$CR_ARGS" "$STATUS"
-    sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
+    indented '  | ' "$CR_OUT" "$CR_ERR"
     [ -z "${1-}" ] || [ "$STATUS" = "$1" ] ||
         fail "crelease $CR_ARGS: status $STATUS instead of $1: $(tail -n 3 "$CR_ERR" "$CR_OUT" | tr '\n' ' ' | cut -c1-300)"
 }
@@ -784,7 +804,7 @@ kill_crelease() {
     until no_lock_is_alive || [ $SECONDS -ge $limit ]; do nap; done
     CR_PID=
     printf '! crelease %s was killed\n' "$CR_ARGS"
-    sed 's/^/  | /' "$CR_OUT" "$CR_ERR"
+    indented '  | ' "$CR_OUT" "$CR_ERR"
 }
 
 # The program on a terminal of its own; what is written to descriptor 7 are its keys.
@@ -835,29 +855,43 @@ expect_no_output() { ! grep -qiE -- "$1" "$OUT" "$ERR" || fail "says '$1'"; }
 
 # assert_deployed REVISION [LINES]: on every host that revision is live, whole, and nothing is left over.
 assert_deployed() {
-    local host name want=$1 lines=${2-} wanted
-    wanted=$(release)
+    local host line name revision wanted i=0 count log currents=() targets
     for host in "${SITE_HOSTS[@]}"; do
-        assert_equal "$host: revision" "$(live_revision "$host")" "$want"
-        name=$(release "$host")
+        currents+=("$SITE/$host/current")
+        [ -L "$SITE/$host/current" ] || fail "$host: there is no current"
+    done
+    mapfile -t targets < <(readlink "${currents[@]}")
+    wanted=${targets[0]##*/}
+    for host in "${SITE_HOSTS[@]}"; do
+        read -r revision <"$SITE/$host/current/REVISION" || fail "$host: there is no REVISION"
+        assert_equal "$host: revision" "$revision" "$1"
+        name=${targets[i]##*/}
         assert_equal "$host: release" "$name" "$wanted"
-        assert_equal "$host: current" "$(current "$host")" "$SITE/$host/releases/$name"
+        assert_equal "$host: current" "${targets[i]}" "$SITE/$host/releases/$name"
         assert_gone "$SITE/$host/.crelease/lock"
         assert_gone "$SITE/$host/releases/current"
-        assert_equal "$host: lines of $name in revisions.log" "$(grep -c "deployed as release $name by" "$SITE/$host/revisions.log")" 1
-        [ -z "$lines" ] || assert_equal "$host: lines in revisions.log" "$(wc -l <"$SITE/$host/revisions.log")" "$lines"
+        mapfile -t log <"$SITE/$host/revisions.log"
+        count=0
+        for line in "${log[@]}"; do
+            [[ $line != *"deployed as release $name by"* ]] || count=$((count + 1))
+        done
+        assert_equal "$host: lines of $name in revisions.log" "$count" 1
+        [ -z "${2-}" ] || assert_equal "$host: lines in revisions.log" "${#log[@]}" "$2"
         assert_release_complete "$host"
+        i=$((i + 1))
     done
 }
 
-# The release holds what git would export, and its links; nothing else but what was made by jobs.
+# The release holds what git would export, and its currents; nothing else but what was made by jobs.
 assert_release_complete() {
-    local dir=$SITE/$1/current want=$SITE/export.$BASHPID
-    if [ ! -d "$want.$(live_revision "$1")" ]; then
-        mkdir -p "$want.$(live_revision "$1")"
-        git -C "$REPO" archive "$(live_revision "$1")" | tar -C "$want.$(live_revision "$1")" -xf -
+    local dir=$SITE/$1/current want revision
+    read -r revision <"$dir/REVISION"
+    # Per process, since two may look at the same time.
+    want=$SITE/export.$BASHPID.$revision
+    if [ ! -d "$want" ]; then
+        mkdir "$want"
+        git -C "$REPO" archive "$revision" | tar -C "$want" -xf -
     fi
-    want=$want.$(live_revision "$1")
     # Shared things replace what the repository has in their place.
     diff -r --no-dereference -x log -x pids -x database.yml -x restart.txt -x REVISION -x REVISION_TIME -x tmp -x made \
         "$want" "$dir/" >"$want.diff" ||
@@ -929,11 +963,12 @@ case_failed() {
 # end_stuck_case PID LOG: ends a case that has printed nothing for $CASE_SECONDS seconds, or does not stop printing.  How
 # long it takes as a whole says nothing on a loaded machine.
 end_stuck_case() {
-    local size last='' quiet=0 round=0
+    local quiet=0 round=0
+    # Without a process: many a case is over sooner than some looks would take.
     while [ "$quiet" -lt "$CASE_SECONDS" ] && [ "$round" -lt $((CASE_SECONDS * 2)) ]; do
-        sleep 5
-        size=$(stat -c %s "$2")
-        if [ "$size" = "$last" ]; then quiet=$((quiet + 5)); else quiet=0 last=$size; fi
+        : >"$RIG/looked"
+        nap 5
+        if [ "$2" -nt "$RIG/looked" ]; then quiet=0; else quiet=$((quiet + 5)); fi
         round=$((round + 1))
     done
     echo "no output for $quiet s, $((round * 5)) s after its start" >"$RIG/why"
@@ -975,7 +1010,7 @@ run_cases() {
         fi
         log=$RIG/case.log
         case_event case "${name#case_}"
-        rm -f "$RIG/why"
+        [ ! -e "$RIG/why" ] || rm -f "$RIG/why"
         status=0
         set -m
         (

@@ -140,8 +140,8 @@ case_s18_dump_is_the_victim() {
 connection_ends() { # NAME HOW OF THE LINK
     site_zz "$1"
     link_start app1
-    # shellcheck disable=SC2317 # for recipe_hosts
-    host_port() { link_port "$1"; }
+    # shellcheck disable=SC2034 # for the recipe
+    PORT_FILE=link.port
     migrates_with "seq 1 50; $(alters_zz) & i=0; while kill -0 \$! 2>/dev/null; do i=\$((i + 1)); echo tick \$i; sleep 0.05; done; wait \$! && echo after" ', lock_timeout: 10m'
     echo 'connection: {alive: 4s}' >>"$RECIPE"
     hold_table_lock

@@ -10,8 +10,8 @@ says_going_on() { said "$1" && kill -0 "$CR_PID"; }
 # site_far NAME BYTES: its host is behind a slow line, and the revision is not small.
 site_far() {
     link_start app1
-    # shellcheck disable=SC2317 # for recipe_hosts
-    host_port() { link_port "$1"; }
+    # shellcheck disable=SC2034 # for the recipe
+    PORT_FILE=link.port
     site_new "$1" 1
     head -c "$2" /dev/urandom >"$REPO/public/large"
     commit_all 'Something large'
