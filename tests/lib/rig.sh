@@ -184,24 +184,29 @@ start_sshd() { # DIR: start the sshd that is configured there
             mkdir -p /run/sshd
         fi
     fi
+    touch "$1/sshd.log"
+    grep -c '^Server listening on' "$1/sshd.log" >"$1/listened" || true
     # In a session of its own: it outlives the case that begins it anew.
     LD_LIBRARY_PATH=$(library_path) setsid "${stage[@]}" "$(sshd_program)" -D -f "$1/sshd_config" -E "$1/sshd.log" \
         </dev/null >>"$1/sshd.out" 2>&1 9>&- &
     disown
 }
 
-# host_answers DIR ADDRESS PORT: with its own key, not somebody else's who was given the same port.  Its pid
-# file is there by then: it is written before the first connection is taken.
-host_answers() { [[ $(ssh-keyscan -t ed25519 -p "$3" "$2" 2>/dev/null) == *"$(cut -d' ' -f2 "$1/key.pub")"* ]]; }
+# sshd_listens DIR: it says so itself, once more than before.  The port is its own then, and without isolation its pid is
+# in its file a moment later.
+sshd_listens() {
+    [ "$(grep -c '^Server listening on' "$1/sshd.log")" -gt "$(read_word "$1/listened")" ] &&
+        { hosts_are_isolated || [ -s "$1/sshd.pid" ]; }
+}
 
-# sshd_ready DIR ADDRESS PORT: it answers, and its pid, as seen from here, is in its file.
+# sshd_ready DIR: it takes connections, and its pid, as seen from here, is in its file.
 sshd_ready() {
     local pid
-    (wait_for 10 host_answers "$1" "$2" "$3") 2>/dev/null || return 1
+    (wait_for 10 sshd_listens "$1") 2>/dev/null || return 1
     hosts_are_isolated || return 0
     # shellcheck disable=SC2013 # numbers
     for pid in $(grep -alF -- "$1/sshd_config" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
-        # Not one that it has forked for a connection, such as the one that was made just now.
+        # Not one that it has forked for a connection.
         if is_sshd "$pid" && ! is_sshd "$(parent_of "$pid")"; then echo "$pid" >"$1/sshd.pid"; fi
     done
     [ -s "$1/sshd.pid" ]
@@ -246,7 +251,7 @@ $(sshd_parts)
 SetEnv "HOME=$RIG/login" "PATH=$RIG/bin:${HOST_TOOLS:+$HOST_TOOLS:}$HOST_PATH" "CRELEASE_RIG=$RIG" "CRELEASE_RIG_HOST=$dir" LANG=C.UTF-8 $(host_env)
 END
         start_sshd "$dir"
-        if sshd_ready "$dir" "$address" "$port"; then
+        if sshd_ready "$dir"; then
             echo "$address" >"$dir/address"
             echo "$port" >"$dir/port"
             printf '[%s]:%s %s\n' "$address" "$port" "$(cut -d' ' -f1,2 "$dir/key.pub")" >>"$RIG/home/.ssh/known_hosts"
@@ -331,7 +336,7 @@ cut_connections() {
 
 host_restart() {
     start_sshd "$RIG/$1"
-    sshd_ready "$RIG/$1" "$(host_address "$1")" "$(host_port "$1")" || fail "sshd of $1 does not come back"
+    sshd_ready "$RIG/$1" || fail "sshd of $1 does not come back"
 }
 
 # own_crontab: on the hosts crontab prints $RIG/crontab.
@@ -373,28 +378,44 @@ set_link() { # NAME STATE
 link_cut() { set_link "$1" "${2-both}"; }
 link_mend() { set_link "$1" open; }
 
-parent_of() {
+# read_parent PID: in $parent.
+read_parent() {
     local stat
-    read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+    parent=
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
     stat=${stat##*) }
     stat=${stat#* }
-    echo "${stat%% *}"
+    parent=${stat%% *}
+}
+parent_of() {
+    local parent
+    read_parent "$1"
+    echo "$parent"
 }
 
 children_of() {
-    local entry
+    local entry parent
     for entry in /proc/[0-9]*; do
-        [ "$(parent_of "${entry#/proc/}")" != "$1" ] || echo "${entry#/proc/}"
+        read_parent "${entry#/proc/}"
+        [ "$parent" != "$1" ] || echo "${entry#/proc/}"
     done
 }
 
 # Of a connection only sshd's own processes: a session's shell would be the user's.
 descendants_of() {
-    local child
-    for child in $(children_of "$1"); do
-        echo "$child"
-        descendants_of "$child"
+    local entry parent found=("$1") i=0 pid
+    declare -A parents
+    for entry in /proc/[0-9]*; do
+        read_parent "${entry#/proc/}"
+        [ -z "$parent" ] || parents[${entry#/proc/}]=$parent
     done
+    while [ $i -lt ${#found[@]} ]; do
+        for pid in "${!parents[@]}"; do
+            [ "${parents[$pid]}" != "${found[i]}" ] || found+=("$pid")
+        done
+        i=$((i + 1))
+    done
+    [ ${#found[@]} -eq 1 ] || printf '%s\n' "${found[@]:1}"
 }
 
 # start_hosts N: hosts app1 .. appN (on 127.0.1.1 .. 127.0.1.N), the last one named db1 too.
