@@ -74,9 +74,31 @@ void session_note_ref(struct session *s, const struct revision *rev)
     repo_ref_notes(s->repo, s->arena, rev, s->recipe->file, &s->notes);
 }
 
+/* A typing mistake must not look like migrations that never change. */
+static bool note_paths(struct session *s, const struct revision *rev, struct err *err)
+{
+    const struct strs *paths = &s->recipe->migrate.paths;
+    const char *digest;
+
+    if (!paths->n)
+        return true;
+    if (!repo_digest(s->repo, s->arena, rev, paths, &digest, err))
+        return false;
+    if (!*digest)
+        session_note(
+            s, "migrations",
+            arena_printf(s->arena,
+                         "migrate.paths: %s is not in %s, so every deploy asks what is pending",
+                         strs_joined(s->arena, paths, ", "), rev->short_sha));
+    return true;
+}
+
 bool session_note_contents(struct session *s, const struct revision *rev, struct err *err)
 {
     struct contents seen;
+
+    if (!note_paths(s, rev, err))
+        return false;
 
     if (!s->export_open && !repo_look(s->repo, s->arena, rev, &seen, err))
         return false;

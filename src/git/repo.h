@@ -102,7 +102,8 @@ bool repo_resolve(struct repo *repo, struct arena *a, const char *ref, struct re
                   struct err *err) MUST_CHECK;
 
 /* Returns a digest that changes whenever anything under one of the paths changes.  A missing path
- * counts as empty. */
+ * counts as empty; "" if all of them are missing, which is more likely a mistake than a reason to
+ * take the migrations for unchanged. */
 bool repo_digest(struct repo *repo, struct arena *a, const struct revision *rev,
                  const struct strs *paths, const char **ret, struct err *err) MUST_CHECK;
 

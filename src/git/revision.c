@@ -319,6 +319,7 @@ bool repo_digest(struct repo *r, struct arena *a, const struct revision *rev,
     git_tree *tree = NULL;
     struct digest *d = digest_open();
     bool ok = false;
+    bool found = false;
     char sum[65];
 
     if (!repo_tree(r, rev->sha, &commit, &tree, err))
@@ -339,11 +340,12 @@ bool repo_digest(struct repo *r, struct arena *a, const struct revision *rev,
                      entry ? (unsigned)git_tree_entry_filemode(entry) : (unsigned)GIT_FILEMODE_TREE,
                      git_oid_tostr_s(entry ? git_tree_entry_id(entry) : git_tree_id(tree)));
         git_tree_entry_free(entry);
+        found = found || rc == 0;
         digest_add(d, path, strlen(path) + 1);
         digest_add(d, line, strlen(line) + 1);
     }
     digest_hex(d, sum);
-    *ret = arena_strdup(a, sum);
+    *ret = found ? arena_strdup(a, sum) : "";
     ok = true;
 out:
     digest_close(d);

@@ -38,7 +38,7 @@ struct site {
     struct strs taken; /* names of releases that are taken by other things: files, links */
     /* Equal for two names of the same folder on the same machine; NULL: unknown. */
     const char *place;
-    bool has_log; /* revisions.log is not empty */
+    bool has_log;    /* revisions.log is not empty */
     bool has_base64; /* the program, for small payloads */
     struct {
         bool held;
