@@ -274,7 +274,7 @@ begin_change() {
 	fi
 	# When the run was taken over, that is the reason to report.
 	trap 'fence; exit 143' TERM
-	# In a session, $$ is the session's shell.
+	# In a session, $$ is the session's shell, which ends before this script when crelease is killed.
 	me=$$
 	if [ -n "$session" ] && [ -r /proc/self/stat ]; then read -r me _ </proc/self/stat; fi
 	identity_of "$me"

@@ -36,9 +36,9 @@ fi
 flush
 # A run that takes over at this moment needs the same claim (lock.sh).  Either it gets it, and this script
 # stops, or it is refused until the lock is gone.
-own=$state/lock.$run.$epoch.$$
-identity_of $$
-{ echo "keeper $$ $ticks $boot" >"$own"; } 2>/dev/null
+own=$state/lock.$run.$epoch.$me
+identity_of "$me"
+{ echo "keeper $me $ticks $boot" >"$own"; } 2>/dev/null
 if [ -f "$own" ] && ! claim "$((epoch + 1))"; then
 	rm -f "$own"
 	say fenced "$lock_by"
