@@ -87,9 +87,10 @@ static bool note_paths(struct session *s, const struct revision *rev, struct err
     if (!*digest)
         session_note(
             s, "migrations",
-            arena_printf(s->arena,
-                         "migrate.paths: %s is not in %s, so every deploy asks what is pending",
-                         strs_joined(s->arena, paths, ", "), rev->short_sha));
+            arena_printf(
+                s->arena,
+                "nothing in migrate.paths (%s) exists in %s; every deploy asks what is pending",
+                strs_joined(s->arena, paths, ", "), rev->short_sha));
     return true;
 }
 

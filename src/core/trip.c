@@ -68,35 +68,37 @@ static bool read_part(int fd, off_t size, unsigned char *ret)
     return true;
 }
 
-/* Makes the payload a value of the frame, and the standard input of its script.  NULL when it cannot be
- * read; the transport then says why. */
-static const char *with_payload(struct run *r, const struct trip *t, const char *frame)
+/* A small payload in base64; NULL when there is none, it is large, or it cannot be read: the transport
+ * then says why. */
+static const char *small_payload(struct run *r, const struct trip *t)
 {
-    unsigned char *bytes = arena_alloc(r->arena, (size_t)(t->head_size + t->payload_size) + 1);
+    size_t size = (size_t)(t->head_size + t->payload_size);
 
-    if (!frame || !read_part(t->head, t->head_size, bytes) ||
+    if (t->payload < 0 || size > PAYLOAD_IN_FRAME)
+        return NULL;
+    unsigned char *bytes = arena_alloc(r->arena, size + 1);
+    if (!read_part(t->head, t->head_size, bytes) ||
         !read_part(t->payload, t->payload_size, bytes + t->head_size))
         return NULL;
-    return arena_printf(
-        r->arena, "payload=%s\nprintf '%%s\\n' \"$payload\" | base64 -d | {\npayload=\n%s\n}\n",
-        base64_encode(r->arena, bytes, (size_t)(t->head_size + t->payload_size)), frame);
+    return base64_encode(r->arena, bytes, size);
 }
 
-/* A script with a large payload has a channel of its own, so that heartbeats are read meanwhile. */
-static void frame_it(struct run *r, const struct trip *t, size_t host, struct call *call)
+/* Adds what the host's session runs instead of the script.  A small payload is a value in it, and the
+ * standard input of its script; with a large one, the script has a channel of its own, so that
+ * heartbeats are read meanwhile. */
+static void frame_it(struct run *r, const struct trip *t, const char *payload, struct call *call)
 {
-    if (t->payload >= 0 && (!r->sites || !r->sites[host].has_base64 ||
-                            t->head_size + t->payload_size > PAYLOAD_IN_FRAME))
+    bool fits = payload && r->sites && r->sites[call->host].has_base64;
+
+    if (t->payload >= 0 && !fits)
         return;
-    call->frame = run_frame_text(r, t, host);
+    call->frame = run_frame_text(r, t, call->host);
     if (t->hold)
-        call->keep = text_with(r, t, host, script_keep);
-    if (t->payload >= 0)
-        call->frame = with_payload(r, t, call->frame);
-    if (!call->frame)
-        return;
-    call->head_size = call->payload_size = 0;
-    call->payload = -1;
+        call->keep = text_with(r, t, call->host, script_keep);
+    if (fits && call->frame)
+        call->frame = arena_printf(
+            r->arena, "payload=%s\nprintf '%%s\\n' \"$payload\" | base64 -d | {\npayload=\n%s\n}\n",
+            payload, call->frame);
 }
 
 static const char *last_line(struct arena *a, const char *text)
@@ -193,6 +195,7 @@ bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct
 {
     struct call *calls = arena_array(r->arena, t->n_hosts, sizeof *calls);
     struct reply *replies = arena_array(r->arena, t->n_hosts, sizeof *replies);
+    const char *payload = small_payload(r, t);
     bool ok = true;
 
     for (size_t i = 0; i < t->n_hosts; i++) {
@@ -208,7 +211,7 @@ bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct
                                  .payload_size = t->payload_size,
                                  .timeout_ms = t->timeout_ms ? t->timeout_ms : TRIP_MS,
                                  .hold = t->hold};
-        frame_it(r, t, t->hosts[i], &calls[i]);
+        frame_it(r, t, payload, &calls[i]);
     }
     struct upload upload;
     if (t->payload >= 0 && t->about) {

@@ -279,11 +279,16 @@ static struct exchange *member_start(struct fleet *f, const struct call *call)
     if (framed && !m->session)
         m->session = session_start(m->carrier, m->link, host, call->host, f->options.session);
     framed = framed && session_is_free(m->session);
-    struct exchange *x = framed ? exchange_make_frame(host, call) : exchange_make(host, call);
-    if (framed)
-        session_run(m->session, x);
-    else
+    if (!framed) {
+        struct exchange *x = exchange_make(host, call);
         m->carrier->start(m->link, x);
+        return x;
+    }
+    struct call in_frame = *call;
+    in_frame.head_size = in_frame.payload_size = 0;
+    in_frame.payload = -1;
+    struct exchange *x = exchange_make_frame(host, &in_frame);
+    session_run(m->session, x);
     return x;
 }
 

@@ -91,7 +91,8 @@ struct call {
     size_t host;        /* index of the host */
     const char *script; /* text, terminated */
     const char *frame;  /* the same for the host's session, which has fleet_options.session already;
-                           NULL: it does not run there.  No payload, `say` or `output` then */
+                           NULL: it does not run there.  Contains the payload, which is not sent
+                           then; no `say` or `output` */
     const char *keep;   /* with `hold`: text that makes the session the keeper (host/session.sh) */
     int head;           /* descriptor of the first part of the payload, read with pread from 0 */
     off_t head_size;    /* its size; 0 for none.  Several calls may share it */

@@ -222,6 +222,31 @@ static void shell_killed(void **state)
     assert_int_equal(replies[2].status, 4);
 }
 
+/* While the session is busy, the next script has a channel of its own, and its payload is sent there. */
+static void busy_session(void **state)
+{
+    FILE *payload = tmpfile();
+
+    (void)state;
+    assert_non_null(payload);
+    fputs("payload\n", payload);
+    fflush(payload);
+    const struct call calls[] = {
+        {.host = 0, .script = "exit 99\n", .frame = "begin_script \"$@\"\nexit 5\n", .payload = -1},
+        {.host = 0,
+         .script = "cat\n",
+         .frame = "exit 99\n",
+         .payload = fileno(payload),
+         .payload_size = 8,
+         .timeout_ms = MOST_MS},
+    };
+    fleet_run(fleet, &arena, calls, 2, replies);
+    assert_int_equal(replies[0].status, 5);
+    assert_int_equal(replies[1].status, 0);
+    assert_string_equal(replies[1].out, "payload\n");
+    fclose(payload);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +256,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_shell_for_all, open_with_sessions, close_fleet),
         cmocka_unit_test_setup_teardown(much_output_in_a_session, open_with_sessions, close_fleet),
         cmocka_unit_test_setup_teardown(shell_killed, open_with_sessions, close_fleet),
+        cmocka_unit_test_setup_teardown(busy_session, open_with_sessions, close_fleet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
