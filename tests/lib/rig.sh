@@ -676,6 +676,13 @@ own_disk() {
 
 # --- site --------------------------------------------------------------------------------------
 
+# host_script VALUES: what crelease sends before every script, for a case that gives a script to a shell itself.
+host_script() {
+    echo "$1"
+    cat "$TOP/src/host/identity.sh" "$TOP/src/host/prelude.sh" "$TOP/src/host/releases.sh"
+    echo begin_script
+}
+
 # site_new NAME HOSTS: $SITE with repo/, one folder a host, crelease.yml; a database when there is
 # a server.  HOSTS 0: one host, this machine itself (transport: local).
 site_new() {

@@ -330,8 +330,8 @@ case_rerun_not_known() {
 # The functions of stop.sh themselves.
 verdict() {
     {
-        echo "verb=none name='' database=x deploy_to=$SITE_Q run=t sessions='' state=$SITE_Q"
-        cat "$TOP/src/host/identity.sh" "$TOP/src/host/prelude.sh" "$TOP/src/host/releases.sh" "$TOP/src/stages/backup/progress.sh"
+        host_script "verb=none name='' database=x deploy_to=$SITE_Q run=t sessions='' state=$SITE_Q"
+        cat "$TOP/src/stages/backup/progress.sh"
         sed '/^case \$verb in$/,$d' "$TOP/src/stages/backup/stop.sh"
         printf '%s\n' "$1"
     } | sh -s | grep -v '^end\|^ended'

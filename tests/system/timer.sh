@@ -203,8 +203,7 @@ in_each_shell() {
     mkdir "$SITE/user"
     ln -s "$XDG" "$SITE/user/$(id -u)"
     {
-        echo "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
-        cat "$TOP/src/host/identity.sh" "$TOP/src/host/prelude.sh" "$TOP/src/host/releases.sh"
+        host_script "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
         sed "s|/run/user/|$SITE/user/|g" "$TOP/src/stages/backup/upcoming.sh"
     } >"$SITE/script"
     for shell in dash 'bash --posix' 'busybox ash' mksh; do

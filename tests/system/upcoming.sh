@@ -108,8 +108,8 @@ case_timers() {
     for shell in dash 'bash --posix' 'busybox ash' mksh; do
         # shellcheck disable=SC2086 # words
         {
-            echo "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
-            cat "$TOP/src/host/identity.sh" "$TOP/src/host/prelude.sh" "$TOP/src/host/releases.sh" "$TOP/src/stages/backup/upcoming.sh"
+            host_script "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
+            cat "$TOP/src/stages/backup/upcoming.sh"
         } | PATH=$RIG/bin:$PATH $shell >"$SITE/said" || fail "$shell: status $?"
         assert_equal "$shell" "$(sed -n 's/^unit \([IE][A-Za-z]*=[a-z.]*\).*/\1/p' "$SITE/said" | tr '\n' ' ')" \
             'Id=dump.service ExecStart= Id=later.service ExecStart= ExecStart= Id=other.service '
@@ -149,8 +149,7 @@ case_folders() {
     touch "$root/debian_version"
     for shell in dash 'bash --posix' 'busybox ash' mksh; do
         {
-            echo "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
-            cat "$TOP/src/host/identity.sh" "$TOP/src/host/prelude.sh" "$TOP/src/host/releases.sh"
+            host_script "deploy_to=/nowhere run='' epoch='' release='' step='' verb=look read_all=yes"
             sed -e "s|/etc/cron|$root/cron|g" -e "s|/etc/debian|$root/debian|g" -e 's|/var/spool|/nowhere|g' "$TOP/src/stages/backup/upcoming.sh"
         } >"$root/script"
         # shellcheck disable=SC2086 # words
@@ -350,8 +349,8 @@ in_each_shell() {
     echo x >"$SITE/dumps/shop-20261119.sql"
     touch -d '+10 minutes' "$SITE/dumps/shop-20261119.sql"
     {
-        echo "deploy_to=/nowhere run='' epoch='' release='' step='' path='' record='' verb=look database='$DB' name=pg_dump"
-        cat "$TOP/src/host/identity.sh" "$TOP/src/host/prelude.sh" "$TOP/src/host/releases.sh" "$TOP/src/stages/backup/progress.sh"
+        host_script "deploy_to=/nowhere run='' epoch='' release='' step='' path='' record='' verb=look database='$DB' name=pg_dump"
+        cat "$TOP/src/stages/backup/progress.sh"
     } >"$SITE/script"
     for shell in dash 'bash --posix' 'busybox ash' mksh; do
         # shellcheck disable=SC2086 # words
