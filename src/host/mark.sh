@@ -8,6 +8,8 @@ say current "$target"
 if [ -n "$live" ]; then say live "$live"; fi
 if [ "$verb" = run ]; then
 	begin_change
+	# Before the mark: once the step is done, nobody writes this again.
+	if [ -n "$migrated" ]; then replace "$state/migrated" "$migrated"; fi
 	if [ -n "$to" ]; then
 		last_mark "$step"
 		if [ "$mark" != "$to" ]; then put_mark "$step" "$to"; fi
@@ -17,9 +19,6 @@ if [ "$verb" = run ]; then
 	fi
 	if [ -n "$pending" ] && [ ! -f "$run_dir/pending" ]; then
 		{ printf '%s\n' "$pending" >"$run_dir/pending"; } 2>/dev/null
-	fi
-	if [ -n "$migrated" ]; then
-		replace "$state/migrated" "$migrated"
 	fi
 fi
 exit 0

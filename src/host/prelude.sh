@@ -22,7 +22,7 @@
 # begin_script [END UMASK ASKED ASKED_AT]: what every script begins with, after its values.  In a session, these are what
 # its shell knows: variables of the recipe may have overwritten that (core/script.c).
 begin_script() {
-	session='' asked_at='' unflushed=''
+	session='' asked_at='' unflushed='' half_replaced=''
 	if [ $# -gt 0 ]; then session=yes frame_end=$1 login_umask=$2 asked=$3 asked_at=$4; fi
 	newline='
 '
@@ -44,6 +44,7 @@ begin_script() {
 
 # In a session, the end is also marked on both streams (session.sh).
 end_script() {
+	if [ -n "$half_replaced" ]; then rm -f "$half_replaced"; fi
 	echo "ended $1"
 	if [ -n "$session" ]; then
 		printf '%s %s\n' "$frame_end" "$1"
@@ -139,11 +140,14 @@ refuse_link() { # FILE
 	if [ -L "$1" ]; then fail "'$1' $is_a_link"; fi
 }
 
-# replace FILE TEXT: writes all of the file or nothing, and flushes it to disk.
+# replace FILE TEXT: writes all of the file or nothing, and flushes it to disk.  The new file of a script that fails
+# here is removed (end_script); that of one that is killed, when the run ends (unlock.sh).
 replace() {
+	half_replaced=$1.new
 	put "$1.new" "$2"
 	flush "$1.new"
 	must "replace '$1'" mv -f "$1.new" "$1"
+	half_replaced=''
 }
 
 cannot_write() {

@@ -224,6 +224,38 @@ case_full_disk() {
     full_disk size=3m,nr_inodes=600 0 4 9 12 15 18 20 26 40
 }
 
+# The disk gets full after the migration, before the host notes for which release it was: resume notes it.
+case_full_disk_after_the_migration() {
+    site_new full_disk_after_the_migration 0
+    # Asked again afterwards, the command that tells what is pending leaves no block.
+    cat >status <<END
+cat $SITE_Q/migrations
+if grep -q up $SITE_Q/migrations; then cat /dev/zero >$SITE_Q/here/fill 2>/dev/null; fi
+exit 0
+END
+    echo 'down 20260101000000 First' >migrations
+    recipe_write <<END
+linked_files: []
+migrate: {run: 'echo up 20260101000000 First >$SITE_Q/migrations', status: 'sh $SITE_Q/status'}
+END
+    cat >full.sh <<'END'
+set -eu
+mkdir "$SITE/here/shared"
+why() { echo "$1" >"$RIG/why"; exit 1; }
+if "$CRELEASE" deploy production >said 2>&1; then cat said; why 'the deploy ended well'; fi
+cat said
+grep "^crelease: .*cannot write '$SITE/here/.crelease/migrated.new': No space left on device" said || why 'no reason'
+[ ! -e here/.crelease/migrated.new ] || why 'migrated.new is left'
+rm here/fill
+echo >status
+"$CRELEASE" resume production
+grep "^release $(basename "$(readlink here/current)")" here/.crelease/migrated || why 'the release is not noted'
+[ -z "$(find here/.crelease -name '*.new')" ] || why 'a new file is left'
+END
+    export SITE RIG CRELEASE
+    own_disk size=3m "$SITE/here" "$BASH" "$SITE/full.sh"
+}
+
 # A host that has nothing to go back to is named, and so is the way for the others.
 case_rollback_without_one() {
     site_new rollback_without_one 2
