@@ -11,6 +11,12 @@ struct buf buf_make(size_t max)
     return (struct buf){.text = empty, .max = max};
 }
 
+static void wipe(struct buf *b)
+{
+    explicit_bzero(b->text, b->room);
+    free(b->text);
+}
+
 static void make_room(struct buf *b, size_t more)
 {
     size_t need = b->len + more + 1;
@@ -20,7 +26,14 @@ static void make_room(struct buf *b, size_t more)
     size_t room = b->room ? b->room : 128;
     while (room < need)
         room *= 2;
-    b->text = xrealloc(b->text == empty ? NULL : b->text, room);
+    char *text = xrealloc(NULL, room);
+    if (b->room) {
+        memcpy(text, b->text, b->len + 1);
+        wipe(b);
+    } else {
+        text[0] = '\0';
+    }
+    b->text = text;
     b->room = room;
 }
 
@@ -81,7 +94,7 @@ void buf_clear(struct buf *b)
 
 void buf_free(struct buf *b)
 {
-    if (b->text != empty)
-        free(b->text);
+    if (b->room)
+        wipe(b);
     *b = (struct buf){.text = empty, .max = b->max};
 }

@@ -7,7 +7,9 @@
  *     buf_free(&b);
  *
  * An addition that would exceed the limit is dropped whole and sets `full`.  Callers that can
- * exceed the limit check `full` at the end. */
+ * exceed the limit check `full` at the end.
+ *
+ * Memory is wiped before it is freed, since any script may contain a password (fleet/sudo.h). */
 #ifndef CRELEASE_BUF_H
 #define CRELEASE_BUF_H
 

@@ -146,6 +146,10 @@ void exchange_sent(struct exchange *x, size_t n)
         x->answered = x->password_sent == strlen(x->host->sudo->password);
     } else if (x->script_sent < x->script.len) {
         x->script_sent += n;
+        if (x->script_sent == x->script.len) {
+            buf_free(&x->script);
+            x->script_sent = 0;
+        }
     } else if (x->chunk.len) {
         buf_drop(&x->chunk, n);
     } else {
@@ -191,12 +195,20 @@ static void error_output(struct exchange *x, const char *bytes, size_t len)
     buf_add(&x->err_out, bytes, len);
 }
 
+/* The shell has begun, so the script is not sent once more. */
+static void wipe_script(struct exchange *x)
+{
+    if (x->call.secret)
+        explicit_bzero((char *)(uintptr_t)x->call.script, strlen(x->call.script));
+}
+
 void exchange_output(struct exchange *x, int stream, const char *bytes, size_t len)
 {
     if (stream == 1 && x->held)
         return;
     if (!greeting_hear(&x->greeting, stream, &bytes, &len))
         return;
+    wipe_script(x);
     if (x->raw) {
         x->raw(x->raw_arg, stream, bytes, len);
     } else if (stream == 2) {

@@ -42,6 +42,7 @@ struct fleet_host {
                                      its connection */
     const char *proxy_command; /* shell text: its standard input and output are the connection */
     struct strs identities;    /* key files to try first; empty: the usual ones */
+    bool no_identities;        /* try no key file, also none of the usual ones */
     bool identities_only;      /* try no other key of the agent */
     bool no_agent;
     const char *agent;              /* the socket of the agent; NULL: $SSH_AUTH_SOCK */
@@ -90,6 +91,7 @@ typedef void fleet_lost(void *arg, const char *why);
 struct call {
     size_t host;        /* index of the host */
     const char *script; /* text, terminated */
+    bool secret;        /* it contains a password: the text is wiped once it has arrived */
     const char *frame;  /* the same for the host's session, which has fleet_options.session already;
                            NULL: it does not run there.  Contains the payload, which is not sent
                            then; no `say` or `output` */

@@ -3,7 +3,13 @@
  * A script is first started through `sudo -n`.  If its shell does not begin, sudo is started again with -S:
  * it then prints a prompt that nothing else can print (greeting.h), and is sent the password after that
  * prompt, never before.  fleet_run calls sudo_retry after each trip, which asks the user once for all
- * hosts. */
+ * hosts.
+ *
+ * The password stays in struct sudo until crelease ends, for the scripts that follow.  Copies are wiped after use:
+ * what was typed (loop_ask), the script of a job with `become`, which contains it (core/job/jobs.c), and every
+ * buffer (base/buf.h).  Out of reach are the kernel's buffers of terminals, pipes and sockets, the memory of the ssh
+ * program with `transport: openssh`, and that of sudo and the shell on the host.  libssh2 encrypts its copy in
+ * place. */
 #ifndef CRELEASE_SUDO_H
 #define CRELEASE_SUDO_H
 

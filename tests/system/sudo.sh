@@ -6,8 +6,9 @@
 # shellcheck source=tests/lib/rig.sh
 if [ "$(id -u)" -eq 0 ] && [ -z "${CRELEASE_SUDO_STAGE-}" ]; then
     top=$(cd "$(dirname "$0")/../.." && pwd)
-    stage=$(mktemp -d)
-    chmod 755 "$stage"
+    # In the folder of the rig, which is removed at the end: until then, these files are mounted.
+    stage=$top/build/rig/sudo.$$/stage
+    mkdir -p "$stage"
     {
         cat /etc/passwd
         for account in deployer:65531:/bin/bash app:65530:/bin/bash other:65529:/usr/sbin/nologin; do
@@ -54,6 +55,45 @@ typed_so_far() { [ "$(tr -d '\r' <"$SITE/typed" | grep -cE -- "$2")" -ge "$1" ];
 # The password is nowhere: not on the hosts, not in what was printed.
 no_password() {
     ! grep -rqF -- "$PASSWORD" "$SITE" "$RIG"/*.out* "$RIG"/*.err* 2>/dev/null || fail "the password is in: $(grep -rlF -- "$PASSWORD" "$SITE" "$RIG"/*.out* "$RIG"/*.err*)"
+}
+
+# copies_in_memory PID: how often the program has the password in its memory.
+copies_in_memory() {
+    perl -e '
+        open my $maps, "<", "/proc/$ARGV[0]/maps" or die; open my $memory, "<:raw", "/proc/$ARGV[0]/mem" or die;
+        my $n = 0;
+        while (<$maps>) {
+            next unless /^([0-9a-f]+)-([0-9a-f]+) rw/;
+            my ($from, $to, $bytes) = (hex $1, hex $2, "");
+            sysseek $memory, $from, 0 and sysread $memory, $bytes, $to - $from or next;
+            $n++ while $bytes =~ /\Q$ARGV[1]\E/g;
+        }
+        print $n' "$1" "$PASSWORD"
+}
+one_copy_in_memory() { [ "$(copies_in_memory "$1")" = 1 ]; }
+
+# Once the job was started, only the one that serves the next job is left.
+password_in_memory() { # TRANSPORT
+    job_site "password_in_memory_$1"
+    sed -i '/^transport:/d' "$RECIPE"
+    mkdir -m 777 "$SITE/made"
+    cat >>"$RECIPE" <<END
+transport: $1
+build: [{run: ': >$SITE_Q/made/begun; until [ -e $SITE_Q/made/go ]; do sleep 0.1; done', become: other}]
+END
+    start_on_terminal deploy production
+    wait_for 60 typed_so_far 1 'sudo password of deployer on app1: '
+    printf '%s\n' "$PASSWORD" >&7
+    wait_for 60 test -e "$SITE/made/begun"
+    wait_for 10 one_copy_in_memory "$(pgrep -P "$(children_of "$TYPED")" -x crelease || children_of "$TYPED")"
+    : >"$SITE/made/go"
+    finish_on_terminal 0
+}
+
+case_password_in_memory() {
+    root_only
+    password_in_memory libssh2
+    password_in_memory openssh
 }
 
 case_become_with_a_password() {
@@ -196,6 +236,5 @@ case_job_as_another_user_ends() {
 no_sleep() { ! pgrep -u 65529 -f '^sleep 1000$' >/dev/null; }
 
 rig_open
-! root || rm -rf "$CRELEASE_SUDO_STAGE"
 start_hosts 2
 run_cases "$@"

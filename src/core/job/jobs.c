@@ -115,8 +115,10 @@ static bool sudo_look(struct run *r, const struct job_call *c, const char **ret_
                                  .script = job_script(r, c, i, "sudo", err),
                                  .payload = -1,
                                  .timeout_ms = LOOK_MS};
-        if (!calls[i].script)
+        if (!calls[i].script) {
+            scripts_wipe(c, calls);
             return false;
+        }
     }
     fleet_run(r->fleet, r->arena, calls, c->n_hosts, replies);
     scripts_wipe(c, calls);
@@ -179,13 +181,16 @@ bool jobs_run(struct run *r, const struct job_call *c, struct job_end **ends, st
         return false;
     for (size_t i = 0; i < c->n_hosts; i++) {
         calls[i].script = job_script(r, c, i, "run", err);
-        if (!calls[i].script)
+        if (!calls[i].script) {
+            scripts_wipe(c, calls);
             return false;
+        }
     }
     for (size_t i = 0; i < c->n_hosts; i++) {
         followers[i] = follower_open(r, c, c->hosts[i], &going);
         calls[i] = (struct call){.host = c->hosts[i],
                                  .script = calls[i].script,
+                                 .secret = c->job->become != NULL,
                                  .payload = -1,
                                  .say = &followers[i].say,
                                  .output = follower_take,

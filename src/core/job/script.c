@@ -169,10 +169,11 @@ static void other_values(const struct run *r, const struct job_call *c, size_t h
     }
     quote_assign(b, "become_user", c->job->become ? c->job->become : "");
     assign_text(b, "become_text", &text);
-    quote_assign(b, "become_login",
-                 sudo && sudo->given
-                     ? arena_strndup(r->arena, sudo->password, strlen(sudo->password) - 1)
-                     : "");
+    char password[SUDO_PASSWORD_MAX] = "";
+    if (sudo && sudo->given)
+        memcpy(password, sudo->password, strlen(sudo->password) - 1);
+    quote_assign(b, "become_login", password);
+    explicit_bzero(password, sizeof password);
 }
 
 const char *job_script(struct run *r, const struct job_call *c, size_t i, const char *verb,
