@@ -114,6 +114,7 @@ static bool merge(struct reach *re, struct fleet_host *host, const struct ssh_co
                        " set 'user:' at the host in the recipe, or write it as 'user@host'",
                        text_shown(re->arena, host->name), (long long)getuid());
     host->identities = c->identities;
+    host->no_identities = c->no_identities;
     host->identities_only = c->identities_only;
     host->no_agent = is_none(c->agent);
     host->agent = host->no_agent ? NULL : c->agent;
@@ -208,7 +209,7 @@ static void add_own_options(struct arena *a, const struct fleet_host *host, stru
     if (host->identity) {
         strs_add(a, argv, arena_printf(a, "-oIdentityFile=%s", program_path(a, host->identity)));
         strs_add(a, argv, "-oIdentitiesOnly=yes");
-    } else if (home_differs() && !host->identities.n) {
+    } else if (home_differs() && !host->identities.n && !host->no_identities) {
         for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
             strs_add(a, argv, arena_printf(a, "-oIdentityFile=%s", program_path(a, usual[i])));
     }

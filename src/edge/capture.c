@@ -1,13 +1,20 @@
 /* capture.c -- runs programs on this machine and collects their output (see capture.h).  Called for
  * what only another program can tell, such as `ssh -G`; uses libuv's processes and pipes. */
+#define _GNU_SOURCE /* environ */
 #include "edge/capture.h"
 
 #include "base/buf.h"
 #include "edge/loop_uv.h"
 
 #include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
-enum { SIDE_BY_SIDE = 16, OUTPUT_BYTES_MAX = 256 * 1024 };
+enum {
+    SIDE_BY_SIDE = 16,
+    OUTPUT_BYTES_MAX = 256 * 1024,
+    LAST_WORDS_MS = 300, /* until a program that has ended is silent */
+};
 
 /* One of its two output streams. */
 struct stream {
@@ -22,6 +29,8 @@ struct running {
     struct stream stream[2];
     int open; /* handles that are not closed yet */
     bool started;
+    bool ended;
+    long long ended_ms; /* or of its last output after that */
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -36,6 +45,8 @@ static void on_end(uv_process_t *process, int64_t status, int signal)
     struct running *r = process->data;
 
     r->call->status = signal ? 128 + signal : (int)status;
+    r->ended = true;
+    r->ended_ms = loop_now();
     uv_close((uv_handle_t *)process, on_closed);
 }
 
@@ -55,19 +66,38 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 static void on_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *bytes)
 {
     uv_handle_t *handle = (uv_handle_t *)pipe;
+    struct running *r = handle->data;
 
+    r->ended_ms = loop_now();
     if (n < 0)
         uv_close(handle, on_closed);
     else if (n > 0)
-        buf_add(&stream_of(handle->data, handle)->text, bytes->base, (size_t)n);
+        buf_add(&stream_of(r, handle)->text, bytes->base, (size_t)n);
 }
 
-static void start(struct running *r, struct capture *call, uv_loop_t *uv)
+/* The environment without the variables that have a line break. */
+static char **environment_by_line(struct arena *a)
+{
+    size_t n = 0;
+    size_t kept = 0;
+
+    while (environ[n])
+        n++;
+    char **list = arena_array(a, n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        if (!strchr(environ[i], '\n'))
+            list[kept++] = environ[i];
+    return list;
+}
+
+static void start(struct running *r, struct capture *call, struct arena *a, uv_loop_t *uv)
 {
     uv_stdio_container_t io[3] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
     uv_process_options_t options = {.exit_cb = on_end,
                                     .file = call->argv[0],
                                     .args = (char **)(uintptr_t)call->argv, /* not modified */
+                                    .env = call->by_line ? environment_by_line(a) : NULL,
+                                    .flags = UV_PROCESS_DETACHED,
                                     .stdio_count = 3,
                                     .stdio = io};
 
@@ -91,21 +121,46 @@ static void start(struct running *r, struct capture *call, uv_loop_t *uv)
             uv_close((uv_handle_t *)&r->stream[i].pipe, on_closed);
 }
 
-/* Ends what still runs, also when a program of its own keeps the pipes open. */
+static void stop_reading(struct running *r)
+{
+    for (int i = 0; i < 2; i++)
+        if (!uv_is_closing((uv_handle_t *)&r->stream[i].pipe))
+            uv_close((uv_handle_t *)&r->stream[i].pipe, on_closed);
+}
+
+/* Ends what still runs, with the programs that it started: they are of its group. */
 static void give_up(struct running *r, enum capture_end end)
 {
     if (!r->started || r->open == 0)
         return;
     r->call->end = end;
     if (!uv_is_closing((uv_handle_t *)&r->process))
-        uv_process_kill(&r->process, SIGKILL);
-    for (int i = 0; i < 2; i++)
-        if (!uv_is_closing((uv_handle_t *)&r->stream[i].pipe))
-            uv_close((uv_handle_t *)&r->stream[i].pipe, on_closed);
+        uv_kill(-r->process.pid, SIGKILL);
+    stop_reading(r);
+}
+
+/* Stops reading from programs that have ended, but left their output open to another one.  Returns the time of
+ * the next look, at most `deadline`. */
+static long long look_for_last_words(struct running *all, size_t n, long long deadline)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!all[i].ended || all[i].open == 0)
+            continue;
+        long long limit = all[i].ended_ms + LAST_WORDS_MS;
+        if (loop_now() >= limit)
+            stop_reading(&all[i]);
+        else if (limit < deadline)
+            deadline = limit;
+    }
+    return deadline;
 }
 
 static void collect(struct running *r, struct arena *a)
 {
+    if (r->call->end == CAPTURE_EXIT && r->stream[0].text.full) {
+        r->call->end = CAPTURE_FAILED;
+        r->call->why = "it printed more than 256 kB";
+    }
     r->call->out = arena_strndup(a, r->stream[0].text.text, r->stream[0].text.len);
     r->call->err_out = arena_strndup(a, r->stream[1].text.text, r->stream[1].text.len);
     buf_free(&r->stream[0].text);
@@ -128,12 +183,13 @@ void capture_run(struct loop *loop, struct arena *a, struct capture *calls, size
         for (size_t i = 0; i < begun; i++)
             running += all[i].open > 0;
         for (; begun < n && running < SIDE_BY_SIDE; begun++, running++)
-            start(&all[begun], &calls[begun], loop_uv(loop));
+            start(&all[begun], &calls[begun], a, loop_uv(loop));
         open = n - begun;
         for (size_t i = 0; i < begun; i++)
             open += all[i].open > 0;
         if (open)
-            loop_turn(loop, stopped ? loop_now() + 1000 : deadline);
+            loop_turn(loop,
+                      stopped ? loop_now() + 1000 : look_for_last_words(all, begun, deadline));
         if (!stopped && (loop_now() >= deadline || loop_signal_count(loop) > signals)) {
             enum capture_end end = loop_now() >= deadline ? CAPTURE_LATE : CAPTURE_STOPPED;
             stopped = true;

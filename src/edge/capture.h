@@ -5,7 +5,8 @@
  *     if (c.end == CAPTURE_EXIT && c.status == 0)
  *         ... c.out ...
  *
- * Standard input is empty.  Signals to crelease end the wait, not only the programs. */
+ * Standard input is empty.  Signals to crelease end the wait, not only the programs.  What a program starts in
+ * the background is not waited for, also if it keeps the program's output open. */
 #ifndef CRELEASE_CAPTURE_H
 #define CRELEASE_CAPTURE_H
 
@@ -14,17 +15,18 @@
 enum capture_end {
     CAPTURE_EXIT,    /* ended with `status`: 128 plus the number of the signal that ended it */
     CAPTURE_MISSING, /* there is no such program */
-    CAPTURE_FAILED,  /* it could not be started: see why */
+    CAPTURE_FAILED,  /* it could not be started, or printed too much: see why */
     CAPTURE_LATE,    /* it did not end in time and was killed */
     CAPTURE_STOPPED, /* crelease got a signal meanwhile; it was killed */
 };
 
 struct capture {
     const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
+    bool by_line; /* it prints variables, and its output is read by line: none has a line break */
     enum capture_end end;
     int status;
-    const char *out;     /* standard output, at most 256 KiB of it; terminated */
-    const char *err_out; /* standard error, likewise */
+    const char *out;     /* standard output, at most 256 KiB; terminated */
+    const char *err_out; /* standard error, the first 256 KiB of it; terminated */
     const char *why;     /* with CAPTURE_FAILED */
 };
 

@@ -114,7 +114,7 @@ static bool failed(struct arena *a, const struct capture *c, const char *host, s
         return true;
     case CAPTURE_MISSING:
     case CAPTURE_FAILED:
-        err_set(err, ERR_FAILED, "cannot run 'ssh -G': %s", c->why);
+        err_set(err, ERR_FAILED, "cannot run 'ssh -G %s': %s", shown, c->why);
         return true;
     }
     return true;
@@ -133,9 +133,9 @@ bool ssh_config_read(struct loop *loop, struct arena *a, const struct ssh_config
     if (file && strcmp(file, "none") == 0)
         return true;
     for (size_t i = 0; i < query->n; i++)
-        calls[i].argv = question(a, file, &query->target[i]);
+        calls[i] = (struct capture){.argv = question(a, file, &query->target[i]), .by_line = true};
     /* What ssh says without any configuration shows which values are defaults. */
-    calls[query->n].argv = question(a, "none", &nobody);
+    calls[query->n] = (struct capture){.argv = question(a, "none", &nobody), .by_line = true};
     if (known)
         capture_run(loop, a, calls, query->n + 1, ASK_MS);
     if (!known || calls[0].end == CAPTURE_MISSING) {

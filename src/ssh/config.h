@@ -23,6 +23,7 @@ struct ssh_config {
     const char *user;            /* NULL: none is configured or given */
     int port;                    /* 0: none is configured or given */
     struct strs identities;      /* IdentityFile; empty: ssh's own defaults */
+    bool no_identities;          /* IdentityFile none: no key file, also none of the defaults */
     bool identities_only;        /* IdentitiesOnly */
     const char *agent;           /* IdentityAgent: a path, or "none"; NULL: $SSH_AUTH_SOCK */
     const char *jump;            /* ProxyJump, as configured: "ann@b1:2222,b2"; NULL: none */

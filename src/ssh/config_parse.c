@@ -10,10 +10,11 @@
 #include "base/number.h"
 #include "ssh/home.h"
 
+#include <ctype.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PATH_BYTES_MAX = 8192, FILES_MAX = 32 };
+enum { EXPANDED_BYTES_MAX = 512 * 1024, FILES_MAX = 32 };
 
 /* Returns the value of a keyword in a line, or NULL if the line is about another one. */
 static const char *value_of(const char *line, size_t len, const char *keyword, size_t *ret_len)
@@ -120,11 +121,12 @@ static const char *token(struct arena *a, const struct ssh_target *target,
     }
 }
 
-/* Expands %h and the like, and ${NAME} if `variables`. */
-static const char *expand(struct arena *a, const struct ssh_target *target,
-                          const struct ssh_config *c, const char *text, bool variables)
+/* Expands %h and the like in the value of an option, and ${NAME} if `variables`.  A token that is not known here
+ * stays as it is, and is among the options without effect. */
+static const char *expand(struct arena *a, const struct ssh_target *target, struct ssh_config *c,
+                          const char *option, const char *text, bool variables)
 {
-    struct buf b = buf_make(PATH_BYTES_MAX);
+    struct buf b = buf_make(EXPANDED_BYTES_MAX);
 
     for (const char *s = text; *s; s++) {
         const char *close = variables && s[0] == '$' && s[1] == '{' ? strchr(s, '}') : NULL;
@@ -133,6 +135,8 @@ static const char *expand(struct arena *a, const struct ssh_target *target,
             word = getenv(arena_strndup(a, s + 2, (size_t)(close - s - 2)));
         else if (s[0] == '%' && s[1])
             word = token(a, target, c, s[1]);
+        if (!word && s[0] == '%' && isalpha((unsigned char)s[1]))
+            strs_add(a, &c->ignored, arena_printf(a, "%%%c in %s", s[1], option));
         if (!word) {
             buf_add(&b, s, 1);
             continue;
@@ -146,9 +150,9 @@ static const char *expand(struct arena *a, const struct ssh_target *target,
 }
 
 static const char *expand_path(struct arena *a, const struct ssh_target *target,
-                               const struct ssh_config *c, const char *path)
+                               struct ssh_config *c, const char *option, const char *path)
 {
-    return home_expand(a, expand(a, target, c, path, true));
+    return home_expand(a, expand(a, target, c, option, path, true));
 }
 
 /* Both lists of known_hosts files, or NULL if they are the defaults. */
@@ -180,15 +184,21 @@ static const char *const without_effect[][2] = {
     {"bindinterface", "BindInterface"},
     {"certificatefile", "CertificateFile"},
     {"ciphers", "Ciphers"},
+    {"hostbasedauthentication", "HostbasedAuthentication"},
     {"kexalgorithms", "KexAlgorithms"},
+    {"knownhostscommand", "KnownHostsCommand"},
     {"macs", "MACs"},
+    {"nohostauthenticationforlocalhost", "NoHostAuthenticationForLocalhost"},
     {"pkcs11provider", "PKCS11Provider"},
     {"preferredauthentications", "PreferredAuthentications"},
+    {"proxyusefdpass", "ProxyUseFdpass"},
     {"pubkeyacceptedalgorithms", "PubkeyAcceptedAlgorithms"},
     {"pubkeyauthentication", "PubkeyAuthentication"},
     {"rekeylimit", "RekeyLimit"},
     {"remotecommand", "RemoteCommand"},
+    {"requiredrsasize", "RequiredRSASize"},
     {"revokedhostkeys", "RevokedHostKeys"},
+    {"securitykeyprovider", "SecurityKeyProvider"},
     {"setenv", "SetEnv"},
     {"verifyhostkeydns", "VerifyHostKeyDNS"},
 };
@@ -231,16 +241,22 @@ static void read_keys(struct arena *a, const struct ssh_target *target, const ch
 {
     struct strs files = values(a, text, "identityfile");
     const char *agent = value(a, text, "identityagent");
+    bool set = !is_default(a, text, plain, "identityfile");
 
     ret->identities_only = is_yes(a, text, "identitiesonly");
-    if (!is_default(a, text, plain, "identityfile"))
-        for (size_t i = 0; i < files.n; i++)
-            strs_add(a, &ret->identities, expand_path(a, target, ret, files.v[i]));
+    for (size_t i = 0; set && i < files.n; i++)
+        if (strcmp(files.v[i], "none") != 0)
+            strs_add(a, &ret->identities, expand_path(a, target, ret, "IdentityFile", files.v[i]));
+    ret->no_identities = set && files.n && !ret->identities.n;
     if (!agent || !*agent || strcmp(agent, "SSH_AUTH_SOCK") == 0)
         return;
-    if (agent[0] == '$' && agent[1] != '{')
-        agent = getenv(agent + 1) ? getenv(agent + 1) : "none";
-    ret->agent = strcmp(agent, "none") == 0 ? agent : expand_path(a, target, ret, agent);
+    ret->agent = agent;
+    if (agent[0] == '$' && agent[1] != '{') { /* the variable's value is not expanded any further */
+        const char *path = getenv(agent + 1);
+        ret->agent = path && *path ? path : "none";
+    } else if (strcmp(agent, "none") != 0) {
+        ret->agent = expand_path(a, target, ret, "IdentityAgent", agent);
+    }
 }
 
 void ssh_config_parse(struct arena *a, const struct ssh_target *target, const char *text,
@@ -263,7 +279,7 @@ void ssh_config_parse(struct arena *a, const struct ssh_target *target, const ch
     read_keys(a, target, text, plain, ret);
     ret->jump = real_value(a, text, "proxyjump");
     if (command)
-        ret->command = expand(a, target, ret, command, false);
+        ret->command = expand(a, target, ret, "ProxyCommand", command, false);
     for (size_t i = 0; i < sizeof without_effect / sizeof *without_effect; i++)
         if (!is_default(a, text, plain, without_effect[i][0]))
             strs_add(a, &ret->ignored, without_effect[i][1]);

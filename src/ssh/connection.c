@@ -174,7 +174,15 @@ void connection_begin(struct link *link, int fd)
     }
     libssh2_session_set_blocking(link->ssh, 0);
     set_callbacks(link->ssh);
-    libssh2_session_method_pref(link->ssh, LIBSSH2_METHOD_HOSTKEY, host_key_order(link));
+    const char *order = host_key_order(link);
+    if (!*order && link->host->host_key_types && !link->seen.n) {
+        link_die(link,
+                 "cannot negotiate with %s: libssh2 %s supports none of HostKeyAlgorithms of the "
+                 "ssh configuration; 'transport: openssh' in the recipe uses the ssh program",
+                 link_place(link), libssh2_version(0));
+        return;
+    }
+    libssh2_session_method_pref(link->ssh, LIBSSH2_METHOD_HOSTKEY, order);
     link->received = 0;
     link->state = LINK_HANDSHAKE;
 }

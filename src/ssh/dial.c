@@ -138,6 +138,11 @@ struct dial *dial_open(uv_loop_t *uv, const struct dial_to *to, struct dial_watc
     d->timer = xcalloc(1, sizeof *d->timer);
     uv_timer_init(uv, d->timer);
     d->timer->data = d;
+    if (to->bind && !d->from.len) {
+        buf_puts(&d->why, "BindAddress of the ssh configuration is not a numeric address");
+        tell(d, DIAL_FAILED);
+        return d;
+    }
     if (add_numeric(d, host)) {
         tell(d, DIAL_RESOLVED);
         return d;

@@ -26,7 +26,7 @@ static char *read_small(struct arena *a, const char *path, size_t *ret_len, mode
     if (fd < 0)
         return NULL;
     if (fstat(fd, &st) == 0) {
-        errno = S_ISDIR(st.st_mode) ? EISDIR : EFBIG;
+        errno = S_ISDIR(st.st_mode) ? EISDIR : S_ISREG(st.st_mode) ? EFBIG : ENOTSUP;
         if (S_ISREG(st.st_mode) && st.st_size <= KEY_BYTES_MAX) {
             text = arena_alloc(a, (size_t)st.st_size + 1);
             ssize_t n = read(fd, text, (size_t)st.st_size);
@@ -203,11 +203,11 @@ struct ssh_key ssh_key_read(struct arena *a, const char *path)
     mode_t pub_mode = 0;
     size_t len = 0;
 
-    key.label = home_shorten(a, key.path);
+    key.label = text_shown(a, home_shorten(a, key.path));
     char *text = read_small(a, key.path, &len, &mode);
     if (!text) {
         key.form = errno == ENOENT || errno == ENOTDIR ? KEY_ABSENT : KEY_UNREADABLE;
-        key.why = arena_strdup(a, strerror(errno));
+        key.why = errno == ENOTSUP ? "not a regular file" : arena_strdup(a, strerror(errno));
         return key;
     }
     key.loose = (mode & 077) != 0;

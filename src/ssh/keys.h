@@ -82,6 +82,7 @@ struct login_list {
     struct login_key *key;
     size_t n;
     const char *identity; /* label of the only key that may be tried, or NULL */
+    bool no_files;
 };
 
 enum { LOGIN_TRIES_MAX = 5 }; /* sshd disconnects after six failures (MaxAuthTries) */
@@ -91,6 +92,7 @@ struct login_wish {
     const char *variable;   /* the value of CRELEASE_SSH_KEY, tried before all others; or NULL */
     const char *identity;   /* the only other one, or NULL */
     struct strs configured; /* files that the ssh configuration names; empty: the usual ones */
+    bool no_files;          /* IdentityFile none: try no file, also not the usual ones */
     bool configured_only;   /* IdentitiesOnly: try no other key of the agent */
     const struct ssh_library *library;
 };

@@ -146,7 +146,7 @@ out:;
 static void read_file(struct known_hosts *k, const char *name)
 {
     const char *path = home_expand(&k->arena, name);
-    const char *shown = home_shorten(&k->arena, path);
+    const char *shown = text_shown(&k->arena, home_shorten(&k->arena, path));
     char *text = NULL;
     ssize_t len = read_whole(k, path, &text);
 

@@ -35,6 +35,7 @@ static bool step_agent(struct link *link)
     struct login_wish wish = {.variable = variable && *variable ? variable : NULL,
                               .identity = link->host->identity,
                               .configured = link->host->identities,
+                              .no_files = link->host->no_identities,
                               .configured_only = link->host->identities_only,
                               .library = &library};
     if (link->host->no_agent)

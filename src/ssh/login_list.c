@@ -183,11 +183,12 @@ static void list_configured(struct arena *a, struct login_list *list, const stru
 struct login_list login_list_make(struct arena *a, const struct login_wish *wish,
                                   const struct agent_key *agent, size_t n_agent)
 {
-    struct login_list list = {.identity = wish->identity};
+    struct login_list list = {.identity = wish->identity, .no_files = wish->no_files};
     struct login_wish own = *wish;
 
     /* IdentitiesOnly without an IdentityFile means the usual files, also if the agent has them. */
-    for (size_t i = 0; i < USUAL && wish->configured_only && !wish->configured.n; i++)
+    bool usual_only = wish->configured_only && !wish->configured.n && !wish->no_files;
+    for (size_t i = 0; i < USUAL && usual_only; i++)
         if (ssh_key_read(a, usual[i]).form != KEY_ABSENT)
             strs_add(a, &own.configured, usual[i]);
     wish = &own;
@@ -198,7 +199,7 @@ struct login_list login_list_make(struct arena *a, const struct login_wish *wish
     }
     if (wish->identity)
         list_identity(a, &list, agent, n_agent, wish->library);
-    else if (wish->configured.n)
+    else if (wish->configured.n || wish->no_files)
         list_configured(a, &list, agent, n_agent, wish);
     else
         list_usual(a, &list, agent, wish->configured_only ? 0 : n_agent, wish->library);
@@ -274,7 +275,9 @@ const char *login_list_story(const struct login_list *list, struct arena *a)
         if (k->fate == KEY_REFUSED || k->fate == KEY_PASSED_OVER)
             buf_printf(&b, "%s%s: %s", told++ ? "; " : "", k->label, k->why);
     }
-    if (!told)
+    if (!told && list->no_files)
+        buf_puts(&b, "no key in the agent, and IdentityFile of the ssh configuration is none");
+    else if (!told)
         buf_puts(&b, "no key in the agent, and no ~/.ssh/id_ed25519 or ~/.ssh/id_ecdsa");
     else if (b.full)
         buf_puts(&b, "; ...");

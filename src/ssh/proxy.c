@@ -77,22 +77,26 @@ static void on_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *bytes)
     }
 }
 
-/* exec, as ssh does, so that a signal reaches the program and not a shell in front of it. */
+/* In the user's shell and with exec, as ssh does, so that a signal reaches the program and not a shell in front
+ * of it. */
 static int spawn(struct proxy *p, uv_loop_t *uv, const char *command, int fd)
 {
-    struct buf text = buf_make(64 * 1024);
+    struct buf text = buf_make(strlen(command) + 16);
+    const char *own = getenv("SHELL");
+    const char *shell = own && *own ? own : "/bin/sh";
     uv_stdio_container_t io[3] = {
         {.flags = UV_INHERIT_FD, .data.fd = fd},
         {.flags = UV_INHERIT_FD, .data.fd = fd},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->errors}};
-    char sh[] = "sh";
-    char minus_c[] = "-c";
 
-    buf_printf(&text, "exec %s", command);
-    char *argv[] = {sh, minus_c, text.text, NULL};
-    uv_process_options_t options = {
-        .exit_cb = on_end, .file = "/bin/sh", .args = argv, .stdio_count = 3, .stdio = io};
-    int failed = text.full ? UV_E2BIG : uv_spawn(uv, &p->process, &options);
+    buf_printf(&text, "%s%s", strncmp(command, "exec", 4) == 0 ? "" : "exec ", command);
+    const char *argv[] = {shell, "-c", text.text, NULL};
+    uv_process_options_t options = {.exit_cb = on_end,
+                                    .file = shell,
+                                    .args = (char **)(uintptr_t)argv, /* not modified */
+                                    .stdio_count = 3,
+                                    .stdio = io};
+    int failed = uv_spawn(uv, &p->process, &options);
     buf_free(&text);
     return failed;
 }

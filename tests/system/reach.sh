@@ -93,6 +93,76 @@ case_interrupted() {
     bg_says 'stopped by Ctrl-C while reading the ssh configuration' || fail 'not said by what'
 }
 
+# configured [LINES]: app1 is reached with these lines of ~/.ssh/config.
+configured() {
+    ssh_config < <(printf '%s\n' "HostName 127.0.1.1" "Port $(host_port app1)" "$@")
+}
+
+# Programs that the configuration starts: in the background, without end, printing without end, or with "exec" in front.
+case_programs_of_the_configuration() {
+    site_new programs_of_the_configuration 1
+    alias_in_recipe app1 web
+    configured "Match exec \"sleep 300 & echo \\$! >$SITE/background\"" "Match exec \"head -c 5000000 /dev/zero >&2\""
+    expect_status 0 status production
+    kill "$(cat "$SITE/background")" || true
+    configured "ProxyCommand exec perl -MIO::Socket -e 'exit !\$0' %h %C && exit 3"
+    expect_status 5 status production
+    expect_output "the ssh configuration of 'app1' sets %C in ProxyCommand, which crelease ignores"
+    expect_no_output 'not found'
+    # Too long for the system.
+    configured "ProxyCommand echo $(printf '%150000s' x)"
+    expect_status 5 status production
+    expect_output 'ProxyCommand: .*argument list too long'
+    # What hangs is ended with all that it has started.
+    configured "Match exec \"echo \\$\\$ >$SITE/hangs; sleep 300; true\""
+    start_crelease status production
+    wait_for 30 test -s "$SITE/hangs"
+    kill -INT "$CR_PID"
+    finish_crelease 130
+    wait_for 10 process_gone "$(cat "$SITE/hangs")"
+}
+
+# Values that are not what one expects: each has its meaning, or a message.
+case_values_of_the_configuration() {
+    local lines=() i
+    site_new values_of_the_configuration 1
+    alias_in_recipe app1 web
+    # A variable must not become a line of its own in what ssh prints.
+    # shellcheck disable=SC2016 # for ssh
+    configured 'UserKnownHostsFile ${KNOWN}'
+    KNOWN="$HOME/.ssh/known_hosts"$'\n'"proxycommand touch '$SITE/made'"$'\n' run_crelease status production
+    assert_gone "$SITE/made"
+    expect_output 'KNOWN'
+    KNOWN=$HOME/.ssh/known_hosts expect_status 0 status production
+    mkfifo "$SITE/fifo"
+    configured "IdentityFile $SITE/fifo" "IdentityFile $SITE/"$'\e[31mred'
+    expect_status 5 status production
+    expect_output "fifo: not a regular file; .*/\\\\x1b\\[31mred: no such file"
+    configured 'IdentityFile none'
+    expect_status 5 status production
+    expect_output 'no key in the agent, and IdentityFile of the ssh configuration is none'
+    configured "UserKnownHostsFile $SITE/"$'\e[31mred'
+    expect_status 5 status production
+    ! grep -q $'\e' "$OUT" "$ERR" || fail 'an escape sequence is printed'
+    configured 'BindAddress localhost'
+    expect_status 5 status production
+    expect_output 'BindAddress of the ssh configuration is not a numeric address'
+    configured 'HostKeyAlgorithms ssh-dss'
+    expect_status 5 status production
+    expect_output 'supports none of HostKeyAlgorithms'
+    for i in {1..9000}; do lines+=("LocalForward $i a-name-that-is-long-$i:80"); done
+    configured "${lines[@]}"
+    expect_status 1 status production
+    expect_output "cannot run 'ssh -G web': it printed more than 256 kB"
+    echo "Include $SITE/loop" >"$SITE/loop"
+    configured "Include $SITE/loop"
+    expect_status 2 status production
+    expect_output 'too many recursive configuration includes'
+    configured 'KnownHostsCommand /bin/true'
+    expect_status 0 status production
+    expect_output 'sets KnownHostsCommand, which crelease ignores'
+}
+
 case_without_ssh() {
     site_new without_ssh 1
     ssh_config </dev/null

@@ -113,6 +113,34 @@ static void test_hostile_answer(void **state)
     arena_free(&a);
 }
 
+static void test_unusual_values(void **state)
+{
+    struct arena a = {0};
+    struct ssh_config c;
+
+    (void)state;
+    setenv("HOME", "/home/ann", 1);
+    setenv("SOCKET", "~/%h/agent", 1);
+    setenv("NOTHING", "", 1);
+    ssh_config_parse(&a, &web, "identityfile none\nidentityagent $SOCKET\n", plain, &c);
+    assert_int_equal(c.identities.n, 0);
+    assert_true(c.no_identities);
+    assert_string_equal(c.agent, "~/%h/agent");
+    ssh_config_parse(&a, &web, "identityfile none\nidentityfile /k\nidentityagent $NOTHING\n",
+                     plain, &c);
+    assert_int_equal(c.identities.n, 1);
+    assert_false(c.no_identities);
+    assert_string_equal(c.agent, "none");
+    ssh_config_parse(&a, &web, "identityfile /k/%C\nproxycommand nc %h %Q %\nproxyusefdpass yes\n",
+                     plain, &c);
+    assert_string_equal(c.command, "nc web %Q %");
+    static const char *const without[] = {"%C in IdentityFile", "%Q in ProxyCommand",
+                                          "ProxyUseFdpass"};
+    for (size_t i = 0; i < 3; i++)
+        assert_true(strs_has(&c.ignored, without[i]));
+    arena_free(&a);
+}
+
 static void test_targets(void **state)
 {
     struct arena a = {0};
@@ -148,7 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_hostile_answer), cmocka_unit_test(test_targets)};
+        cmocka_unit_test(test_hostile_answer), cmocka_unit_test(test_unusual_values),
+        cmocka_unit_test(test_targets)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
