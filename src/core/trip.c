@@ -23,15 +23,23 @@ enum {
     SCRIPT_UNFINISHED = 74
 };
 
-static const char *text_with(struct run *r, const struct trip *t, size_t host,
+/* What is sent to one host. */
+struct shipment {
+    size_t host;
+    struct load load;
+    const char *small; /* the payload in base64, if it travels in the frame */
+};
+
+static const char *text_with(struct run *r, const struct trip *t, const struct shipment *to,
                              const char *make(struct arena *a, const struct script *s))
 {
     struct buf values = buf_make(SCRIPT_BYTES_MAX);
 
     buf_puts(&values, t->assignments ? t->assignments : "");
+    buf_puts(&values, to->load.assignments ? to->load.assignments : "");
     if (t->values)
-        t->values(r, t->about, host, &values);
-    const struct script s = {.deploy_to = r->recipe->hosts[host].deploy_to,
+        t->values(r, t->about, to->host, &values);
+    const struct script s = {.deploy_to = r->recipe->hosts[to->host].deploy_to,
                              .run = r->plan->what.run,
                              .epoch = r->epoch,
                              .release = r->plan->what.release,
@@ -47,12 +55,12 @@ static const char *text_with(struct run *r, const struct trip *t, size_t host,
 
 const char *run_script_text(struct run *r, const struct trip *t, size_t host)
 {
-    return text_with(r, t, host, script_text);
+    return text_with(r, t, &(struct shipment){.host = host}, script_text);
 }
 
 const char *run_frame_text(struct run *r, const struct trip *t, size_t host)
 {
-    return text_with(r, t, host, script_frame);
+    return text_with(r, t, &(struct shipment){.host = host}, script_frame);
 }
 
 static bool read_part(int fd, off_t size, unsigned char *ret)
@@ -70,15 +78,15 @@ static bool read_part(int fd, off_t size, unsigned char *ret)
 
 /* A small payload in base64; NULL when there is none, it is large, or it cannot be read: the transport
  * then says why. */
-static const char *small_payload(struct run *r, const struct trip *t)
+static const char *small_payload(struct run *r, const struct load *l)
 {
-    size_t size = (size_t)(t->head_size + t->payload_size);
+    size_t size = (size_t)(l->head_size + l->payload_size);
 
-    if (t->payload < 0 || size > PAYLOAD_IN_FRAME)
+    if (l->payload < 0 || size > PAYLOAD_IN_FRAME)
         return NULL;
     unsigned char *bytes = arena_alloc(r->arena, size + 1);
-    if (!read_part(t->head, t->head_size, bytes) ||
-        !read_part(t->payload, t->payload_size, bytes + t->head_size))
+    if (!read_part(l->head, l->head_size, bytes) ||
+        !read_part(l->payload, l->payload_size, bytes + l->head_size))
         return NULL;
     return base64_encode(r->arena, bytes, size);
 }
@@ -86,19 +94,20 @@ static const char *small_payload(struct run *r, const struct trip *t)
 /* Adds what the host's session runs instead of the script.  A small payload is a value in it, and the
  * standard input of its script; with a large one, the script has a channel of its own, so that
  * heartbeats are read meanwhile. */
-static void frame_it(struct run *r, const struct trip *t, const char *payload, struct call *call)
+static void frame_it(struct run *r, const struct trip *t, const struct shipment *to,
+                     struct call *call)
 {
-    bool fits = payload && r->sites && r->sites[call->host].has_base64;
+    bool fits = to->small && r->sites && r->sites[call->host].has_base64;
 
-    if (t->payload >= 0 && !fits)
+    if (to->load.payload >= 0 && !fits)
         return;
-    call->frame = run_frame_text(r, t, call->host);
+    call->frame = text_with(r, t, to, script_frame);
     if (t->hold)
-        call->keep = text_with(r, t, call->host, script_keep);
+        call->keep = text_with(r, t, to, script_keep);
     if (fits && call->frame)
         call->frame = arena_printf(
             r->arena, "payload=%s\nprintf '%%s\\n' \"$payload\" | base64 -d | {\npayload=\n%s\n}\n",
-            payload, call->frame);
+            to->small, call->frame);
 }
 
 static const char *last_line(struct arena *a, const char *text)
@@ -191,30 +200,50 @@ bool run_judge(struct run *r, size_t host, const struct reply *reply, struct err
     return ok;
 }
 
+/* The shipments of a trip.  Hosts with the same load share its text. */
+static struct shipment *shipments_of(struct run *r, const struct trip *t)
+{
+    struct shipment *list = arena_array(r->arena, t->n_hosts, sizeof *list);
+
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        struct shipment *to = &list[i];
+        const struct load all = {.head = t->head,
+                                 .head_size = t->head_size,
+                                 .payload = t->payload,
+                                 .payload_size = t->payload_size};
+        *to = (struct shipment){.host = t->hosts[i], .load = t->loads ? *t->loads[i] : all};
+        size_t same = 0;
+        while (list[same].load.head != to->load.head || list[same].load.payload != to->load.payload)
+            same++;
+        to->small = same < i ? list[same].small : small_payload(r, &to->load);
+    }
+    return list;
+}
+
 bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct err *err)
 {
     struct call *calls = arena_array(r->arena, t->n_hosts, sizeof *calls);
     struct reply *replies = arena_array(r->arena, t->n_hosts, sizeof *replies);
-    const char *payload = small_payload(r, t);
+    const struct shipment *to = shipments_of(r, t);
     bool ok = true;
 
     for (size_t i = 0; i < t->n_hosts; i++) {
-        const char *text = run_script_text(r, t, t->hosts[i]);
+        const char *text = text_with(r, t, &to[i], script_text);
         if (!text)
             return err_set(err, ERR_FAILED, "the script for '%s' would be larger than %d bytes",
                            t->step, SCRIPT_BYTES_MAX);
         calls[i] = (struct call){.host = t->hosts[i],
                                  .script = text,
-                                 .head = t->head,
-                                 .head_size = t->head_size,
-                                 .payload = t->payload,
-                                 .payload_size = t->payload_size,
+                                 .head = to[i].load.head,
+                                 .head_size = to[i].load.head_size,
+                                 .payload = to[i].load.payload,
+                                 .payload_size = to[i].load.payload_size,
                                  .timeout_ms = t->timeout_ms ? t->timeout_ms : TRIP_MS,
                                  .hold = t->hold};
-        frame_it(r, t, payload, &calls[i]);
+        frame_it(r, t, &to[i], &calls[i]);
     }
     struct upload upload;
-    if (t->payload >= 0 && t->about) {
+    if ((t->payload >= 0 || t->loads) && t->about) {
         upload = upload_of(r, t);
         fleet_watch(r->fleet, upload_tell, &upload);
     }

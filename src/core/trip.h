@@ -8,6 +8,15 @@
 #include "core/run.h"
 #include "core/stage.h"
 
+/* What one host gets instead of the trip's own payload. */
+struct load {
+    const char *assignments; /* besides those of the trip; NULL: none */
+    int head;
+    off_t head_size;
+    int payload; /* as in struct trip */
+    off_t payload_size;
+};
+
 struct trip {
     const char *script;
     const char *step;         /* the name under which the script leaves its marks */
@@ -21,7 +30,8 @@ struct trip {
     off_t head_size;
     int payload; /* -1 for none; must be set, because 0 is a descriptor */
     off_t payload_size;
-    long long timeout_ms; /* 0: 15 minutes */
+    const struct load *const *loads; /* by the trip's hosts; NULL: all get the payload above */
+    long long timeout_ms;            /* 0: 15 minutes */
     bool hold;
 };
 

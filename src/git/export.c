@@ -38,48 +38,103 @@ bool export_link(struct walk *w, const git_oid *id, struct err *err)
     e->kind = ENTRY_LINK;
     e->target = arena_strndup(w->arena, target, len);
     e->size = len;
+    e->part.at = pack_at(w->pack);
     ok = pack_link(w->pack, e->path, e->target, err);
+    e->part.size = pack_at(w->pack) - e->part.at;
 out:
     git_odb_object_free(blob);
     return ok;
 }
 
-/* Packs the bytes of the blob, apart from export-subst.  The conversions of a checkout (line
- * endings, ident, filters such as LFS) are not applied: what goes live is the commit. */
-bool export_file(struct walk *w, const git_oid *id, bool program, struct err *err)
-{
-    git_odb_object *blob = NULL;
-    struct buf filled = {0};
-    struct entry *e = walk_add_entry(w, err);
-    bool ok = false;
+/* The content of a file as it is sent: the bytes of the blob, apart from export-subst.  The conversions of a
+ * checkout (line endings, ident, filters such as LFS) are not applied: what goes live is the commit. */
+struct content {
+    git_odb_object *blob;
+    struct buf filled;
+    const void *bytes;
+    size_t len;
+};
 
-    if (!e || !walk_read_blob(w, id, &blob, err))
+static void content_free(struct content *c)
+{
+    buf_free(&c->filled);
+    git_odb_object_free(c->blob);
+}
+
+static bool is_filled(const struct walk *w)
+{
+    return attributes_has(&w->in->rules, walk_in_layer(w), false, EXPORT_SUBST);
+}
+
+/* Also fills the entry; the caller frees the content, also after a failure. */
+static bool read_content(struct walk *w, const git_oid *id, struct entry *e, struct content *ret,
+                         struct err *err)
+{
+    if (!walk_read_blob(w, id, &ret->blob, err))
         return false;
-    const void *bytes = git_odb_object_data(blob);
-    size_t len = git_odb_object_size(blob);
-    note_pointer(w, bytes, len);
-    if (attributes_has(&w->in->rules, walk_in_layer(w), false, EXPORT_SUBST)) {
-        filled = buf_make(len + SUBST_BYTES_MAX);
+    ret->bytes = git_odb_object_data(ret->blob);
+    ret->len = git_odb_object_size(ret->blob);
+    if (e->filled) {
         struct layer *in = w->in;
+        ret->filled = buf_make(ret->len + SUBST_BYTES_MAX);
         if (!in->about.sha)
             in->about = commit_describe(in->repo, &w->scratch, in->commit);
-        subst_fill(&filled, bytes, len, &in->about);
-        bytes = filled.text;
-        len = filled.len;
+        subst_fill(&ret->filled, ret->bytes, ret->len, &in->about);
+        ret->bytes = ret->filled.text;
+        ret->len = ret->filled.len;
     }
-    if (filled.full) {
-        walk_refuse(w, "its export-subst placeholders expand to too much text", err);
-        goto out;
-    }
-    e->kind = program ? ENTRY_PROGRAM : ENTRY_FILE;
-    e->size = len;
-    digest_add(w->digest, bytes, len);
+    if (ret->filled.full)
+        return walk_refuse(w, "its export-subst placeholders expand to too much text", err);
+    e->size = ret->len;
+    digest_add(w->digest, ret->bytes, ret->len);
     digest_hex(w->digest, e->sha256);
-    w->bytes += len;
-    ok = pack_file(w->pack, e->path, program, bytes, len, err);
-out:
-    buf_free(&filled);
-    git_odb_object_free(blob);
+    return true;
+}
+
+static struct entry *add_file(struct walk *w, const git_oid *id, bool program, struct err *err)
+{
+    struct entry *e = walk_add_entry(w, err);
+
+    if (!e)
+        return NULL;
+    e->kind = program ? ENTRY_PROGRAM : ENTRY_FILE;
+    memcpy(e->blob, id->id, sizeof e->blob);
+    e->filled = is_filled(w);
+    return e;
+}
+
+bool export_file(struct walk *w, const git_oid *id, bool program, struct err *err)
+{
+    struct content c = {0};
+    struct entry *e = add_file(w, id, program, err);
+    bool ok = e && read_content(w, id, e, &c, err);
+
+    if (ok) {
+        note_pointer(w, git_odb_object_data(c.blob), git_odb_object_size(c.blob));
+        w->bytes += c.len;
+        e->part.at = pack_at(w->pack);
+        ok = pack_file(w->pack, e->path, program, c.bytes, c.len, err);
+        e->part.size = pack_at(w->pack) - e->part.at;
+    }
+    content_free(&c);
+    return ok;
+}
+
+bool export_list(struct walk *w, const git_oid *id, bool program, struct err *err)
+{
+    struct content c = {0};
+    struct entry *e = add_file(w, id, program, err);
+    const struct entry *same = e ? export_find(w->like, e->path) : NULL;
+
+    if (!e)
+        return false;
+    if (same && !same->filled && !e->filled && same->kind != ENTRY_LINK &&
+        memcmp(same->blob, e->blob, sizeof e->blob) == 0) {
+        memcpy(e->sha256, same->sha256, sizeof e->sha256);
+        return true;
+    }
+    bool ok = read_content(w, id, e, &c, err);
+    content_free(&c);
     return ok;
 }
 
@@ -100,6 +155,12 @@ bool export_look(struct walk *w, const git_oid *id, struct err *err)
     return true;
 }
 
+/* The entries, or folders, of the walk in the arena of the result. */
+static void *kept(struct arena *a, const void *list, size_t n, size_t size)
+{
+    return n ? memcpy(arena_array(a, n, size), list, n * size) : NULL;
+}
+
 bool repo_export(struct repo *r, struct arena *a, const struct revision *rev, struct export *ret,
                  struct err *err)
 {
@@ -108,16 +169,49 @@ bool repo_export(struct repo *r, struct arena *a, const struct revision *rev, st
     bool ok = walk_revision(w, &x, err);
 
     if (ok) {
+        x.repo = r;
         x.n = w->n;
         x.bytes = w->bytes;
         x.contents = w->contents;
-        if (w->n)
-            x.entry =
-                memcpy(arena_array(a, w->n, sizeof *x.entry), w->entry, w->n * sizeof *x.entry);
+        x.entry = kept(a, w->entry, w->n, sizeof *x.entry);
+        x.folder = kept(a, w->folder, w->n_folders, sizeof *x.folder);
+        x.n_folders = w->n_folders;
         *ret = x;
     }
     walk_close(w);
     return ok;
+}
+
+bool repo_list(struct repo *r, struct arena *a, const char *sha, const struct export *like,
+               struct files *ret, struct err *err)
+{
+    const struct revision rev = {.sha = sha, .short_sha = arena_printf(a, "%.7s", sha)};
+    struct walk *w = walk_open(r, a, &rev);
+
+    w->like = like;
+    bool ok = walk_revision(w, NULL, err);
+    if (ok)
+        *ret = (struct files){kept(a, w->entry, w->n, sizeof *ret->v), w->n};
+    walk_close(w);
+    return ok;
+}
+
+const struct entry *export_find(const struct export *x, const char *path)
+{
+    size_t low = 0;
+    size_t high = x->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = strcmp(x->entry[mid].path, path);
+        if (order == 0)
+            return &x->entry[mid];
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
 }
 
 bool repo_look(struct repo *r, struct arena *a, const struct revision *rev, struct contents *ret,

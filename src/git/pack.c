@@ -22,9 +22,10 @@ _Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
 struct pack {
     unsigned long long time;
     int fd;
-    char *dir; /* where the file is, for messages */
-    size_t held;
-    char bytes[WRITE_BYTES]; /* not written yet */
+    char *dir;   /* where the file is, for messages */
+    off_t put;   /* bytes so far, */
+    size_t held; /* of which so many are not written yet */
+    char bytes[WRITE_BYTES];
 };
 
 /* Opens a file without a name.  The second way is for file systems without O_TMPFILE. */
@@ -91,6 +92,7 @@ static bool flush(struct pack *p, struct err *err)
 
 static bool put(struct pack *p, const void *bytes, size_t len, struct err *err)
 {
+    p->put += (off_t)len;
     if (len > WRITE_BYTES - p->held && !flush(p, err))
         return false;
     if (len > WRITE_BYTES)
@@ -186,6 +188,11 @@ bool pack_link(struct pack *p, const char *path, const char *target, struct err 
 
     return put_text(p, h.target, 'K', target, strlen(target), err) &&
            put_member(p, h, path, 0777, 0, err);
+}
+
+off_t pack_at(const struct pack *p)
+{
+    return p->put;
 }
 
 bool pack_finish(struct pack *p, int *ret_fd, off_t *ret_size, struct err *err)

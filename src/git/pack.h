@@ -29,6 +29,10 @@ bool pack_file(struct pack *p, const char *path, bool program, const void *bytes
                struct err *err) MUST_CHECK;
 bool pack_link(struct pack *p, const char *path, const char *target, struct err *err) MUST_CHECK;
 
+/* Where in the archive the next member begins: what is from one member's beginning to the next one's is a part that can
+ * be sent alone. */
+off_t pack_at(const struct pack *p);
+
 /* Completes the archive and hands the file over, to be read from 0 with pread.  Call it only
  * once. */
 bool pack_finish(struct pack *p, int *ret_fd, off_t *ret_size, struct err *err) MUST_CHECK;

@@ -48,6 +48,12 @@ struct revision {
     long long time;        /* committer's time, unix seconds */
 };
 
+/* Some members of a tar: so many bytes from there. */
+struct part {
+    off_t at;
+    off_t size;
+};
+
 enum entry_kind { ENTRY_FILE, ENTRY_PROGRAM, ENTRY_LINK };
 
 struct entry {
@@ -56,6 +62,20 @@ struct entry {
     char sha256[65];    /* of the content as sent; empty for a link */
     const char *target; /* of a link, else NULL */
     unsigned long long size;
+    unsigned char blob[20]; /* the name of the blob whose content this is, */
+    bool filled;            /* except for its placeholders (export-subst) */
+    struct part part;       /* where it is in the tar */
+};
+
+struct files {
+    const struct entry *v; /* sorted by path, bytewise */
+    size_t n;
+};
+
+/* A folder of the tar. */
+struct folder_entry {
+    const char *path;
+    struct part part;
 };
 
 /* What a revision contains that deserves a note: of each kind the first paths, and the number. */
@@ -83,8 +103,11 @@ struct repo_notes {
 /* A revision, packed for sending. */
 struct export
 {
+    struct repo *repo;   /* where it comes from */
     struct entry *entry; /* sorted by path, bytewise */
     size_t n;
+    struct folder_entry *folder; /* sorted the same way */
+    size_t n_folders;
     unsigned long long bytes;
     struct contents contents;
     int tar; /* an unlinked file, read with pread from 0; -1 when closed */
@@ -136,6 +159,14 @@ bool repo_has_subtree(struct repo *repo, const struct revision *rev, struct err 
  * component, is absolute, or passes through a symbolic link of the tree. */
 bool repo_export(struct repo *repo, struct arena *a, const struct revision *rev, struct export *ret,
                  struct err *err) MUST_CHECK;
+
+/* Lists the files of another commit as repo_export would pack them, without its links.  What is the same in
+ * `like` is not read again.  Fails if the repository lacks the commit, as a shallow clone may. */
+bool repo_list(struct repo *repo, struct arena *a, const char *sha, const struct export *like,
+               struct files *ret, struct err *err) MUST_CHECK;
+
+/* The file of the export with this path; NULL if there is none. */
+const struct entry *export_find(const struct export *x, const char *path);
 
 /* Counts what repo_export would find, without reading the content of large files. */
 bool repo_look(struct repo *repo, struct arena *a, const struct revision *rev, struct contents *ret,

@@ -64,6 +64,21 @@ void walk_keep_path(struct walk *w, struct strs *list, size_t *count)
     ++*count;
 }
 
+bool walk_add_folder(struct walk *w, const char *path, struct err *err)
+{
+    off_t at = pack_at(w->pack);
+
+    if (!pack_dir(w->pack, path, err))
+        return false;
+    if (w->n_folders == w->folder_room) {
+        w->folder_room = w->folder_room ? w->folder_room * 2 : 256;
+        w->folder = xrealloc(w->folder, w->folder_room * sizeof *w->folder);
+    }
+    w->folder[w->n_folders++] = (struct folder_entry){.path = arena_strdup(w->arena, path),
+                                                      .part = {at, pack_at(w->pack) - at}};
+    return true;
+}
+
 static bool write_folders(struct walk *w, struct folder *f, struct err *err)
 {
     if (!f->up || f->written || !w->pack)
@@ -72,7 +87,7 @@ static bool write_folders(struct walk *w, struct folder *f, struct err *err)
         return false;
     char next = w->path[f->len];
     w->path[f->len] = '\0';
-    f->written = pack_dir(w->pack, w->path + w->strip, err);
+    f->written = walk_add_folder(w, w->path + w->strip, err);
     w->path[f->len] = next;
     return f->written;
 }
@@ -118,21 +133,9 @@ bool walk_read_blob(struct walk *w, const git_oid *id, git_odb_object **ret, str
 /* Whether the current path is among the entries so far, which are sorted. */
 static bool is_entry(const struct walk *w)
 {
-    const char *path = walk_in_release(w);
-    size_t low = 0;
-    size_t high = w->n;
+    const struct export so_far = {.entry = w->entry, .n = w->n};
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int order = strcmp(w->entry[mid].path, path);
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return false;
+    return export_find(&so_far, walk_in_release(w)) != NULL;
 }
 
 struct entry *walk_add_entry(struct walk *w, struct err *err)
@@ -172,7 +175,7 @@ static bool add_folder(struct walk *w, const git_oid *id, struct folder *up, str
 
 static bool add_submodule(struct walk *w, const git_oid *id, struct folder *up, struct err *err)
 {
-    if (w->pack && !pack_dir(w->pack, walk_in_release(w), err))
+    if (w->pack && !walk_add_folder(w, walk_in_release(w), err))
         return false;
     if (w->repo->options.submodules)
         return submodule_walk(w, id, up, err);
@@ -204,6 +207,8 @@ static bool add_member(struct walk *w, const git_tree_entry *e, struct folder *u
         return !w->pack || export_link(w, id, err);
     case GIT_FILEMODE_BLOB:
     case GIT_FILEMODE_BLOB_EXECUTABLE:
+        if (w->like)
+            return export_list(w, id, mode != GIT_FILEMODE_BLOB, err);
         if (!w->pack)
             return export_look(w, id, err);
         return export_file(w, id, mode != GIT_FILEMODE_BLOB, err);
@@ -391,5 +396,6 @@ void walk_close(struct walk *w)
     submodules_close(w);
     arena_free(&w->scratch);
     free(w->entry);
+    free(w->folder);
     free(w);
 }

@@ -47,12 +47,17 @@ struct walk {
     struct arena scratch;
     const struct revision *rev;
     struct layer *in;
-    struct pack *pack; /* NULL: only counts; nothing is packed */
+    struct pack *pack; /* NULL: nothing is packed; */
+    /* without it, only counts */
+    const struct export *like; /* the files are listed; what is the same there is not read */
     struct digest *digest;
     struct contents contents;
     struct entry *entry;
     size_t n;
     size_t room;
+    struct folder_entry *folder;
+    size_t n_folders;
+    size_t folder_room;
     unsigned long long bytes;
     char path[PATH_LEN + 1]; /* from the top of the recipe's repository */
     size_t len;
@@ -100,12 +105,16 @@ bool walk_read_blob(struct walk *w, const git_oid *id, git_odb_object **ret,
 /* Counts the current path; the first ones are kept by name. */
 void walk_keep_path(struct walk *w, struct strs *list, size_t *count);
 
+/* Packs a folder. */
+bool walk_add_folder(struct walk *w, const char *path, struct err *err) MUST_CHECK;
+
 /* Appends an entry for the current path; NULL after a failure. */
 struct entry *walk_add_entry(struct walk *w, struct err *err);
 
-/* export.c: pack a file or a link; only look at a file. */
+/* export.c: pack a file or a link; only list a file, or look at it. */
 bool export_file(struct walk *w, const git_oid *id, bool program, struct err *err) MUST_CHECK;
 bool export_link(struct walk *w, const git_oid *id, struct err *err) MUST_CHECK;
+bool export_list(struct walk *w, const git_oid *id, bool program, struct err *err) MUST_CHECK;
 bool export_look(struct walk *w, const git_oid *id, struct err *err) MUST_CHECK;
 
 #endif

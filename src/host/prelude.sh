@@ -13,6 +13,7 @@
 #                   when the run is taken over)
 #   runs/RUN/jobs/  the user's commands that were started (job.sh)
 #   manifests/RELEASE   the files that a release must contain (checkout.sh)
+#   manifests/RELEASE.index   their sizes and times when they were verified (checkout.sh)
 #   migrated        what the database was last migrated to
 #   history         one line for each run that ended
 #

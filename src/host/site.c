@@ -90,7 +90,8 @@ static bool add_release(struct arena *a, struct site *s, const char *value)
         .name = name,
         .revision = known(revision),
         .finished = strcmp(finished, "finished") == 0,
-        .manifest = strcmp(value, "manifest") == 0,
+        .manifest = strcmp(value, "manifest") == 0 || strcmp(value, "indexed") == 0,
+        .indexed = strcmp(value, "indexed") == 0,
     };
     return true;
 }
@@ -237,6 +238,7 @@ static const struct {
     {"place", KEEP_TEXT, offsetof(struct site, place)},
     {"log", KEEP_YES, offsetof(struct site, has_log)},
     {"base64", KEEP_YES, offsetof(struct site, has_base64)},
+    {"awk", KEEP_YES, offsetof(struct site, has_awk)},
     {"missing", KEEP_ONE_MORE, offsetof(struct site, missing)},
     {"unlinkable", KEEP_ONE_MORE, offsetof(struct site, unlinkable)},
     {"unreadable", KEEP_ONE_MORE, offsetof(struct site, unreadable)},

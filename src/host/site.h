@@ -15,7 +15,8 @@ struct release {
     const char *name;
     const char *revision; /* NULL: its REVISION is missing */
     bool finished;        /* revisions.log names it as deployed */
-    bool manifest;        /* there is a manifest of its contents */
+    bool manifest;        /* there is a manifest of its contents, */
+    bool indexed;         /* and an index of its files */
     bool left;            /* it was rolled back from, and has not been live since */
 };
 
@@ -39,7 +40,8 @@ struct site {
     /* Equal for two names of the same folder on the same machine; NULL: unknown. */
     const char *place;
     bool has_log;    /* revisions.log is not empty */
-    bool has_base64; /* the program, for small payloads */
+    bool has_base64; /* these programs */
+    bool has_awk;
     struct {
         bool held;
         bool alive;

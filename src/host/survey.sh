@@ -71,6 +71,7 @@ for folder in "$deploy_to"/releases/*; do
 	if [ -f "$folder/REVISION" ]; then read -r revision _ <"$folder/REVISION"; fi
 	manifest=- known=-
 	if [ -f "$state/manifests/$name" ]; then manifest=manifest; fi
+	if [ -f "$state/manifests/$name.index" ]; then manifest=indexed; fi
 	case "$newline$log$newline" in *"${newline}deployed $name$newline"*) known=finished ;; esac
 	say release "$name ${revision:--} $known $manifest"
 	if [ "$name" = "$live" ]; then say live "$name ${revision:--}"; fi
@@ -256,6 +257,7 @@ if [ -n "$tools" ]; then
 	say free_inodes "$(df -Pi "$@" 2>/dev/null | awk "$least")"
 	say user "$(id -un 2>/dev/null)"
 fi
-# For small payloads (core/trip.c).
+# For small payloads (core/trip.c), and for the difference to an earlier release (checkout.sh).
+if command -v awk >/dev/null 2>&1; then say awk yes; fi
 if command -v base64 >/dev/null 2>&1; then say base64 yes; fi
 say end survey

@@ -1,4 +1,4 @@
-/* checkout.c -- the stage 'checkout': makes the manifest of a revision and sends it with the tree.
+/* checkout.c -- the stage 'checkout': sends the revision's files, or what a host lacks of them.
  * Called through stages/table.c; checkout_verify by the command that checks a release.  Relies on
  * checkout.sh, which unpacks and verifies, and on the export from git. */
 
@@ -9,79 +9,14 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "core/trip.h"
+#include "stages/checkout/delivery.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 EMBED(script_checkout, "stages/checkout/checkout.sh");
 
-enum { BLOCK = 512 };
-
-/* Escaped as printf %b reads it. Blanks are escaped only in a field that does not end its line. */
-static void put_escaped(FILE *f, const char *s, bool blanks)
-{
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c < 0x20 || c == 0x7f || c == '\\' || (blanks && c == ' '))
-            fprintf(f, "\\0%03o", c);
-        else
-            putc(c, f);
-    }
-}
-
-static bool is_plain(const char *s)
-{
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f || *s == '\\')
-            return false;
-    return true;
-}
-
-static void put_entry(FILE *f, const struct entry *e)
-{
-    bool plain = is_plain(e->path);
-
-    if (e->kind == ENTRY_LINK) {
-        fputs("l ", f);
-        put_escaped(f, e->path, true);
-        putc(' ', f);
-        put_escaped(f, e->target, false);
-    } else {
-        bool program = e->kind == ENTRY_PROGRAM;
-        fprintf(f, "%c %s ", plain ? (program ? 'x' : 'f') : (program ? 'X' : 'F'), e->sha256);
-        put_escaped(f, e->path, false);
-    }
-    putc('\n', f);
-}
-
-/* The format is described in checkout.sh.  Padded with newlines to whole blocks. */
-static FILE *manifest_write(const struct export *x, const char *revision, off_t *ret_size,
-                            struct err *err)
-{
-    FILE *f = tmpfile();
-
-    if (!f) {
-        err_set(err, ERR_FAILED, "cannot create a temporary file: %s", strerror(errno));
-        return NULL;
-    }
-    errno = 0; /* keeps the error of the first failed write, since later calls may not set it */
-    fprintf(f, "crelease-manifest 1\nrevision %s\n", revision);
-    for (size_t i = 0; i < x->n; i++)
-        put_entry(f, &x->entry[i]);
-    off_t size = ftello(f);
-    for (; size % BLOCK; size++)
-        putc('\n', f);
-    if (fflush(f) != 0 || ferror(f)) {
-        err_set(err, ERR_FAILED, "cannot write a temporary file: %s",
-                strerror(errno ? errno : EIO));
-        fclose(f);
-        return NULL;
-    }
-    *ret_size = size;
-    return f;
-}
-
-static const char *assignments(struct run *r, const struct export *x, off_t manifest_size)
+static const char *assignments(struct run *r, const struct export *x)
 {
     const struct what *w = &r->plan->what;
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
@@ -89,8 +24,6 @@ static const char *assignments(struct run *r, const struct export *x, off_t mani
     quote_assign(&b, "revision", w->revision);
     quote_assign(&b, "revision_time", arena_printf(r->arena, "%lld", w->revision_unix));
     quote_assign(&b, "entries", arena_printf(r->arena, "%zu", x->n));
-    quote_assign(&b, "manifest_blocks",
-                 arena_printf(r->arena, "%lld", (long long)(manifest_size / BLOCK)));
     const char *text = arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
@@ -102,38 +35,58 @@ const char *checkout_describe(struct arena *a, const struct recipe *r, const str
     return arena_printf(a, "%.7s into %s", what->revision, what->release);
 }
 
+static bool send(struct run *r, const struct step *s, const struct delivery *d, struct reply **ret,
+                 struct err *err)
+{
+    const struct trip t = {.script = s->stage->script,
+                           .step = s->name,
+                           .verb = "run",
+                           .assignments = assignments(r, r->export),
+                           .about = s,
+                           .hosts = d->hosts,
+                           .n_hosts = d->n_hosts,
+                           .payload = -1,
+                           .loads = d->loads,
+                           .timeout_ms = 6LL * 3600 * 1000};
+    bool ok = run_scripts(r, &t, ret, err);
+
+    for (size_t i = 0; *ret && i < d->n_hosts; i++) {
+        const struct reply *one = &(*ret)[i];
+        bool done = one->kind == REPLY_EXIT && one->status == 0 &&
+                    !answer_value(r->arena, one->out, "need");
+        run_set_mark(r, d->hosts[i], s->name, done ? "done" : "begun");
+    }
+    return ok;
+}
+
+static const char *detail(struct run *r, const struct export *x, off_t sent)
+{
+    const char *all = arena_printf(r->arena, "%s, %s", text_count(r->arena, x->n, "file"),
+                                   text_size(r->arena, x->bytes));
+
+    if (sent >= x->tar_size)
+        return all;
+    return arena_printf(r->arena, "%s; %s sent", all,
+                        text_size(r->arena, (unsigned long long)sent));
+}
+
 bool checkout_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     const struct export *x = r->export;
-    off_t size = 0;
+    struct delivery first = {0};
+    struct delivery more = {0};
+    struct reply *replies = NULL;
     size_t *hosts;
     size_t n = run_hosts_left(r, s, &hosts);
 
     if (!x)
         return err_set(err, ERR_FAILED, "the revision's files were not exported");
-    FILE *manifest = manifest_write(x, r->plan->what.revision, &size, err);
-    if (!manifest)
-        return false;
-    struct trip t = {.script = s->stage->script,
-                     .step = s->name,
-                     .verb = "run",
-                     .assignments = assignments(r, x, size),
-                     .about = s,
-                     .hosts = hosts,
-                     .n_hosts = n,
-                     .head = fileno(manifest),
-                     .head_size = size,
-                     .payload = x->tar,
-                     .payload_size = x->tar_size,
-                     .timeout_ms = 6LL * 3600 * 1000};
-    struct reply *replies = NULL;
-    bool ok = run_scripts(r, &t, &replies, err);
-    for (size_t i = 0; replies && i < n; i++)
-        run_set_mark(r, hosts[i], s->name,
-                     replies[i].kind == REPLY_EXIT && replies[i].status == 0 ? "done" : "begun");
-    fclose(manifest);
-    ret->detail = arena_printf(r->arena, "%s, %s", text_count(r->arena, x->n, "file"),
-                               text_size(r->arena, x->bytes));
+    bool ok = delivery_open(r, hosts, n, &first, err) && send(r, s, &first, &replies, err) &&
+              delivery_more(r, &first, replies, &more, err) &&
+              (!more.n_hosts || send(r, s, &more, &replies, err));
+    ret->detail = detail(r, x, first.size + more.size);
+    delivery_close(&first);
+    delivery_close(&more);
     return ok;
 }
 

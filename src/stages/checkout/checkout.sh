@@ -1,7 +1,12 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2030,SC2031
-# Unpacks the revision's tree into the new release folder, and verifies it.
-# Values: revision, revision_time, manifest_blocks, entries.
+# Puts the revision's tree into the new release folder, and verifies it.
+# Values: revision, revision_time, manifest_blocks, entries, digest (of the manifest), base, more.
 # Standard input: the manifest, padded to blocks of 512 bytes, then a tar.
+#
+# With a base, an earlier release that has an index, the difference arrives instead: what to change in the base's
+# manifest, and a tar of what is not in it.  The other files are copied from the base.  If the copies are not what
+# the manifest says, someone has changed them in the base: the answer names them ("need PATH"), and the next
+# script, with "more", brings them.  The answer "need everything" asks for the whole tree.
 #
 # A manifest has one line for each entry; the newest format is 1:
 #   crelease-manifest 1
@@ -11,6 +16,17 @@
 #   F SHA256 path            the same two for a name that needs escapes (\0ooo, as printf %b reads
 #   X SHA256 path            them: control characters and backslashes)
 #   l path target            a symbolic link, both with escapes, blanks too
+#
+# A difference has the first two lines, and:
+#   - f SHA256 path            without this line of the base's manifest
+#   +N f SHA256 path           with this one, after N lines of the base's that stay
+# Of the base's manifest, only lines with f and x stay.
+#
+# An index tells what the files were like when they were verified, so that a file that is still the same need not be
+# read again.  A file that was changed in the last instant before that is not in it: a later change in the same
+# instant would not show.
+#   crelease-index 1 UMASK
+#   CTIME,MTIME,INODE,SIZE,MODE,TYPE ./path
 
 incoming=$state/incoming/$run.$epoch tree=$incoming_tree.$run.$epoch left=
 
@@ -132,6 +148,179 @@ but_revision() {
 	sed '/^differs REVISION\(_TIME\)\{0,1\}$/d'
 }
 
+# Unpacks standard input into the working folder.
+take_tar() {
+	if ! unpack; then
+		cat >/dev/null
+		cd / && rm -rf "$incoming" "$tree"
+		cannot "unpack the revision in '$tree'" "$said"
+	fi
+	cat >/dev/null
+}
+
+# The whole tree, or what was missing in it: every file is read.
+take_everything() {
+	take_tar
+	if [ -z "$more" ]; then mv -f "$incoming/received" "$manifest"; fi
+	index_tree
+	unsure=
+	verify_tree "$manifest" || unsure=yes
+	if [ -n "$unsure$wrong" ] || [ "$(count_tree)" -ne "$entries" ]; then
+		cd / && rm -rf "$incoming" "$tree"
+		[ -z "$unsure" ] || fail "the files received in '$tree' could not be verified"
+		wrong=${wrong:-the number of files differs}
+		fail "the files received are not those of the revision: ${wrong%%"$newline"*}"
+	fi
+}
+
+# list_files PLACE...: what an index says of the files there, and of other things that are not folders.  find has
+# -printf on hosts with GNU's tools.
+list_files() {
+	find "$@" ! -type d -printf '%C@,%T@,%i,%s,%m,%y %p\n'
+}
+
+# Before the files are read, so that a later change shows.
+index_tree() {
+	rm -f "$manifest.index"
+	command -v awk >/dev/null 2>&1 || return 0
+	: >"$incoming/clock"
+	list_files "$incoming/clock" . 2>/dev/null | awk -v "umask=$umask_was" '
+		NR == 1 { clock = $1; sub(/,.*/, "", clock); print "crelease-index 1", umask; next }
+		{ changed = $1; sub(/,.*/, "", changed) }
+		changed "" < clock "" && $1 ~ /,f$/
+	' >"$manifest.index"
+	[ -s "$manifest.index" ] || rm -f "$manifest.index"
+}
+
+# Without the base, since something is not as expected: nothing of it is used.
+need_everything() {
+	cat >/dev/null
+	cd / && rm -rf "$incoming" "$tree"
+	say need everything
+	flush
+	exit 0
+}
+
+take_difference() {
+	was=$state/manifests/$base
+	head='' umask_then=''
+	if [ -f "$was" ] && [ -f "$was.index" ]; then read -r head _ umask_then <"$was.index"; fi
+	if [ "$head$umask_then" != "crelease-index$umask_was" ]; then need_everything; fi
+	cd "$incoming" || fail "cannot enter '$incoming'"
+	make_manifest || need_everything
+	cd "$tree" || fail "cannot enter '$tree'"
+	copy_from_base || need_everything
+	take_tar
+	# After the copying, so that a change in the meantime shows, too.
+	(cd "$deploy_to/releases/$base" && list_files .) >"$incoming/now" 2>/dev/null
+	: >"$incoming/clock"
+	list_files "$incoming/clock" . >"$incoming/list" || need_everything
+	cd "$incoming" || fail "cannot enter '$incoming'"
+	lacking=$(compare_lists) || need_everything
+	cd "$tree" || fail "cannot enter '$tree'"
+	case $newline$lacking in *"${newline}extra "*) need_everything ;; esac
+	case $newline$lacking in *"${newline}need "*) remove_wrong ;; esac
+	case $newline$lacking in *"${newline}others"*) check_others ;; esac
+	if [ -s "$incoming/check" ] && ! said=$(sha256sum -c --quiet "$incoming/check" 2>/dev/null); then
+		said=$(printf '%s\n' "$said" | sed -n 's/^\(\.\/.*\): FAILED.*/need \1/p')
+		[ -n "$said" ] || need_everything
+		lacking=$lacking$newline$said
+	fi
+	case $newline$lacking in *"${newline}need "*) ask_for_more ;; esac
+}
+
+# From the base's manifest and the difference.  Also writes the names of the files that are in the base ("copied")
+# and of those that are not ("sent").  False when the result is not what crelease expects.
+make_manifest() {
+	: >copied
+	: >sent
+	awk '
+		function take(text) {
+			print text
+			if (text ~ /^[fx] /) print "./" substr(text, 68) >"sent"
+		}
+		part == "received" && /^- / { gone[substr($0, 3)]; next }
+		part == "received" && /^\+/ { after[++n] = substr($1, 2) + 0; added[n] = substr($0, length($1) + 2); next }
+		part == "received" { if (/./) print; next }
+		/^[fx] / && !($0 in gone) {
+			while (i < n && after[i + 1] <= kept) take(added[++i])
+			kept++
+			print
+			print "./" substr($0, 68) >"copied"
+		}
+		END { while (i < n) take(added[++i]) }
+	' part=received received part=base "$was" >"$release" 2>/dev/null || return 1
+	said=$(sha256sum <"$release") && [ "${said%% *}" = "$digest" ]
+}
+
+# Into the working folder, with their modes.  A file that is no longer there is missing afterwards.
+copy_from_base() {
+	if [ ! -s "$incoming/copied" ]; then return 0; fi
+	said=$({
+		(cd "$deploy_to/releases/$base" && tar -c --no-recursion -f - -T "$incoming/copied") 2>/dev/null |
+			{ tar -x -p -o -f - 2>&1; echo "status $?"; }
+	} | sed -n -e '1,200p' -e '$p')
+	[ "${said##*"$newline"}" = 'status 0' ]
+}
+
+# Prints what is wrong in the new tree ("need PATH", "extra PATH"), and "others" when there is something that only
+# check_others compares.  Writes what still has to be read ("check": the files that were sent, and copies of
+# files that may have changed in the base), and the new index.
+compare_lists() {
+	: >check
+	awk -v "umask=$umask_was" -v "index_file=$release.index" '
+		BEGIN { print "crelease-index 1", umask >index_file }
+		part == "manifest" && /^[fx] / { path = "./" substr($0, 68); kind[path] = $1; sum[path] = $2 }
+		part == "manifest" && /^[FXl] / { others = 1 }
+		part == "manifest" { next }
+		part == "sent" { sent[$0]; next }
+		{ is = $1; path = substr($0, length(is) + 2) }
+		part == "index" { was[path] = is; next }
+		part == "now" { if ((path in was) && was[path] == is) same[path]; next }
+		FNR == 1 { clock = is; sub(/,.*/, "", clock); next }
+		!(path in kind) { if (!others) print "extra " path; next }
+		{
+			split(is, here, ",")
+			split(was[path], before, ",")
+			runs = substr(here[5], length(here[5]) - 2, 1) % 2
+			good = path in sent || !(path in was) ? runs == (kind[path] == "x") : here[5] == before[5]
+			if (here[6] != "f" || !good) next
+			found[path]
+			if (path in sent || !(path in same)) print sum[path] "  " path >"check"
+			if (here[1] "" < clock "") print >index_file
+		}
+		END {
+			if (others) print "others"
+			for (path in kind) if (!(path in found)) print "need " path
+		}
+	' part=manifest "$release" part=sent sent part=index "$was.index" part=now now part=list list 2>/dev/null
+}
+
+# Links, and files whose names need escapes: they are sent each time.  The lists, which have a line for each file,
+# cannot tell what is too much then.
+check_others() {
+	said=$(differing_others "$manifest")
+	missing=$(printf '%s\n' "$lacking" | grep -c '^need ')
+	if [ -n "$said" ] || [ "$(($(count_tree) + missing))" -ne "$entries" ]; then need_everything; fi
+}
+
+# What is wrong may be a folder.
+remove_wrong() {
+	must "remove what is wrong in '$tree'" remove_lacking
+}
+
+remove_lacking() {
+	printf '%s\n' "$lacking" | sed -n 's/^need //p' | tr '\n' '\0' | xargs -0 rm -rf
+}
+
+ask_for_more() {
+	lacking=$(printf '%s\n' "$lacking" | grep '^need ')
+	case $lacking in *"$newline"*) [ "$(printf '%s\n' "$lacking" | wc -l)" -le 1000 ] || need_everything ;; esac
+	printf '%s\n' "$lacking"
+	flush
+	exit 0
+}
+
 made=
 act() {
 	# The mark was lost, or an earlier script of this run finished after its connection was lost.
@@ -146,27 +335,24 @@ act() {
 		must "remove the incomplete folder '$path'" put_away "$path"
 		empty_trash >/dev/null 2>&1
 	fi
-	rm -rf "$state/incoming/$run".* "$incoming_tree.$run".*
-	must "create '$incoming'" mkdir -p "$incoming"
-	# For commands that show the progress.
-	ln -s "$tree" "$incoming/tree" 2>/dev/null
-	take_blocks "$manifest_blocks" "$incoming/manifest"
-	umask "$umask_was"
-	must "create '$tree'" mkdir -p "$tree"
-	cd "$tree" || fail "cannot enter '$tree'"
-	if ! unpack; then
-		cat >/dev/null
-		cd / && rm -rf "$incoming" "$tree"
-		cannot "unpack the revision in '$tree'" "$said"
+	manifest=$incoming/$release
+	if [ -n "$more" ] && [ -f "$manifest" ] && [ -d "$tree" ]; then
+		umask "$umask_was"
+	elif [ -n "$more" ]; then
+		fail "'$incoming' is missing: it was there a moment ago"
+	else
+		set -- "$state/incoming/$run".* "$incoming_tree.$run".*
+		if [ -e "$1" ] || [ -e "$2" ] || [ $# -gt 2 ]; then rm -rf "$@"; fi
+		must "create '$incoming'" mkdir -p "$incoming"
+		take_blocks "$manifest_blocks" "$incoming/received"
+		umask "$umask_was"
+		must "create '$tree'" mkdir "$tree"
 	fi
-	cat >/dev/null
-	unsure=
-	verify_tree "$incoming/manifest" || unsure=yes
-	if [ -n "$unsure$wrong" ] || [ "$(count_tree)" -ne "$entries" ]; then
-		cd / && rm -rf "$incoming" "$tree"
-		[ -z "$unsure" ] || fail "the files received in '$tree' could not be verified"
-		wrong=${wrong:-the number of files differs}
-		fail "the files received are not those of the revision: ${wrong%%"$newline"*}"
+	cd "$tree" || fail "cannot enter '$tree'"
+	if [ -n "$base" ] && [ -z "$more" ]; then
+		take_difference
+	else
+		take_everything
 	fi
 	# Capistrano gave these names a meaning, so a file of the repository is replaced.
 	if [ -d REVISION ] && [ ! -L REVISION ] || [ -d REVISION_TIME ] && [ ! -L REVISION_TIME ]; then
@@ -181,7 +367,9 @@ act() {
 	# after a power failure.
 	flush -f "$tree" "$incoming"
 	fence
-	must "create '$state/manifests/$release'" mv -f "$incoming/manifest" "$state/manifests/$release"
+	set -- "$manifest"
+	if [ -f "$manifest.index" ]; then set -- "$manifest" "$manifest.index"; fi
+	must "create '$state/manifests/$release'" mv -f "$@" "$state/manifests/"
 	flush "$state/manifests"
 	must "create '$path'" mv "$tree" "$path"
 	flush "$deploy_to/releases"
@@ -202,7 +390,7 @@ undo() {
 	if [ -e "$path" ] && is_ours; then must "remove '$path'" put_away "$path"; fi
 	said=$(empty_trash 2>&1) || what_is_left "${said%%"$newline"*}"
 	if [ -n "$left" ]; then say warning "$left"; fi
-	must "remove '$state/manifests/$release'" rm -f "$state/manifests/$release"
+	must "remove '$state/manifests/$release'" rm -f "$state/manifests/$release" "$state/manifests/$release.index"
 	rmdir "$state/incoming" 2>/dev/null
 	return 0
 }

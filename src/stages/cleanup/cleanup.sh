@@ -63,7 +63,7 @@ act() {
 			if [ -n "$counts" ]; then kept=$((kept + 1)); fi
 		elif [ "$name" != "$live" ] && [ "$name" != "$before" ] && [ "$name" != "$release" ]; then
 			if said=$(put_away "$deploy_to/releases/$name" 2>&1); then
-				set -- "$@" "$state/manifests/$name"
+				set -- "$@" "$state/manifests/$name" "$state/manifests/$name.index"
 				removed=$((removed + 1))
 			else
 				stuck=$deploy_to/releases/$name why=$said

@@ -1,0 +1,277 @@
+/* delivery.c -- decides what each host gets of a revision (see delivery.h).  Called by checkout.c; relies on
+ * the list of an earlier release's files from git, since the hosts do not send theirs: the digest of the
+ * manifest proves that both are the same. */
+#include "stages/checkout/delivery.h"
+
+#include "base/limits.h"
+#include "base/quote.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { COPY_BYTES = 64 * 1024, LACKING_MAX = 1000 };
+
+/* The release of the host that the new one is likely to differ least from: the live one, or else the newest. */
+static const struct release *base_on(const struct run *r, size_t host)
+{
+    const struct site *site = r->sites ? &r->sites[host] : NULL;
+    const struct release *best = NULL;
+
+    for (size_t i = 0; site && site->has_awk && i < site->n_releases; i++) {
+        const struct release *one = &site->releases[i];
+        bool good = one->indexed && one->revision && is_revision(one->revision) &&
+                    strcmp(one->name, r->plan->what.release) != 0;
+        bool is_live = site->live && strcmp(one->name, site->live) == 0;
+        if (good && (is_live || !best || !site->live || strcmp(best->name, site->live) != 0))
+            best = one;
+    }
+    return best;
+}
+
+static bool copy_part(int from, const struct part *part, FILE *to)
+{
+    char bytes[COPY_BYTES];
+
+    for (off_t at = 0; at < part->size;) {
+        off_t left = part->size - at;
+        ssize_t n =
+            pread(from, bytes, (size_t)(left < COPY_BYTES ? left : COPY_BYTES), part->at + at);
+        if (n <= 0 || fwrite(bytes, 1, (size_t)n, to) != (size_t)n)
+            return false;
+        at += n;
+    }
+    return true;
+}
+
+/* Whether no file is in the folder, so that only its own member makes it. */
+static bool is_empty_folder(const struct export *x, const char *path)
+{
+    size_t len = strlen(path);
+    size_t low = 0;
+    size_t high = x->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (strcmp(x->entry[mid].path, path) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    /* Names between "a" and "a/" sort before what is in the folder: "a-b". */
+    while (low < x->n && strncmp(x->entry[low].path, path, len) == 0) {
+        if (x->entry[low].path[len] == '/')
+            return false;
+        low++;
+    }
+    return true;
+}
+
+/* Packs the entries that are not `kept`, and the empty folders. */
+static bool pack_some(const struct export *x, const bool *kept, struct parcel *p, struct err *err)
+{
+    static const char end[2 * MANIFEST_BLOCK];
+    bool ok;
+
+    p->tar = tmpfile();
+    if (!p->tar)
+        return err_set(err, ERR_FAILED, "cannot create a temporary file: %s", strerror(errno));
+    errno = 0;
+    ok = true;
+    for (size_t i = 0; ok && i < x->n_folders; i++)
+        ok =
+            !is_empty_folder(x, x->folder[i].path) || copy_part(x->tar, &x->folder[i].part, p->tar);
+    for (size_t i = 0; ok && i < x->n; i++)
+        ok = kept[i] || copy_part(x->tar, &x->entry[i].part, p->tar);
+    ok = ok && fwrite(end, 1, sizeof end, p->tar) == sizeof end && fflush(p->tar) == 0;
+    p->tar_size = ok ? ftello(p->tar) : 0;
+    return ok || err_set(err, ERR_FAILED, "cannot write a temporary file: %s",
+                         strerror(errno ? errno : EIO));
+}
+
+/* By entry, whether it is replaced by a link to shared, so that the base has lost it. */
+static bool *linked_entries(struct run *r)
+{
+    const struct export *x = r->export;
+    const struct strs *lists[] = {&r->recipe->linked_files, &r->recipe->linked_dirs};
+    bool *ret = arena_array(r->arena, x->n + 1, sizeof *ret);
+
+    for (size_t i = 0; i < x->n; i++)
+        for (size_t k = 0; k < 2 && !ret[i]; k++)
+            for (size_t j = 0; j < lists[k]->n && !ret[i]; j++) {
+                size_t len = strlen(lists[k]->v[j]);
+                const char *path = x->entry[i].path;
+                ret[i] =
+                    strncmp(path, lists[k]->v[j], len) == 0 && (!path[len] || path[len] == '/');
+            }
+    return ret;
+}
+
+static bool open_difference(struct run *r, const char *base, struct parcel *p, struct err *err)
+{
+    const struct export *x = r->export;
+    struct files files;
+    struct err lacking = {.arena = r->arena};
+
+    if (!repo_list(x->repo, r->arena, base, x, &files, &lacking)) {
+        bool stopped = lacking.code == ERR_INTERRUPTED || lacking.code == ERR_TERMINATED;
+        return !stopped || err_set(err, lacking.code, "%s", lacking.msg);
+    }
+    if (!manifest_write_difference(x, r->plan->what.revision, &files, linked_entries(r),
+                                   &p->manifest, err) ||
+        !pack_some(x, p->manifest.kept, p, err))
+        return false;
+    /* When most has to be sent, unpacking everything is quicker for the host. */
+    if (p->tar_size < x->tar_size - x->tar_size / 4)
+        p->base = base;
+    return true;
+}
+
+static struct parcel *add_parcel(struct delivery *d)
+{
+    return &d->parcels[d->n_parcels++];
+}
+
+/* The parcel with the difference to that revision, or with everything. */
+static struct parcel *parcel_for(struct run *r, struct delivery *d, const char *base,
+                                 struct err *err)
+{
+    struct parcel *all = NULL;
+
+    for (size_t i = 0; i < d->n_parcels; i++) {
+        struct parcel *p = &d->parcels[i];
+        if (base && p->base && strcmp(p->base, base) == 0)
+            return p;
+        if (p->whole)
+            all = p;
+    }
+    /* One place is for the parcel with everything. */
+    if (base && d->n_parcels + 1 + !all <= PARCELS_MAX) {
+        struct parcel p = {0};
+        if (!open_difference(r, base, &p, err))
+            return NULL;
+        if (p.base) {
+            *add_parcel(d) = p;
+            return &d->parcels[d->n_parcels - 1];
+        }
+        manifest_close(&p.manifest);
+        if (p.tar)
+            fclose(p.tar);
+    }
+    if (all)
+        return all;
+    all = add_parcel(d);
+    all->whole = true;
+    return manifest_write(r->export, r->plan->what.revision, &all->manifest, err) ? all : NULL;
+}
+
+static const struct load *load_of(struct run *r, const struct delivery *d, const struct parcel *p,
+                                  const char *base, bool more)
+{
+    struct load *l = arena_alloc(r->arena, sizeof *l);
+    struct buf b = buf_make(SCRIPT_BYTES_MAX);
+    const struct export *x = r->export;
+
+    quote_assign(&b, "base", base ? base : "");
+    quote_assign(&b, "more", more ? "yes" : "");
+    quote_assign(&b, "digest", d->digest);
+    quote_assign(&b, "manifest_blocks",
+                 arena_printf(r->arena, "%lld", (long long)(p->manifest.size / MANIFEST_BLOCK)));
+    *l = (struct load){.assignments = arena_strndup(r->arena, b.text, b.len),
+                       .head = p->manifest.file ? fileno(p->manifest.file) : -1,
+                       .head_size = p->manifest.size,
+                       .payload = p->tar ? fileno(p->tar) : x->tar,
+                       .payload_size = p->tar ? p->tar_size : x->tar_size};
+    buf_free(&b);
+    return l;
+}
+
+static void add_host(struct run *r, struct delivery *d, size_t host, const struct parcel *p,
+                     const char *base, bool more)
+{
+    const struct load *l = load_of(r, d, p, base, more);
+
+    d->hosts[d->n_hosts] = host;
+    d->loads[d->n_hosts++] = l;
+    if (d->size < l->head_size + l->payload_size)
+        d->size = l->head_size + l->payload_size;
+}
+
+static void delivery_begin(struct run *r, struct delivery *d, size_t n)
+{
+    d->hosts = arena_array(r->arena, n, sizeof *d->hosts);
+    d->loads = arena_array(r->arena, n, sizeof *d->loads);
+}
+
+bool delivery_open(struct run *r, size_t *hosts, size_t n, struct delivery *ret, struct err *err)
+{
+    delivery_begin(r, ret, n);
+    if (!manifest_digest(r->export, r->plan->what.revision, ret->digest, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const struct release *base = base_on(r, hosts[i]);
+        const struct parcel *p = parcel_for(r, ret, base ? base->revision : NULL, err);
+        if (!p)
+            return false;
+        add_host(r, ret, hosts[i], p, p->base ? base->name : NULL, false);
+    }
+    return true;
+}
+
+/* Notes the files that the answer asks for in `kept`; false if it asks for everything. */
+static bool read_lacking(struct run *r, const char *answer, bool *kept, bool *ret_any)
+{
+    const struct export *x = r->export;
+
+    for (const char *at = answer; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        if (strncmp(at, "need ", 5) != 0)
+            continue;
+        const char *path = arena_strndup(r->arena, at + 5, strcspn(at + 5, "\n"));
+        const struct entry *e = strncmp(path, "./", 2) == 0 ? export_find(x, path + 2) : NULL;
+        *ret_any = true;
+        if (!e)
+            return false;
+        kept[e - x->entry] = false;
+    }
+    return true;
+}
+
+/* Everybody gets all the files that some host lacks: they are few. */
+bool delivery_more(struct run *r, const struct delivery *first, const struct reply *replies,
+                   struct delivery *ret, struct err *err)
+{
+    const struct export *x = r->export;
+    bool *kept = arena_array(r->arena, x->n + 1, sizeof *kept);
+    bool *everything = arena_array(r->arena, first->n_hosts, sizeof *everything);
+    bool *lacks = arena_array(r->arena, first->n_hosts, sizeof *lacks);
+    bool any = false;
+
+    delivery_begin(r, ret, first->n_hosts);
+    memcpy(ret->digest, first->digest, sizeof ret->digest);
+    memset(kept, true, x->n + 1);
+    for (size_t i = 0; i < first->n_hosts; i++) {
+        if (replies[i].kind == REPLY_EXIT && replies[i].status == 0)
+            everything[i] = !read_lacking(r, replies[i].out, kept, &lacks[i]);
+        any = any || (lacks[i] && !everything[i]);
+    }
+    struct parcel *some = any ? add_parcel(ret) : NULL;
+    if (some && !pack_some(x, kept, some, err))
+        return false;
+    for (size_t i = 0; i < first->n_hosts; i++) {
+        const struct parcel *p = everything[i] ? parcel_for(r, ret, NULL, err) : some;
+        if (!p && everything[i])
+            return false;
+        if (lacks[i])
+            add_host(r, ret, first->hosts[i], p, NULL, !everything[i]);
+    }
+    return true;
+}
+
+void delivery_close(struct delivery *d)
+{
+    for (size_t i = 0; i < d->n_parcels; i++) {
+        manifest_close(&d->parcels[i].manifest);
+        if (d->parcels[i].tar)
+            fclose(d->parcels[i].tar);
+    }
+    d->n_parcels = 0;
+}
