@@ -41,9 +41,14 @@ take_blocks() {
 	cannot "write '$2'" "$said"
 }
 
-# tar may print one line for each file; keeps the first ones, and the exit status as the last line.
+# tar may print one line for each file; keeps the first ones, and the exit status as the last line.  By default, root's
+# tar and busybox's do not apply the umask; for what the modes in the tar (644 and 755) grant, it must.
 unpack() {
-	said=$( { tar -x -o -f - 2>&1; echo "status $?"; } | sed -n -e '1,200p' -e '$p')
+	case $umask_was in
+	*0[02][02]) set -- ;;
+	*) set -- --no-same-permissions ;;
+	esac
+	said=$( { tar -x -o "$@" -f - 2>&1; echo "status $?"; } | sed -n -e '1,200p' -e '$p')
 	[ "${said##*"$newline"}" = 'status 0' ]
 }
 
