@@ -61,8 +61,7 @@ case_only_the_difference() {
     commit_all "a folder in place of a link"
     deploy_it
     sent 80000
-    expect_status 0 status --verify production
-    expect_output 'app1 +is unchanged'
+    unchanged
 }
 
 # Everything that a person or a job may do to the live release, in one: nothing of it is in the next one.
@@ -107,19 +106,27 @@ case_linked_folder() {
     assert_equal "what the link points to" "$(cat "$SITE/elsewhere/a b/file 1.txt")" edited
 }
 
+unchanged() {
+    expect_status 0 status --verify production
+    expect_output 'app1 +is unchanged'
+}
+
 # What a host remembers of its release is damaged, or from another place.
 case_damaged_records() {
     site_of_files damaged_records 1
     local records=$SITE/app1/.crelease/manifests
-    sed -i 's/^f [0-9a-f]*\(.* file 1.txt\)$/f 0000000000000000000000000000000000000000000000000000000000000000\1/' "$records/$(release app1)"
+    sed -i 's/^f [0-9a-f]*\( .*file 1.txt\)$/f 0000000000000000000000000000000000000000000000000000000000000000\1/' "$records/$(release app1)"
     commit_file public/index.html 'one'
     deploy_it
+    unchanged
     sed -i '$d' "$records/$(release app1)"
     commit_file public/index.html 'two'
     deploy_it
+    unchanged
     echo nonsense >"$records/$(release app1).index"
     commit_file public/index.html 'three'
     deploy_it
+    unchanged
     rm "$records/$(release app1).index"
     commit_file public/index.html 'four'
     deploy_it
