@@ -6,7 +6,8 @@
 #include "recipe/recipe.h"
 #include "recipe/check.h"
 
-static const struct key_word checkout_words[] = {{"copy", 0, false}, {"hardlink", 1, true}, {0}};
+static const struct key_word checkout_words[] = {
+    {"copy", CHECKOUT_COPY, false}, {"hardlink", CHECKOUT_HARDLINK, false}, {0}};
 static const struct key_word transport_words[] = {{"libssh2", TRANSPORT_LIBSSH2, false},
                                                   {"openssh", TRANSPORT_OPENSSH, false},
                                                   {"local", TRANSPORT_LOCAL, false},
@@ -158,8 +159,10 @@ const struct recipe_key recipe_keys[] = {
      .about = "the folder of the site on the hosts, which contains current, releases and shared"},
     {"keep_releases", KEY_COUNT, .min = 1, .fallback = "5", IN_RECIPE(keep_releases),
      .about = "how many finished releases to keep on the hosts"},
-    {"checkout", KEY_WORD, .fallback = "copy", .words = checkout_words, NOWHERE,
-     .about = "how unchanged files are taken from the release before"},
+    {"checkout", KEY_WORD, .fallback = "copy", .words = checkout_words, IN_RECIPE(checkout),
+     .about =
+         "how unchanged files are taken from the release before: copy, or hardlink, so that they "
+         "are the same files in both"},
     {"linked_files", KEY_TEXTS, .check = check_linked_file, IN_RECIPE(linked_files),
      .about = "files in shared that every release links to"},
     {"linked_dirs", KEY_TEXTS, .check = check_linked_dir, IN_RECIPE(linked_dirs),

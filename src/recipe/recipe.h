@@ -108,6 +108,8 @@ struct pending_when {
         *output; /* for OWN: a regular expression for the lines of pending migrations, or NULL */
 };
 
+enum checkout { CHECKOUT_COPY, CHECKOUT_HARDLINK };
+
 struct recipe {
     const char *file;   /* absolute path */
     const char *dir;    /* its folder */
@@ -123,6 +125,7 @@ struct recipe {
     bool submodules;
     const char *deploy_to;
     long keep_releases;
+    enum checkout checkout;
     struct strs linked_files;
     struct strs linked_dirs;
     enum transport transport;

@@ -136,6 +136,47 @@ case_damaged_records() {
     sent 20000
 }
 
+inode() { stat -c %i "$SITE/app1/releases/$1/large/a b/file $2.txt"; }
+
+# Unchanged files are the same in both releases; what was replaced, or changed in the release before, is not taken.
+case_hardlink() {
+    site_of_files hardlink 1
+    recipe_write <<<'checkout: hardlink'
+    local first second third live
+    first=$(release app1)
+    chmod 700 "$SITE/app1/current/large/a b"
+    commit_file 'large/a b/file 2.txt' 'new'
+    deploy_it
+    sent 20000
+    second=$(release app1)
+    assert_equal "inode" "$(inode "$second" 1)" "$(inode "$first" 1)"
+    [ "$(inode "$second" 2)" != "$(inode "$first" 2)" ] || fail "a changed file is linked"
+    assert_equal "mode of a folder" "$(stat -c %a "$SITE/app1/releases/$second/large/a b")" 755
+    commit_file public/index.html 'new'
+    deploy_it
+    sent 20000
+    third=$(release app1)
+    assert_equal "inode" "$(inode "$third" 1)" "$(inode "$first" 1)"
+    # What writes to one of them, and what replaces it.
+    live=$SITE/app1/current/large
+    echo edited >>"$live/a b/file 1.txt"
+    rm "$live/a b/file 3.txt"
+    echo other >"$live/a b/file 3.txt"
+    mv "$live" "$SITE/elsewhere2"
+    mkdir "$live"
+    mv "$SITE/elsewhere2/a b" "$live/"
+    ln -s "$live/a b" "$live/z"
+    commit_file public/index.html 'newer'
+    deploy_it
+    unchanged
+    # Back to copies: no two releases share a file.
+    recipe_write </dev/null
+    commit_file public/index.html 'newest'
+    deploy_it
+    sent 20000
+    [ "$(inode "$(release app1)" 4)" != "$(inode "$third" 4)" ] || fail "a file is shared"
+}
+
 # Another umask makes other modes.
 case_other_umask() {
     site_of_files other_umask 1

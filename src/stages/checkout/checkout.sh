@@ -1,10 +1,11 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2030,SC2031
 # Puts the revision's tree into the new release folder, and verifies it.
-# Values: revision, revision_time, manifest_blocks, entries, digest (of the manifest), base, more.
+# Values: revision, revision_time, manifest_blocks, entries, digest (of the manifest), base, more,
+# hardlink.
 # Standard input: the manifest, padded to blocks of 512 bytes, then a tar.
 #
 # With a base, an earlier release that has an index, the difference arrives instead: what to change in the base's
-# manifest, and a tar of what is not in it.  The other files are copied from the base.  If the copies are not what
+# manifest, and a tar of what is not in it.  The other files are copied from the base, or linked.  If they are not what
 # the manifest says, someone has changed them in the base: the answer names them ("need PATH"), and the next
 # script, with "more", brings them.  The answer "need everything" asks for the whole tree.
 #
@@ -27,6 +28,7 @@
 # instant would not show.
 #   crelease-index 1 UMASK
 #   CTIME,MTIME,INODE,SIZE,MODE,TYPE ./path
+# With hard links, CTIME does not count, and is 0, since each link and each removal of one changes it.
 
 incoming=$state/incoming/$run.$epoch tree=$incoming_tree.$run.$epoch left=
 
@@ -261,6 +263,10 @@ make_manifest() {
 # Into the working folder, with their modes.  A file that is no longer there is missing afterwards.
 copy_from_base() {
 	if [ ! -s "$incoming/copied" ]; then return 0; fi
+	if [ -n "$hardlink" ]; then
+		link_to_base
+		return 0
+	fi
 	said=$({
 		(cd "$deploy_to/releases/$base" && tar -c --no-recursion -f - -T "$incoming/copied") 2>/dev/null |
 			{ tar -x -p -o -f - 2>&1; echo "status $?"; }
@@ -268,31 +274,43 @@ copy_from_base() {
 	[ "${said##*"$newline"}" = 'status 0' ]
 }
 
+# The folders are made first, because cp would give them the modes of the base's.  What cannot be linked is missing
+# afterwards.
+link_to_base() {
+	sed 's/\/[^/]*$//' "$incoming/copied" | uniq | tr '\n' '\0' | xargs -0 mkdir -p
+	tr '\n' '\0' <"$incoming/copied" |
+		(cd "$deploy_to/releases/$base" && xargs -0 cp -l --parents -t "$tree") 2>/dev/null
+}
+
 # Prints what is wrong in the new tree ("need PATH", "extra PATH"), and "others" when there is something that only
 # check_others compares.  Writes what still has to be read ("check": the files that were sent, and copies of
 # files that may have changed in the base), and the new index.
 compare_lists() {
 	: >check
-	awk -v "umask=$umask_was" -v "index_file=$release.index" '
+	awk -v "umask=$umask_was" -v "hardlink=$hardlink" -v "index_file=$release.index" '
+		function as_compared(file) {
+			if (hardlink) sub(/^[^,]*/, "0", file)
+			return file
+		}
 		BEGIN { print "crelease-index 1", umask >index_file }
 		part == "manifest" && /^[fx] / { path = "./" substr($0, 68); kind[path] = $1; sum[path] = $2 }
 		part == "manifest" && /^[FXl] / { others = 1 }
 		part == "manifest" { next }
 		part == "sent" { sent[$0]; next }
-		{ is = $1; path = substr($0, length(is) + 2) }
+		{ path = substr($0, length($1) + 2); is = as_compared($1) }
 		part == "index" { was[path] = is; next }
-		part == "now" { if ((path in was) && was[path] == is) same[path]; next }
-		FNR == 1 { clock = is; sub(/,.*/, "", clock); next }
+		part == "now" { now[path] = is; next }
+		FNR == 1 { clock = $1; sub(/,.*/, "", clock); next }
 		!(path in kind) { if (!others) print "extra " path; next }
 		{
-			split(is, here, ",")
+			split($1, here, ",")
 			split(was[path], before, ",")
 			runs = substr(here[5], length(here[5]) - 2, 1) % 2
 			good = path in sent || !(path in was) ? runs == (kind[path] == "x") : here[5] == before[5]
-			if (here[6] != "f" || !good) next
+			if (here[6] != "f" || !good || !(path in sent || path in now)) next
 			found[path]
-			if (path in sent || !(path in same)) print sum[path] "  " path >"check"
-			if (here[1] "" < clock "") print >index_file
+			if (path in sent || now[path] != was[path]) print sum[path] "  " path >"check"
+			if (here[hardlink ? 2 : 1] "" < clock "") print is, path >index_file
 		}
 		END {
 			if (others) print "others"

@@ -173,6 +173,7 @@ static const struct load *load_of(struct run *r, const struct delivery *d, const
 
     quote_assign(&b, "base", base ? base : "");
     quote_assign(&b, "more", more ? "yes" : "");
+    quote_assign(&b, "hardlink", r->recipe->checkout == CHECKOUT_HARDLINK ? "yes" : "");
     quote_assign(&b, "digest", d->digest);
     quote_assign(&b, "manifest_blocks",
                  arena_printf(r->arena, "%lld", (long long)(p->manifest.size / MANIFEST_BLOCK)));
