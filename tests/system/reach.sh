@@ -499,62 +499,6 @@ case_few_tries() {
     configure app1
 }
 
-# start_dropbear TYPE...: a Dropbear with these host keys on $DROPBEAR_PORT.  Root's own authorized_keys would count,
-# so it has another home there.
-start_dropbear() {
-    local type keys=() dir=$SITE/dropbear
-    mkdir -p "$dir" "$RIG/login/.ssh"
-    for type; do
-        [ -e "$dir/$type" ] || dropbearkey -t "$type" -f "$dir/$type" | grep '^ssh-' >"$dir/$type.pub"
-        keys+=(-r "$dir/$type")
-    done
-    sed "s|^\($(id -un):.*:\)[^:]*:\([^:]*\)\$|\1$RIG/login:\2|" /etc/passwd >"$dir/passwd"
-    cp "$RIG/authorized_keys" "$RIG/login/.ssh/authorized_keys"
-    chmod 700 "$RIG/login" "$RIG/login/.ssh"
-    chmod 600 "$RIG/login/.ssh/authorized_keys"
-    DROPBEAR_PORT=$(free_port 127.0.0.1)
-    # shellcheck disable=SC2016 # for sh
-    unshare -m sh -c 'mount --bind "$1" /etc/passwd; shift; exec "$@"' sh "$dir/passwd" \
-        dropbear -F -E -s -p "127.0.0.1:$DROPBEAR_PORT" "${keys[@]}" -P "$dir/pid" >"$dir/log" 2>&1 9>&- &
-    DROPBEAR=$!
-    disown
-    wait_for 20 port_answers 127.0.0.1 "$DROPBEAR_PORT"
-    sed "s|^|[127.0.0.1]:$DROPBEAR_PORT |" "$dir/$1.pub" >"$HOME/.ssh/known_hosts"
-    sed -i "s|{host: [^,]*, port: [0-9]*|{host: 127.0.0.1, port: $DROPBEAR_PORT|" "$RECIPE"
-}
-over() { # TRANSPORT
-    sed -i '/^transport:/d' "$RECIPE"
-    echo "transport: $1" >>"$RECIPE"
-}
-
-# A small device, or a container: Dropbear instead of OpenSSH.
-case_dropbear() {
-    root || { echo 'skipped: another home for the login can only be made up by root'; return 0; }
-    site_new dropbear 1
-    ssh_config </dev/null
-    local transport
-    start_dropbear ed25519 rsa
-    for transport in libssh2 openssh; do
-        over "$transport"
-        commit_file "public/$transport" text
-        expect_status 0 deploy -v production
-        assert_deployed "$(revision)"
-    done
-    expect_status 0 rollback production
-    kill "$DROPBEAR"
-    # Its only key is an RSA key, which libssh2 1.10 cannot verify.
-    start_dropbear rsa
-    expect_status 0 status production
-    over libssh2
-    run_crelease status production
-    kill "$DROPBEAR"
-    case $STATUS in
-    0) ;; # libssh2 1.11
-    5) expect_output "no host key algorithm in common.*'transport: openssh' in the recipe uses the ssh program" ;;
-    *) fail "status $STATUS" ;;
-    esac
-}
-
 rig_open
 start_hosts 3
 run_cases "$@"

@@ -3,7 +3,8 @@
 #
 # Root makes up the accounts in a mount namespace, in which the clone is reached under a path that is open
 # to everybody: "deployer", who may become anybody with a password; "app" and "other".
-# shellcheck source=tests/lib/rig.sh
+# shellcheck source=tests/lib/as-root.sh
+. "$(dirname "$0")/../lib/as-root.sh"
 if [ "$(id -u)" -eq 0 ] && [ -z "${CRELEASE_SUDO_STAGE-}" ]; then
     top=$(cd "$(dirname "$0")/../.." && pwd)
     # In the folder of the rig, which is removed at the end: until then, these files are mounted.
@@ -33,6 +34,7 @@ if [ "$(id -u)" -eq 0 ] && [ -z "${CRELEASE_SUDO_STAGE-}" ]; then
         exec "$BASH" /srv/tests/system/sudo.sh "$@"
     ' bash "$stage" "$top" "$@"
 fi
+# shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 
 PASSWORD='right one'
@@ -49,7 +51,6 @@ sudo_site() {
     sed -i '1i become: app' "$RECIPE"
     sed -i '/^linked_files/d' "$RECIPE"
 }
-root_only() { root || { echo 'skipped: accounts can only be made up by root'; exit 0; }; }
 typed_so_far() { [ "$(tr -d '\r' <"$SITE/typed" | grep -cE -- "$2")" -ge "$1" ]; } # TIMES TEXT
 
 # The password is nowhere: not on the hosts, not in what was printed.
@@ -91,13 +92,13 @@ END
 }
 
 case_password_in_memory() {
-    root_only
+    needs_root
     password_in_memory libssh2
     password_in_memory openssh
 }
 
 case_become_with_a_password() {
-    root_only
+    needs_root
     sudo_site become_with_a_password 2
     cat >>"$RECIPE" <<'END'
 build: ['id -un >made; cat /proc/$$/environ >../../seen; ps -eo args >>../../seen']
@@ -114,7 +115,7 @@ END
 }
 
 case_wrong_password() {
-    root_only
+    needs_root
     sudo_site wrong_password 1
     start_on_terminal status production
     wait_for 30 typed_so_far 1 '^sudo password of deployer on app1: '
@@ -139,7 +140,7 @@ case_wrong_password() {
 }
 
 case_no_terminal() {
-    root_only
+    needs_root
     sudo_site no_terminal 1
     expect_status 5 deploy production
     expect_output "'become: app': sudo on app1 needs the password of 'deployer', and there is no terminal to type it on"
@@ -170,7 +171,7 @@ job_site() {
 }
 
 case_job_as_another_user() {
-    root_only
+    needs_root
     job_site job_as_another_user
     mkdir -m 777 "$SITE/made"
     cat >>"$RECIPE" <<END
@@ -203,7 +204,7 @@ END
 
 # As app, who may become other without a password; it fails, is stopped, and reaches its time limit.
 case_job_as_another_user_ends() {
-    root_only
+    needs_root
     sudo_site job_as_another_user_ends 1
     sed -i '1d' "$RECIPE"
     chown -R 65530:65530 "$SITE/app1"
