@@ -12,9 +12,8 @@
 enum {
     LINE_BYTES_MAX = 1024,
     LINES_KEPT = 3,
-    LAST_WORDS_MS = 500,  /* a program that outlives it may hold its standard error open */
-    END_MS = 1000,        /* a program that has not ended that long after TERM is killed */
-    SOCKET_PATH_MAX = 80, /* sun_path has 108 bytes, and ssh appends 17 while it makes the socket */
+    LAST_WORDS_MS = 500, /* a program that outlives it may hold its standard error open */
+    END_MS = 1000,       /* a program that has not ended that long after TERM is killed */
 };
 
 struct master {
@@ -205,49 +204,4 @@ void master_end(struct master *m)
     }
     shut((uv_handle_t *)&m->err);
     release(m);
-}
-
-/* One folder for the process. */
-static struct {
-    char *path;
-    size_t users;
-    unsigned next;
-} folder;
-
-static char *folder_make(const char *in)
-{
-    struct buf b = buf_make(SOCKET_PATH_MAX);
-
-    buf_printf(&b, "%s/crelease-XXXXXX", in);
-    if (b.full)
-        errno = ENAMETOOLONG;
-    if (!b.full && mkdtemp(b.text)) /* made with mode 0700 */
-        return b.text;
-    buf_free(&b);
-    return NULL;
-}
-
-const char *master_socket(struct arena *a)
-{
-    const char *own = getenv("XDG_RUNTIME_DIR");
-
-    /* ssh would expand the other two in the path. */
-    if (!folder.path && own && own[0] == '/' && !strpbrk(own, "%$"))
-        folder.path = folder_make(own);
-    if (!folder.path)
-        folder.path = folder_make("/tmp");
-    if (!folder.path)
-        return NULL;
-    folder.users++;
-    return arena_printf(a, "%s/%u", folder.path, folder.next++);
-}
-
-void master_leave(const char *socket)
-{
-    unlink(socket);
-    if (--folder.users)
-        return;
-    rmdir(folder.path);
-    free(folder.path);
-    folder.path = NULL;
 }

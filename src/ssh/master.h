@@ -1,4 +1,4 @@
-/* master.h -- one master connection of the ssh program, and the folder of its sockets.
+/* master.h -- one master connection of the ssh program.
  *
  *     struct master *m = master_start(uv, argv, watch, &why);
  *     ... watch.changed is called when it prints a line or ends ...
@@ -37,11 +37,5 @@ const char *master_words(const struct master *m, struct arena *a);
 
 /* Ends the process, and with it all sessions, within about a second of turning the loop.  Accepts NULL. */
 void master_end(struct master *m);
-
-/* Makes the folder for sockets on first use, readable by its owner only, and returns the path of
- * a new socket in it, in the arena.  NULL if that fails: errno says why.  Each successful call is
- * paired with a master_leave, the last of which removes the folder. */
-const char *master_socket(struct arena *a);
-void master_leave(const char *socket);
 
 #endif

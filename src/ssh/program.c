@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "fleet/process.h"
 #include "ssh/master.h"
+#include "ssh/sockets.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -249,7 +250,7 @@ static void login_begin(struct link *link)
     if (!link->retries)
         link->deadline_ms = loop_now() + link->connect_ms;
     if (!link->socket)
-        link->socket = master_socket(&link->arena);
+        link->socket = sockets_path(&link->arena);
     if (!link->socket) {
         fail_all(link,
                  arena_printf(&link->arena, "cannot create a folder for the sockets of ssh: %s",
@@ -448,7 +449,7 @@ static void program_close(struct link *link)
         program_cut(link, link->sessions->x);
     master_end(link->master);
     if (link->socket)
-        master_leave(link->socket);
+        sockets_leave(link->socket);
     uv_close((uv_handle_t *)link->timer, free_timer);
     arena_free(&link->arena);
     free(link);

@@ -48,9 +48,39 @@ case_killed() {
     expect_status 6 deploy --on-unfinished stop production
     expect_status 0 resume production
     assert_deployed "$(revision)" 1
-    rm -rf "$XDG_RUNTIME_DIR"/crelease-*
+    wait_for 10 nothing_is_left
 }
 no_ssh() { ! pgrep -f "ssh.*$XDG_RUNTIME_DIR/crelease-" >/dev/null; }
+
+# A folder of sockets is removed by the next crelease if its process is gone, and in no other case.
+case_folders_of_others() {
+    local folder=$RIG/x/crelease
+    openssh_site folders_of_others 1
+    recipe_write <<<"build: ['echo x >$SITE_Q/begun; while ! test -e $SITE_Q/go; do sleep 0.05; done']"
+    make_folder() { mkdir -m 700 "$1" && : >"$1/lock" && perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) or die' "$1/0"; }
+    make_folder "$folder-aaaaaa" # its process is gone
+    make_folder "$SITE/elsewhere"
+    ln -s "$SITE/elsewhere" "$folder-bbbbbb"
+    make_folder "$folder-cccccc" # it has no lock
+    rm "$folder-cccccc/lock"
+    make_folder "$folder-dddddd" # it has a file that is not ours
+    echo mine >"$folder-dddddd/1"
+    make_folder "$folder-eeeeee" # others may write to it
+    chmod 777 "$folder-eeeeee"
+    start_crelease deploy production
+    wait_for 60 test -s "$SITE/begun"
+    assert_gone "$folder-aaaaaa"
+    assert_exists "$SITE/elsewhere/0"
+    assert_exists "$folder-cccccc/0"
+    assert_exists "$folder-dddddd/1"
+    assert_exists "$folder-eeeeee/0"
+    rm -r "$folder"-[b-e]?????
+    # The sockets of one that is alive stay, as it needs them.
+    expect_status 0 status production
+    : >"$SITE/go"
+    finish_crelease 0
+    wait_for 10 nothing_is_left
+}
 
 case_connection_is_lost() {
     openssh_site connection_is_lost 2
