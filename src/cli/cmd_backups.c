@@ -184,24 +184,40 @@ void next_backups_print(struct session *s, const char *host, const struct schedu
         printf("%*snote: %s\n", (int)indent, "", text_shown(a, next->notes.v[i]));
 }
 
+/* What is known of one database. */
+struct looked {
+    const struct recipe *recipe; /* for that database */
+    size_t host;
+    struct backups found;
+    struct schedule next;
+    struct stops stops;
+};
+
 /* There is no run here, so events have no stage. */
 static const struct step no_step = {.name = NULL};
 
-static bool wait_for_backups(struct session *s, size_t host, struct err *err)
+/* Waits for the backups of one database after the other. */
+static bool wait_for_backups(struct session *s, const struct looked *l, struct err *err)
 {
+    long long all = 0;
     long long waited;
 
-    if (!backup_wait(&s->run, &no_step, host, &waited, err)) {
-        if (err->code == ERR_UNCERTAIN)
-            err->code = ERR_UNREACHABLE;
-        return false;
+    for (size_t i = 0; i < recipe_databases_n(s->recipe); i++) {
+        run_use(&s->run, l[i].recipe);
+        if (!backup_wait(&s->run, &no_step, l[i].host, &waited, err)) {
+            if (err->code == ERR_UNCERTAIN)
+                err->code = ERR_UNREACHABLE;
+            return false;
+        }
+        s->run.guard->behind_backup_ms = waited;
+        all += waited;
     }
-    s->run.guard->behind_backup_ms = waited;
+    run_use(&s->run, NULL);
     return session_end(s,
-                       waited ? arena_printf(s->arena,
-                                             "no backup blocks a migration any more, waited %s",
-                                             text_span(s->arena, waited))
-                              : "no backup blocks a migration",
+                       all ? arena_printf(s->arena,
+                                          "no backup blocks a migration any more, waited %s",
+                                          text_span(s->arena, all))
+                           : "no backup blocks a migration",
                        err);
 }
 
@@ -244,6 +260,16 @@ static bool hold(struct session *s, size_t host, struct err *err)
     fleet_let_go(s->fleet);
     s->ended = ok;
     return ok;
+}
+
+/* A host holds one lock at a time, so of several databases one has to be named. */
+static bool hold_one(struct session *s, const struct looked *l, struct err *err)
+{
+    if (s->recipe->n_databases > 1)
+        return err_set(err, ERR_USAGE,
+                       "--hold holds the lock of one database, and the recipe has several");
+    run_use(&s->run, l[0].recipe);
+    return hold(s, l[0].host, err);
 }
 
 static bool options_fit(struct session *s, struct err *err)
@@ -313,53 +339,110 @@ void stops_put_json(struct json *o, const struct stops *all)
     arena_free(&scratch);
 }
 
-bool cmd_backups(struct session *s, struct err *err)
+static void put_looked(struct session *s, struct json *o, const struct looked *l)
 {
-    struct backups found = {0};
-    struct schedule next;
-    struct stops stops;
-    long host = recipe_primary(s->recipe, "db");
+    json_put_text(o, "host", s->recipe->hosts[l->host].name);
+    backups_put_json(json_put_array(o, "backups"), &l->found);
+    next_backups_put_json(o, &l->next);
+    stops_put_json(o, &l->stops);
+    json_put_text(o, "could_not_look", l->found.why);
+    json_put_text(o, "could_not_foresee", l->next.why);
+    put_texts(o, "could_not_read", &l->next.unread);
+    put_texts(o, "notes", &l->next.notes);
+}
 
-    if (s->recipe->database.adapter == ADAPTER_NONE)
-        return err_set(
-            err, ERR_USAGE,
-            "the recipe names no database (database: {adapter: postgresql or mysql, name: ...})");
-    if (host < 0)
-        return err_set(err, ERR_USAGE, "no host has the role db");
-    if (!options_fit(s, err))
-        return false;
-    if (s->options.wait)
-        return wait_for_backups(s, (size_t)host, err);
-    if (s->options.hold)
-        return hold(s, (size_t)host, err);
-    if (!backup_look(&s->run, (size_t)host, &found, err) ||
-        !upcoming_look(&s->run, (size_t)host, 0, &next, err) ||
-        !stop_told(&s->run, (size_t)host, &stops, err)) {
+/* Of several databases, the first stands also where the only one does. */
+static void put_all(struct session *s, const struct looked *l)
+{
+    struct json *o = json_open_object();
+
+    json_put_text(o, "application", s->recipe->application);
+    json_put_text(o, "environment", s->recipe->environment);
+    put_looked(s, o, l);
+    struct json *list = s->recipe->n_databases ? json_put_array(o, "databases") : NULL;
+    for (size_t i = 0; list && i < s->recipe->n_databases; i++) {
+        struct json *j = json_put_object(list, NULL);
+        json_put_text(j, "database", l[i].recipe->db);
+        put_looked(s, j, &l[i]);
+    }
+    session_answer(s, o);
+    json_close(o);
+}
+
+static bool look(struct session *s, struct looked *l, struct err *err)
+{
+    if (!backup_look(&s->run, l->host, &l->found, err) ||
+        !upcoming_look(&s->run, l->host, 0, &l->next, err) ||
+        !stop_told(&s->run, l->host, &l->stops, err)) {
         if (err->code == ERR_UNCERTAIN)
             err->code = ERR_UNREACHABLE;
         return false;
     }
-    backup_expect(&s->run, (size_t)host, &found);
-    const char *name = s->recipe->hosts[host].name;
-    if (s->options.json) {
-        struct json *o = json_open_object();
-        json_put_text(o, "application", s->recipe->application);
-        json_put_text(o, "environment", s->recipe->environment);
-        json_put_text(o, "host", name);
-        backups_put_json(json_put_array(o, "backups"), &found);
-        next_backups_put_json(o, &next);
-        stops_put_json(o, &stops);
-        json_put_text(o, "could_not_look", found.why);
-        json_put_text(o, "could_not_foresee", next.why);
-        put_texts(o, "could_not_read", &next.unread);
-        put_texts(o, "notes", &next.notes);
-        session_answer(s, o);
-        json_close(o);
-    } else if (!s->options.quiet) {
-        backups_print(s, name, &found);
-        stops_print(s, (size_t)host, &stops);
-        next_backups_print(s, name, &next);
+    backup_expect(&s->run, l->host, &l->found);
+    return true;
+}
+
+static void print_looked(struct session *s, const struct looked *l, bool first)
+{
+    const char *name = s->recipe->hosts[l->host].name;
+
+    run_use(&s->run, l->recipe);
+    if (l->recipe->db)
+        printf("%sdatabase %s\n", first ? "" : "\n", l->recipe->db);
+    backups_print(s, name, &l->found);
+    stops_print(s, l->host, &l->stops);
+    next_backups_print(s, name, &l->next);
+    run_use(&s->run, NULL);
+}
+
+static bool look_at_all(struct session *s, struct looked *l, struct err *err)
+{
+    size_t n = recipe_databases_n(s->recipe);
+    const char *why = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        run_use(&s->run, l[i].recipe);
+        if (!look(s, &l[i], err))
+            return false;
+        if (l[i].found.why && !why)
+            why = arena_printf(s->arena, "%s: could not check for backups%s%s: %s",
+                               s->recipe->hosts[l[i].host].name, l[i].recipe->db ? " of " : "",
+                               l[i].recipe->db ? l[i].recipe->db : "", l[i].found.why);
     }
-    return !found.why ||
-           err_set(err, ERR_FAILED, "%s: could not check for backups: %s", name, found.why);
+    run_use(&s->run, NULL);
+    if (s->options.json)
+        put_all(s, l);
+    for (size_t i = 0; !s->options.json && !s->options.quiet && i < n; i++)
+        print_looked(s, &l[i], i == 0);
+    return !why || err_set(err, ERR_FAILED, "%s", why);
+}
+
+static bool all_have_hosts(struct session *s, struct looked *l, struct err *err)
+{
+    for (size_t i = 0; i < recipe_databases_n(s->recipe); i++) {
+        l[i].recipe = recipe_for_database(s->arena, s->recipe, i);
+        long host = recipe_database_host(l[i].recipe);
+        if (host < 0)
+            return err_set(err, ERR_USAGE, "no host has the role %s",
+                           l[i].recipe->db_role ? l[i].recipe->db_role : "db");
+        l[i].host = (size_t)host;
+    }
+    return true;
+}
+
+bool cmd_backups(struct session *s, struct err *err)
+{
+    struct looked *l = arena_array(s->arena, recipe_databases_n(s->recipe), sizeof *l);
+
+    if (s->recipe->database.adapter == ADAPTER_NONE && !s->recipe->n_databases)
+        return err_set(
+            err, ERR_USAGE,
+            "the recipe names no database (database: {adapter: postgresql or mysql, name: ...})");
+    if (!all_have_hosts(s, l, err) || !options_fit(s, err))
+        return false;
+    if (s->options.wait)
+        return wait_for_backups(s, l, err);
+    if (s->options.hold)
+        return hold_one(s, l, err);
+    return look_at_all(s, l, err);
 }

@@ -10,7 +10,8 @@
 
 struct report {
     struct session *s;
-    const char *host; /* that the next lines are about; NULL: none */
+    const char *host;     /* that the next lines are about; NULL: none */
+    const char *database; /* the same, of several databases */
     struct json *list;
     size_t bad;
     enum err_code worst;
@@ -33,10 +34,13 @@ static void put_line(struct report *rep, const char *mark, const char *what, con
         struct json *o = json_put_object(rep->list, NULL);
         json_put_text(o, "host", rep->host);
         json_put_text(o, "check", what);
+        if (rep->database)
+            json_put_text(o, "database", rep->database);
         json_put_bool(o, "ok", ok);
         json_put_text(o, "detail", detail);
     } else if (!rep->s->options.quiet) {
-        printf("  %-4s %-16s %-14s %s\n", mark, rep->host ? rep->host : "", shown_name(what),
+        printf("  %-4s %-16s %-14s %s%s%s\n", mark, rep->host ? rep->host : "", shown_name(what),
+               rep->database ? rep->database : "", rep->database ? ": " : "",
                detail ? text_shown(a, detail) : "");
     }
 }
@@ -105,20 +109,21 @@ static void check_database(struct report *rep, const struct survey *sv)
     struct session *s = rep->s;
     struct err lost = {.arena = s->arena};
     struct backups b = {0};
-    long db = recipe_primary(s->recipe, "db");
+    const struct recipe *r = s->run.recipe;
+    long db = recipe_database_host(r);
 
-    if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db])
+    if (r->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db])
         return;
     rep->host = s->recipe->hosts[db].name;
     bool ok = backup_look(&s->run, (size_t)db, &b, &lost);
-    bool finds = s->recipe->database.adapter == ADAPTER_AUTO;
+    bool finds = r->database.adapter == ADAPTER_AUTO;
     const char *text = !ok      ? lost.msg
                        : b.why  ? b.why
                        : !finds ? server_text(&s->run)
                                 : database_text(&s->run);
     /* A deploy would work without the guard, unless the recipe says otherwise. */
     if (ok && b.why && finds &&
-        (s->run.guard->found.later || s->recipe->backup.unknown == UNKNOWN_PROCEED ||
+        (s->run.guard->found.later || r->backup.unknown == UNKNOWN_PROCEED ||
          database_is_serverless(&s->run)))
         put_line(rep, "note", "database",
                  s->run.guard->found.later
@@ -128,7 +133,7 @@ static void check_database(struct report *rep, const struct survey *sv)
         line(rep, "database", ok && !b.why, text);
     size_t n;
     const struct backup *first = backups_first(&b, &n);
-    if (first && s->recipe->migrate.run)
+    if (first && r->migrate.run)
         line(rep, "backup", true,
              arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
                           backup_waiter(first)));
@@ -140,10 +145,11 @@ static void check_next_backup(struct report *rep, const struct survey *sv)
     struct session *s = rep->s;
     struct err lost = {.arena = s->arena};
     struct schedule next;
-    long db = recipe_primary(s->recipe, "db");
+    const struct recipe *r = s->run.recipe;
+    long db = recipe_database_host(r);
 
-    if (s->recipe->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db] ||
-        database_is_off(&s->run) || !s->recipe->migrate.run ||
+    if (r->database.adapter == ADAPTER_NONE || db < 0 || !sv->reached[db] ||
+        database_is_off(&s->run) || !r->migrate.run ||
         !upcoming_look(&s->run, (size_t)db, 0, &next, &lost) || next.why)
         return;
     rep->host = s->recipe->hosts[db].name;
@@ -151,6 +157,20 @@ static void check_next_backup(struct report *rep, const struct survey *sv)
     if (warning || next.n)
         line(rep, "next backup", true,
              warning ? warning : upcoming_text(&s->run, &next, &next.v[0]));
+}
+
+static void check_databases(struct report *rep, const struct survey *sv)
+{
+    struct session *s = rep->s;
+
+    for (size_t i = 0; i < recipe_databases_n(s->recipe); i++) {
+        run_use(&s->run, recipe_for_database(s->arena, s->recipe, i));
+        rep->database = s->run.recipe->db;
+        check_database(rep, sv);
+        check_next_backup(rep, sv);
+    }
+    run_use(&s->run, NULL);
+    rep->database = NULL;
 }
 
 /* Notes about the revision, which do not keep anyone from deploying. */
@@ -202,8 +222,7 @@ static bool check_all(struct session *s, struct err *err)
     struct strs frozen = frozen_reasons(s, &sv);
     for (size_t i = 0; i < frozen.n; i++)
         put_line(&rep, "note", "frozen", frozen.v[i]);
-    check_database(&rep, &sv);
-    check_next_backup(&rep, &sv);
+    check_databases(&rep, &sv);
     if (o) {
         json_put_text(o, "application", s->recipe->application);
         json_put_text(o, "environment", s->recipe->environment);

@@ -96,11 +96,17 @@ static const char *older_than_live(struct session *s, const struct revision *rev
 
 static bool migration_has_its_host(struct session *s, struct err *err)
 {
-    if (!s->recipe->migrate.run || s->options.no_migrate || recipe_primary(s->recipe, "db") >= 0)
+    if (!s->recipe->migrate.run || s->options.no_migrate)
         return true;
-    return err_set(
-        err, ERR_USAGE,
-        "--hosts or --roles leaves out the host with role db; add it, or use --no-migrate");
+    for (size_t i = 0; i < recipe_databases_n(s->recipe); i++) {
+        const struct recipe *r = recipe_for_database(s->arena, s->recipe, i);
+        if (recipe_database_host(r) < 0)
+            return err_set(err, ERR_USAGE,
+                           "--hosts or --roles leaves out the host with role %s; add it, or use "
+                           "--no-migrate",
+                           r->db_role ? r->db_role : "db");
+    }
+    return true;
 }
 
 static bool what_of_deploy(struct session *s, const struct revision *rev, const struct survey *sv,

@@ -14,7 +14,8 @@ static bool is_unchanged(const struct session *s, const struct plan *p, const st
                          const struct survey *sv)
 {
     const char *digest = p->what.migrate_digest;
-    const char *migrated = sv->sites[step->hosts[0]].migrated_digest;
+    const char *migrated =
+        site_database(&sv->sites[step->hosts[0]], step->recipe ? step->recipe->db : NULL)->digest;
 
     return !s->run.force && *digest && migrated && strcmp(digest, migrated) == 0;
 }
@@ -34,17 +35,45 @@ static const char *note_of(struct session *s, const struct plan *p, const struct
     return step->stage->jobs ? "if migrations are pending" : NULL;
 }
 
-/* The host on which the plan may migrate; -1: there is none. */
-static long migrating_host(struct session *s, const struct plan *p, const struct survey *sv)
+/* Whether the step may migrate. */
+static bool may_migrate(struct session *s, const struct plan *p, const struct step *step,
+                        const struct survey *sv)
 {
-    for (size_t i = 0; i < p->n_steps; i++) {
-        const struct step *step = &p->steps[i];
-        if (!step->stage->migrates || !step->stage->jobs || step_is_hook(step) ||
-            !run_hosts_left(&s->run, step, NULL))
-            continue;
-        return is_unchanged(s, p, step, sv) ? -1 : (long)step->hosts[0];
-    }
-    return -1;
+    return step->stage->migrates && step->stage->jobs && !step_is_hook(step) &&
+           run_hosts_left(&s->run, step, NULL) && !is_unchanged(s, p, step, sv);
+}
+
+/* "orders: " before what is about one of several databases. */
+static const char *named(struct session *s, const char *text)
+{
+    const char *db = s->run.recipe->db;
+
+    return db ? arena_printf(s->arena, "%s: %s", db, text) : text;
+}
+
+/* What is known of backups that the migration of the run's database would wait for. */
+static void warn_of_backups(struct session *s, size_t host, struct strs *list)
+{
+    struct err lost = {.arena = s->arena};
+    const struct recipe *r = s->run.recipe;
+    struct backups now;
+    struct schedule next;
+    size_t n;
+
+    if (r->database.adapter == ADAPTER_NONE || !backup_look(&s->run, host, &now, &lost))
+        return;
+    if (r->database.adapter == ADAPTER_AUTO && now.why && !s->run.guard->found.later)
+        strs_add(s->arena, list,
+                 named(s, arena_printf(s->arena, "the guard against backups is off: %s", now.why)));
+    if (database_is_off(&s->run))
+        return;
+    const struct backup *first = backups_first(&now, &n);
+    if (first)
+        strs_add(s->arena, list,
+                 named(s, arena_printf(s->arena, "%s: %s would wait for it",
+                                       backup_text(&s->run, first), backup_waiter(first))));
+    if (upcoming_look(&s->run, host, 0, &next, &lost) && upcoming_warning(&s->run, &next))
+        strs_add(s->arena, list, named(s, upcoming_warning(&s->run, &next)));
 }
 
 /* What is known about the revision and the hosts, and about backups that the migration would wait
@@ -52,43 +81,35 @@ static long migrating_host(struct session *s, const struct plan *p, const struct
 static struct strs warnings_of(struct session *s, const struct plan *p, const struct survey *sv)
 {
     struct strs list = {0};
-    struct err lost = {.arena = s->arena};
-    struct backups now;
-    struct schedule next;
-    size_t n;
+
     for (size_t i = 0; i < s->notes.n; i++)
         strs_add(s->arena, &list, s->notes.v[i].text);
     struct strs fit = fit_notes(s, sv);
     for (size_t i = 0; i < fit.n; i++)
         strs_add(s->arena, &list, fit.v[i]);
-    long host = s->recipe->database.adapter == ADAPTER_NONE ? -1 : migrating_host(s, p, sv);
 
-    if (host < 0)
-        return list;
-    if (backup_look(&s->run, (size_t)host, &now, &lost)) {
-        if (s->recipe->database.adapter == ADAPTER_AUTO && now.why && !s->run.guard->found.later)
-            strs_add(s->arena, &list,
-                     arena_printf(s->arena, "the guard against backups is off: %s", now.why));
-        if (database_is_off(&s->run))
-            return list;
-        const struct backup *first = backups_first(&now, &n);
-        if (first)
-            strs_add(s->arena, &list,
-                     arena_printf(s->arena, "%s: %s would wait for it", backup_text(&s->run, first),
-                                  backup_waiter(first)));
-        if (upcoming_look(&s->run, (size_t)host, 0, &next, &lost) &&
-            upcoming_warning(&s->run, &next))
-            strs_add(s->arena, &list, upcoming_warning(&s->run, &next));
+    for (size_t i = 0; i < p->n_steps; i++) {
+        if (!may_migrate(s, p, &p->steps[i], sv))
+            continue;
+        run_use(&s->run, p->steps[i].recipe);
+        warn_of_backups(s, p->steps[i].hosts[0], &list);
     }
+    run_use(&s->run, NULL);
     return list;
 }
 
-/* Which database was found, for `database: auto`; NULL: none, or nobody asked. */
-static const char *database_of(struct session *s)
+/* Which databases were found, for `database: auto`; empty: none, or nobody asked. */
+static struct strs databases_of(struct session *s)
 {
-    const struct found *f = &s->run.guard->found;
+    struct strs list = {0};
 
-    return f->asked && !database_is_off(&s->run) ? database_text(&s->run) : NULL;
+    for (size_t i = 0; i < recipe_databases_n(s->recipe); i++) {
+        run_use(&s->run, recipe_for_database(s->arena, s->recipe, i));
+        if (s->run.guard->found.asked && !database_is_off(&s->run))
+            strs_add(s->arena, &list, named(s, database_text(&s->run)));
+    }
+    run_use(&s->run, NULL);
+    return list;
 }
 
 static void print_json(struct session *s, const struct plan *p, const struct survey *sv)
@@ -108,6 +129,8 @@ static void print_json(struct session *s, const struct plan *p, const struct sur
         const struct step *step = &p->steps[i];
         struct json *j = json_put_object(steps, NULL);
         json_put_text(j, "stage", step->name);
+        if (step->recipe)
+            json_put_text(j, "database", step->recipe->db);
         struct json *hosts = json_put_array(j, "hosts");
         for (size_t k = 0; k < step->n_hosts; k++)
             json_put_text(hosts, NULL, s->recipe->hosts[step->hosts[k]].name);
@@ -118,7 +141,8 @@ static void print_json(struct session *s, const struct plan *p, const struct sur
             json_put_text(jobs, NULL, run_redact(&s->run, step->jobs->v[k].run));
     }
     struct strs list = warnings_of(s, p, sv);
-    json_put_text(o, "database", database_of(s));
+    struct strs found = databases_of(s);
+    json_put_text(o, "database", found.n ? strs_joined(s->arena, &found, "; ") : NULL);
     struct json *warnings = json_put_array(o, "warnings");
     for (size_t i = 0; i < list.n; i++)
         json_put_text(warnings, NULL, list.v[i]);
@@ -171,8 +195,9 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
         print_jobs(s, step);
     }
     struct strs list = warnings_of(s, p, sv);
-    if (database_of(s))
-        printf("\ndatabase: %s\n", database_of(s));
+    struct strs found = databases_of(s);
+    for (size_t i = 0; i < found.n; i++)
+        printf("%sdatabase: %s\n", i ? "" : "\n", found.v[i]);
     for (size_t i = 0; i < list.n; i++)
         printf("%swarning: %s\n", i ? "" : "\n", text_shown(s->arena, list.v[i]));
     printf("\nnothing was changed\n");

@@ -111,24 +111,32 @@ static bool is_release_live(const struct session *s, const struct survey *sv, co
 }
 
 /* The host that migrates knows what the database was last migrated for. */
-static void tell_database(struct session *s, const struct survey *sv, const char *to)
+static void tell_database(struct session *s, const struct survey *sv, const struct recipe *r,
+                          const char *to)
 {
-    long db = recipe_primary(s->recipe, "db");
+    long host = recipe_database_host(r);
+    const char *name = r->db ? arena_printf(s->arena, " '%s'", r->db) : "";
 
-    if (!s->recipe->migrate.run || db < 0)
+    if (!r->migrate.run || host < 0)
         return;
-    const struct site *site = &sv->sites[db];
-    if (!site->migrated_release)
+    const struct site_database *d = site_database(&sv->sites[host], r->db);
+    if (!d->release)
         run_warn(&s->run, NULL,
-                 "migrations are not rolled back: the database may be ahead of the code of release"
-                 " %s",
-                 to);
-    else if (strcmp(site->migrated_release, to) > 0)
+                 "migrations are not rolled back: the database%s may be ahead of the code of"
+                 " release %s",
+                 name, to);
+    else if (strcmp(d->release, to) > 0)
         run_warn(&s->run, NULL,
-                 "migrations are not rolled back: the database was last migrated for release"
+                 "migrations are not rolled back: the database%s was last migrated for release"
                  " %s%s%.7s, which is newer than %s",
-                 site->migrated_release, site->migrated_revision ? ", " : "",
-                 site->migrated_revision ? text_shown(s->arena, site->migrated_revision) : "", to);
+                 name, d->release, d->revision ? ", " : "",
+                 d->revision ? text_shown(s->arena, d->revision) : "", to);
+}
+
+static void tell_databases(struct session *s, const struct survey *sv, const char *to)
+{
+    for (size_t i = 0; i < recipe_databases_n(s->recipe); i++)
+        tell_database(s, sv, recipe_for_database(s->arena, s->recipe, i), to);
 }
 
 /* Only the hosts know it.  If they disagree, it is unknown. */
@@ -181,6 +189,6 @@ bool cmd_rollback(struct session *s, struct err *err)
     if (s->options.dry_run)
         return plan_print(s, s->run.plan, &sv, err);
     frozen_warn(s, &sv);
-    tell_database(s, &sv, to);
+    tell_databases(s, &sv, to);
     return session_forward(s, true, err);
 }

@@ -14,8 +14,9 @@
 #include "stages/migrate/migrate.h"
 #include "stages/migrate/pending.h"
 
-/* What the host of the database reports about backups and migrations. */
+/* What the host of a database reports about backups and migrations. */
 struct told {
+    const struct recipe *recipe; /* for that database */
     struct backups running;
     struct schedule next;
     struct stops stops;
@@ -73,7 +74,7 @@ static bool look_at_run(struct session *s, const struct survey *sv, struct unfin
         u->error += len + (u->error[len] == ' ');
     }
     u->stage = holder_stage(s, sv);
-    bool in_clear = u->stage && strcmp(u->stage, "backup-clear") == 0;
+    bool in_clear = u->stage && strncmp(u->stage, "backup-clear", 12) == 0;
     u->state = site->lock.alive ? (in_clear ? "waiting" : "running")
                : !word || strcmp(word, err_word(ERR_INTERRUPTED)) == 0 ? "interrupted"
                                                                        : "failed";
@@ -88,22 +89,24 @@ static long pending_now(struct session *s, const struct survey *sv, const struct
                         size_t host)
 {
     const struct site *site = &sv->sites[host];
+    const struct recipe *r = s->run.recipe;
+    const char *migrated = site_database(site, r->db)->revision;
+    const char *step = step_for_database(s->arena, "migrate", r);
     struct err ignored = {.arena = s->arena};
     long n = -1;
 
-    if (!sv->reached[host] || !s->recipe->migrate.run)
+    if (!sv->reached[host] || !r->migrate.run)
         return -1;
     if (u->there && *u->what.release && site_is_marked(site, "checkout", "done")) {
         const char *folder = arena_printf(s->arena, "%s/releases/%s",
                                           s->recipe->hosts[host].deploy_to, u->what.release);
-        if (site_is_marked(site, "migrate", "done") || site_is_marked(site, "migrate", "skipped"))
+        if (site_is_marked(site, step, "done") || site_is_marked(site, step, "skipped"))
             return 0;
         return migrate_pending(&s->run, host, folder, &n, NULL, &ignored) ? n : -1;
     }
     if (!site->live)
         return -1;
-    if (site->migrated_revision && site->live_revision &&
-        strcmp(site->migrated_revision, site->live_revision) == 0)
+    if (migrated && site->live_revision && strcmp(migrated, site->live_revision) == 0)
         return 0;
     const char *where = arena_printf(s->arena, "%s/current", s->recipe->hosts[host].deploy_to);
     return migrate_pending(&s->run, host, where, &n, NULL, &ignored) ? n : -1;
@@ -311,6 +314,32 @@ static bool verify_all(struct session *s, const struct survey *sv, struct json *
                    v.bad > 1 ? arena_printf(s->arena, " (and %zu more hosts)", v.bad - 1) : "");
 }
 
+static void put_pending(struct json *o, long pending)
+{
+    struct json *m = json_put_object(o, "migrations");
+
+    if (pending < 0 || pending == PENDING_SOME)
+        json_put_null(m, "pending");
+    else
+        json_put_int(m, "pending", pending);
+    json_put_text(m, "state", pending < 0 ? "unknown" : pending == 0 ? "none" : "pending");
+}
+
+/* Each of several databases, after what is said of the first as if it were the only one. */
+static void put_databases(struct session *s, struct json *o, const struct told *t)
+{
+    struct json *list = json_put_array(o, "databases");
+
+    for (size_t i = 0; i < s->recipe->n_databases; i++) {
+        struct json *j = json_put_object(list, NULL);
+        json_put_text(j, "database", t[i].recipe->db);
+        json_put_text(j, "host", t[i].db < 0 ? NULL : s->recipe->hosts[t[i].db].name);
+        backups_put_json(json_put_array(j, "backups"), &t[i].running);
+        next_backups_put_json(j, &t[i].next);
+        put_pending(j, t[i].pending);
+    }
+}
+
 static bool print_json(struct session *s, const struct survey *sv, const struct unfinished *u,
                        const struct told *t, struct err *err)
 {
@@ -328,39 +357,31 @@ static bool print_json(struct session *s, const struct survey *sv, const struct 
     backups_put_json(json_put_array(o, "backups"), &t->running);
     next_backups_put_json(o, &t->next);
     stops_put_json(o, &t->stops);
-    struct json *m = json_put_object(o, "migrations");
-    if (t->pending < 0 || t->pending == PENDING_SOME)
-        json_put_null(m, "pending");
-    else
-        json_put_int(m, "pending", t->pending);
-    json_put_text(m, "state", t->pending < 0 ? "unknown" : t->pending == 0 ? "none" : "pending");
+    put_pending(o, t->pending);
+    if (s->recipe->n_databases)
+        put_databases(s, o, t);
     bool ok = !s->options.verify || verify_all(s, sv, json_put_array(o, "verify"), err);
     session_answer(s, o);
     json_close(o);
     return ok;
 }
 
-static bool print_all(struct session *s, const struct survey *sv, const struct unfinished *u,
-                      const struct told *t, struct err *err)
+static void print_database(struct session *s, const struct survey *sv, const struct unfinished *u,
+                           const struct told *t)
 {
     const char *of = u->there ? "release of the run" : "live release";
 
-    if (s->options.quiet)
-        return !s->options.verify || verify_all(s, sv, NULL, err);
-    printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
-    for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        print_host(s, sv, u, h);
-    print_run(s, u);
-    struct strs frozen = frozen_reasons(s, sv);
-    for (size_t i = 0; i < frozen.n; i++)
-        printf("%s\n", text_shown(s->arena, frozen.v[i]));
-    if (s->recipe->database.adapter != ADAPTER_NONE && t->db >= 0 && sv->reached[t->db]) {
-        printf("\n");
+    run_use(&s->run, t->recipe);
+    if (t->recipe->db)
+        printf("\ndatabase %s\n", t->recipe->db);
+    if (t->recipe->database.adapter != ADAPTER_NONE && t->db >= 0 && sv->reached[t->db]) {
+        if (!t->recipe->db)
+            printf("\n");
         backups_print(s, s->recipe->hosts[t->db].name, &t->running);
         stops_print(s, (size_t)t->db, &t->stops);
         next_backups_print(s, s->recipe->hosts[t->db].name, &t->next);
     }
-    if (s->recipe->migrate.run)
+    if (t->recipe->migrate.run)
         printf("%s\n",
                t->pending == PENDING_SOME
                    ? arena_printf(s->arena, "migrations are pending for the %s, number unknown", of)
@@ -370,6 +391,23 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
                    : arena_printf(s->arena, "%s pending for the %s",
                                   text_count(s->arena, (unsigned long long)t->pending, "migration"),
                                   of));
+    run_use(&s->run, NULL);
+}
+
+static bool print_all(struct session *s, const struct survey *sv, const struct unfinished *u,
+                      const struct told *t, struct err *err)
+{
+    if (s->options.quiet)
+        return !s->options.verify || verify_all(s, sv, NULL, err);
+    printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        print_host(s, sv, u, h);
+    print_run(s, u);
+    struct strs frozen = frozen_reasons(s, sv);
+    for (size_t i = 0; i < frozen.n; i++)
+        printf("%s\n", text_shown(s->arena, frozen.v[i]));
+    for (size_t i = 0; i < recipe_databases_n(s->recipe); i++)
+        print_database(s, sv, u, &t[i]);
     return !s->options.verify || verify_all(s, sv, NULL, err);
 }
 
@@ -379,9 +417,9 @@ static void look_at_backups(struct session *s, const struct survey *sv, struct t
     struct err lost = {.arena = s->arena};
 
     t->next.why = "the database's host was not reached";
-    if (s->recipe->database.adapter == ADAPTER_NONE)
+    if (t->recipe->database.adapter == ADAPTER_NONE)
         t->next.why = "the recipe names no database";
-    if (t->db < 0 || !sv->reached[t->db] || s->recipe->database.adapter == ADAPTER_NONE)
+    if (t->db < 0 || !sv->reached[t->db] || t->recipe->database.adapter == ADAPTER_NONE)
         return;
     if (!backup_look(&s->run, (size_t)t->db, &t->running, &lost))
         t->running.why = lost.msg;
@@ -399,16 +437,23 @@ bool cmd_status(struct session *s, struct err *err)
 {
     struct err seen = {.arena = s->arena};
     struct unfinished u = {0};
-    struct told t = {.db = recipe_primary(s->recipe, "db"), .pending = -1};
+    size_t n = recipe_databases_n(s->recipe);
+    struct told *t = arena_array(s->arena, n, sizeof *t);
     struct survey sv;
 
     bool reached = session_survey(s, false, &sv, &seen);
     if (!look_at_run(s, &sv, &u, err))
         return false;
-    look_at_backups(s, &sv, &t);
-    if (t.db >= 0)
-        t.pending = pending_now(s, &sv, &u, (size_t)t.db);
-    bool ok = s->options.json ? print_json(s, &sv, &u, &t, err) : print_all(s, &sv, &u, &t, err);
+    for (size_t i = 0; i < n; i++) {
+        const struct recipe *r = recipe_for_database(s->arena, s->recipe, i);
+        run_use(&s->run, r);
+        t[i] = (struct told){.recipe = r, .db = recipe_database_host(r), .pending = -1};
+        look_at_backups(s, &sv, &t[i]);
+        if (t[i].db >= 0)
+            t[i].pending = pending_now(s, &sv, &u, (size_t)t[i].db);
+    }
+    run_use(&s->run, NULL);
+    bool ok = s->options.json ? print_json(s, &sv, &u, t, err) : print_all(s, &sv, &u, t, err);
     if (!ok)
         return false;
     if (!reached)

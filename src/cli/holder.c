@@ -86,10 +86,11 @@ static size_t place_in(const struct plan *p, const char *step)
  * backup stages do nothing, so it is the migration. */
 static const char *step_after(const struct session *s, const struct plan *p, const char *step)
 {
-    for (size_t i = place_in(p, step) + 1; i < p->n_steps; i++)
-        if (s->recipe->database.adapter != ADAPTER_NONE ||
-            strncmp(p->steps[i].name, "backup-", 7) != 0)
+    for (size_t i = place_in(p, step) + 1; i < p->n_steps; i++) {
+        const struct recipe *r = p->steps[i].recipe ? p->steps[i].recipe : s->recipe;
+        if (r->database.adapter != ADAPTER_NONE || strncmp(p->steps[i].name, "backup-", 7) != 0)
             return p->steps[i].name;
+    }
     return step;
 }
 

@@ -162,6 +162,8 @@ bool session_recipe(struct session *s, const char *environment, struct err *err)
     s->options.called.environment = s->recipe->environment;
     if (s->options.wait_limit_ms >= 0)
         s->recipe->backup.wait_limit_ms = s->options.wait_limit_ms;
+    for (size_t i = 0; s->options.wait_limit_ms >= 0 && i < s->recipe->n_databases; i++)
+        s->recipe->databases[i].backup.wait_limit_ms = s->options.wait_limit_ms;
     return !environment || choose_hosts(s, &hosts, &roles, err);
 }
 
@@ -286,6 +288,7 @@ static void run_prepare(struct session *s)
         .called = &s->options.called,
         .on_backup = (enum policy)recipe_word("backup.policy", s->options.on_backup,
                                               (int)s->recipe->backup.policy),
+        .on_backup_given = s->options.on_backup != NULL,
         .force = s->options.force,
         .no_migrate = s->options.no_migrate,
         .wait_auto = s->options.wait_limit_ms == WAIT_LIMIT_AUTO,

@@ -69,15 +69,19 @@ static bool needs_export(const struct session *s)
     return false;
 }
 
-/* Decided by the mark of the migration, on its own host. */
-static bool migration_was_skipped(const struct run *r)
+/* Decided by the mark of each database's migration, on its own host. */
+static void note_skipped(struct run *r)
 {
+    r->guard->nothing_pending = r->no_migrate;
     for (size_t i = 0; i < r->plan->n_steps; i++) {
         const struct step *s = &r->plan->steps[i];
-        if (strcmp(s->name, "migrate") == 0)
-            return site_is_marked(&r->sites[s->hosts[0]], s->name, "skipped");
+        if (!s->stage->migrates || !s->stage->jobs || step_is_hook(s))
+            continue;
+        run_use(r, s->recipe);
+        r->guard->nothing_pending =
+            r->no_migrate || site_is_marked(&r->sites[s->hosts[0]], s->name, "skipped");
     }
-    return false;
+    run_use(r, NULL);
 }
 
 /* Subject and date of the commit come from the repository: the plan is what hosts say. */
@@ -141,7 +145,7 @@ bool unfinished_take(struct session *s, const struct survey *sv, bool back, cons
     w.environment = s->recipe->environment;
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &w);
     s->run.plan->text = text;
-    s->run.guard->nothing_pending = s->run.no_migrate || migration_was_skipped(&s->run);
+    note_skipped(&s->run);
     s->run.resumed = true;
     s->run.takeover = true;
     if (back || engine_is_turning_back(&s->run))

@@ -122,5 +122,5 @@ void ending_tell(struct run *r, const struct err *err, const struct ending *end)
                             .message = err->code == ERR_NONE ? end->message : whole_message(r, err),
                             .failure = err->code == ERR_NONE ? NULL : &r->failure,
                             .took_ms = loop_now() - end->began_ms,
-                            .behind_backup_ms = r->guard->behind_backup_ms});
+                            .behind_backup_ms = run_behind_backup_ms(r)});
 }

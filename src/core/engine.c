@@ -62,10 +62,12 @@ static bool undo_all(struct run *r, struct err *err)
         return false;
     for (size_t i = r->plan->n_steps; i-- > 1;) {
         struct turn turn;
+        run_use(r, r->plan->steps[i].recipe);
         run_turn_begin(r, &turn);
         bool ok =
             undo_step(r, &r->plan->steps[i], err) && !run_is_stopped(r, "while rolling back", err);
         run_turn_end(r, &turn, !ok);
+        run_use(r, NULL);
         if (!ok)
             return false;
     }

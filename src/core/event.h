@@ -87,6 +87,7 @@ struct event {
     long long unix_ms;
     const char *run_id; /* NULL before there is one */
     const char *stage;
+    const char *database;     /* of several, the one that the stage is about; NULL: no single one */
     const char *host;         /* its name */
     const char *detail;       /* one line, or NULL */
     bool progress;            /* EVENT_STAGE: progress; sent often, and only the last one counts */

@@ -12,7 +12,12 @@ const char *command_word(enum run_command c)
 
 bool step_is_hook(const struct step *s)
 {
-    return strcmp(s->name, s->stage->name) != 0;
+    return s->hook;
+}
+
+const char *step_for_database(struct arena *a, const char *stage, const struct recipe *r)
+{
+    return r->db ? arena_printf(a, "%s-%s", stage, r->db) : stage;
 }
 
 /* Whether the host is the first of the roles, in the recipe's order, on which a `once` job runs. */
@@ -75,6 +80,11 @@ static struct step step_of(struct arena *a, const struct stage *st, const struct
 {
     struct step s = {.stage = st, .name = st->name, .about = st->about};
 
+    if (st->per_database) {
+        s.name = step_for_database(a, st->name, r);
+        s.recipe = r->db ? r : NULL;
+    }
+
     s.jobs = st->jobs ? st->jobs(a, r) : NULL;
     const char *described = st->describe ? st->describe(a, r, what) : NULL;
     if (described)
@@ -87,16 +97,44 @@ static struct step step_of(struct arena *a, const struct stage *st, const struct
 static void add_hooks(struct arena *a, struct plan *p, const struct recipe *r,
                       const struct step *of, bool after)
 {
+    const char *stage = of->stage->name;
+
     for (size_t i = 0; i < r->n_hooks; i++) {
         const struct hook *h = &r->hooks[i];
-        if (h->after != after || strcmp(h->stage, of->name) != 0 || !h->jobs.n)
+        if (h->after != after || strcmp(h->stage, stage) != 0 || !h->jobs.n)
             continue;
         struct step s = *of;
-        s.name = arena_printf(a, "%s-%s", after ? "after" : "before", of->name);
+        s.name = arena_printf(a, "%s-%s", after ? "after" : "before", stage);
+        s.hook = true;
+        s.recipe = NULL;
         s.jobs = &h->jobs;
         s.about = jobs_about(a, &h->jobs);
         add_step(a, p, r, s);
     }
+}
+
+/* Adds the step of a stage, or one for each database, between the stage's hooks. */
+static void add_stage(struct arena *a, struct plan *p, const struct recipe *r,
+                      const struct stage *st, bool *early)
+{
+    size_t before = p->n_steps;
+    struct step s = step_of(a, st, r, &p->what);
+    bool added = false;
+
+    s.early = *early;
+    add_hooks(a, p, r, &s, false);
+    for (size_t i = 0; i < (st->per_database ? recipe_databases_n(r) : 1); i++) {
+        const struct recipe *of = st->per_database ? recipe_for_database(a, r, i) : r;
+        s = step_of(a, st, of, &p->what);
+        s.early = *early;
+        added = add_step(a, p, of, s) || added;
+    }
+    if (!added) {
+        p->n_steps = before; /* a stage without hosts has no hooks either */
+        return;
+    }
+    s.early = *early = *early && !st->makes_folder;
+    add_hooks(a, p, r, &s, true);
 }
 
 struct plan *plan_make(struct arena *a, const struct stage *stages, const struct recipe *r,
@@ -109,20 +147,11 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
     while (stages[n].name)
         n++;
     p->what = *what;
-    p->steps = arena_array(a, n + r->n_hooks, sizeof *p->steps);
+    p->steps = arena_array(a, n * recipe_databases_n(r) + r->n_hooks, sizeof *p->steps);
     for (size_t i = 0; i < n; i++) {
         if (what->command == COMMAND_ROLLBACK && !stages[i].in_rollback)
             continue;
-        struct step s = step_of(a, &stages[i], r, what);
-        size_t before = p->n_steps;
-        s.early = early;
-        add_hooks(a, p, r, &s, false);
-        if (!add_step(a, p, r, s)) {
-            p->n_steps = before; /* a stage without hosts has no hooks either */
-            continue;
-        }
-        s.early = early = early && !stages[i].makes_folder;
-        add_hooks(a, p, r, &s, true);
+        add_stage(a, p, r, &stages[i], &early);
     }
     return p;
 }

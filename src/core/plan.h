@@ -37,7 +37,10 @@ extern const struct what what_none;
 
 struct step {
     const struct stage *stage;
-    const char *name;        /* of its marks: "build", "before-switch", "after-switch" */
+    const char *name; /* of its marks: "build", "before-switch", "migrate-orders" */
+    bool hook;        /* it is a hook of its stage, not the stage itself */
+    const struct recipe
+        *recipe;             /* for the database that it is about (run_use); NULL: no single one */
     const struct jobs *jobs; /* the user's commands; NULL for none */
     bool early;              /* there is no release folder yet: jobs run in deploy_to */
     size_t *hosts;           /* indexes into the recipe's hosts */
@@ -60,6 +63,10 @@ struct plan *plan_make(struct arena *a, const struct stage *stages, const struct
 
 /* Whether the step is a hook of its stage, not the stage itself. */
 bool step_is_hook(const struct step *s);
+
+/* The name of the step of that stage for one of several databases: "migrate-orders"; without
+ * several, the stage's own name. */
+const char *step_for_database(struct arena *a, const char *stage, const struct recipe *r);
 
 /* Whether that job of the step runs on that host. */
 bool step_job_is_for(const struct step *s, const struct recipe *r, size_t job, size_t host);

@@ -18,6 +18,7 @@ void run_tell(struct run *r, struct event e)
     e.unix_ms = clock_now_ms();
     if (!e.run_id && *r->plan->what.run)
         e.run_id = r->plan->what.run;
+    e.database = r->recipe->db;
     e.detail = run_redact(r, e.detail);
     e.message = run_redact(r, e.message);
     e.command = run_redact(r, e.command);
@@ -32,6 +33,8 @@ void run_warn(struct run *r, const char *host, const char *fmt, ...)
     va_start(ap, fmt);
     const char *text = arena_vprintf(r->arena, fmt, ap);
     va_end(ap);
+    if (r->recipe->db)
+        text = arena_printf(r->arena, "database '%s': %s", r->recipe->db, text);
     run_tell(r, (struct event){.kind = EVENT_WARNING, .host = host, .detail = text});
 }
 
@@ -109,6 +112,49 @@ void run_turn_end(struct run *r, struct turn *turn, bool keep)
         arena_free(&turn->arena);
 }
 
+/* The guard without several databases. */
+static struct guard *only_guard(const struct run *r)
+{
+    size_t n = r->recipe->n_databases;
+
+    return r->guards ? r->guards[n] : r->guard;
+}
+
+static struct guard *guard_of(struct run *r, const struct recipe *of)
+{
+    size_t n = of->n_databases;
+    struct guard *only = only_guard(r);
+
+    if (!r->guards) {
+        r->guards = arena_array(run_kept(r), n + 1, sizeof *r->guards);
+        r->guards[n] = only;
+    }
+    if (!r->guards[of->db_at])
+        r->guards[of->db_at] = arena_alloc(run_kept(r), sizeof **r->guards);
+    return r->guards[of->db_at];
+}
+
+void run_use(struct run *r, const struct recipe *of)
+{
+    const struct recipe *whole = r->recipe->whole ? r->recipe->whole : r->recipe;
+
+    if (!whole->n_databases)
+        return;
+    r->guard = of ? guard_of(r, of) : only_guard(r);
+    r->recipe = of ? of : whole;
+    if (!r->on_backup_given)
+        r->on_backup = r->recipe->backup.policy;
+}
+
+long long run_behind_backup_ms(const struct run *r)
+{
+    long long ms = r->guards ? 0 : r->guard->behind_backup_ms;
+
+    for (size_t i = 0; r->guards && i <= r->recipe->n_databases; i++)
+        ms += r->guards[i] ? r->guards[i]->behind_backup_ms : 0;
+    return ms;
+}
+
 struct arena *run_kept(const struct run *r)
 {
     return r->kept ? r->kept : r->arena;
@@ -134,8 +180,11 @@ static bool is_done(struct run *r, const struct step *s, size_t host)
         return false;
     if (!site_is_marked(site, s->name, "done") && !site_is_marked(site, s->name, "skipped"))
         return false;
-    return !s->stage->until || site_is_marked(site, s->stage->until, "done") ||
-           site_is_marked(site, s->stage->until, "skipped");
+    if (!s->stage->until)
+        return true;
+    const char *until =
+        s->recipe ? step_for_database(r->arena, s->stage->until, s->recipe) : s->stage->until;
+    return site_is_marked(site, until, "done") || site_is_marked(site, until, "skipped");
 }
 
 size_t run_hosts_left(struct run *r, const struct step *s, size_t **ret)

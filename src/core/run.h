@@ -19,20 +19,23 @@
 struct run {
     struct arena *arena; /* lives as long as the command, or as the turn in progress; */
     struct arena *kept;  /* in a turn: the arena that lives as long as the command, else NULL */
-    const struct recipe *recipe;
+    const struct recipe
+        *recipe; /* in a step for one of several databases: for that one (run_use) */
     struct plan *plan;
     const struct stage *stages;
     struct loop *loop;
     struct fleet *fleet;
-    struct site *sites; /* by host: what was found there, and what has been done since */
-    long epoch;         /* of the lock: a holder with a lower epoch is fenced off */
-    struct guard *guard;
+    struct site *sites;    /* by host: what was found there, and what has been done since */
+    long epoch;            /* of the lock: a holder with a lower epoch is fenced off */
+    struct guard *guard;   /* of the database that the recipe is about */
+    struct guard **guards; /* of each of several databases, NULL until one is used; or NULL */
     const struct watcher *watcher;
     const struct called *called; /* for hints; NULL: without options */
     const struct export *export; /* for checkout; NULL when no host needs it */
 
     /* options from the command line and the recipe */
     enum policy on_backup;
+    bool on_backup_given; /* by an option, which holds for every database */
     bool force;
     bool no_migrate;         /* resume: skip the rest of the migration */
     bool takeover;           /* the lock may be taken from a run with this id */
@@ -69,6 +72,13 @@ struct turn {
 };
 void run_turn_begin(struct run *r, struct turn *turn);
 void run_turn_end(struct run *r, struct turn *turn, bool keep);
+
+/* Makes the run about one of several databases, that of the recipe (recipe_for_database): its keys,
+ * its guard and its policy.  NULL: about none, or the only one. */
+void run_use(struct run *r, const struct recipe *of);
+
+/* How long this command has waited for backups of any database. */
+long long run_behind_backup_ms(const struct run *r);
 
 /* The arena that lives as long as the command, inside a turn or not. */
 struct arena *run_kept(const struct run *r);

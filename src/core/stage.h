@@ -61,6 +61,7 @@ struct stage {
     bool rolls;        /* goes from batch to batch of hosts, if the recipe says so */
     bool
         leaves_out; /* the run may go on without a host on which it failed, if the recipe says so */
+    bool per_database; /* one step for each database of the recipe */
     bool migrates; /* serves the migration, which the paths of the recipe may show to be needless */
     const char *needs; /* why its hosts cannot be left out, in words; NULL: they can */
     const char *until; /* its mark counts only when that stage is done too; NULL: at once */

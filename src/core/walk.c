@@ -55,16 +55,31 @@ static void tell_end(struct run *r, const struct step *s, const struct step_resu
     run_tell(r, end);
 }
 
-/* Whether the stage was skipped on the host that has its mark, or the whole run is over. */
-static bool was_skipped(const struct run *r, const struct stage *stage)
+/* Whether the step was skipped on the host that has its mark, or the whole run is over. */
+static bool was_skipped(const struct run *r, const struct step *s)
 {
+    return run_is_through(r, s->hosts[0]) ||
+           site_is_marked(&r->sites[s->hosts[0]], s->name, "skipped");
+}
+
+/* Why the hooks of the stage have nothing to do: all of its steps, one for each database, are idle or
+ * were skipped.  NULL if they have. */
+static const char *hooks_idle(struct run *r, const struct stage *stage)
+{
+    const char *why = NULL;
+
     for (size_t i = 0; i < r->plan->n_steps; i++) {
         const struct step *s = &r->plan->steps[i];
-        if (s->stage == stage && !step_is_hook(s))
-            return run_is_through(r, s->hosts[0]) ||
-                   site_is_marked(&r->sites[s->hosts[0]], s->name, "skipped");
+        if (s->stage != stage || step_is_hook(s))
+            continue;
+        run_use(r, s->recipe);
+        why = stage->idle(r);
+        why = why ? why : was_skipped(r, s) ? "its stage was skipped" : NULL;
+        if (!why)
+            break;
     }
-    return false;
+    run_use(r, NULL);
+    return why;
 }
 
 static bool act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
@@ -73,10 +88,8 @@ static bool act(struct run *r, const struct step *s, struct step_result *ret, st
 
     if (!step_is_hook(s))
         return stage->act(r, s, ret, err);
-    if (stage->idle) {
-        const char *why = stage->idle(r);
-        ret->skipped = why ? why : was_skipped(r, stage) ? "its stage was skipped" : NULL;
-    }
+    if (stage->idle)
+        ret->skipped = hooks_idle(r, stage);
     return ret->skipped || jobs_act(r, s, ret, err);
 }
 
@@ -142,10 +155,12 @@ bool walk_step(struct run *r, const struct step *s, const struct step *part, wal
     size_t out = r->left_out.n;
     struct turn turn;
 
+    run_use(r, s->recipe);
     run_turn_begin(r, &turn);
     bool ok = walk(r, s, part, err);
     bool goes_on = ok || failed(r, s, err);
     /* The failures are named again at the end of the run. */
     run_turn_end(r, &turn, !ok || r->left_out.n > out);
+    run_use(r, NULL);
     return goes_on;
 }

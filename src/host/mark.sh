@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Writes one mark, and reports where current points and which release is live.
 # Values: to (the mark's state, or empty), error (a line for status, or empty), migrated and pending (lines
-# for the files of these names, or empty).
+# for the files of these names, or empty), of ("-NAME" behind them for one of several databases, else empty).
 current_target
 if [ -e "$deploy_to/current" ] && [ ! -L "$deploy_to/current" ]; then target='not a symbolic link'; fi
 say current "$target"
@@ -9,7 +9,7 @@ if [ -n "$live" ]; then say live "$live"; fi
 if [ "$verb" = run ]; then
 	begin_change
 	# Before the mark: once the step is done, nobody writes this again.
-	if [ -n "$migrated" ]; then replace "$state/migrated" "$migrated"; fi
+	if [ -n "$migrated" ]; then replace "$state/migrated$of" "$migrated"; fi
 	if [ -n "$to" ]; then
 		last_mark "$step"
 		if [ "$mark" != "$to" ]; then put_mark "$step" "$to"; fi
@@ -17,8 +17,8 @@ if [ "$verb" = run ]; then
 	if [ -n "$error" ]; then
 		{ printf '%s\n' "$error" >"$run_dir/error"; } 2>/dev/null
 	fi
-	if [ -n "$pending" ] && [ ! -f "$run_dir/pending" ]; then
-		{ printf '%s\n' "$pending" >"$run_dir/pending"; } 2>/dev/null
+	if [ -n "$pending" ] && [ ! -f "$run_dir/pending$of" ]; then
+		{ printf '%s\n' "$pending" >"$run_dir/pending$of"; } 2>/dev/null
 	fi
 fi
 exit 0

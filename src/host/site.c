@@ -3,6 +3,8 @@
  * every list and every length has a limit. */
 #include "host/site.h"
 
+#include "base/limits.h"
+
 #include "base/buf.h"
 #include "base/number.h"
 #include "edge/clock.h"
@@ -197,16 +199,50 @@ static void read_freeze(struct arena *a, struct site *s, const char *value)
         s->freeze.until_unix = number_or(value, NUMBER_UNIX_MAX, 0);
 }
 
-static void read_migrated(struct arena *a, struct site *s, const char *value)
+/* NULL when the host names more of them than a recipe can have. */
+static struct site_database *database_named(struct arena *a, struct site *s, const char *name)
+{
+    if (!s->databases)
+        s->databases = arena_array(a, DATABASES_MAX, sizeof *s->databases);
+    for (size_t i = 0; i < s->n_databases; i++)
+        if (strcmp(s->databases[i].name, name) == 0)
+            return &s->databases[i];
+    if (s->n_databases == DATABASES_MAX)
+        return NULL;
+    s->databases[s->n_databases].name = name;
+    return &s->databases[s->n_databases++];
+}
+
+static void read_migrated(struct site_database *d, struct arena *a, const char *value)
 {
     const char *key = word(a, &value);
 
     if (strcmp(key, "digest") == 0)
-        s->migrated_digest = value;
+        d->digest = value;
     else if (strcmp(key, "revision") == 0)
-        s->migrated_revision = value;
+        d->revision = value;
     else if (strcmp(key, "release") == 0 && clock_release_time(value) >= 0)
-        s->migrated_release = value;
+        d->release = value;
+}
+
+/* "migrated LINE", "to_migrate LINE", and for one of several databases "migrated_of NAME LINE",
+ * "to_migrate_of NAME LINE".  False for any other line. */
+static bool read_database(struct arena *a, struct site *s, const struct line *l)
+{
+    bool was = strncmp(l->key, "migrated", 8) == 0;
+    const char *rest = was                                      ? l->key + 8
+                       : strncmp(l->key, "to_migrate", 10) == 0 ? l->key + 10
+                                                                : "-";
+    const char *value = l->value;
+
+    if (*rest && strcmp(rest, "_of") != 0)
+        return false;
+    struct site_database *d = database_named(a, s, *rest ? word(a, &value) : "");
+    if (d && was)
+        read_migrated(d, a, value);
+    else if (d && d->to_migrate.n < TO_MIGRATE_MAX)
+        strs_add(a, &d->to_migrate, value);
+    return true;
 }
 
 static void read_live(struct arena *a, struct site *s, const char *value)
@@ -289,7 +325,7 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
     const char *k = l->key;
     const char *v = l->value;
 
-    if (keep_line(a, s, l))
+    if (keep_line(a, s, l) || read_database(a, s, l))
         return;
     if (strcmp(k, "lock") == 0)
         read_lock(a, s, v);
@@ -307,10 +343,6 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         s->there = strcmp(v, "there") == 0;
     else if (strcmp(k, "taken") == 0 && s->taken.n < RELEASES_MAX && clock_release_time(v) >= 0)
         strs_add(a, &s->taken, v);
-    else if (strcmp(k, "migrated") == 0)
-        read_migrated(a, s, v);
-    else if (strcmp(k, "to_migrate") == 0 && s->to_migrate.n < TO_MIGRATE_MAX)
-        strs_add(a, &s->to_migrate, v);
     else if (strcmp(k, "free_kb") == 0 && *v)
         s->free_kb = number_or(v, NUMBER_BYTES_MAX, -1);
     else if (strcmp(k, "free_inodes") == 0 && *v)
@@ -400,57 +432,9 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
     return true;
 }
 
-const char *site_mark(const struct site *s, const char *step)
-{
-    for (size_t i = s->n_marks; i-- > 0;)
-        if (strcmp(s->marks[i].step, step) == 0)
-            return s->marks[i].state;
-    return NULL;
-}
-
-bool site_is_marked(const struct site *s, const char *step, const char *state)
-{
-    const char *is = site_mark(s, step);
-
-    return is && strcmp(is, state) == 0;
-}
-
 void site_set_mark(struct arena *a, struct site *s, const char *step, const char *state)
 {
     add_mark(a, s, step, state, s->now_unix);
-}
-
-void site_forget_run(struct site *s, const char *release)
-{
-    size_t n = 0;
-
-    memset(&s->lock, 0, sizeof s->lock);
-    s->plan = s->recipe = s->last_error = NULL;
-    s->to_migrate = s->living = (struct strs){0};
-    s->n_marks = 0;
-    for (size_t i = 0; i < s->n_releases; i++)
-        if (strcmp(s->releases[i].name, release) != 0)
-            s->releases[n++] = s->releases[i];
-    s->n_releases = n;
-}
-
-const struct release *site_release(const struct site *s, const char *name)
-{
-    for (size_t i = 0; i < s->n_releases; i++)
-        if (strcmp(s->releases[i].name, name) == 0)
-            return &s->releases[i];
-    return NULL;
-}
-
-bool site_has_ended(const struct site *s, const char *run)
-{
-    size_t len = strlen(run);
-
-    /* The record is written before the lock is released, so a lock that is still there must be
-     * released. */
-    if (s->lock.held && strcmp(s->lock.run, run) == 0)
-        return false;
-    return s->last_run && strncmp(s->last_run, run, len) == 0 && s->last_run[len] == ' ';
 }
 
 const char *site_outcome(struct arena *a, const struct site *s, const char *run)

@@ -26,6 +26,16 @@ struct mark {
     long long unix_s;
 };
 
+/* What the host has recorded about the migrations of one database. */
+struct site_database {
+    const char *name;       /* "" for the only one of a recipe without `databases` */
+    struct strs to_migrate; /* what was pending when the run that holds the lock began */
+    /* What it was last migrated for; NULL: unknown. */
+    const char *digest;
+    const char *revision;
+    const char *release;
+};
+
 struct site {
     bool there;    /* deploy_to exists */
     bool writable; /* deploy_to, or the nearest existing folder above it */
@@ -64,15 +74,13 @@ struct site {
     const char *plan; /* of the run that holds the lock, as stored; NULL: none */
     /* The recipe of that run, for people, if it differs from the one at hand; else NULL. */
     const char *recipe;
-    struct strs to_migrate; /* what was pending when that run began */
     struct mark *marks;
     size_t n_marks;
     const char *last_error; /* of that run */
     struct strs living;     /* its jobs that are still running, although nobody holds the lock */
     const char *last_run;   /* the last line of the history */
-    const char *migrated_digest;
-    const char *migrated_revision;
-    const char *migrated_release;
+    struct site_database *databases; /* (site_database) */
+    size_t n_databases;
     struct strs missing;    /* linked files that are missing in shared */
     struct strs unlinkable; /* other reasons why the stage link would fail, as sentences */
     struct strs unreadable; /* linked files that the login user cannot read */
@@ -102,6 +110,9 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
 /* The last state of a step; NULL when it has none. */
 const char *site_mark(const struct site *s, const char *step);
 bool site_is_marked(const struct site *s, const char *step, const char *state);
+
+/* What is recorded about that database, NULL for the only one.  Never NULL. */
+const struct site_database *site_database(const struct site *s, const char *name);
 
 /* Adds what a script has done since the host was surveyed. */
 void site_set_mark(struct arena *a, struct site *s, const char *step, const char *state);

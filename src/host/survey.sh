@@ -82,9 +82,18 @@ if has_trash; then
 	say trash "$trash_kb $trash"
 fi
 
-if [ -f "$state/migrated" ]; then
-	while read -r line; do say migrated "$line"; done <"$state/migrated"
-fi
+# lines_of_databases KEY FILE: the lines of a file for the only database, or of files for several.
+lines_of_databases() {
+	if [ -f "$2" ]; then
+		while read -r line; do say "$1" "$line"; done <"$2"
+	fi
+	for file in "$2"-*; do
+		case $file in *.new) continue ;; esac
+		[ -f "$file" ] || continue
+		while read -r line; do say "${1}_of" "${file#"$2-"} $line"; done <"$file"
+	done
+}
+lines_of_databases migrated "$state/migrated"
 
 # freeze.sh describes the file.  One without a line freezes, too.
 if [ -f "$state/freeze" ]; then
@@ -186,9 +195,7 @@ if [ -n "$lock" ]; then
 		if [ -f "$state/runs/$lock_run/recipe" ] && [ "$digest_was" != "$digest" ]; then
 			sed 's/^/recipe /' "$state/runs/$lock_run/recipe"
 		fi
-		if [ -f "$state/runs/$lock_run/pending" ]; then
-			while read -r line; do say to_migrate "$line"; done <"$state/runs/$lock_run/pending"
-		fi
+		lines_of_databases to_migrate "$state/runs/$lock_run/pending"
 		if [ -f "$state/runs/$lock_run/marks" ]; then
 			while read -r line; do say mark "$line"; done <"$state/runs/$lock_run/marks"
 		fi

@@ -46,7 +46,7 @@ static bool is_whole_or_below(const char *path, const char *section)
 static bool has_rows_below(const struct recipe_key *key)
 {
     return key->kind == KEY_SECTION || key->kind == KEY_HOSTS || key->kind == KEY_JOB ||
-           key->kind == KEY_WINDOWS || key->kind == KEY_PENDING;
+           key->kind == KEY_WINDOWS || key->kind == KEY_DATABASES || key->kind == KEY_PENDING;
 }
 
 static const char *help_all(struct arena *a)
@@ -79,6 +79,8 @@ static void help_place(struct buf *b, const struct recipe_key *key)
         buf_puts(b, "  place: a job (build, hooks, tasks)\n");
     else if (strncmp(key->path, "windows.", 8) == 0)
         buf_puts(b, "  place: a window\n");
+    else if (strncmp(key->path, "databases.", 10) == 0)
+        buf_puts(b, "  place: one of 'databases'\n");
     else if (key->place == PLACE_TOP)
         buf_puts(b, "  place: the top level of the recipe\n");
     else if (key->place == PLACE_ENVIRONMENT)
@@ -250,6 +252,26 @@ static void schema_statuses(struct buf *b)
     buf_puts(b, "}]");
 }
 
+/* The sections of one database are those of the top level. */
+static void schema_databases(struct buf *b, const struct recipe_key *key, int indent)
+{
+    static const char *const sections[] = {"database", "backup", "migrate"};
+    char scope[64];
+
+    snprintf(scope, sizeof scope, "%s.", key->path);
+    buf_puts(b, "\"type\": [\"object\", \"null\"], \"minProperties\": 1,\n");
+    buf_printf(b, "%*s\"propertyNames\": {\"pattern\": \"^[A-Za-z0-9_]{1,40}$\"},\n", indent + 2,
+               "");
+    buf_printf(b, "%*s\"additionalProperties\": {\"type\": [\"object\", \"null\"], ", indent + 2,
+               "");
+    buf_puts(b, "\"additionalProperties\": false, \"properties\": {\n");
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        buf_printf(b, "%*s\"%s\": {\"$ref\": \"#/properties/%s\"},\n", indent + 4, "", sections[i],
+                   sections[i]);
+    schema_properties(b, scope, indent + 4, PLACE_ANY);
+    buf_printf(b, "%*s}}", indent + 2, "");
+}
+
 static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
 {
     const char *null = key->required ? "" : ", \"null\"";
@@ -295,6 +317,9 @@ static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
     case KEY_WINDOWS:
         buf_puts(b, "\"type\": [\"array\", \"null\"], \"items\": {\"type\": \"object\", ");
         schema_below(b, key, indent);
+        return;
+    case KEY_DATABASES:
+        schema_databases(b, key, indent);
         return;
     case KEY_ENVIRONMENTS:
         buf_puts(b, "\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": "

@@ -133,11 +133,12 @@ const char *const recipe_hook_stages[] = {
     "lock",   "checkout", "link",   "build",   "backup-detect", "backup-clear", "migrate",
     "switch", "restart",  "health", "cleanup", "backup-rerun",  "unlock",       NULL};
 
-#define IN_RECIPE(member) .at = offsetof(struct recipe, member)
-#define IN_HOST(member)   .at = offsetof(struct host, member)
-#define IN_JOB(member)    .at = offsetof(struct job, member)
-#define IN_WINDOW(member) .at = offsetof(struct window, member)
-#define NOWHERE           .at = KEY_NOWHERE
+#define IN_RECIPE(member)   .at = offsetof(struct recipe, member)
+#define IN_HOST(member)     .at = offsetof(struct host, member)
+#define IN_JOB(member)      .at = offsetof(struct job, member)
+#define IN_DATABASE(member) .at = offsetof(struct recipe_database, member)
+#define IN_WINDOW(member)   .at = offsetof(struct window, member)
+#define NOWHERE             .at = KEY_NOWHERE
 
 const struct recipe_key recipe_keys[] = {
     {"application", KEY_TEXT, .required = true, .check = check_name, IN_RECIPE(application),
@@ -302,6 +303,14 @@ const struct recipe_key recipe_keys[] = {
      .about = "paths of the repository; if they are unchanged since the last migration, nothing is "
               "pending"},
 
+    {"databases", KEY_DATABASES, NOWHERE,
+     .about =
+         "several databases by name, in the order in which they are migrated; each has its own keys "
+         "database, backup, migrate and role, and those of backup and migrate that it lacks are "
+         "taken from the top level, except migrate.run, migrate.status and migrate.paths"},
+    {"databases.role", KEY_TEXT, .fallback = "db", .is_role = true, .check = check_role,
+     IN_DATABASE(role), .about = "the role whose primary host asks and migrates this database"},
+
     {"restart", KEY_SECTION, NOWHERE, .about = "how to restart the application"},
     {"restart.touch", KEY_TEXT, .check = check_relative, IN_RECIPE(restart.touch),
      .about = "a file of the release to touch"},
@@ -437,7 +446,8 @@ static const char *last_part(const char *path)
 const char *recipe_key_shown(const struct recipe_key *key)
 {
     bool elsewhere = strncmp(key->path, "hosts.", 6) == 0 || strncmp(key->path, "job.", 4) == 0 ||
-                     strncmp(key->path, "windows.", 8) == 0;
+                     strncmp(key->path, "windows.", 8) == 0 ||
+                     strncmp(key->path, "databases.", 10) == 0;
 
     return elsewhere ? last_part(key->path) : key->path;
 }
@@ -511,6 +521,8 @@ const char *recipe_key_expected(struct arena *a, const struct recipe_key *key)
         return "a list of hosts, each 'user@host:port' or a map with 'host'";
     case KEY_WINDOWS:
         return "a list of maps with 'days', 'from', 'to' and 'zone'";
+    case KEY_DATABASES:
+        return "a map from names to maps with 'database', 'backup', 'migrate' and 'role'";
     case KEY_ENVIRONMENTS:
         return "a map from names to environments, each with 'hosts'";
     }

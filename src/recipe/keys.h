@@ -29,7 +29,8 @@ enum key_kind {
     KEY_HOSTS,
     KEY_ENVIRONMENTS,
     KEY_WINDOWS,
-    KEY_JOB, /* not a key; introduces the rows of "job." in the help */
+    KEY_DATABASES, /* a map of maps with the keys of some sections */
+    KEY_JOB,       /* not a key; introduces the rows of "job." in the help */
 };
 
 enum key_place {

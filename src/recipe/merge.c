@@ -32,6 +32,8 @@ static struct node *lists_join(struct arena *a, struct node *base, struct node *
 static struct node *merged(struct arena *a, struct node *base, struct node *over,
                            const char *scope);
 
+static struct node *databases_merged(struct arena *a, struct node *base, struct node *over);
+
 static struct node *merged_value(struct arena *a, const struct recipe_key *key, struct node *base,
                                  struct node *over)
 {
@@ -39,11 +41,27 @@ static struct node *merged_value(struct arena *a, const struct recipe_key *key, 
         return lists_join(a, base, over);
     if (!key || base->kind != NODE_MAP || over->kind != NODE_MAP)
         return over;
+    if (key->kind == KEY_DATABASES)
+        return databases_merged(a, base, over);
     if (key->kind == KEY_SECTION)
         return merged(a, base, over, arena_printf(a, "%s.", key->path));
     if (key->kind == KEY_VARIABLES || key->kind == KEY_HOOKS || key->kind == KEY_TASKS)
         return merged(a, base, over, NULL);
     return over;
+}
+
+/* Databases are merged name by name, and each of them as the whole recipe is. */
+static struct node *databases_merged(struct arena *a, struct node *base, struct node *over)
+{
+    struct node *map = merged(a, base, over, NULL);
+
+    for (size_t i = 0; i < map->n; i++) {
+        struct node *was = node_get(base, map->pair[i].key->text);
+        struct node *own = node_get(over, map->pair[i].key->text);
+        if (was && own && was->kind == NODE_MAP && own->kind == NODE_MAP)
+            map->pair[i].value = merged(a, was, own, "");
+    }
+    return map;
 }
 
 /* Pairs of `over` win.  With scope NULL, values are replaced and not merged further. */

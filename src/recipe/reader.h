@@ -97,6 +97,14 @@ void secrets_read(struct reader *rd, const struct recipe_key *key, const struct 
 void statuses_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
                    struct statuses *ret);
 
+/* databases.c: checks `databases` in one layer; then, after all other values of the merged layers have
+ * been read, reads it. */
+void databases_check(struct reader *rd, const struct recipe_key *key, const struct node *node);
+void databases_read(struct reader *rd, const struct node *root);
+
+/* whole.c: what `database`, `backup` and `migrate` mean together; root: the map that has them. */
+void database_finish(struct reader *rd, const struct node *root);
+
 /* merge.c: merges two layers.  `over` wins; the key table says which maps are merged key by key. */
 struct node *layers_merged(struct arena *a, struct node *base, struct node *over);
 

@@ -39,6 +39,33 @@ long recipe_primary(const struct recipe *r, const char *role)
     return -1;
 }
 
+size_t recipe_databases_n(const struct recipe *r)
+{
+    return r->n_databases ? r->n_databases : 1;
+}
+
+const struct recipe *recipe_for_database(struct arena *a, const struct recipe *r, size_t i)
+{
+    if (!r->n_databases)
+        return r;
+    struct recipe *one = arena_alloc(a, sizeof *one);
+    const struct recipe_database *d = &r->databases[i];
+    *one = *r;
+    one->whole = r;
+    one->db = d->name;
+    one->db_at = i;
+    one->db_role = d->role;
+    one->database = d->database;
+    one->backup = d->backup;
+    one->migrate = d->migrate;
+    return one;
+}
+
+long recipe_database_host(const struct recipe *r)
+{
+    return recipe_primary(r, r->db_role ? r->db_role : "db");
+}
+
 static void roles_add(struct arena *a, struct strs *list, const struct strs *roles)
 {
     for (size_t i = 0; i < roles->n; i++)
@@ -66,6 +93,8 @@ struct strs recipe_roles(struct arena *a, const struct recipe *r)
     roles_add(a, &list, &r->restart.roles);
     roles_add(a, &list, &r->health.roles);
     roles_add(a, &list, &(struct strs){.v = (const char *[]){"app", "db"}, .n = 2});
+    for (size_t i = 0; i < r->n_databases; i++)
+        roles_add(a, &list, &(struct strs){.v = &r->databases[i].role, .n = 1});
     return list;
 }
 

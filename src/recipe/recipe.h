@@ -110,6 +110,48 @@ struct pending_when {
 
 enum checkout { CHECKOUT_COPY, CHECKOUT_HARDLINK };
 
+/* What the keys `database`, `backup` and `migrate` say about one database. */
+struct database_keys {
+    enum adapter adapter;
+    const char *name;  /* NULL: not given */
+    const char *psql;  /* shell text */
+    const char *mysql; /* shell text */
+};
+
+struct backup_keys {
+    enum policy policy;
+    long long wait_limit_ms; /* 0: none */
+    enum policy after_limit; /* ABORT or KILL */
+    enum unknown unknown;    /* if the database cannot be queried */
+    enum partial partial;    /* about a dump of a few tables */
+    struct strs schedule;    /* "none", "crontab", cron lines; empty: crontab */
+    long long clearance_ms;  /* 0: upcoming backups are not waited for */
+    bool rerun;              /* start a stopped backup again */
+    const char *command;     /* for that; NULL: the crontab's command */
+    bool set_aside;          /* rename its incomplete file */
+};
+
+struct migrate_keys {
+    const char *run;    /* NULL: no migrations */
+    const char *status; /* NULL: pending migrations cannot be determined */
+    struct pending_when pending_when;
+    long long lock_timeout_ms;
+    long attempts;
+    enum blockers_policy blockers;
+    long max_blocked; /* 0: no limit */
+    long long timeout_ms;
+    struct strs paths;
+};
+
+/* One of several databases. */
+struct recipe_database {
+    const char *name;
+    const char *role; /* the first host with it asks and migrates the database */
+    struct database_keys database;
+    struct backup_keys backup;
+    struct migrate_keys migrate;
+};
+
 struct recipe {
     const char *file;   /* absolute path */
     const char *dir;    /* its folder */
@@ -141,35 +183,18 @@ struct recipe {
         long long alive_ms;
     } connection;
     struct jobs build;
-    struct {
-        enum adapter adapter;
-        const char *name;  /* NULL: not given */
-        const char *psql;  /* shell text */
-        const char *mysql; /* shell text */
-    } database;
-    struct {
-        enum policy policy;
-        long long wait_limit_ms; /* 0: none */
-        enum policy after_limit; /* ABORT or KILL */
-        enum unknown unknown;    /* if the database cannot be queried */
-        enum partial partial;    /* about a dump of a few tables */
-        struct strs schedule;    /* "none", "crontab", cron lines; empty: crontab */
-        long long clearance_ms;  /* 0: upcoming backups are not waited for */
-        bool rerun;              /* start a stopped backup again */
-        const char *command;     /* for that; NULL: the crontab's command */
-        bool set_aside;          /* rename its incomplete file */
-    } backup;
-    struct {
-        const char *run;    /* NULL: no migrations */
-        const char *status; /* NULL: pending migrations cannot be determined */
-        struct pending_when pending_when;
-        long long lock_timeout_ms;
-        long attempts;
-        enum blockers_policy blockers;
-        long max_blocked; /* 0: no limit */
-        long long timeout_ms;
-        struct strs paths;
-    } migrate;
+    struct database_keys database;
+    struct backup_keys backup;
+    struct migrate_keys migrate;
+    const char *db_role; /* of the host where the database is asked and migrated */
+    /* The databases of `databases`, in its order; none if the recipe has only one, without a name.
+     * The three members above are then those of the first, with the paths of all of them. */
+    struct recipe_database *databases;
+    size_t n_databases;
+    /* Of a recipe for one of several databases (recipe_for_database); otherwise NULL. */
+    const struct recipe *whole;
+    const char *db;
+    size_t db_at; /* its place in `databases` */
     struct {
         const char *touch; /* NULL: none */
         const char *run;
@@ -242,5 +267,15 @@ size_t recipe_batch(const struct recipe *r);
 
 /* Returns the index of the first host with that role, in the recipe's order, or -1. */
 long recipe_primary(const struct recipe *r, const char *role);
+
+/* How many databases the recipe has: 1 if it has no `databases`. */
+size_t recipe_databases_n(const struct recipe *r);
+
+/* Returns the recipe as it is for one of its databases: `database`, `backup`, `migrate` and
+ * `db_role` are that one's.  The recipe itself if it has no `databases`. */
+const struct recipe *recipe_for_database(struct arena *a, const struct recipe *r, size_t i);
+
+/* Returns the host where the recipe's database is asked and migrated, or -1. */
+long recipe_database_host(const struct recipe *r);
 
 #endif

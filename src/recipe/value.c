@@ -194,6 +194,7 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
     case KEY_HOSTS:
     case KEY_ENVIRONMENTS:
     case KEY_WINDOWS:
+    case KEY_DATABASES:
     case KEY_JOB:
         return;
     }
@@ -291,6 +292,9 @@ static void read_kind(struct reader *rd, const struct recipe_key *key, const str
     case KEY_WINDOWS:
         windows_read(rd, key, node);
         return;
+    case KEY_DATABASES:
+        databases_check(rd, key, node);
+        return;
     case KEY_ENVIRONMENTS:
     case KEY_JOB:
         return;
@@ -353,7 +357,9 @@ void map_unknown(struct reader *rd, const char *scope, const struct node *key)
                     shown_whole                                    ? "there is"
                     : strncmp(elsewhere->path, "hosts.", 6) == 0   ? "a host has a key"
                     : strncmp(elsewhere->path, "windows.", 8) == 0 ? "a window has a key"
-                                                                   : "a job has a key",
+                    : strncmp(elsewhere->path, "databases.", 10) == 0
+                        ? "one of 'databases' has a key"
+                        : "a job has a key",
                     shown_whole ? elsewhere->path : shown);
         return;
     }

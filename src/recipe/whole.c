@@ -97,7 +97,7 @@ static const struct node *node_below(const struct node *root, const char *sectio
     return node_get(node_get(root, section), key);
 }
 
-static void database_finish(struct reader *rd, const struct node *root)
+void database_finish(struct reader *rd, const struct node *root)
 {
     struct recipe *r = rd->recipe;
     const struct node *database = node_get(root, "database");
@@ -138,7 +138,7 @@ static void roles_finish(struct reader *rd, const struct node *root)
 
     app_roles(rd, node_below(root, "restart", "roles"), &r->restart.roles);
     app_roles(rd, node_below(root, "health", "roles"), &r->health.roles);
-    if (r->migrate.run && r->n_hosts && recipe_primary(r, "db") < 0)
+    if (r->migrate.run && r->n_hosts && !r->n_databases && recipe_primary(r, "db") < 0)
         mistake_add(rd->m, node_get(root, "hosts"),
                     "no host of '%s' has the role 'db', which 'migrate.run' needs", r->environment);
 }
@@ -290,12 +290,15 @@ void whole_finish(struct reader *rd, const struct node *root)
 {
     const struct node *hosts = node_get(root, "hosts");
 
-    database_finish(rd, root);
-    pending_finish(rd, root);
+    databases_read(rd, root);
+    if (!rd->recipe->n_databases) {
+        database_finish(rd, root);
+        pending_finish(rd, root);
+        paths_finish(rd, root);
+    }
     roles_finish(rd, root);
     rolling_finish(rd, root);
     links_check(rd, root);
-    paths_finish(rd, root);
     secrets_finish(rd);
     if (hosts)
         hosts_finish(rd, hosts);

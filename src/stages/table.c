@@ -54,6 +54,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "backup-detect",
+        .per_database = true,
         .about = "check for pending migrations and for a backup that would block them",
         .hosts = migrate_hosts,
         .migrates = true,
@@ -64,6 +65,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "backup-clear",
+        .per_database = true,
         .about = "wait for a blocking backup or stop it, as the policy says",
         .hosts = migrate_hosts,
         .migrates = true,
@@ -75,6 +77,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "migrate",
+        .per_database = true,
         .about = "migrate the database",
         .serious = true,
         .hosts = migrate_hosts,
@@ -131,6 +134,7 @@ const struct stage deploy_stages[] = {
     },
     {
         .name = "backup-rerun",
+        .per_database = true,
         .about = "start a stopped backup again",
         .hosts = rerun_hosts,
         .on_fail = ON_FAIL_CARRY_ON,

@@ -58,7 +58,12 @@ static struct step steps[] = {
     {.stage = &build, .name = "build", .hosts = all, .n_hosts = 4},
     {.stage = &migrate, .name = "migrate", .hosts = all + 3, .n_hosts = 1},
     {.stage = &switching, .name = "switch", .hosts = all, .n_hosts = 4},
-    {.stage = &switching, .name = "after-switch", .jobs = &once_jobs, .hosts = all, .n_hosts = 1},
+    {.stage = &switching,
+     .name = "after-switch",
+     .hook = true,
+     .jobs = &once_jobs,
+     .hosts = all,
+     .n_hosts = 1},
 };
 static struct plan plan = {.what = {.run = "k7f2ab"}, .steps = steps, .n_steps = N(steps)};
 

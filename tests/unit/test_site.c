@@ -87,8 +87,9 @@ static void test_whole(void **state)
     assert_string_equal(site_release(&s, "20261120101010")->revision,
                         "1111111111111111111111111111111111111111");
     assert_null(site_release(&s, "20261120101011"));
-    assert_string_equal(s.migrated_digest, "33");
-    assert_string_equal(s.migrated_revision, "2222222222222222222222222222222222222222");
+    assert_string_equal(site_database(&s, NULL)->digest, "33");
+    assert_string_equal(site_database(&s, NULL)->revision,
+                        "2222222222222222222222222222222222222222");
     assert_true(s.lock.held && s.lock.alive);
     assert_string_equal(s.lock.run, "k7f2ab");
     assert_int_equal(s.lock.epoch, 3);

@@ -67,8 +67,9 @@ static void find_text(const struct run *r, size_t host, struct buf *b)
 static const char *file_of(struct run *r, size_t host)
 {
     return r->begun && r->epoch && *r->plan->what.run
-               ? arena_printf(r->arena, "%s/.crelease/runs/%s/database",
-                              r->recipe->hosts[host].deploy_to, r->plan->what.run)
+               ? arena_printf(r->arena, "%s/.crelease/runs/%s/database%s%s",
+                              r->recipe->hosts[host].deploy_to, r->plan->what.run,
+                              r->recipe->db ? "-" : "", r->recipe->db ? r->recipe->db : "")
                : "";
 }
 

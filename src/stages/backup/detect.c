@@ -68,7 +68,7 @@ bool backup_clear_act(struct run *r, const struct step *s, struct step_result *r
 static bool is_unchanged(const struct run *r, size_t host)
 {
     const char *digest = r->plan->what.migrate_digest;
-    const char *was = r->sites[host].migrated_digest;
+    const char *was = site_database(&r->sites[host], r->recipe->db)->digest;
 
     return !r->force && *digest && was && strcmp(digest, was) == 0;
 }
@@ -102,7 +102,8 @@ bool backup_detect_act(struct run *r, const struct step *s, struct step_result *
                        struct err *err)
 {
     size_t host = s->hosts[0];
-    const char *mark = site_mark(&r->sites[host], "migrate");
+    const char *mark =
+        site_mark(&r->sites[host], step_for_database(r->arena, "migrate", r->recipe));
     const struct backup *passed;
     struct backups now;
     size_t n;

@@ -93,6 +93,7 @@ static bool concurrently(struct run *r, size_t host, const char **ret, struct er
 
     quote_assign(&b, "where", run_folder(r, host));
     quote_assign(&b, "paths", list);
+    quote_assign(&b, "of", r->recipe->db ? arena_printf(r->arena, "-%s", r->recipe->db) : "");
     quote_assign(&b, "command", r->recipe->migrate.run ? r->recipe->migrate.run : "");
     struct reply reply = run_look(r, host, &b, script_concurrently, LOOK_MS);
     *ret = NULL;

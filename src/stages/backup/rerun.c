@@ -11,6 +11,8 @@
 #include "base/text.h"
 #include "core/job/script.h"
 #include "core/trip.h"
+#include "db/find/find.h"
+#include "db/server.h"
 #include "stages/backup/schedule.h"
 #include "stages/backup/stop.h"
 #include "stages/backup/upcoming.h"
@@ -22,11 +24,13 @@ enum { START_MS = 90000 };
 
 #define RERUN "backup-rerun"
 
-/* The last backup that the run stopped or was about to stop. */
-static const struct stopped *stopped_by(const struct stops *all, const char *run)
+/* The last backup that the run stopped or was about to stop; database: only one of it, unless NULL. */
+static const struct stopped *stopped_by(const struct stops *all, const char *run,
+                                        const char *database)
 {
     for (size_t i = all->n; i-- > 0;)
-        if (strcmp(all->v[i].run, run) == 0 && strcmp(all->v[i].how, "ended") != 0)
+        if (strcmp(all->v[i].run, run) == 0 && strcmp(all->v[i].how, "ended") != 0 &&
+            (!database || strcmp(all->v[i].database, database) == 0))
             return &all->v[i];
     return NULL;
 }
@@ -98,11 +102,13 @@ static bool crontab_line(struct run *r, size_t host, const struct stopped *s, co
 static bool start(struct run *r, size_t host, const char *command, bool *ret_attached,
                   struct err *err)
 {
+    const char *step = step_for_database(r->arena, RERUN, r->recipe);
     static const char *const unused[] = {"last", "alone", "again", "gate", "watch_values"};
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     struct reply *replies = NULL;
 
     quote_assign(&b, "job", RERUN);
+    quote_assign(&b, "of", r->recipe->db ? arena_printf(r->arena, "-%s", r->recipe->db) : "");
     quote_assign(&b, "timeout", "0");
     for (size_t i = 0; i < sizeof unused / sizeof *unused; i++)
         quote_assign(&b, unused[i], "");
@@ -111,7 +117,7 @@ static bool start(struct run *r, size_t host, const char *command, bool *ret_att
     buf_puts(&b, script_rerun);
     job_put(&b);
     struct trip trip = {.script = arena_strndup(r->arena, b.text, b.len),
-                        .step = RERUN,
+                        .step = step,
                         .verb = "detach",
                         .hosts = &host,
                         .n_hosts = 1,
@@ -124,7 +130,7 @@ static bool start(struct run *r, size_t host, const char *command, bool *ret_att
     if (!run_scripts(r, &trip, &replies, err))
         return false;
     *ret_attached = answer_value(r->arena, replies[0].out, "attached") != NULL;
-    run_set_mark(r, host, RERUN, "done");
+    run_set_mark(r, host, step, "done");
     return true;
 }
 
@@ -138,9 +144,12 @@ static bool rerun(struct run *r, size_t host, const char **ret_detail, struct er
     bool attached;
 
     *ret_detail = NULL;
+    if (r->recipe->db && !database_find(r, host, err))
+        return false;
     if (!stop_told(r, host, &all, err))
         return false;
-    const struct stopped *s = stopped_by(&all, r->plan->what.run);
+    const struct stopped *s =
+        stopped_by(&all, r->plan->what.run, r->recipe->db ? server_database(r) : NULL);
     if (!s)
         return true;
     const char *what = arena_printf(r->arena, "%s of %s", text_shown(r->arena, s->kind),
@@ -158,9 +167,10 @@ static bool rerun(struct run *r, size_t host, const char **ret_detail, struct er
     if (!start(r, host, command ? command : ":", &attached, err))
         return false;
     *ret_detail =
-        arena_printf(r->arena, "%s %s (log: %s/.crelease/rerun/%s/1/log)", what,
+        arena_printf(r->arena, "%s %s (log: %s/.crelease/rerun/%s%s%s/1/log)", what,
                      attached ? "was already started again" : "was started again in the background",
-                     r->recipe->hosts[host].deploy_to, r->plan->what.run);
+                     r->recipe->hosts[host].deploy_to, r->plan->what.run, r->recipe->db ? "-" : "",
+                     r->recipe->db ? r->recipe->db : "");
     return true;
 }
 

@@ -422,8 +422,10 @@ void stop_read_rerun(struct arena *a, const char *text, struct stops *to)
     }
     if (*text || !number_read(word[3], NUMBER_UNIX_MAX, &since))
         return;
+    /* For one of several databases its name follows: RUN-NAME. */
+    const char *run = arena_strndup(a, word[0], strcspn(word[0], "-"));
     for (size_t i = to->n; i-- > 0;) {
-        if (strcmp(to->v[i].run, word[0]) != 0)
+        if (strcmp(to->v[i].run, run) != 0)
             continue;
         to->v[i].again = word[1];
         to->v[i].again_status = (int)number_or(word[2], 999, -1);

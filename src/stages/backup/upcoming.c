@@ -50,6 +50,7 @@ bool upcoming_look(struct run *r, size_t host, long long back_s, struct schedule
         return true;
     }
     quote_assign(&b, "read_all", all ? "yes" : "");
+    quote_assign(&b, "migrate_step", step_for_database(r->arena, "migrate", r->recipe));
     struct reply reply = run_look(r, host, &b, script_schedule, LOOK_MS);
     if (reply.kind == REPLY_TIMEOUT) {
         ret->why = "the host did not answer within a minute";

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2034
-# When backups will start, read only.  Value: read_all ("yes": crontabs and timers; "": only the clock and its
+# When backups will start, read only.  Values: migrate_step (the name of the migration's marks), read_all ("yes": crontabs and timers; "": only the clock and its
 # time zone).
 #
 # Answers, in this order:
@@ -367,10 +367,10 @@ for marks in "$state"/runs/*/marks; do
 	[ -f "$marks" ] || continue
 	begun=''
 	while read -r mark_step mark_state at _; do
-		case $mark_step.$mark_state.$at in
-		*[!0-9a-z.]*) ;;
-		migrate.begun.?*) begun=${begun:-$at} ;;
-		migrate.done.?*)
+		case $at in '' | *[!0-9]*) continue ;; esac
+		case $mark_step.$mark_state in
+		"$migrate_step.begun") begun=${begun:-$at} ;;
+		"$migrate_step.done")
 			if [ -n "$begun" ]; then say migration $((at - begun)); fi
 			;;
 		esac

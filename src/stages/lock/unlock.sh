@@ -47,7 +47,8 @@ fi
 fence
 # rm goes through them in this order, so that the lock is the last one that another run could miss.
 said=$(rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".* \
-	"$run_dir"/acting.* "$run_dir/database" "$state/migrated.new" "$state/stopped.new" "$state/backups.new" "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve* 2>&1)
+	"$run_dir"/acting.* "$run_dir/database" "$run_dir"/database-* "$state/migrated.new" "$state"/migrated-*.new \
+	"$state/stopped.new" "$state/backups.new" "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve* 2>&1)
 if [ -e "$state/lock" ] && is_ours_still; then cannot "remove '$state/lock'" "$said"; fi
 if [ -d "$state/incoming" ]; then rmdir "$state/incoming" 2>/dev/null; fi
 flush "$state"

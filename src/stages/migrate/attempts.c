@@ -100,7 +100,8 @@ static const char *lock_text(struct run *r, const struct attempts *t)
 /* Some of several migrations may already be applied; the next attempt continues after these. */
 static const char *progress_text(struct run *r, size_t host)
 {
-    size_t all = r->sites[host].to_migrate.n ? r->sites[host].to_migrate.n : r->guard->to_migrate.n;
+    size_t were = site_database(&r->sites[host], r->recipe->db)->to_migrate.n;
+    size_t all = were ? were : r->guard->to_migrate.n;
     const char *names = all > 1 ? migrate_applied(r, host) : NULL;
 
     return names && *names

@@ -1,12 +1,13 @@
 # shellcheck shell=sh disable=SC2154
 # Looks for CONCURRENTLY in the migrations that are new in a release.  Values: where (the release folder),
-# paths (one a line: where the migrations lie, or .), command (the recipe's migrate.run).
+# paths (one a line: where the migrations lie, or .), command (the recipe's migrate.run),
+# of (as in mark.sh).
 # Answers "file NAME" for the first file that mentions it and differs from the release that the database was
 # last migrated for, or from the live release if that one is unknown; for the settings with which
 # strong_migrations adds the word to each new index; or for the command itself.  Ends with "looked yes" when
 # all files could be read.
 cd "$where" || fail "there is no folder $where"
-was=$(sed -n 's/^release //p' "$state/migrated" 2>/dev/null)
+was=$(sed -n 's/^release //p' "$state/migrated$of" 2>/dev/null)
 case $was in '' | *[!0-9]*) was=$deploy_to/current ;; *) was=$deploy_to/releases/$was ;; esac
 [ -d "$was" ] || was=$deploy_to/current
 live=$(cd "$was" 2>/dev/null && pwd -P)

@@ -34,7 +34,7 @@ enum { STATUS_MS = 5 * 60 * 1000, NAMES_SHOWN = 3 };
 
 bool migrate_hosts(const struct recipe *r, const struct what *what, size_t host)
 {
-    return r->migrate.run && !what->no_migrate && recipe_primary(r, "db") == (long)host;
+    return r->migrate.run && !what->no_migrate && recipe_database_host(r) == (long)host;
 }
 
 const struct jobs *migrate_jobs(struct arena *a, const struct recipe *r)
@@ -212,7 +212,9 @@ static bool stand_back(struct run *r, const struct step *s, size_t host, const c
 /* What was pending when the run first looked, which may have been another command. */
 static const struct strs *was_pending(const struct run *r, size_t host)
 {
-    return r->sites[host].to_migrate.n ? &r->sites[host].to_migrate : &r->guard->to_migrate;
+    const struct strs *were = &site_database(&r->sites[host], r->recipe->db)->to_migrate;
+
+    return were->n ? were : &r->guard->to_migrate;
 }
 
 const char *migrate_applied(struct run *r, size_t host)
@@ -265,7 +267,7 @@ static bool prepare(struct run *r, struct attempts *t, struct err *err)
 static bool skip_idle(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     /* Record what migrate.status said.  An unchanged digest is recorded already. */
-    const char *was = r->sites[s->hosts[0]].migrated_digest;
+    const char *was = site_database(&r->sites[s->hosts[0]], r->recipe->db)->digest;
     const char *digest = r->plan->what.migrate_digest;
 
     ret->skipped = migrate_idle(r);
@@ -310,7 +312,7 @@ bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, s
     struct watching w = {r, &t};
     struct job_call c = {.step = s,
                          .job = &s->jobs->v[0],
-                         .name = "migrate.0",
+                         .name = arena_printf(r->arena, "%s.0", s->name),
                          .hosts = s->hosts,
                          .n_hosts = 1,
                          .alone = true,
