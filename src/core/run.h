@@ -16,6 +16,8 @@
 #include "git/repo.h"
 #include "host/site.h"
 
+struct early;
+
 struct run {
     struct arena *arena; /* lives as long as the command, or as the turn in progress; */
     struct arena *kept;  /* in a turn: the arena that lives as long as the command, else NULL */
@@ -52,7 +54,8 @@ struct run {
     bool rolled_back; /* after a failure, and completely: the run is over */
     bool quit;        /* the user chose not to wait any longer: nothing has failed */
     struct left_out left_out;
-    struct strs untidy; /* failures after the release was live */
+    struct early *early; /* replies to scripts of steps that have not been walked yet (chain.h) */
+    struct strs untidy;  /* failures after the release was live */
     struct failure failure;
 };
 

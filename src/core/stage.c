@@ -5,16 +5,26 @@
 #include "base/text.h"
 #include "core/trip.h"
 
+bool stage_script_trip(struct run *r, const struct step *s, struct trip *ret)
+{
+    (void)r;
+    *ret = (struct trip){.script = s->stage->script,
+                         .step = s->name,
+                         .verb = "run",
+                         .values = s->stage->values,
+                         .about = s,
+                         .payload = -1,
+                         .is_all = true};
+    return true;
+}
+
 bool stage_script_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
-    struct trip t = {.script = s->stage->script,
-                     .step = s->name,
-                     .verb = "run",
-                     .values = s->stage->values,
-                     .about = s,
-                     .payload = -1};
+    struct trip t;
     size_t *hosts;
 
+    if (!stage_script_trip(r, s, &t))
+        return err_set(err, ERR_FAILED, "the script of '%s' is missing", s->name);
     t.n_hosts = run_hosts_left(r, s, &hosts);
     t.hosts = hosts;
     struct reply *replies = NULL;

@@ -12,6 +12,7 @@
 
 struct run;
 struct step;
+struct trip;
 struct what;
 
 /* What becomes of the run when the stage fails. */
@@ -45,8 +46,18 @@ typedef void stage_values(struct run *r, const struct step *s, size_t host, stru
 /* Makes the change on all of the step's hosts; harmless to repeat. */
 typedef bool stage_act(struct run *r, const struct step *s, struct step_result *ret,
                        struct err *err);
+/* The one script that its act sends.  False when it does more than that in this run. */
+typedef bool stage_trip(struct run *r, const struct step *s, struct trip *ret);
 /* Puts it back; harmless to repeat. */
 typedef bool stage_undo(struct run *r, const struct step *s, struct err *err);
+
+/* Whether its script may go to a host together with that of the stage before, which may still fail on
+ * another host. */
+enum joins {
+    JOINS_NEVER,
+    JOINS_SAFELY, /* when no other host, or no failure of that stage, can stop the run */
+    JOINS_ALWAYS
+};
 
 struct stage {
     const char *name;         /* typed, shown, and marked on hosts: never renamed */
@@ -73,11 +84,14 @@ struct stage {
     stage_idle *idle; /* NULL: never idle.  Its hooks are skipped too then */
     const char *script;
     stage_values *values; /* NULL: none but the common ones */
+    stage_trip *trip;     /* NULL: its act does more than to send one script */
+    enum joins joins;
     stage_act *act;
     stage_undo *undo;
 };
 
 /* The common acts: the row's script, on the hosts that have not done it. */
+bool stage_script_trip(struct run *r, const struct step *s, struct trip *ret);
 bool stage_script_act(struct run *r, const struct step *s, struct step_result *ret,
                       struct err *err);
 bool stage_script_undo(struct run *r, const struct step *s, struct err *err);

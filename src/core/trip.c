@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "core/chain.h"
 #include "core/script.h"
 #include "core/upload.h"
 #include "edge/digest.h"
@@ -20,7 +21,8 @@ enum {
     SCRIPT_CANNOT_SEE = 71,
     SCRIPT_FENCED = 72,
     SCRIPT_LOCKED = 73,
-    SCRIPT_UNFINISHED = 74
+    SCRIPT_UNFINISHED = 74,
+    SCRIPT_ASKS = 75
 };
 
 /* What is sent to one host. */
@@ -95,7 +97,7 @@ static const char *small_payload(struct run *r, const struct load *l)
  * standard input of its script; with a large one, the script has a channel of its own, so that
  * heartbeats are read meanwhile. */
 static void frame_it(struct run *r, const struct trip *t, const struct shipment *to,
-                     struct call *call)
+                     const struct chain *chain, struct call *call)
 {
     bool fits = to->small && r->sites && r->sites[call->host].has_base64;
 
@@ -108,6 +110,8 @@ static void frame_it(struct run *r, const struct trip *t, const struct shipment 
         call->frame = arena_printf(
             r->arena, "payload=%s\nprintf '%%s\\n' \"$payload\" | base64 -d | {\npayload=\n%s\n}\n",
             to->small, call->frame);
+    if (call->frame && chain->n)
+        call->frame = chain_frame(r, chain, call->frame, call->host);
 }
 
 static const char *last_line(struct arena *a, const char *text)
@@ -147,6 +151,8 @@ static bool judge_exit(struct run *r, const struct reply *reply, struct err *err
         return err_set(err, ERR_UNCERTAIN,
                        "the script ended without reporting a result; its change may have"
                        " been made");
+    case SCRIPT_ASKS:
+        return true;
     case SCRIPT_FAILED:
         return err_set(err, ERR_FAILED, "%s", said ? said : "failed");
     case SCRIPT_CANNOT_SEE:
@@ -220,35 +226,62 @@ static struct shipment *shipments_of(struct run *r, const struct trip *t)
     return list;
 }
 
-bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct err *err)
+/* Fills the call for one host; false when the script is too large. */
+static bool fill_call(struct run *r, const struct trip *t, const struct shipment *to,
+                      const struct chain *chain, struct call *ret)
+{
+    *ret = (struct call){.host = to->host,
+                         .script = text_with(r, t, to, script_text),
+                         .head = to->load.head,
+                         .head_size = to->load.head_size,
+                         .payload = to->load.payload,
+                         .payload_size = to->load.payload_size,
+                         .timeout_ms = t->timeout_ms ? t->timeout_ms : TRIP_MS,
+                         .hold = t->hold};
+    frame_it(r, t, to, chain, ret);
+    return ret->script != NULL;
+}
+
+/* Sends the script to the hosts that have not run it yet. */
+static bool send_all(struct run *r, const struct trip *t, struct reply *replies, struct err *err)
 {
     struct call *calls = arena_array(r->arena, t->n_hosts, sizeof *calls);
-    struct reply *replies = arena_array(r->arena, t->n_hosts, sizeof *replies);
+    struct reply *came = arena_array(r->arena, t->n_hosts, sizeof *came);
+    size_t *at = arena_array(r->arena, t->n_hosts, sizeof *at);
     const struct shipment *to = shipments_of(r, t);
-    bool ok = true;
+    struct chain chain;
+    size_t n = 0;
 
+    chain_find(r, t, &chain);
     for (size_t i = 0; i < t->n_hosts; i++) {
-        const char *text = text_with(r, t, &to[i], script_text);
-        if (!text)
+        if (chain_take(r, t->step, t->hosts[i], &replies[i]))
+            continue;
+        if (!fill_call(r, t, &to[i], &chain, &calls[n]))
             return err_set(err, ERR_FAILED, "the script for '%s' would be larger than %d bytes",
                            t->step, SCRIPT_BYTES_MAX);
-        calls[i] = (struct call){.host = t->hosts[i],
-                                 .script = text,
-                                 .head = to[i].load.head,
-                                 .head_size = to[i].load.head_size,
-                                 .payload = to[i].load.payload,
-                                 .payload_size = to[i].load.payload_size,
-                                 .timeout_ms = t->timeout_ms ? t->timeout_ms : TRIP_MS,
-                                 .hold = t->hold};
-        frame_it(r, t, &to[i], &calls[i]);
+        at[n++] = i;
     }
     struct upload upload;
     if ((t->payload >= 0 || t->loads) && t->about) {
         upload = upload_of(r, t);
         fleet_watch(r->fleet, upload_tell, &upload);
     }
-    fleet_run(r->fleet, r->arena, calls, t->n_hosts, replies);
+    fleet_run(r->fleet, r->arena, calls, n, came);
     fleet_watch(r->fleet, NULL, NULL);
+    for (size_t i = 0; i < n; i++) {
+        chain_split(r, &chain, calls[i].host, &came[i]);
+        replies[at[i]] = came[i];
+    }
+    return true;
+}
+
+bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct err *err)
+{
+    struct reply *replies = arena_array(r->arena, t->n_hosts, sizeof *replies);
+    bool ok = true;
+
+    if (!send_all(r, t, replies, err))
+        return false;
     if (ret)
         *ret = replies;
     for (size_t i = 0; i < t->n_hosts; i++) {

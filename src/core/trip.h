@@ -33,6 +33,7 @@ struct trip {
     const struct load *const *loads; /* by the trip's hosts; NULL: all get the payload above */
     long long timeout_ms;            /* 0: 15 minutes */
     bool hold;
+    bool is_all; /* the step is done when the script is: the next step's may follow it (chain.h) */
 };
 
 /* True when the script ended with status 0 on every host.  ret, which may be NULL, gets one reply

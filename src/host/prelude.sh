@@ -18,7 +18,7 @@
 #   history         one line for each run that ended
 #
 # Answers are lines "key value" on standard output.  Exit statuses: 0 done, 70 failed (a line "error ..." says
-# why), 71 could not be checked, 72 the lock is not this run's, 73 locked.
+# why), 71 could not be checked, 72 the lock is not this run's, 73 locked, 75 something has to be sent first.
 
 # begin_script [END UMASK ASKED ASKED_AT]: what every script begins with, after its values.  In a session, these are what
 # its shell knows: variables of the recipe may have overwritten that (core/script.c).

@@ -6,6 +6,7 @@
 #   run TAG TOKEN BLOCKS    a script follows, BLOCKS blocks of 512 bytes of shell text
 #   do BLOCKS               the same for this shell itself: values of the lock that it keeps
 #   beat                    crelease is alive
+# A frame may contain several scripts (core/chain.c): each but the last one ends with "chained N STATUS" instead.
 # Output of a script, on both streams: "TOKEN TAG", what it prints, then "TAG TOKEN STATUS" (end_script).
 #
 # A script runs in the background so that heartbeats are read meanwhile.  When standard input ends, so does this
@@ -13,6 +14,15 @@
 keeping='' script='' asked_at=''
 tell_time
 own_umask
+
+# goes_on STATUS: after a script in a frame of several.  Unless it was 0, the frame ends here.
+goes_on() {
+	if [ "$1" -ne 0 ]; then
+		printf '%s %s\n' "$frame_end" "$1"
+		printf '%s %s\n' "$frame_end" "$1" >&2
+		exit "$1"
+	fi
+}
 
 # take_text BLOCKS: reads shell text into $text.
 take_text() {

@@ -41,6 +41,8 @@ const struct stage deploy_stages[] = {
         .leaves_out = true,
         .script = script_link,
         .values = link_values,
+        .trip = stage_script_trip,
+        .joins = JOINS_ALWAYS, /* the folder is not live */
         .act = stage_script_act,
         .undo = stage_undo_nothing, /* removed with the folder */
     },
@@ -110,6 +112,8 @@ const struct stage deploy_stages[] = {
         .in_rollback = true,
         .rolls = true,
         .script = script_restart,
+        .trip = restart_trip,
+        .joins = JOINS_SAFELY, /* all hosts switch before one restarts */
         .act = restart_act,
         .undo = stage_undo_nothing, /* switch's undo restarts, after it has pointed back */
     },
@@ -129,6 +133,8 @@ const struct stage deploy_stages[] = {
         .on_fail = ON_FAIL_CARRY_ON,
         .script = script_cleanup,
         .values = cleanup_values,
+        .trip = stage_script_trip,
+        .joins = JOINS_SAFELY,
         .act = stage_script_act,
         .undo = stage_undo_nothing, /* removed releases are gone */
     },
@@ -146,6 +152,8 @@ const struct stage deploy_stages[] = {
         .ends_run = true,
         .about = "write revisions.log and release the lock",
         .in_rollback = true,
+        .trip = unlock_trip,
+        .joins = JOINS_SAFELY, /* once it is done on a host, the run cannot be aborted */
         .act = unlock_act,
         .undo = stage_undo_nothing,
     },

@@ -47,13 +47,13 @@ static bool send(struct run *r, const struct step *s, const struct delivery *d, 
                            .n_hosts = d->n_hosts,
                            .payload = -1,
                            .loads = d->loads,
+                           .is_all = true,
                            .timeout_ms = 6LL * 3600 * 1000};
     bool ok = run_scripts(r, &t, ret, err);
 
     for (size_t i = 0; *ret && i < d->n_hosts; i++) {
         const struct reply *one = &(*ret)[i];
-        bool done = one->kind == REPLY_EXIT && one->status == 0 &&
-                    !answer_value(r->arena, one->out, "need");
+        bool done = one->kind == REPLY_EXIT && one->status == 0;
         run_set_mark(r, d->hosts[i], s->name, done ? "done" : "begun");
     }
     return ok;

@@ -205,7 +205,7 @@ need_everything() {
 	cd / && rm -rf "$incoming" "$tree"
 	say need everything
 	flush
-	exit 0
+	exit 75
 }
 
 take_difference() {
@@ -341,7 +341,7 @@ ask_for_more() {
 	case $lacking in *"$newline"*) [ "$(printf '%s\n' "$lacking" | wc -l)" -le 1000 ] || need_everything ;; esac
 	printf '%s\n' "$lacking"
 	flush
-	exit 0
+	exit 75
 }
 
 made=

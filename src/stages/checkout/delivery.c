@@ -250,7 +250,7 @@ bool delivery_more(struct run *r, const struct delivery *first, const struct rep
     memcpy(ret->digest, first->digest, sizeof ret->digest);
     memset(kept, true, x->n + 1);
     for (size_t i = 0; i < first->n_hosts; i++) {
-        if (replies[i].kind == REPLY_EXIT && replies[i].status == 0)
+        if (replies[i].kind == REPLY_EXIT && replies[i].status)
             everything[i] = !read_lacking(r, replies[i].out, kept, &lacks[i]);
         any = any || (lacks[i] && !everything[i]);
     }

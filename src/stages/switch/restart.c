@@ -40,19 +40,27 @@ static void restart_values(struct run *r, const struct step *s, size_t host, str
     quote_assign(b, "last", s->jobs ? "" : "yes");
 }
 
+bool restart_trip(struct run *r, const struct step *s, struct trip *ret)
+{
+    *ret = (struct trip){.script = s->stage->script,
+                         .step = s->name,
+                         .verb = "run",
+                         .values = restart_values,
+                         .about = s,
+                         .payload = -1,
+                         .is_all = !s->jobs};
+    return r->recipe->restart.touch && !s->jobs;
+}
+
 bool restart_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     size_t *hosts;
     size_t n = run_hosts_left(r, s, &hosts);
-    struct trip t = {.script = s->stage->script,
-                     .step = s->name,
-                     .verb = "run",
-                     .values = restart_values,
-                     .about = s,
-                     .hosts = hosts,
-                     .n_hosts = n,
-                     .payload = -1};
+    struct trip t;
 
+    restart_trip(r, s, &t);
+    t.hosts = hosts;
+    t.n_hosts = n;
     if (r->recipe->restart.touch) {
         if (!run_scripts(r, &t, NULL, err))
             return false;
