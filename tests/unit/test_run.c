@@ -8,6 +8,7 @@
 #include "fakes.h"
 
 #include "base/limits.h"
+#include "core/chain.h"
 #include "core/stage.h"
 #include "core/trip.h"
 
@@ -325,6 +326,64 @@ static void test_script_text(void **state)
     assert_int_equal(n_sent, 0);
 }
 
+/* The reply to a frame of three scripts: as far as they came, each step gets its own. */
+static void test_chain_split(void **state)
+{
+    static const struct {
+        enum reply_kind kind;
+        int status;
+        const char *out;
+        const char *outs[3];
+        int n;
+    } rows[] = {
+        {REPLY_EXIT,
+         0,
+         "a\nended 0\nchained 0 0\nb\nchained 1 0\nended 0\n",
+         {"a\nended 0\n", "b\n", "ended 0\n"},
+         3},
+        {REPLY_EXIT,
+         70,
+         "ended 0\nchained 0 0\nerror no\nchained 1 70\n",
+         {"ended 0\n", "error no\nchained 1 70\n"},
+         2},
+        {REPLY_EXIT,
+         70,
+         "error chained 0 0\nchained 0 70\n",
+         {"error chained 0 0\nchained 0 70\n"},
+         1},
+        {REPLY_LOST, 0, "ended 0\nchained 0 0\nb", {"ended 0\n", "b"}, 2},
+        {REPLY_LOST, 0, "", {""}, 1},
+        /* It did not run in the session, where it would have had company. */
+        {REPLY_EXIT, 0, "a\nended 0\n", {"a\nended 0\n"}, 1},
+    };
+    static const char *const steps[] = {"cleanup", "unlock"};
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct chain c = {.n = 2, .trips = {{.step = steps[0]}, {.step = steps[1]}}};
+        struct reply one = {.kind = rows[i].kind,
+                            .status = rows[i].status,
+                            .err_out = "",
+                            .out = rows[i].out,
+                            .out_len = strlen(rows[i].out),
+                            .why = "lost"};
+        begin(1);
+        chain_split(&run, &c, 0, &one);
+        for (int k = 0; k < 3; k++) {
+            bool last = k == rows[i].n - 1;
+            bool there = k == 0 || chain_take(&run, steps[k - 1], 0, &one);
+            assert_int_equal(there, k < rows[i].n);
+            if (!there)
+                continue;
+            assert_string_equal(one.out, rows[i].outs[k]);
+            assert_int_equal(one.out_len, strlen(one.out));
+            assert_int_equal(one.kind, last ? rows[i].kind : REPLY_EXIT);
+            assert_int_equal(one.status, last ? rows[i].status : 0);
+            assert_false(k && chain_has(&run, steps[k - 1]));
+        }
+    }
+}
+
 static void test_scripts(void **state)
 {
     const struct reply rows[] = {
@@ -534,13 +593,11 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_redact),      TEST(test_redact_itself),
-        TEST(test_redact_much), TEST(test_judge),
-        TEST(test_judge_later), TEST(test_judge_stopped),
-        TEST(test_script_text), TEST(test_scripts),
-        TEST(test_hosts_left),  TEST(test_script_act),
-        TEST(test_script_undo), TEST(test_takes_part),
-        TEST(test_note),        TEST(test_script_undo_in_part),
+        TEST(test_redact),      TEST(test_redact_itself), TEST(test_redact_much),
+        TEST(test_judge),       TEST(test_judge_later),   TEST(test_judge_stopped),
+        TEST(test_script_text), TEST(test_chain_split),   TEST(test_scripts),
+        TEST(test_hosts_left),  TEST(test_script_act),    TEST(test_script_undo),
+        TEST(test_takes_part),  TEST(test_note),          TEST(test_script_undo_in_part),
     };
 
     return cmocka_run_group_tests_name("run", tests, NULL, NULL);
