@@ -202,9 +202,8 @@ static bool check_all(struct session *s, struct err *err)
         printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
     bool has_rev = session_resolve(s, s->recipe->ref, &rev, &git) && session_export(s, &rev, &git);
     line(&rep, "repository", has_rev,
-         has_rev ? arena_printf(s->arena, "%s is %s \"%s\", %s, %s", s->recipe->ref, rev.short_sha,
-                                rev.subject, text_count(s->arena, s->export.n, "file"),
-                                text_size(s->arena, s->export.bytes))
+         has_rev ? arena_printf(s->arena, "%s is %s \"%s\", %s", s->recipe->ref, rev.short_sha,
+                                rev.subject, export_text(s->arena, &s->export))
                  : git.msg);
     check_revision(&rep, has_rev ? &rev : NULL);
     struct strs faults = has_rev ? fit_revision(s) : (struct strs){0};

@@ -28,6 +28,8 @@ static const char *note_of(struct session *s, const struct plan *p, const struct
         return "done";
     if (step->stage->rolls && step->n_hosts > 1 && plan_rolling(s->arena, s->recipe))
         return plan_rolling(s->arena, s->recipe);
+    if (step->stage->makes_folder && !step_is_hook(step) && s->export.contents.n_lfs)
+        return export_text(s->arena, &s->export);
     if (!step->stage->migrates)
         return NULL;
     if (is_unchanged(s, p, step, sv))

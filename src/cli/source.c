@@ -43,6 +43,7 @@ bool session_resolve(struct session *s, const char *ref, struct revision *ret, s
                                    .recipe = s->recipe->file,
                                    .subtree = s->recipe->subtree,
                                    .submodules = s->recipe->submodules,
+                                   .lfs = s->recipe->lfs == LFS_FETCH,
                                    .progress = fetch_progress,
                                    .stop = fetch_stop,
                                    .ask = session_ask_secret,
@@ -103,6 +104,10 @@ bool session_note_contents(struct session *s, const struct revision *rev, struct
 
     if (!s->export_open && !repo_look(s->repo, s->arena, rev, &seen, err))
         return false;
-    repo_content_notes(s->arena, s->export_open ? &s->export.contents : &seen, &s->notes);
+    if (s->export_open)
+        seen = s->export.contents;
+    if (s->recipe->lfs == LFS_IGNORE)
+        seen.n_pointers = 0;
+    repo_content_notes(s->arena, &seen, &s->notes);
     return true;
 }

@@ -8,17 +8,18 @@
 
 enum { SUBST_BYTES_MAX = 16 * 1024 * 1024 /* added by the placeholders of one file */ };
 
-/* Recognises a Git LFS pointer by its first line, as the LFS specification says.  The attribute
- * filter=lfs is less reliable: it may be set for files that were committed without Git LFS, and may
- * be missing although a file is a pointer. */
-static void note_pointer(struct walk *w, const void *bytes, size_t len)
+/* Whether the content of a Git LFS pointer is exported in its place.  Otherwise notes the pointer. */
+static bool is_lfs(struct walk *w, const void *bytes, size_t len, struct lfs_pointer *ret)
 {
-    static const char *const begins[] = {"version https://git-lfs.github.com/spec/",
-                                         "version https://hawser.github.com/spec/"};
+    enum lfs_kind kind = lfs_kind(bytes, len, ret);
 
-    for (size_t i = 0; len <= POINTER_BYTES_MAX && i < sizeof begins / sizeof *begins; i++)
-        if (len > strlen(begins[i]) && memcmp(bytes, begins[i], strlen(begins[i])) == 0)
-            walk_keep_path(w, &w->contents.pointers, &w->contents.n_pointers);
+    if (kind == LFS_POINTER && w->repo->options.lfs) {
+        w->contents.n_lfs++;
+        return true;
+    }
+    if (kind != LFS_NONE)
+        walk_keep_path(w, &w->contents.pointers, &w->contents.n_pointers);
+    return false;
 }
 
 bool export_link(struct walk *w, const git_oid *id, struct err *err)
@@ -66,12 +67,9 @@ static bool is_filled(const struct walk *w)
     return attributes_has(&w->in->rules, walk_in_layer(w), false, EXPORT_SUBST);
 }
 
-/* Also fills the entry; the caller frees the content, also after a failure. */
-static bool read_content(struct walk *w, const git_oid *id, struct entry *e, struct content *ret,
-                         struct err *err)
+/* Also fills the entry; the caller frees the content. */
+static bool fill_content(struct walk *w, struct entry *e, struct content *ret, struct err *err)
 {
-    if (!walk_read_blob(w, id, &ret->blob, err))
-        return false;
     ret->bytes = git_odb_object_data(ret->blob);
     ret->len = git_odb_object_size(ret->blob);
     if (e->filled) {
@@ -91,6 +89,45 @@ static bool read_content(struct walk *w, const git_oid *id, struct entry *e, str
     return true;
 }
 
+/* The entry becomes that of the content of a pointer.  Placeholders of export-subst stay in it, so that the
+ * pointer tells its digest. */
+static void point_entry(struct entry *e, const struct lfs_pointer *p)
+{
+    memcpy(e->sha256, p->oid, sizeof e->sha256);
+    e->size = p->size;
+    e->filled = false;
+}
+
+static bool pack_object(struct walk *w, struct entry *e, const struct lfs_pointer *p,
+                        struct err *err)
+{
+    int fd = -1;
+
+    point_entry(e, p);
+    if (!lfs_open(&w->in->lfs, p, w->path, &fd, err))
+        return false;
+    bool ok = walk_pack_file(w, e, fd, err);
+    close(fd);
+    if (ok && strcmp(e->sha256, p->oid) != 0)
+        ok = err_set(
+            err, ERR_FAILED,
+            "the Git LFS object of '%s' is damaged: remove '%s', so that it is fetched again",
+            text_shown(err->arena, w->path),
+            text_shown(err->arena, lfs_file(err->arena, w->in->repo, p)));
+    return ok;
+}
+
+static bool pack_content(struct walk *w, struct entry *e, struct content *c, struct err *err)
+{
+    if (!fill_content(w, e, c, err))
+        return false;
+    w->bytes += c->len;
+    e->part.at = pack_at(w->pack);
+    bool ok = pack_file(w->pack, e->path, e->kind == ENTRY_PROGRAM, c->bytes, c->len, err);
+    e->part.size = pack_at(w->pack) - e->part.at;
+    return ok;
+}
+
 static struct entry *add_file(struct walk *w, const git_oid *id, bool program, struct err *err)
 {
     struct entry *e = walk_add_entry(w, err);
@@ -107,15 +144,13 @@ bool export_file(struct walk *w, const git_oid *id, bool program, struct err *er
 {
     struct content c = {0};
     struct entry *e = add_file(w, id, program, err);
-    bool ok = e && read_content(w, id, e, &c, err);
+    struct lfs_pointer p;
+    bool ok = e && walk_read_blob(w, id, &c.blob, err);
 
-    if (ok) {
-        note_pointer(w, git_odb_object_data(c.blob), git_odb_object_size(c.blob));
-        w->bytes += c.len;
-        e->part.at = pack_at(w->pack);
-        ok = pack_file(w->pack, e->path, program, c.bytes, c.len, err);
-        e->part.size = pack_at(w->pack) - e->part.at;
-    }
+    if (ok)
+        ok = is_lfs(w, git_odb_object_data(c.blob), git_odb_object_size(c.blob), &p)
+                 ? pack_object(w, e, &p, err)
+                 : pack_content(w, e, &c, err);
     content_free(&c);
     return ok;
 }
@@ -125,6 +160,7 @@ bool export_list(struct walk *w, const git_oid *id, bool program, struct err *er
     struct content c = {0};
     struct entry *e = add_file(w, id, program, err);
     const struct entry *same = e ? export_find(w->like, e->path) : NULL;
+    struct lfs_pointer p;
 
     if (!e)
         return false;
@@ -133,7 +169,11 @@ bool export_list(struct walk *w, const git_oid *id, bool program, struct err *er
         memcpy(e->sha256, same->sha256, sizeof e->sha256);
         return true;
     }
-    bool ok = read_content(w, id, e, &c, err);
+    bool ok = walk_read_blob(w, id, &c.blob, err);
+    if (ok && is_lfs(w, git_odb_object_data(c.blob), git_odb_object_size(c.blob), &p))
+        point_entry(e, &p);
+    else
+        ok = ok && fill_content(w, e, &c, err);
     content_free(&c);
     return ok;
 }
@@ -143,14 +183,15 @@ bool export_look(struct walk *w, const git_oid *id, struct err *err)
 {
     git_odb_object *blob = NULL;
     git_object_t type;
+    struct lfs_pointer p;
     size_t len = 0;
 
     /* An unreadable file is reported later, when it is packed. */
-    if (git_odb_read_header(&len, &type, w->in->odb, id) < 0 || len > POINTER_BYTES_MAX)
+    if (git_odb_read_header(&len, &type, w->in->odb, id) < 0 || len > LFS_POINTER_BYTES_MAX)
         return true;
     if (!walk_read_blob(w, id, &blob, err))
         return false;
-    note_pointer(w, git_odb_object_data(blob), git_odb_object_size(blob));
+    is_lfs(w, git_odb_object_data(blob), git_odb_object_size(blob), &p);
     git_odb_object_free(blob);
     return true;
 }

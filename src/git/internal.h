@@ -25,6 +25,7 @@ struct repo {
      * that of its remote, or the path itself.  May contain a password. */
     const char *base;
     const char *dir; /* for a path: its folder, which a relative `base` is relative to; else NULL */
+    const char *remote; /* for a path: the remote that `base` is of, which need not exist */
     struct repo_options options; /* with pointers of the caller */
     bool (*stop)(void *arg);
     void *arg;

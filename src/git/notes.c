@@ -404,6 +404,15 @@ static const char *some(struct arena *a, const struct strs *names, size_t n)
     return n > names->n ? arena_printf(a, "%s, ...", text) : text;
 }
 
+const char *export_text(struct arena *a, const struct export *x)
+{
+    const char *text =
+        arena_printf(a, "%s, %s", text_count(a, x->n, "file"), text_size(a, x->bytes));
+
+    return x->contents.n_lfs ? arena_printf(a, "%s (%zu from Git LFS)", text, x->contents.n_lfs)
+                             : text;
+}
+
 void repo_content_notes(struct arena *a, const struct contents *c, struct repo_notes *ret)
 {
     if (c->n_submodules)
@@ -413,9 +422,9 @@ void repo_content_notes(struct arena *a, const struct contents *c, struct repo_n
                             : "submodules are not fetched without 'submodules: true'");
     if (c->n_pointers)
         note(a, ret, "lfs",
-             "%s will be on the hosts as Git LFS pointers, without their content: %s (Git LFS is"
-             " not fetched)",
-             text_count(a, c->n_pointers, "file"), some(a, &c->pointers, c->n_pointers));
+             "%s will be on the hosts as Git LFS pointers, without their content: %s (%s)",
+             text_count(a, c->n_pointers, "file"), some(a, &c->pointers, c->n_pointers),
+             c->has_lfs ? "these pointers name no object" : "without 'lfs: fetch'");
     if (!c->files)
         note(a, ret, "files", "the revision has no files%s: the release will be empty",
              c->n_ignored ? " except those that export-ignore excludes" : "");

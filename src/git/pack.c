@@ -155,7 +155,7 @@ static bool put_text(struct pack *p, char field[static 100], char type, const ch
 
 /* path: that of a folder ends in a slash. */
 static bool put_member(struct pack *p, struct header h, const char *path, unsigned mode,
-                       size_t size, struct err *err)
+                       unsigned long long size, struct err *err)
 {
     put_number(h.mode, 7, mode);
     put_number(h.size, 11, size);
@@ -180,6 +180,25 @@ bool pack_file(struct pack *p, const char *path, bool program, const void *bytes
 {
     return put_member(p, (struct header){.type = '0'}, path, program ? 0755 : 0644, len, err) &&
            put_blocks(p, bytes, len, err);
+}
+
+bool pack_begin(struct pack *p, const char *path, bool program, unsigned long long size,
+                struct err *err)
+{
+    return put_member(p, (struct header){.type = '0'}, path, program ? 0755 : 0644, size, err);
+}
+
+bool pack_add(struct pack *p, const void *bytes, size_t len, struct err *err)
+{
+    return put(p, bytes, len, err);
+}
+
+/* Each member begins at the beginning of a block. */
+bool pack_end(struct pack *p, struct err *err)
+{
+    static const char zeros[BLOCK];
+
+    return put(p, zeros, (size_t)((BLOCK - p->put % BLOCK) % BLOCK), err);
 }
 
 bool pack_link(struct pack *p, const char *path, const char *target, struct err *err)

@@ -27,6 +27,12 @@ bool pack_open(struct pack **ret, long long time, struct err *err) MUST_CHECK;
 bool pack_dir(struct pack *p, const char *path, struct err *err) MUST_CHECK;
 bool pack_file(struct pack *p, const char *path, bool program, const void *bytes, size_t len,
                struct err *err) MUST_CHECK;
+/* The same for a file whose bytes come in pieces, which together have the size. */
+bool pack_begin(struct pack *p, const char *path, bool program, unsigned long long size,
+                struct err *err) MUST_CHECK;
+bool pack_add(struct pack *p, const void *bytes, size_t len, struct err *err) MUST_CHECK;
+bool pack_end(struct pack *p, struct err *err) MUST_CHECK;
+
 bool pack_link(struct pack *p, const char *path, const char *target, struct err *err) MUST_CHECK;
 
 /* Where in the archive the next member begins: what is from one member's beginning to the next one's is a part that can

@@ -167,9 +167,11 @@ static void set_base(struct repo *r)
     size_t len = strlen(dir);
     r->dir = arena_strndup(&r->arena, dir, len > 1 && dir[len - 1] == '/' ? len - 1 : len);
     r->base = r->dir;
-    if (git_repository_config_snapshot(&config, r->git) == 0 &&
-        git_config_get_string(
-            &url, config, arena_printf(&r->arena, "remote.%s.url", default_remote(r, config))) ==
+    r->remote = "origin";
+    if (git_repository_config_snapshot(&config, r->git) == 0)
+        r->remote = default_remote(r, config);
+    if (config &&
+        git_config_get_string(&url, config, arena_printf(&r->arena, "remote.%s.url", r->remote)) ==
             0 &&
         *url)
         r->base = arena_strdup(&r->arena, url);

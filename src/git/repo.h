@@ -24,6 +24,7 @@ struct repo_options {
     const char *recipe;    /* its file, not exported if it is in the tree; may be NULL */
     const char *subtree;   /* only this folder is exported; NULL: all */
     bool submodules;       /* they are exported, too, and fetched for that */
+    bool lfs;              /* the content of Git LFS pointers is exported, and fetched for that */
     const char *wanted;    /* a URL is not fetched if its mirror has this commit; may be NULL */
     const char *cache_dir; /* for mirrors; NULL: $XDG_CACHE_HOME or ~/.cache, then crelease */
     /* Arguments of the ssh program, which then carries what is fetched over SSH; NULL: libssh2, without
@@ -85,6 +86,8 @@ struct contents {
     bool has_modules;     /* all other submodules are in the export */
     struct strs pointers; /* Git LFS pointers in place of the content */
     size_t n_pointers;
+    bool has_lfs;     /* those are broken; */
+    size_t n_lfs;     /* so many others are exported with their content */
     size_t n_ignored; /* excluded by export-ignore; a folder counts as one */
     size_t files;
 };
@@ -164,6 +167,9 @@ bool repo_export(struct repo *repo, struct arena *a, const struct revision *rev,
  * `like` is not read again.  Fails if the repository lacks the commit, as a shallow clone may. */
 bool repo_list(struct repo *repo, struct arena *a, const char *sha, const struct export *like,
                struct files *ret, struct err *err) MUST_CHECK;
+
+/* "9 files, 2.2 kB", and how many of them come from Git LFS. */
+const char *export_text(struct arena *a, const struct export *x);
 
 /* The file of the export with this path; NULL if there is none. */
 const struct entry *export_find(const struct export *x, const char *path);

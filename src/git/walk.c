@@ -4,9 +4,13 @@
 
 #include "base/text.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 enum {
     ATTRIBUTES_BYTES_MAX = 4 * 1024 * 1024,
     NOTED_MAX = 3, /* examples kept for each count */
+    READ_BYTES = 128 * 1024,
 };
 
 const char *walk_in_layer(const struct walk *w)
@@ -159,6 +163,41 @@ struct entry *walk_add_entry(struct walk *w, struct err *err)
     return &w->entry[w->n++];
 }
 
+bool walk_pack_file(struct walk *w, struct entry *e, int fd, struct err *err)
+{
+    char bytes[READ_BYTES];
+    unsigned long long left = e->size;
+    ssize_t n;
+
+    e->part.at = pack_at(w->pack);
+    if (!pack_begin(w->pack, e->path, e->kind == ENTRY_PROGRAM, e->size, err))
+        return false;
+    while ((n = read(fd, bytes, sizeof bytes)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_set(err, ERR_FAILED, "cannot read '%s': %s", text_shown(err->arena, w->path),
+                           strerror(errno));
+        if ((unsigned long long)n > left)
+            break;
+        if (repo_is_stopped(w->repo))
+            return repo_stopped(err);
+        left -= (unsigned long long)n;
+        digest_add(w->digest, bytes, (size_t)n);
+        if (!pack_add(w->pack, bytes, (size_t)n, err))
+            return false;
+    }
+    if (n || left)
+        return err_set(err, ERR_FAILED, "'%s' changed while it was read",
+                       text_shown(err->arena, w->path));
+    digest_hex(w->digest, e->sha256);
+    w->bytes += e->size;
+    if (!pack_end(w->pack, err))
+        return false;
+    e->part.size = pack_at(w->pack) - e->part.at;
+    return true;
+}
+
 static bool add_folder(struct walk *w, const git_oid *id, struct folder *up, struct err *err)
 {
     struct folder folder = {.up = up, .len = w->len};
@@ -307,6 +346,7 @@ bool layer_open(struct walk *w, struct layer *l, const char *sha, struct err *er
     if (git_repository_odb(&l->odb, l->repo->git) < 0)
         return err_set(err, ERR_FAILED, "cannot read repository '%s': %s", l->repo->shown,
                        text_shown(err->arena, repo_git_why()));
+    l->lfs = (struct lfs_source){.repo = l->repo, .sha = arena_strdup(&w->scratch, sha)};
     return export_rules(l->repo, &w->scratch, &l->rules, err);
 }
 
@@ -385,6 +425,7 @@ struct walk *walk_open(struct repo *r, struct arena *a, const struct revision *r
     w->arena = a;
     w->rev = rev;
     w->contents.has_modules = r->options.submodules;
+    w->contents.has_lfs = r->options.lfs;
     w->digest = digest_open();
     return w;
 }

@@ -9,6 +9,7 @@
 #include "git/internal.h"
 
 #include "git/gitmodules.h"
+#include "git/lfs.h"
 #include "git/pack.h"
 
 #include "edge/digest.h"
@@ -17,7 +18,6 @@ enum {
     NAME_LEN = 255, /* of one path component, the limit of common file systems */
     PATH_LEN = 4000,
     FILES_MAX = 2000000, /* a small repository can describe far more files than fit on a disk */
-    POINTER_BYTES_MAX = 1023, /* a Git LFS pointer is shorter than 1,024 bytes */
 };
 
 /* A repository of the walk: that of the recipe, or that of a submodule. */
@@ -30,7 +30,8 @@ struct layer {
     struct attributes rules;
     struct subst_commit about;  /* sha is NULL until a file needs export-subst */
     struct gitmodules *modules; /* NULL until it is needed */
-    size_t at;                  /* where paths of this repository begin in the walk's path */
+    struct lfs_source lfs;
+    size_t at; /* where paths of this repository begin in the walk's path */
 };
 
 /* A folder that is being walked.  As with git archive, it is written once a member is found that is
@@ -110,6 +111,10 @@ bool walk_add_folder(struct walk *w, const char *path, struct err *err) MUST_CHE
 
 /* Appends an entry for the current path; NULL after a failure. */
 struct entry *walk_add_entry(struct walk *w, struct err *err);
+
+/* Packs the content of an open file of e->size bytes, and fills the entry.  Fails if the file has another
+ * size meanwhile. */
+bool walk_pack_file(struct walk *w, struct entry *e, int fd, struct err *err) MUST_CHECK;
 
 /* export.c: pack a file or a link; only list a file, or look at it. */
 bool export_file(struct walk *w, const git_oid *id, bool program, struct err *err) MUST_CHECK;

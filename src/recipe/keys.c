@@ -8,6 +8,8 @@
 
 static const struct key_word checkout_words[] = {
     {"copy", CHECKOUT_COPY, false}, {"hardlink", CHECKOUT_HARDLINK, false}, {0}};
+static const struct key_word lfs_words[] = {
+    {"warn", LFS_WARN, false}, {"fetch", LFS_FETCH, false}, {"ignore", LFS_IGNORE, false}, {0}};
 static const struct key_word transport_words[] = {{"libssh2", TRANSPORT_LIBSSH2, false},
                                                   {"openssh", TRANSPORT_OPENSSH, false},
                                                   {"local", TRANSPORT_LOCAL, false},
@@ -155,6 +157,10 @@ const struct recipe_key recipe_keys[] = {
      .about = "a folder of the repository that is the release"},
     {"submodules", KEY_BOOL, .fallback = "false", IN_RECIPE(submodules),
      .about = "send submodules too, at the commits that the revision records"},
+    {"lfs", KEY_WORD, .fallback = "warn", .words = lfs_words, IN_RECIPE(lfs),
+     .about =
+         "Git LFS pointers: warn that they are sent without their content, fetch the content and "
+         "send it, or ignore that they are pointers"},
     {"deploy_to", KEY_TEXT, .fallback_shown = "/var/www/APPLICATION", .check = check_folder,
      IN_RECIPE(deploy_to),
      .about = "the folder of the site on the hosts, which contains current, releases and shared"},

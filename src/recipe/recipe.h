@@ -109,6 +109,7 @@ struct pending_when {
 };
 
 enum checkout { CHECKOUT_COPY, CHECKOUT_HARDLINK };
+enum lfs { LFS_WARN, LFS_FETCH, LFS_IGNORE };
 
 /* What the keys `database`, `backup` and `migrate` say about one database. */
 struct database_keys {
@@ -165,6 +166,7 @@ struct recipe {
     const char *ref;
     const char *subtree; /* the folder of the repository that is the release; NULL: all of it */
     bool submodules;
+    enum lfs lfs; /* what becomes of Git LFS pointers */
     const char *deploy_to;
     long keep_releases;
     enum checkout checkout;

@@ -66,6 +66,7 @@ wanted() {
 	sqlite3 has_command sqlite3
 	xz-utils has_command xz
 	zstd has_command zstd
+	git-lfs has_command git-lfs
 	rake has_command rake
 	ruby-activerecord has_ruby
 	ruby-pg has_ruby

@@ -1165,7 +1165,7 @@ static void test_contents(void **state)
                  "submodules: 1 submodule will be empty on the hosts: vendor/sub (submodules are "
                  "not fetched without 'submodules: true')\n"
                  "lfs: 4 files will be on the hosts as Git LFS pointers, without their content: "
-                 "a.png, d/1, d/2, ... (Git LFS is not fetched)\n");
+                 "a.png, d/1, d/2, ... (without 'lfs: fetch')\n");
     contents_are(b, "HEAD~1",
                  "submodules: 4 submodules will be empty on the hosts: sub1, sub2, sub3, ... "
                  "(submodules are not fetched without 'submodules: true')\n");
@@ -1173,6 +1173,137 @@ static void test_contents(void **state)
                  "files: the revision has no files except those that export-ignore excludes: the "
                  "release will be empty\n");
     contents_are(b, "none", "files: the revision has no files: the release will be empty\n");
+}
+
+/* ---- Git LFS ---- */
+
+/* A pointer to "content", its object, and a program git-lfs that notes how it was called, and then does what $LFS says. */
+static const char with_lfs[] =
+    "oid=$(printf content | sha256sum | cut -c1-64)\n"
+    "git -c init.defaultBranch=main init -q work; cd work; mkdir bin\n"
+    "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:%s\\nsize 7\\n' $oid >file\n"
+    "cp file program; chmod +x program; echo ordinary >other\n"
+    "echo '/other export-subst' >.gitattributes; git add .; git commit -qm 1; echo 2 >other\n"
+    "git commit -qam 2; cd ..\n"
+    "object=$PWD/object; printf content >$object\n"
+    "cat >git-lfs <<END\n"
+    "#!/bin/sh\n"
+    "{ printf '%s\\n' \"\\$*\" \"\\$GIT_DIR\" \"\\$GIT_SSH_COMMAND\" \"\\$GIT_CONFIG_COUNT\"\n"
+    "printf '%s=%s\\n' \"\\$GIT_CONFIG_KEY_0\" \"\\$GIT_CONFIG_VALUE_0\"; } >$PWD/called\n"
+    "to=\\$GIT_DIR/lfs/objects/$(echo $oid | cut -c1-2)/$(echo $oid | cut -c3-4)\n"
+    "mkdir -p \\$to\n"
+    "printf 'Downloading LFS objects:  50%% (1/2), 7 B | 1 B/s\\r'\n"
+    "if [ ! -e $object ]; then echo 'https://ann:s3cr3t@example.com/: no such thing' >&2; exit 2; fi\n"
+    "if [ -p $object ]; then sleep 100; fi\n"
+    "cp $object \\$to/$oid\n"
+    "END\n"
+    "chmod +x git-lfs\n";
+
+static void use_program(struct bench *b)
+{
+    static char before[4096];
+
+    if (!*before)
+        snprintf(before, sizeof before, "%s", getenv("PATH"));
+    setenv("PATH", arena_printf(&b->a, "%s:%s", b->dir, before), 1);
+}
+
+static void lfs_is(struct bench *b, const char *ref)
+{
+    export(b, ref);
+    const struct entry *e = export_find(&b->x, "program");
+    assert_non_null(e);
+    assert_int_equal(e->kind, ENTRY_PROGRAM);
+    assert_int_equal(e->size, 7);
+    assert_string_equal(e->sha256, line_of(&b->a, "printf content | sha256sum | cut -c1-64"));
+    assert_int_equal(b->x.contents.n_lfs, 2);
+    assert_int_equal(b->x.contents.n_pointers, 0);
+    char text[2048 + 1] = "";
+    assert_true(pread(b->x.tar, text, sizeof text - 1, e->part.at) > 512);
+    assert_int_equal(e->part.size, 1024);
+    assert_string_equal(text, "program");
+    assert_memory_equal(text + 512, "content\0", 8);
+}
+
+static void test_lfs(void **state)
+{
+    struct bench *b = *state;
+    const struct entry *e;
+    struct files files;
+
+    sh(with_lfs);
+    use_program(b);
+    b->options.lfs = true;
+    open_url(b, "work");
+    lfs_is(b, "HEAD");
+    assert_string_equal(export_text(&b->a, &b->x), "4 files, 36 B (2 from Git LFS)");
+    sh("sed -n 1p called | grep -qx \"fetch --include= --exclude= origin $(git -C work rev-parse HEAD)\"\n"
+       "sed -n 2p called | grep -qx \"$PWD/work/.git/\"; grep -qx = called; rm called");
+    lfs_is(b, "HEAD");
+    sh("test ! -e called");
+    /* The digest of an earlier revision's file is in its pointer. */
+    sh("rm -r work/.git/lfs");
+    must(b, repo_list(b->repo, &b->a, line_of(&b->a, "git -C work rev-parse HEAD~1"), &b->x, &files,
+                      &b->err));
+    assert_int_equal(files.n, 4);
+    e = &files.v[1];
+    assert_string_equal(e->path, "file");
+    assert_string_equal(e->sha256, export_find(&b->x, "file")->sha256);
+    sh("test ! -e called; oid=$(printf content | sha256sum | cut -c1-64); cd work\n"
+       "git config lfs.storage ../elsewhere\n"
+       "mkdir -p elsewhere/objects/$(echo $oid | cut -c1-2)/$(echo $oid | cut -c3-4)\n"
+       "printf content >elsewhere/objects/$(echo $oid | cut -c1-2)/$(echo $oid | cut -c3-4)/$oid");
+    open_url(b, "work");
+    lfs_is(b, "HEAD");
+    sh("test ! -e called");
+}
+
+static void test_lfs_mirror(void **state)
+{
+    struct bench *b = *state;
+    struct strs ssh = {0};
+
+    sh(with_lfs);
+    use_program(b);
+    strs_add(&b->a, &ssh, "-oProxyJump=a b");
+    b->options.lfs = true;
+    b->options.ssh = &ssh;
+    open_url(b, arena_printf(&b->a, "file://%s/work", b->dir));
+    lfs_is(b, "HEAD");
+    sh("grep -qx \"remote.origin.url=file://$PWD/work\" called; sed -n 4p called | grep -qx 1\n"
+       "sed -n 3p called | grep -qx \"ssh '-oProxyJump=a b'\"; ! grep -r \"$PWD/work\" "
+       "cache/work-*.git/config");
+}
+
+static void test_lfs_fails(void **state)
+{
+    struct bench *b = *state;
+
+    sh(with_lfs);
+    use_program(b);
+    b->options.lfs = true;
+    open_url(b, "work");
+    sh("mv object object.1");
+    export_fails(b, "HEAD", ": https://***@example.com/: no such thing");
+    sh("echo CONTENT | head -c 7 >object");
+    export_fails(b, "HEAD", "the Git LFS object of 'file' is damaged: remove '");
+    sh("rm -r work/.git/lfs; echo content >object");
+    export_fails(b, "HEAD", "the content of 'file' (Git LFS object ");
+    /* Stopped while the program waits. */
+    sh("rm -r object work/.git/lfs; mkfifo object");
+    b->stop_at = 10;
+    b->asked = 0;
+    struct export x = {.tar = -1};
+    assert_false(repo_export(b->repo, &b->a, &b->rev, &x, &b->err));
+    check_failed(b, ERR_INTERRUPTED, "interrupted");
+    b->stop_at = 0;
+    sh("chmod -x git-lfs; rm -r work/.git/lfs");
+    setenv("PATH", b->dir, 1);
+    struct export y = {.tar = -1};
+    bool ok = repo_export(b->repo, &b->a, &b->rev, &y, &b->err);
+    use_program(b);
+    assert_false(ok);
+    check_failed(b, ERR_FAILED, "is not installed on this machine");
 }
 
 /* ---- mirrors ---- */
@@ -1373,6 +1504,9 @@ int main(void)
         T(test_uncommitted_runs_nothing),
         T(test_upstream),
         T(test_contents),
+        T(test_lfs),
+        T(test_lfs_mirror),
+        T(test_lfs_fails),
         T(test_mirror),
         T(test_mirror_fails),
         T(test_mirror_of_empty),

@@ -61,8 +61,7 @@ static bool send(struct run *r, const struct step *s, const struct delivery *d, 
 
 static const char *detail(struct run *r, const struct export *x, off_t sent)
 {
-    const char *all = arena_printf(r->arena, "%s, %s", text_count(r->arena, x->n, "file"),
-                                   text_size(r->arena, x->bytes));
+    const char *all = export_text(r->arena, x);
 
     if (sent >= x->tar_size)
         return all;
