@@ -115,15 +115,36 @@ static void refuse_beside(struct reader *rd, const struct node *root)
     }
 }
 
-static void database_read(struct reader *rd, const struct node *name, const struct node *map,
-                          struct recipe_database *ret)
+/* How the migration of a preset is told which database is meant. */
+static const struct {
+    const char *file;
+    const char *before; /* the name */
+} preset_names[] = {{"recipes/rails.yml", ":"},
+                    {"recipes/django.yml", " --database "},
+                    {"recipes/laravel.yml", " --database="}};
+
+/* The command at migrate.KEY that a preset has for one database; NULL: it has none. */
+static const char *command_of_preset(struct reader *rd, const struct node *root, const char *key,
+                                     const char *name)
+{
+    const struct node *node = node_get(node_get(root, "migrate"), key);
+
+    for (size_t i = 0; node && i < sizeof preset_names / sizeof *preset_names; i++)
+        if (node->kind == NODE_SCALAR && strcmp(node->file, preset_names[i].file) == 0)
+            return arena_printf(rd->a, "%s%s%s", node->text, preset_names[i].before, name);
+    return NULL;
+}
+
+static void database_read(struct reader *rd, const struct node *root, const struct node *name,
+                          const struct node *map, struct recipe_database *ret)
 {
     struct recipe *r = rd->recipe;
     struct recipe own = *r;
 
     ret->name = name->text;
     defaults_set(rd, "databases.", ret);
-    own.migrate.run = own.migrate.status = NULL;
+    own.migrate.run = command_of_preset(rd, root, "run", name->text);
+    own.migrate.status = command_of_preset(rd, root, "status", name->text);
     own.migrate.paths = (struct strs){0};
     keys_read(rd, map, &own, ret);
     rd->recipe = &own;
@@ -152,7 +173,7 @@ void databases_read(struct reader *rd, const struct node *root)
     refuse_beside(rd, root);
     struct recipe_database *list = arena_array(rd->a, all->n, sizeof *list);
     for (size_t i = 0; i < all->n; i++) {
-        database_read(rd, all->pair[i].key, all->pair[i].value, &list[i]);
+        database_read(rd, root, all->pair[i].key, all->pair[i].value, &list[i]);
         for (size_t k = 0; k < list[i].migrate.paths.n; k++)
             if (!strs_has(&paths, list[i].migrate.paths.v[k]))
                 strs_add(rd->a, &paths, list[i].migrate.paths.v[k]);

@@ -99,6 +99,83 @@ END
     waits_for_dump kept
 }
 
+# Rails with two databases, which the recipe only names: each is found, guarded, and migrated by its own task.
+case_rails_two_databases() {
+    MIGRATES=rake site_new rails_two 1
+    ANIMALS=${DB}_animals
+    sql "create database $ANIMALS"
+    # rake has a task for each database where there is a Rails, of which it needs no more than this.
+    cat >"$REPO/lib/rails_stub.rb" <<'END'
+module Rails
+  def self.env = ENV.fetch('RAILS_ENV')
+  def self.application = self
+  def self.config = self
+  def self.load_database_yaml = YAML.unsafe_load_file('config/database.yml')
+end
+END
+    sed -i "s/^load 'active_record/require_relative 'lib\/rails_stub'\n&/; s/YAML.load_file/YAML.unsafe_load_file/" "$REPO/Rakefile"
+    mkdir -p "$REPO/db/animals_migrate" "$REPO/bin"
+    sed 's/CreateEvents/CreateCats/; s/:events/:cats/' "$REPO/db/migrate/20260101000000_create_events.rb" >"$REPO/db/animals_migrate/20260101000000_create_cats.rb"
+    printf '#!/bin/sh\nshift\nexec "$@"\n' >"$REPO/bin/bundle"
+    chmod +x "$REPO/bin/bundle"
+    commit_all 'Two databases'
+    cat >"$SITE/app1/shared/config/database.yml" <<END
+default: &default
+  adapter: postgresql
+  host: 127.0.0.1
+  port: $PGPORT
+  username: rig
+  password: "$(password)"
+production:
+  primary:
+    <<: *default
+    database: $DB
+    migrations_paths: db/migrate
+  animals:
+    <<: *default
+    database: $ANIMALS
+    migrations_paths: db/animals_migrate
+END
+    recipe_write <<END
+extends: rails
+build: []
+restart: {run: 'true'}
+env: {RAILS_ENV: production, PATH: "$REPO/bin:\$PATH"}
+database:
+migrate: {lock_timeout: 500ms}
+END
+    sed -i '/^database:$/d' "$RECIPE"
+    # Nothing is said about several: the first is guarded, and that is told.
+    expect_status 0 check production
+    expect_output 'nothing is live yet|only the first database is guarded, not animals; .databases. in the recipe guards each'
+    sed -i 's/^migrate:/databases: {primary: {}, animals: {}}\n&/' "$RECIPE"
+    sql 'create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g' "$ANIMALS"
+    expect_status 0 deploy production
+    assert_equal "tables" "$(sql "select count(*) from pg_tables where tablename = 'events'" "$DB") $(sql "select count(*) from pg_tables where tablename = 'cats'" "$ANIMALS")" '1 1'
+    expect_status 0 check production
+    expect_output "primary: PostgreSQL [0-9]+, $DB on 127.0.0.1:[0-9]+, found in config/database.yml \\(production\\), as rig: a superuser"
+    expect_output "animals: PostgreSQL [0-9]+, $ANIMALS on 127.0.0.1:[0-9]+, found in config/database.yml"
+    cat >"$REPO/db/animals_migrate/20260102000000_add_place_to_cats.rb" <<'END'
+class AddPlaceToCats < ActiveRecord::Migration[6.1]
+  def change
+    add_column :cats, :place, :string
+  end
+end
+END
+    commit_all 'Add place'
+    DB=$ANIMALS start_dump
+    start_crelease deploy production
+    wait_for 60 grep -q "backup app1: pg_dump of $ANIMALS by rig, pid $(DB=$ANIMALS dump_pid).* waited" "$CR_OUT"
+    assert_equal "what is kept" "$(cd "$SITE/app1/.crelease/runs" && find . -name 'database*' -printf '%f %m\n' | sort | tr '\n' ' ')" 'database-animals 600 '
+    DB=$ANIMALS end_dump
+    finish_crelease 0
+    OUT=$CR_OUT ERR=$CR_ERR
+    expect_output 'migrate-primary app1: (skipped: )?nothing'
+    assert_equal "columns" "$(sql "select count(*) from information_schema.columns where table_name = 'cats' and column_name = 'place'" "$ANIMALS")" 1
+    keeps_password
+    assert_equal "what is kept" "$(cd "$SITE/app1/.crelease/runs" && find . -name 'database*')" ''
+}
+
 # DATABASE_URL in the recipe's env, from the environment of crelease: never on the host's disk.
 case_url_of_recipe() {
     site_new url_of_recipe 1
@@ -411,8 +488,15 @@ case_configurations() {
     finds " :@:/, config/database.yml (development): config/database.yml has no 'development'" rails up
     finds 'postgresql ann:%$ x@db1:1/shop, DATABASE_URL of the login and config/database.yml (production)' rails up RAILS_ENV=production DATABASE_URL=postgres://db1:1
     file config/database.yml 'production: {primary: {adapter: mysql2, database: a}, animals: {adapter: mysql2, database: b}}'
-    finds 'mysql :@:/a, config/database.yml (production) (only the first database is guarded, not animals)' rails up RAILS_ENV=production
-    finds 'mysql :@db1:/c, config/database.yml (production) (only the first database is guarded, not animals)' rails up RAILS_ENV=production PRIMARY_DATABASE_URL=mysql2://db1/c
+    finds 'mysql :@:/a, config/database.yml (production) (only the first database is guarded, not animals; '\''databases'\'' in the recipe guards each)' rails up RAILS_ENV=production
+    finds 'mysql :@db1:/c, config/database.yml (production) (only the first database is guarded, not animals; '\''databases'\'' in the recipe guards each)' rails up RAILS_ENV=production PRIMARY_DATABASE_URL=mysql2://db1/c
+    # One of several databases, by its name in the recipe.
+    finds 'mysql :@:/b, config/database.yml (production)' rails up RAILS_ENV=production wanted=animals
+    finds 'mysql :@db2:/b, config/database.yml (production)' rails up RAILS_ENV=production wanted=animals ANIMALS_DATABASE_URL=mysql2://db2 DATABASE_URL=mysql2://db9/z
+    finds " :@:/, config/database.yml (production): config/database.yml has no database 'plants' in 'production'" rails up RAILS_ENV=production wanted=plants
+    finds 'postgresql :@db2:/b, PLANTS_DATABASE_URL of the login' auto bin/up wanted=plants PLANTS_DATABASE_URL=postgres://db2/b DATABASE_URL=postgres://db1/a
+    finds 'postgresql :@db1:/a, DATABASE_URL of the login' auto bin/up wanted=primary DATABASE_URL=postgres://db1/a
+    finds " :@:/, : crelease cannot read where the application has its database 'plants'; write its 'database' into the recipe" laravel up wanted=plants DB_CONNECTION=mysql
     file config/database.yml 'production: <%= ENV.fetch("SHOP") %>'
     finds 'postgresql ann:@db1:/shop, config/database.yml (production)' rails up RAILS_ENV=production SHOP=postgres://ann@db1/shop
     finds ' :@:/, config/database.yml: config/database.yml could not be evaluated (KeyError)' rails up RAILS_ENV=production

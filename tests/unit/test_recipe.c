@@ -730,6 +730,47 @@ static void test_pending_when(void **state)
              "expected 'migrate.status' too");
 }
 
+/* Each of several databases has what it says, what the top level says, or the default. */
+static void test_databases(void **state)
+{
+    const struct recipe *r = read_text(
+        "application: a\nextends: rails\nbackup: {policy: abort, wait_limit: 1h}\n"
+        "migrate: {lock_timeout: 2s}\n"
+        "databases:\n  primary: {}\n"
+        "  b: {role: other, database: {name: x}, backup: {policy: kill}, migrate: {run: m, paths: [p]}}\n"
+        "environments: {p: {hosts: [h], databases: {b: {migrate: {attempts: 3}}, c: {}}}}\n");
+
+    (void)state;
+    assert_int_equal(recipe_databases_n(r), 3);
+    const struct recipe *one = recipe_for_database(&arena, r, 0);
+    assert_string_equal(one->db, "primary");
+    assert_string_equal(one->migrate.run, "bundle exec rake db:migrate:primary");
+    assert_string_equal(one->migrate.status, "bundle exec rake db:migrate:status:primary");
+    assert_int_equal(one->migrate.pending_when.tool, PENDING_RAILS);
+    assert_int_equal(one->migrate.lock_timeout_ms, 2000);
+    assert_int_equal(one->migrate.paths.n, 0);
+    assert_int_equal(one->database.adapter, ADAPTER_AUTO);
+    assert_int_equal(one->backup.policy, POLICY_ABORT);
+    assert_string_equal(one->db_role, "db");
+    one = recipe_for_database(&arena, r, 1);
+    assert_string_equal(one->db_role, "other");
+    assert_string_equal(one->migrate.run, "m");
+    assert_string_equal(one->migrate.status, "bundle exec rake db:migrate:status:b");
+    assert_int_equal(one->migrate.attempts, 3);
+    assert_int_equal(one->backup.policy, POLICY_KILL);
+    assert_int_equal(one->backup.wait_limit_ms, 3600000);
+    assert_int_equal(one->database.adapter, ADAPTER_POSTGRESQL);
+    assert_true(one->whole == r && one->db_at == 1);
+    assert_string_equal(recipe_for_database(&arena, r, 2)->db, "c");
+    /* Without any, there is one without a name. */
+    r = read_text("application: a\n" END);
+    assert_int_equal(recipe_databases_n(r), 1);
+    assert_true(recipe_for_database(&arena, r, 0) == r && !r->db);
+    r = read_text("application: a\nextends: django\ndatabases: {b: ~}\n" END);
+    assert_string_equal(recipe_for_database(&arena, r, 0)->migrate.run,
+                        ".venv/bin/python manage.py migrate --noinput --database b");
+}
+
 /* Every key of the table can be said, and null takes it back to its default. */
 static void test_null(void **state)
 {
@@ -884,6 +925,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_search, setup, teardown),
         cmocka_unit_test_setup_teardown(test_table, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending_when, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_databases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_null, setup, teardown),
         cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema, setup, teardown),

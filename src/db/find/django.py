@@ -25,7 +25,8 @@ def show(*_):
     from django.conf import settings
 
     databases = settings.DATABASES
-    one = databases.get("default") or {}
+    wanted = os.environ.get("crelease_database") or "default"
+    one = databases.get(wanted) or {}
     options = one.get("OPTIONS") or {}
     tell("adapter", str(one.get("ENGINE", "")).split(".")[-1])
     tell("env", os.environ.get("DJANGO_SETTINGS_MODULE"))
@@ -38,7 +39,8 @@ def show(*_):
     for key in ("sslmode", "sslrootcert", "sslcert", "sslkey", "service", "passfile", "unix_socket"):
         if isinstance(options.get(key), (str, int)):
             tell(key, options[key])
-    tell("more", ", ".join(sorted(set(databases) - {"default"})))
+    if wanted == "default":
+        tell("more", ", ".join(sorted(set(databases) - {"default"})))
 
 
 try:

@@ -2,7 +2,7 @@
 # Finds the database that the application's migrations change, as the application itself would find it.  reach.sh
 # runs it in the release, with the recipe's environment, through the recipe's shell; url.sh comes before it.
 # Values: tool (the recipe's migrate.pending_when, or auto), migrates (its migrate.run), given (the names of the
-# recipe's variables, separated by blanks), own (the adapters for which the recipe has its own client), shared (the site's shared folder), rails_text, django_text (programs).
+# recipe's variables, separated by blanks), wanted (the name of one of several databases, or empty), own (the adapters for which the recipe has its own client), shared (the site's shared folder), rails_text, django_text (programs).
 #
 # Answers lines "crelease-db KEY VALUE", since the start-up files of a login shell may print lines, too: adapter,
 # name, host, port, user, password, socket, sslmode and so on; source (where it was found), note, client (the
@@ -172,8 +172,8 @@ find_rails() {
 		return 0
 	fi
 	told=$(
-		crelease_yml=$yml LC_ALL=$app_locale
-		export crelease_yml LC_ALL
+		crelease_yml=$yml crelease_database=$wanted LC_ALL=$app_locale
+		export crelease_yml crelease_database LC_ALL
 		if [ -z "$LC_ALL" ]; then unset LC_ALL; fi
 		printf '%s\n' "$rails_text" | ruby - 2>/dev/null
 	)
@@ -182,7 +182,7 @@ find_rails() {
 		wrong "${none:-config/database.yml could not be evaluated (ruby ended without an answer)}"
 	fi
 	source="config/database.yml${env:+ ($env)}"
-	if [ -n "${DATABASE_URL-}" ] && [ -n "$urls" ]; then
+	if [ -n "${DATABASE_URL-}" ] && [ -n "$urls" ] && [ "${wanted:-primary}" = primary ]; then
 		from_variable DATABASE_URL
 		source="$from and $source"
 	fi
@@ -190,7 +190,7 @@ find_rails() {
 		read_url "${urls%%"$newline"*}" 'the URL of the database'
 		urls=${urls#*"$newline"}
 	done
-	if [ -n "$more" ]; then note="only the first database is guarded, not $more"; fi
+	if [ -n "$more" ]; then note="only the first database is guarded, not $more; 'databases' in the recipe guards each"; fi
 }
 
 find_django() {
@@ -212,15 +212,15 @@ find_django() {
 		return 0
 	fi
 	told=$(
-		crelease_manage=$manage crelease_options=$migrates LC_ALL=$app_locale
-		export crelease_manage crelease_options LC_ALL
+		crelease_manage=$manage crelease_options=$migrates crelease_database=$wanted LC_ALL=$app_locale
+		export crelease_manage crelease_options crelease_database LC_ALL
 		if [ -z "$LC_ALL" ]; then unset LC_ALL; fi
 		printf '%s\n' "$django_text" | "$python" - 2>/dev/null
 	)
 	take_told "$told"
-	if [ -z "$problem$adapter" ]; then wrong "Django's settings have no database 'default'"; fi
+	if [ -z "$problem$adapter" ]; then wrong "Django's settings have no database '${wanted:-default}'"; fi
 	source="Django's settings${env:+ ($env)}"
-	if [ -n "$more" ]; then note="only the database 'default' is guarded, not $more"; fi
+	if [ -n "$more" ]; then note="only the database 'default' is guarded, not $more; 'databases' in the recipe guards each"; fi
 }
 
 find_laravel() {
@@ -348,14 +348,43 @@ find_flyway() {
 	return 0
 }
 
+# url_of_wanted: sets $variable to the one that has the URL, $text to its value.  Of several databases, each has a
+# variable of its own; DATABASE_URL is that of the first, as in Rails.
+url_of_wanted() {
+	variable=DATABASE_URL
+	case $wanted in
+	'') ;;
+	*)
+		variable=$(printf '%s' "$wanted" | tr '[:lower:]' '[:upper:]')_DATABASE_URL
+		text_of "$variable"
+		if [ -n "$text" ]; then return 0; fi
+		case $wanted in
+		primary | default) variable=DATABASE_URL ;;
+		*) return 1 ;;
+		esac
+		;;
+	esac
+	text_of "$variable"
+	[ -n "$text" ]
+}
+
 find_url() {
-	[ -n "${DATABASE_URL-}" ] || read_env
-	[ -n "${DATABASE_URL-}" ] || return
+	url_of_wanted || read_env
+	url_of_wanted || return
 	adapter='' host='' port='' user='' password='' name='' socket=''
-	from_variable DATABASE_URL
+	from_variable "$variable"
 	source=$from
-	read_url "$DATABASE_URL" DATABASE_URL
+	read_url "$text" "$variable"
 	return 0
+}
+
+# These have one database in what crelease can read.
+only_one() {
+	case $wanted in
+	'' | primary | default) return 1 ;;
+	esac
+	wrong "crelease cannot read where the application has its database '$wanted'; write its 'database' into the recipe" ||
+		return 0
 }
 
 # The framework that migrate.pending_when or migrate.run names, else the one whose files are there.
@@ -376,8 +405,11 @@ find_any() {
 	case $tool in
 	rails) find_rails && return ;;
 	django) find_django && return ;;
-	laravel) find_laravel && return ;;
-	alembic) find_alembic && return ;;
+	laravel)
+		if only_one; then return 0; fi
+		find_laravel && return
+		;;
+	alembic) [ -z "$wanted" ] && find_alembic && return ;;
 	sqitch) find_sqitch && return ;;
 	flyway) find_flyway && return ;;
 	*)
@@ -430,7 +462,7 @@ main() {
 		[ -n "$problem" ] || find_client
 		[ -n "$problem" ] || check_parts "$source"
 	else
-		problem='there is no DATABASE_URL, and no configuration of a database that crelease can read'
+		problem="there is no ${variable:-DATABASE_URL}, and no configuration of a database that crelease can read"
 	fi
 	answer source "$source"
 	answer adapter "$adapter"

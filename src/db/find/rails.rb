@@ -3,6 +3,7 @@
 #
 # The environment has crelease_yml, the path of config/database.yml.  Only its ERB and YAML are evaluated, which
 # takes a tenth of a second.  What needs the application, such as its credentials, loads the application.
+# With crelease_database, the database of that name is meant.
 require 'erb'
 require 'yaml'
 
@@ -33,7 +34,10 @@ end
 
 # Rails 6 and later: the databases of an environment by name.
 def primary(config)
-  return ['primary', config] unless config.values.any? && config.values.all? { |v| v.is_a?(Hash) }
+  wanted = ENV['crelease_database'].to_s
+  several = config.values.any? && config.values.all? { |v| v.is_a?(Hash) }
+  return [wanted, several ? config[wanted] || config[wanted.to_sym] : (config if wanted == 'primary')] unless wanted.empty?
+  return ['primary', config] unless several
 
   tell('more', (config.keys - ['primary']).join(', ')) if config.key?('primary')
   return ['primary', config['primary']] if config.key?('primary')
@@ -52,11 +56,12 @@ begin
   tell('env', env)
   if config.is_a?(Hash)
     name, config = primary(config)
+    tell('none', "config/database.yml has no database '#{name}' in '#{env}'") unless config
     (config || {}).each do |key, value|
       tell(key, value) if %w[adapter database host port username password socket sslmode sslrootcert sslcert sslkey sslca service passfile].include?(key)
     end
     tell('url', config['url']) if config && config['url']
-    tell('url', ENV["#{name.upcase}_DATABASE_URL"])
+    tell('url', ENV["#{name.upcase}_DATABASE_URL"]) if config
   else
     tell('none', "config/database.yml has no '#{env}'")
   end
