@@ -3,7 +3,7 @@ CC         ?= cc
 PKG_CONFIG ?= pkg-config
 PREFIX     ?= /usr/local
 BUILD      ?= release
-VERSION    := 0.1.0
+VERSION    := $(shell sed -n 's/.*CRELEASE_VERSION "\(.*\)"/\1/p' src/base/version.h)
 DEPS       := libssh2 yaml-0.1 libgit2 libuv jansson libcrypto
 OUT        := build/$(BUILD)
 comma      := ,
@@ -30,7 +30,7 @@ LINK_cov      := --coverage
 
 DEP_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(DEPS)))
 DEP_LIBS   = $(shell $(PKG_CONFIG) --libs $(DEPS))
-ALL_CFLAGS = -std=c17 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -DCRELEASE_VERSION='"$(VERSION)"' -Isrc \
+ALL_CFLAGS = -std=c17 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -Isrc \
              $(DEP_CFLAGS) $(WARN) $(FLAGS_$(BUILD)) $(CFLAGS)
 
 SRC   := $(wildcard src/*/*.c src/*/*/*.c)

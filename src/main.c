@@ -138,18 +138,6 @@ static void complain(struct session *s, char **argv, struct err *err)
     fprintf(stderr, "crelease: %s\n", err->msg);
 }
 
-static void print_version(bool json)
-{
-    if (!json) {
-        printf("crelease %s\n", CRELEASE_VERSION);
-        return;
-    }
-    struct json *o = json_open_object();
-    json_put_text(o, "version", CRELEASE_VERSION);
-    json_write(o, stdout, true);
-    json_close(o);
-}
-
 int main(int argc, char **argv)
 {
     struct arena arena = {0};
@@ -164,8 +152,9 @@ int main(int argc, char **argv)
     s.began_ms = loop_now();
     bool ok = options_read(&arena, argc, argv, &s.options, &err);
     if (ok && s.options.version) {
-        print_version(s.options.json);
-        return 0;
+        int status = version_print(&arena, &s.options);
+        arena_free(&arena);
+        return status;
     }
     ok = ok && find_command(&s, &err);
     if (ok && s.options.help && s.options.words.n) {

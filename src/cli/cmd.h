@@ -262,6 +262,11 @@ bool session_end(struct session *s, const char *message, struct err *err);
 /* One more line of "next:", for the failure that is about to be told. */
 void session_next(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- version.c ---- */
+
+/* Answers --version.  Returns the exit status. */
+int version_print(struct arena *a, const struct options *options);
+
 /* ---- cmd_*.c ---- */
 
 bool cmd_deploy(struct session *s, struct err *err);

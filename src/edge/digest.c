@@ -168,3 +168,21 @@ bool base64_decode(struct arena *a, const char *s, size_t len, unsigned char **r
     *ret_len = k;
     return true;
 }
+
+struct library digest_library(struct arena *a)
+{
+    static const char *const names[] = {"sha1", "sha256", "sha512"};
+    struct library l = {.name = "openssl",
+                        .version = OpenSSL_version(OPENSSL_VERSION_STRING),
+                        .built_with = OPENSSL_FULL_VERSION_STR};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        EVP_MD *md = EVP_MD_fetch(NULL, names[i], NULL);
+        if (md)
+            strs_add(a, &l.features, names[i]);
+        EVP_MD_free(md);
+    }
+    if (EVP_default_properties_is_fips_enabled(NULL))
+        strs_add(a, &l.features, "fips");
+    return l;
+}

@@ -8,6 +8,7 @@
 #define CRELEASE_DIGEST_H
 
 #include "base/arena.h"
+#include "base/library.h"
 
 struct digest; /* a SHA-256 that is being computed */
 
@@ -40,5 +41,8 @@ char *base64_encode(struct arena *a, const void *bytes, size_t len);
  * padding may be missing. */
 bool base64_decode(struct arena *a, const char *s, size_t len, unsigned char **ret,
                    size_t *ret_len);
+
+/* OpenSSL, its version and features. */
+struct library digest_library(struct arena *a);
 
 #endif

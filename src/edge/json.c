@@ -260,3 +260,10 @@ bool json_get_bool(const struct json *v)
 {
     return json_is_true(look(v));
 }
+
+struct library json_library(struct arena *a)
+{
+    (void)a;
+    return (struct library){
+        .name = "jansson", .version = jansson_version_str(), .built_with = JANSSON_VERSION};
+}

@@ -14,6 +14,7 @@
 #define CRELEASE_JSON_H
 
 #include "base/err.h"
+#include "base/library.h"
 
 #include <stdio.h>
 
@@ -65,5 +66,8 @@ const char *json_get_text(const struct json *v);
 long long json_get_int(const struct json *v);
 double json_get_real(const struct json *v);
 bool json_get_bool(const struct json *v);
+
+/* jansson, its version and features. */
+struct library json_library(struct arena *a);
 
 #endif

@@ -478,3 +478,12 @@ void loop_on_signal(struct loop *loop, loop_tick *noticed)
 {
     loop->on_signal = noticed;
 }
+
+struct library loop_library(struct arena *a)
+{
+    return (struct library){.name = "libuv",
+                            .version = uv_version_string(),
+                            .built_with =
+                                arena_printf(a, "%d.%d.%d%s", UV_VERSION_MAJOR, UV_VERSION_MINOR,
+                                             UV_VERSION_PATCH, UV_VERSION_SUFFIX)};
+}

@@ -11,6 +11,7 @@
 #define CRELEASE_LOOP_H
 
 #include "base/arena.h"
+#include "base/library.h"
 
 struct loop;
 
@@ -67,5 +68,8 @@ bool loop_ask(struct loop *loop, const char *prompt, loop_answer *answered, void
 
 /* Calls `noticed` with NULL from the loop on each signal. */
 void loop_on_signal(struct loop *loop, loop_tick *noticed);
+
+/* libuv, its version and features. */
+struct library loop_library(struct arena *a);
 
 #endif

@@ -344,3 +344,9 @@ bool node_is_missing(const struct node *node)
 {
     return node->kind == NODE_SCALAR && node->plain && !*node->text;
 }
+
+struct library yaml_library(struct arena *a)
+{
+    (void)a;
+    return (struct library){.name = "libyaml", .version = yaml_get_version_string()};
+}

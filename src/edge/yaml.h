@@ -13,6 +13,7 @@
 #define CRELEASE_YAML_H
 
 #include "base/err.h"
+#include "base/library.h"
 
 #include <sys/stat.h>
 
@@ -84,5 +85,8 @@ struct node *node_get(const struct node *node, const char *key);
 /* Whether a value is a plain null or ~, and whether it was left out. */
 bool node_is_null(const struct node *node);
 bool node_is_missing(const struct node *node);
+
+/* libyaml, its version and features. */
+struct library yaml_library(struct arena *a);
 
 #endif

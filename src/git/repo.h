@@ -12,6 +12,7 @@
 #define CRELEASE_REPO_H
 
 #include "base/err.h"
+#include "base/library.h"
 #include "git/changes.h"
 
 #include <sys/types.h>
@@ -202,5 +203,8 @@ void repo_about(struct arena *a, const char *dir, struct repo_about *ret);
 
 void export_close(struct export *x); /* accepts one with tar = -1 */
 void repo_close(struct repo *repo);  /* accepts NULL */
+
+/* libgit2, its version and features. */
+struct library repo_library(struct arena *a);
 
 #endif

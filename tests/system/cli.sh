@@ -6,6 +6,21 @@
 case_version() {
     expect_status 0 --version
     assert_equal "version" "$(grep -c '^crelease [0-9]*\.[0-9]' "$OUT")" 1
+    local version
+    version=$(sed 's/^crelease //' "$OUT")
+    expect_status 0 --version -v
+    expect_output "crelease $version"
+    expect_output '^libssh2 [0-9.]+$'
+    expect_output '^openssl [0-9.]+$'
+    expect_status 0 --version --json
+    assert_equal "version" "$(json .version)" "$version"
+    assert_equal "libraries" "$(json '.libraries | keys | join(" ")')" 'jansson libgit2 libssh2 libuv libyaml openssl'
+    # What is loaded is what pkg-config knows, since both are this system's.
+    assert_equal "libssh2" "$(json .libraries.libssh2.version)" "$(pkg-config --modversion libssh2)"
+    assert_equal "ed25519" "$(json '.libraries.libssh2.features | index("ssh-ed25519") != null')" true
+    assert_equal "https" "$(json '.libraries.libgit2.features | index("https") != null')" true
+    "$CRELEASE" --version >/dev/full 2>"$OUT" && fail "status 0 although nothing was written"
+    expect_output 'cannot write to standard output'
 }
 
 case_help() {

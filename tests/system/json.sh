@@ -51,6 +51,11 @@ case_schemas() {
     fits freeze
 }
 
+case_version() {
+    expect_status 0 --version --json
+    fits version
+}
+
 case_while_a_backup_runs() {
     site_new while_a_backup_runs 2
     expect_status 0 deploy production

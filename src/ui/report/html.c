@@ -5,6 +5,7 @@
 
 #include "base/embed.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "edge/clock.h"
 #include "ui/reader.h"
 #include "ui/report/escape.h"

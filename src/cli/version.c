@@ -1,0 +1,51 @@
+/* version.c -- what --version prints: the version, and with -v or --json those of the libraries.  Called by
+ * main.c. */
+#include "cli/cmd.h"
+
+#include "base/version.h"
+#include "edge/digest.h"
+#include "edge/yaml.h"
+#include "git/repo.h"
+#include "ssh/carrier.h"
+
+typedef struct library library_of(struct arena *a);
+
+static library_of *const libraries[] = {carrier_library, repo_library, yaml_library,
+                                        loop_library,    json_library, digest_library};
+
+enum { LIBRARIES = sizeof libraries / sizeof *libraries };
+
+static void put_library(struct json *o, const struct library *l)
+{
+    struct json *about = json_put_object(o, l->name);
+
+    json_put_text(about, "version", l->version);
+    json_put_text(about, "built_with", l->built_with);
+    struct json *list = json_put_array(about, "features");
+    for (size_t i = 0; i < l->features.n; i++)
+        json_put_text(list, NULL, l->features.v[i]);
+}
+
+int version_print(struct arena *a, const struct options *options)
+{
+    struct json *o = json_open_object();
+
+    json_put_text(o, "version", CRELEASE_VERSION);
+    struct json *list = json_put_object(o, "libraries");
+    if (!options->json)
+        printf("crelease %s\n", CRELEASE_VERSION);
+    for (size_t i = 0; i < LIBRARIES && (options->json || options->verbose); i++) {
+        struct library l = libraries[i](a);
+        if (options->json)
+            put_library(list, &l);
+        else
+            printf("%s %s\n", l.name, l.version);
+    }
+    if (options->json)
+        json_write(o, stdout, true);
+    json_close(o);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return err_status(ERR_NONE);
+    fprintf(stderr, "crelease: cannot write to standard output\n");
+    return err_status(ERR_FAILED);
+}
