@@ -8,6 +8,8 @@
 #include "core/run.h"
 #include "core/stage.h"
 
+enum { SCRIPT_ASKS = 75 /* status of a script to which something has to be sent first */ };
+
 /* What one host gets instead of the trip's own payload. */
 struct load {
     const char *assignments; /* besides those of the trip; NULL: none */
@@ -33,7 +35,8 @@ struct trip {
     const struct load *const *loads; /* by the trip's hosts; NULL: all get the payload above */
     long long timeout_ms;            /* 0: 15 minutes */
     bool hold;
-    bool is_all; /* the step is done when the script is: the next step's may follow it (chain.h) */
+    bool may_ask; /* it may end with SCRIPT_ASKS instead of 0 */
+    bool is_all;  /* the step is done when the script is: the next step's may follow it (chain.h) */
 };
 
 /* True when the script ended with status 0 on every host.  ret, which may be NULL, gets one reply

@@ -35,8 +35,8 @@ const char *checkout_describe(struct arena *a, const struct recipe *r, const str
     return arena_printf(a, "%.7s into %s", what->revision, what->release);
 }
 
-static bool send(struct run *r, const struct step *s, const struct delivery *d, struct reply **ret,
-                 struct err *err)
+static bool send(struct run *r, const struct step *s, const struct delivery *d, bool may_ask,
+                 struct reply **ret, struct err *err)
 {
     const struct trip t = {.script = s->stage->script,
                            .step = s->name,
@@ -47,6 +47,7 @@ static bool send(struct run *r, const struct step *s, const struct delivery *d, 
                            .n_hosts = d->n_hosts,
                            .payload = -1,
                            .loads = d->loads,
+                           .may_ask = may_ask,
                            .is_all = true,
                            .timeout_ms = 6LL * 3600 * 1000};
     bool ok = run_scripts(r, &t, ret, err);
@@ -80,9 +81,9 @@ bool checkout_act(struct run *r, const struct step *s, struct step_result *ret, 
 
     if (!x)
         return err_set(err, ERR_FAILED, "the revision's files were not exported");
-    bool ok = delivery_open(r, hosts, n, &first, err) && send(r, s, &first, &replies, err) &&
+    bool ok = delivery_open(r, hosts, n, &first, err) && send(r, s, &first, true, &replies, err) &&
               delivery_more(r, &first, replies, &more, err) &&
-              (!more.n_hosts || send(r, s, &more, &replies, err));
+              (!more.n_hosts || send(r, s, &more, false, &replies, err));
     ret->detail = detail(r, x, first.size + more.size);
     delivery_close(&first);
     delivery_close(&more);

@@ -157,18 +157,20 @@ but_revision() {
 
 # Unpacks standard input into the working folder.
 take_tar() {
+	umask "$umask_was"
 	if ! unpack; then
 		cat >/dev/null
 		cd / && rm -rf "$incoming" "$tree"
 		cannot "unpack the revision in '$tree'" "$said"
 	fi
+	own_umask
 	cat >/dev/null
 }
 
 # The whole tree, or what was missing in it: every file is read.
 take_everything() {
 	take_tar
-	if [ -z "$more" ]; then mv -f "$incoming/received" "$manifest"; fi
+	if [ -z "$more" ]; then must "create '$manifest'" mv -f "$incoming/received" "$manifest"; fi
 	index_tree
 	unsure=
 	verify_tree "$manifest" || unsure=yes
@@ -186,11 +188,16 @@ list_files() {
 	find "$@" ! -type d -printf '%C@,%T@,%i,%s,%m,%y %p\n'
 }
 
+# empty FILE: creates it, or empties it.
+empty() {
+	{ true >"$1"; } 2>/dev/null || cannot_write "$1"
+}
+
 # Before the files are read, so that a later change shows.
 index_tree() {
 	rm -f "$manifest.index"
 	command -v awk >/dev/null 2>&1 || return 0
-	: >"$incoming/clock"
+	empty "$incoming/clock"
 	list_files "$incoming/clock" . 2>/dev/null | awk -v "umask=$umask_was" '
 		NR == 1 { clock = $1; sub(/,.*/, "", clock); print "crelease-index 1", umask; next }
 		{ changed = $1; sub(/,.*/, "", changed) }
@@ -216,11 +223,12 @@ take_difference() {
 	cd "$incoming" || fail "cannot enter '$incoming'"
 	make_manifest || need_everything
 	cd "$tree" || fail "cannot enter '$tree'"
+	umask "$umask_was"
 	copy_from_base || need_everything
 	take_tar
 	# After the copying, so that a change in the meantime shows, too.
 	(cd "$deploy_to/releases/$base" && list_files .) >"$incoming/now" 2>/dev/null
-	: >"$incoming/clock"
+	empty "$incoming/clock"
 	list_files "$incoming/clock" . >"$incoming/list" || need_everything
 	cd "$incoming" || fail "cannot enter '$incoming'"
 	lacking=$(compare_lists) || need_everything
@@ -239,8 +247,8 @@ take_difference() {
 # From the base's manifest and the difference.  Also writes the names of the files that are in the base ("copied")
 # and of those that are not ("sent").  False when the result is not what crelease expects.
 make_manifest() {
-	: >copied
-	: >sent
+	empty copied
+	empty sent
 	awk '
 		function take(text) {
 			print text
@@ -286,7 +294,7 @@ link_to_base() {
 # check_others compares.  Writes what still has to be read ("check": the files that were sent, and copies of
 # files that may have changed in the base), and the new index.
 compare_lists() {
-	: >check
+	empty check
 	awk -v "umask=$umask_was" -v "hardlink=$hardlink" -v "index_file=$release.index" '
 		function as_compared(file) {
 			if (hardlink) sub(/^[^,]*/, "0", file)
@@ -359,17 +367,16 @@ act() {
 		empty_trash >/dev/null 2>&1
 	fi
 	manifest=$incoming/$release
-	if [ -n "$more" ] && [ -f "$manifest" ] && [ -d "$tree" ]; then
-		umask "$umask_was"
-	elif [ -n "$more" ]; then
-		fail "'$incoming' is missing: it was there a moment ago"
-	else
+	if [ -z "$more" ]; then
 		set -- "$state/incoming/$run".* "$incoming_tree.$run".*
 		if [ -e "$1" ] || [ -e "$2" ] || [ $# -gt 2 ]; then rm -rf "$@"; fi
 		must "create '$incoming'" mkdir -p "$incoming"
 		take_blocks "$manifest_blocks" "$incoming/received"
 		umask "$umask_was"
 		must "create '$tree'" mkdir "$tree"
+		own_umask
+	elif [ ! -f "$manifest" ] || [ ! -d "$tree" ]; then
+		fail "'$incoming' or '$tree' is missing: something has removed it while files were sent"
 	fi
 	cd "$tree" || fail "cannot enter '$tree'"
 	if [ -n "$base" ] && [ -z "$more" ]; then
@@ -377,6 +384,7 @@ act() {
 	else
 		take_everything
 	fi
+	umask "$umask_was"
 	# Capistrano gave these names a meaning, so a file of the repository is replaced.
 	if [ -d REVISION ] && [ ! -L REVISION ] || [ -d REVISION_TIME ] && [ ! -L REVISION_TIME ]; then
 		fail "the repository has a folder named REVISION or REVISION_TIME, but crelease writes files with these names"

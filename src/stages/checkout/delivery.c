@@ -131,6 +131,14 @@ static struct parcel *add_parcel(struct delivery *d)
     return &d->parcels[d->n_parcels++];
 }
 
+static void parcel_close(struct parcel *p)
+{
+    manifest_close(&p->manifest);
+    if (p->tar)
+        fclose(p->tar);
+    *p = (struct parcel){0};
+}
+
 /* The parcel with the difference to that revision, or with everything. */
 static struct parcel *parcel_for(struct run *r, struct delivery *d, const char *base,
                                  struct err *err)
@@ -146,16 +154,13 @@ static struct parcel *parcel_for(struct run *r, struct delivery *d, const char *
     }
     /* One place is for the parcel with everything. */
     if (base && d->n_parcels + 1 + !all <= PARCELS_MAX) {
-        struct parcel p = {0};
-        if (!open_difference(r, base, &p, err))
+        struct parcel *p = add_parcel(d);
+        if (!open_difference(r, base, p, err))
             return NULL;
-        if (p.base) {
-            *add_parcel(d) = p;
-            return &d->parcels[d->n_parcels - 1];
-        }
-        manifest_close(&p.manifest);
-        if (p.tar)
-            fclose(p.tar);
+        if (p->base)
+            return p;
+        parcel_close(p);
+        d->n_parcels--;
     }
     if (all)
         return all;
@@ -250,7 +255,7 @@ bool delivery_more(struct run *r, const struct delivery *first, const struct rep
     memcpy(ret->digest, first->digest, sizeof ret->digest);
     memset(kept, true, x->n + 1);
     for (size_t i = 0; i < first->n_hosts; i++) {
-        if (replies[i].kind == REPLY_EXIT && replies[i].status)
+        if (replies[i].kind == REPLY_EXIT && replies[i].status == SCRIPT_ASKS)
             everything[i] = !read_lacking(r, replies[i].out, kept, &lacks[i]);
         any = any || (lacks[i] && !everything[i]);
     }
@@ -269,10 +274,7 @@ bool delivery_more(struct run *r, const struct delivery *first, const struct rep
 
 void delivery_close(struct delivery *d)
 {
-    for (size_t i = 0; i < d->n_parcels; i++) {
-        manifest_close(&d->parcels[i].manifest);
-        if (d->parcels[i].tar)
-            fclose(d->parcels[i].tar);
-    }
+    for (size_t i = 0; i < d->n_parcels; i++)
+        parcel_close(&d->parcels[i]);
     d->n_parcels = 0;
 }
