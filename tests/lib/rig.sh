@@ -708,9 +708,10 @@ site_new() {
     done
     mkdir -p "$SITE" "${folders[@]}"
     rig_repo "$SITE/repo"
+    [ -z "${from-}" ] || copy_deployed "$from"
     if [ -n "${PGPORT-}" ]; then
         DB=$1
-        sql "create database \"$DB\""
+        wait_for 10 sql "create database \"$DB\"${from:+ template \"${from##*/}\"}"
     fi
     for host in "${SITE_HOSTS[@]}"; do
         database_yml >"$SITE/$host/shared/config/database.yml"
@@ -718,6 +719,40 @@ site_new() {
     RECIPE=$SITE/crelease.yml
     recipe_write </dev/null
     cd "$SITE"
+}
+
+# site_deployed NAME HOSTS: the same, after its first deploy with the recipe that site_new writes, for a case that
+# is about what comes then.  It is deployed once for each script and number of hosts, then copied: a first
+# deploy with its migration starts some four hundred processes.
+site_deployed() {
+    local from
+    from=$RIG/sites/deployed_$2${MIGRATES-}
+    [ -e "$from/ready" ] || (deploy_original "${from##*/}" "$2")
+    site_new "$1" "$2"
+}
+
+deploy_original() { # NAME HOSTS
+    local from=
+    # One that was interrupted.
+    rm -rf "$RIG/sites/$1"
+    [ -z "${PGPORT-}" ] || sql "drop database if exists \"$1\""
+    site_new "$1" "$2"
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+    : >"$SITE/ready"
+}
+
+# copy_deployed SITE: what is on its hosts.  The links there are absolute.
+copy_deployed() {
+    cp -a "${SITE_HOSTS[@]/#/$1/}" "$SITE"
+    # shellcheck disable=SC2016 # for perl
+    perl -e '
+        my ($from, $to) = splice @ARGV, 0, 2;
+        for my $link (@ARGV) {
+            my $target = readlink $link or next;
+            $target =~ s/^\Q$from\E\//$to\// or next;
+            unlink $link and symlink $target, $link or die "$link: $!\n";
+        }' "$1" "$SITE" "$SITE"/*/current "$SITE"/*/releases/*/{log,tmp/pids,config/database.yml}
 }
 
 database_yml() {

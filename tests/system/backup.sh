@@ -8,9 +8,8 @@ LONG='shown kill_by_option ctrl_c dump_killed_by_another wait_limit_then_kill s1
 # site_migrating NAME: one revision live, a second with a migration committed, a table too large to
 # be dumped before somebody reads it.
 site_migrating() {
-    site_new "$1" 2
+    site_deployed "$1" 2
     recipe_write <<<"${2-backup: {policy: wait\}}"
-    expect_status 0 deploy production
     LIVE=$(release)
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
@@ -134,8 +133,7 @@ case_kill_by_option() {
 }
 
 case_s2_nothing_pending() {
-    site_new s2 2
-    expect_status 0 deploy production
+    site_deployed s2 2
     commit_file public/index.html two
     make_big_table
     start_dump
@@ -222,9 +220,8 @@ case_ask() {
 # A dump that begins after the look, and locks the table before the migration has it: the statement
 # that waits gives way after lock_timeout, who queued behind it goes on, and the dump is waited for.
 case_s16_dump_begins_in_the_migration() {
-    site_new dump_begins_in_the_migration 1
+    site_deployed dump_begins_in_the_migration 1
     recipe_write <<<"migrate: {run: bin/migrate, status: bin/migrate-status, lock_timeout: 10s}"
-    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents "\\! echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done
 alter table events add column place text;"
     make_big_table
@@ -256,8 +253,7 @@ said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 
 # One that begins between the wait and the migration is waited for, too, and nothing is tried before.
 case_s16_dump_begins_in_a_hook() {
-    site_new dump_begins_in_a_hook 1
-    expect_status 0 deploy production
+    site_deployed dump_begins_in_a_hook 1
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     recipe_write <<<"hooks: {before migrate: ['touch $SITE_Q/hook; until test -e $SITE_Q/go; do sleep 0.05; done']}"
@@ -288,8 +284,7 @@ case_s16_dump_begins_in_a_hook() {
 }
 
 case_failing_migration() {
-    site_new failing_migration 2
-    expect_status 0 deploy production
+    site_deployed failing_migration 2
     LIVE=$(release)
     commit_migration 20260102000000 AddPlaceToEvents "\\set mended \`test -e $SITE_Q/mended && echo true || echo false\`
 \\if :mended

@@ -12,8 +12,7 @@ MIGRATES=rake
 
 # site_pending NAME: one revision live; standard input: sections of the recipe.
 site_pending() {
-    site_new "$1" 1
-    expect_status 0 deploy production
+    site_deployed "$1" 1
     commit_ruby_migration 20260102000000 AddPlaceToEvents 'add_column :events, :place, :string'
     recipe_write
 }

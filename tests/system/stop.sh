@@ -15,9 +15,8 @@ on_host() {
 # section backup of the recipe.
 site_stopping() {
     rm -f "$RIG/crontab"
-    site_new "$1" 1
+    site_deployed "$1" 1
     recipe_write
-    expect_status 0 deploy production
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     STARTED=$(sql 'select pg_postmaster_start_time()')
     # What comes fast is written slowly.

@@ -43,8 +43,7 @@ rfc3339_in() { date -u -d "@$((BASE + $1 * 60))" '+%Y-%m-%dT%H:%M:00Z'; }
 own() { json '.next_backups[] | select(.source == "crontab") | .command'; }
 
 case_next() {
-    site_new next 1
-    expect_status 0 deploy production
+    site_deployed next 1
     now_is
     crontab_is <<END
 # m h dom mon dow
@@ -219,8 +218,7 @@ says_so_far() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 # Of the first backup of a database, by a sample of its tables: aa of 20 MB as text is behind it, and
 # of big, which is compressed on disk, 16 of 64.
 case_first_backup() {
-    site_new first_backup 2
-    expect_status 0 deploy production
+    site_deployed first_backup 2
     sql "create table aa as select g as id, md5(g::text) || md5((g+1)::text) || md5((g+2)::text) as body
             from generate_series(1, 200000) g;
         create table \"aa Never Read\" (id int);
@@ -251,8 +249,7 @@ is_queued() { [ "$(sql "select count(*) from pg_locks where not granted and rela
 
 # The role does not see since when it runs; the host, on which its client runs, does.
 case_age_by_its_process() {
-    site_new age_by_its_process 2
-    expect_status 0 deploy production
+    site_deployed age_by_its_process 2
     make_big_table
     sql "create role blind login password '$(cut -d: -f5 "$PGPASSFILE")'"
     recipe_write <<<"database: {adapter: postgresql, name: $DB, psql: psql -U blind}"
@@ -284,8 +281,7 @@ case_process_of_another_dump() {
 is_five_seconds_old() { [ "$(sql "select now() - xact_start > '5 s' from pg_stat_activity where pid = $1")" = t ]; }
 
 case_s48_estimate() {
-    site_new estimate 2
-    expect_status 0 deploy production
+    site_deployed estimate 2
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     dump_to "$SITE/dumps/shop-20261122.sql"
@@ -372,8 +368,7 @@ percent_is_known() { run_crelease backups --json production; [ "$(json '.backups
 
 # The record has an end; and one that takes longer than any before is overdue.
 case_s49_overdue() {
-    site_new overdue 1
-    expect_status 0 deploy production
+    site_deployed overdue 1
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     dump_to "$SITE/dump.sql"
@@ -396,8 +391,7 @@ is_overdue() { run_crelease backups --json production; [ "$(json '.backups[0].ov
 
 # What was stopped, by crelease or somebody else, is no measure.
 case_stopped_is_not_recorded() {
-    site_new stopped_is_not_recorded 1
-    expect_status 0 deploy production
+    site_deployed stopped_is_not_recorded 1
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     dump_to "$SITE/dump.sql"
@@ -416,8 +410,7 @@ case_stopped_is_not_recorded() {
 
 # site_before NAME BACKUP: a migration is pending, and a backup is to start in some minutes.
 site_before() {
-    site_new "$1" 1
-    expect_status 0 deploy production
+    site_deployed "$1" 1
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     now_is
     recipe_write <<<"backup: {schedule: ['$(minute_in 8) pg_dump nightly'], $2}"
