@@ -266,8 +266,11 @@ static bool hold(struct session *s, size_t host, struct err *err)
 static bool hold_one(struct session *s, const struct looked *l, struct err *err)
 {
     if (s->recipe->n_databases > 1)
-        return err_set(err, ERR_USAGE,
-                       "--hold holds the lock of one database, and the recipe has several");
+        return err_set(
+            err, ERR_USAGE,
+            "--hold holds the lock of one database, but the recipe has several; run '%s' "
+            "before the command instead",
+            run_hint(&s->run, "backups", "--wait"));
     run_use(&s->run, l[0].recipe);
     return hold(s, l[0].host, err);
 }

@@ -152,7 +152,18 @@ static void print_json(struct session *s, const struct plan *p, const struct sur
     json_close(o);
 }
 
-static void print_jobs(struct session *s, const struct step *step)
+/* As wide as the longest name of a step, such as "backup-detect-orders". */
+static int name_width(const struct plan *p)
+{
+    size_t width = 15;
+
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (strlen(p->steps[i].name) > width)
+            width = strlen(p->steps[i].name);
+    return (int)width;
+}
+
+static void print_jobs(struct session *s, const struct step *step, int width)
 {
     if (!step->jobs || step->jobs->n < 2)
         return;
@@ -162,7 +173,7 @@ static void print_jobs(struct session *s, const struct step *step)
             if (step_job_is_for(step, s->recipe, j, step->hosts[k]))
                 names = arena_printf(s->arena, "%s%s%s", names, *names ? " " : "",
                                      s->recipe->hosts[step->hosts[k]].name);
-        printf("  %-15s %-20s   %s\n", "", names,
+        printf("  %-*s %-20s   %s\n", width, "", names,
                text_shown(s->arena, run_redact(&s->run, step->jobs->v[j].name)));
     }
 }
@@ -185,16 +196,17 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
     else
         printf("%.7s \"%s\" (%s)   as release %s\n\n", w->revision,
                text_shown(s->arena, w->subject), text_shown(s->arena, w->ref), w->release);
+    int width = name_width(p);
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct step *step = &p->steps[i];
         const char *note = note_of(s, p, step, sv);
         bool several = step->jobs && step->jobs->n > 1;
-        printf("  %-15s %-20s   %s%s%s%s\n", step->name,
+        printf("  %-*s %-20s   %s%s%s%s\n", width, step->name,
                run_host_names(&s->run, step->hosts, step->n_hosts),
                several ? text_count(s->arena, step->jobs->n, "job")
                        : text_shown(s->arena, run_redact(&s->run, step->about)),
                note ? "   (" : "", note ? note : "", note ? ")" : "");
-        print_jobs(s, step);
+        print_jobs(s, step, width);
     }
     struct strs list = warnings_of(s, p, sv);
     struct strs found = databases_of(s);

@@ -14,7 +14,8 @@ static void put_common(struct json *o, const struct event *e)
     if (e->kind != EVENT_END)
         ui_put_given(o, "run", e->run_id);
     ui_put_given(o, "stage", e->stage);
-    if (e->kind != EVENT_BACKUP) /* which has the name that the server knows */
+    /* A backup has the name that the server knows; a line of output may be told after its event. */
+    if (e->kind != EVENT_BACKUP && e->kind != EVENT_OUTPUT)
         ui_put_given(o, "database", e->database);
     ui_put_given(o, "host", e->host);
     ui_put_given(o, "state", event_state_words[e->state]);

@@ -51,6 +51,32 @@ case_schemas() {
     fits freeze
 }
 
+# With several databases, which a host need not have.
+case_several_databases() {
+    site_new several_databases 1
+    sql 'create database several_orders'
+    mkdir -p "$SITE/todo"
+    recipe_write <<END
+migrate: {pending_when: {output: '^todo (.*)'}}
+database:
+databases:
+  main: {database: {name: $DB}, migrate: {run: 'rm -f $SITE/todo/*; echo migrated', status: 'ls $SITE/todo'}}
+  orders: {database: {name: several_orders}, migrate: {run: 'rm -f $SITE/todo/*', status: 'ls $SITE/todo'}}
+END
+    sed -i '/^database:$/d' "$RECIPE"
+    touch "$SITE/todo/todo 1"
+    local command
+    for command in plan check backups; do
+        expect_status 0 "$command" --json production
+        fits "$command"
+    done
+    expect_status 0 deploy --json production
+    fits event lines
+    assert_equal "jobs of" "$(json -s '[.[] | select(.event == "job") | .database] | unique | join(" ")')" 'main orders'
+    expect_status 0 status --json production
+    fits status
+}
+
 case_version() {
     expect_status 0 --version --json
     fits version
