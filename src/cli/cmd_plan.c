@@ -17,7 +17,10 @@ static bool is_unchanged(const struct session *s, const struct plan *p, const st
     const char *migrated =
         site_database(&sv->sites[step->hosts[0]], step->recipe ? step->recipe->db : NULL)->digest;
 
-    return !s->run.force && *digest && migrated && strcmp(digest, migrated) == 0;
+    const struct recipe *r = step->recipe ? step->recipe : s->recipe;
+
+    return !s->run.force && r->migrate.paths.n && *digest && migrated &&
+           strcmp(digest, migrated) == 0;
 }
 
 /* What stands in brackets behind a step; NULL: nothing. */

@@ -103,6 +103,25 @@ case_in_order() {
     expect_output '^database orders$'
 }
 
+# What has not changed under the paths of one database says nothing about one without paths.
+case_paths() {
+    site_two paths 1
+    write_recipe
+    sed -i "s|\\(tool status orders $ORDERS'\\)|\\1, paths: [public]|" "$RECIPE"
+    expect_status 0 deploy production
+    todo main 2 'alter table events add column two int;'
+    todo orders 2 'alter table events add column two int;'
+    commit_file lib/other x
+    expect_status 0 plan production
+    expect_output 'migrate-main .*if migrations are pending'
+    expect_output 'migrate-orders .*unchanged since the last migration'
+    expect_status 0 deploy production
+    assert_equal "attempts" "$(attempts)" 'main 1.sql orders 1.sql main 2.sql '
+    commit_file public/more x
+    expect_status 0 deploy production
+    assert_equal "attempts" "$(attempts)" 'main 1.sql orders 1.sql main 2.sql orders 2.sql '
+}
+
 # A dump of the second database: neither of them is migrated before it has ended, and then both are.
 case_dump_of_second() {
     site_two dump_of_second 1

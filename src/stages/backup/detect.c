@@ -70,7 +70,8 @@ static bool is_unchanged(const struct run *r, size_t host)
     const char *digest = r->plan->what.migrate_digest;
     const char *was = site_database(&r->sites[host], r->recipe->db)->digest;
 
-    return !r->force && *digest && was && strcmp(digest, was) == 0;
+    /* The digest is over the paths of all databases; one without paths is always asked. */
+    return !r->force && r->recipe->migrate.paths.n && *digest && was && strcmp(digest, was) == 0;
 }
 
 static bool ask_pending(struct run *r, size_t host, struct step_result *ret, struct err *err)
