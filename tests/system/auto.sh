@@ -555,6 +555,21 @@ flyway.user=ann
 flyway.password=a=b'
     finds 'mysql ann:a=b@db1:3307/shop, flyway.conf' auto 'flyway migrate'
     finds 'mysql ann:of-env@db1:3307/shop, flyway.conf' flyway 'flyway migrate' FLYWAY_PASSWORD=of-env
+    # The form since Flyway 10 wins; the environment is its own or the command's.
+    file flyway.toml '[flyway]
+environment = "live"
+[environments.default]
+url = "jdbc:postgresql://db1/d"
+[environments.live]
+url = "jdbc:postgresql://db2:5433/shop"  # a comment
+user = '\''ann'\''
+password = "a=b#c"
+[environments.orders]
+url = "jdbc:mariadb://db3/orders"'
+    finds 'postgresql ann:a=b#c@db2:5433/shop, flyway.toml' auto 'flyway migrate'
+    finds 'postgresql ann:of-env@db2:5433/shop, flyway.toml' flyway 'flyway migrate' FLYWAY_PASSWORD=of-env
+    finds 'mysql :@db3:/orders, flyway.toml' flyway 'flyway -environment=orders migrate'
+    finds 'postgresql :@db1:/d, flyway.toml' flyway up FLYWAY_ENVIRONMENT=default
 }
 
 # parse URL: the parts that each shell finds in it, or why it is refused.
