@@ -35,8 +35,14 @@ static const char *note_of(struct session *s, const struct plan *p, const struct
         return export_text(s->arena, &s->export);
     if (!step->stage->migrates)
         return NULL;
-    if (is_unchanged(s, p, step, sv))
-        return "nothing pending: unchanged since the last migration";
+    if (is_unchanged(s, p, step, sv)) {
+        const char *revision =
+            site_database(&sv->sites[step->hosts[0]], step->recipe ? step->recipe->db : NULL)
+                ->revision;
+        return arena_printf(s->arena, "nothing pending: unchanged since the last migration%s%.7s",
+                            revision ? ", of " : "",
+                            revision ? text_shown(s->arena, revision) : "");
+    }
     return step->stage->jobs ? "if migrations are pending" : NULL;
 }
 

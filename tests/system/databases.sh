@@ -114,7 +114,7 @@ case_paths() {
     commit_file lib/other x
     expect_status 0 plan production
     expect_output 'migrate-main .*if migrations are pending'
-    expect_output 'migrate-orders .*unchanged since the last migration'
+    expect_output "migrate-orders .*unchanged since the last migration, of $(git -C "$REPO" rev-parse HEAD~1 | cut -c1-7)"
     expect_status 0 deploy production
     assert_equal "attempts" "$(attempts)" 'main 1.sql orders 1.sql main 2.sql '
     commit_file public/more x
