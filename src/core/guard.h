@@ -12,10 +12,11 @@
 /* Whether the database is asked for backups before the migration. */
 enum backup_look {
     LOOK_FOR_BACKUPS,
-    LOOK_NO_DATABASE,     /* the recipe names none */
-    LOOK_OFF,             /* none was found that can be asked */
-    LOOK_FAILED,          /* it did not answer, and the recipe says to proceed */
-    LOOK_ALREADY_MIGRATED /* the migration was started earlier and may be running now */
+    LOOK_NO_DATABASE,      /* the recipe names none */
+    LOOK_OFF,              /* none was found that can be asked */
+    LOOK_FAILED,           /* it did not answer, and the recipe says to proceed */
+    LOOK_ALREADY_MIGRATED, /* the migration was started earlier and may be running now */
+    LOOK_ANOTHER_MIGRATES, /* that of an earlier database was */
 };
 
 /* What a database role is permitted to see and to end. */

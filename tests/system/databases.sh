@@ -201,6 +201,30 @@ alter table events add column two int;"
     assert_equal "orders" "$(done_in "$ORDERS")" '1.sql 2.sql'
 }
 
+# A resume does not wait for a dump of the second database before it has reattached to the first migration.
+case_reattached_first() {
+    site_two reattached_first 1
+    expect_status 0 deploy production
+    todo main 2 "\\! touch $SITE_Q/begun; until test -e $SITE_Q/go; do sleep 0.05; done
+alter table events add column two int;"
+    todo orders 2 'alter table events add column two int;'
+    commit_all again
+    start_crelease deploy production
+    wait_for 60 test -e "$SITE/begun"
+    kill_crelease
+    DB=$ORDERS start_dump
+    start_crelease resume production
+    wait_for 60 said 'migrate-main'
+    touch "$SITE/go"
+    wait_for 60 said "backup app1: pg_dump of $ORDERS by rig"
+    assert_equal "main" "$(done_in "$DB")" '1.sql 2.sql'
+    assert_equal "orders" "$(done_in "$ORDERS")" 1.sql
+    DB=$ORDERS end_dump
+    finish_crelease 0
+    assert_deployed "$(revision)" 2
+    assert_equal "attempts" "$(attempts)" 'main 1.sql orders 1.sql main 2.sql orders 2.sql '
+}
+
 # A migration of the second one fails: the first is not migrated again by the resume; an abort names what was applied.
 case_second_fails() {
     site_two second_fails 1

@@ -20,6 +20,7 @@ static const char *const look_texts[] = {
     [LOOK_OFF] = "no database was found that can be asked",
     [LOOK_FAILED] = "could not check for backups",
     [LOOK_ALREADY_MIGRATED] = "the migration has already started",
+    [LOOK_ANOTHER_MIGRATES] = "the migration of an earlier database may be running",
 };
 
 /* Warns when a migration that starts now would probably meet a backup that starts soon. */
@@ -99,6 +100,18 @@ static bool put_done(struct run *r, const struct step *s, struct err *err)
     return mark_put(r, s, &m, err);
 }
 
+/* The migration of an earlier database may be running at this moment. */
+static bool another_may_run(const struct run *r)
+{
+    for (size_t i = 0; r->recipe->db && i < r->plan->n_steps; i++) {
+        const struct step *s = &r->plan->steps[i];
+        if (s->recipe && s->recipe->db_at < r->recipe->db_at && s->stage->migrates &&
+            s->stage->jobs && site_is_marked(&r->sites[s->hosts[0]], s->name, "begun"))
+            return true;
+    }
+    return false;
+}
+
 bool backup_detect_act(struct run *r, const struct step *s, struct step_result *ret,
                        struct err *err)
 {
@@ -116,6 +129,12 @@ bool backup_detect_act(struct run *r, const struct step *s, struct step_result *
         /* The migration may be running at this moment.  It is reattached to, so it must not wait
          * here. */
         r->guard->look = LOOK_ALREADY_MIGRATED;
+        ret->skipped = look_texts[r->guard->look];
+        return true;
+    }
+    if (another_may_run(r)) {
+        /* It is reattached to first; this one looks again before its own migration. */
+        r->guard->look = LOOK_ANOTHER_MIGRATES;
         ret->skipped = look_texts[r->guard->look];
         return true;
     }
