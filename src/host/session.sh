@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154,SC2034,SC2317,SC2317
+# shellcheck shell=sh disable=SC2154,SC2034,SC2317
 # A session: runs the scripts of one connection, one after the other, each in a copy of this shell that has the
 # functions above.  It also keeps the lock, once a script has taken it (lock.sh).
 #
