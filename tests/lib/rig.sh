@@ -760,6 +760,12 @@ database_yml() {
         "  port: ${PGPORT-0}" "  username: \"${PGUSER-}\""
 }
 
+# over TRANSPORT: the recipe reaches its hosts that way from now on.
+over() {
+    sed -i '/^transport:/d' "$RECIPE"
+    echo "transport: $1" >>"$RECIPE"
+}
+
 # recipe_write <<END: the recipe of the site; what is on standard input replaces the sections here
 # that begin with the same key.
 recipe_write() {

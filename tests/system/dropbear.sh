@@ -28,11 +28,6 @@ start_dropbear() {
     sed "s|^|[127.0.0.1]:$DROPBEAR_PORT |" "$dir/$1.pub" >"$HOME/.ssh/known_hosts"
     sed -i "s|{host: [^,]*, port: [0-9]*|{host: 127.0.0.1, port: $DROPBEAR_PORT|" "$RECIPE"
 }
-over() { # TRANSPORT
-    sed -i '/^transport:/d' "$RECIPE"
-    echo "transport: $1" >>"$RECIPE"
-}
-
 # A small device, or a container: Dropbear instead of OpenSSH.
 case_dropbear() {
     needs_root
