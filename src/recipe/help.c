@@ -27,9 +27,7 @@ static void help_line(struct buf *b, const struct recipe_key *key)
     const char *fallback = default_of(key);
 
     buf_printf(b, "  %-*s %s", NAME_COLUMN, key->path, key->about);
-    if (key->unbuilt)
-        buf_puts(b, " (not implemented yet)");
-    else if (key->required)
+    if (key->required)
         buf_puts(b, " (required)");
     else if (fallback)
         buf_printf(b, " [%s]", fallback);
@@ -64,13 +62,6 @@ static const char *help_all(struct arena *a)
     return text_of(a, &b);
 }
 
-static void help_words(struct buf *b, const struct recipe_key *key)
-{
-    for (const struct key_word *w = key->words; w && w->word; w++)
-        if (w->unbuilt)
-            buf_printf(b, "  not implemented yet: %s\n", w->word);
-}
-
 static void help_place(struct buf *b, const struct recipe_key *key)
 {
     if (strncmp(key->path, "hosts.", 6) == 0)
@@ -96,10 +87,7 @@ static const char *help_one(struct arena *a, const struct recipe_key *key)
 
     buf_printf(&b, "%s: %s\n\n", key->path, key->about);
     buf_printf(&b, "  value: %s\n", recipe_key_expected(a, key));
-    help_words(&b, key);
-    if (key->unbuilt)
-        buf_puts(&b, "  not implemented yet: an error in this version\n");
-    else if (key->required)
+    if (key->required)
         buf_puts(&b, "  required\n");
     else if (key->kind != KEY_JOB)
         buf_printf(&b, "  default: %s\n", fallback ? fallback : "none");
@@ -157,8 +145,6 @@ static void schema_alternatives(struct buf *b, const struct recipe_key *key)
 {
     buf_puts(b, "\"anyOf\": [{\"enum\": [");
     for (const struct key_word *w = key->words; w->word; w++) {
-        if (w->unbuilt)
-            continue;
         if (key->kind == KEY_BOOL)
             buf_puts(b, w->word);
         else
@@ -371,7 +357,7 @@ static void schema_properties(struct buf *b, const char *scope, int indent, enum
         const struct recipe_key *key = &recipe_keys[i];
         const char *name = key->path + len;
         if (strncmp(key->path, scope, len) != 0 || strchr(name, '.') || key->kind == KEY_JOB ||
-            key->unbuilt || (key->place != PLACE_ANY && key->place != place))
+            (key->place != PLACE_ANY && key->place != place))
             continue;
         buf_printf(b, "%s%*s\"%s\": ", separator, indent, "", name);
         if (place == PLACE_ENVIRONMENT && key->place == PLACE_ANY)

@@ -7,55 +7,50 @@
 #include "recipe/check.h"
 
 static const struct key_word checkout_words[] = {
-    {"copy", CHECKOUT_COPY, false}, {"hardlink", CHECKOUT_HARDLINK, false}, {0}};
+    {"copy", CHECKOUT_COPY}, {"hardlink", CHECKOUT_HARDLINK}, {0}};
 static const struct key_word lfs_words[] = {
-    {"warn", LFS_WARN, false}, {"fetch", LFS_FETCH, false}, {"ignore", LFS_IGNORE, false}, {0}};
-static const struct key_word transport_words[] = {{"libssh2", TRANSPORT_LIBSSH2, false},
-                                                  {"openssh", TRANSPORT_OPENSSH, false},
-                                                  {"local", TRANSPORT_LOCAL, false},
+    {"warn", LFS_WARN}, {"fetch", LFS_FETCH}, {"ignore", LFS_IGNORE}, {0}};
+static const struct key_word transport_words[] = {{"libssh2", TRANSPORT_LIBSSH2},
+                                                  {"openssh", TRANSPORT_OPENSSH},
+                                                  {"local", TRANSPORT_LOCAL},
                                                   {0}};
 static const struct key_word host_keys_words[] = {
-    {"strict", HOST_KEYS_STRICT, false}, {"accept-new", HOST_KEYS_ACCEPT_NEW, false}, {0}};
-static const struct key_word adapter_words[] = {{"postgresql", ADAPTER_POSTGRESQL, false},
-                                                {"mysql", ADAPTER_MYSQL, false},
-                                                {"mysql2", ADAPTER_MYSQL, false},
-                                                {"mariadb", ADAPTER_MYSQL, false},
-                                                {"none", ADAPTER_NONE, false},
-                                                {0}};
+    {"strict", HOST_KEYS_STRICT}, {"accept-new", HOST_KEYS_ACCEPT_NEW}, {0}};
+static const struct key_word adapter_words[] = {
+    {"postgresql", ADAPTER_POSTGRESQL}, {"mysql", ADAPTER_MYSQL}, {"mysql2", ADAPTER_MYSQL},
+    {"mariadb", ADAPTER_MYSQL},         {"none", ADAPTER_NONE},   {0}};
 static const struct key_word database_words[] = {
-    {"auto", ADAPTER_AUTO, false}, {"none", ADAPTER_NONE, false}, {0}};
-static const struct key_word policy_words[] = {{"wait", POLICY_WAIT, false},
-                                               {"kill", POLICY_KILL, false},
-                                               {"abort", POLICY_ABORT, false},
-                                               {"ask", POLICY_ASK, false},
+    {"auto", ADAPTER_AUTO}, {"none", ADAPTER_NONE}, {0}};
+static const struct key_word policy_words[] = {{"wait", POLICY_WAIT},
+                                               {"kill", POLICY_KILL},
+                                               {"abort", POLICY_ABORT},
+                                               {"ask", POLICY_ASK},
                                                {0}};
 static const struct key_word after_limit_words[] = {
-    {"abort", POLICY_ABORT, false}, {"kill", POLICY_KILL, false}, {0}};
+    {"abort", POLICY_ABORT}, {"kill", POLICY_KILL}, {0}};
 static const struct key_word unknown_words[] = {
-    {"proceed", UNKNOWN_PROCEED, false}, {"abort", UNKNOWN_ABORT, false}, {0}};
+    {"proceed", UNKNOWN_PROCEED}, {"abort", UNKNOWN_ABORT}, {0}};
 static const struct key_word partial_words[] = {
-    {"proceed", PARTIAL_PROCEED, false}, {"wait", PARTIAL_WAIT, false}, {0}};
-static const struct key_word blockers_words[] = {{"wait", BLOCKERS_WAIT, false},
-                                                 {"report", BLOCKERS_REPORT, false},
-                                                 {"terminate", BLOCKERS_TERMINATE, false},
-                                                 {0}};
+    {"proceed", PARTIAL_PROCEED}, {"wait", PARTIAL_WAIT}, {0}};
+static const struct key_word blockers_words[] = {
+    {"wait", BLOCKERS_WAIT}, {"report", BLOCKERS_REPORT}, {"terminate", BLOCKERS_TERMINATE}, {0}};
 static const struct key_word on_failure_words[] = {
-    {"rollback", FAILURE_ROLLBACK, false}, {"stop", FAILURE_STOP, false}, {0}};
+    {"rollback", FAILURE_ROLLBACK}, {"stop", FAILURE_STOP}, {0}};
 
 static const struct key_word on_host_failure_words[] = {
-    {"stop", HOST_FAILURE_STOP, false}, {"continue", HOST_FAILURE_CONTINUE, false}, {0}};
-static const struct key_word unfinished_words[] = {{"auto", UNFINISHED_AUTO, false},
-                                                   {"stop", UNFINISHED_STOP, false},
-                                                   {"resume", UNFINISHED_RESUME, false},
-                                                   {"abort", UNFINISHED_ABORT, false},
+    {"stop", HOST_FAILURE_STOP}, {"continue", HOST_FAILURE_CONTINUE}, {0}};
+static const struct key_word unfinished_words[] = {{"auto", UNFINISHED_AUTO},
+                                                   {"stop", UNFINISHED_STOP},
+                                                   {"resume", UNFINISHED_RESUME},
+                                                   {"abort", UNFINISHED_ABORT},
                                                    {0}};
 static const struct key_word older_words[] = {
-    {"allow", OLDER_ALLOW, false}, {"warn", OLDER_WARN, false}, {"skip", OLDER_SKIP, false}, {0}};
+    {"allow", OLDER_ALLOW}, {"warn", OLDER_WARN}, {"skip", OLDER_SKIP}, {0}};
 static const struct key_word pending_words[] = {
-    {"auto", PENDING_AUTO, false},       {"rails", PENDING_RAILS, false},
-    {"django", PENDING_DJANGO, false},   {"laravel", PENDING_LARAVEL, false},
-    {"flyway", PENDING_FLYWAY, false},   {"sqitch", PENDING_SQITCH, false},
-    {"alembic", PENDING_ALEMBIC, false}, {0}};
+    {"auto", PENDING_AUTO},       {"rails", PENDING_RAILS},
+    {"django", PENDING_DJANGO},   {"laravel", PENDING_LARAVEL},
+    {"flyway", PENDING_FLYWAY},   {"sqitch", PENDING_SQITCH},
+    {"alembic", PENDING_ALEMBIC}, {0}};
 
 const struct synonym recipe_key_synonyms[] = {
     {"repo_url", "repository"},
@@ -463,8 +458,7 @@ const char *const *recipe_key_names(struct arena *a, const char *scope)
     struct strs names = {0};
 
     for (size_t i = 0; i < recipe_keys_n; i++)
-        if (is_below(recipe_keys[i].path, scope) && recipe_keys[i].kind != KEY_JOB &&
-            !recipe_keys[i].unbuilt)
+        if (is_below(recipe_keys[i].path, scope) && recipe_keys[i].kind != KEY_JOB)
             strs_add(a, &names, recipe_keys[i].path + strlen(scope));
     strs_add(a, &names, NULL);
     return names.v;
@@ -477,8 +471,7 @@ static const char *words_expected(struct arena *a, const struct key_word *words)
     size_t n = 0;
 
     for (size_t i = 0; words[i].word; i++)
-        if (!words[i].unbuilt)
-            list = arena_printf(a, "%s%s%s", list, n++ ? ", " : "", words[i].word);
+        list = arena_printf(a, "%s%s%s", list, n++ ? ", " : "", words[i].word);
     return n == 1 ? list : arena_printf(a, "one of: %s", list);
 }
 

@@ -42,7 +42,6 @@ enum key_place {
 struct key_word {
     const char *word; /* NULL ends the list */
     int value;
-    bool unbuilt; /* planned, and rejected until it exists */
 };
 
 /* Checks a value.  Returns NULL if it is valid, else what was expected.  May replace the value by a
@@ -54,7 +53,6 @@ struct recipe_key {
     enum key_kind kind;
     enum key_place place;
     bool required;
-    bool unbuilt;         /* planned, and rejected until it exists */
     bool is_role;         /* its values are roles, which some host must have */
     bool nonzero;         /* a duration that must not be 0 */
     long min;             /* of a count; its maximum is KEY_COUNT_MAX */

@@ -65,17 +65,6 @@ bool value_checked(struct reader *rd, const struct recipe_key *key, const struct
     return !expected;
 }
 
-static void unbuilt(struct reader *rd, const struct recipe_key *key, const struct node *node,
-                    const char *value)
-{
-    if (value)
-        mistake_add(rd->m, node, "'%s: %s' is not available in this version, expected %s",
-                    recipe_key_shown(key), value, recipe_key_expected(rd->a, key));
-    else
-        mistake_add(rd->m, node, "'%s' is not available in this version; remove it",
-                    recipe_key_shown(key));
-}
-
 bool value_count(const char *s, long min, long max, long *ret)
 {
     long long n;
@@ -93,13 +82,10 @@ static bool read_word(struct reader *rd, const struct recipe_key *key, const str
 
     for (const struct key_word *w = key->words; w->word; w++) {
         if (strcmp(w->word, text) == 0) {
-            if (w->unbuilt)
-                unbuilt(rd, key, node, w->word);
             *ret = w->value;
-            return !w->unbuilt;
+            return true;
         }
-        if (!w->unbuilt)
-            strs_add(rd->a, &names, w->word);
+        strs_add(rd->a, &names, w->word);
     }
     strs_add(rd->a, &names, NULL);
     const char *near = value_nearest(rd, text, names.v);
@@ -307,8 +293,6 @@ void value_read(struct reader *rd, const struct recipe_key *key, const struct no
     if (node_is_null(node)) {
         if (key->required)
             value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
-    } else if (key->unbuilt) {
-        unbuilt(rd, key, node, NULL);
     } else {
         read_kind(rd, key, node, into);
     }
