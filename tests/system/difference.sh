@@ -10,6 +10,8 @@ site_of_files() {
     local i
     mkdir -p "$REPO/large/a b" "$REPO/log"
     for i in 1 2 3 4 5 6 7 8; do head -c 30000 /dev/urandom | base64 >"$REPO/large/a b/file $i.txt"; done
+    cp "$REPO/large/a b/file 1.txt" "$REPO/large/twin 1.txt"
+    cp "$REPO/large/a b/file 1.txt" "$REPO/large/twin 2.txt"
     printf '#!/bin/sh\n' >"$REPO/large/run"
     chmod +x "$REPO/large/run"
     ln -s 'a b/file 1.txt' "$REPO/large/link to it"
@@ -81,6 +83,7 @@ case_changed_base() {
     touch -r "$live/a b/file 8.txt" "$SITE/other"
     cat "$SITE/other" >"$live/a b/file 8.txt"
     touch -r "$SITE/other" "$live/a b/file 8.txt"
+    ln -f "$live/twin 1.txt" "$live/twin 2.txt"
     mkdir "$live/more"
     echo more >"$live/more/file"
     chmod -x "$live/run"
@@ -88,6 +91,7 @@ case_changed_base() {
     deploy_it
     expect_output 'checkout .*; .* sent'
     assert_equal "modes" "$(modes "$SITE/app1/current/" | grep -v index.html)" "$(grep -v index.html <<<"$wanted")"
+    assert_equal "names of a file" "$(stat -c %h "$SITE/app1/current/large/twin 1.txt")" 1
     # And that one is a base like any other.
     commit_file public/index.html 'newer'
     deploy_it
@@ -123,6 +127,11 @@ case_damaged_records() {
     commit_file public/index.html 'two'
     deploy_it
     unchanged
+    # As for a file that was changed in the instant in which the index was made: it is read, and not sent again.
+    sed -i '/file 1.txt$/d' "$records/$(release app1).index"
+    commit_file public/index.html 'two and a half'
+    deploy_it
+    sent 20000
     echo nonsense >"$records/$(release app1).index"
     commit_file public/index.html 'three'
     deploy_it

@@ -268,7 +268,7 @@ make_manifest() {
 	said=$(sha256sum <"$release") && [ "${said%% *}" = "$digest" ]
 }
 
-# Into the working folder, with their modes.  A file that is no longer there is missing afterwards.
+# Into the working folder, with their modes, and two names of one file as two files.  A file that is no longer there is missing afterwards.
 copy_from_base() {
 	if [ ! -s "$incoming/copied" ]; then return 0; fi
 	if [ -n "$hardlink" ]; then
@@ -276,7 +276,7 @@ copy_from_base() {
 		return 0
 	fi
 	said=$({
-		(cd "$deploy_to/releases/$base" && tar -c --no-recursion -f - -T "$incoming/copied") 2>/dev/null |
+		(cd "$deploy_to/releases/$base" && tar -c --no-recursion --hard-dereference -f - -T "$incoming/copied") 2>/dev/null |
 			{ tar -x -p -o -f - 2>&1; echo "status $?"; }
 	} | sed -n -e '1,200p' -e '$p')
 	[ "${said##*"$newline"}" = 'status 0' ]
@@ -311,10 +311,12 @@ compare_lists() {
 		FNR == 1 { clock = $1; sub(/,.*/, "", clock); next }
 		!(path in kind) { if (!others) print "extra " path; next }
 		{
+			# Asked first, because to name was[path] creates it.
+			indexed = path in was
 			split($1, here, ",")
 			split(was[path], before, ",")
 			runs = substr(here[5], length(here[5]) - 2, 1) % 2
-			good = path in sent || !(path in was) ? runs == (kind[path] == "x") : here[5] == before[5]
+			good = path in sent || !indexed ? runs == (kind[path] == "x") : here[5] == before[5]
 			if (here[6] != "f" || !good || !(path in sent || path in now)) next
 			found[path]
 			if (path in sent || now[path] != was[path]) print sum[path] "  " path >"check"
