@@ -1,6 +1,6 @@
 /* chain.h -- scripts of steps that follow each other, sent to a host in one round trip.
  *
- * A script is run when the one before it has ended well.  Its reply is kept until its own step is
+ * A script is run only if the one before it exited with status 0.  Its reply is kept until its own step is
  * walked, which then finds it instead of sending the script again. */
 #ifndef CRELEASE_CHAIN_H
 #define CRELEASE_CHAIN_H

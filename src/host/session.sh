@@ -15,7 +15,7 @@ keeping='' script='' asked_at=''
 tell_time
 own_umask
 
-# goes_on STATUS: after a script in a frame of several.  Unless it was 0, the frame ends here.
+# goes_on STATUS: called after a script in a frame of several.  If its status is not 0, the frame ends.
 goes_on() {
 	if [ "$1" -ne 0 ]; then
 		printf '%s %s\n' "$frame_end" "$1"
