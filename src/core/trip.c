@@ -7,13 +7,14 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "core/chain.h"
+#include "core/mark.h"
 #include "core/script.h"
 #include "core/upload.h"
 #include "edge/digest.h"
 
 #include <unistd.h>
 
-enum { TRIP_MS = 15 * 60 * 1000, PAYLOAD_IN_FRAME = 256 * 1024 };
+enum { TRIP_MS = 15 * 60 * 1000, HOLDER_MS = 8000, PAYLOAD_IN_FRAME = 256 * 1024 };
 
 /* Exit statuses of the scripts (host/prelude.sh). */
 enum {
@@ -272,6 +273,55 @@ static bool send_all(struct run *r, const struct trip *t, struct reply *replies,
     return true;
 }
 
+/* Whether the answer says that the lock is another's.  That there is none proves nothing after the script
+ * that takes it or the one that releases it. */
+static bool is_fenced(struct run *r, const struct trip *t, const struct reply *reply)
+{
+    const char *by = reply->kind == REPLY_EXIT ? answer_value(r->arena, reply->out, "fenced") : NULL;
+    struct chain chain;
+
+    if (!by || strcmp(by, "nobody") != 0)
+        return by;
+    chain_find(r, t, &chain);
+    return !chain.n && t->about && t->about != &r->plan->steps[0] &&
+           t->about != &r->plan->steps[r->plan->n_steps - 1];
+}
+
+/* A run that takes over ends the shell of the run before, which then hears of a lost connection only. Asks the
+ * hosts that were lost whether that is the reason. */
+static void ask_who_holds(struct run *r, const struct trip *t, struct reply *replies)
+{
+    const struct trip look = {.script = script_mark,
+                              .step = "look",
+                              .verb = "look",
+                              .assignments = mark_assignments(r, &(struct new_mark){0}),
+                              .payload = -1};
+    struct call *calls = arena_array(r->arena, t->n_hosts, sizeof *calls);
+    struct reply *came = arena_array(r->arena, t->n_hosts, sizeof *came);
+    size_t *at = arena_array(r->arena, t->n_hosts, sizeof *at);
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        if (replies[i].kind != REPLY_LOST)
+            continue;
+        calls[n] = (struct call){.host = t->hosts[i],
+                                 .script = run_script_text(r, &look, t->hosts[i]),
+                                 .payload = -1,
+                                 .timeout_ms = HOLDER_MS};
+        if (!look.assignments || !calls[n].script)
+            return;
+        at[n++] = i;
+    }
+    if (!n)
+        return;
+    fleet_run(r->fleet, r->arena, calls, n, came);
+    for (size_t i = 0; i < n; i++)
+        if (is_fenced(r, t, &came[i])) {
+            replies[at[i]] = came[i];
+            replies[at[i]].status = SCRIPT_FENCED;
+        }
+}
+
 bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct err *err)
 {
     struct reply *replies = arena_array(r->arena, t->n_hosts, sizeof *replies);
@@ -279,6 +329,8 @@ bool run_scripts(struct run *r, const struct trip *t, struct reply **ret, struct
 
     if (!send_all(r, t, replies, err))
         return false;
+    if (r->begun)
+        ask_who_holds(r, t, replies);
     if (ret)
         *ret = replies;
     for (size_t i = 0; i < t->n_hosts; i++) {

@@ -52,6 +52,21 @@ case_killed() {
 }
 no_ssh() { ! pgrep -f "ssh.*$XDG_RUNTIME_DIR/crelease-" >/dev/null; }
 
+# Stopped while another run takes over, which ends its shells: it says that, and not just that they were lost.
+case_taken_over() {
+    openssh_site taken_over 2
+    recipe_write <<<"build: ['echo x >>$SITE_Q/begun; while ! test -e $SITE_Q/go; do sleep 0.05; done']"
+    start_crelease deploy production
+    wait_for 60 test -s "$SITE/begun"
+    kill -STOP "$CR_PID"
+    : >"$SITE/go"
+    expect_status 0 resume --takeover --force production
+    kill -CONT "$CR_PID"
+    finish_crelease 3
+    bg_says 'it was taken over' || fail "it does not say why"
+    assert_deployed "$(revision)" 1
+}
+
 # A folder of sockets is removed by the next crelease if its process is gone, and in no other case.
 case_folders_of_others() {
     local folder=$RIG/x/crelease
