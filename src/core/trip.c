@@ -277,7 +277,8 @@ static bool send_all(struct run *r, const struct trip *t, struct reply *replies,
  * that takes it or the one that releases it. */
 static bool is_fenced(struct run *r, const struct trip *t, const struct reply *reply)
 {
-    const char *by = reply->kind == REPLY_EXIT ? answer_value(r->arena, reply->out, "fenced") : NULL;
+    const char *by =
+        reply->kind == REPLY_EXIT ? answer_value(r->arena, reply->out, "fenced") : NULL;
     struct chain chain;
 
     if (!by || strcmp(by, "nobody") != 0)
