@@ -2,6 +2,8 @@
 #include "cli/cmd.h"
 
 #include "base/text.h"
+#include "cli/capistrano/cap.h"
+#include "cli/capistrano/yaml.h"
 #include "recipe/check.h"
 
 #include <errno.h>
@@ -158,30 +160,6 @@ static const char *application_name(struct arena *a)
 
 /* ---- the recipe ---- */
 
-/* Quoted if YAML or ${NAME} would change it. */
-static const char *yaml_text(struct arena *a, const char *s)
-{
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/@:+~";
-    size_t len = strlen(s);
-    struct buf b = buf_make(len * 3 + 3);
-
-    if (len && !strchr("-:@~", s[0]) && s[len - 1] != ':' && strspn(s, plain) == len &&
-        strspn(s, "0123456789.") != len)
-        return s;
-    buf_puts(&b, "\"");
-    for (; *s; s++)
-        buf_printf(&b, "%s%c",
-                   *s == '"' || *s == '\\'      ? "\\"
-                   : s[0] == '$' && s[1] == '{' ? "$"
-                                                : "",
-                   *s);
-    buf_puts(&b, "\"");
-    const char *text = arena_strndup(a, b.text, b.len);
-    buf_free(&b);
-    return text;
-}
-
 static void write_line(struct buf *b, const char *key, const char *value, const char *comment)
 {
     int len = (int)(strlen(key) + 2 + strlen(value));
@@ -198,15 +176,15 @@ static const char *recipe_text(struct arena *a, const char *application, const s
 
     buf_puts(&b, "# A recipe for crelease.  'crelease help recipe' lists every key, and\n"
                  "# 'crelease help KEY' shows more about a key.\n");
-    write_line(&b, "application", yaml_text(a, application), "the name of what is deployed");
+    write_line(&b, "application", yaml_scalar(a, application), "the name of what is deployed");
     if (f && f->extends)
         write_line(&b, "extends", f->extends, arena_printf(a, "the defaults for %s", f->name));
     else if (!f)
         buf_puts(&b, "# extends: rails                  # or django, laravel, node, static\n");
-    write_line(&b, "repository", repo->origin ? yaml_text(a, repo->origin) : ".",
+    write_line(&b, "repository", repo->origin ? yaml_scalar(a, repo->origin) : ".",
                repo->origin ? "a URL or a path" : "this folder; a path or a URL");
-    write_line(&b, "ref", yaml_text(a, ref), "the branch, tag or commit that is deployed");
-    write_line(&b, "deploy_to", yaml_text(a, arena_printf(a, "/var/www/%s", application)),
+    write_line(&b, "ref", yaml_scalar(a, ref), "the branch, tag or commit that is deployed");
+    write_line(&b, "deploy_to", yaml_scalar(a, arena_printf(a, "/var/www/%s", application)),
                "the site's folder on the hosts");
     buf_printf(&b, "keep_releases: 5\n%s%s", linked_files(f), f ? f->lines : "# build: [make]\n");
     buf_printf(
@@ -227,6 +205,31 @@ static const char *recipe_text(struct arena *a, const char *application, const s
     const char *text = arena_strndup(a, b.text, b.len);
     buf_free(&b);
     return text;
+}
+
+/* What Capistrano's plugins say, if the folder says nothing. */
+static const struct framework *framework_of(const struct cap *cap)
+{
+    static const struct framework rails = {"Ruby on Rails", "rails", ""};
+    static const struct framework laravel = {"Laravel", "laravel", ""};
+
+    if (cap_has_plugin(cap, "capistrano/rails") || cap_has_plugin(cap, "capistrano/rails/assets") ||
+        cap_has_plugin(cap, "capistrano/rails/migrations"))
+        return &rails;
+    return cap_has_plugin(cap, "capistrano/laravel") ? &laravel : NULL;
+}
+
+/* The recipe for a configuration of Capistrano. */
+static const char *converted(struct arena *a, struct cap *cap, const struct framework *f,
+                             const struct repo_about *repo)
+{
+    const char *branch = repo->branch ? repo->branch : "main";
+    struct cap_context context = {.application = application_name(a),
+                                  .repository = repo->origin ? repo->origin : ".",
+                                  .ref = check_ref(a, &branch) ? "main" : branch,
+                                  .preset = f ? f->extends : NULL};
+
+    return cap_recipe(a, cap, &context);
 }
 
 /* ---- the file ---- */
@@ -283,21 +286,69 @@ static const char *recipe_in_place(const char *path, bool is_given)
     return !is_given && lstat("config/crelease.yml", &st) == 0 ? "config/crelease.yml" : NULL;
 }
 
-static void tell(struct session *s, const char *path, bool overwritten, const struct framework *f)
+static void put_left(struct json *list, const struct cap_left *left)
+{
+    struct json *o = json_put_object(list, NULL);
+
+    json_put_text(o, "file", left->file);
+    json_put_int(o, "line", (long long)left->line);
+    json_put_int(o, "last", (long long)left->last);
+    json_put_text(o, "text", left->text);
+    json_put_text(o, "why", left->why);
+}
+
+/* What was read of Capistrano's configuration. */
+static void tell_capistrano(struct session *s, const struct cap *cap, struct json *o)
+{
+    struct cap_count count = cap_count(cap);
+    size_t read = count.converted + count.spare + count.unused;
+    struct cap_left *left;
+    size_t n = cap_left(s->arena, cap, &left);
+
+    if (o) {
+        json_put_int(o, "read", (long long)read);
+        json_put_int(o, "settings", (long long)count.settings);
+        json_put_int(o, "converted", (long long)count.converted);
+        json_put_int(o, "not_needed", (long long)count.spare);
+        json_put_int(o, "without_counterpart", (long long)count.unused);
+        struct json *list = json_put_array(o, "left");
+        for (size_t i = 0; i < n; i++)
+            put_left(list, &left[i]);
+        return;
+    }
+    printf(
+        "read %zu of %s of Capistrano: %zu converted, %zu not needed, %zu without a counterpart\n",
+        read, text_count(s->arena, count.settings, "setting"), count.converted, count.spare,
+        count.unused);
+    if (n)
+        printf("not converted, and listed at the end of the recipe:\n");
+    for (size_t i = 0; i < n; i++)
+        printf("  %s:%zu  %s%s%s\n", text_shown(s->arena, left[i].file), left[i].line,
+               text_shown(s->arena, left[i].text), left[i].why ? "  # " : "",
+               left[i].why ? text_shown(s->arena, left[i].why) : "");
+}
+
+/* cap is NULL without --from-capistrano. */
+static void tell(struct session *s, const char *path, bool overwritten, const struct framework *f,
+                 const struct cap *cap)
 {
     const char *shown = text_shown(s->arena, path);
     struct called called = s->options.called;
 
-    called.environment = "production";
+    called.environment = cap ? cap->sites[0].name : "production";
     if (s->options.json) {
         struct json *o = json_open_object();
         json_put_text(o, "recipe", path);
         json_put_bool(o, "overwritten", overwritten);
         json_put_text(o, "framework", f ? f->name : NULL);
+        if (cap)
+            tell_capistrano(s, cap, o);
         json_write(o, stdout, true);
         json_close(o);
         s->answered = true;
     } else if (!s->options.quiet) {
+        if (cap)
+            tell_capistrano(s, cap, NULL);
         printf("%s '%s'%s%s; edit it, then run '%s'\n", overwritten ? "overwrote" : "wrote", shown,
                f ? " for " : "", f ? f->name : "", hint(s->arena, &called, "check", NULL));
     }
@@ -309,6 +360,7 @@ bool cmd_init(struct session *s, struct err *err)
     const char *there = recipe_in_place(path, s->options.recipe != NULL);
     const struct framework *f = framework_find();
     struct repo_about repo;
+    struct cap cap;
 
     if (there && !s->options.force)
         return err_set(err, ERR_USAGE, "'%s' already exists; '%s' %s", text_shown(s->arena, there),
@@ -316,10 +368,18 @@ bool cmd_init(struct session *s, struct err *err)
                        there == path ? "overwrites it"
                                      : "writes a 'crelease.yml' that is used instead");
     repo_about(s->arena, ".", &repo);
-    const char *text = recipe_text(s->arena, application_name(s->arena), f, &repo);
+    if (s->options.from_capistrano && !cap_read(s->arena, &cap, err))
+        return false;
+    if (s->options.from_capistrano && !f)
+        f = framework_of(&cap);
+    const char *text = s->options.from_capistrano
+                           ? converted(s->arena, &cap, f, &repo)
+                           : recipe_text(s->arena, application_name(s->arena), f, &repo);
+    if (!text)
+        return err_set(err, ERR_USAGE, "the configuration of Capistrano is too large for a recipe");
     bool over = there == path;
     if (over ? !overwrite(s->arena, path, text, err) : !write_new(path, text, err))
         return false;
-    tell(s, path, over, f);
+    tell(s, path, over, f, s->options.from_capistrano ? &cap : NULL);
     return true;
 }

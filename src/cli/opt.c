@@ -76,6 +76,8 @@ static const struct option_row {
      "migrate again although the last attempt may have succeeded; take over without asking", NULL},
     {0, "force", OPT_FLAG, AT(force), OPT_ABORT, NULL, "take over without asking", NULL},
     {0, "force", OPT_FLAG, AT(force), OPT_INIT, NULL, "overwrite an existing recipe", NULL},
+    {0, "from-capistrano", OPT_FLAG, AT(from_capistrano), OPT_INIT, NULL,
+     "convert Capfile, config/deploy.rb and config/deploy/*.rb", NULL},
     {0, "on-unfinished", OPT_WORD, AT(on_unfinished), OPT_DEPLOY | OPT_PLAN, "POLICY",
      "if an earlier run is dead and unfinished: auto, stop, resume or abort",
      (const char *const[]){"auto", "stop", "resume", "abort", NULL}},

@@ -47,6 +47,7 @@ struct options {
     const char *ref;
     bool no_migrate;
     bool force;
+    bool from_capistrano; /* init */
     bool takeover;
     bool new_recipe;
     bool if_any; /* resume: says in a script what happens in any case */

@@ -134,6 +134,140 @@ case_init() {
 crelease.yml'
 }
 
+# Everything that can be read of Capistrano's configuration is in the recipe, the rest in a list with its lines.
+case_init_from_capistrano() {
+    mkdir -p "$RIG/cap/config/deploy"
+    cd "$RIG/cap"
+    expect_status 2 init --from-capistrano
+    expect_output "cannot read 'config/deploy.rb' here: No such file"
+    printf "require 'capistrano/%s'\n" rails rbenv >Capfile
+    cat >config/deploy.rb <<'END'
+lock '~> 3.17'
+set :application, 'shop'
+set :repo_url, "git@git.example.com:team/#{fetch(:application)}.git"
+set :user, 'deploy'
+set :deploy_to, -> { "/srv/#{fetch(:stage)}/#{fetch(:application)}" }
+set :branch, ENV.fetch('BRANCH', 'stable')
+set :linked_files, fetch(:linked_files, []).push('config/database.yml')
+append :linked_files, 'config/master.key', 'config/database.yml'
+set :linked_dirs, %w[log tmp/pids tmp/pids/old] +
+  ['storage']
+set :keep_releases, 7
+set :rbenv_type, :user
+set :rbenv_ruby, '3.2.2'
+set :default_env, { path: '/opt/ruby/bin:$PATH', 'API_HOST' => "api.#{fetch(:stage)}.example.com",
+                    token: ENV['TOKEN'] }
+set :log_level, :info
+set :migration_role, :app
+set :sidekiq_roles, :worker
+set :secret_key, `cat key`
+if ENV['CANARY']
+  set :keep_releases, 1
+end
+namespace :deploy do
+  task :restart do
+    on roles(:app) do
+      execute :sudo, :systemctl, :restart, "shop-web"
+    end
+  end
+end
+END
+    cat >config/deploy/production.rb <<'END'
+server 'app1.example.com', user: fetch(:user), roles: %w[app web], port: 2222
+server 'app2.example.com', roles: %w[app web], primary: true, ssh_options: { user: 'ops', forward_agent: true }
+role :db, %w[pg@db1.example.com], no_release: true
+END
+    cat >config/deploy/staging.rb <<'END'
+set :branch, :develop
+set :rails_env, 'qa'
+server 'staging.example.com', roles: :all
+END
+    echo '# nothing yet' >config/deploy/later.rb
+    expect_status 0 init --from-capistrano
+    expect_output 'read 19 of 23 settings of Capistrano: 17 converted, 1 not needed, 1 without a counterpart'
+    expect_output 'config/deploy.rb:19  set :secret_key, .cat key'
+    sed -n 's/^#   \([^ ][^ ]*\)  .*/\1/p' crelease.yml >left
+    assert_equal "what is left" "$(paste -sd' ' left)" "config/deploy.rb:14$(
+        ) config/deploy.rb:18 config/deploy.rb:19 config/deploy.rb:20$(
+        ) config/deploy.rb:23 config/deploy/production.rb:3 config/deploy/later.rb:1"
+    sed '/^# /d; /^$/d' crelease.yml >recipe
+    diff -u - recipe <<'END' || fail "not the recipe"
+application: shop
+extends: rails
+repository: git@git.example.com:team/shop.git
+ref: stable
+deploy_to: /srv/production/shop
+keep_releases: 7
+linked_files: [config/database.yml, config/master.key]
+linked_dirs: [log, tmp/pids, storage, public/assets]
+path: ["~/.rbenv/shims", "~/.rbenv/bin"]
+build:
+  - {name: bundle install, run: bundle install --quiet, timeout: 30m}
+  - {name: "assets:precompile", run: "bundle exec rake assets:precompile", roles: [web], timeout: 30m}
+restart: {touch: null, run: "sudo -n systemctl restart shop-web"}
+env:
+  RAILS_ENV: production
+  RBENV_VERSION: "3.2.2"
+  PATH: "/opt/ruby/bin:$PATH"
+  API_HOST: api.production.example.com
+  # TOKEN: ${TOKEN}   # its value came from the environment of 'cap'
+environments:
+  production:
+    hosts:
+      - {host: app2.example.com, user: ops, roles: [app, web, db]}
+      - {host: app1.example.com, user: deploy, port: 2222, roles: [app, web, db]}
+  staging:
+    ref: develop
+    deploy_to: /srv/staging/shop
+    env:
+      RAILS_ENV: qa
+      API_HOST: api.staging.example.com
+    hosts:
+      - {host: staging.example.com, user: deploy}
+END
+    expect_status 2 exec --hosts none production -- true
+    expect_output "has no host 'none'"
+    expect_status 0 init --from-capistrano --force --json
+    assert_equal JSON "$(json '"\(.read) \(.settings) \(.left[1].file):\(.left[1].line)"')" '19 23 config/deploy.rb:18'
+}
+
+# Bytes of these files are never a command, a line of the recipe, or a sequence for the terminal.
+case_init_from_capistrano_is_inert() {
+    mkdir -p "$RIG/hostile cap/config/deploy"
+    cd "$RIG/hostile cap"
+    git init -q -b main .
+    # shellcheck disable=SC2016 # for Ruby
+    printf '%b' 'set :application, "x\\n- y"\nset :deploy_to, "/srv/a\xe2\x80\xa8hooks: {before lock: [touch a]}"\n' \
+        'set :branch, "a: ${HOME}"\nset :repo_url, "$(touch b)`touch c`"\nset :a, `touch d`\n' \
+        'set :linked_dirs, ["../x", "ok", "a\\nb", "\\e[31m"]\n' \
+        "set :x, 'a' if system('touch e') \x1b[31m # \xe2\x80\xa8 hooks: 1\n" \
+        'set :l, "xxxxxxxx"\n' >config/deploy.rb
+    {
+        for _ in {1..60}; do echo 'set :l, "#{fetch(:l)}#{fetch(:l)}"'; done
+        for i in {1..60}; do echo "set :m$i, -> { fetch(:m$((i + 1))) + fetch(:m$((i + 1))) }"; done
+        echo "set :deploy_to, fetch(:m1)"
+    } >>config/deploy.rb
+    # shellcheck disable=SC2016 # for Ruby
+    printf 'server "-oProxyCommand=touch$IFS/f", user: "a b", roles: %%w[app]\nserver "h1", roles: ["x y"]\n' \
+        >config/deploy/production.rb
+    echo "server 'h2', roles: :app" >$'config/deploy/a\nb: 1.rb'
+    timeout 20 "$CRELEASE" init --from-capistrano >"$RIG/said" || fail "status $?"
+    ! LC_ALL=C grep -q $'\e' "$RIG/said" crelease.yml || fail "an escape sequence"
+    assert_equal "keys" "$(sed -n 's/^\([a-z_]*\):.*/\1/p' crelease.yml | paste -sd' ')" \
+        'application repository ref deploy_to linked_files linked_dirs environments'
+    init_says application hostile-cap
+    init_says deploy_to /var/www/hostile-cap
+    init_says linked_dirs '[ok]'
+    init_says ref main
+    expect_status 2 exec --hosts none production -- true
+    expect_output "has no host 'none'"
+    assert_equal files "$(ls)" 'config
+crelease.yml'
+    printf 'set :application\0, "x"\n' >config/deploy.rb
+    expect_status 2 init --from-capistrano --force
+    expect_output "cannot read 'config/deploy.rb' here: it is not a text file of at most 256 KiB"
+}
+
 case_init_fits_the_folder() {
     local fit kind file
     mkdir -p "$RIG/init fits/My  Shop!"

@@ -343,6 +343,36 @@ case_ref_with_blanks() {
     assert_equal "ref" "$(json '.runs[0].ref')" main
 }
 
+# The recipe that is made from a Capistrano configuration passes check, and deploys.
+case_from_capistrano() {
+    local address port
+    site_new from_capistrano 1
+    read -r address <"$RIG/${HOSTS[0]}/address"
+    read -r port <"$RIG/${HOSTS[0]}/port"
+    rm "$RECIPE"
+    mkdir -p config/deploy
+    cat >config/deploy.rb <<END
+set :application, 'shop'
+set :repo_url, '$SITE/repo'
+set :deploy_to, '$SITE/${HOSTS[0]}'
+set :branch, ENV['BRANCH'] || 'main'
+append :linked_files, 'config/database.yml'
+append :linked_dirs, 'log', 'tmp/pids'
+namespace :deploy do
+  task :restart do
+    on(roles(:app)) { execute :touch, release_path.join('tmp/restart.txt') }
+  end
+end
+END
+    echo "server '$address', user: '$(id -un)', port: $port, roles: %w[app db web]" >config/deploy/production.rb
+    expect_status 0 init --from-capistrano
+    expect_output 'read 7 of 7 settings'
+    expect_status 0 check production
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 1
+    assert_exists "$SITE/${HOSTS[0]}/current/tmp/restart.txt"
+}
+
 rig_open
 start_postgres
 start_hosts 3

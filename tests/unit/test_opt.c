@@ -52,12 +52,14 @@ static const char *shown(const struct options *o)
     const struct {
         const char *word;
         bool on;
-    } flags[] = {
-        {"quiet", o->quiet},   {"json", o->json},         {"version", o->version},
-        {"help", o->help},     {"dry-run", o->dry_run},   {"no-migrate", o->no_migrate},
-        {"force", o->force},   {"takeover", o->takeover}, {"new-recipe", o->new_recipe},
-        {"verify", o->verify}, {"scan", o->scan},         {"wait", o->wait},
-        {"hold", o->hold},     {"if-any", o->if_any},     {"same-revision", o->same_revision}};
+    } flags[] = {{"quiet", o->quiet},       {"json", o->json},
+                 {"version", o->version},   {"help", o->help},
+                 {"dry-run", o->dry_run},   {"no-migrate", o->no_migrate},
+                 {"force", o->force},       {"from-capistrano", o->from_capistrano},
+                 {"takeover", o->takeover}, {"new-recipe", o->new_recipe},
+                 {"verify", o->verify},     {"scan", o->scan},
+                 {"wait", o->wait},         {"hold", o->hold},
+                 {"if-any", o->if_any},     {"same-revision", o->same_revision}};
     const char *s = "";
 
     for (size_t i = 0; i < N(texts); i++)
@@ -303,7 +305,9 @@ static void test_check(void **state)
         {{"status", "--count=3"}, "'status' does not take --count; it is an option of history"},
         {{"history", "--wait-limit=5m"},
          "'history' does not take --wait-limit; it is an option of deploy, resume, rollback, plan and backups"},
-        {{"init", "--force"}, NULL},
+        {{"init", "--force", "--from-capistrano"}, NULL},
+        {{"deploy", "--from-capistrano"},
+         "'deploy' does not take --from-capistrano; it is an option of init"},
         {{"abort", "--force"}, NULL},
         {{"check", "--force"},
          "'check' does not take --force; it is an option of deploy, resume, abort, plan and init"},

@@ -1,0 +1,490 @@
+/* cap_evaluate.c -- goes through the statements of a file of Capistrano and keeps what it sets (see cap.h).
+ * A block, such as a task or a condition, is not entered: it is left to a person. */
+#define _GNU_SOURCE /* memmem */
+#include "cli/capistrano/cap.h"
+
+enum { SETTINGS_MAX = 2000, SERVERS_MAX = 1000 };
+
+/* What a statement is, while it is read. */
+struct statement {
+    struct cap_site *site;
+    struct cap_mark *mark;
+    struct ruby ruby; /* behind its first word */
+    const char *begin;
+};
+
+static bool lookup(void *arg, const char *name, bool local, struct ruby_value *ret)
+{
+    struct cap_site *site = arg;
+    bool capistrano_2 = strcmp(name, "application") == 0 || strcmp(name, "user") == 0 ||
+                        strcmp(name, "deploy_to") == 0;
+
+    if (strcmp(name, "stage") == 0) {
+        *ret = (struct ruby_value){.kind = RUBY_TEXT, .text = site->name};
+        return true;
+    }
+    for (size_t i = site->n_locals; local && i > 0; i--)
+        if (strcmp(site->locals[i - 1].name, name) == 0) {
+            *ret = site->locals[i - 1].value;
+            return true;
+        }
+    struct cap_setting *s = local && !capistrano_2 ? NULL : cap_find(site, name);
+    if (s) {
+        *ret = s->value;
+        return true;
+    }
+    bool list = strcmp(name, "linked_files") == 0 || strcmp(name, "linked_dirs") == 0;
+    *ret = (struct ruby_value){.kind = list ? RUBY_LIST : RUBY_MAP};
+    return !local && (list || strcmp(name, "default_env") == 0);
+}
+
+static struct ruby ruby_of(struct cap_site *site, const char *at, const char *end)
+{
+    return (struct ruby){.arena = site->cap->arena,
+                         .at = at,
+                         .end = end,
+                         .lookup = lookup,
+                         .arg = site,
+                         .fuel = &site->cap->fuel};
+}
+
+/* ---- settings ---- */
+
+static void mark(struct cap_mark *m, enum cap_state state)
+{
+    if (m && m->state < state)
+        m->state = state;
+}
+
+static struct cap_setting *find(struct cap_setting *all, size_t n, const char *name)
+{
+    for (size_t i = n; i > 0; i--)
+        if (strcmp(all[i - 1].name, name) == 0)
+            return &all[i - 1];
+    return NULL;
+}
+
+struct cap_setting *cap_find(struct cap_site *site, const char *name)
+{
+    struct cap_setting *s = find(site->settings, site->n_settings, name);
+
+    if (s)
+        mark(s->mark, CAP_DONE);
+    return s;
+}
+
+const struct ruby_value *cap_value(struct cap_site *site, const char *name)
+{
+    struct cap_setting *s = cap_find(site, name);
+    struct ruby r = ruby_of(site, "", "");
+
+    if (!s)
+        return NULL;
+    if (ruby_force(&r, &s->value) && s->value.kind != RUBY_NIL && s->value.kind != RUBY_ENV)
+        return &s->value;
+    cap_spoilt(site, name,
+               s->value.kind == RUBY_NIL ? NULL : "its value is not known before it runs");
+    return NULL;
+}
+
+const char *cap_text(struct cap_site *site, const char *name)
+{
+    const struct ruby_value *v = cap_value(site, name);
+
+    if (v && v->kind != RUBY_TEXT)
+        cap_spoilt(site, name, "expected one text");
+    return v && v->kind == RUBY_TEXT ? v->text : NULL;
+}
+
+void cap_spoilt(struct cap_site *site, const char *name, const char *why)
+{
+    struct cap_setting *s = find(site->settings, site->n_settings, name);
+
+    if (s && s->mark) {
+        s->mark->state = CAP_LEFT;
+        s->mark->why = why;
+    }
+}
+
+static bool put(struct cap_setting **all, size_t *n, const struct cap_setting *add, struct arena *a)
+{
+    struct cap_setting *old = find(*all, *n, add->name);
+
+    if (old) {
+        /* The first statement was read, too: the second one replaces its value. */
+        mark(old->mark, CAP_SPARE);
+        *old = *add;
+        return true;
+    }
+    if (*n >= SETTINGS_MAX)
+        return false;
+    if ((*n & (*n - 1)) == 0) { /* grows at powers of two */
+        struct cap_setting *more = arena_array(a, *n ? *n * 2 : 1, sizeof *more);
+        if (*n)
+            memcpy(more, *all, *n * sizeof *more);
+        *all = more;
+    }
+    (*all)[(*n)++] = *add;
+    return true;
+}
+
+/* What crelease does anyway, or does not need: it needs no Git on the hosts, and no terminal. */
+static bool is_spare(const char *name)
+{
+    static const char *const names[] = {"stage",
+                                        "stages",
+                                        "default_stage",
+                                        "scm",
+                                        "format",
+                                        "format_options",
+                                        "log_level",
+                                        "pty",
+                                        "tmp_dir",
+                                        "use_sudo",
+                                        "deploy_via",
+                                        "git_shallow_clone",
+                                        "local_user",
+                                        "conditionally_migrate",
+                                        "bundle_roles",
+                                        "bundle_bins",
+                                        "bundle_binstubs",
+                                        "rbenv_map_bins",
+                                        "rbenv_roles",
+                                        "rbenv_prefix",
+                                        "rvm_map_bins",
+                                        "rvm_roles",
+                                        "nvm_map_bins",
+                                        "nvm_roles",
+                                        "normalize_asset_timestamps",
+                                        "git_strategy",
+                                        "repository_cache",
+                                        "copy_strategy",
+                                        "keep_assets",
+                                        "assets_manifests",
+                                        "passenger_roles",
+                                        "local_repository",
+                                        "npm_roles",
+                                        "yarn_roles",
+                                        "migration_servers"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool keep(struct statement *s, const char *name, const struct ruby_value *value)
+{
+    struct cap_site *site = s->site;
+    struct cap_setting add = {.name = name, .value = *value, .mark = s->mark};
+
+    mark(s->mark, is_spare(name) ? CAP_SPARE : CAP_UNUSED);
+    return put(&site->settings, &site->n_settings, &add, site->cap->arena);
+}
+
+/* set, set_if_empty, append, remove, ask. */
+static bool read_set(struct statement *s, const char *word)
+{
+    struct ruby_value args, list;
+    const char *name;
+
+    if (!ruby_args(&s->ruby, &args) || !args.n || args.items[0].kind != RUBY_TEXT)
+        return false;
+    name = args.items[0].text;
+    if (strcmp(word, "append") == 0 || strcmp(word, "remove") == 0) {
+        bool adds = *word == 'a';
+        if (!lookup(s->site, name, false, &list))
+            list = (struct ruby_value){.kind = RUBY_LIST};
+        struct ruby_value kept = {.kind = RUBY_LIST};
+        for (size_t i = 0; i < list.n; i++) {
+            bool drop = false;
+            for (size_t k = 1; !adds && k < args.n; k++)
+                drop = drop || (args.items[k].text && list.items[i].text &&
+                                strcmp(args.items[k].text, list.items[i].text) == 0);
+            if (!drop && !ruby_push(&s->ruby, &kept, &list.items[i]))
+                return false;
+        }
+        for (size_t k = 1; adds && k < args.n; k++)
+            if (!ruby_push(&s->ruby, &kept, &args.items[k]))
+                return false;
+        return list.kind == RUBY_LIST && keep(s, name, &kept);
+    }
+    if (strcmp(word, "set_if_empty") == 0 && find(s->site->settings, s->site->n_settings, name)) {
+        mark(s->mark, CAP_SPARE);
+        return true;
+    }
+    struct ruby_value nothing = {.kind = RUBY_NIL};
+    return args.n <= 2 && keep(s, name, args.n == 2 ? &args.items[1] : &nothing);
+}
+
+/* fetch(:default_env).merge!(...): a value that is changed in place. */
+static bool read_fetch(struct statement *s)
+{
+    struct ruby_value value, name;
+    struct ruby r = s->ruby, whole = s->ruby;
+
+    whole.at = s->begin;
+    r.at += r.at < r.end && *r.at == '(';
+    if (!ruby_read(&r, &name) || name.kind != RUBY_TEXT || !ruby_read(&whole, &value))
+        return false;
+    ruby_blanks(&whole.at, whole.end, true);
+    s->mark->is_setting = true;
+    return whole.at == whole.end && keep(s, name.text, &value);
+}
+
+/* x = 'text': can be used in later statements. */
+static bool read_local(struct statement *s, const char *word)
+{
+    struct cap_setting add = {.name = word};
+
+    ruby_blanks(&s->ruby.at, s->ruby.end, false);
+    if (s->ruby.at + 1 >= s->ruby.end || *s->ruby.at != '=' || strchr("=~>", s->ruby.at[1]))
+        return false;
+    s->ruby.at++;
+    ruby_blanks(&s->ruby.at, s->ruby.end, true);
+    if (!ruby_read(&s->ruby, &add.value))
+        return false;
+    ruby_blanks(&s->ruby.at, s->ruby.end, true);
+    return s->ruby.at == s->ruby.end &&
+           put(&s->site->locals, &s->site->n_locals, &add, s->site->cap->arena);
+}
+
+/* ---- servers ---- */
+
+static const char *text_at(const struct ruby_value *map, const char *key)
+{
+    const struct ruby_value *v = ruby_get(map, key);
+
+    return v && v->kind == RUBY_TEXT ? v->text : NULL;
+}
+
+/* What is in the options of a server; false if one of them has a value that was not read. */
+static bool server_options(struct arena *a, struct cap_server *server, const struct ruby_value *o)
+{
+    const struct ruby_value *ssh = ruby_get(o, "ssh_options"),
+                            *keys = ssh ? ruby_get(ssh, "keys") : NULL;
+    const struct ruby_value *roles = ruby_get(o, "roles");
+
+    for (size_t i = 0; i < o->n; i += 2)
+        if (strcmp(o->items[i].text, "user") == 0 && o->items[i + 1].kind == RUBY_ENV)
+            return false;
+    for (int pass = 0; pass < 2; pass++) {
+        const struct ruby_value *from = pass == 0 ? o : ssh;
+        if (!from || from->kind != RUBY_MAP)
+            continue;
+        server->user = text_at(from, "user") ? text_at(from, "user") : server->user;
+        server->port = text_at(from, "port") ? text_at(from, "port") : server->port;
+    }
+    if (keys && keys->kind == RUBY_LIST && keys->n == 1 && keys->items[0].kind == RUBY_TEXT)
+        server->identity = keys->items[0].text;
+    const char *primary = text_at(o, "primary"), *no_release = text_at(o, "no_release");
+    server->primary = server->primary || (primary && strcmp(primary, "true") == 0);
+    server->no_release = server->no_release || (no_release && strcmp(no_release, "true") == 0);
+    const struct ruby_value *one = roles ? roles : ruby_get(o, "role");
+    if (one && one->kind == RUBY_TEXT)
+        strs_add(a, &server->roles, one->text);
+    for (size_t i = 0; one && one->kind == RUBY_LIST && i < one->n; i++)
+        if (one->items[i].kind == RUBY_TEXT)
+            strs_add(a, &server->roles, one->items[i].text);
+    return true;
+}
+
+/* "user@host:port"; a server that was named before gets more roles. */
+static bool add_server(struct statement *s, const char *name, const char *role,
+                       const struct ruby_value *options)
+{
+    struct cap_site *site = s->site;
+    struct arena *a = site->cap->arena;
+    struct cap_server one = {.host = name, .mark = s->mark};
+    const char *at = strchr(name, '@'), *colon;
+
+    if (at) {
+        one.user = arena_strndup(a, name, (size_t)(at - name));
+        one.host = at + 1;
+    }
+    colon = strrchr(one.host, ':');
+    if (colon && (strchr(one.host, ':') == colon || (colon > one.host && colon[-1] == ']'))) {
+        one.port = colon + 1;
+        one.host = arena_strndup(a, one.host, (size_t)(colon - one.host));
+    }
+    if (!*one.host || (options && !server_options(a, &one, options)))
+        return false;
+    if (role)
+        strs_add(a, &one.roles, role);
+    for (size_t i = 0; i < site->n_servers; i++) {
+        struct cap_server *old = &site->servers[i];
+        if (strcmp(old->host, one.host) != 0)
+            continue;
+        old->user = one.user ? one.user : old->user;
+        old->port = one.port ? one.port : old->port;
+        old->identity = one.identity ? one.identity : old->identity;
+        old->primary = old->primary || one.primary;
+        for (size_t k = 0; k < one.roles.n; k++)
+            strs_add(a, &old->roles, one.roles.v[k]);
+        return true;
+    }
+    if (site->n_servers >= SERVERS_MAX)
+        return false;
+    struct cap_server *more = arena_array(a, site->n_servers + 1, sizeof *more);
+    if (site->n_servers)
+        memcpy(more, site->servers, site->n_servers * sizeof *more);
+    more[site->n_servers++] = one;
+    site->servers = more;
+    site->cap->fuel -= (long)(site->n_servers * sizeof *more);
+    return site->cap->fuel > 0;
+}
+
+/* server 'host', options; role :app, %w[user@host ...], options. */
+static bool read_server(struct statement *s, bool is_role)
+{
+    struct ruby_value args;
+
+    if (!ruby_args(&s->ruby, &args) || args.n < 1 + (size_t)is_role ||
+        args.items[0].kind != RUBY_TEXT)
+        return false;
+    const struct ruby_value *options = &args.items[args.n - 1];
+    options = options->kind == RUBY_MAP ? options : NULL;
+    size_t n = args.n - (options != NULL);
+    const char *role = is_role ? args.items[0].text : NULL;
+    for (size_t i = is_role; i < n; i++) {
+        const struct ruby_value *v = &args.items[i];
+        size_t count = v->kind == RUBY_LIST ? v->n : 1;
+        for (size_t k = 0; k < count; k++) {
+            const struct ruby_value *host = v->kind == RUBY_LIST ? &v->items[k] : v;
+            /* Capistrano 2: server "host", :app, :web */
+            bool more_roles = !is_role && i > 0;
+            if (host->kind != RUBY_TEXT ||
+                !(more_roles ? add_server(s, args.items[0].text, host->text, NULL)
+                             : add_server(s, host->text, role, options)))
+                return false;
+        }
+    }
+    mark(s->mark, CAP_DONE);
+    return true;
+}
+
+/* ---- blocks ---- */
+
+static bool has(const char *at, const char *end, const char *text)
+{
+    return memmem(at, (size_t)(end - at), text, strlen(text)) != NULL;
+}
+
+/* execute :sudo, :systemctl, :restart, 'shop': the command of a restart task. */
+static void read_execute(struct cap_site *site, const char *at, const char *end)
+{
+    struct ruby_value args;
+    bool sudo = *at == 's';
+    struct ruby r = ruby_of(site, at + (sudo ? 4 : 7), end);
+    const char *command = sudo ? "sudo" : "";
+
+    if (!ruby_args(&r, &args))
+        return;
+    for (size_t i = 0; i < args.n; i++) {
+        if (args.items[i].kind != RUBY_TEXT)
+            return;
+        command = arena_printf(r.arena, "%s%s%s", command, *command ? " " : "", args.items[i].text);
+    }
+    if (has(command, command + strlen(command), "systemctl") && strstr(command, "restart"))
+        site->restart = site->restart && strcmp(site->restart, command) != 0
+                            ? arena_printf(r.arena, "%s && %s", site->restart, command)
+                            : command;
+}
+
+/* Counts the settings of a block, and looks for the command in `task :restart`. */
+static void read_block(struct statement *s, const char *end)
+{
+    static const char *const words[] = {"set",  "append", "remove",      "server",
+                                        "role", "ask",    "set_if_empty"};
+    bool counted = s->mark->is_setting || s->mark->state == CAP_LEFT,
+         deploy = has(s->begin, end, "namespace :deploy") || has(s->begin, end, "deploy:restart");
+    bool restarts = false;
+
+    for (const char *line = s->begin, *next; line < end; line = next) {
+        next = memchr(line, '\n', (size_t)(end - line));
+        next = next ? next + 1 : end;
+        ruby_blanks(&line, next, false);
+        size_t len = ruby_word(line, next);
+        for (size_t i = 0; !counted && i < sizeof words / sizeof *words; i++)
+            s->mark->inside += len == strlen(words[i]) && memcmp(line, words[i], len) == 0 &&
+                               line + len < next && strchr(" (", line[len]);
+        if (len == 4 && memcmp(line, "task", 4) == 0)
+            restarts = deploy && has(line, next, ":restart");
+        bool runs = (len == 7 && memcmp(line, "execute", 7) == 0) ||
+                    (len == 4 && memcmp(line, "sudo", 4) == 0);
+        if (restarts && runs && !s->site->restart)
+            read_execute(s->site, line, next);
+    }
+    if (deploy && has(s->begin, end, "restart.txt"))
+        s->site->touch = true;
+}
+
+/* ---- statements ---- */
+
+/* False if it has to be left to a person. */
+static bool read_statement(struct statement *s, const char *word)
+{
+    static const char *const harmless[] = {"lock", "require", "desc", "end"};
+    bool sets = strcmp(word, "set") == 0 || strcmp(word, "append") == 0 ||
+                strcmp(word, "remove") == 0 || strcmp(word, "ask") == 0 ||
+                strcmp(word, "set_if_empty") == 0;
+    bool serves = strcmp(word, "server") == 0 || strcmp(word, "role") == 0;
+
+    s->mark->is_setting = s->mark->is_setting || sets || serves;
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+        if (strcmp(word, harmless[i]) == 0)
+            return true;
+    if (sets)
+        return read_set(s, word);
+    if (serves)
+        return read_server(s, *word == 'r');
+    return strcmp(word, "fetch") == 0 ? read_fetch(s) : read_local(s, word);
+}
+
+static size_t lines_in(const char *at, const char *end)
+{
+    size_t n = 0;
+
+    while (at < end)
+        n += *at++ == '\n';
+    return n;
+}
+
+/* The line of its last byte that is not a line end. */
+static size_t last_line(const char *at, const char *end, size_t line)
+{
+    while (end > at && strchr(" \t\r\n", end[-1]))
+        end--;
+    return line + lines_in(at, end);
+}
+
+void cap_evaluate(struct cap_site *site, struct cap_file *file)
+{
+    const char *at = file->text, *end = at + file->len, *counted = at;
+    struct arena *a = site->cap->arena;
+    size_t line = 0;
+
+    for (const char *next; at < end; at = next) {
+        for (const char *before = NULL; before != at;) { /* blanks, and =begin ... =end */
+            before = at;
+            ruby_blanks(&at, end, true);
+            if (end - at > 6 && memcmp(at, "=begin", 6) == 0) {
+                const char *stop = memmem(at, (size_t)(end - at), "\n=end", 5);
+                at = stop ? stop + 5 : end;
+            }
+        }
+        if (at >= end || (end - at >= 7 && memcmp(at, "__END__", 7) == 0))
+            break;
+        line += lines_in(counted, at);
+        counted = at;
+        next = ruby_skip(at, end);
+        size_t len = ruby_word(at, next);
+        struct statement s = {.site = site, .mark = &file->marks[line], .begin = at};
+        s.ruby = ruby_of(site, at + len, next);
+        s.mark->last = last_line(at, next, line);
+        if (len && read_statement(&s, arena_strndup(a, at, len)))
+            continue;
+        read_block(&s, next);
+        s.mark->state = CAP_LEFT;
+    }
+}

@@ -1,0 +1,253 @@
+/* cap_site.c -- what the settings of one environment of Capistrano are in a recipe (see cap_site.h). */
+#include "cli/capistrano/cap_site.h"
+
+#include "base/number.h"
+#include "base/quote.h"
+#include "cli/capistrano/yaml.h"
+#include "recipe/check.h"
+
+enum { COMMAND_BYTES_MAX = 8192 };
+
+static const char *const precompile[] = {"bundle install", "bundle install --quiet",
+                                         "assets:precompile", "bundle exec rake assets:precompile"};
+
+static void pair(struct cap_part *part, const char *key, const char *yaml)
+{
+    part->pairs[part->n++] = (struct cap_pair){key, yaml};
+}
+
+static const char *scalar_or_null(struct arena *a, const char *s)
+{
+    return s ? yaml_scalar(a, s) : NULL;
+}
+
+const char *cap_checked(struct arena *a, struct cap_site *site, const char *name,
+                        const char *check(struct arena *, const char **))
+{
+    const char *value = cap_text(site, name);
+
+    if (!value)
+        return NULL;
+    const char *expected = yaml_fits(value) ? check(a, &value) : "text of one line";
+    if (expected)
+        cap_spoilt(site, name, arena_printf(a, "expected %s", expected));
+    return expected ? NULL : value;
+}
+
+static bool is_true(struct cap_site *site, const char *name)
+{
+    const char *value = cap_text(site, name);
+
+    return value && strcmp(value, "true") == 0;
+}
+
+static bool part_has_role(const struct cap_part *part, const char *role)
+{
+    for (size_t i = 0; i < part->n_servers; i++)
+        for (size_t k = 0; k < part->servers[i]->roles.n; k++)
+            if (strcmp(part->servers[i]->roles.v[k], role) == 0 ||
+                strcmp(part->servers[i]->roles.v[k], "all") == 0)
+                return true;
+    return false;
+}
+
+/* Where version managers keep their programs. */
+static const char *path_of(struct arena *a, struct cap_site *site)
+{
+    const char *root = cap_checked(a, site, "rbenv_custom_path", check_not_empty);
+    const char *type = cap_text(site, "rbenv_type"), *node = cap_text(site, "nvm_node");
+    const char *home = "$HOME/";
+
+    root = root ? root : cap_checked(a, site, "rbenv_path", check_not_empty);
+    if (root && strncmp(root, home, strlen(home)) == 0)
+        root = arena_printf(a, "~/%s", root + strlen(home));
+    if (!root &&
+        (cap_find(site, "rbenv_ruby") || type || cap_has_plugin(site->cap, "capistrano/rbenv")))
+        root = type && strcmp(type, "system") == 0 ? "/usr/local/rbenv" : "~/.rbenv";
+    if (root && check_path(a, &root)) {
+        cap_spoilt(site, "rbenv_path", "expected a folder that begins with '/' or '~/'");
+        cap_spoilt(site, "rbenv_custom_path", "expected a folder that begins with '/' or '~/'");
+        root = NULL;
+    }
+    if (root)
+        return arena_printf(a, "[%s, %s]", yaml_scalar(a, arena_printf(a, "%s/shims", root)),
+                            yaml_scalar(a, arena_printf(a, "%s/bin", root)));
+    if (!node)
+        return NULL;
+    const char *type_of_nvm = cap_text(site, "nvm_type");
+    const char *base =
+        type_of_nvm && strcmp(type_of_nvm, "system") == 0 ? "/usr/local/nvm" : "~/.nvm";
+    size_t dots = 0;
+    for (const char *p = node; *p; p++)
+        dots += *p == '.';
+    if (*node != 'v' || dots != 2 || strspn(node + 1, "0123456789.") != strlen(node + 1)) {
+        cap_spoilt(site, "nvm_node", "expected a full version, such as v20.11.0, for 'path'");
+        return NULL;
+    }
+    return arena_printf(a, "[%s]",
+                        yaml_scalar(a, arena_printf(a, "%s/versions/node/%s/bin", base, node)));
+}
+
+/* RVM works through the login shell; a version needs RVM's default to be that one. */
+static const char *shell_of(struct cap_site *site)
+{
+    const char *version = cap_text(site, "rvm_ruby_version");
+    const char *string = cap_text(site, "rvm_ruby_string");
+    bool rvm = version || string || cap_text(site, "rvm_type") ||
+               cap_has_plugin(site->cap, "capistrano/rvm");
+
+    if (version && strcmp(version, "default") != 0)
+        cap_spoilt(site, "rvm_ruby_version",
+                   "make it RVM's default on the hosts, which 'shell: login' uses");
+    return rvm ? "login" : NULL;
+}
+
+/* A job for each plugin that has one. */
+static const char *build_of(struct arena *a, struct cap_site *site,
+                            const struct cap_context *context, const struct cap_part *part)
+{
+    static const struct {
+        const char *plugin;
+        const char *job;
+    } jobs[] = {
+        {"capistrano/bundler", "{name: bundle install, run: bundle install --quiet, timeout: 30m}"},
+        {"capistrano/composer",
+         "{name: composer install, run: composer install --no-dev --no-interaction"
+         " --optimize-autoloader, timeout: 30m}"},
+        {"capistrano/npm", "{name: npm ci, run: npm ci --no-audit --no-fund, timeout: 30m}"},
+        {"capistrano/yarn",
+         "{name: yarn install, run: yarn install --frozen-lockfile, timeout: 30m}"},
+    };
+    bool rails = context->preset && strcmp(context->preset, "rails") == 0;
+    bool assets = cap_has_plugin(site->cap, "capistrano/rails") ||
+                  cap_has_plugin(site->cap, "capistrano/rails/assets");
+    const char *role = cap_find(site, "assets_roles") ? cap_text(site, "assets_roles") : "web";
+    const char *text = "";
+
+    if (rails && assets && role && yaml_fits(role) && !check_role(a, &role) &&
+        part_has_role(part, role)) {
+        text = arena_printf(a, "\n  - {name: %s, run: %s, timeout: 30m}", precompile[0],
+                            precompile[1]);
+        if (cap_has_plugin(site->cap, "capistrano/yarn"))
+            text = arena_printf(a, "%s\n  - %s", text, jobs[3].job);
+        return arena_printf(a, "%s\n  - {name: \"%s\", run: \"%s\", roles: [%s], timeout: 30m}",
+                            text, precompile[2], precompile[3], yaml_scalar(a, role));
+    }
+    if (context->preset)
+        return NULL;
+    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++)
+        if (cap_has_plugin(site->cap, jobs[i].plugin))
+            text = arena_printf(a, "%s\n  - %s", text, jobs[i].job);
+    return *text ? text : NULL;
+}
+
+/* Capistrano migrates if the plugin is there and a server has the role; a preset migrates anyway. */
+static const char *migrate_of(const struct cap_site *site, const struct cap_context *context,
+                              const struct cap_part *part)
+{
+    bool rails = context->preset && strcmp(context->preset, "rails") == 0;
+    bool has_capfile = site->cap->n_files && strcmp(site->cap->files[0].name, "Capfile") == 0;
+    bool plugin = cap_has_plugin(site->cap, "capistrano/rails") ||
+                  cap_has_plugin(site->cap, "capistrano/rails/migrations");
+
+    if (!context->preset || strcmp(context->preset, "static") == 0 ||
+        strcmp(context->preset, "node") == 0)
+        return NULL;
+    return (rails && has_capfile && !plugin) || (part->n_servers && !part_has_role(part, "db"))
+               ? "null"
+               : NULL;
+}
+
+/* A command that was read, Passenger's, or Puma's unit. */
+static const char *restart_command(struct arena *a, struct cap_site *site, const char *deploy_to)
+{
+    const char *unit = cap_text(site, "puma_service_unit_name"),
+               *user = cap_text(site, "puma_systemctl_user");
+    struct buf b = buf_make(COMMAND_BYTES_MAX);
+    const char *command = NULL;
+
+    if (site->restart && yaml_fits(site->restart)) {
+        bool sudo = strncmp(site->restart, "sudo ", 5) == 0 && site->restart[5] != '-';
+        buf_printf(&b, "%s%s", sudo ? "sudo -n " : "", site->restart + (sudo ? 5 : 0));
+    } else if (unit && user && yaml_fits(unit)) {
+        buf_printf(&b, strcmp(user, "user") == 0 ? "systemctl --user restart "
+                                                 : "sudo -n systemctl restart ");
+        quote_typed(&b, unit);
+    } else if (unit) {
+        cap_spoilt(site, "puma_service_unit_name",
+                   "add it to 'restart': 'puma_systemctl_user' says how");
+    } else if (cap_has_plugin(site->cap, "capistrano/passenger")) {
+        buf_printf(&b, "%spassenger-config restart-app ",
+                   is_true(site, "passenger_restart_with_sudo") ? "sudo -n " : "");
+        quote_typed(&b, deploy_to);
+        buf_puts(&b, " --ignore-app-not-running");
+    }
+    if (b.len && !b.full)
+        command = arena_strndup(a, b.text, b.len);
+    buf_free(&b);
+    return command;
+}
+
+static const char *restart_of(struct arena *a, struct cap_site *site,
+                              const struct cap_context *context, const char *deploy_to)
+{
+    bool touch = is_true(site, "passenger_restart_with_touch") || site->touch;
+    bool preset = context->preset && strcmp(context->preset, "rails") == 0;
+    const char *command = restart_command(a, site, deploy_to);
+
+    if (touch)
+        return preset ? NULL : "{touch: tmp/restart.txt}";
+    if (!command)
+        return NULL;
+    return arena_printf(a, preset ? "{touch: null, run: %s}" : "{run: %s}",
+                        yaml_scalar(a, command));
+}
+
+static const char *number_of(struct cap_site *site, const char *name)
+{
+    const char *value = cap_text(site, name);
+    long long n;
+
+    if (value && (!number_read(value, 1000, &n) || n < 1)) {
+        cap_spoilt(site, name, "expected a number from 1");
+        return NULL;
+    }
+    return value;
+}
+
+void cap_part(struct arena *a, struct cap_site *site, const struct cap_context *context,
+              struct cap_part *ret)
+{
+    const char *old = cap_checked(a, site, "repository", check_not_option);
+    const char *url = cap_checked(a, site, "repo_url", check_not_option);
+    const char *ref = cap_checked(a, site, "branch", check_ref);
+    const char *deploy_to = cap_checked(a, site, "deploy_to", check_folder);
+    bool rails = context->preset && strcmp(context->preset, "rails") == 0;
+    bool assets = rails && (cap_has_plugin(site->cap, "capistrano/rails") ||
+                            cap_has_plugin(site->cap, "capistrano/rails/assets"));
+    bool submodules = is_true(site, "git_enable_submodules") ||
+                      cap_has_plugin(site->cap, "capistrano/scm/git-with-submodules");
+    const char *repository = url ? url : old ? old : context->repository;
+    const char *folder =
+        deploy_to ? deploy_to : arena_printf(a, "/var/www/%s", context->application);
+
+    const char *linked[2];
+
+    *ret = (struct cap_part){0};
+    cap_part_hosts(a, site, ret);
+    pair(ret, "repository", yaml_scalar(a, repository));
+    pair(ret, "ref", yaml_scalar(a, ref ? ref : context->ref));
+    pair(ret, "subtree", scalar_or_null(a, cap_checked(a, site, "repo_tree", check_relative)));
+    pair(ret, "submodules", submodules ? "true" : NULL);
+    pair(ret, "deploy_to", yaml_scalar(a, folder));
+    pair(ret, "keep_releases", number_of(site, "keep_releases"));
+    cap_links(a, site, assets ? "public/assets" : NULL, linked);
+    pair(ret, "linked_files", linked[0]);
+    pair(ret, "linked_dirs", linked[1]);
+    pair(ret, "path", path_of(a, site));
+    pair(ret, "shell", shell_of(site));
+    cap_part_env(a, site, context, ret);
+    pair(ret, "build", build_of(a, site, context, ret));
+    pair(ret, "migrate", migrate_of(site, context, ret));
+    pair(ret, "restart", restart_of(a, site, context, folder));
+}
