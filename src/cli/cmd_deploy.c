@@ -1,6 +1,6 @@
 /* cmd_deploy.c -- 'crelease deploy', and with --dry-run or as 'crelease plan' what it would do. */
 #include "base/text.h"
-#include "cli/cmd.h"
+#include "cli/linked.h"
 #include "core/survey.h"
 #include "edge/clock.h"
 #include "recipe/keys.h"
@@ -186,7 +186,7 @@ static bool deploy(struct session *s, struct err *err)
     const char *skipped = older_than_live(s, &rev, &sv);
     if (skipped)
         return session_end(s, skipped, err);
-    if (!session_export(s, &rev, err) || !fit_hosts(s, &sv, err) ||
+    if (!session_export(s, &rev, err) || !linked_fill(s, &sv, err) || !fit_hosts(s, &sv, err) ||
         !what_of_deploy(s, &rev, &sv, &what, err))
         return false;
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);

@@ -36,6 +36,11 @@ const struct command commands[] = {
      "  The command has no terminal.  Standard input is copied to each host, unless it is a"
      " terminal."},
     {"run", cmd_run, ENV_NEEDED, OPT_OTHER, 2, false, "ENV TASK", "run a task of the recipe", NULL},
+    {"upload", cmd_upload, ENV_NEEDED, OPT_UPLOAD, 1000, false, "ENV [FILE...]",
+     "copy linked files that have a source to the hosts",
+     "A linked file has a source if the recipe gives it 'from'.  A FILE that has none is copied from the"
+     " file of that path beside the recipe.  What is missing on a host is created with mode 0600; what"
+     " differs is shown, and replaced only with --force."},
     {"init", cmd_init, ENV_NONE, OPT_INIT, 0, false, "", "write a starter recipe", NULL},
     {"help", cmd_help, ENV_NONE, OPT_OTHER, 1, false, "[TOPIC]",
      "help on a command, on a key of the recipe, on 'recipe' or on 'exit'", NULL},
@@ -60,6 +65,9 @@ const char *command_nearest(struct arena *a, const char *word)
         {"undo", "rollback"},
         {"back", "rollback"},
         {"push", "deploy"},
+        {"deploy:upload", "upload"},
+        {"scp", "upload"},
+        {"copy", "upload"},
         {"release", "deploy"},
         {"ship", "deploy"},
         {"up", "deploy"},

@@ -1,7 +1,7 @@
 /* fit.c -- finds what a deploy would fail at before the lock is taken.  For check, plan and deploy; it
  * relies on the exported revision and on a survey of the hosts. */
 #include "base/text.h"
-#include "cli/cmd.h"
+#include "cli/linked.h"
 #include "core/survey.h"
 
 /* Room for this many releases, since builds and the next release need some, too. */
@@ -134,18 +134,31 @@ const char *fit_room(struct session *s, const struct site *site, bool *ret_enoug
                         site->free_inodes, entries);
 }
 
+/* Where the recipe says that the linked file comes from; NULL: nowhere. */
+static const char *source_of(const struct recipe *r, const char *path)
+{
+    for (size_t i = 0; i < r->linked_files.n; i++)
+        if (strcmp(r->linked_files.v[i], path) == 0)
+            return r->linked_from.v[i];
+    return NULL;
+}
+
 struct strs fit_links(struct session *s, size_t host, const struct site *site)
 {
     struct strs list = {0};
 
     for (size_t i = 0; i < site->unlinkable.n; i++)
         strs_add(s->arena, &list, site->unlinkable.v[i]);
-    for (size_t i = 0; i < site->missing.n; i++)
+    for (size_t i = 0; i < site->missing.n; i++) {
+        const char *path = site->missing.v[i];
+        const char *from = source_of(s->recipe, path);
         strs_add(s->arena, &list,
                  arena_printf(s->arena,
-                              "the linked file '%s/shared/%s' is missing; create it (it is not part"
-                              " of the repository)",
-                              s->recipe->hosts[host].deploy_to, site->missing.v[i]));
+                              "the linked file '%s/shared/%s' is missing; '%s' copies it there from"
+                              " '%s' of this machine",
+                              s->recipe->hosts[host].deploy_to, path, linked_hint(s, path, from),
+                              from ? from : path));
+    }
     return list;
 }
 

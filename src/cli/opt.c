@@ -75,6 +75,7 @@ static const struct option_row {
     {0, "force", OPT_FLAG, AT(force), OPT_RESUME, NULL,
      "migrate again although the last attempt may have succeeded; take over without asking", NULL},
     {0, "force", OPT_FLAG, AT(force), OPT_ABORT, NULL, "take over without asking", NULL},
+    {0, "force", OPT_FLAG, AT(force), OPT_UPLOAD, NULL, "replace files that differ", NULL},
     {0, "force", OPT_FLAG, AT(force), OPT_INIT, NULL, "overwrite an existing recipe", NULL},
     {0, "from-capistrano", OPT_FLAG, AT(from_capistrano), OPT_INIT, NULL,
      "convert Capfile, config/deploy.rb and config/deploy/*.rb", NULL},

@@ -21,7 +21,8 @@ enum {
     OPT_INIT = 1 << 9,
     OPT_CHECK = 1 << 10,
     OPT_FREEZE = 1 << 11,
-    OPT_ALL = (1 << 12) - 1,
+    OPT_UPLOAD = 1 << 12,
+    OPT_ALL = (1 << 13) - 1,
 };
 
 enum { WAIT_LIMIT_AUTO = -2 };

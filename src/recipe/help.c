@@ -44,7 +44,8 @@ static bool is_whole_or_below(const char *path, const char *section)
 static bool has_rows_below(const struct recipe_key *key)
 {
     return key->kind == KEY_SECTION || key->kind == KEY_HOSTS || key->kind == KEY_JOB ||
-           key->kind == KEY_WINDOWS || key->kind == KEY_DATABASES || key->kind == KEY_PENDING;
+           key->kind == KEY_WINDOWS || key->kind == KEY_FILES || key->kind == KEY_DATABASES ||
+           key->kind == KEY_PENDING;
 }
 
 static const char *help_all(struct arena *a)
@@ -70,6 +71,8 @@ static void help_place(struct buf *b, const struct recipe_key *key)
         buf_puts(b, "  place: a job (build, hooks, tasks)\n");
     else if (strncmp(key->path, "windows.", 8) == 0)
         buf_puts(b, "  place: a window\n");
+    else if (strncmp(key->path, "linked_files.", 13) == 0)
+        buf_puts(b, "  place: one of 'linked_files'\n");
     else if (strncmp(key->path, "databases.", 10) == 0)
         buf_puts(b, "  place: one of 'databases'\n");
     else if (key->place == PLACE_TOP)
@@ -299,6 +302,14 @@ static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
     case KEY_HOSTS:
         buf_puts(b, "\"anyOf\": [{\"$ref\": \"#/definitions/host\"}, {\"type\": \"array\", "
                     "\"minItems\": 1, \"items\": {\"$ref\": \"#/definitions/host\"}}]");
+        return;
+    case KEY_FILES:
+        buf_puts(b, "\"anyOf\": [{\"$ref\": \"#/definitions/text\"}, {\"type\": \"null\"}, "
+                    "{\"type\": \"array\", \"items\": {\"anyOf\": "
+                    "[{\"$ref\": \"#/definitions/text\"}, {\"type\": \"object\", ");
+        buf_puts(b, "\"required\": [\"path\"], ");
+        schema_below(b, key, indent);
+        buf_puts(b, "]}}]");
         return;
     case KEY_WINDOWS:
         buf_puts(b, "\"type\": [\"array\", \"null\"], \"items\": {\"type\": \"object\", ");

@@ -135,6 +135,7 @@ const char *const recipe_hook_stages[] = {
 #define IN_JOB(member)      .at = offsetof(struct job, member)
 #define IN_DATABASE(member) .at = offsetof(struct recipe_database, member)
 #define IN_WINDOW(member)   .at = offsetof(struct window, member)
+#define IN_LINKED(member)   .at = offsetof(struct linked_file, member)
 #define NOWHERE             .at = KEY_NOWHERE
 
 const struct recipe_key recipe_keys[] = {
@@ -165,8 +166,14 @@ const struct recipe_key recipe_keys[] = {
      .about =
          "how unchanged files are taken from the release before: copy, or hardlink, so that they "
          "are the same files in both"},
-    {"linked_files", KEY_TEXTS, .check = check_linked_file, IN_RECIPE(linked_files),
+    {"linked_files", KEY_FILES, .check = check_linked_file, IN_RECIPE(linked_files),
      .about = "files in shared that every release links to"},
+    {"linked_files.path", KEY_TEXT, .required = true, .check = check_linked_file, IN_LINKED(path),
+     .about = "the file, relative to shared and to the release"},
+    {"linked_files.from", KEY_TEXT, .check = check_not_option, IN_LINKED(from),
+     .about =
+         "a file of this machine, relative to the recipe's folder, that is uploaded with mode 0600 "
+         "where the linked file is missing"},
     {"linked_dirs", KEY_TEXTS, .check = check_linked_dir, IN_RECIPE(linked_dirs),
      .about = "folders in shared that every release links to"},
     {"env", KEY_VARIABLES, NOWHERE,
@@ -448,6 +455,7 @@ const char *recipe_key_shown(const struct recipe_key *key)
 {
     bool elsewhere = strncmp(key->path, "hosts.", 6) == 0 || strncmp(key->path, "job.", 4) == 0 ||
                      strncmp(key->path, "windows.", 8) == 0 ||
+                     strncmp(key->path, "linked_files.", 13) == 0 ||
                      strncmp(key->path, "databases.", 10) == 0;
 
     return elsewhere ? last_part(key->path) : key->path;
@@ -498,6 +506,8 @@ const char *recipe_key_expected(struct arena *a, const struct recipe_key *key)
     case KEY_TEXTS:
     case KEY_SECRETS:
         return "a list of texts";
+    case KEY_FILES:
+        return "a list of paths, or of maps with 'path' and 'from'";
     case KEY_VARIABLES:
         return "a map of variables";
     case KEY_JOB:

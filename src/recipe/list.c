@@ -57,6 +57,35 @@ void texts_read(struct reader *rd, const struct recipe_key *key, const struct no
     *ret = list;
 }
 
+/* The sources are kept beside the paths, in a list of the same length. */
+void files_read(struct reader *rd, const struct recipe_key *key, const struct node *node)
+{
+    bool list = node->kind == NODE_LIST;
+    struct recipe *r = rd->recipe;
+    struct strs paths = {0};
+    struct strs from = {0};
+
+    if (node->kind == NODE_MAP || node_is_missing(node)) {
+        value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        return;
+    }
+    if (!value_fits(rd, key, node))
+        return;
+    for (size_t i = 0; i < (list ? node->n : 1); i++) {
+        const struct node *item = list ? node->item[i] : node;
+        struct linked_file file = {.path = ""};
+        if (item->kind == NODE_MAP) {
+            map_read(rd, item, "linked_files.", item, &file);
+            strs_add(rd->a, &paths, file.path);
+        } else {
+            read_item(rd, key, item, &paths);
+        }
+        strs_add(rd->a, &from, file.from);
+    }
+    r->linked_files = paths;
+    r->linked_from = from;
+}
+
 void secrets_read(struct reader *rd, const struct recipe_key *key, const struct node *node)
 {
     bool list = node->kind == NODE_LIST;

@@ -93,6 +93,7 @@ void texts_read(struct reader *rd, const struct recipe_key *key, const struct no
                 struct strs *ret);
 void variables_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
                     struct variables *ret);
+void files_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
 void secrets_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
 void statuses_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
                    struct statuses *ret);

@@ -63,6 +63,11 @@ struct window {
     const char *zone; /* name of a file of the time zone database, or UTC */
 };
 
+struct linked_file {
+    const char *path; /* below shared */
+    const char *from; /* on this machine, relative to the recipe's folder; NULL: not given */
+};
+
 struct task {
     const char *name;
     struct job job;
@@ -171,6 +176,8 @@ struct recipe {
     long keep_releases;
     enum checkout checkout;
     struct strs linked_files;
+    struct strs
+        linked_from; /* by linked file: what is uploaded where it is missing; NULL: nothing */
     struct strs linked_dirs;
     enum transport transport;
     const char *ssh_config; /* "default", "none" or a path */

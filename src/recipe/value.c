@@ -180,6 +180,7 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
     case KEY_HOSTS:
     case KEY_ENVIRONMENTS:
     case KEY_WINDOWS:
+    case KEY_FILES:
     case KEY_DATABASES:
     case KEY_JOB:
         return;
@@ -238,6 +239,9 @@ static void read_kind(struct reader *rd, const struct recipe_key *key, const str
         return;
     case KEY_TEXTS:
         texts_read(rd, key, node, place(key, into));
+        return;
+    case KEY_FILES:
+        files_read(rd, key, node);
         return;
     case KEY_VARIABLES:
         variables_read(rd, key, node, key->at == KEY_NOWHERE ? (void *)&rd->env : place(key, into));
@@ -337,14 +341,15 @@ void map_unknown(struct reader *rd, const char *scope, const struct node *key)
     const struct recipe_key *elsewhere = key_elsewhere(key->text);
     if (elsewhere) {
         bool shown_whole = recipe_key_shown(elsewhere) == elsewhere->path;
-        mistake_add(rd->m, key, "unknown key '%s' here; %s '%s'", shown,
-                    shown_whole                                    ? "there is"
-                    : strncmp(elsewhere->path, "hosts.", 6) == 0   ? "a host has a key"
-                    : strncmp(elsewhere->path, "windows.", 8) == 0 ? "a window has a key"
-                    : strncmp(elsewhere->path, "databases.", 10) == 0
-                        ? "one of 'databases' has a key"
-                        : "a job has a key",
-                    shown_whole ? elsewhere->path : shown);
+        mistake_add(
+            rd->m, key, "unknown key '%s' here; %s '%s'", shown,
+            shown_whole                                          ? "there is"
+            : strncmp(elsewhere->path, "hosts.", 6) == 0         ? "a host has a key"
+            : strncmp(elsewhere->path, "windows.", 8) == 0       ? "a window has a key"
+            : strncmp(elsewhere->path, "linked_files.", 13) == 0 ? "one of 'linked_files' has a key"
+            : strncmp(elsewhere->path, "databases.", 10) == 0    ? "one of 'databases' has a key"
+                                                                 : "a job has a key",
+            shown_whole ? elsewhere->path : shown);
         return;
     }
     for (size_t i = 0; *scope && names[i] && rd->m->n < NEAREST_MAX; i++)

@@ -104,11 +104,13 @@ case_become() {
         chown -R nobody "$SITE/here"
     fi
     sed -i "1i become: $user" "$RECIPE"
-    sed -i '/^linked_files/d' "$RECIPE"
+    echo content >"$(dirname "$RECIPE")/source"
+    sed -i 's/^linked_files.*/linked_files: [{path: the.file, from: source}]/' "$RECIPE"
     echo "build: ['id -un >made; touch begun; while test -e block; do sleep 0.05; done']" >>"$RECIPE"
     expect_status 0 deploy production
     assert_equal made "$(sudo cat "$SITE/here/current/made")" "$user"
     assert_equal owner "$(sudo stat -c %U "$SITE/here/current")" "$user"
+    assert_equal "owner and mode of an uploaded file" "$(sudo stat -c '%U %a' "$SITE/here/shared/the.file")" "$user 600"
     expect_status 0 exec production -- 'id -un'
     expect_output "$user"
     sed -i '1s/.*/become: no-such-user/' "$RECIPE"

@@ -41,6 +41,10 @@ case_schemas() {
     fits exec
     expect_status 0 run --json production hello
     fits exec
+    printf 'content-of-it' >"$SITE/the.file"
+    sed -i "s|^linked_files:.*|linked_files: [config/database.yml, {path: the.file, from: '$SITE/the.file'}]|" "$RECIPE"
+    expect_status 0 upload --json production
+    fits upload
     expect_status 0 freeze --json --reason 'a reason' --until 2h production
     fits freeze
     assert_equal "frozen" "$(json .frozen)" true

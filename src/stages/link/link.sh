@@ -94,7 +94,7 @@ act() {
 	for fault in $faults; do
 		case $fault in
 		"unreadable "*) ;;
-		"missing "*) fail "the linked file '$deploy_to/shared/${fault#missing }' is missing; create it there" ;;
+		"missing "*) fail "the linked file '$deploy_to/shared/${fault#missing }' is missing; put it there with 'crelease upload'" ;;
 		*) fail "${fault#* }" ;;
 		esac
 	done
