@@ -71,7 +71,7 @@ $(OUT)/%.o: src/%.c | build/need-build
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 	@sed -n 's|^EMBED(.*"\(.*\)");|$@: src/\1\nsrc/\1:|p' $< >>$(@:.o=.d)
 
-$(OUT)/recipe/presets.o: $(wildcard recipes/*.yml)
+$(OUT)/recipe/presets.o: $(wildcard recipes/*/*.yml)
 
 $(OUT)/test_%: tests/unit/test_%.c $(OUT)/libcrelease.a | build/need-test
 	$(call say,TEST,$<)

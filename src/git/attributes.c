@@ -110,7 +110,7 @@ static const char *glob_one(const char *g, char c)
 
 /* Like git's wildmatch with WM_PATHNAME: only a double star that is a whole component matches
  * slashes.  Backtracking goes only to the last star of each kind, so the time is bounded. */
-static bool glob_matches(const char *glob, const char *text)
+bool attributes_glob(const char *glob, const char *text)
 {
     const char *g = glob;
     const char *t = text;
@@ -173,7 +173,7 @@ static bool rule_matches(const struct attributes_rule *r, const char *path, bool
         return false;
     path += r->literal;
     /* As in git, the glob begins behind its literal part: the stars of "b**" begin a pattern. */
-    return r->glob[r->literal] ? glob_matches(r->glob + r->literal, path) : !*path;
+    return r->glob[r->literal] ? attributes_glob(r->glob + r->literal, path) : !*path;
 }
 
 /* Sets values that are still unset.  The last word of a line counts, and lines of higher precedence

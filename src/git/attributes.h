@@ -46,6 +46,10 @@ void attributes_drop(struct attributes *a, size_t mark);
 bool attributes_has(const struct attributes *a, const char *path, bool is_dir,
                     enum attribute which);
 
+/* Whether a pattern of gitattributes(5) matches the path: a star does not match a slash, a double star
+ * that is a whole component matches any number of folders. */
+bool attributes_glob(const char *glob, const char *path);
+
 void attributes_close(struct attributes *a); /* accepts a zeroed one */
 
 #endif

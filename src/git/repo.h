@@ -128,8 +128,8 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
 bool repo_resolve(struct repo *repo, struct arena *a, const char *ref, struct revision *ret,
                   struct err *err) MUST_CHECK;
 
-/* Returns a digest that changes whenever anything under one of the paths changes.  A missing path
- * counts as empty; "" if all of them are missing, which is more likely a mistake than a reason to
+/* Returns a digest that changes whenever anything under one of the paths changes, which may be patterns
+ * (attributes_glob); also if a pattern matches something new.  A missing path counts as empty; "" if all of them are missing, which is more likely a mistake than a reason to
  * take the migrations for unchanged. */
 bool repo_digest(struct repo *repo, struct arena *a, const struct revision *rev,
                  const struct strs *paths, const char **ret, struct err *err) MUST_CHECK;

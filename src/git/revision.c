@@ -3,7 +3,6 @@
 
 #include "base/number.h"
 #include "base/text.h"
-#include "edge/digest.h"
 
 enum {
     SHORT_SHA = 7,
@@ -296,59 +295,6 @@ bool repo_has_subtree(struct repo *r, const struct revision *rev, struct err *er
                                       repo_subtree(r, tree, rev->short_sha, &subtree, err));
 
     git_tree_free(subtree);
-    git_tree_free(tree);
-    git_commit_free(commit);
-    return ok;
-}
-
-/* Normalises a path of the recipe: no leading "./", no trailing slash. */
-static char *tree_path(struct arena *a, const char *path)
-{
-    while (path[0] == '.' && path[1] == '/')
-        path += 2 + strspn(path + 2, "/");
-    size_t len = strlen(path);
-    while (len && path[len - 1] == '/')
-        len--;
-    return arena_strndup(a, strcmp(path, ".") == 0 ? "" : path, strcmp(path, ".") == 0 ? 0 : len);
-}
-
-bool repo_digest(struct repo *r, struct arena *a, const struct revision *rev,
-                 const struct strs *paths, const char **ret, struct err *err)
-{
-    git_commit *commit = NULL;
-    git_tree *tree = NULL;
-    struct digest *d = digest_open();
-    bool ok = false;
-    bool found = false;
-    char sum[65];
-
-    if (!repo_tree(r, rev->sha, &commit, &tree, err))
-        goto out;
-    for (size_t i = 0; i < paths->n; i++) {
-        const char *path = tree_path(a, paths->v[i]);
-        git_tree_entry *entry = NULL;
-        char line[GIT_OID_HEXSZ + 16] = "none";
-        int rc = *path ? git_tree_entry_bypath(&entry, tree, path) : 0;
-        if (rc < 0 && rc != GIT_ENOTFOUND) {
-            err_set(err, ERR_FAILED, "cannot read '%s' in revision '%s': %s",
-                    text_shown(err->arena, path), rev->short_sha,
-                    text_shown(err->arena, repo_git_why()));
-            goto out;
-        }
-        if (rc == 0)
-            snprintf(line, sizeof line, "%o %s",
-                     entry ? (unsigned)git_tree_entry_filemode(entry) : (unsigned)GIT_FILEMODE_TREE,
-                     git_oid_tostr_s(entry ? git_tree_entry_id(entry) : git_tree_id(tree)));
-        git_tree_entry_free(entry);
-        found = found || rc == 0;
-        digest_add(d, path, strlen(path) + 1);
-        digest_add(d, line, strlen(line) + 1);
-    }
-    digest_hex(d, sum);
-    *ret = found ? arena_strdup(a, sum) : "";
-    ok = true;
-out:
-    digest_close(d);
     git_tree_free(tree);
     git_commit_free(commit);
     return ok;

@@ -119,9 +119,9 @@ static void refuse_beside(struct reader *rd, const struct node *root)
 static const struct {
     const char *file;
     const char *before; /* the name */
-} preset_names[] = {{"recipes/rails.yml", ":"},
-                    {"recipes/django.yml", " --database "},
-                    {"recipes/laravel.yml", " --database="}};
+} preset_names[] = {{"recipes/rails/recipe.yml", ":"},
+                    {"recipes/django/recipe.yml", " --database "},
+                    {"recipes/laravel/recipe.yml", " --database="}};
 
 /* The command at migrate.KEY that a preset has for one database; NULL: it has none. */
 static const char *command_of_preset(struct reader *rd, const struct node *root, const char *key,

@@ -308,8 +308,9 @@ const struct recipe_key recipe_keys[] = {
     {"migrate.timeout", KEY_DURATION, .fallback = "2h", .nonzero = true,
      IN_RECIPE(migrate.timeout_ms), .about = "how long a migration may run"},
     {"migrate.paths", KEY_TEXTS, .check = check_relative, IN_RECIPE(migrate.paths),
-     .about = "paths of the repository; if they are unchanged since the last migration, nothing is "
-              "pending"},
+     .about =
+         "paths of the repository, or patterns such as **/migrations; if they are unchanged since "
+         "the last migration, nothing is pending"},
 
     {"databases", KEY_DATABASES, NOWHERE,
      .about =

@@ -8,7 +8,7 @@
             ".global recipe_" #name "\n"                                                           \
             ".global recipe_" #name "_end\n"                                                       \
             "recipe_" #name ":\n"                                                                  \
-            ".incbin \"recipes/" #name ".yml\"\n"                                                  \
+            ".incbin \"recipes/" #name "/recipe.yml\"\n"                                           \
             "recipe_" #name "_end:\n"                                                              \
             ".byte 0\n"                                                                            \
             ".text\n");                                                                            \
@@ -33,7 +33,7 @@ static const struct {
     const char *begin;
     const char *end;
 } built_ins[] = {
-#define X(name) {#name, "recipes/" #name ".yml", recipe_##name, recipe_##name##_end},
+#define X(name) {#name, "recipes/" #name "/recipe.yml", recipe_##name, recipe_##name##_end},
     BUILT_INS(X)
 #undef X
 };

@@ -6,7 +6,7 @@
 
 struct built_in {
     const char *name;  /* "rails" */
-    const char *file;  /* "recipes/rails.yml", for messages */
+    const char *file;  /* "recipes/rails/recipe.yml", for messages */
     const char *bytes; /* terminated */
     size_t len;
 };

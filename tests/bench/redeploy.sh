@@ -40,7 +40,7 @@ rig_open
 start_postgres
 start_hosts 1
 site_new bench 1
-# As recipes/rails.yml has it: rake is started when something under db/migrate has changed.
+# As recipes/rails/recipe.yml has it: rake is started when something under db/migrate has changed.
 recipe_write <<<'migrate: {run: rake db:migrate, status: rake db:migrate:status, paths: [db/migrate]}'
 two_thousand_files
 with_cap=

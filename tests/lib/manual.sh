@@ -170,7 +170,7 @@ keys >"$work/program"
 cp "$work/exemplified" "$work/manual"
 compare 'keys with an example'
 
-for file in README.md recipes/README.md; do
+for file in README.md recipes/README.md recipes/*/README.md; do
     awk -v dir="$work" '
         /^```yaml$/ { inside = 1; out = dir "/block." ++n; next }
         /^```$/ { inside = 0 }
@@ -185,7 +185,7 @@ done
 # --- links -----------------------------------------------------------------------------------------
 
 # Every relative link of a document leads to a file or folder.
-for file in README.md */README.md src/*/README.md src/*/*/README.md; do
+for file in README.md */README.md */*/README.md src/*/*/README.md; do
     [ -e "$file" ] || continue
     # shellcheck disable=SC2016 # the backquotes of Markdown
     sed 's/`[^`]*`//g' "$file" | grep -o '](\([^)]*\))' | sed 's/^](//; s/)$//; s/#.*//' | grep -v '^$\|^https*:' |

@@ -30,6 +30,7 @@ has_python() { /usr/bin/python3 -c "import $1" 2>/dev/null; }
 has_jsonschema() { has_python jsonschema; }
 has_perl() { /usr/bin/perl "-M$1" -e 1 2>/dev/null; }
 has_ruby() { ruby -ractive_record -rpg -e 1 >/dev/null 2>&1; }
+has_rails() { ruby -rrails -e 1 >/dev/null 2>&1; }
 
 # One line each: the Debian package, and how to see that it is there.
 wanted() {
@@ -69,6 +70,8 @@ wanted() {
 	git-lfs has_command git-lfs
 	rake has_command rake
 	ruby-activerecord has_ruby
+	ruby-railties has_rails
+	bundler has_command bundle
 	ruby-pg has_ruby
 	python3-jsonschema has_jsonschema
 	python3-django has_python django

@@ -15,7 +15,7 @@ case_install() {
     assert_exists "$RIG/destination/opt/x/bin/crelease"
     assert_exists "$RIG/destination/opt/x/share/crelease/config"
     assert_exists "$RIG/destination/opt/x/share/doc/crelease/LICENSE"
-    assert_exists "$RIG/destination/opt/x/share/crelease/recipes/rails.yml"
+    assert_exists "$RIG/destination/opt/x/share/crelease/recipes/rails/recipe.yml"
     # The manuals are found where man looks for them, and can be shown.
     local page
     for page in 1/crelease.1 5/crelease-recipe.5; do
@@ -25,6 +25,9 @@ case_install() {
     done
     # It needs nothing of the source tree.
     (cd / && "$RIG/destination/opt/x/bin/crelease" --version)
+    printf '%s\n' 'application: shop' 'extends: django' 'environments: {production: {hosts: [a]}}' >"$RIG/extends.yml"
+    (cd / && ! "$RIG/destination/opt/x/bin/crelease" exec -f "$RIG/extends.yml" production --hosts b -- true 2>"$RIG/said")
+    grep -q "has no host 'b'" "$RIG/said" || fail "extends: $(cat "$RIG/said")"
     make_there uninstall
     assert_equal "left over" "$(find "$RIG/destination" ! -type d)" ''
 }

@@ -522,7 +522,7 @@ static void test_built_in(void **state)
     }
     const struct recipe *r = read_text("application: a\nextends: rails\n" END);
     assert_string_equal(r->restart.touch, "tmp/restart.txt");
-    assert_string_equal(joined(&r->migrate.paths), "db/migrate");
+    assert_string_equal(joined(&r->migrate.paths), "db/*migrate");
 }
 
 static void test_digest(void **state)

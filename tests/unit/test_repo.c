@@ -957,10 +957,17 @@ static void test_changes(void **state)
     assert_string_not_equal(sum_of(b, "three", "db/migrate/1"), sum_of(b, "four", "db/migrate/1"));
     assert_string_not_equal(sum_of(b, "one", "lib"), sum_of(b, "two", "lib"));
     assert_string_not_equal(sum_of(b, "one", "."), sum_of(b, "two", "."));
+    /* A pattern changes with what it matches, and if it matches more. */
+    assert_string_equal(sum_of(b, "one", "**/migrate"), sum_of(b, "two", "**/migrate"));
+    assert_string_not_equal(sum_of(b, "two", "**/migrate"), sum_of(b, "three", "**/migrate"));
+    assert_string_equal(sum_of(b, "one", "d*/migrate/[1]"), sum_of(b, "three", "d*/migrate/[1]"));
+    assert_string_not_equal(sum_of(b, "one", "d*/migrate/?"), sum_of(b, "three", "d*/migrate/?"));
+    assert_string_not_equal(sum_of(b, "one", "**/[lm]"), sum_of(b, "two", "**/[lm]"));
     /* One that is missing counts as empty, but a digest of nothing would never change. */
     struct strs paths = {0};
     const char *sum = NULL;
     strs_add(&b->a, &paths, "none");
+    strs_add(&b->a, &paths, "*/none");
     must(b, repo_digest(b->repo, &b->a, &b->rev, &paths, &sum, &b->err));
     assert_string_equal(sum, "");
     strs_add(&b->a, &paths, "lib");

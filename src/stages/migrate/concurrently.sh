@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Looks for CONCURRENTLY in the migrations that are new in a release.  Values: where (the release folder),
-# paths (one a line: where the migrations lie, or .), command (the recipe's migrate.run),
+# paths (one a line: where the migrations lie, patterns of them, or .), command (the recipe's migrate.run),
 # of (as in mark.sh).
 # Answers "file NAME" for the first file that mentions it and differs from the release that the database was
 # last migrated for, or from the live release if that one is unknown; for the settings with which
@@ -16,6 +16,25 @@ set -f
 # Follow the links that the migration tool follows, but not those to the shared folders.
 how=-Rli
 if [ "$paths" = . ]; then how=-rli; fi
+# Names what the patterns match, but nothing that a build has installed.
+in_release() {
+	for path in $paths; do
+		case $path in
+		'**/'*/*) printf '.\n' ;;
+		'**/'*) find . \( -name .venv -o -name node_modules -o -name vendor \) -prune -o -name "${path#??/}" -print ;;
+		*[*?[]*)
+			set +f
+			for one in $path; do
+				if [ -e "$one" ]; then printf '%s\n' "$one"; fi
+			done
+			set -f
+			;;
+		*) printf '%s\n' "$path" ;;
+		esac
+	done
+}
+paths=$(in_release)
+paths=${paths:-/dev/null}
 # shellcheck disable=SC2086 # a line each
 found=$(grep "$how" -e concurrently -- $paths 2>/dev/null)
 status=$?
@@ -31,7 +50,7 @@ if [ -z "$file" ] && [ "$status" -le 1 ]; then
 fi
 if [ -z "$file" ] && printf '%s\n' "$command" | grep -qi concurrently; then file=migrate.run; fi
 if [ -n "$file" ]; then
-	say file "$file"
+	say file "${file#./}"
 elif [ "$status" -gt 1 ]; then
 	exit 0 # of what could not be read nothing is known
 fi

@@ -1,0 +1,102 @@
+/* paths.c -- the digest of paths of a revision, which says whether migrations have changed (see repo.h). */
+#include "git/internal.h"
+
+#include "base/text.h"
+#include "edge/digest.h"
+#include "git/attributes.h"
+
+struct walk {
+    struct digest *d;
+    const char *glob;
+    bool found;
+};
+
+/* Normalises a path of the recipe: no leading "./", no trailing slash. */
+static char *tree_path(struct arena *a, const char *path)
+{
+    while (path[0] == '.' && path[1] == '/')
+        path += 2 + strspn(path + 2, "/");
+    size_t len = strlen(path);
+    while (len && path[len - 1] == '/')
+        len--;
+    return arena_strndup(a, strcmp(path, ".") == 0 ? "" : path, strcmp(path, ".") == 0 ? 0 : len);
+}
+
+static void add(struct digest *d, const char *path, unsigned mode, const git_oid *id)
+{
+    char line[GIT_OID_HEXSZ + 16] = "none";
+
+    if (id)
+        snprintf(line, sizeof line, "%o %s", mode, git_oid_tostr_s(id));
+    digest_add(d, path, strlen(path) + 1);
+    digest_add(d, line, strlen(line) + 1);
+}
+
+/* An entry that the glob matches counts with everything below it. */
+static int visit(const char *root, const git_tree_entry *entry, void *arg)
+{
+    struct walk *w = arg;
+    struct arena scratch = {0};
+    const char *path = arena_printf(&scratch, "%s%s", root, git_tree_entry_name(entry));
+    bool matches = attributes_glob(w->glob, path);
+
+    if (matches)
+        add(w->d, path, (unsigned)git_tree_entry_filemode(entry), git_tree_entry_id(entry));
+    w->found = w->found || matches;
+    arena_free(&scratch);
+    return matches; /* 1: not into the folder */
+}
+
+/* Adds what the path names.  Returns git's status. */
+static int add_path(struct walk *w, git_tree *tree, const char *path)
+{
+    git_tree_entry *entry = NULL;
+
+    if (strpbrk(path, "*?[")) {
+        w->glob = path;
+        digest_add(w->d, path, strlen(path) + 1);
+        return git_tree_walk(tree, GIT_TREEWALK_PRE, visit, w);
+    }
+    int rc = *path ? git_tree_entry_bypath(&entry, tree, path) : 0;
+    if (rc < 0 && rc != GIT_ENOTFOUND)
+        return rc;
+    w->found = w->found || rc == 0;
+    if (rc == 0)
+        add(w->d, path,
+            entry ? (unsigned)git_tree_entry_filemode(entry) : (unsigned)GIT_FILEMODE_TREE,
+            entry ? git_tree_entry_id(entry) : git_tree_id(tree));
+    else
+        add(w->d, path, 0, NULL);
+    git_tree_entry_free(entry);
+    return 0;
+}
+
+bool repo_digest(struct repo *r, struct arena *a, const struct revision *rev,
+                 const struct strs *paths, const char **ret, struct err *err)
+{
+    git_commit *commit = NULL;
+    git_tree *tree = NULL;
+    struct walk w = {.d = digest_open()};
+    bool ok = false;
+    char sum[65];
+
+    if (!repo_tree(r, rev->sha, &commit, &tree, err))
+        goto out;
+    for (size_t i = 0; i < paths->n; i++) {
+        const char *path = tree_path(a, paths->v[i]);
+        if (add_path(&w, tree, path) < 0) {
+            err_set(err, ERR_FAILED, "cannot read '%s' in revision '%s': %s",
+                    text_shown(err->arena, path), rev->short_sha,
+                    text_shown(err->arena, repo_git_why()));
+            goto out;
+        }
+    }
+    digest_hex(w.d, sum);
+    *ret = w.found ? arena_strdup(a, sum) : "";
+    ok = true;
+out:
+    digest_close(w.d);
+    git_tree_free(tree);
+    git_commit_free(commit);
+    return ok;
+}

@@ -1,0 +1,149 @@
+#!/bin/bash
+# The presets as they are, with the real framework: a small application is deployed, then one with a new migration, then
+# one with other code. The last one must not start the framework to look for migrations.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# preset_new NAME APPLICATION: a site on one host whose repository has only that.
+preset_new() {
+    site_new "$1" 1
+    git -C "$REPO" rm -rq .
+    cp -R "$TOP/tests/apps/$2/." "$REPO"
+    commit_all "The application"
+    STARTS=$SITE/starts
+    : >"$STARTS"
+}
+
+# preset_recipe PRESET <<END: a recipe with the preset and what is on standard input, and no more than a site needs.
+preset_recipe() {
+    local own text
+    IFS= read -r -d '' own || true
+    recipe_hosts
+    printf '%s\n' 'application: shop' "extends: $1" "repository: '$REPO'" "deploy_to: '$SITE/${HOSTS[0]}'" "$own" "$text" >"$RECIPE"
+}
+
+starts() { sort "$STARTS" | uniq -c | sed 's/^ *//' | paste -sd, ; }
+
+case_rails() {
+    preset_new preset_rails rails
+    (cd "$REPO" && bundle lock --local >/dev/null 2>&1) || fail "bundle lock"
+    commit_all lock
+    # The gems are the system's, of which a bundle in vendor/bundle knows nothing.
+    preset_recipe rails <<END
+env: {STARTS: '$STARTS', BUNDLE_DEPLOYMENT: null, BUNDLE_PATH: null, PGDATABASE: null}
+build: [bundle install --local --quiet]
+END
+    expect_status 0 check production
+    expect_output "database +.*$DB.*found in config/database.yml"
+    expect_status 0 deploy production
+    expect_output 'CreateEvents: migrated'
+    expect_no_output 'guard against backups is off'
+    assert_equal "rows" "$(sql 'select count(*) from events' "$DB")" 0
+    assert_exists "$SITE/${HOSTS[0]}/current/tmp/restart.txt"
+    cat >"$REPO/db/migrate/20260102000000_add_place.rb" <<'END'
+class AddPlace < ActiveRecord::Migration[6.1]
+  def change
+    add_column :events, :place, :string
+  end
+end
+END
+    commit_all place
+    expect_status 0 deploy production
+    assert_equal "columns" "$(sql 'select count(place) from events' "$DB")" 0
+    : >"$STARTS"
+    commit_file README code
+    expect_status 0 deploy production
+    assert_equal "starts of Rails" "$(starts)" ''
+    assert_equal "live" "$(live_revision)" "$(revision)"
+    expect_status 0 status production --verify
+}
+
+case_django() {
+    preset_new preset_django django
+    cat >>"$REPO/settings.py" <<'END'
+import sys
+STATIC_URL = "/static/"
+STATIC_ROOT = "static"
+INSTALLED_APPS.append("django.contrib.staticfiles")
+with open(os.environ["STARTS"], "a") as f:
+    f.write(" ".join(sys.argv[1:2]) + "\n")
+END
+    echo '# Django is the system'\''s' >"$REPO/requirements.txt"
+    commit_all settings
+    preset_recipe django <<END
+env: {STARTS: '$STARTS', PGDATABASE: $DB, PYTHONDONTWRITEBYTECODE: 1}
+build:
+  - python3 -m venv --system-site-packages --without-pip .venv
+  - .venv/bin/python manage.py collectstatic --noinput
+END
+    expect_status 0 deploy production
+    expect_output 'Applying shop.0001_initial... OK'
+    expect_no_output 'guard against backups is off'
+    cat >"$REPO/shop/migrations/0002_note.py" <<'END'
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunSQL("ALTER TABLE events ADD note text")]
+END
+    commit_all note
+    expect_status 0 deploy production
+    assert_equal "columns" "$(sql 'select count(note) from events' "$DB")" 0
+    : >"$STARTS"
+    commit_file shop/views.py '# code'
+    expect_status 0 deploy production
+    assert_equal "starts of Django" "$(starts)" '1 collectstatic'
+    # Another package can bring migrations.
+    commit_file requirements.txt '# another'
+    expect_status 0 deploy production
+    [[ $(starts) == *showmigrations* ]] || fail "Django was not asked: $(starts)"
+}
+
+# Started with systemd where that runs; here its unit is only checked.
+case_node() {
+    local socket
+    preset_new preset_node node
+    socket=$RIG/node.sock
+    cat >"$REPO/restart" <<'END'
+#!/bin/sh
+[ ! -e "$SOCKET.pid" ] || kill "$(cat "$SOCKET.pid")"
+rm -f "$SOCKET"
+setsid node server.js >/dev/null 2>&1 </dev/null &
+END
+    cat >"$REPO/healthy.js" <<'END'
+require('http').get({socketPath: process.env.SOCKET, path: '/'}, response => {
+  response.on('data', data => process.exit(data.equals(require('fs').readFileSync('REVISION')) ? 0 : 1));
+}).on('error', () => process.exit(1));
+END
+    commit_all restart
+    preset_recipe node <<END
+env: {SOCKET: '$socket', NPM_CONFIG_OFFLINE: "true", NPM_CONFIG_UPDATE_NOTIFIER: "false"}
+restart: {run: sh restart}
+health: {run: node healthy.js, attempts: 20, interval: 200ms}
+$(type -P npm >/dev/null || echo 'build: []')
+END
+    expect_status 0 deploy production
+    commit_file note code
+    expect_status 0 deploy production
+    assert_deployed "$(revision)" 2
+    # shellcheck disable=SC2016 # the backquotes of Markdown
+    sed -n '/^```ini$/,/^```$/p' "$TOP/recipes/node/README.md" | sed '/^```/d' >"$SITE/shop.service"
+    if [ -n "$(type -P systemd-analyze)" ]; then
+        ! systemd-analyze verify --user "$SITE/shop.service" 2>&1 | grep 'shop.service:' || fail "the unit is not valid"
+    fi
+}
+
+case_static() {
+    preset_new preset_static ../app/public
+    preset_recipe static </dev/null
+    expect_status 0 check production
+    expect_status 0 deploy production
+    assert_exists "$SITE/${HOSTS[0]}/current/index.html"
+    assert_deployed "$(revision)" 1
+}
+
+rig_open
+start_postgres
+start_hosts 1
+run_cases "$@"
