@@ -50,11 +50,26 @@ static bool step_agent(struct link *link)
     return true;
 }
 
-/* Whether the server takes no public key, but something that the ssh program may have. */
-static bool offers_other_ways(const struct link *link)
+/* What to do after no key was accepted. */
+static const char *advice(struct link *link)
 {
-    return link->methods && !strstr(link->methods, "publickey") &&
-           (strstr(link->methods, "gssapi") || strstr(link->methods, "hostbased"));
+    const char *methods = link->methods ? link->methods : "";
+    bool others = strstr(methods, "gssapi") || strstr(methods, "hostbased");
+
+    if (login_list_wants_program(&link->list, &link->arena) ||
+        (others && !strstr(methods, "publickey")))
+        return "set 'transport: openssh' in the recipe to log in with the ssh program, which can use certificates, "
+               "FIDO keys and Kerberos";
+    const char *kerberos =
+        strstr(methods, "gssapi") ? "; for Kerberos, set 'transport: openssh' in the recipe" : "";
+    const char *keys =
+        login_list_tried(&link->list)
+            ? "add a public key to ~/.ssh/authorized_keys on the host, or set identity: to the right key"
+        : agent_why(link->agent)
+            ? "restart the agent, or change IdentityAgent or SSH_AUTH_SOCK, or set identity: in the recipe to a "
+              "key file"
+            : "load a key with ssh-add, or set identity: in the recipe to a key file";
+    return arena_printf(&link->arena, "%s%s", keys, kerberos);
 }
 
 static void login_failed(struct link *link)
@@ -71,19 +86,8 @@ static void login_failed(struct link *link)
             ? arena_printf(&link->arena, "; the server closed the connection: %s", link_loss(link))
             : "";
 
-    link_die(
-        link, "cannot log in to %s as %s: %s%s%s%s; %s", link_place(link),
-        text_shown(&link->arena, link->user), agent, story, offers, ended,
-        login_list_wants_program(&link->list, &link->arena) || offers_other_ways(link)
-            ? "set 'transport: openssh' in the recipe to log in with the ssh program, which can use "
-              "certificates, FIDO keys and Kerberos"
-        : login_list_tried(&link->list)
-            ? "add a public key to ~/.ssh/authorized_keys on the host, or set identity: to the "
-              "right key"
-        : agent_why(link->agent)
-            ? "restart the agent, or change IdentityAgent or SSH_AUTH_SOCK, or set identity: in the recipe to a "
-              "key file"
-            : "load a key with ssh-add, or set identity: in the recipe to a key file");
+    link_die(link, "cannot log in to %s as %s: %s%s%s%s; %s", link_place(link),
+             text_shown(&link->arena, link->user), agent, story, offers, ended, advice(link));
 }
 
 static void login_done(struct link *link, const char *how)

@@ -147,7 +147,7 @@ case_values_of_the_configuration() {
     configured 'BindAddress localhost'
     expect_status 5 status production
     expect_output 'BindAddress of the ssh configuration is not a numeric address'
-    configured 'HostKeyAlgorithms ssh-dss'
+    configured 'HostKeyAlgorithms sk-ssh-ed25519-cert-v01@openssh.com'
     expect_status 5 status production
     expect_output 'supports none of HostKeyAlgorithms'
     for i in {1..9000}; do lines+=("LocalForward $i a-name-that-is-long-$i:80"); done
