@@ -281,6 +281,7 @@ bool cmd_history(struct session *s, struct err *err);
 bool cmd_freeze(struct session *s, struct err *err);
 bool cmd_thaw(struct session *s, struct err *err);
 bool cmd_exec(struct session *s, struct err *err);
+bool cmd_log(struct session *s, struct err *err);
 bool cmd_upload(struct session *s, struct err *err);
 bool cmd_run(struct session *s, struct err *err);
 bool cmd_init(struct session *s, struct err *err);

@@ -101,6 +101,9 @@ static const struct option_row {
      "compare the live release with its manifest", NULL},
     {0, "scan", OPT_FLAG, AT(scan), OPT_CHECK, NULL,
      "print the host keys that the hosts present, to pin them or add them to known_hosts", NULL},
+    {0, "run", OPT_TEXT, AT(run), OPT_LOG, "ID",
+     "the run, as 'history' lists it; default: the last one", NULL},
+    {0, "follow", OPT_FLAG, AT(follow), OPT_LOG, NULL, "go on until the run has ended", NULL},
     {0, "count", OPT_NUMBER, AT(count), OPT_HISTORY, "N", "how many runs to show (20)", NULL},
 #undef AT
 };

@@ -22,7 +22,8 @@ enum {
     OPT_CHECK = 1 << 10,
     OPT_FREEZE = 1 << 11,
     OPT_UPLOAD = 1 << 12,
-    OPT_ALL = (1 << 13) - 1,
+    OPT_LOG = 1 << 13,
+    OPT_ALL = (1 << 14) - 1,
 };
 
 enum { WAIT_LIMIT_AUTO = -2 };
@@ -60,6 +61,8 @@ struct options {
     bool scan;                /* check: only print the host keys */
     bool wait;                /* backups: until none blocks a migration */
     bool hold;                /* backups: run a command while no migration runs */
+    const char *run;          /* log: its id; NULL: the last one */
+    bool follow;              /* log: until the run has ended */
     long count;               /* history: how many */
     unsigned long long given; /* on the command line: a bit for each row of the table */
     struct called called;     /* what hints repeat */

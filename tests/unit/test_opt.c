@@ -52,14 +52,23 @@ static const char *shown(const struct options *o)
     const struct {
         const char *word;
         bool on;
-    } flags[] = {{"quiet", o->quiet},       {"json", o->json},
-                 {"version", o->version},   {"help", o->help},
-                 {"dry-run", o->dry_run},   {"no-migrate", o->no_migrate},
-                 {"force", o->force},       {"from-capistrano", o->from_capistrano},
-                 {"takeover", o->takeover}, {"new-recipe", o->new_recipe},
-                 {"verify", o->verify},     {"scan", o->scan},
-                 {"wait", o->wait},         {"hold", o->hold},
-                 {"if-any", o->if_any},     {"same-revision", o->same_revision}};
+    } flags[] = {{"quiet", o->quiet},
+                 {"json", o->json},
+                 {"version", o->version},
+                 {"help", o->help},
+                 {"dry-run", o->dry_run},
+                 {"no-migrate", o->no_migrate},
+                 {"force", o->force},
+                 {"follow", o->follow},
+                 {"from-capistrano", o->from_capistrano},
+                 {"takeover", o->takeover},
+                 {"new-recipe", o->new_recipe},
+                 {"verify", o->verify},
+                 {"scan", o->scan},
+                 {"wait", o->wait},
+                 {"hold", o->hold},
+                 {"if-any", o->if_any},
+                 {"same-revision", o->same_revision}};
     const char *s = "";
 
     for (size_t i = 0; i < N(texts); i++)
