@@ -330,6 +330,19 @@ static bool is_terminal(void)
     return isatty(STDOUT_FILENO) && !(term && strcmp(term, "dumb") == 0);
 }
 
+/* Whether the terminal shows progress in its tab or task bar.  Others take the sequence for a notification
+ * or, some, for text.  GNU screen and tmux have names of their own here. */
+static bool has_progress(void)
+{
+    const char *program = getenv("TERM_PROGRAM"), *features = getenv("TERM_FEATURES");
+    const char *conemu = getenv("ConEmuANSI");
+
+    if (!program)
+        return getenv("WT_SESSION") || (conemu && strcmp(conemu, "ON") == 0);
+    return strcmp(program, "ghostty") == 0 || strcmp(program, "WezTerm") == 0 ||
+           (strcmp(program, "iTerm.app") == 0 && features && strchr(features, 'P'));
+}
+
 bool session_draws(const struct session *s)
 {
     return is_terminal() && session_streams(s) && !s->options.json && !s->options.hold &&
@@ -345,6 +358,7 @@ bool session_open(struct session *s, struct err *err)
                                           : UI_PLAIN,
         .ci = ci_kind(),
         .color = use_color(&s->options, tty),
+        .progress = has_progress(),
         .quiet = s->options.quiet,
         .document = !session_streams(s),
         .verbose = s->options.verbose,

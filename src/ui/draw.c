@@ -286,9 +286,23 @@ static void draw_backup(struct drawing *d)
     arena_free(&a);
 }
 
+/* While a backup is waited for, the progress is the backup's. */
+static void draw_progress(struct drawing *d)
+{
+    const struct live_backup *b = d->live.backup;
+
+    if (b && b->b.percent >= 0)
+        screen_progress(d->screen, PROGRESS_WAITING, b->b.percent);
+    else if (b || d->live.stages)
+        screen_progress(d->screen, PROGRESS_ANY, -1);
+}
+
 void draw(struct drawing *d)
 {
     bool drawn = false;
+
+    if (d->progress)
+        draw_progress(d);
 
     for (struct live_stage *s = d->live.stages; s; s = s->next) {
         if (d->live.backup && ui_same(d->live.backup->stage, s->name)) {

@@ -10,6 +10,7 @@ struct drawing {
     struct screen *screen;
     struct live live;
     size_t hosts_columns;
+    bool progress; /* the terminal shows progress in its tab or task bar */
     unsigned turn; /* of spinners, and of the bar without a percentage */
 };
 

@@ -21,9 +21,11 @@ struct screen {
     bool color;
     size_t columns;
     size_t rows;
-    struct buf keep;  /* to be printed above the live lines */
-    struct live now;  /* live lines on the screen */
-    struct live next; /* those that will replace them */
+    struct buf keep;                  /* to be printed above the live lines */
+    struct live now;                  /* live lines on the screen */
+    struct live next;                 /* those that will replace them */
+    enum screen_progress progress[2]; /* on the terminal, and to be shown there */
+    int percent[2];
 };
 
 struct screen *screen_open(FILE *out, int columns, bool color)
@@ -40,10 +42,36 @@ struct screen *screen_open(FILE *out, int columns, bool color)
     return s;
 }
 
+void screen_progress(struct screen *s, enum screen_progress progress, int percent)
+{
+    s->progress[1] = progress;
+    s->percent[1] = percent < 0 ? 0 : percent > 100 ? 100 : percent;
+}
+
+static bool progress_differs(const struct screen *s)
+{
+    return s->progress[0] != s->progress[1] || s->percent[0] != s->percent[1];
+}
+
+static void put_progress(struct screen *s, struct buf *out)
+{
+    if (!progress_differs(s))
+        return;
+    buf_printf(out, "\033]9;4;%d;%d\033\\", (int)s->progress[1], s->percent[1]);
+    s->progress[0] = s->progress[1];
+    s->percent[0] = s->percent[1];
+}
+
 void screen_close(struct screen *s)
 {
     if (!s)
         return;
+    screen_progress(s, PROGRESS_NONE, 0);
+    struct buf out = buf_make(64);
+    put_progress(s, &out);
+    fwrite(out.text ? out.text : "", 1, out.len, s->out);
+    fflush(s->out);
+    buf_free(&out);
     buf_free(&s->keep);
     buf_free(&s->now.text);
     buf_free(&s->next.text);
@@ -200,12 +228,15 @@ static void erase(struct screen *s, struct buf *out)
 
 void screen_show(struct screen *s)
 {
-    if (!s->keep.len && s->now.n == s->next.n && strcmp(s->now.text.text, s->next.text.text) == 0)
+    bool same = s->now.n == s->next.n && strcmp(s->now.text.text, s->next.text.text) == 0;
+
+    if (!s->keep.len && same && !progress_differs(s))
         return;
     struct buf out = buf_make(3 * (size_t)SCREEN_BYTES_MAX);
     erase(s, &out);
     buf_add(&out, s->keep.text, s->keep.len);
     buf_add(&out, s->next.text.text, s->next.text.len);
+    put_progress(s, &out);
     fwrite(out.text, 1, out.len, s->out);
     fflush(s->out);
     buf_free(&out);

@@ -22,7 +22,17 @@ enum style { STYLE_PLAIN, STYLE_DIM, STYLE_BOLD, STYLE_GREEN, STYLE_YELLOW, STYL
 
 /* columns 0: ask the terminal each time. */
 struct screen *screen_open(FILE *out, int columns, bool color);
-void screen_close(struct screen *s); /* erases nothing; accepts NULL */
+void screen_close(struct screen *s); /* erases nothing but the progress; accepts NULL */
+
+/* Sets what the terminal shows in its tab or task bar (OSC 9;4), with the next screen_show.  percent -1: not
+ * known.  The numbers are those of the sequence. */
+enum screen_progress {
+    PROGRESS_NONE = 0,
+    PROGRESS_SOME = 1,
+    PROGRESS_ANY = 3,
+    PROGRESS_WAITING = 4
+};
+void screen_progress(struct screen *s, enum screen_progress progress, int percent);
 
 /* Reads the size of the terminal, and starts without live lines. */
 void screen_begin(struct screen *s);

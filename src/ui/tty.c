@@ -23,6 +23,7 @@ static void *tty_open(struct ui *ui)
     struct tty *t = xcalloc(1, sizeof *t);
 
     t->d.screen = screen_open(ui->o.out, ui->o.columns, ui->o.color);
+    t->d.progress = ui->o.progress;
     t->d.hosts_columns = screen_columns(t->d.screen) / 4;
     return t;
 }

@@ -23,6 +23,7 @@ struct ui_options {
     enum ui_mode mode;
     enum ui_ci ci;
     bool color;
+    bool progress; /* UI_TTY: the terminal understands OSC 9;4 */
     bool document; /* UI_JSON: the command writes one document and no events */
     bool quiet;    /* -q: nothing but one line on an error, to err */
     int verbose;   /* -v: keep job output, print more */

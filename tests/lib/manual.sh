@@ -88,7 +88,7 @@ sed -n 's/^| \([0-9][0-9, ]*\) | \([a-z]*\) .*/\1 \2/p' README.md |
     sed 's/^\([0-9]*\), \([0-9]*\) \(.*\)/\1 \3\n\2 \3/' >"$work/manual"
 compare 'exit statuses (README.md)'
 
-grep -rhoE 'getenv\("[A-Z_]+"' src --include='*.c' | sed 's/.*"\(.*\)"/\1/' >"$work/program"
+grep -rhoE 'getenv\("[A-Za-z_]+"' src --include='*.c' | sed 's/.*"\(.*\)"/\1/' >"$work/program"
 grep -rhoE '\b(CRELEASE_(APPLICATION|ENVIRONMENT|RELEASE|REVISION|RUN|HOST)|PGAPPNAME|PGOPTIONS)\b' src \
     --include='*.[ch]' --include='*.sh' >>"$work/program"
 printf '%s\n' USER LOGNAME USERNAME >>"$work/program" # a list in cli/session.c

@@ -597,5 +597,55 @@ case_ctrl_z() {
 stopped_twice() { [ "$(grep -c Stopped "$SITE/typed")" -ge 2 ]; }
 gone_lock() { [ ! -e "$SITE/here/.crelease/lock" ]; }
 
+# The screen at several widths and while it is resized, with output that moves the cursor, colors, and clears the screen.
+case_terminal_sizes() {
+    local columns offset
+    site_new terminal_sizes 0
+    cat >"$REPO/noise" <<'END'
+#!/bin/sh
+i=0
+while [ $i -lt 20 ]; do
+    i=$((i + 1))
+    printf '\033[31mdownloading\033[0m %s of 20 a-file-with-a-rather-long-name-%s.tar.gz from https://files.example.com/pool/main/\r' $i $i
+done
+printf '\n\033[2J\033[H\033]0;title\007\tdone\b\b\n'
+while [ -e "$1" ]; do sleep 0.05; done
+END
+    commit_all noise
+    recipe_write <<<"build: ['sh noise $SITE_Q/block']"
+    for columns in 20 40 80 200; do
+        on_columns "$columns" deploy --force production
+        finish_on_terminal 0
+        "$TOP/tests/lib/terminal.py" "$SITE/typed" "$columns" >"$SITE/screen" || fail "$columns columns"
+        sed "s/^/  $columns | /" "$SITE/screen" >&2
+        tr -s ' \n' ' ' <"$SITE/screen" | grep -qE 'switch .*unlock .*live on 1 host in' || fail "$columns columns: not the stages"
+        ! grep -q '^[|/\\-] ' "$SITE/screen" || fail "$columns columns: a live line is left"
+    done
+    touch "$SITE/block"
+    on_columns 100 deploy --force production
+    wait_for 60 terminal_shows 'build .*noise'
+    stty cols 30 <"$(cat "$SITE/pts")"
+    offset=$(stat -c %s "$SITE/typed")
+    # What was being written then has the old width.
+    wait_for 60 has_grown "$offset"
+    offset=$(stat -c %s "$SITE/typed")
+    wait_for 60 has_grown "$offset"
+    rm "$SITE/block"
+    finish_on_terminal 0
+    "$TOP/tests/lib/terminal.py" "$SITE/typed" 100 "$offset:30" >"$SITE/screen" || fail "resized"
+    grep -q '^live on 1 host in' "$SITE/screen" || fail "resized: $(cat "$SITE/screen")"
+}
+on_columns() { # COLUMNS ARGS: the program on a terminal of that width, whose name is in $SITE/pts
+    local columns=$1
+    shift
+    rm -f "$SITE/keys" "$SITE/typed" "$SITE/pts"
+    mkfifo "$SITE/keys"
+    exec 7<>"$SITE/keys"
+    TERM_PROGRAM=ghostty script -qefc "stty cols $columns rows 24; tty >$(printf %q "$SITE/pts"); exec $(printf '%q ' "$CRELEASE" "$@")" \
+        "$SITE/typed" <"$SITE/keys" >/dev/null 2>&1 &
+    TYPED=$!
+}
+has_grown() { [ "$(stat -c %s "$SITE/typed")" -gt "$1" ]; }
+
 rig_open
 run_cases "$@"

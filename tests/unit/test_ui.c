@@ -207,6 +207,11 @@ static size_t escape(struct terminal *t, const char *p)
     char *end;
     unsigned long n = strtoul(p + 2, &end, 10);
 
+    if (strncmp(p, "\033]9;4;", 6) == 0) { /* progress, which takes no room */
+        const char *stop = strstr(p, "\033\\");
+        assert_non_null(stop);
+        return (size_t)(stop + 2 - p);
+    }
     assert_int_equal(p[1], '[');
     assert_non_null(strchr("AJm", *end));
     if (*end == 'A') {
@@ -289,6 +294,37 @@ static void screen_80(void **state)
         "live on 3 hosts in 2 h 21 min, 2 h 20 min of it waiting for the backup\n");
     assert_string_equal(s.err, "");
     forget(&s);
+    arena_free(&a);
+}
+
+/* In the tab or task bar: something runs, a backup is waited for, nothing. */
+static void screen_progress_sequences(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    OPEN(s, .mode = UI_TTY, .columns = 80, .progress = true);
+    struct backup b = {.kind = BACKUP_PG_DUMP, .pid = 1, .percent = 31, .eta_s = -1};
+
+    TELL(&s, .kind = EVENT_STAGE, .stage = "build", .state = EVENT_BEGUN);
+    TELL(&s, .kind = EVENT_STAGE, .stage = "build", .state = EVENT_DONE);
+    TELL(&s, .kind = EVENT_BACKUP, .stage = "backup-clear", .host = "db1", .state = EVENT_WAITING,
+         .backup = &b);
+    ui_tick(s.ui);
+    b.percent = 130;
+    TELL(&s, .kind = EVENT_BACKUP, .stage = "backup-clear", .host = "db1", .state = EVENT_WAITING,
+         .backup = &b);
+    close_ui(&s);
+    const char *seen = "";
+    for (const char *p = s.out; (p = strstr(p, "\033]9;4;")); p++)
+        seen = arena_printf(&a, "%s%.*s ", seen, (int)strcspn(p + 6, "\033"), p + 6);
+    assert_string_equal(seen, "3;0 4;31 4;100 0;0 ");
+    screen_of(&a, &s, 79);
+    forget(&s);
+    OPEN(other, .mode = UI_TTY, .columns = 80);
+    TELL(&other, .kind = EVENT_STAGE, .stage = "build", .state = EVENT_BEGUN);
+    close_ui(&other);
+    assert_null(strstr(other.out, "\033]"));
+    forget(&other);
     arena_free(&a);
 }
 
@@ -1041,13 +1077,15 @@ static void every_event_in_every_mode(void **state)
 {
     (void)state;
     static const char *const texts[] = {NULL, "", "text", bad};
+    static const int columns[] = {20, 40, 100, 200};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         for (int mode = UI_TTY; mode <= UI_JSON; mode++)
             for (int how = 0; how < 8; how++) {
                 struct texts t = {0};
                 struct ui_options o = {.mode = (enum ui_mode)mode,
-                                       .columns = how & 4 ? 40 : 100,
+                                       .columns = columns[how % 4],
+                                       .progress = how & 1,
                                        .verbose = how & 1,
                                        .color = how & 1,
                                        .quiet = (how & 6) == 6};
@@ -1152,6 +1190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(screen_80),
+        cmocka_unit_test(screen_progress_sequences),
         cmocka_unit_test(screen_40),
         cmocka_unit_test(screen_of_a_failure),
         cmocka_unit_test(screen_while_it_runs),
