@@ -295,8 +295,14 @@ case_certificates() {
     over_libssh2
     expect_status 5 status -f "$SITE/libssh2.yml" production
     expect_output "set 'transport: openssh' in the recipe"
-    # The host's key is known by its authority alone.
     ssh-keygen -q -s "$SITE/ca" -I app1 -h -n 127.0.1.1 "$RIG/app1/key.pub"
+    # Kerberos, too, is for the ssh program alone.
+    mv "$HOME/.ssh/id_ed25519-cert.pub" "$SITE"
+    configure app1 'GSSAPIAuthentication yes' 'AuthorizedKeysFile none'
+    expect_status 5 status -f "$SITE/libssh2.yml" production
+    expect_output "right key; for Kerberos, set 'transport: openssh' in the recipe"
+    mv "$SITE/id_ed25519-cert.pub" "$HOME/.ssh"
+    # The host's key is known by its authority alone.
     configure app1 "TrustedUserCAKeys $SITE/ca.pub" 'AuthorizedKeysFile none' "HostCertificate $RIG/app1/key-cert.pub"
     echo "@cert-authority * $(cat "$SITE/ca.pub")" >"$HOME/.ssh/known_hosts"
     expect_status 0 status production
