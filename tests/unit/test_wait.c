@@ -233,7 +233,7 @@ static void beside_a_migration(void **state)
                  "blocker" SEP "%d" SEP "session" SEP "3/%d" SEP "5" SEP "%d" SEP "ann" SEP
                  "psql" SEP "active" SEP "yes" SEP "%d" SEP "relation" SEP "select %d",
                  4711 + i % 3, i % 3, i, i % 50, i);
-        watch_take(&w, line);
+        watchdog_take(&w, line);
         if (i == SOME)
             top = arena.top;
     }

@@ -23,13 +23,13 @@ struct job_end {
 struct job_call {
     const struct step *step;
     const struct job *job;
-    const char *name;  /* of its folder below the run's jobs */
-    const char *where; /* folder, NULL: the new release */
-    bool in_current;   /* instead: in the live release */
-    const char *watch; /* the watchdog that runs beside it (watch.sh), as shell text; or NULL */
-    const char *watch_values; /* assignments for the watchdog; never stored on the host's disk */
+    const char *name;     /* of its folder below the run's jobs */
+    const char *where;    /* folder, NULL: the new release */
+    bool in_current;      /* instead: in the live release */
+    const char *watchdog; /* the watchdog that runs beside it (watch.sh), as shell text; or NULL */
+    const char *watchdog_values; /* assignments for the watchdog; never stored on the host's disk */
     /* Shell text that defines prepare_watch for job.sh; or NULL. */
-    const char *watch_prepare;
+    const char *watchdog_prepare;
     /* The command starts only when the watchdog has written "go" or "go WHY" into
      * $crelease_job/gate.  If it writes nothing for too long, this text is used instead.  NULL: no
      * gate. */

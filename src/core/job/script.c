@@ -191,12 +191,12 @@ const char *job_script(struct run *r, const struct job_call *c, size_t i, const 
     quote_assign(&b, "last", c->last && c->last[i] ? "yes" : "");
     quote_assign(&b, "alone", c->alone ? "yes" : "");
     quote_assign(&b, "again", c->again ? "yes" : "");
-    quote_assign(&b, "watch_values", c->watch_values ? c->watch_values : "");
+    quote_assign(&b, "watch_values", c->watchdog_values ? c->watchdog_values : "");
     quote_assign(&b, "gate", c->gate ? c->gate : "");
     job_command_values(r, host, c->job->run, c->extra_env, &b);
-    job_file_values(c->watch, &b);
+    job_file_values(c->watchdog, &b);
     other_values(r, c, host, &b);
-    buf_puts(&b, c->watch_prepare ? c->watch_prepare : "");
+    buf_puts(&b, c->watchdog_prepare ? c->watchdog_prepare : "");
     job_put(&b);
     struct trip t = {.script = b.text, .step = c->step->name, .verb = verb, .payload = -1};
     const char *text = b.full ? NULL : run_script_text(r, &t, host);

@@ -317,7 +317,7 @@ bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, s
                          .n_hosts = 1,
                          .alone = true,
                          .again = r->force,
-                         .watched = watch_take,
+                         .watched = watchdog_take,
                          .watched_arg = &w};
     struct job_end *ends;
     bool was_lost = false;
@@ -329,7 +329,7 @@ bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, s
         return skip_idle(r, s, ret, err);
     if (!find_and_prepare(r, &t, ret, err))
         return false;
-    watch_set(r, host, &c);
+    watchdog_set(r, host, &c);
     c.gate = gate_of(r, &t);
     for (;;) {
         t.n++;

@@ -34,7 +34,7 @@ static long long look_ms(const struct recipe *recipe)
     return ms < LOOK_LEAST_MS ? LOOK_LEAST_MS : ms > most ? most : ms;
 }
 
-static const char *watch_values(struct run *r, const struct server *server)
+static const char *watchdog_values(struct run *r, const struct server *server)
 {
     const char *own = server_own(r);
     long max_blocked = r->recipe->migrate.max_blocked;
@@ -60,24 +60,25 @@ static const char *watch_values(struct run *r, const struct server *server)
     return text;
 }
 
-void watch_set(struct run *r, size_t host, struct job_call *c)
+void watchdog_set(struct run *r, size_t host, struct job_call *c)
 {
     const struct server *server = server_of(r);
 
     if (!server) {
         if (database_is_off(r))
-            c->watch = arena_printf(r->arena, "%s%s", script_outside, "outside\n");
+            c->watchdog = arena_printf(r->arena, "%s%s", script_outside, "outside\n");
         return;
     }
-    c->watch_values = watch_values(r, server);
-    c->watch =
+    c->watchdog_values = watchdog_values(r, server);
+    c->watchdog =
         arena_printf(r->arena, "%s%s%s%s", r->guard->look == LOOK_FAILED ? script_outside : "",
                      script_guard, server->clients, script_watch);
     if (r->recipe->database.adapter != ADAPTER_AUTO)
         return;
     /* It makes the connection that the host finds before the job starts. */
-    c->watch_prepare = database_watch(r, host);
-    c->watch = arena_printf(r->arena, "%s%s%s", script_reach, "connect=export_found\n", c->watch);
+    c->watchdog_prepare = database_watch(r, host);
+    c->watchdog =
+        arena_printf(r->arena, "%s%s%s", script_reach, "connect=export_found\n", c->watchdog);
 }
 
 /* Reports what guard.sh prints about the session with the migration lock.  The last field is the
@@ -151,7 +152,7 @@ static void take_line(const struct watching *w, const char *line)
 
 /* Called every second as long as the migration waits, so its memory is freed each time
  * (run_turn). */
-void watch_take(void *arg, const char *line)
+void watchdog_take(void *arg, const char *line)
 {
     const struct watching *w = arg;
     struct turn turn;

@@ -5,21 +5,21 @@
  * reports whom the migration's sessions wait for, cancels those that have waited for a lock that
  * long, and in the end terminates what the command left in the server.  It runs on the host and
  * does not need crelease; its lines go to whoever follows the job. */
-#ifndef CRELEASE_WATCH_H
-#define CRELEASE_WATCH_H
+#ifndef CRELEASE_WATCHDOG_H
+#define CRELEASE_WATCHDOG_H
 
 #include "stages/migrate/attempts.h"
 
 /* Sets the call's watchdog, its script and its values.  Leaves the call unchanged when the recipe
  * names no database.  Of a database that cannot be asked, the watchdog reports what the host shows. */
-void watch_set(struct run *r, size_t host, struct job_call *call);
+void watchdog_set(struct run *r, size_t host, struct job_call *call);
 
-/* The argument of watch_take, which takes the watchdog's lines. */
+/* The argument of watchdog_take, which takes the watchdog's lines. */
 struct watching {
     struct run *r;
     struct attempts *t;
 };
 
-void watch_take(void *arg, const char *line);
+void watchdog_take(void *arg, const char *line);
 
 #endif
