@@ -262,15 +262,40 @@ static bool hold(struct session *s, size_t host, struct err *err)
     return ok;
 }
 
+static const char *database_names(const struct session *s)
+{
+    struct strs names = {0};
+
+    for (size_t i = 0; i < s->recipe->n_databases; i++)
+        strs_add(s->arena, &names, text_shown(s->arena, s->recipe->databases[i].name));
+    return strs_first(s->arena, &names, names.n);
+}
+
+/* --database: makes it the only one of the recipe. */
+static bool narrow(struct session *s, const char *name, struct err *err)
+{
+    struct recipe *r = s->recipe;
+
+    for (size_t i = 0; i < r->n_databases; i++)
+        if (strcmp(r->databases[i].name, name) == 0) {
+            r->databases = &r->databases[i];
+            r->n_databases = 1;
+            return true;
+        }
+    return err_set(err, ERR_USAGE, "the recipe has no database '%s' in 'databases'%s%s",
+                   text_shown(s->arena, name), r->n_databases ? ", expected one of them: " : "",
+                   database_names(s));
+}
+
 /* A host holds one lock at a time, so of several databases one has to be named. */
 static bool hold_one(struct session *s, const struct looked *l, struct err *err)
 {
     if (s->recipe->n_databases > 1)
         return err_set(
             err, ERR_USAGE,
-            "--hold holds the lock of one database, but the recipe has several; run '%s' "
-            "before the command instead",
-            run_hint(&s->run, "backups", "--wait"));
+            "--hold holds the lock of one database, but the recipe has several: name it with --database "
+            "(%s), or run '%s' before the command",
+            database_names(s), run_hint(&s->run, "backups", "--wait"));
     run_use(&s->run, l[0].recipe);
     return hold(s, l[0].host, err);
 }
@@ -435,6 +460,8 @@ static bool all_have_hosts(struct session *s, struct looked *l, struct err *err)
 
 bool cmd_backups(struct session *s, struct err *err)
 {
+    if (s->options.database && !narrow(s, s->options.database, err))
+        return false;
     struct looked *l = arena_array(s->arena, recipe_databases_n(s->recipe), sizeof *l);
 
     if (s->recipe->database.adapter == ADAPTER_NONE && !s->recipe->n_databases)

@@ -59,6 +59,8 @@ static const struct option_row {
      NULL},
     {0, "hold", OPT_FLAG, AT(hold), OPT_BACKUPS, NULL,
      "run CMD here, after a running migration; none starts until CMD has ended", NULL},
+    {0, "database", OPT_TEXT, AT(database), OPT_BACKUPS, "NAME",
+     "only this one of several databases", NULL},
     {0, "wait-lock", OPT_DURATION, AT(wait_lock_ms),
      OPT_DEPLOY | OPT_RESUME | OPT_ROLLBACK | OPT_PLAN, "DURATION",
      "wait at most this long for another run that is alive", NULL},

@@ -61,6 +61,7 @@ struct options {
     bool scan;                /* check: only print the host keys */
     bool wait;                /* backups: until none blocks a migration */
     bool hold;                /* backups: run a command while no migration runs */
+    const char *database;     /* backups: one of `databases`; NULL: all of them */
     const char *run;          /* log: its id; NULL: the last one */
     bool follow;              /* log: until the run has ended */
     long count;               /* history: how many */

@@ -103,6 +103,22 @@ case_in_order() {
     expect_output '^database orders$'
 }
 
+# One of them is held, by its name.
+case_hold() {
+    site_two hold 1
+    expect_status 2 backups production --hold -- true
+    expect_output "name it with --database \(main, orders\)"
+    expect_status 2 backups production --database order
+    expect_output "no database 'order' in 'databases', expected one of them: main, orders"
+    # shellcheck disable=SC2016 # for that shell
+    expect_status 7 backups production --hold --database orders -- sh -c 'psql -X -At -o "$0" -c "$1"; exit 7' "$SITE/locked" \
+        "select string_agg(distinct datname, ',') from pg_locks l join pg_database d on d.oid = l.database where locktype = 'advisory'"
+    assert_equal "held" "$(cat "$SITE/locked")" "$ORDERS"
+    expect_status 0 backups production --database orders --json
+    assert_equal "shown" "$(json '[.databases[].database] | join(" ")')" orders
+    expect_status 0 backups production --database main --wait
+}
+
 # What has not changed under the paths of one database says nothing about one without paths.
 case_paths() {
     site_two paths 1
