@@ -248,6 +248,10 @@ void frozen_put_json(struct session *s, struct json *o, const struct survey *sv)
 
 /* ---- report.c: carrying out the plan, and how it ended ---- */
 
+/* What the session's plan changes, compared with the live commit; NULL if it has no repository, as a
+ * rollback. */
+const struct changes *session_changes(struct session *s);
+
 /* Tells EVENT_RUN about the session's plan. */
 void session_begin(struct session *s, bool fresh);
 bool session_forward(struct session *s, bool fresh, struct err *err);

@@ -8,6 +8,7 @@
 #include "stages/backup/running.h"
 #include "stages/backup/schedule.h"
 #include "stages/backup/upcoming.h"
+#include "ui/changes.h"
 
 /* Whether migrate.paths are as the last migration left them, so that nothing is pending. */
 static bool is_unchanged(const struct session *s, const struct plan *p, const struct step *step,
@@ -62,9 +63,18 @@ static const char *named(struct session *s, const char *text)
     return db ? arena_printf(s->arena, "%s: %s", db, text) : text;
 }
 
+/* What a person should know before the deploy. */
+struct known {
+    struct strs warnings;
+    struct strs upcoming; /* backups, the next ones first */
+};
+
+enum { UPCOMING_MAX = 3 }; /* of each database */
+
 /* What is known of backups that the migration of the run's database would wait for. */
-static void warn_of_backups(struct session *s, size_t host, struct strs *list)
+static void warn_of_backups(struct session *s, size_t host, struct known *ret)
 {
+    struct strs *list = &ret->warnings;
     struct err lost = {.arena = s->arena};
     const struct recipe *r = s->run.recipe;
     struct backups now;
@@ -83,30 +93,34 @@ static void warn_of_backups(struct session *s, size_t host, struct strs *list)
         strs_add(s->arena, list,
                  named(s, arena_printf(s->arena, "%s: %s would wait for it",
                                        backup_text(&s->run, first), backup_waiter(first))));
-    if (upcoming_look(&s->run, host, 0, &next, &lost) && upcoming_warning(&s->run, &next))
+    if (!upcoming_look(&s->run, host, 0, &next, &lost))
+        return;
+    if (upcoming_warning(&s->run, &next))
         strs_add(s->arena, list, named(s, upcoming_warning(&s->run, &next)));
+    for (size_t i = 0; i < next.n && i < UPCOMING_MAX; i++)
+        strs_add(s->arena, &ret->upcoming, named(s, upcoming_text(&s->run, &next, &next.v[i])));
 }
 
 /* What is known about the revision and the hosts, and about backups that the migration would wait
  * for. */
-static struct strs warnings_of(struct session *s, const struct plan *p, const struct survey *sv)
+static struct known known_of(struct session *s, const struct plan *p, const struct survey *sv)
 {
-    struct strs list = {0};
+    struct known known = {0};
 
     for (size_t i = 0; i < s->notes.n; i++)
-        strs_add(s->arena, &list, s->notes.v[i].text);
+        strs_add(s->arena, &known.warnings, s->notes.v[i].text);
     struct strs fit = fit_notes(s, sv);
     for (size_t i = 0; i < fit.n; i++)
-        strs_add(s->arena, &list, fit.v[i]);
+        strs_add(s->arena, &known.warnings, fit.v[i]);
 
     for (size_t i = 0; i < p->n_steps; i++) {
         if (!may_migrate(s, p, &p->steps[i], sv))
             continue;
         run_use(&s->run, p->steps[i].recipe);
-        warn_of_backups(s, p->steps[i].hosts[0], &list);
+        warn_of_backups(s, p->steps[i].hosts[0], &known);
     }
     run_use(&s->run, NULL);
-    return list;
+    return known;
 }
 
 /* Which databases were found, for `database: auto`; empty: none, or nobody asked. */
@@ -135,6 +149,9 @@ static void print_json(struct session *s, const struct plan *p, const struct sur
     json_put_text(o, "revision", *w->revision ? w->revision : NULL);
     json_put_text(o, "ref", *w->ref ? w->ref : NULL);
     json_put_text(o, "subject", *w->subject ? w->subject : NULL);
+    const struct changes *changes = session_changes(s);
+    if (changes)
+        changes_put_json(o, changes);
     struct json *steps = json_put_array(o, "steps");
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct step *step = &p->steps[i];
@@ -151,12 +168,15 @@ static void print_json(struct session *s, const struct plan *p, const struct sur
         for (size_t k = 0; step->jobs && k < step->jobs->n; k++)
             json_put_text(jobs, NULL, run_redact(&s->run, step->jobs->v[k].run));
     }
-    struct strs list = warnings_of(s, p, sv);
+    struct known known = known_of(s, p, sv);
     struct strs found = databases_of(s);
     json_put_text(o, "database", found.n ? strs_joined(s->arena, &found, "; ") : NULL);
+    struct json *upcoming = json_put_array(o, "upcoming_backups");
+    for (size_t i = 0; i < known.upcoming.n; i++)
+        json_put_text(upcoming, NULL, known.upcoming.v[i]);
     struct json *warnings = json_put_array(o, "warnings");
-    for (size_t i = 0; i < list.n; i++)
-        json_put_text(warnings, NULL, list.v[i]);
+    for (size_t i = 0; i < known.warnings.n; i++)
+        json_put_text(warnings, NULL, known.warnings.v[i]);
     session_answer(s, o);
     json_close(o);
 }
@@ -187,6 +207,34 @@ static void print_jobs(struct session *s, const struct step *step, int width)
     }
 }
 
+static void print_changes(struct session *s)
+{
+    const struct changes *c = session_changes(s);
+    struct strs lines = c ? changes_lines(s->arena, c) : (struct strs){0};
+
+    for (size_t i = 0; i < lines.n; i++)
+        printf("  %s\n", lines.v[i]);
+    if (lines.n)
+        printf("\n");
+}
+
+/* A backup that a warning is about is not listed again. */
+static void print_known(struct session *s, const struct known *k)
+{
+    const char *gap = "\n";
+
+    for (size_t i = 0; i < k->upcoming.n; i++) {
+        bool warned = false;
+        for (size_t w = 0; w < k->warnings.n; w++)
+            warned = warned || strstr(k->warnings.v[w], k->upcoming.v[i]);
+        if (!warned)
+            printf("%supcoming: %s\n", gap, text_shown(s->arena, k->upcoming.v[i]));
+        gap = warned ? gap : "";
+    }
+    for (size_t i = 0; i < k->warnings.n; i++)
+        printf("%swarning: %s\n", i ? "" : "\n", text_shown(s->arena, k->warnings.v[i]));
+}
+
 bool plan_print(struct session *s, const struct plan *p, const struct survey *sv, struct err *err)
 {
     const struct what *w = &p->what;
@@ -205,6 +253,7 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
     else
         printf("%.7s \"%s\" (%s)   as release %s\n\n", w->revision,
                text_shown(s->arena, w->subject), text_shown(s->arena, w->ref), w->release);
+    print_changes(s);
     int width = name_width(p);
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct step *step = &p->steps[i];
@@ -217,12 +266,11 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
                note ? "   (" : "", note ? note : "", note ? ")" : "");
         print_jobs(s, step, width);
     }
-    struct strs list = warnings_of(s, p, sv);
+    struct known known = known_of(s, p, sv);
     struct strs found = databases_of(s);
     for (size_t i = 0; i < found.n; i++)
         printf("%sdatabase: %s\n", i ? "" : "\n", found.v[i]);
-    for (size_t i = 0; i < list.n; i++)
-        printf("%swarning: %s\n", i ? "" : "\n", text_shown(s->arena, list.v[i]));
+    print_known(s, &known);
     printf("\nnothing was changed\n");
     return true;
 }

@@ -125,8 +125,7 @@ static void hide_secrets(struct session *s, struct commits *c)
     }
 }
 
-/* NULL if the command has no repository, as a rollback. */
-static const struct changes *changes_of(struct session *s)
+const struct changes *session_changes(struct session *s)
 {
     const struct what *w = &s->run.plan->what;
     const char *live = live_commit(s);
@@ -137,7 +136,9 @@ static const struct changes *changes_of(struct session *s)
     if (*live)
         repo_commits(s->repo, s->arena, live, w->revision, c);
     else
-        *c = (struct changes){.from = "", .known = true};
+        *c = (struct changes){.from = "", .known = true, .files = -1};
+    if (*live)
+        repo_files(s->repo, s->arena, w->revision, &s->recipe->migrate.paths, c);
     hide_secrets(s, &c->added);
     hide_secrets(s, &c->removed);
     return c;
@@ -149,9 +150,9 @@ void session_begin(struct session *s, bool fresh)
 
     info.by = session_by(s->arena); /* who continues it, not who started it */
     s->run.begun = true;
-    run_tell(
-        &s->run,
-        (struct event){.kind = EVENT_RUN, .run = &info, .fresh = fresh, .changes = changes_of(s)});
+    run_tell(&s->run,
+             (struct event){
+                 .kind = EVENT_RUN, .run = &info, .fresh = fresh, .changes = session_changes(s)});
 }
 
 /* A run that lost the race for the lock has left nothing behind that could be resumed. */

@@ -60,7 +60,7 @@ void repo_commits(struct repo *r, struct arena *a, const char *from, const char 
     git_oid x;
     git_oid y;
 
-    *ret = (struct changes){.from = from};
+    *ret = (struct changes){.from = from, .files = -1};
     if (repo_commit(r, from, &commits[0]) == 0 && repo_commit(r, to, &commits[1]) == 0) {
         git_oid_cpy(&x, git_commit_id(commits[0]));
         git_oid_cpy(&y, git_commit_id(commits[1]));

@@ -1,4 +1,4 @@
-/* changes.h -- what a deploy changes, as commits.  Filled in by repo_commits (repo.h). */
+/* changes.h -- what a deploy changes.  Filled in by repo_commits and repo_files (repo.h). */
 #ifndef CRELEASE_CHANGES_H
 #define CRELEASE_CHANGES_H
 
@@ -23,6 +23,9 @@ struct changes {
     bool known;       /* else the repository lacks the history between them */
     struct commits added;
     struct commits removed; /* in the live commit and not in the new one */
+    long files;             /* that differ; -1: not known */
+    struct strs migrations; /* new and changed files under migrate.paths */
+    size_t more_migrations; /* not listed */
 };
 
 #endif

@@ -1,4 +1,5 @@
-/* paths.c -- the digest of paths of a revision, which says whether migrations have changed (see repo.h). */
+/* paths.c -- the digest of paths of a revision, which says whether migrations have changed, and the files
+ * that differ between two revisions (see repo.h). */
 #include "git/internal.h"
 
 #include "base/text.h"
@@ -99,4 +100,70 @@ out:
     git_tree_free(tree);
     git_commit_free(commit);
     return ok;
+}
+
+static bool is_under(struct arena *a, const struct strs *paths, const char *file)
+{
+    for (size_t i = 0; i < paths->n; i++) {
+        const char *path = tree_path(a, paths->v[i]);
+        size_t len = strlen(path);
+        if (!len || (strncmp(file, path, len) == 0 && (!file[len] || file[len] == '/')))
+            return true;
+        if (!strpbrk(path, "*?["))
+            continue;
+        /* A folder that the pattern matches counts with everything below it. */
+        for (size_t end = strcspn(file, "/");; end += 1 + strcspn(file + end + 1, "/")) {
+            if (attributes_glob(path, arena_strndup(a, file, end)))
+                return true;
+            if (!file[end])
+                break;
+        }
+    }
+    return false;
+}
+
+static void take_delta(struct arena *a, const git_diff_delta *delta, const struct strs *paths,
+                       struct changes *ret)
+{
+    struct arena scratch = {0};
+    const char *file = delta->new_file.path;
+
+    ret->files++;
+    if (delta->status != GIT_DELTA_DELETED && is_under(&scratch, paths, file)) {
+        if (ret->migrations.n < CHANGES_MAX)
+            strs_add(a, &ret->migrations, arena_strdup(a, file));
+        else
+            ret->more_migrations++;
+    }
+    arena_free(&scratch);
+}
+
+void repo_files(struct repo *r, struct arena *a, const char *to, const struct strs *paths,
+                struct changes *ret)
+{
+    git_commit *commits[2] = {0};
+    git_tree *trees[2] = {0};
+    git_diff *diff = NULL;
+    git_diff_options o;
+    const char *subtree = r->options.subtree;
+
+    git_diff_options_init(&o, GIT_DIFF_OPTIONS_VERSION);
+    o.flags =
+        GIT_DIFF_SKIP_BINARY_CHECK | GIT_DIFF_INCLUDE_TYPECHANGE | GIT_DIFF_DISABLE_PATHSPEC_MATCH;
+    if (subtree)
+        o.pathspec = (git_strarray){(char **)(uintptr_t)&subtree, 1}; /* not modified */
+    ret->files = -1;
+    if (repo_commit(r, ret->from, &commits[0]) == 0 && repo_commit(r, to, &commits[1]) == 0 &&
+        git_commit_tree(&trees[0], commits[0]) == 0 &&
+        git_commit_tree(&trees[1], commits[1]) == 0 &&
+        git_diff_tree_to_tree(&diff, r->git, trees[0], trees[1], &o) == 0) {
+        ret->files = 0;
+        for (size_t i = 0; i < git_diff_num_deltas(diff); i++)
+            take_delta(a, git_diff_get_delta(diff, i), paths, ret);
+    }
+    git_diff_free(diff);
+    for (size_t i = 0; i < 2; i++) {
+        git_tree_free(trees[i]);
+        git_commit_free(commits[i]);
+    }
 }

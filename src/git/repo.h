@@ -148,6 +148,11 @@ enum repo_answer repo_is_ancestor(struct repo *repo, const struct revision *rev,
 void repo_commits(struct repo *repo, struct arena *a, const char *from, const char *to,
                   struct changes *ret);
 
+/* Fills in the files that differ between ret->from and `to`, in the subtree if there is one, and those under
+ * these paths (as in repo_digest), which are migrations. */
+void repo_files(struct repo *repo, struct arena *a, const char *to, const struct strs *paths,
+                struct changes *ret);
+
 /* Searches the history of a file of the work tree, newest commits first, from HEAD and from the
  * commit `also` if it exists, for content that is_it accepts.  Returns "COMMIT:PATH" for git show,
  * or NULL. */

@@ -131,4 +131,7 @@ void ui_put_changes(struct json *o, const struct changes *c)
     json_put_int(changes, "more_added", (long long)c->added.more);
     put_commits(changes, "removed", &c->removed);
     json_put_int(changes, "more_removed", (long long)c->removed.more);
+    ui_put_known(changes, "files", c->files);
+    ui_put_strs(changes, "migrations", &c->migrations);
+    json_put_int(changes, "more_migrations", (long long)c->more_migrations);
 }

@@ -8,6 +8,7 @@
  * is held back until then, and is printed when a second has passed, or before output of the job or
  * news about a wait.  In a CI job, output is held back until the stage has ended (groups.h).  When nothing
  * was printed for a minute, a line says what is running. */
+#include "ui/changes.h"
 #include "ui/reader.h"
 
 #include "base/text.h"
@@ -336,6 +337,17 @@ static const char *run_text(struct arena *a, const struct event *e)
     return text;
 }
 
+/* What goes live, once. */
+static void tell_changes(struct ui *ui, struct arena *a, const struct event *e)
+{
+    struct strs lines = {0};
+
+    if (e->fresh && e->changes)
+        lines = changes_lines(a, e->changes);
+    for (size_t i = 0; i < lines.n; i++)
+        say(ui, e->unix_ms, lines.v[i]);
+}
+
 static void plain_tell(struct ui *ui, const struct event *e)
 {
     struct arena a = {0};
@@ -344,6 +356,7 @@ static void plain_tell(struct ui *ui, const struct event *e)
     switch (e->kind) {
     case EVENT_RUN:
         say(ui, e->unix_ms, run_text(&a, e));
+        tell_changes(ui, &a, e);
         break;
     case EVENT_STAGE:
         tell_stage(ui, &a, e);

@@ -7,6 +7,7 @@
  *     / build         app1 app2       bundle install                            8.1 s
  *         / app1  Fetching gem metadata                                         8.0 s
  *         / app2  Using rake 13.0.6                                             8.0 s */
+#include "ui/changes.h"
 #include "ui/reader.h"
 #include "ui/draw.h"
 
@@ -63,6 +64,9 @@ static void tell_run(struct drawing *d, struct arena *a, const struct event *e)
         joined = strlen("999 hosts");
     d->hosts_columns = joined ? joined : limit;
     screen_flow(d->screen, &(struct flow){.style = STYLE_BOLD, .gap = 3}, &parts);
+    struct strs lines = e->fresh && e->changes ? changes_lines(a, e->changes) : (struct strs){0};
+    for (size_t i = 0; i < lines.n; i++)
+        keep_text(d, STYLE_DIM, 2 + strspn(lines.v[i], " "), lines.v[i] + strspn(lines.v[i], " "));
     keep_blank(d);
 }
 

@@ -162,6 +162,8 @@ case_plan_changes_nothing() {
     local before
     before=$(tree_of "$SITE/app1" && tree_of "$SITE/app2")
     expect_status 0 plan production
+    expect_output "2 commits since $(live_revision | cut -c1-7), by .*; [0-9]+ files changed"
+    expect_output "^    $(revision | cut -c1-7) "
     expect_output checkout
     expect_output switch
     expect_status 0 deploy -n production

@@ -28,6 +28,10 @@ case_schemas() {
     assert_equal "last event" "$(tail -n 1 "$OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 0 done"
     expect_status 0 deploy --json production
     fits event lines
+    commit_file public/index.html two
+    expect_status 0 plan --json production
+    fits plan
+    assert_equal "what goes live" "$(json '[.changes.added[0].revision, .changes.files] | join(" ")')" "$(revision) 1"
     expect_status 0 status --json --verify production
     fits status
     assert_equal pending "$(json '.migrations.pending')" 0

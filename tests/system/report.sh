@@ -84,6 +84,7 @@ build: ["echo the token is $TOKEN; printf '"'"'\\033[31mred\\033[0m </pre><scrip
     git -C shallow fetch -q --depth 1 origin main
     expect_status 0 deploy --ref "$(revision)" "${ALL[@]}" production
     reports_are_valid 'done'
+    expect_output 'the commits since .*, which is live, are not known'
     assert_equal "known" "$(report '.changes.known')" false
     grep -q 'A shallow clone lacks it' r.html || fail "does not say that the history is unknown"
 }

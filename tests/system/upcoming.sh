@@ -178,6 +178,12 @@ case_warning() {
     expect_output "$warning"
     expect_status 0 plan --json production
     assert_equal "warnings" "$(json '.warnings | length')" 1
+    assert_equal "upcoming" "$(json '.upcoming_backups | length')" 1
+    crontab_is <<<"$(minute_in 200) pg_dump $DB"
+    expect_status 0 plan production
+    expect_output "^upcoming: a backup \(pg_dump $DB\) starts at [0-9:]+"
+    expect_no_output 'may block the migration'
+    crontab_is <<<"$(minute_in 8) pg_dump $DB"
     expect_status 0 check production
     expect_output "next backup +$warning"
     expect_status 0 deploy production

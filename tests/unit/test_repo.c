@@ -436,6 +436,31 @@ static void test_empty(void **state)
     resolve_fails(b, "HEAD", "repository 'work' is empty");
 }
 
+/* Of which files are migrations, as migrate.paths says it. */
+static void test_files_between(void **state)
+{
+    struct bench *b = *state;
+    const char *words[] = {"./db/migrate/", "lib/*/versions", NULL};
+    const struct strs paths = {words, 2};
+    struct changes c;
+
+    sh("git init -q -b main work; cd work; mkdir -p db/migrate lib/x/versions/y lib/z\n"
+       "echo 1 >db/migrate/1; echo 1 >db/migrate/gone; echo 1 >db/migrates; git add .\n"
+       "git commit -qm one; rm db/migrate/gone; echo 2 >db/migrate/1; echo 2 >db/migrates\n"
+       "echo 2 >lib/x/versions/y/2; echo 2 >lib/z/versions.txt; git add -A; git commit -qm two");
+    const char *first = line_of(&b->a, "git -C work rev-parse HEAD~1");
+    open_url(b, "work");
+    resolve(b, "main");
+    repo_commits(b->repo, &b->a, first, b->rev.sha, &c);
+    repo_files(b->repo, &b->a, b->rev.sha, &paths, &c);
+    assert_int_equal(c.added.n, 1);
+    assert_int_equal(c.files, 5);
+    assert_string_equal(strs_joined(&b->a, &c.migrations, " "), "db/migrate/1 lib/x/versions/y/2");
+    c = (struct changes){.from = "0123456789012345678901234567890123456789"};
+    repo_files(b->repo, &b->a, b->rev.sha, &paths, &c);
+    assert_int_equal(c.files, -1);
+}
+
 /* As CI runners leave it: a shallow clone, no local branch. */
 static void test_ci_checkout(void **state)
 {
@@ -1486,39 +1511,23 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_resolve),
-        T(test_resolve_fails),
-        T(test_ambiguous),
-        T(test_ambiguous_hex),
-        T(test_empty),
-        T(test_ci_checkout),
-        T(test_subject_is_bounded),
-        T(test_open),
-        T(test_formats),
-        T(test_owner),
-        T(test_names),
-        T(test_attributes),
-        T(test_everything_ignored),
-        T(test_subst),
-        T(test_hostile_trees),
-        T(test_deep_tree),
-        T(test_find_file),
-        T(test_damaged),
-        T(test_no_room),
-        T(test_closing),
-        T(test_changes),
-        T(test_uncommitted),
-        T(test_uncommitted_runs_nothing),
-        T(test_upstream),
-        T(test_contents),
-        T(test_lfs),
-        T(test_lfs_mirror),
-        T(test_lfs_fails),
-        T(test_mirror),
-        T(test_mirror_fails),
-        T(test_mirror_of_empty),
-        T(test_unreachable),
-        T(test_at_once),
+        T(test_resolve),      T(test_resolve_fails),
+        T(test_ambiguous),    T(test_ambiguous_hex),
+        T(test_empty),        T(test_files_between),
+        T(test_ci_checkout),  T(test_subject_is_bounded),
+        T(test_open),         T(test_formats),
+        T(test_owner),        T(test_names),
+        T(test_attributes),   T(test_everything_ignored),
+        T(test_subst),        T(test_hostile_trees),
+        T(test_deep_tree),    T(test_find_file),
+        T(test_damaged),      T(test_no_room),
+        T(test_closing),      T(test_changes),
+        T(test_uncommitted),  T(test_uncommitted_runs_nothing),
+        T(test_upstream),     T(test_contents),
+        T(test_lfs),          T(test_lfs_mirror),
+        T(test_lfs_fails),    T(test_mirror),
+        T(test_mirror_fails), T(test_mirror_of_empty),
+        T(test_unreachable),  T(test_at_once),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

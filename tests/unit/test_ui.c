@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "edge/json.h"
 #include "edge/loop.h"
+#include "ui/changes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -1186,6 +1187,55 @@ static void exit_words(void **state)
     }
 }
 
+static void lines_are(const struct changes *c, const char *want)
+{
+    struct arena a = {0};
+    struct strs lines = changes_lines(&a, c);
+
+    assert_string_equal(strs_joined(&a, &lines, "\n"), want);
+    arena_free(&a);
+}
+
+/* Whoever can push writes authors and subjects. */
+static void lines_of_what_goes_live(void **state)
+{
+    struct commit many[12];
+    const char *files[] = {"db/migrate/1\x1b[2J.rb"};
+    struct changes c = {.from = "0123456789012345678901234567890123456789", .known = true};
+
+    (void)state;
+    for (size_t i = 0; i < 12; i++)
+        many[i] = (struct commit){"abcdef0123456789012345678901234567890123",
+                                  i % 2 ? "Ann"
+                                  : i   ? "Bob"
+                                        : "E\x1b]0;x\x07",
+                                  "one\ntwo"};
+    c.added = (struct commits){.v = many, .n = 2, .more = 0};
+    c.files = 3;
+    c.migrations = (struct strs){files, 1};
+    lines_are(&c, "2 commits since 0123456, by E\\x1b]0;x\\x07 and Ann; 3 files changed, of them 1"
+                  " migration\n  abcdef0 one\\x0atwo (E\\x1b]0;x\\x07)\n"
+                  "  abcdef0 one\\x0atwo (Ann)\n  migration db/migrate/1\\x1b[2J.rb");
+    c.added = (struct commits){.v = many + 2, .n = 10, .more = 7};
+    c.removed = (struct commits){.v = many + 2, .n = 1};
+    c.migrations.n = 0;
+    c.files = -1;
+    struct arena a = {0};
+    struct strs lines = changes_lines(&a, &c);
+    assert_int_equal(lines.n, 1 + 10 + 1 + 1 + 1);
+    assert_string_equal(lines.v[0],
+                        "17 commits since 0123456, by Bob and Ann; the changed files are"
+                        " not known");
+    assert_string_equal(lines.v[11], "  and 7 earlier commits");
+    assert_string_equal(lines.v[12], "1 commit that is live will be gone");
+    arena_free(&a);
+    lines_are(&(struct changes){.from = "0123456789", .files = 1},
+              "the commits since 0123456, which is live, are not known: the repository lacks the"
+              " history between them; 1 file changed");
+    lines_are(&(struct changes){.from = "", .known = true},
+              "nothing is live yet: the first deploy");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1212,6 +1262,7 @@ int main(void)
         cmocka_unit_test(wide_characters_do_not_wrap),
         cmocka_unit_test(output_is_bounded),
         cmocka_unit_test(exit_words),
+        cmocka_unit_test(lines_of_what_goes_live),
     };
     return cmocka_run_group_tests_name("ui", tests, read_schema, close_schema);
 }

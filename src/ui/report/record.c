@@ -97,7 +97,11 @@ static void take_run(struct record *r, const struct event *e)
     *r->changes = (struct changes){.from = record_text(r, e->changes->from),
                                    .known = e->changes->known,
                                    .added = commits_copied(r, &e->changes->added),
-                                   .removed = commits_copied(r, &e->changes->removed)};
+                                   .removed = commits_copied(r, &e->changes->removed),
+                                   .files = e->changes->files,
+                                   .more_migrations = e->changes->more_migrations};
+    for (size_t i = 0; i < e->changes->migrations.n; i++)
+        strs_add(&r->a, &r->changes->migrations, record_text(r, e->changes->migrations.v[i]));
 }
 
 /* ---- stages ---- */
