@@ -198,11 +198,12 @@ static void print_jobs(struct session *s, const struct step *step, int width)
         return;
     for (size_t j = 0; j < step->jobs->n; j++) {
         const char *names = "";
-        for (size_t k = 0; k < step->n_hosts; k++)
+        bool local = step->jobs->v[j].where == WHERE_LOCAL;
+        for (size_t k = 0; !local && k < step->n_hosts; k++)
             if (step_job_is_for(step, s->recipe, j, step->hosts[k]))
                 names = arena_printf(s->arena, "%s%s%s", names, *names ? " " : "",
                                      s->recipe->hosts[step->hosts[k]].name);
-        printf("  %-*s %-20s   %s\n", width, "", names,
+        printf("  %-*s %-20s   %s\n", width, "", local ? "this machine" : names,
                text_shown(s->arena, run_redact(&s->run, step->jobs->v[j].name)));
     }
 }

@@ -33,6 +33,9 @@ bool step_job_is_for(const struct step *s, const struct recipe *r, size_t job, s
 {
     const struct job *j = &s->jobs->v[job];
 
+    /* All hosts keep the mark of what the deploying machine does for them. */
+    if (j->where == WHERE_LOCAL)
+        return true;
     if (!host_has_any(&r->hosts[host], &j->roles))
         return false;
     return !j->once || is_primary(r, &j->roles, host);
@@ -68,10 +71,11 @@ static bool add_step(struct arena *a, struct plan *p, const struct recipe *r, st
 
 static const char *jobs_about(struct arena *a, const struct jobs *jobs)
 {
-    const char *text = jobs->v[0].name;
+    const char *text = "";
 
-    for (size_t j = 1; j < jobs->n; j++)
-        text = arena_printf(a, "%s; %s", text, jobs->v[j].name);
+    for (size_t j = 0; j < jobs->n; j++)
+        text = arena_printf(a, "%s%s%s%s", text, j ? "; " : "", jobs->v[j].name,
+                            jobs->v[j].where == WHERE_LOCAL ? " (on this machine)" : "");
     return text;
 }
 

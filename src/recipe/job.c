@@ -4,6 +4,18 @@
 #include "base/text.h"
 #include "recipe/check.h"
 
+/* A job on the deploying machine has no hosts to choose from, and no sudo in front of it. */
+static void local_check(struct reader *rd, const struct node *node)
+{
+    static const char *const keys[] = {"roles", "once", "become"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct node *value = node_get(node, keys[i]);
+        if (value && !node_is_null(value))
+            mistake_add(rd->m, value, "'%s' has no meaning for a job with 'where: local'", keys[i]);
+    }
+}
+
 static void job_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
                      struct job *ret)
 {
@@ -12,6 +24,8 @@ static void job_read(struct reader *rd, const struct recipe_key *key, const stru
     defaults_set(rd, "job.", ret);
     if (node->kind == NODE_MAP) {
         map_read(rd, node, "job.", node, ret);
+        if (ret->where == WHERE_LOCAL)
+            local_check(rd, node);
     } else if (node->kind == NODE_LIST || node_is_missing(node) || node_is_null(node)) {
         value_wrong(rd, key, node, "a command, or a map with 'run'");
     } else if (value_text(rd, key, node, &text)) {
@@ -131,6 +145,10 @@ void tasks_read(struct reader *rd, const struct recipe_key *key, const struct no
         if (node_is_null(node->pair[i].value))
             continue;
         job_read(rd, key, node->pair[i].value, &task.job);
+        if (task.job.where == WHERE_LOCAL)
+            mistake_add(rd->m, node_get(node->pair[i].value, "where"),
+                        "task '%s': tasks run on the hosts, expected 'where: hosts'",
+                        value_shown(rd->a, name->text));
         r->tasks[r->n_tasks++] = task;
     }
 }

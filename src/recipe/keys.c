@@ -44,6 +44,7 @@ static const struct key_word unfinished_words[] = {{"auto", UNFINISHED_AUTO},
                                                    {"resume", UNFINISHED_RESUME},
                                                    {"abort", UNFINISHED_ABORT},
                                                    {0}};
+static const struct key_word where_words[] = {{"hosts", WHERE_HOSTS}, {"local", WHERE_LOCAL}, {0}};
 static const struct key_word older_words[] = {
     {"allow", OLDER_ALLOW}, {"warn", OLDER_WARN}, {"skip", OLDER_SKIP}, {0}};
 static const struct key_word pending_words[] = {
@@ -411,6 +412,9 @@ const struct recipe_key recipe_keys[] = {
     {"job", KEY_JOB, NOWHERE, .about = "a command: shell text, or a map of the keys below"},
     {"job.run", KEY_SHELL, .required = true, .check = check_not_empty, IN_JOB(run),
      .about = "the shell text"},
+    {"job.where", KEY_WORD, .fallback = "hosts", .words = where_words, IN_JOB(where),
+     .about = "hosts, or local: run it once, on the machine that deploys, in the folder of the "
+              "recipe"},
     {"job.roles", KEY_TEXTS, .is_role = true, .check = check_role, IN_JOB(roles),
      .fallback_shown = "every host", .about = "the hosts to run it on"},
     {"job.once", KEY_BOOL, .fallback = "false", IN_JOB(once),

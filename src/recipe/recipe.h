@@ -10,10 +10,13 @@
 #include "base/err.h"
 #include "fleet/fleet.h"
 
+enum where { WHERE_HOSTS, WHERE_LOCAL };
+
 /* A command of the user's: a build step, a hook or a task. */
 struct job {
     const char *run;      /* shell text */
     struct strs roles;    /* empty: depends on its place (every host, or the app hosts) */
+    enum where where;     /* LOCAL: once, on the deploying machine */
     bool once;            /* only on the primary host of its roles */
     long long timeout_ms; /* 0: no limit */
     const char *name;     /* for messages: given, or the command */

@@ -1,11 +1,12 @@
 /* fakes.h -- a loop and a fleet that do as they are told, for tests of what talks to hosts.
  *
  * Included by one test program each: it defines the functions of edge/loop.h and fleet/fleet.h, so
- * that those of the library are not linked.  fleet_run is the test's own; it says what hosts answer.
+ * that those of the library are not linked, and that of edge/companion.h, which needs the real loop.  fleet_run is the test's own; it says what hosts answer.
  * Time passes only in waits. */
 #ifndef CRELEASE_FAKES_H
 #define CRELEASE_FAKES_H
 
+#include "edge/companion.h"
 #include "edge/loop.h"
 #include "fleet/fleet.h"
 #include "fleet/sudo.h"
@@ -54,6 +55,14 @@ bool loop_wait(struct loop *loop, long long ms)
     (void)loop;
     clock_ms += ms;
     return true;
+}
+
+bool companion_run(struct loop *loop, const struct companion *c, struct companion_end *ret,
+                   struct err *err)
+{
+    (void)loop;
+    (void)ret;
+    return err_set(err, ERR_FAILED, "cannot start '%s'", c->argv[0]);
 }
 
 bool fleet_wait(struct fleet *fleet, long long ms)

@@ -143,3 +143,13 @@ bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *en
     r->failure.log = end->attempt ? log_command(r, c, end) : NULL;
     return err_set(err, code_of(end), "%s: %s", host, job_note_end(r, c, end));
 }
+
+bool job_fail_locally(struct run *r, const struct job_call *c, int status, const char *output,
+                      struct err *err)
+{
+    r->failure.command = run_redact(r, c->job->run);
+    r->failure.how = job_how_ended(r, c->job, status);
+    last_lines(r, output);
+    return err_set(err, ERR_FAILED, "'%s' on this machine %s",
+                   text_shown(r->arena, run_redact(r, c->job->name)), r->failure.how);
+}

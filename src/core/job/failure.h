@@ -10,4 +10,8 @@ const char *job_how_ended(struct run *r, const struct job *job, int status);
 /* "'make' ended with exit status 2", noted for the host as well (left_out_note). */
 const char *job_note_end(struct run *r, const struct job_call *call, const struct job_end *end);
 
+/* Describes the failure of a job on this machine, like jobs_fail.  Always false. */
+bool job_fail_locally(struct run *r, const struct job_call *call, int status, const char *output,
+                      struct err *err);
+
 #endif

@@ -14,6 +14,8 @@ enum {
     ATTEMPTS_MAX = 1000000,
 };
 
+#define ON_THIS_MACHINE ((size_t)-1)
+
 struct follower follower_open(struct run *r, const struct job_call *call, size_t host,
                               size_t *going)
 {
@@ -41,7 +43,7 @@ void follower_close(struct follower *f)
 
 static const char *host_name(const struct follower *f)
 {
-    return f->run->recipe->hosts[f->host].name;
+    return f->host == ON_THIS_MACHINE ? LOCAL_NAME : f->run->recipe->hosts[f->host].name;
 }
 
 /* Shows the line except for its last `keep` bytes, which may be the beginning of a secret. */
@@ -269,4 +271,20 @@ void follower_end(struct follower *f, struct reply *reply, struct job_end *end)
                                              : end->refused
                                                  ? "was not started"
                                                  : job_how_ended(r, f->call->job, end->status)});
+}
+
+struct follower follower_open_locally(struct run *r, const struct job_call *call)
+{
+    return follower_open(r, call, ON_THIS_MACHINE, NULL);
+}
+
+void follower_text(void *follower, const char *bytes, size_t len)
+{
+    take_output(follower, bytes, len);
+}
+
+const char *follower_end_locally(struct follower *f)
+{
+    show(f, 0);
+    return tail_of(f);
 }

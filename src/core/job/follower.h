@@ -17,7 +17,7 @@
 struct follower {
     struct run *run;
     const struct job_call *call;
-    size_t host;
+    size_t host; /* -1: this machine */
     /* The number of hosts on which the job has not ended, shared by all followers of the call. */
     size_t *going;
     bool ended;
@@ -34,6 +34,12 @@ struct follower {
 
 struct follower follower_open(struct run *r, const struct job_call *call, size_t host,
                               size_t *going);
+
+/* For a job on this machine (local.c): its output, without the protocol, goes to follower_text. */
+struct follower follower_open_locally(struct run *r, const struct job_call *call);
+void follower_text(void *follower, const char *bytes, size_t len);
+/* Shows the rest, and returns the end of the output, in the run's arena. */
+const char *follower_end_locally(struct follower *f);
 
 /* For struct call. */
 void follower_take(void *follower, const char *bytes, size_t len);

@@ -5,6 +5,7 @@
 
 #include "core/job/failure.h"
 #include "core/job/follower.h"
+#include "core/job/local.h"
 #include "core/job/script.h"
 #include "base/text.h"
 #include "core/trip.h"
@@ -280,6 +281,12 @@ bool jobs_act(struct run *r, const struct step *s, struct step_result *ret, stru
             continue;
         if (run_is_stopped(r, arena_printf(r->arena, "before '%s'", c.job->name), err))
             return false;
+        if (c.job->where == WHERE_LOCAL) {
+            ret->jobs_done = j; /* it is no host's own failure, so nobody is left out for it */
+            if (!local_act(r, &c, err))
+                return false;
+            continue;
+        }
         bool ok = jobs_run(r, &c, &ends, err);
         /* A job that was lost before this command started is known not to be running any more, so
          * it is started again, once. */
@@ -336,7 +343,8 @@ bool jobs_stop(struct run *r, const struct step *s, struct err *err)
                 !left_out_has(&r->left_out, s->hosts[i]))
                 hosts[c.n_hosts++] = s->hosts[i];
         }
-        if (c.n_hosts && !stop_job(r, &c, err))
+        /* A job on a deploying machine ended with the crelease that started it. */
+        if (c.n_hosts && c.job->where != WHERE_LOCAL && !stop_job(r, &c, err))
             return false;
     }
     return true;

@@ -7,6 +7,9 @@
 
 #include "core/run.h"
 
+/* What events and output of a job with `where: local` have as their host. */
+#define LOCAL_NAME "local"
+
 enum { JOB_OK = 0, JOB_LOST = -1, JOB_TIMEOUT = -2, JOB_UNKNOWN = -3 };
 
 /* How one job ended on one host. */

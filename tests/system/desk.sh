@@ -1,0 +1,87 @@
+#!/bin/bash
+# What a deploy does on the machine that deploys: jobs with `where: local`.
+# shellcheck source=tests/lib/rig.sh
+. "$(dirname "$0")/../lib/rig.sh"
+
+# shellcheck disable=SC2016 # for the shell of the job
+bundle='{run: "echo bundling $CRELEASE_REVISION; pwd >>ran; test ! -e fails", where: local, name: bundle}'
+
+process_has_gone() { ! kill -0 "$1" 2>/dev/null; }
+ran() { wc -l <"${1-$SITE}/ran"; }
+
+# Once for all hosts, between the jobs of the hosts, and after the switch; a resume by another person,
+# whose machine has nothing but the recipe, runs what its step has not finished.
+case_local_job() {
+    site_new local_job 2
+    recipe_write <<END
+repository: $SITE/repo
+build:
+  - echo first >$SITE/order
+  - $bundle
+  - cp $SITE/ran on-host
+hooks:
+  after switch: [{run: 'readlink $SITE/app2/current >live; exit 3', where: local}]
+END
+    expect_status 0 plan production
+    expect_output 'this machine +bundle'
+    expect_output 'after-switch .*\(on this machine\)'
+    touch fails
+    expect_status 1 deploy production
+    expect_output "local *\| *bundling $(revision)"
+    expect_output "stage 'build': 'bundle' on this machine ended with exit status 1"
+    assert_equal "live" "$(release app1)" ''
+    mkdir other
+    cp crelease.yml other
+    cd other
+    expect_status 1 resume --json production
+    assert_equal "host of the output" "$(jq -r 'select(.event == "output").host' "$OUT" | sort -u)" local
+    expect_output "'readlink .*' on this machine ended with exit status 3"
+    assert_equal "runs here" "$(ran .)" 1
+    assert_equal "runs there" "$(ran "$SITE")" 1
+    assert_equal "seen after the switch" "$(cat "$PWD/live")" "$(readlink "$SITE/app2/current")"
+    assert_exists "$SITE/app1/current/on-host"
+    expect_status 1 resume production
+    assert_equal "runs after the resume" "$(ran .)" 1
+    expect_status 0 abort production
+}
+
+# It ends with crelease: nothing is left running that nobody knows of.
+case_local_job_is_killed() {
+    site_new local_job_is_killed 0
+    recipe_write <<END
+build:
+  - {run: 'echo \$\$ >pid; sleep 300 & echo \$! >child; test -e goes-on || wait', where: local}
+END
+    start_crelease deploy production
+    wait_for 60 test -s child
+    kill_crelease
+    wait_for 15 process_has_gone "$(cat child)"
+    wait_for 15 process_has_gone "$(cat pid)"
+    rm child
+    start_crelease resume production
+    wait_for 60 test -s child
+    kill -INT "$CR_PID"
+    finish_crelease 130
+    expect_in_background "stopped, and 'echo .*' was ended"
+    wait_for 15 process_has_gone "$(cat child)"
+    touch goes-on
+    expect_status 0 resume production
+    assert_deployed "$(revision)"
+    kill "$(cat child)" 2>/dev/null || true
+}
+expect_in_background() { grep -qE -- "$1" "$CR_ERR" "$CR_OUT" || fail "nothing said about '$1'"; }
+
+case_local_job_time_limit() {
+    site_new local_job_time_limit 0
+    recipe_write <<END
+build: [{run: 'echo \$\$ >pid; sleep 300', where: local, timeout: 1s}]
+END
+    expect_status 1 deploy production
+    expect_output 'was stopped after its time limit of 1.0 s'
+    wait_for 10 process_has_gone "$(cat pid)"
+    expect_status 0 abort production
+}
+
+rig_open
+start_hosts 2
+run_cases "$@"
