@@ -147,7 +147,7 @@ END
     sed -i '/^database:$/d' "$RECIPE"
     # Nothing is said about several: the first is guarded, and that is told.
     expect_status 0 check production
-    expect_output 'nothing is live yet|only the first database is guarded, not animals; .databases. in the recipe guards each'
+    expect_output 'nothing is live yet|only the first database is guarded, not animals; add .databases: \{primary: \{\}, animals: \{\}\}. to the recipe to guard each'
     sed -i 's/^migrate:/databases: {primary: {}, animals: {}}\n&/' "$RECIPE"
     sql 'create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g' "$ANIMALS"
     expect_status 0 deploy production
@@ -488,8 +488,12 @@ case_configurations() {
     finds " :@:/, config/database.yml (development): config/database.yml has no 'development'" rails up
     finds 'postgresql ann:%$ x@db1:1/shop, DATABASE_URL of the login and config/database.yml (production)' rails up RAILS_ENV=production DATABASE_URL=postgres://db1:1
     file config/database.yml 'production: {primary: {adapter: mysql2, database: a}, animals: {adapter: mysql2, database: b}}'
-    finds 'mysql :@:/a, config/database.yml (production) (only the first database is guarded, not animals; '\''databases'\'' in the recipe guards each)' rails up RAILS_ENV=production
-    finds 'mysql :@db1:/c, config/database.yml (production) (only the first database is guarded, not animals; '\''databases'\'' in the recipe guards each)' rails up RAILS_ENV=production PRIMARY_DATABASE_URL=mysql2://db1/c
+    finds 'mysql :@:/a, config/database.yml (production) (only the first database is guarded, not animals; add '\''databases: {primary: {}, animals: {}}'\'' to the recipe to guard each)' rails up RAILS_ENV=production
+    finds 'mysql :@db1:/c, config/database.yml (production) (only the first database is guarded, not animals; add '\''databases: {primary: {}, animals: {}}'\'' to the recipe to guard each)' rails up RAILS_ENV=production PRIMARY_DATABASE_URL=mysql2://db1/c
+    # What Rails does not migrate needs no guard.
+    file config/database.yml 'production: {primary: {adapter: mysql2, database: a}, copy: {adapter: mysql2, database: a, replica: true}}'
+    finds 'mysql :@:/a, config/database.yml (production)' rails up RAILS_ENV=production
+    file config/database.yml 'production: {primary: {adapter: mysql2, database: a}, animals: {adapter: mysql2, database: b}}'
     # One of several databases, by its name in the recipe.
     finds 'mysql :@:/b, config/database.yml (production)' rails up RAILS_ENV=production wanted=animals
     finds 'mysql :@db2:/b, config/database.yml (production)' rails up RAILS_ENV=production wanted=animals ANIMALS_DATABASE_URL=mysql2://db2 DATABASE_URL=mysql2://db9/z

@@ -40,7 +40,9 @@ def show(*_):
         if isinstance(options.get(key), (str, int)):
             tell(key, options[key])
     if wanted == "default":
-        tell("more", ", ".join(sorted(set(databases) - {"default"})))
+        more = sorted(set(databases) - {"default"})
+        tell("more", ", ".join(more))
+        tell("each", ", ".join(name + ": {}" for name in ["default", *more]))
 
 
 try:

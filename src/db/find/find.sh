@@ -141,12 +141,13 @@ cr=$(printf '\r')
 
 # take_told TEXT: takes the settings that a program of the application's language has printed.
 take_told() {
-	env='' more='' none='' urls=''
+	each='' env='' more='' none='' urls=''
 	while IFS= read -r line; do
 		case $line in 'crelease-db '*) line=${line#crelease-db } ;; *) continue ;; esac
 		told=${line#* }
 		case ${line%% *} in
 		adapter) name_adapter "$told" ;;
+		each) each=$told ;;
 		env) env=$told ;;
 		more) more=$told ;;
 		none) none=$told ;;
@@ -190,7 +191,7 @@ find_rails() {
 		read_url "${urls%%"$newline"*}" 'the URL of the database'
 		urls=${urls#*"$newline"}
 	done
-	if [ -n "$more" ]; then note="only the first database is guarded, not $more; 'databases' in the recipe guards each"; fi
+	if [ -n "$more" ]; then note="only the first database is guarded, not $more; add 'databases: {$each}' to the recipe to guard each"; fi
 }
 
 find_django() {
@@ -220,7 +221,7 @@ find_django() {
 	take_told "$told"
 	if [ -z "$problem$adapter" ]; then wrong "Django's settings have no database '${wanted:-default}'"; fi
 	source="Django's settings${env:+ ($env)}"
-	if [ -n "$more" ]; then note="only the database 'default' is guarded, not $more; 'databases' in the recipe guards each"; fi
+	if [ -n "$more" ]; then note="only the database 'default' is guarded, not $more; add 'databases: {$each}' to the recipe to guard each"; fi
 }
 
 find_laravel() {

@@ -39,12 +39,13 @@ def primary(config)
   return [wanted, several ? config[wanted] || config[wanted.to_sym] : (config if wanted == 'primary')] unless wanted.empty?
   return ['primary', config] unless several
 
-  tell('more', (config.keys - ['primary']).join(', ')) if config.key?('primary')
-  return ['primary', config['primary']] if config.key?('primary')
-
+  # Rails migrates neither a replica nor a database without tasks.
   own = config.reject { |_, v| v['replica'] || v['database_tasks'] == false }
-  tell('more', own.keys.drop(1).join(', '))
-  own.first
+  first = config.key?('primary') ? 'primary' : own.keys.first
+  more = own.keys - [first]
+  tell('more', more.join(', '))
+  tell('each', [first, *more].map { |name| "#{name}: {}" }.join(', '))
+  [first, config[first]]
 end
 
 begin
