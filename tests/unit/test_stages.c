@@ -160,10 +160,9 @@ static void test_event_words(void **state)
 
 static void test_commands(void **state)
 {
-    static const char *const wanted[] = {"deploy", "resume", "rollback", "abort",   "status",
-                                         "plan",   "check",  "backups",  "history", "exec",
-                                         "run",    "init",   "help",     "freeze",  "thaw",
-                                         "upload", "log"};
+    static const char *const wanted[] = {
+        "deploy", "resume", "rollback", "abort", "status", "plan", "check",  "backups", "history",
+        "exec",   "run",    "init",     "help",  "freeze", "thaw", "upload", "log"};
     size_t n = 0;
 
     (void)state;
