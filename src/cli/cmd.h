@@ -58,8 +58,9 @@ struct session {
     bool export_open;
     struct repo_notes notes; /* about the resolved revision */
     int status;              /* exit status of the command that 'backups --hold' ran; else -1 */
-    bool answered;           /* --json: the one document of a command without events was written */
-    bool ended;              /* EVENT_END was told, so that the failure has been shown */
+    const struct changes *changes; /* that the run of this command makes; NULL: not known */
+    bool answered; /* --json: the one document of a command without events was written */
+    bool ended;    /* EVENT_END was told, so that the failure has been shown */
     long long began_ms;
 };
 

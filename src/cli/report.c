@@ -100,6 +100,7 @@ bool session_end(struct session *s, const char *message, struct err *err)
     bool mine = err->code != ERR_LOCKED && err->code != ERR_UNFINISHED;
     ending_tell(&s->run, err,
                 &(struct ending){.message = message,
+                                 .changes = s->changes,
                                  .note = s->run.begun && mine && !s->run.rolled_back,
                                  .began_ms = s->began_ms});
     s->ended = true;
@@ -149,10 +150,11 @@ void session_begin(struct session *s, bool fresh)
     struct run_info info = run_info(&s->run);
 
     info.by = session_by(s->arena); /* who continues it, not who started it */
+    const struct changes *changes = session_changes(s);
+    s->changes = fresh ? changes : NULL;
     s->run.begun = true;
     run_tell(&s->run,
-             (struct event){
-                 .kind = EVENT_RUN, .run = &info, .fresh = fresh, .changes = session_changes(s)});
+             (struct event){.kind = EVENT_RUN, .run = &info, .fresh = fresh, .changes = changes});
 }
 
 /* A run that lost the race for the lock has left nothing behind that could be resumed. */

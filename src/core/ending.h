@@ -5,8 +5,9 @@
 #include "core/run.h"
 
 struct ending {
-    const char *message; /* for a command that succeeded */
-    bool note;           /* leave the error on the hosts, for those who look later */
+    const char *message;           /* for a command that succeeded */
+    const struct changes *changes; /* the same: what it has changed; NULL: not known */
+    bool note;                     /* leave the error on the hosts, for those who look later */
     long long began_ms;
 };
 

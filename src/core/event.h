@@ -97,7 +97,9 @@ struct event {
     size_t len;
     const struct run_info *run; /* EVENT_RUN and EVENT_END (NULL there when no run was started) */
     bool fresh;                 /* EVENT_RUN: a new run, not a resumed one */
-    const struct changes *changes; /* EVENT_RUN: since the live commit; NULL: not looked up */
+    /* EVENT_RUN, and EVENT_END of a run that began with this command and succeeded: since the commit that was
+     * live; NULL: not looked up */
+    const struct changes *changes;
     const struct strs *migrations; /* EVENT_STAGE: names of the pending ones; NULL: not known */
     const struct backup *backup;
     const struct blocker *blocker;

@@ -78,6 +78,19 @@ static const char *summary_of(struct arena *a, const struct changes *c)
                         authors_of(a, &c->added), files_of(a, c));
 }
 
+const char *changes_summary(struct arena *a, const struct changes *c)
+{
+    size_t n = c->added.n + c->added.more;
+
+    if (!*c->from)
+        return "the first release";
+    if (c->known && !n && !c->removed.n)
+        return "no new commits";
+    if (!c->known || !n)
+        return arena_printf(a, "%.7s before%s", c->from, files_of(a, c));
+    return arena_printf(a, "%s since %.7s%s", text_count(a, n, "commit"), c->from, files_of(a, c));
+}
+
 struct strs changes_lines(struct arena *a, const struct changes *c)
 {
     struct strs lines = {0};

@@ -9,6 +9,9 @@
  * commits and ten migrations, indented.  Safe to show on a terminal. */
 struct strs changes_lines(struct arena *a, const struct changes *c);
 
+/* "13 commits since 8fdc7d2; 20 files changed, of them 1 migration", for the end of a deploy. */
+const char *changes_summary(struct arena *a, const struct changes *c);
+
 /* The member "changes", as in the event "run". */
 void changes_put_json(struct json *o, const struct changes *c);
 

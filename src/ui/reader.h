@@ -74,6 +74,9 @@ const char *ui_backup_what(struct arena *a, const struct backup *b, long long pa
 struct strs ui_backup_left(struct arena *a, const struct backup *b, long long passed_ms);
 
 /* The last line of a run that succeeded, and the first one about a failure. */
+/* What is live where, and what has changed there: "bfd1264 on app1 app2: 13 commits since 8fdc7d2; ...".
+ * NULL if that is not known. */
+const char *ui_live(struct arena *a, const struct event *e);
 const char *ui_success(struct arena *a, const struct event *e);
 const char *ui_failed(struct arena *a, const struct event *e);
 

@@ -281,6 +281,8 @@ static void tell_end(struct drawing *d, struct arena *a, const struct event *e)
     close_stages(d, a, e);
     if (e->run)
         keep_blank(d);
+    if (ui_live(a, e))
+        keep_text(d, STYLE_PLAIN, 0, ui_live(a, e));
     if (e->code == ERR_NONE)
         keep_text(d, STYLE_GREEN, 0, ui_success(a, e));
 }

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "ui/changes.h"
 #include "ui/groups.h"
 #include "ui/reader.h"
 #include "ui/screen.h"
@@ -26,7 +27,7 @@ struct ui *ui_open(const struct ui_options *options)
     return ui;
 }
 
-enum { PROGRESS_EVERY_MS = 60000 };
+enum { PROGRESS_EVERY_MS = 60000, NAMED_HOSTS_MAX = 8 };
 
 /* Of the progress of a stage a log gets the first report, then one a minute. */
 static bool is_for_log(struct ui *ui, const struct event *e)
@@ -385,6 +386,20 @@ const char *ui_backup_expected(struct arena *a, const struct backup *b)
     for (size_t i = 0; i < parts.n; i++)
         text = arena_printf(a, "%s%s%s", text, i ? " " : "", parts.v[i]);
     return text;
+}
+
+const char *ui_live(struct arena *a, const struct event *e)
+{
+    const struct run_info *r = e->run;
+    const char *names = "";
+
+    if (e->code != ERR_NONE || !r || !e->changes || !given(r->revision))
+        return NULL;
+    for (size_t i = 0; r->host_names && i < r->hosts && r->hosts <= NAMED_HOSTS_MAX; i++)
+        names = arena_printf(a, "%s%s%s", names, i ? " " : "", ui_shown(a, r->host_names[i]));
+    return arena_printf(a, "%.7s on %s: %s", ui_shown(a, r->revision),
+                        *names ? names : text_count(a, r->hosts, "host"),
+                        changes_summary(a, e->changes));
 }
 
 const char *ui_success(struct arena *a, const struct event *e)

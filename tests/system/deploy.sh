@@ -174,6 +174,11 @@ case_plan_changes_nothing() {
     expect_status 0 backups production
     assert_equal "the hosts after plan, check, status" "$(tree_of "$SITE/app1" && tree_of "$SITE/app2")" "$before"
     assert_equal "migrations" "$(sql 'select count(*) from migration_runs' "$DB")" 1
+    local was
+    was=$(live_revision)
+    expect_status 0 deploy production
+    expect_output "2 commits since ${was::7}, by .*; [0-9]+ files changed$"
+    expect_output "$(revision | cut -c1-7) on app1 app2: 2 commits since ${was::7}; [0-9]+ files changed$"
 }
 
 case_plan_on_an_empty_host() {

@@ -1232,6 +1232,12 @@ static void lines_of_what_goes_live(void **state)
     lines_are(&(struct changes){.from = "0123456789", .files = 1},
               "the commits since 0123456, which is live, are not known: the repository lacks the"
               " history between them; 1 file changed");
+    assert_string_equal(changes_summary(&a, &(struct changes){.from = ""}), "the first release");
+    assert_string_equal(changes_summary(&a, &(struct changes){.from = "0123456789", .known = true}),
+                        "no new commits");
+    assert_string_equal(changes_summary(&a, &(struct changes){.from = "0123456789", .files = 2}),
+                        "0123456 before; 2 files changed");
+    arena_free(&a);
     lines_are(&(struct changes){.from = "", .known = true},
               "nothing is live yet: the first deploy");
 }
