@@ -152,6 +152,13 @@ bool session_resolve(struct session *s, const char *ref, struct revision *ret,
                      struct err *err) MUST_CHECK;
 bool session_export(struct session *s, const struct revision *rev, struct err *err) MUST_CHECK;
 
+/* The digest of migrate.paths in the revision, "" if there are none or the files are not the revision's; and the
+ * digest of the exported files, "" unless they come from a folder. */
+bool session_digest(struct session *s, const struct revision *rev, const char **ret,
+                    struct err *err) MUST_CHECK;
+bool session_files_digest(struct session *s, const struct revision *rev, const char **ret,
+                          struct err *err) MUST_CHECK;
+
 /* Adds to s->notes what there is to say about the ref; and about the contents of the revision,
  * which reads its tree unless it was exported. */
 void session_note(struct session *s, const char *about, const char *text);

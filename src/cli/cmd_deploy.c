@@ -112,13 +112,13 @@ static bool migration_has_its_host(struct session *s, struct err *err)
 static bool what_of_deploy(struct session *s, const struct revision *rev, const struct survey *sv,
                            struct what *ret, struct err *err)
 {
-    const char *digest = "";
+    const char *digest;
+    const char *files;
     const char *release = NULL;
 
     if (!new_release_name(s, sv, &release, err))
         return false;
-    if (s->recipe->migrate.paths.n &&
-        !repo_digest(s->repo, s->arena, rev, &s->recipe->migrate.paths, &digest, err))
+    if (!session_digest(s, rev, &digest, err) || !session_files_digest(s, rev, &files, err))
         return false;
     *ret = (struct what){
         .command = COMMAND_DEPLOY,
@@ -134,6 +134,7 @@ static bool what_of_deploy(struct session *s, const struct revision *rev, const 
         .user = session_user(s->arena),
         .since_unix = clock_now_ms() / 1000,
         .recipe_digest = s->recipe->digest,
+        .files_digest = files,
         .migrate_digest = digest,
         .no_migrate = s->options.no_migrate,
     };
@@ -157,6 +158,15 @@ static bool nobody_holds(struct session *s, struct survey *sv, struct err *err)
            (holder < 0 || replace_unfinished(s, sv, holder, err));
 }
 
+static bool may_name_ref(struct session *s, struct err *err)
+{
+    if (!s->options.ref || !s->recipe->source)
+        return true;
+    return err_set(err, ERR_USAGE,
+                   "--ref cannot be used with 'source': the files of '%s' are deployed, as HEAD",
+                   text_shown(s->arena, s->recipe->source));
+}
+
 static bool deploy(struct session *s, struct err *err)
 {
     struct revision rev;
@@ -165,13 +175,14 @@ static bool deploy(struct session *s, struct err *err)
 
     const char *frozen = NULL;
 
-    if (!migration_has_its_host(s, err) || !frozen_here(s, &frozen, err) ||
+    if (!may_name_ref(s, err) || !migration_has_its_host(s, err) || !frozen_here(s, &frozen, err) ||
         !frozen_check(s, frozen, err) ||
         !session_resolve(s, s->options.ref ? s->options.ref : s->recipe->ref, &rev, err) ||
         !repo_has_subtree(s->repo, &rev, err) || !nobody_holds(s, &sv, err))
         return false;
     session_note_ref(s, &rev);
-    if (!s->options.force && is_live_everywhere(s, &sv, rev.sha)) {
+    /* The same commit may come with other files from a folder. */
+    if (!s->options.force && !s->recipe->source && is_live_everywhere(s, &sv, rev.sha)) {
         /* The commit that was meant may not be in this repository, or not be committed yet. */
         if (session_streams(s) || !s->options.json)
             tell_notes(s);

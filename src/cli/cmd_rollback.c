@@ -182,6 +182,7 @@ bool cmd_rollback(struct session *s, struct err *err)
                         .user = session_user(s->arena),
                         .since_unix = clock_now_ms() / 1000,
                         .recipe_digest = s->recipe->digest,
+                        .files_digest = "",
                         .migrate_digest = ""};
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         strs_add(s->arena, &what.hosts, s->recipe->hosts[h].name);

@@ -2,6 +2,8 @@
  * is to say about it.  For deploy, plan, check, resume. */
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "ssh/home.h"
+#include "stages/checkout/manifest.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -57,12 +59,36 @@ bool session_resolve(struct session *s, const char *ref, struct revision *ret, s
 
 bool session_export(struct session *s, const struct revision *rev, struct err *err)
 {
+    const char *dir = s->recipe->source;
+
     s->export.tar = -1;
-    if (!repo_export(s->repo, s->arena, rev, &s->export, err))
+    if (dir)
+        dir = home_expand(s->arena, dir);
+    if (dir && *dir != '/')
+        dir = arena_printf(s->arena, "%s/%s", s->recipe->dir, dir);
+    if (!(dir ? repo_export_folder(s->repo, s->arena, rev, dir, &s->export, err)
+              : repo_export(s->repo, s->arena, rev, &s->export, err)))
         return stopped_by(s, err);
     s->export_open = true;
     s->run.export = &s->export;
     return true;
+}
+
+bool session_digest(struct session *s, const struct revision *rev, const char **ret,
+                    struct err *err)
+{
+    *ret = "";
+    return s->recipe->source || !s->recipe->migrate.paths.n ||
+           repo_digest(s->repo, s->arena, rev, &s->recipe->migrate.paths, ret, err);
+}
+
+bool session_files_digest(struct session *s, const struct revision *rev, const char **ret,
+                          struct err *err)
+{
+    char *hex = arena_alloc(s->arena, 65);
+
+    *ret = s->recipe->source ? hex : "";
+    return !s->recipe->source || manifest_digest(&s->export, rev->sha, hex, err);
 }
 
 void session_note(struct session *s, const char *about, const char *text)
@@ -72,7 +98,9 @@ void session_note(struct session *s, const char *about, const char *text)
 
 void session_note_ref(struct session *s, const struct revision *rev)
 {
-    repo_ref_notes(s->repo, s->arena, rev, s->recipe->file, &s->notes);
+    /* What is in the work tree or in another branch does not go live. */
+    if (!s->recipe->source)
+        repo_ref_notes(s->repo, s->arena, rev, s->recipe->file, &s->notes);
 }
 
 /* A typing mistake must not look like migrations that never change. */
@@ -81,7 +109,7 @@ static bool note_paths(struct session *s, const struct revision *rev, struct err
     const struct strs *paths = &s->recipe->migrate.paths;
     const char *digest;
 
-    if (!paths->n)
+    if (!paths->n || s->recipe->source)
         return true;
     if (!repo_digest(s->repo, s->arena, rev, paths, &digest, err))
         return false;

@@ -84,6 +84,24 @@ static void note_skipped(struct run *r)
     run_use(r, NULL);
 }
 
+/* The folder of `source` may have other files now, and some hosts may have the earlier ones. */
+static bool has_same_files(struct session *s, const struct revision *rev, struct err *err)
+{
+    const struct what *w = &s->run.plan->what;
+    const char *files;
+
+    if (!session_files_digest(s, rev, &files, err))
+        return false;
+    if (strcmp(files, w->files_digest) == 0)
+        return true;
+    session_next(s, "'%s' deploys what it contains now", unfinished_instead(s, w->ref));
+    if (!s->recipe->source || !*w->files_digest)
+        return err_set(err, ERR_FAILED, "run %s was started %s 'source' in the recipe", w->run,
+                       *w->files_digest ? "with" : "without");
+    return err_set(err, ERR_FAILED, "'%s' has changed since run %s was started",
+                   text_shown(s->arena, s->recipe->source), w->run);
+}
+
 /* Subject and date of the commit come from the repository: the plan is what hosts say. */
 static bool fetch_revision(struct session *s, struct err *err)
 {
@@ -97,7 +115,7 @@ static bool fetch_revision(struct session *s, struct err *err)
                        w->revision);
     w->subject = rev.subject;
     w->revision_unix = rev.time;
-    return session_export(s, &rev, err);
+    return session_export(s, &rev, err) && has_same_files(s, &rev, err);
 }
 
 static bool read_run(struct session *s, const struct survey *sv, bool back, struct what *ret,

@@ -350,12 +350,11 @@ static bool is_what_a_deploy_does(struct session *s, const struct what *w,
                                   const struct revision *now, bool *ret, struct err *err)
 {
     struct revision rev = *now;
-    const char *digest = "";
+    const char *digest;
 
     if (s->options.same_revision && !session_resolve(s, w->revision, &rev, err))
         return false;
-    if (s->recipe->migrate.paths.n &&
-        !repo_digest(s->repo, s->arena, &rev, &s->recipe->migrate.paths, &digest, err))
+    if (!session_digest(s, &rev, &digest, err))
         return false;
     *ret = (s->options.same_revision || strcmp(w->ref, s->recipe->ref) == 0) &&
            strcmp(rev.sha, w->revision) == 0 && strcmp(digest, w->migrate_digest) == 0 &&

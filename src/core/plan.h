@@ -27,6 +27,8 @@ struct what {
     const char *user;        /* as revisions.log names it */
     long long since_unix;
     const char *recipe_digest;
+    const char
+        *files_digest; /* of the manifest, if the files are those of a folder; "" otherwise */
     const char *migrate_digest; /* of migrate.paths at that revision; "" when there are none */
     bool no_migrate;
     struct strs hosts; /* names of those that take part */

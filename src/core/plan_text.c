@@ -62,6 +62,8 @@ const char *plan_text(struct arena *a, const struct what *w, const struct strs *
     put(&b, "recipe", w->recipe_digest);
     put(&b, "migrate_digest", w->migrate_digest);
     put(&b, "migrate", w->no_migrate ? "no" : "yes");
+    if (w->files_digest && *w->files_digest)
+        put(&b, "files", w->files_digest);
     for (size_t i = 0; i < w->hosts.n; i++)
         put(&b, "host", w->hosts.v[i]);
     const char *text = redact(a, secrets, arena_strndup(a, b.text, b.len));
@@ -87,6 +89,7 @@ static bool read_value(struct arena *a, struct what *w, const char *key, const c
         {"user", &w->user},
         {"recipe", &w->recipe_digest},
         {"migrate_digest", &w->migrate_digest},
+        {"files", &w->files_digest},
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -148,6 +151,7 @@ const struct what what_none = {.run = "",
                                .by = "",
                                .user = "",
                                .recipe_digest = "",
+                               .files_digest = "",
                                .migrate_digest = ""};
 
 bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *err)
@@ -181,7 +185,7 @@ bool plan_read(struct arena *a, const char *text, struct what *ret, struct err *
     if (!whole || !good || keys < PLAN_KEYS || !is_run_id(w.run) || !*w.application ||
         !*w.environment || clock_release_time(w.release) < 0 ||
         (*w.revision && !is_revision(w.revision)) || !is_digest(w.recipe_digest) ||
-        !is_digest(w.migrate_digest) || !w.hosts.n)
+        !is_digest(w.migrate_digest) || !is_digest(w.files_digest) || !w.hosts.n)
         return err_set(
             err, ERR_FAILED,
             "the run's plan (.crelease/runs/RUN/plan) is damaged, so the run cannot be resumed or"

@@ -196,12 +196,6 @@ bool export_look(struct walk *w, const git_oid *id, struct err *err)
     return true;
 }
 
-/* The entries, or folders, of the walk in the arena of the result. */
-static void *kept(struct arena *a, const void *list, size_t n, size_t size)
-{
-    return n ? memcpy(arena_array(a, n, size), list, n * size) : NULL;
-}
-
 bool repo_export(struct repo *r, struct arena *a, const struct revision *rev, struct export *ret,
                  struct err *err)
 {
@@ -210,13 +204,8 @@ bool repo_export(struct repo *r, struct arena *a, const struct revision *rev, st
     bool ok = walk_revision(w, &x, err);
 
     if (ok) {
+        walk_result(w, &x);
         x.repo = r;
-        x.n = w->n;
-        x.bytes = w->bytes;
-        x.contents = w->contents;
-        x.entry = kept(a, w->entry, w->n, sizeof *x.entry);
-        x.folder = kept(a, w->folder, w->n_folders, sizeof *x.folder);
-        x.n_folders = w->n_folders;
         *ret = x;
     }
     walk_close(w);
@@ -230,9 +219,12 @@ bool repo_list(struct repo *r, struct arena *a, const char *sha, const struct ex
     struct walk *w = walk_open(r, a, &rev);
 
     w->like = like;
+    struct export found = {.tar = -1};
     bool ok = walk_revision(w, NULL, err);
-    if (ok)
-        *ret = (struct files){kept(a, w->entry, w->n, sizeof *ret->v), w->n};
+    if (ok) {
+        walk_result(w, &found);
+        *ret = (struct files){found.entry, found.n};
+    }
     walk_close(w);
     return ok;
 }

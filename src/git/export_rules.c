@@ -67,14 +67,20 @@ static const char *recipe_in_tree(struct repo *r, struct arena *a)
 
 /* Recipes name hosts, users and key files, which do not belong into the folder of a web server.
  * These rules have the lowest precedence, so that a .gitattributes can override them. */
+static const char usual[] = "/crelease.y*ml export-ignore\n"
+                            "/.crelease.y*ml export-ignore\n"
+                            "/crelease[.-]*.y*ml export-ignore\n"
+                            "/config/crelease.y*ml export-ignore\n"
+                            "/config/.crelease.y*ml export-ignore\n"
+                            "/config/crelease[.-]*.y*ml export-ignore\n";
+
+void export_usual_rules(struct attributes *rules, const char *dir)
+{
+    attributes_read(rules, usual, sizeof usual - 1, dir, ATTRIBUTES_OF_FOLDER);
+}
+
 static void leave_recipe_out(struct repo *r, struct arena *scratch, struct attributes *rules)
 {
-    static const char usual[] = "/crelease.y*ml export-ignore\n"
-                                "/.crelease.y*ml export-ignore\n"
-                                "/crelease[.-]*.y*ml export-ignore\n"
-                                "/config/crelease.y*ml export-ignore\n"
-                                "/config/.crelease.y*ml export-ignore\n"
-                                "/config/crelease[.-]*.y*ml export-ignore\n";
     const char *path = recipe_in_tree(r, scratch);
     struct buf b = buf_make(sizeof usual + 10 * PATH_LEN);
 
@@ -94,7 +100,7 @@ static void leave_recipe_out(struct repo *r, struct arena *scratch, struct attri
     attributes_read(rules, b.text, b.len, "", ATTRIBUTES_OF_FOLDER);
     /* Also where they would be found from the subtree. */
     if (r->options.subtree)
-        attributes_read(rules, usual, sizeof usual - 1, r->options.subtree, ATTRIBUTES_OF_FOLDER);
+        export_usual_rules(rules, r->options.subtree);
     buf_free(&b);
 }
 

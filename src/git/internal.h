@@ -76,4 +76,7 @@ struct subst_commit commit_describe(struct repo *r, struct arena *a, const git_c
  * $GIT_DIR/info/attributes. */
 bool export_rules(struct repo *r, struct arena *scratch, struct attributes *rules,
                   struct err *err) MUST_CHECK;
+
+/* The rules that leave out recipes with the usual names in that folder and its config. */
+void export_usual_rules(struct attributes *rules, const char *dir);
 #endif

@@ -424,7 +424,9 @@ void repo_content_notes(struct arena *a, const struct contents *c, struct repo_n
         note(a, ret, "lfs",
              "%s will be on the hosts as Git LFS pointers, without their content: %s (%s)",
              text_count(a, c->n_pointers, "file"), some(a, &c->pointers, c->n_pointers),
-             c->has_lfs ? "these pointers name no object" : "without 'lfs: fetch'");
+             c->of_folder ? "that is what the folder contains"
+             : c->has_lfs ? "these pointers name no object"
+                          : "without 'lfs: fetch'");
     if (!c->files)
         note(a, ret, "files", "the revision has no files%s: the release will be empty",
              c->n_ignored ? " except those that export-ignore excludes" : "");

@@ -89,6 +89,7 @@ struct contents {
     size_t n_pointers;
     bool has_lfs;     /* those are broken; */
     size_t n_lfs;     /* so many others are exported with their content */
+    bool of_folder;   /* not a revision, but a folder of this machine */
     size_t n_ignored; /* excluded by export-ignore; a folder counts as one */
     size_t files;
 };
@@ -107,7 +108,7 @@ struct repo_notes {
 /* A revision, packed for sending. */
 struct export
 {
-    struct repo *repo;   /* where it comes from */
+    struct repo *repo;   /* where it comes from; NULL: from a folder of this machine */
     struct entry *entry; /* sorted by path, bytewise */
     size_t n;
     struct folder_entry *folder; /* sorted the same way */
@@ -168,6 +169,11 @@ bool repo_has_subtree(struct repo *repo, const struct revision *rev, struct err 
  * component, is absolute, or passes through a symbolic link of the tree. */
 bool repo_export(struct repo *repo, struct arena *a, const struct revision *rev, struct export *ret,
                  struct err *err) MUST_CHECK;
+
+/* Packs a folder of this machine, without .git and recipes.  Fails if it has no files, if something in it
+ * changes meanwhile, and for anything but files, folders, and links to something inside. */
+bool repo_export_folder(struct repo *repo, struct arena *a, const struct revision *rev,
+                        const char *dir, struct export *ret, struct err *err) MUST_CHECK;
 
 /* Lists the files of another commit as repo_export would pack them, without its links.  What is the same in
  * `like` is not read again.  Fails if the repository lacks the commit, as a shallow clone may. */

@@ -25,9 +25,8 @@ const char *walk_in_release(const struct walk *w)
 
 bool walk_refuse(struct walk *w, const char *why, struct err *err)
 {
-    return err_set(err, ERR_FAILED,
-                   "revision %s contains a path that cannot be deployed: '%s' (%s)",
-                   w->rev->short_sha, text_shown(err->arena, w->path), why);
+    return err_set(err, ERR_FAILED, "%s contains a path that cannot be deployed: '%s' (%s)",
+                   w->shown, text_shown(err->arena, w->path), why);
 }
 
 bool walk_enter(struct walk *w, const char *name, struct err *err)
@@ -151,8 +150,7 @@ struct entry *walk_add_entry(struct walk *w, struct err *err)
         return NULL;
     }
     if (w->n == FILES_MAX) {
-        err_set(err, ERR_FAILED, "revision %s has more than %d files", w->rev->short_sha,
-                FILES_MAX);
+        err_set(err, ERR_FAILED, "%s has more than %d files", w->shown, FILES_MAX);
         return NULL;
     }
     if (w->n == w->room) {
@@ -424,10 +422,27 @@ struct walk *walk_open(struct repo *r, struct arena *a, const struct revision *r
     w->repo = r;
     w->arena = a;
     w->rev = rev;
+    w->shown = arena_printf(&w->scratch, "revision %s", rev->short_sha);
     w->contents.has_modules = r->options.submodules;
     w->contents.has_lfs = r->options.lfs;
     w->digest = digest_open();
     return w;
+}
+
+/* The entries, or folders, of the walk in the arena of the result. */
+static void *kept(struct arena *a, const void *list, size_t n, size_t size)
+{
+    return n ? memcpy(arena_array(a, n, size), list, n * size) : NULL;
+}
+
+void walk_result(const struct walk *w, struct export *ret)
+{
+    ret->n = w->n;
+    ret->bytes = w->bytes;
+    ret->contents = w->contents;
+    ret->entry = kept(w->arena, w->entry, w->n, sizeof *w->entry);
+    ret->folder = kept(w->arena, w->folder, w->n_folders, sizeof *w->folder);
+    ret->n_folders = w->n_folders;
 }
 
 void walk_close(struct walk *w)

@@ -47,7 +47,8 @@ struct walk {
     struct arena *arena; /* for the result */
     struct arena scratch;
     const struct revision *rev;
-    struct layer *in;
+    const char *shown; /* what is walked, for messages: "revision 3f2a91c" */
+    struct layer *in;  /* NULL in a folder of this machine */
     struct pack *pack; /* NULL: nothing is packed; */
     /* without it, only counts */
     const struct export *like; /* the files are listed; what is the same there is not read */
@@ -87,6 +88,9 @@ void submodules_close(struct walk *w);
 
 /* Walks the revision.  With ret NULL, only fills w->contents. */
 bool walk_revision(struct walk *w, struct export *ret, struct err *err) MUST_CHECK;
+
+/* Copies what was found to the result, whose repository and tar are the caller's. */
+void walk_result(const struct walk *w, struct export *ret);
 
 /* The current path from the top of its own repository, and from the top of the release. */
 const char *walk_in_layer(const struct walk *w);

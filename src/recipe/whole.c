@@ -286,6 +286,18 @@ static void paths_finish(struct reader *rd, const struct node *root)
         paths->v[i] = arena_printf(rd->a, "%s/%s", rd->recipe->subtree, paths->v[i]);
 }
 
+/* With a folder, the commit only says what it was made from. */
+static void source_finish(struct reader *rd, const struct node *root)
+{
+    const struct node *subtree = node_get(root, "subtree");
+
+    if (!rd->recipe->source)
+        return;
+    rd->recipe->ref = "HEAD";
+    if (subtree && !node_is_null(subtree))
+        mistake_add(rd->m, subtree, "'subtree' is given with 'source', expected only one of them");
+}
+
 void whole_finish(struct reader *rd, const struct node *root)
 {
     const struct node *hosts = node_get(root, "hosts");
@@ -298,6 +310,7 @@ void whole_finish(struct reader *rd, const struct node *root)
     }
     roles_finish(rd, root);
     rolling_finish(rd, root);
+    source_finish(rd, root);
     links_check(rd, root);
     secrets_finish(rd);
     if (hosts)

@@ -82,6 +82,7 @@ struct bench {
     unsigned progressed;
     unsigned asked; /* how often `stop` was */
     unsigned stop_at;
+    const char *change;
 };
 
 static void on_progress(void *arg, const char *shown, unsigned received, unsigned total,
@@ -1338,6 +1339,123 @@ static void test_lfs_fails(void **state)
     check_failed(b, ERR_FAILED, "is not installed on this machine");
 }
 
+/* ---- a folder of this machine ---- */
+
+static const char with_folder[] =
+    "git -c init.defaultBranch=main init -q work; cd work; echo 1 >file; git add .; git commit -qm 1\n"
+    "mkdir -p dist/a dist/a-b dist/.git dist/empty dist/config dist/a/.git\n"
+    "cd dist; echo x >a/x; echo y >a-b/y; echo z >a.txt; echo \"odd\" >\"$(printf 'a new\\nline\\\\\\377')\"\n"
+    "echo p >a/run; chmod 755 a/run; echo q >.git/config; echo r >a/.git/HEAD; ln -s ../a.txt a/link\n"
+    "ln -s nowhere/.. b; : >none; ln ../../work/crelease.yml linked 2>/dev/null || :\n"
+    "echo s >config/crelease.yml; echo t >crelease.yml; head -c 300000 /dev/zero >zeros\n";
+
+static bool export_folder(struct bench *b, const char *dir)
+{
+    export_close(&b->x);
+    return repo_export_folder(b->repo, &b->a, &b->rev, dir, &b->x, &b->err);
+}
+
+static void folder_fails(struct bench *b, const char *script, const char *part)
+{
+    sh(script);
+    if (export_folder(b, "work/dist"))
+        fail_msg("packed after: %s", script);
+    assert_int_equal(b->x.tar, -1);
+    check_failed(b, ERR_FAILED, part);
+}
+
+static void test_folder(void **state)
+{
+    static const char *const paths[] = {"a-b/y", "a.txt", "a/link", "a/run", "a/x"};
+    struct bench *b = *state;
+
+    sh(with_folder);
+    open_url(b, "work");
+    resolve(b, "HEAD");
+    must(b, export_folder(b, "work/dist"));
+    assert_null(b->x.repo);
+    for (size_t i = 1; i < b->x.n; i++)
+        assert_true(strcmp(b->x.entry[i - 1].path, b->x.entry[i].path) < 0);
+    assert_int_equal(b->x.n, 9);
+    for (size_t i = 0; i < 5; i++)
+        assert_non_null(export_find(&b->x, paths[i]));
+    assert_int_equal(export_find(&b->x, "a/run")->kind, ENTRY_PROGRAM);
+    assert_string_equal(export_find(&b->x, "zeros")->sha256,
+                        line_of(&b->a, "sha256sum <work/dist/zeros | cut -c1-64"));
+    int fd = open("tar", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    char bytes[4096];
+    ssize_t n;
+    for (off_t at = 0; (n = pread(b->x.tar, bytes, sizeof bytes, at)) > 0; at += n)
+        assert_int_equal(write(fd, bytes, (size_t)n), n);
+    close(fd);
+    sh("mkdir out; tar -C out -xf tar; rm -r work/dist/.git work/dist/a/.git work/dist/crelease.yml "
+       "work/dist/config/crelease.yml; diff -r --no-dereference work/dist out; test -d out/empty\n"
+       "test -x out/a/run -a ! -x out/a/x");
+}
+
+static void test_folder_fails(void **state)
+{
+    struct bench *b = *state;
+
+    sh(with_folder);
+    open_url(b, "work");
+    resolve(b, "HEAD");
+    folder_fails(b, "mkfifo work/dist/pipe",
+                 "source 'work/dist': the folder contains a path that "
+                 "cannot be deployed: 'pipe' (neither a file");
+    folder_fails(b, "rm work/dist/pipe; ln -s /etc/passwd work/dist/a/l",
+                 "'a/l' (a symbolic link to a place outside");
+    folder_fails(b, "ln -sf ../../x work/dist/a/l", "'a/l' (a symbolic link to a place outside");
+    folder_fails(b, "ln -sf ../b/../../dist/x work/dist/a/l",
+                 "'a/l' (a symbolic link to a place outside");
+    folder_fails(b, "rm work/dist/a/l; mkdir work/dist/a/.GIT", "reserved for Git");
+    folder_fails(b, "rmdir work/dist/a/.GIT; rm -r work/dist; mkdir -p work/dist/a",
+                 "the folder has no files");
+    folder_fails(b, "rm -r work/dist; : >work/dist",
+                 "source 'work/dist': cannot read the folder: Not a directory");
+    folder_fails(b, "rm work/dist", "cannot read the folder: No such file");
+}
+
+/* Changes something of the folder while it is read. */
+static bool on_stop_change(void *arg)
+{
+    struct bench *b = arg;
+
+    if (++b->asked == b->stop_at)
+        sh(b->change);
+    return false;
+}
+
+static void test_folder_changes(void **state)
+{
+    static const char *const changes[] = {
+        "echo more >>work/dist/zeros", "printf 1 | dd of=work/dist/zeros conv=notrunc 2>/dev/null",
+        ": >work/dist/zeros", "touch work/dist/new", "chmod +x work/dist/zeros"};
+    struct bench *b = *state;
+    unsigned noticed = 0;
+
+    sh(with_folder);
+    b->options.stop = on_stop_change;
+    open_url(b, "work");
+    resolve(b, "HEAD");
+    sh("cp -a work/dist kept");
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        noticed = 0;
+        b->change = changes[i];
+        for (b->stop_at = 1;; b->stop_at++) {
+            b->asked = 0;
+            sh("rm -rf work/dist; cp -a kept work/dist");
+            bool ok = export_folder(b, "work/dist");
+            if (b->asked < b->stop_at)
+                break; /* nothing was changed */
+            noticed += !ok;
+            if (!ok)
+                check_failed(b, ERR_FAILED, "changed while it was read");
+        }
+        assert_true(noticed > 0);
+    }
+}
+
 /* ---- mirrors ---- */
 
 static const char *file_url(struct bench *b)
@@ -1511,23 +1629,43 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_resolve),      T(test_resolve_fails),
-        T(test_ambiguous),    T(test_ambiguous_hex),
-        T(test_empty),        T(test_files_between),
-        T(test_ci_checkout),  T(test_subject_is_bounded),
-        T(test_open),         T(test_formats),
-        T(test_owner),        T(test_names),
-        T(test_attributes),   T(test_everything_ignored),
-        T(test_subst),        T(test_hostile_trees),
-        T(test_deep_tree),    T(test_find_file),
-        T(test_damaged),      T(test_no_room),
-        T(test_closing),      T(test_changes),
-        T(test_uncommitted),  T(test_uncommitted_runs_nothing),
-        T(test_upstream),     T(test_contents),
-        T(test_lfs),          T(test_lfs_mirror),
-        T(test_lfs_fails),    T(test_mirror),
-        T(test_mirror_fails), T(test_mirror_of_empty),
-        T(test_unreachable),  T(test_at_once),
+        T(test_resolve),
+        T(test_resolve_fails),
+        T(test_ambiguous),
+        T(test_ambiguous_hex),
+        T(test_empty),
+        T(test_files_between),
+        T(test_ci_checkout),
+        T(test_subject_is_bounded),
+        T(test_open),
+        T(test_formats),
+        T(test_owner),
+        T(test_names),
+        T(test_attributes),
+        T(test_everything_ignored),
+        T(test_subst),
+        T(test_hostile_trees),
+        T(test_deep_tree),
+        T(test_find_file),
+        T(test_damaged),
+        T(test_no_room),
+        T(test_closing),
+        T(test_changes),
+        T(test_uncommitted),
+        T(test_uncommitted_runs_nothing),
+        T(test_upstream),
+        T(test_contents),
+        T(test_lfs),
+        T(test_lfs_mirror),
+        T(test_lfs_fails),
+        T(test_mirror),
+        T(test_mirror_fails),
+        T(test_mirror_of_empty),
+        T(test_unreachable),
+        T(test_at_once),
+        T(test_folder),
+        T(test_folder_fails),
+        T(test_folder_changes),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -31,7 +31,8 @@ static const char *assignments(struct run *r, const struct export *x)
 
 const char *checkout_describe(struct arena *a, const struct recipe *r, const struct what *what)
 {
-    (void)r;
+    if (r->source)
+        return arena_printf(a, "the folder '%s' into %s", r->source, what->release);
     return arena_printf(a, "%.7s into %s", what->revision, what->release);
 }
 
