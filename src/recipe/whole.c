@@ -296,6 +296,12 @@ static void source_finish(struct reader *rd, const struct node *root)
     rd->recipe->ref = "HEAD";
     if (subtree && !node_is_null(subtree))
         mistake_add(rd->m, subtree, "'subtree' is given with 'source', expected only one of them");
+    for (size_t i = 0; i < rd->recipe->build.n; i++)
+        if (rd->recipe->build.v[i].where == WHERE_LOCAL)
+            mistake_add(
+                rd->m, node_get(root, "build"),
+                "'build' has a job with 'where: local', but the folder of 'source' is read before "
+                "any job runs; expected it to be built before 'crelease deploy'");
 }
 
 void whole_finish(struct reader *rd, const struct node *root)

@@ -77,6 +77,9 @@ case_refused() {
     recipe_write <<<$'source: dist\nsubtree: public'
     expect_status 2 deploy production
     expect_output "crelease.yml:2:.*'subtree' is given with 'source'"
+    recipe_write <<<$'source: dist\nbuild: [{run: make dist, where: local}]'
+    expect_status 2 deploy production
+    expect_output "crelease.yml:2:.*the folder of 'source' is read before any job runs"
 }
 
 # The files of a run are those that it was started with, on all hosts.
