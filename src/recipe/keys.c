@@ -160,8 +160,9 @@ const struct recipe_key recipe_keys[] = {
          "send it, or ignore that they are pointers"},
     {"source", KEY_TEXT, .check = check_not_empty, IN_RECIPE(source),
      .fallback_shown = "the revision",
-     .about = "a folder of this machine that is the release instead of the revision's files, relative to "
-              "the recipe's folder; REVISION is the commit of HEAD"},
+     .about =
+         "a folder of this machine that is the release instead of the revision's files, relative to "
+         "the recipe's folder; REVISION is the commit of HEAD"},
     {"deploy_to", KEY_TEXT, .fallback_shown = "/var/www/APPLICATION", .check = check_folder,
      IN_RECIPE(deploy_to),
      .about = "the folder of the site on the hosts, which contains current, releases and shared"},

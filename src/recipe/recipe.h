@@ -175,7 +175,7 @@ struct recipe {
     const char *subtree; /* the folder of the repository that is the release; NULL: all of it */
     bool submodules;
     const char *source; /* a folder of this machine is the release instead; NULL: the revision */
-    enum lfs lfs; /* what becomes of Git LFS pointers */
+    enum lfs lfs;       /* what becomes of Git LFS pointers */
     const char *deploy_to;
     long keep_releases;
     enum checkout checkout;
