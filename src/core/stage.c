@@ -18,6 +18,15 @@ bool stage_script_trip(struct run *r, const struct step *s, struct trip *ret)
     return true;
 }
 
+static void pass_warning_on(struct run *r, size_t host, const struct reply *reply)
+{
+    const char *warning =
+        reply->kind == REPLY_EXIT ? answer_value(r->arena, reply->out, "warning") : NULL;
+
+    if (warning)
+        run_warn(r, r->recipe->hosts[host].name, "%s", text_shown(r->arena, warning));
+}
+
 bool stage_script_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
     struct trip t;
@@ -32,6 +41,8 @@ bool stage_script_act(struct run *r, const struct step *s, struct step_result *r
     for (size_t i = 0; replies && i < t.n_hosts; i++)
         run_set_mark(r, hosts[i], s->name,
                      replies[i].kind == REPLY_EXIT && replies[i].status == 0 ? "done" : "begun");
+    for (size_t i = 0; replies && i < t.n_hosts; i++)
+        pass_warning_on(r, hosts[i], &replies[i]);
     for (size_t i = 0; ok && !ret->detail && i < t.n_hosts; i++)
         ret->detail = answer_value(r->arena, replies[i].out, "detail");
     return ok;
@@ -66,9 +77,7 @@ bool stage_script_undo(struct run *r, const struct step *s, struct err *err)
                      "cannot roll back: '%s', which was live before, no longer exists; release %s "
                      "stays live",
                      text_shown(r->arena, gone), r->plan->what.release);
-        const char *warning = answer_value(r->arena, replies[i].out, "warning");
-        if (warning)
-            run_warn(r, r->recipe->hosts[hosts[i]].name, "%s", text_shown(r->arena, warning));
+        pass_warning_on(r, hosts[i], &replies[i]);
         if (answer_value(r->arena, replies[i].out, "nowhere"))
             r->sites[hosts[i]].current = NULL;
         run_set_mark(r, hosts[i], s->name, "undone");

@@ -455,6 +455,34 @@ case_read_only_folders() {
     nothing_left
 }
 
+# A worker of an older release still has its folder, until it ends.
+deploy_next() {
+    commit_file public/index.html "$((++COMMITS))"
+    expect_status 0 deploy production
+    NAMES+=("$(release here)")
+}
+case_used() {
+    site_small used 1
+    recipe_write <<<'keep_releases: 1'
+    NAMES=()
+    deploy_next
+    (cd "$SITE/here/releases/${NAMES[0]}" && exec sleep 300) &
+    local cwd=$!
+    deploy_next
+    sleep 301 9<"$SITE/here/releases/${NAMES[1]}/REVISION" &
+    local file=$!
+    deploy_next
+    expect_output "here: kept because processes are still running in them: ${NAMES[0]} \(process $cwd, sleep\)"
+    deploy_next
+    expect_output "${NAMES[1]} \(process $file, sleep\), ${NAMES[0]} "
+    assert_equal "releases" "$(releases here | tr '\n' ' ')" "${NAMES[*]} "
+    kill "$cwd" "$file"
+    wait "$cwd" "$file" || true
+    deploy_next
+    expect_no_output 'kept because'
+    assert_equal "releases" "$(releases here | tr '\n' ' ')" "${NAMES[3]} ${NAMES[4]} "
+}
+
 # What is somebody else's is named, with its size, until somebody deletes it.
 case_undeletable() {
     site_small undeletable 1

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Keeps the newest finished releases; unfinished ones do not count.  Never removes the live release or the one
-# before it.
+# before it, nor one in which a process still runs.
 # Values: keep, previous (the release that was live before, or empty).
 
 # The host does not show whether a clean-up was finished or interrupted, so a resume repeats it.
@@ -29,6 +29,43 @@ take_out() {
 	fi
 }
 
+# Sets $used to lines "RELEASE PID" for processes whose working directory, program or open files are in a
+# release.  Those of other users are seen by root alone.  One ls for all processes, since a host may have thousands;
+# -n saves it from looking up their users.
+find_used() {
+	real=$(cd "$deploy_to/releases" && pwd -P)
+	# shellcheck disable=SC2010 # the names are those of /proc
+	used=$(LC_ALL=C ls -ln /proc/[0-9]*/cwd /proc/[0-9]*/exe /proc/[0-9]*/fd 2>/dev/null |
+		LC_ALL=C grep -aF -e " -> $real/" -e "/fd:" |
+		while IFS= read -r line; do
+			case $line in
+			/proc/[0-9]*/fd:) of=${line#/proc/} ;;
+			*" /proc/"*" -> $real/"*) of=${line#*" /proc/"} ;;
+			*" -> $real/"*) ;;
+			*) continue ;;
+			esac
+			case $line in
+			*" -> $real/"*)
+				name=${line#*" -> $real/"}
+				name=${name%%/*}
+				echo "${name%% *} ${of%%/*}"
+				;;
+			esac
+		done)
+}
+
+# Sets $by to the first process that uses the release, and $its_name to its name; to nothing if there is none.
+used_by() {
+	by='' its_name=''
+	case "$newline$used$newline" in
+	*"$newline$1 "*)
+		by=${used#*"$1 "}
+		by=${by%%"$newline"*}
+		if [ -r "/proc/$by/comm" ]; then read -r its_name <"/proc/$by/comm"; fi
+		;;
+	esac
+}
+
 act() {
 	finished=
 	if [ -r "$deploy_to/revisions.log" ]; then
@@ -52,7 +89,7 @@ act() {
 		names="${folder##*/} $names"
 		if [ "${folder##*/}" = "$release" ]; then break; fi
 	done
-	kept=0 removed=0 stuck=''
+	kept=0 removed=0 stuck='' used='' looked='' in_use=''
 	set --
 	for name in $names; do
 		counts=
@@ -62,7 +99,12 @@ act() {
 		if [ "$kept" -lt "$keep" ]; then
 			if [ -n "$counts" ]; then kept=$((kept + 1)); fi
 		elif [ "$name" != "$live" ] && [ "$name" != "$before" ] && [ "$name" != "$release" ]; then
-			if said=$(put_away "$deploy_to/releases/$name" 2>&1); then
+			if [ -z "$looked" ]; then find_used; fi
+			looked=yes
+			used_by "$name"
+			if [ -n "$by" ]; then
+				in_use="$in_use, $name (process $by${its_name:+, $its_name})"
+			elif said=$(put_away "$deploy_to/releases/$name" 2>&1); then
 				set -- "$@" "$state/manifests/$name" "$state/manifests/$name.index"
 				removed=$((removed + 1))
 			else
@@ -80,6 +122,7 @@ act() {
 	if [ -n "$stuck" ]; then cannot "remove '$stuck'" "$why"; fi
 	if [ -n "$left" ]; then fail "$left"; fi
 	cleaned=yes
+	if [ -n "$in_use" ]; then say warning "kept because processes are still running in them: ${in_use#, }"; fi
 	case $removed in
 	0) say detail "nothing to remove" ;;
 	*) say detail "removed $removed, kept $kept" ;;
