@@ -274,6 +274,10 @@ bool session_end(struct session *s, const char *message, struct err *err);
 /* One more line of "next:", for the failure that is about to be told. */
 void session_next(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- outcome.c: run the recipe's hooks for how a run ended; what fails in them is a warning ---- */
+void outcome_of_deploy(struct session *s, const struct err *err);
+void outcome_of_abort(struct session *s, const struct err *err);
+
 /* ---- version.c ---- */
 
 /* Answers --version.  Returns the exit status. */

@@ -164,6 +164,7 @@ bool session_forward(struct session *s, bool fresh, struct err *err)
     bool ok = engine_forward(&s->run, err);
     if (!ok && fresh && s->run.failure.stage && strcmp(s->run.failure.stage, "lock") == 0)
         s->run.begun = err->code == ERR_UNCERTAIN;
+    outcome_of_deploy(s, err);
     return session_end(s, NULL, err) && ok;
 }
 
@@ -172,6 +173,7 @@ bool session_back(struct session *s, struct err *err)
     session_begin(s, false);
     bool ok = engine_back(&s->run, err);
     const char *live = engine_ended_well(&s->run);
+    outcome_of_abort(s, err);
     return session_end(s,
                        arena_printf(s->arena,
                                     "aborted: undid what can be undone, released the lock%s",

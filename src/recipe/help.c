@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "recipe/presets.h"
+#include "recipe/recipe.h"
 
 enum { TEXT_MAX = 1024 * 1024, NAME_COLUMN = 27 };
 
@@ -409,6 +410,9 @@ static void schema_hooks(struct buf *b)
             separator = ",\n";
         }
     }
+    for (size_t i = 0; recipe_outcomes[i]; i++)
+        buf_printf(b, "%s        \"on %s\": {\"$ref\": \"#/definitions/jobs\"}", separator,
+                   recipe_outcomes[i]);
     buf_puts(b, "\n      }\n    },\n");
 }
 

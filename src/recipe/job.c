@@ -81,8 +81,10 @@ static bool hook_name(struct reader *rd, const struct node *key, struct hook *re
 
     ret->after = strncmp(text, "after ", 6) == 0;
     if (!ret->after && strncmp(text, "before ", 7) != 0) {
-        mistake_add(rd->m, key, "hook '%s', expected 'before STAGE' or 'after STAGE'",
-                    value_shown(rd->a, text));
+        mistake_add(
+            rd->m, key,
+            "hook '%s', expected 'before STAGE', 'after STAGE', 'on failure', 'on success' or 'on abort'",
+            value_shown(rd->a, text));
         return false;
     }
     text += ret->after ? 6 : 7;
@@ -107,6 +109,34 @@ static bool is_map(struct reader *rd, const struct recipe_key *key, const struct
     return false;
 }
 
+/* Reads "on failure" and its like.  False when the key is none of them. */
+static bool outcome_read(struct reader *rd, const struct recipe_key *key, const struct node *name,
+                         const struct node *node)
+{
+    size_t i = 0;
+
+    if (strncmp(name->text, "on ", 3) != 0)
+        return false;
+    while (recipe_outcomes[i] && strcmp(recipe_outcomes[i], name->text + 3) != 0)
+        i++;
+    if (!recipe_outcomes[i])
+        return false;
+    struct jobs *jobs = &rd->recipe->outcome[i];
+    *jobs = (struct jobs){0};
+    if (node_is_null(node))
+        return true;
+    job_list_read(rd, key, node, jobs);
+    for (size_t k = 0; k < jobs->n; k++)
+        if (jobs->v[k].run && jobs->v[k].where != WHERE_LOCAL) {
+            mistake_add(
+                rd->m, name,
+                "the jobs of hook '%s' run on the deploying machine, expected 'where: local' in each",
+                name->text);
+            break;
+        }
+    return true;
+}
+
 void hooks_read(struct reader *rd, const struct recipe_key *key, const struct node *node)
 {
     struct recipe *r = rd->recipe;
@@ -118,6 +148,8 @@ void hooks_read(struct reader *rd, const struct recipe_key *key, const struct no
     for (size_t i = 0; i < node->n; i++) {
         struct hook hook = {0};
         const struct node *jobs = node->pair[i].value;
+        if (outcome_read(rd, key, node->pair[i].key, jobs))
+            continue;
         bool known = hook_name(rd, node->pair[i].key, &hook);
         if (node_is_null(jobs))
             continue;

@@ -131,6 +131,9 @@ const char *const recipe_hook_stages[] = {
     "lock",   "checkout", "link",   "build",   "backup-detect", "backup-clear", "migrate",
     "switch", "restart",  "health", "cleanup", "backup-rerun",  "unlock",       NULL};
 
+const char *const recipe_outcomes[] = {
+    [ON_FAILURE] = "failure", [ON_SUCCESS] = "success", [ON_ABORT] = "abort", NULL};
+
 #define IN_RECIPE(member)   .at = offsetof(struct recipe, member)
 #define IN_HOST(member)     .at = offsetof(struct host, member)
 #define IN_JOB(member)      .at = offsetof(struct job, member)
@@ -384,7 +387,8 @@ const struct recipe_key recipe_keys[] = {
      .about = "the time zone of from and to, such as Europe/Berlin"},
 
     {"hooks", KEY_HOOKS, NOWHERE,
-     .about = "jobs to run before or after a stage: 'before STAGE', 'after STAGE'"},
+     .about = "jobs to run before or after a stage, or at the end: 'before STAGE', 'after STAGE', "
+              "'on failure', 'on success', 'on abort'"},
     {"tasks", KEY_TASKS, NOWHERE, .about = "jobs by name, for 'crelease run ENV TASK'"},
     {"secrets", KEY_SECRETS, NOWHERE,
      .about = "names of env variables, or values such as ${TOKEN}, to show as [secret]"},

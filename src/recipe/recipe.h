@@ -58,6 +58,10 @@ struct hook {
     struct jobs jobs;
 };
 
+/* How a run ended, for the hooks `on failure`, `on success` and `on abort`. */
+enum run_outcome { ON_FAILURE, ON_SUCCESS, ON_ABORT, OUTCOMES };
+extern const char *const recipe_outcomes[]; /* "failure", ...; NULL-terminated */
+
 /* When deploys are allowed, as texts that were checked. */
 struct window {
     const char *days; /* "mon-fri" */
@@ -232,6 +236,7 @@ struct recipe {
     size_t n_windows; /* 0: always */
     struct hook *hooks;
     size_t n_hooks;
+    struct jobs outcome[OUTCOMES]; /* on the deploying machine, when the run has ended that way */
     struct task *tasks;
     size_t n_tasks;
     struct host *hosts;

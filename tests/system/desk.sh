@@ -82,6 +82,34 @@ END
     expect_status 0 abort production
 }
 
+# What is told about the end, with the status; it never changes how the run ended.
+case_hooks_of_the_end() {
+    site_new hooks_of_the_end 0
+    cat >"$SITE/hooks" <<END
+hooks:
+  on failure: [{run: 'echo failure \$CRELEASE_STATUS \$CRELEASE_WORD "\$CRELEASE_MESSAGE" >>told; echo heard', where: local}]
+  on success: [{run: 'echo success \$CRELEASE_STATUS \$CRELEASE_RELEASE >>told; exit 3', where: local}]
+  on abort: [{run: 'echo abort \$CRELEASE_STATUS >>told', where: local}]
+build: [test ! -e $SITE/fails]
+END
+    recipe_write <"$SITE/hooks"
+    : >"$SITE/fails"
+    expect_status 1 deploy production
+    assert_equal told "$(tail -n 1 told)" "failure 1 failed here: 'test ! -e $SITE/fails' ended with exit status 1"
+    expect_status 0 abort production
+    assert_equal told "$(tail -n 1 told)" 'abort 0'
+    rm "$SITE/fails"
+    expect_status 0 deploy production
+    assert_equal told "$(tail -n 1 told)" "success 0 $(release here)"
+    expect_output "hook 'on success': .* exit status 3"
+    # Nothing happened.
+    expect_status 0 deploy production
+    assert_equal told "$(wc -l <told)" 3
+    recipe_write <<<'hooks: {on failure: [date]}'
+    expect_status 2 deploy production
+    expect_output "expected 'where: local' in each"
+}
+
 rig_open
 start_hosts 2
 run_cases "$@"

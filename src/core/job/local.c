@@ -14,7 +14,7 @@
 
 EMBED(job_local, "core/job/local.sh");
 
-static const char **variables(struct run *r, const struct job_call *c)
+static const char **variables(struct run *r, const struct job_call *c, const char *const *more)
 {
     const struct what *w = &r->plan->what;
     const char *const own[] = {
@@ -26,9 +26,14 @@ static const char **variables(struct run *r, const struct job_call *c)
         arena_printf(r->arena, "CRELEASE_RUN=%s", w->run),
     };
     size_t n = sizeof own / sizeof *own;
-    const char **list = arena_array(r->arena, n + 1, sizeof *list);
+    size_t n_more = 0;
+    while (more && more[n_more])
+        n_more++;
+    const char **list = arena_array(r->arena, n + n_more + 1, sizeof *list);
 
     memcpy(list, own, sizeof own);
+    if (n_more)
+        memcpy(list + n, more, n_more * sizeof *list);
     return list;
 }
 
@@ -79,31 +84,66 @@ static bool failed(struct run *r, const struct job_call *c, int status, const ch
     return job_fail_locally(r, c, status, output, err);
 }
 
-bool local_act(struct run *r, const struct job_call *c, struct err *err)
+/* Runs the command to its end, and sets *ret_output to the end of what it printed. */
+static bool run_it(struct run *r, const struct job_call *c, const char *const *more,
+                   struct companion_end *ret, const char **ret_output, struct err *err)
 {
     const char *const argv[] = {"/bin/sh", "-c", job_local, "crelease-job", NULL};
     struct follower f = follower_open_locally(r, c);
     const struct companion call = {.argv = argv,
                                    .folder = folder(r),
-                                   .variables = variables(r, c),
+                                   .variables = variables(r, c, more),
                                    .timeout_ms = c->job->timeout_ms,
                                    .output = follower_text,
                                    .arg = &f};
-    struct companion_end end = {0};
+    bool ok = companion_run(r->loop, &call, ret, err);
 
-    bool ok = mark(r, c, NULL, "begun", err) && companion_run(r->loop, &call, &end, err);
-    const char *output = follower_end_locally(&f);
+    *ret_output = follower_end_locally(&f);
     follower_close(&f);
-    if (!ok)
+    return ok;
+}
+
+static bool was_stopped(struct run *r, const struct job_call *c, const struct companion_end *end,
+                        struct err *err)
+{
+    if (!end->stopped || !run_is_stopped(r, "", err))
+        return false;
+    err->msg = arena_printf(r->arena, "stopped, and '%s' was ended",
+                            text_shown(r->arena, run_redact(r, c->job->name)));
+    return true;
+}
+
+bool local_act(struct run *r, const struct job_call *c, struct err *err)
+{
+    struct companion_end end = {0};
+    const char *output;
+
+    if (!mark(r, c, NULL, "begun", err) || !run_it(r, c, NULL, &end, &output, err))
         return false;
     int status = end.late ? JOB_TIMEOUT : end.status;
     tell(r, c, status);
-    if (end.stopped && run_is_stopped(r, "", err)) {
-        err->msg = arena_printf(r->arena, "stopped, and '%s' was ended",
-                                text_shown(r->arena, run_redact(r, c->job->name)));
+    if (was_stopped(r, c, &end, err))
         return false;
-    }
     if (status != 0)
         return failed(r, c, status, output, err);
     return mark(r, c, c->last, "done", err);
+}
+
+bool local_run(struct run *r, const struct job *job, const char *place,
+               const char *const *variables, struct err *err)
+{
+    const struct step step = {.name = place};
+    const struct job_call c = {.step = &step, .job = job};
+    struct companion_end end = {0};
+    const char *output;
+
+    if (!run_it(r, &c, variables, &end, &output, err))
+        return false;
+    int status = end.late ? JOB_TIMEOUT : end.status;
+    tell(r, &c, status);
+    if (was_stopped(r, &c, &end, err))
+        return false;
+    return status == 0 ||
+           err_set(err, ERR_FAILED, "'%s' %s", text_shown(r->arena, run_redact(r, job->name)),
+                   job_how_ended(r, job, status));
 }

@@ -13,4 +13,9 @@
  * done where it was the last job (`last`). */
 bool local_act(struct run *r, const struct job_call *c, struct err *err) MUST_CHECK;
 
+/* Runs a job that belongs to no step, such as `on failure`: nothing is marked. It also gets the variables,
+ * "NAME=VALUE", NULL-terminated.  False, with err set, when it failed or could not be run. */
+bool local_run(struct run *r, const struct job *job, const char *place,
+               const char *const *variables, struct err *err) MUST_CHECK;
+
 #endif
