@@ -165,10 +165,16 @@ install: build/crelease ## install to $(DESTDIR)$(PREFIX)
 	install -m 644 $(wildcard README.md LICENSE) '$(DESTDIR)$(PREFIX)/share/doc/crelease'
 	install -D -m 644 src/cli/crelease.1 '$(DESTDIR)$(PREFIX)/share/man/man1/crelease.1'
 	install -D -m 644 src/recipe/crelease-recipe.5 '$(DESTDIR)$(PREFIX)/share/man/man5/crelease-recipe.5'
+	install -D -m 644 src/cli/completion/crelease.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/crelease'
+	install -D -m 644 src/cli/completion/crelease.zsh '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_crelease'
+	install -D -m 644 src/cli/completion/crelease.fish '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/crelease.fish'
 
 uninstall: ## remove what `make install` installed
 	rm -f '$(DESTDIR)$(PREFIX)/bin/crelease' '$(DESTDIR)$(PREFIX)/share/man/man1/crelease.1' \
-	    '$(DESTDIR)$(PREFIX)/share/man/man5/crelease-recipe.5'
+	    '$(DESTDIR)$(PREFIX)/share/man/man5/crelease-recipe.5' \
+	    '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/crelease' \
+	    '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_crelease' \
+	    '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/crelease.fish'
 	rm -rf '$(DESTDIR)$(PREFIX)/share/crelease' '$(DESTDIR)$(PREFIX)/share/doc/crelease'
 
 clean: ## remove everything that was built

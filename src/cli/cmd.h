@@ -277,6 +277,13 @@ void session_next(struct session *s, const char *fmt, ...) __attribute__((format
 /* ---- outcome.c: run the recipe's hooks for how a run ended; what fails in them is a warning ---- */
 void outcome_of_deploy(struct session *s, const struct err *err);
 void outcome_of_abort(struct session *s, const struct err *err);
+/* ---- completion: for the shells ---- */
+
+/* Prints candidates for the last of the words, one a line, with a tab and a sentence if there is one;
+ * ":files" where a file is expected.  A recipe with mistakes counts as none. */
+void complete(struct session *s, const struct strs *words);
+
+extern const char *const completion_shells[]; /* NULL-terminated */
 
 /* ---- version.c ---- */
 
@@ -301,6 +308,7 @@ bool cmd_log(struct session *s, struct err *err);
 bool cmd_upload(struct session *s, struct err *err);
 bool cmd_run(struct session *s, struct err *err);
 bool cmd_init(struct session *s, struct err *err);
+bool cmd_completion(struct session *s, struct err *err);
 bool cmd_help(struct session *s, struct err *err);
 
 /* cmd_plan.c: prints the plan. */

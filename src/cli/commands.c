@@ -46,6 +46,10 @@ const struct command commands[] = {
      " file of that path beside the recipe.  What is missing on a host is created with mode 0600; what"
      " differs is shown, and replaced only with --force."},
     {"init", cmd_init, ENV_NONE, OPT_INIT, 0, false, "", "write a starter recipe", NULL},
+    {"completion", cmd_completion, ENV_NONE, OPT_OTHER, 1, false, "SHELL",
+     "print the completion for bash, zsh or fish",
+     "'make install' installs all three.  Otherwise, for bash: eval \"$(crelease completion bash)\"."
+     "  Environments, tasks, hosts and roles are completed from the recipe at hand."},
     {"help", cmd_help, ENV_NONE, OPT_OTHER, 1, false, "[TOPIC]",
      "help on a command, on a key of the recipe, on 'recipe' or on 'exit'", NULL},
     {.name = NULL},

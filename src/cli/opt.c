@@ -498,6 +498,15 @@ bool options_check(const struct options *o, const char *command, unsigned takes,
     return true;
 }
 
+bool option_at(size_t i, struct option_about *ret)
+{
+    if (i >= N_ROWS)
+        return false;
+    const struct option_row *r = &rows[i];
+    *ret = (struct option_about){r->letter, r->word, r->takes, r->arg, r->about, r->words};
+    return true;
+}
+
 const char *options_help(struct arena *a, unsigned takes, bool common)
 {
     const char *text = "";

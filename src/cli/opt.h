@@ -83,6 +83,19 @@ bool option_is_typed(const struct options *o, const char *word);
 bool options_check(const struct options *o, const char *command, unsigned takes,
                    struct err *err) MUST_CHECK;
 
+/* A row of the table, for completion. */
+struct option_about {
+    char letter; /* or 0 */
+    const char *word;
+    unsigned takes;
+    const char *arg; /* NULL: it has no value */
+    const char *about;
+    const char *const *words; /* its values; NULL: any */
+};
+
+/* Row i; false after the last one. */
+bool option_at(size_t i, struct option_about *ret);
+
 /* Help, one line for each option that the command takes: those that every command has, or its own. */
 const char *options_help(struct arena *a, unsigned takes, bool common);
 

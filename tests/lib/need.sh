@@ -57,6 +57,8 @@ wanted() {
 	sudo has_command sudo
 	busybox has_command busybox
 	mksh has_command mksh
+	zsh has_command zsh
+	fish has_command fish
 	dash has_command dash
 	procps has_command pgrep
 	jq has_command jq

@@ -14,6 +14,9 @@ case_install() {
     assert_equal "built again" "$(stat -L -c %Y "$CRELEASE")" "$built"
     assert_exists "$RIG/destination/opt/x/bin/crelease"
     assert_exists "$RIG/destination/opt/x/share/crelease/config"
+    assert_exists "$RIG/destination/opt/x/share/bash-completion/completions/crelease"
+    assert_exists "$RIG/destination/opt/x/share/zsh/site-functions/_crelease"
+    assert_exists "$RIG/destination/opt/x/share/fish/vendor_completions.d/crelease.fish"
     assert_exists "$RIG/destination/opt/x/share/doc/crelease/LICENSE"
     assert_exists "$RIG/destination/opt/x/share/crelease/recipes/rails/recipe.yml"
     # The manuals are found where man looks for them, and can be shown.
