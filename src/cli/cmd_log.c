@@ -245,7 +245,7 @@ static bool conclude(struct session *s, const struct reading *all, const char *j
                        other->n ? "; it has: " : "",
                        other->n ? text_shown(s->arena, strs_joined(s->arena, other, ", ")) : "");
     if (!jobs && !s->options.json && !s->options.quiet)
-        printf(known ? "the run had no jobs\n" : "no run is known yet\n");
+        printf(known ? "the run had no jobs on the hosts\n" : "no run is known yet\n");
     return true;
 }
 

@@ -208,6 +208,18 @@ static void print_jobs(struct session *s, const struct step *step, int width)
     }
 }
 
+/* What would be run at the end, depending on how it ends. */
+static void print_outcomes(struct session *s, int width)
+{
+    for (size_t i = 0; i < OUTCOMES; i++) {
+        const struct jobs *jobs = &s->recipe->outcome[i];
+        for (size_t j = 0; j < jobs->n; j++)
+            printf("  %-*s %-20s   %s\n", width,
+                   j ? "" : arena_printf(s->arena, "on %s", recipe_outcomes[i]), "this machine",
+                   text_shown(s->arena, run_redact(&s->run, jobs->v[j].name)));
+    }
+}
+
 static void print_changes(struct session *s)
 {
     const struct changes *c = session_changes(s);
@@ -267,6 +279,7 @@ bool plan_print(struct session *s, const struct plan *p, const struct survey *sv
                note ? "   (" : "", note ? note : "", note ? ")" : "");
         print_jobs(s, step, width);
     }
+    print_outcomes(s, width);
     struct known known = known_of(s, p, sv);
     struct strs found = databases_of(s);
     for (size_t i = 0; i < found.n; i++)

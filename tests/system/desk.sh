@@ -94,6 +94,8 @@ build: [test ! -e $SITE/fails]
 END
     recipe_write <"$SITE/hooks"
     : >"$SITE/fails"
+    expect_status 0 plan production
+    expect_output 'on abort +this machine +echo abort'
     expect_status 1 deploy production
     assert_equal told "$(tail -n 1 told)" "failure 1 failed here: 'test ! -e $SITE/fails' ended with exit status 1"
     expect_status 0 abort production
