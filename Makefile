@@ -37,7 +37,7 @@ SRC   := $(wildcard src/*/*.c src/*/*/*.c)
 OBJ   := $(SRC:src/%.c=$(OUT)/%.o)
 TOOLS := $(patsubst tests/crash/%.c,build/tools/%,$(wildcard tests/crash/*.c))
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
-SCRIPTS   := $(wildcard .ci/run tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/fault/run tests/app/bin/* tests/apps/*/bin/*)
+SCRIPTS   := $(wildcard .ci/run .ci/dist tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/fault/run tests/app/bin/* tests/apps/*/bin/*)
 FORMATTED := $(wildcard src/*.c src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch] tests/crash/*.c)
 MANUALS   := src/cli/crelease.1 src/recipe/crelease-recipe.5
 Q     := $(if $(V),,@)
@@ -177,6 +177,9 @@ uninstall: ## remove what `make install` installed
 	    '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/crelease.fish'
 	rm -rf '$(DESTDIR)$(PREFIX)/share/crelease' '$(DESTDIR)$(PREFIX)/share/doc/crelease'
 
+dist: | build/need-build ## make build/dist: an archive of the sources, what they are linked with, checksums
+	$(Q).ci/dist '$(VERSION)' $(DEPS)
+
 clean: ## remove everything that was built
 	rm -rf build
 
@@ -184,7 +187,7 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
 .PHONY: all build/crelease check unit fault test test-all crash demo bench lint manual layers headers hardening analyze asan format \
-        format-check ci install uninstall clean help
+        format-check ci install uninstall dist clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(OBJ:.o=.d) $(OUT)/main.d

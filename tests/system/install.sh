@@ -35,5 +35,21 @@ case_install() {
     assert_equal "left over" "$(find "$RIG/destination" ! -type d)" ''
 }
 
+# The same commit gives the same files, and the archive has what the build needs.
+case_dist() {
+    local top=$TOP
+    git init -q "$RIG/one"
+    (cd "$RIG/one" && cp -R "$top"/{.ci,src,recipes,config,Makefile,README.md,LICENSE} . && git add . && git commit -qm 'All of it')
+    git clone -q "$RIG/one" "$RIG/another"
+    (cd "$RIG/one" && .ci/dist 1.2.3 libuv)
+    (cd "$RIG/another" && umask 077 && TZ=Asia/Tokyo .ci/dist 1.2.3 libuv)
+    diff -r "$RIG/one/build/dist" "$RIG/another/build/dist"
+    (cd "$RIG/one/build/dist" && sha256sum --quiet -c SHA256SUMS)
+    assert_equal library "$(python3 -c 'import json, sys; print(json.load(sys.stdin)["packages"][1]["versionInfo"])' \
+        <"$RIG/one/build/dist/crelease-1.2.3.spdx.json")" "$(pkg-config --modversion libuv)"
+    tar -C "$RIG" -xzf "$RIG/one/build/dist/crelease-1.2.3.tar.gz"
+    diff -r -x .git -x build "$RIG/one" "$RIG/crelease-1.2.3"
+}
+
 rig_open
 run_cases "$@"
