@@ -28,7 +28,7 @@ LINK_debug    :=
 LINK_asan     := -fsanitize=address,undefined
 LINK_cov      := --coverage
 
-DEP_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(DEPS)))
+DEP_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(DEPS) libcurl))
 DEP_LIBS   = $(shell $(PKG_CONFIG) --libs $(DEPS))
 ALL_CFLAGS = -std=c17 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -Isrc \
              $(DEP_CFLAGS) $(WARN) $(FLAGS_$(BUILD)) $(CFLAGS)

@@ -13,6 +13,7 @@
 #include "stages/backup/running.h"
 #include "stages/backup/schedule.h"
 #include "stages/backup/stop.h"
+#include "ui/notify/notify.h"
 #include "ui/ui.h"
 
 /* Whether the command takes an environment. */
@@ -50,8 +51,9 @@ struct session {
     struct fleet_host *reached; /* the hosts of the recipe, with what the ssh configuration says */
     size_t n_reached;
     struct ui *ui;
-    struct reports *reports; /* NULL: none were asked for */
-    struct watcher watcher;  /* of the user interface, and of the reports */
+    struct reports *reports;   /* NULL: none were asked for */
+    struct notifier *notifier; /* NULL: there is nothing to send */
+    struct watcher watcher;    /* of the user interface, and of the reports */
     struct run run;
     struct repo *repo;
     struct export export;

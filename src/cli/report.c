@@ -104,7 +104,9 @@ bool session_end(struct session *s, const char *message, struct err *err)
                                  .note = s->run.begun && mine && !s->run.rolled_back,
                                  .began_ms = s->began_ms});
     s->ended = true;
-    return err->code == ERR_NONE;
+    const char *untidy = notifier_failure(s->notifier);
+    return err->code == ERR_NONE &&
+           (!untidy || err_set(err, ERR_UNTIDY, "%s", arena_strdup(s->arena, untidy)));
 }
 
 /* The commit that is live on the first host that has one. */
@@ -170,6 +172,7 @@ bool session_forward(struct session *s, bool fresh, struct err *err)
 
 bool session_back(struct session *s, struct err *err)
 {
+    notifier_is_aborting(s->notifier);
     session_begin(s, false);
     bool ok = engine_back(&s->run, err);
     const char *live = engine_ended_well(&s->run);

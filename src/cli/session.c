@@ -349,6 +349,23 @@ bool session_draws(const struct session *s)
            !s->options.quiet;
 }
 
+/* Only about commands that change what is live. */
+static void notifier_begin(struct session *s)
+{
+    static const char *const told[] = {"deploy", "resume", "rollback", "abort", NULL};
+    const struct notify_about about = {
+        .recipe = s->recipe, .command = s->command->name, .user = session_by(s->arena)};
+
+    notifier_close(s->notifier);
+    s->notifier = NULL;
+    for (size_t i = 0; told[i] && s->recipe->n_notify && !s->options.dry_run; i++) {
+        if (strcmp(s->command->name, told[i]) != 0)
+            continue;
+        s->notifier = notifier_open(&about, s->loop);
+        s->watcher = notifier_watcher(s->notifier, &s->watcher);
+    }
+}
+
 bool session_open(struct session *s, struct err *err)
 {
     bool tty = is_terminal();
@@ -370,6 +387,7 @@ bool session_open(struct session *s, struct err *err)
     s->watcher = ui_watcher(s->ui);
     if (s->reports)
         s->watcher = reports_watcher(s->reports, &s->watcher);
+    notifier_begin(s);
     run_prepare(s);
     if (!reach_hosts(s, &s->reached, err))
         return false;
@@ -410,6 +428,8 @@ void session_close(struct session *s)
     /* The loop turns, and would draw, while connections are closed. */
     if (s->loop)
         loop_on_tick(s->loop, 0, NULL, NULL);
+    notifier_close(s->notifier);
+    s->notifier = NULL;
     fleet_close(s->fleet);
     for (size_t i = 0; i < s->n_reached; i++)
         sudo_forget(s->reached[i].sudo);

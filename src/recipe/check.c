@@ -6,6 +6,7 @@
 #include "forecast/cron.h"
 #include "forecast/window.h"
 #include "edge/digest.h"
+#include "recipe/recipe.h"
 #include "ssh/config.h"
 #include "ssh/host_key.h"
 
@@ -340,6 +341,23 @@ const char *check_regex(struct arena *a, const char **value)
     }
     regfree(&re);
     return NULL;
+}
+
+const char *const notify_on_words[NOTIFY_WORDS + 1] = {
+    [NOTIFY_BEGUN] = "begun",   [NOTIFY_WAITING] = "waiting", [NOTIFY_LIVE] = "live",
+    [NOTIFY_FAILED] = "failed", [NOTIFY_ABORTED] = "aborted",
+};
+const char *const notify_format_words[] = {[NOTIFY_JSON] = "json", [NOTIFY_SLACK] = "slack"};
+
+const char *check_notify_on(struct arena *a, const char **value)
+{
+    const char *near = text_nearest(*value, notify_on_words);
+
+    for (size_t i = 0; i < NOTIFY_WORDS; i++)
+        if (strcmp(notify_on_words[i], *value) == 0)
+            return NULL;
+    return arena_printf(a, "one of: begun, waiting, live, failed, aborted%s%s%s",
+                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 const char *check_days(struct arena *a, const char **value)

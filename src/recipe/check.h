@@ -26,10 +26,11 @@ key_check check_path;     /* absolute or "~/...", without a colon */
 key_check check_umask;    /* octal, without permissions that the owner needs */
 key_check check_share;    /* 1 or more, or 1% to 100% */
 key_check check_schedule; /* none, crontab, or a cron line */
-key_check check_days;     /* mon-fri, sat,sun */
-key_check check_time;     /* 09:00 */
-key_check check_zone;     /* a name of the time zone database */
-key_check check_regex;    /* POSIX extended, of limited size */
+key_check check_notify_on;
+key_check check_days;  /* mon-fri, sat,sun */
+key_check check_time;  /* 09:00 */
+key_check check_zone;  /* a name of the time zone database */
+key_check check_regex; /* POSIX extended, of limited size */
 
 /* Whether text contains a control character.  Tabs and line breaks count unless `lines`. */
 bool value_has_control(const char *s, bool lines);

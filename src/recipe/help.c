@@ -45,8 +45,8 @@ static bool is_whole_or_below(const char *path, const char *section)
 static bool has_rows_below(const struct recipe_key *key)
 {
     return key->kind == KEY_SECTION || key->kind == KEY_HOSTS || key->kind == KEY_JOB ||
-           key->kind == KEY_WINDOWS || key->kind == KEY_FILES || key->kind == KEY_DATABASES ||
-           key->kind == KEY_PENDING;
+           key->kind == KEY_WINDOWS || key->kind == KEY_NOTIFY || key->kind == KEY_FILES ||
+           key->kind == KEY_DATABASES || key->kind == KEY_PENDING;
 }
 
 static const char *help_all(struct arena *a)
@@ -72,6 +72,8 @@ static void help_place(struct buf *b, const struct recipe_key *key)
         buf_puts(b, "  place: a job (build, hooks, tasks)\n");
     else if (strncmp(key->path, "windows.", 8) == 0)
         buf_puts(b, "  place: a window\n");
+    else if (strncmp(key->path, "notify.", 7) == 0)
+        buf_puts(b, "  place: one of 'notify'\n");
     else if (strncmp(key->path, "linked_files.", 13) == 0)
         buf_puts(b, "  place: one of 'linked_files'\n");
     else if (strncmp(key->path, "databases.", 10) == 0)
@@ -314,6 +316,11 @@ static void schema_type(struct buf *b, const struct recipe_key *key, int indent)
         return;
     case KEY_WINDOWS:
         buf_puts(b, "\"type\": [\"array\", \"null\"], \"items\": {\"type\": \"object\", ");
+        schema_below(b, key, indent);
+        return;
+    case KEY_NOTIFY:
+        buf_puts(b, "\"type\": [\"array\", \"null\"], \"items\": {\"type\": \"object\", "
+                    "\"required\": [\"url\"], ");
         schema_below(b, key, indent);
         return;
     case KEY_DATABASES:

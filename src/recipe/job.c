@@ -1,7 +1,8 @@
-/* job.c -- reads jobs, hooks, tasks and windows (see reader.h).  Called by value.c. */
+/* job.c -- reads jobs, hooks, tasks, windows and notifications (see reader.h).  Called by value.c. */
 #include "recipe/reader.h"
 
 #include "base/text.h"
+#include "edge/webhook.h"
 #include "recipe/check.h"
 
 /* A job on the deploying machine has no hosts to choose from, and no sudo in front of it. */
@@ -205,4 +206,43 @@ void windows_read(struct reader *rd, const struct recipe_key *key, const struct 
         else
             value_wrong(rd, key, one, recipe_key_expected(rd->a, key));
     }
+}
+
+/* The URL is a secret: a mistake in it does not show it. */
+static void notification_read(struct reader *rd, const struct recipe_key *key,
+                              const struct node *node, struct notification *ret)
+{
+    *ret = (struct notification){.url = ""};
+    defaults_set(rd, "notify.", ret);
+    if (node->kind != NODE_MAP) {
+        value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        return;
+    }
+    map_read(rd, node, "notify.", node, ret);
+    if (*ret->url && !webhook_takes(ret->url))
+        mistake_add(rd->m, node_get(node, "url"),
+                    "'url' of 'notify' is not a URL that begins with https:// or http://");
+    if (!ret->on.n) {
+        strs_add(rd->a, &ret->on, notify_on_words[NOTIFY_LIVE]);
+        strs_add(rd->a, &ret->on, notify_on_words[NOTIFY_FAILED]);
+    }
+}
+
+void notify_read(struct reader *rd, const struct recipe_key *key, const struct node *node)
+{
+    struct recipe *r = rd->recipe;
+
+    if (node->kind != NODE_LIST) {
+        value_wrong(rd, key, node, recipe_key_expected(rd->a, key));
+        return;
+    }
+    if (node->n > NOTIFY_MAX) {
+        mistake_add(rd->m, node, "'notify' has %zu members, expected at most %d", node->n,
+                    NOTIFY_MAX);
+        return;
+    }
+    r->notify = arena_array(rd->a, node->n, sizeof *r->notify);
+    r->n_notify = node->n;
+    for (size_t i = 0; i < node->n; i++)
+        notification_read(rd, key, node->item[i], &r->notify[i]);
 }

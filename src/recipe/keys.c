@@ -53,6 +53,8 @@ static const struct key_word pending_words[] = {
     {"flyway", PENDING_FLYWAY},   {"sqitch", PENDING_SQITCH},
     {"alembic", PENDING_ALEMBIC}, {0}};
 
+static const struct key_word notify_words[] = {{"json", NOTIFY_JSON}, {"slack", NOTIFY_SLACK}, {0}};
+
 const struct synonym recipe_key_synonyms[] = {
     {"repo_url", "repository"},
     {"repo", "repository"},
@@ -140,6 +142,7 @@ const char *const recipe_outcomes[] = {
 #define IN_DATABASE(member) .at = offsetof(struct recipe_database, member)
 #define IN_WINDOW(member)   .at = offsetof(struct window, member)
 #define IN_LINKED(member)   .at = offsetof(struct linked_file, member)
+#define IN_NOTIFY(member)   .at = offsetof(struct notification, member)
 #define NOWHERE             .at = KEY_NOWHERE
 
 const struct recipe_key recipe_keys[] = {
@@ -386,6 +389,18 @@ const struct recipe_key recipe_keys[] = {
     {"windows.zone", KEY_TEXT, .fallback = "UTC", .check = check_zone, IN_WINDOW(zone),
      .about = "the time zone of from and to, such as Europe/Berlin"},
 
+    {"notify", KEY_NOTIFY, NOWHERE,
+     .about =
+         "web addresses that are told how a run goes: maps of the keys below; one that cannot be "
+         "reached never fails a deploy, which ends with status 8 at most"},
+    {"notify.url", KEY_TEXT, .required = true, IN_NOTIFY(url),
+     .about = "where to post, such as \"${SLACK_URL}\"; shown as [secret]"},
+    {"notify.format", KEY_WORD, .fallback = "json", .words = notify_words, IN_NOTIFY(format),
+     .about = "json, with the members of config/notification.schema.json, or slack"},
+    {"notify.on", KEY_TEXTS, .fallback_shown = "live and failed", .check = check_notify_on,
+     IN_NOTIFY(on),
+     .about = "what to tell: begun, waiting (for a backup or a lock), live, failed, aborted"},
+
     {"hooks", KEY_HOOKS, NOWHERE,
      .about = "jobs to run before or after a stage, or at the end: 'before STAGE', 'after STAGE', "
               "'on failure', 'on success', 'on abort'"},
@@ -467,10 +482,10 @@ static const char *last_part(const char *path)
 
 const char *recipe_key_shown(const struct recipe_key *key)
 {
-    bool elsewhere = strncmp(key->path, "hosts.", 6) == 0 || strncmp(key->path, "job.", 4) == 0 ||
-                     strncmp(key->path, "windows.", 8) == 0 ||
-                     strncmp(key->path, "linked_files.", 13) == 0 ||
-                     strncmp(key->path, "databases.", 10) == 0;
+    bool elsewhere =
+        strncmp(key->path, "hosts.", 6) == 0 || strncmp(key->path, "job.", 4) == 0 ||
+        strncmp(key->path, "windows.", 8) == 0 || strncmp(key->path, "notify.", 7) == 0 ||
+        strncmp(key->path, "linked_files.", 13) == 0 || strncmp(key->path, "databases.", 10) == 0;
 
     return elsewhere ? last_part(key->path) : key->path;
 }
@@ -544,6 +559,8 @@ const char *recipe_key_expected(struct arena *a, const struct recipe_key *key)
         return "a list of hosts, each 'user@host:port' or a map with 'host'";
     case KEY_WINDOWS:
         return "a list of maps with 'days', 'from', 'to' and 'zone'";
+    case KEY_NOTIFY:
+        return "a list of maps with 'url', 'format' and 'on'";
     case KEY_DATABASES:
         return "a map from names to maps with 'database', 'backup', 'migrate' and 'role'";
     case KEY_ENVIRONMENTS:

@@ -29,6 +29,7 @@ enum key_kind {
     KEY_HOSTS,
     KEY_ENVIRONMENTS,
     KEY_WINDOWS,
+    KEY_NOTIFY,
     KEY_FILES,     /* a list of texts, or of maps with `path` */
     KEY_DATABASES, /* a map of maps with the keys of some sections */
     KEY_JOB,       /* not a key; introduces the rows of "job." in the help */

@@ -103,6 +103,9 @@ void statuses_read(struct reader *rd, const struct recipe_key *key, const struct
 void databases_check(struct reader *rd, const struct recipe_key *key, const struct node *node);
 void databases_read(struct reader *rd, const struct node *root);
 
+/* whole.c: adds a value to the recipe's secrets. */
+void secret_add(struct reader *rd, const char *value);
+
 /* whole.c: what `database`, `backup` and `migrate` mean together; root: the map that has them. */
 void database_finish(struct reader *rd, const struct node *root);
 
@@ -123,6 +126,7 @@ void hosts_finish(struct reader *rd, const struct node *node);
 void job_list_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
                    struct jobs *ret);
 void hooks_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
+void notify_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
 void windows_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
 void tasks_read(struct reader *rd, const struct recipe_key *key, const struct node *node);
 

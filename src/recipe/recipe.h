@@ -70,6 +70,28 @@ struct window {
     const char *zone; /* name of a file of the time zone database, or UTC */
 };
 
+enum notify_format { NOTIFY_JSON, NOTIFY_SLACK };
+
+/* What a notification is sent about. */
+enum notify_on {
+    NOTIFY_BEGUN,
+    NOTIFY_WAITING,
+    NOTIFY_LIVE,
+    NOTIFY_FAILED,
+    NOTIFY_ABORTED,
+    NOTIFY_WORDS
+};
+extern const char *const notify_on_words[NOTIFY_WORDS + 1]; /* NULL-terminated */
+extern const char *const notify_format_words[];
+
+enum { NOTIFY_MAX = 10 };
+
+struct notification {
+    const char *url; /* a secret */
+    enum notify_format format;
+    struct strs on; /* of notify_on_words */
+};
+
 struct linked_file {
     const char *path; /* below shared */
     const char *from; /* on this machine, relative to the recipe's folder; NULL: not given */
@@ -234,6 +256,8 @@ struct recipe {
     enum older older;
     struct window *windows;
     size_t n_windows; /* 0: always */
+    struct notification *notify;
+    size_t n_notify;
     struct hook *hooks;
     size_t n_hooks;
     struct jobs outcome[OUTCOMES]; /* on the deploying machine, when the run has ended that way */

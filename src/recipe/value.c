@@ -180,6 +180,7 @@ static void read_scalar(struct reader *rd, const struct recipe_key *key, const s
     case KEY_HOSTS:
     case KEY_ENVIRONMENTS:
     case KEY_WINDOWS:
+    case KEY_NOTIFY:
     case KEY_FILES:
     case KEY_DATABASES:
     case KEY_JOB:
@@ -282,6 +283,9 @@ static void read_kind(struct reader *rd, const struct recipe_key *key, const str
     case KEY_WINDOWS:
         windows_read(rd, key, node);
         return;
+    case KEY_NOTIFY:
+        notify_read(rd, key, node);
+        return;
     case KEY_DATABASES:
         databases_check(rd, key, node);
         return;
@@ -346,6 +350,7 @@ void map_unknown(struct reader *rd, const char *scope, const struct node *key)
             shown_whole                                          ? "there is"
             : strncmp(elsewhere->path, "hosts.", 6) == 0         ? "a host has a key"
             : strncmp(elsewhere->path, "windows.", 8) == 0       ? "a window has a key"
+            : strncmp(elsewhere->path, "notify.", 7) == 0        ? "a notification has a key"
             : strncmp(elsewhere->path, "linked_files.", 13) == 0 ? "one of 'linked_files' has a key"
             : strncmp(elsewhere->path, "databases.", 10) == 0    ? "one of 'databases' has a key"
                                                                  : "a job has a key",

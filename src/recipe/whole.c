@@ -145,7 +145,7 @@ static void roles_finish(struct reader *rd, const struct node *root)
 
 /* ---- secrets ---- */
 
-static void secret_add(struct reader *rd, const char *value)
+void secret_add(struct reader *rd, const char *value)
 {
     struct strs *list = &rd->recipe->secrets;
 
@@ -180,6 +180,21 @@ static void secrets_of_repository(struct reader *rd)
         secret_add(rd, url.password);
     if (!url.password && url.userinfo && strlen(url.userinfo) >= SECRET_TOKEN_BYTES_MIN)
         secret_add(rd, url.userinfo);
+}
+
+/* The URL of a notification, and what follows its host if it is long enough to be a token: Slack's have
+ * no other secret. */
+static void secrets_of_notify(struct reader *rd)
+{
+    for (size_t i = 0; i < rd->recipe->n_notify; i++) {
+        const char *url = rd->recipe->notify[i].url;
+        const char *host = strstr(url, "://");
+        const char *rest = host ? strpbrk(host + 3, "/?") : NULL;
+        if (*url)
+            secret_add(rd, url);
+        if (rest && strlen(rest) >= SECRET_TOKEN_BYTES_MIN)
+            secret_add(rd, rest);
+    }
 }
 
 static void secret_check(struct reader *rd, const struct secret_item *item, const char *value)
@@ -263,6 +278,7 @@ static void secrets_finish(struct reader *rd)
             secret_check(rd, item, item->text);
     }
     secrets_of_repository(rd);
+    secrets_of_notify(rd);
     secrets_sort(&rd->recipe->secrets);
 }
 

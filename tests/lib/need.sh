@@ -45,6 +45,7 @@ wanted() {
 	libuv1-dev has_module libuv
 	libjansson-dev has_module jansson
 	libssl-dev has_module libcrypto
+	libcurl4-openssl-dev has_module libcurl
 	LIST
     test) cat <<-'LIST' ;;
 	libcmocka-dev has_cmocka

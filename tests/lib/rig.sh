@@ -1017,6 +1017,26 @@ drop_table_lock() {
     exec 7>&-
     wait "$HOLD" || true
 }
+
+# start_receiver: a web server for notifications, at $at, until `kill "$RECEIVER"`; it writes each path and body as a line
+# into `posted`.  It answers by path: /broken, /moved, and never to /silent.
+start_receiver() {
+    perl -MIO::Socket::INET -e '$SIG{CHLD} = "IGNORE"; my $s = IO::Socket::INET->new(Listen => 9, LocalAddr => "127.0.0.1") or die;
+        open(my $f, ">", "port.new") or die; print $f $s->sockport; close($f); rename("port.new", "port");
+        while (1) { my $c = $s->accept or next; next if fork; my ($path, $n) = ("", 0);
+            while (my $l = <$c>) { $path = $1 if $l =~ /^POST (\S+)/; $n = $1 if $l =~ /^content-length: *(\d+)/i; last if $l =~ /^\r?\n/ }
+            read($c, my $body, $n); $body =~ s/\s+$//; open(my $to, ">>", "posted"); syswrite($to, "$path $body\n");
+            <$c> if $path =~ /silent/; my $how = $path =~ /broken/ ? "500 No" : $path =~ /moved/ ? "302 Moved\r\nLocation: /elsewhere" : "200 OK";
+            print $c "HTTP/1.1 $how\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"; exit }' </dev/null >/dev/null 2>&1 9>&- &
+    # shellcheck disable=SC2034 # for the scripts
+    RECEIVER=$!
+    wait_for 30 test -s port
+    at=http://127.0.0.1:$(cat port)
+    export no_proxy=127.0.0.1
+    : >posted
+}
+posted() { sed -n "s|^$1 ||p" posted; } # PATH
+
 # --- cases -------------------------------------------------------------------------------------
 
 # case_event KIND NAME: to tests/run, when that has started the script.

@@ -29,6 +29,8 @@ waits_for_big() { state_is waiting && [ "$(json '.backups[0].query | split(" (")
 
 case_s3_wait() {
     site_migrating wait
+    start_receiver
+    echo "notify: [{url: '$at/a', on: [waiting]}]" >>"$RECIPE"
     start_crelease deploy production
     wait_for 60 waits
     wait_for 60 state_is waiting
@@ -45,6 +47,9 @@ case_s3_wait() {
     end_dump
     finish_crelease 0
     through
+    # Once, however often the wait was looked at.
+    assert_equal "notifications" "$(posted /a | jq -r '[.event, .on, .stage, .release] | join(" ")')" "backup waiting backup-clear $(release)"
+    kill "$RECEIVER"
 }
 
 # It is the person who stops, whatever the policy is: nothing has failed, and a resume goes on.

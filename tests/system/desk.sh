@@ -1,5 +1,5 @@
 #!/bin/bash
-# What a deploy does on the machine that deploys: jobs with `where: local`.
+# What a deploy does on the machine that deploys: jobs with `where: local`, notifications.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 
@@ -110,6 +110,86 @@ END
     recipe_write <<<'hooks: {on failure: [date]}'
     expect_status 2 deploy production
     expect_output "expected 'where: local' in each"
+}
+
+# The bodies that were posted there, one line each, against the schema.
+notifications_fit() { # PATH
+    posted "$1" >"$OUT.posted"
+    /usr/bin/python3 -c 'import json, jsonschema, sys
+schema = json.load(open(sys.argv[1]))
+for line in open(sys.argv[2]): jsonschema.validate(json.loads(line), schema)' "$TOP/config/notification.schema.json" "$OUT.posted" ||
+        fail "a notification is not as its schema says"
+}
+
+case_notify() {
+    site_new notify 0
+    start_receiver
+    export HOOK=$at/services/T0/B0/a-token
+    # shellcheck disable=SC2016 # for the recipe
+    recipe_write <<END
+notify:
+  - {url: '\${HOOK}', format: slack, on: [begun, live, failed, aborted]}
+  - {url: '$at/json-for-the-chat', on: [live, failed]}
+build: ['echo \$HOOK; test ! -e $SITE/fails || { echo "<no> & no"; exit 3; }']
+END
+    expect_status 0 deploy production
+    assert_deployed "$(revision)"
+    assert_equal "live" "$(posted /json-for-the-chat | jq -r '[.event, .on, .application, .environment, .command, .release, .revision, .status, .word] | join(" ")')" \
+        "end live shop production deploy $(release) $(revision) 0 done"
+    posted /services/T0/B0/a-token | tail -n 1 | grep -qF "shop production: release $(release) is live (run " || fail "Slack: $(cat posted)"
+    # Nothing to do, and nothing to tell.
+    expect_status 0 deploy production
+    assert_equal "told" "$(wc -l <posted)" 3
+    touch fails
+    expect_status 1 deploy -v --force --json production
+    assert_equal "failed" "$(posted /json-for-the-chat | tail -n 1 | jq -r '[.on, .stage, .status, .word] | join(" ")')" "failed build 1 failed"
+    posted /services/T0/B0/a-token | tail -n 1 | jq -r .text | grep -qF '"&lt;no&gt; &amp; no"' || fail "Slack: $(tail -n 1 posted)"
+    expect_no_output 'a-token'
+    expect_no_output 'json-for-the-chat'
+    # The job has printed the URL itself, into its own log.
+    ! grep -rlE --exclude=log "a-token|json-for-the-chat" here || fail "a URL is on the host"
+    expect_status 0 abort production
+    posted /services/T0/B0/a-token | tail -n 1 | grep -q 'aborted: undid' || fail "Slack: $(tail -n 1 posted)"
+    notifications_fit /json-for-the-chat
+    kill "$RECEIVER"
+}
+
+# What is told while a run waits; and no failure of a notification changes more than 0 to 8.
+case_notify_fails() {
+    local began
+    site_new notify_fails 0
+    start_receiver
+    recipe_write <<END
+notify:
+  - {url: '$at/silent/for-ever-and-ever', on: [live]}
+  - {url: '$at/moved/to-another-place', on: [live]}
+  - {url: '$at/broken-for-ever-and-ever', format: slack, on: [live, failed]}
+  - {url: 'http://127.0.0.1:1/nobody-is-there', on: [begun, live]}
+build: ['test ! -e $SITE/fails']
+END
+    began=$SECONDS
+    start_crelease deploy --json production
+    wait_for 30 grep -q silent posted
+    tr '\0' '\n' 2>/dev/null <"/proc/$CR_PID/cmdline" >cmdline || true
+    ! grep -q silent cmdline || fail "the URL is an argument"
+    finish_crelease 8
+    [ $((SECONDS - began)) -lt 25 ] || fail "took $((SECONDS - began)) s"
+    assert_deployed "$(revision)"
+    assert_equal "warnings" "$(jq -r 'select(.event == "warning").detail' "$CR_OUT" | sed 's/.* (\(.*\)) was not delivered/\1/' | sort)" \
+        "$(printf '%s\n' "json, 'begun': Couldn't connect to server" "json, 'live': Couldn't connect to server" "json, 'live': no answer within 10 s" \
+            "json, 'live': the server answered with HTTP status 302" "slack, 'live': the server answered with HTTP status 500" | sort)"
+    assert_equal "end" "$(tail -n 1 "$CR_OUT" | jq -r '[.event, .status, .word] | join(" ")')" "end 8 untidy"
+    ! grep -q elsewhere posted || fail "a redirect was followed"
+    ! grep -qE 'for-ever|another-place|nobody-is' "$CR_OUT" "$CR_ERR" || fail "a URL was printed"
+    touch fails
+    expect_status 1 deploy --force production
+    expect_output "not delivered: the server answered with HTTP status 500"
+    expect_status 0 abort production
+    sed -i "s|url: '$at/silent[^']*'|url: 'ftp://a/secret-of-mine'|" "$RECIPE"
+    expect_status 2 deploy production
+    expect_output "'url' of 'notify' is not a URL"
+    expect_no_output secret-of-mine
+    kill "$RECEIVER"
 }
 
 rig_open

@@ -780,7 +780,7 @@ static void test_null(void **state)
         const char *dot = strchr(key->path, '.');
         if (key->required || key->kind == KEY_JOB || (dot && strchr(dot + 1, '.')) ||
             strncmp(key->path, "hosts.", 6) == 0 || strncmp(key->path, "job.", 4) == 0 ||
-            strncmp(key->path, "windows.", 8) == 0 ||
+            strncmp(key->path, "windows.", 8) == 0 || strncmp(key->path, "notify.", 7) == 0 ||
             strncmp(key->path, "linked_files.", 13) == 0 ||
             strncmp(key->path, "databases.", 10) == 0)
             continue;
