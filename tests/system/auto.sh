@@ -464,7 +464,7 @@ finds() {
     said=$({
         printf '%s=%q\n' tool "$tool" migrates "$migrates" own 'postgresql mysql' given ''
         printf 'rails_text=$(cat "%s/rails.rb")\ndjango_text=$(cat "%s/django.py")\n' "$TOP/src/db/find" "$TOP/src/db/find"
-        cat "$TOP/src/db/find/url.sh" "$TOP/src/db/find/find.sh"
+        cat "$TOP/src/db/find/url.sh" "$TOP/src/db/find/flyway.sh" "$TOP/src/db/find/find.sh"
     } | (cd "$SITE/app" && env shared="$SITE/shared" "$@" bash -s))
     while read -r _ key value; do
         case $key in adapter | name | host | port | user | password | source | problem | note) printf -v "$key" %s "$value" ;; esac

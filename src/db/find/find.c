@@ -1,5 +1,5 @@
 /* find.c -- finds the database of `database: auto` (find.h).  Called by everything that asks a database before its
- * first question, and by db/client.c for the values of its scripts.  Relies on find.sh, url.sh and the programs for
+ * first question, and by db/client.c for the values of its scripts.  Relies on find.sh, url.sh, flyway.sh and the programs for
  * ruby and python, which read the application's configuration on the host. */
 #include "db/find/find.h"
 
@@ -15,6 +15,7 @@
 #include "db/server.h"
 
 EMBED(find_url, "db/find/url.sh");
+EMBED(find_flyway, "db/find/flyway.sh");
 EMBED(find_main, "db/find/find.sh");
 EMBED(find_rails, "db/find/rails.rb");
 EMBED(find_django, "db/find/django.py");
@@ -59,6 +60,7 @@ static void find_text(const struct run *r, size_t host, struct buf *b)
     quote_assign(b, "rails_text", find_rails);
     quote_assign(b, "django_text", find_django);
     buf_puts(b, find_url);
+    buf_puts(b, find_flyway);
     buf_puts(b, find_main);
     b->full = b->full || given.full;
     buf_free(&given);

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2034
 # Finds the database that the application's migrations change, as the application itself would find it.  reach.sh
-# runs it in the release, with the recipe's environment, through the recipe's shell; url.sh comes before it.
+# runs it in the release, with the recipe's environment, through the recipe's shell; url.sh and flyway.sh come before it.
 # Values: tool (the recipe's migrate.pending_when, or auto), migrates (its migrate.run), given (the names of the
 # recipe's variables, separated by blanks), wanted (the name of one of several databases, or empty), own (the adapters for which the recipe has its own client), shared (the site's shared folder), rails_text, django_text (programs).
 #
@@ -327,51 +327,6 @@ find_sqitch() {
 	esac
 	user=${SQITCH_USERNAME-} password=${SQITCH_PASSWORD-}
 	read_url "$url" "the target of Sqitch"
-	return 0
-}
-
-# toml_setting SECTION KEY: sets $value to a string of flyway.toml, in $file.
-toml_setting() {
-	setting_of "$file" "$1" "$2" || return
-	case $value in
-	\"*\\*) return 1 ;; # an escape
-	\"*) value=${value#?} value=${value%%\"*} ;;
-	\'*) value=${value#?} value=${value%%\'*} ;;
-	*) return 1 ;;
-	esac
-}
-
-# The configuration since Flyway 10.  One in both forms is flyway.toml's.
-read_flyway_toml() {
-	file_of flyway.toml || file_of conf/flyway.toml || return
-	environment=${FLYWAY_ENVIRONMENT-}
-	for word in $migrates; do
-		case $word in -environment=*) environment=${word#-environment=} ;; esac
-	done
-	if [ -z "$environment" ] && toml_setting flyway environment; then environment=$value; fi
-	toml=environments.${environment:-default}
-	if [ -z "$url" ] && toml_setting "$toml" url; then url=$value source=${file##*/}; fi
-	if [ -z "$user" ] && toml_setting "$toml" user; then user=$value; fi
-	if [ -z "$password" ] && toml_setting "$toml" password; then password=$value; fi
-	return 0
-}
-
-find_flyway() {
-	url=${FLYWAY_URL-} user=${FLYWAY_USER-} password=${FLYWAY_PASSWORD-}
-	source=FLYWAY_URL
-	for word in $migrates; do
-		case $word in
-		-url=*) url=${word#-url=} source=migrate.run ;;
-		-user=*) user=${word#-user=} ;;
-		esac
-	done
-	if read_flyway_toml; then :; elif file_of flyway.conf || file_of conf/flyway.conf; then
-		if [ -z "$url" ] && setting_of "$file" '' flyway.url; then url=$value source=${file##*/}; fi
-		if [ -z "$user" ] && setting_of "$file" '' flyway.user; then user=$value; fi
-		if [ -z "$password" ] && setting_of "$file" '' flyway.password; then password=$value; fi
-	fi
-	[ -n "$url" ] || return
-	read_url "$url" "the URL of Flyway"
 	return 0
 }
 
