@@ -61,7 +61,8 @@ static bool words_fit(struct session *s, struct err *err)
         return err_set(err, ERR_USAGE, "unexpected argument '%s'; usage: crelease %s %s",
                        text_shown(s->arena, s->options.words.v[c->words_max + 1]), c->name,
                        c->args);
-    if (s->options.rest.n && c->run != cmd_exec && c->run != cmd_completion && !s->options.hold)
+    if (s->options.rest.n && c->run != cmd_exec && c->run != cmd_console &&
+        c->run != cmd_completion && !s->options.hold)
         return err_set(err, ERR_USAGE, "'%s' takes no arguments after --", c->name);
     if (c->env == ENV_NEEDED && !n) {
         struct err ignored = {.arena = s->arena};

@@ -59,7 +59,7 @@ struct session {
     struct export export;
     bool export_open;
     struct repo_notes notes; /* about the resolved revision */
-    int status;              /* exit status of the command that 'backups --hold' ran; else -1 */
+    int status; /* exit status of the command that 'backups --hold' or 'console' ran; else -1 */
     const struct changes *changes; /* that the run of this command makes; NULL: not known */
     bool answered; /* --json: the one document of a command without events was written */
     bool ended;    /* EVENT_END was told, so that the failure has been shown */
@@ -306,12 +306,18 @@ bool cmd_history(struct session *s, struct err *err);
 bool cmd_freeze(struct session *s, struct err *err);
 bool cmd_thaw(struct session *s, struct err *err);
 bool cmd_exec(struct session *s, struct err *err);
+bool cmd_console(struct session *s, struct err *err);
 bool cmd_log(struct session *s, struct err *err);
 bool cmd_upload(struct session *s, struct err *err);
 bool cmd_run(struct session *s, struct err *err);
 bool cmd_init(struct session *s, struct err *err);
 bool cmd_completion(struct session *s, struct err *err);
 bool cmd_help(struct session *s, struct err *err);
+
+/* cmd_exec.c: the words after --, as text for a shell; and what the reply to a user's command means, for
+ * err. */
+const char *exec_command(struct session *s);
+bool exec_judge(struct session *s, size_t host, const struct reply *r, struct err *err) MUST_CHECK;
 
 /* cmd_plan.c: prints the plan. */
 bool plan_print(struct session *s, const struct plan *p, const struct survey *sv, struct err *err);

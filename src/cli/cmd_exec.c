@@ -81,7 +81,7 @@ static const char *exec_script(struct session *s, size_t host, const char *comma
     return text;
 }
 
-static bool judge(struct session *s, size_t host, const struct reply *r, struct err *err)
+bool exec_judge(struct session *s, size_t host, const struct reply *r, struct err *err)
 {
     const char *name = s->recipe->hosts[host].name;
 
@@ -144,7 +144,7 @@ static bool on_hosts(struct session *s, const struct job *job, const size_t *hos
         if (streams[i].line.len)
             flush_line(&streams[i]);
         buf_free(&streams[i].line);
-        bool good = judge(s, hosts[i], &replies[i], &one);
+        bool good = exec_judge(s, hosts[i], &replies[i], &one);
         if (o) {
             if (replies[i].kind == REPLY_EXIT)
                 json_put_int(each[i], "status", replies[i].status);
@@ -177,20 +177,21 @@ static const char *words_quoted(struct session *s)
     return text;
 }
 
+/* One word is a command line for the host's shell; several are quoted for it. */
+const char *exec_command(struct session *s)
+{
+    return s->options.rest.n == 1 ? s->options.rest.v[0] : words_quoted(s);
+}
+
 bool cmd_exec(struct session *s, struct err *err)
 {
-    const char *command = "";
     size_t n = s->recipe->n_hosts;
     size_t *hosts = arena_array(s->arena, n, sizeof *hosts);
 
     if (!s->options.rest.n)
         return err_set(err, ERR_USAGE, "no command given; usage: crelease exec %s -- CMD",
                        s->recipe->environment);
-    /* One word is a command line for the host's shell; several are quoted for it. */
-    if (s->options.rest.n == 1)
-        command = s->options.rest.v[0];
-    else
-        command = words_quoted(s);
+    const char *command = exec_command(s);
     for (size_t h = 0; h < n; h++)
         hosts[h] = h;
     return on_hosts(s, &(struct job){.run = command, .name = command}, hosts, n, err);

@@ -39,6 +39,11 @@ const struct command commands[] = {
      " words the first is the command and the others are its arguments, which no shell expands."
      "  The command has no terminal.  Standard input is copied to each host, unless it is a"
      " terminal."},
+    {"console", cmd_console, ENV_NEEDED, OPT_OTHER, 1, false, "ENV [-- CMD]",
+     "open a terminal on a host, in the live release",
+     "On the first host, or on the one that --hosts names.  Without CMD it is a shell; with CMD, as for"
+     " exec, that command in a terminal, such as 'bin/rails console'.  The exit status is that of the"
+     " command."},
     {"run", cmd_run, ENV_NEEDED, OPT_OTHER, 2, false, "ENV TASK", "run a task of the recipe", NULL},
     {"upload", cmd_upload, ENV_NEEDED, OPT_UPLOAD, 1000, false, "ENV [FILE...]",
      "copy linked files that have a source to the hosts",
@@ -97,7 +102,9 @@ const char *command_nearest(struct arena *a, const char *word)
         {"logs", "log"},
         {"output", "log"},
         {"tail", "log"},
-        {"ssh", "exec"},
+        {"ssh", "console"},
+        {"shell", "console"},
+        {"terminal", "console"},
         {"invoke", "run"},
         {"task", "run"},
         {"install", "init"},

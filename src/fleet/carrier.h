@@ -32,7 +32,9 @@ struct exchange {
     struct call call; /* a copy; what it points to may be gone once the exchange is held */
     struct ending end;
     struct greeting greeting;
+    bool waits;           /* the input waits until the shell is ready */
     bool asks;            /* sudo may ask for a password, and the input waits for that */
+    int ends;             /* prompts in a terminal that were answered with the end of input */
     bool answered;        /* the password was sent */
     size_t password_sent; /* of its bytes */
     struct buf script;    /* including the lines in front of it */
@@ -69,6 +71,8 @@ struct carrier {
     void (*start)(struct link *link, struct exchange *x);
     /* exchange_input has something new: bytes or the end of the input. */
     void (*wake)(struct link *link, struct exchange *x);
+    /* The size of the exchange's terminal (call.terminal) has changed. */
+    void (*resize)(struct link *link, struct exchange *x);
     /* Drops the exchange at once and reports nothing; it must not be used afterwards. */
     void (*cut)(struct link *link, struct exchange *x);
     /* Ends the connection.  Its uv handles may close later; fleet.c turns the loop for that. */

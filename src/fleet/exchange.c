@@ -34,7 +34,11 @@ struct exchange *exchange_make(const struct fleet_host *host, const struct call 
     x->asks = host->become && host->sudo && host->sudo->asks;
     if (host->sudo)
         host->sudo->refused = false;
-    x->command = greeting_command(&x->greeting, padded, host->become, x->asks);
+    x->waits = x->asks || call->terminal;
+    x->command = greeting_command(&x->greeting, &(struct greeting_of){.script_len = padded,
+                                                                      .account = host->become,
+                                                                      .asks = x->asks,
+                                                                      .terminal = call->terminal});
     x->script = buf_make(SCRIPT_BYTES_MAX + LEAD_BYTES_MAX);
     greeting_lead(&x->greeting, x->command, &x->script);
     buf_add(&x->script, call->script, len);
@@ -91,8 +95,16 @@ long long exchange_payload_sent(const struct exchange *x)
     return x->payload_sent > (off_t)x->chunk.len ? x->payload_sent - (off_t)x->chunk.len : 0;
 }
 
+/* Whether sudo asks for a password that it cannot be given: once more, or there is none. */
+static bool sudo_is_stuck(const struct exchange *x)
+{
+    int prompts = greeting_prompts(&x->greeting);
+
+    return prompts > 1 || (prompts == 1 && !x->answered && !x->host->sudo->given);
+}
+
 /* What sudo gets before the shell has begun: the password once, after its prompt.  A second prompt, or
- * one without a password, is answered with the end of input. */
+ * one without a password, is answered with the end of input, which is Ctrl-D in a terminal. */
 static size_t sudo_input(struct exchange *x, const char **ret)
 {
     const struct sudo *s = x->host->sudo;
@@ -102,15 +114,18 @@ static size_t sudo_input(struct exchange *x, const char **ret)
         *ret = s->password + x->password_sent;
         return strlen(*ret);
     }
-    x->input_ended = prompts > 0 && !(prompts == 1 && x->answered);
-    return 0;
+    if (!sudo_is_stuck(x))
+        return 0;
+    x->input_ended = !x->call.terminal;
+    *ret = "\004";
+    return x->call.terminal && x->ends < prompts;
 }
 
 size_t exchange_input(struct exchange *x, const char **ret)
 {
-    if (x->asks && !greeting_is_ready(&x->greeting))
-        return sudo_input(x, ret);
-    x->asks = false;
+    if (x->waits && !greeting_is_ready(&x->greeting))
+        return x->asks ? sudo_input(x, ret) : 0;
+    x->waits = x->asks = false;
     if (x->script_sent < x->script.len) {
         *ret = x->script.text + x->script_sent;
         return x->script.len - x->script_sent;
@@ -141,7 +156,9 @@ size_t exchange_input(struct exchange *x, const char **ret)
 
 void exchange_sent(struct exchange *x, size_t n)
 {
-    if (x->asks) {
+    if (x->asks && sudo_is_stuck(x)) {
+        x->ends = greeting_prompts(&x->greeting);
+    } else if (x->asks) {
         x->password_sent += n;
         x->answered = x->password_sent == strlen(x->host->sudo->password);
     } else if (x->script_sent < x->script.len) {

@@ -396,6 +396,22 @@ void fleet_said(struct fleet *fleet, size_t host)
         m->carrier->wake(m->link, x);
 }
 
+bool fleet_has_begun(const struct fleet *fleet, size_t host)
+{
+    const struct exchange *x = running_on(fleet, host);
+
+    return x && greeting_is_over(&x->greeting);
+}
+
+void fleet_resized(struct fleet *fleet, size_t host)
+{
+    struct fleet_member *m = &fleet->members[host];
+    struct exchange *x = running_on(fleet, host);
+
+    if (x && x->call.terminal)
+        m->carrier->resize(m->link, x);
+}
+
 bool fleet_wait(struct fleet *fleet, long long ms)
 {
     long long deadline = loop_now() + ms;

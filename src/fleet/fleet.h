@@ -88,6 +88,16 @@ typedef void fleet_output(void *arg, const char *bytes, size_t len);
 /* Called as soon as a host is lost, while other hosts still answer.  why is one line. */
 typedef void fleet_lost(void *arg, const char *why);
 
+struct termios;
+
+/* A terminal on the host, in which a script runs.  All output is then standard output. */
+struct fleet_terminal {
+    const char *type;            /* as in TERM */
+    const struct termios *modes; /* of the terminal of this machine */
+    int columns;
+    int rows; /* the caller may change both (fleet_resized) */
+};
+
 struct call {
     size_t host;        /* index of the host */
     const char *script; /* text, terminated */
@@ -106,6 +116,8 @@ struct call {
     struct buf *say; /* NULL, or further input behind the payload.  The caller may add to it at any
                         time (fleet_said); the input stays open until the call ends */
     const bool *said_all; /* NULL, or with `say`: once true, the input ends when all is sent */
+    struct fleet_terminal *terminal; /* or NULL.  The script finds the terminal in raw mode, and the
+                                        modes to restore with stty in $terminal_modes */
     fleet_output *output; /* NULL: the output is collected in the reply, up to REPLY_BYTES_MAX */
     fleet_lost *lost;     /* NULL: only the reply tells */
     void *arg;
@@ -161,6 +173,12 @@ void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg);
  * `said_all` has changed. */
 bool fleet_is_running(const struct fleet *fleet, size_t host);
 void fleet_said(struct fleet *fleet, size_t host);
+
+/* Whether that script has begun, so that there is nothing left to ask the user for. */
+bool fleet_has_begun(const struct fleet *fleet, size_t host);
+
+/* A notice that the size of its terminal has changed. */
+void fleet_resized(struct fleet *fleet, size_t host);
 
 /* Waits like loop_wait, and sends heartbeats to the held scripts meanwhile. */
 bool fleet_wait(struct fleet *fleet, long long ms);

@@ -52,26 +52,35 @@ void greeting_free(struct greeting *g)
  * would read ahead.  The second dd is for a dd without iflag, which refuses before it reads.
  *
  * The prompt and the "ready" do not stand in the command as they are printed, since a login shell may
- * print its command.  sudo prints "%" for "%%". */
-char *greeting_command(const struct greeting *g, size_t script_len, const char *account, bool asks)
+ * print its command.  sudo prints "%" for "%%".
+ *
+ * A terminal changes, echoes and limits the lines that it is sent, so it is set to raw mode before it is sent
+ * anything.  The shell waits for the user's command and has to outlive its Ctrl-C.  Both streams are the
+ * terminal, so the answer is given only once. */
+char *greeting_command(const struct greeting *g, const struct greeting_of *of)
 {
+    const char *account = of->account;
+    size_t script_len = of->script_len;
+    bool asks = account && of->asks;
     struct buf b = buf_make(1024);
 
     buf_puts(&b, "exec ");
-    if (account && asks)
+    if (asks)
         buf_printf(&b, "sudo -S -p '%s%%%%password' -H -u %s ", g->tag, account);
     else if (account)
         buf_printf(&b, "sudo -n -H -u %s ", account);
     buf_puts(&b, "/bin/sh -c '");
-    if (account && asks)
+    if (of->terminal)
+        buf_puts(&b, "trap : INT QUIT; terminal_modes=$(stty -g); stty raw -echo; ");
+    if (asks || of->terminal)
         buf_printf(&b, "echo %s\"\"ready >&2; ", g->tag);
     buf_printf(&b,
                "for i in 1 2 3 4 5 6 7 8 9; do read -r a b || exit %d;"
-               " if [ \"$a\" = %s ]; then echo \"$b $a\" >&2; echo \"$b $a\" &&"
+               " if [ \"$a\" = %s ]; then %secho \"$b $a\" &&"
                " eval \"$(dd bs=%d count=%zu iflag=fullblock 2>/dev/null ||"
                " dd bs=1 count=%zu 2>/dev/null)\"; exit; fi; done; exit %d'",
-               GREETING_INPUT_LOST, g->tag, SCRIPT_BLOCK, script_len / SCRIPT_BLOCK, script_len,
-               GREETING_INPUT_LOST);
+               GREETING_INPUT_LOST, g->tag, of->terminal ? "" : "echo \"$b $a\" >&2; ",
+               SCRIPT_BLOCK, script_len / SCRIPT_BLOCK, script_len, GREETING_INPUT_LOST);
     return b.text;
 }
 
@@ -144,7 +153,7 @@ int greeting_prompts(const struct greeting *g)
     char prompt[GREETING_WORD + 16];
 
     snprintf(prompt, sizeof prompt, "%s%%password", g->tag);
-    return count(&g->heard[1].noise, prompt);
+    return count(&g->heard[0].noise, prompt) + count(&g->heard[1].noise, prompt);
 }
 
 bool greeting_is_ready(const struct greeting *g)
@@ -152,7 +161,7 @@ bool greeting_is_ready(const struct greeting *g)
     char ready[GREETING_WORD + 16];
 
     snprintf(ready, sizeof ready, "%sready", g->tag);
-    return count(&g->heard[1].noise, ready) > 0;
+    return count(&g->heard[0].noise, ready) + count(&g->heard[1].noise, ready) > 0;
 }
 
 bool greeting_is_over(const struct greeting *g)

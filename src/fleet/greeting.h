@@ -37,13 +37,21 @@ enum { GREETING_INPUT_LOST = 96 };
 struct greeting greeting_make(void);
 void greeting_free(struct greeting *g);
 
-/* Returns the command for the login shell; the caller frees it.  script_len is a multiple of
- * SCRIPT_BLOCK.  account is NULL, or a name of letters, digits, '.', '_' and '-': the script runs as
- * that user, through sudo.  With `asks`, sudo may ask for a password: its input must stay empty until
- * greeting_prompts or greeting_is_ready, and what follows a prompt is the password. */
-char *greeting_command(const struct greeting *g, size_t script_len, const char *account, bool asks);
+/* What the command is for. */
+struct greeting_of {
+    size_t script_len; /* a multiple of SCRIPT_BLOCK */
+    const char
+        *account; /* NULL, or a name of letters, digits, '.', '_' and '-': the script runs as that
+                            user, through sudo */
+    bool asks; /* sudo may ask for a password: its input must stay empty until greeting_prompts or
+                      greeting_is_ready, and what follows a prompt is the password */
+    bool terminal; /* it runs in a terminal: its input must stay empty until greeting_is_ready */
+};
 
-/* With `asks`: how often sudo has asked for the password, and whether it has started the shell, which
+/* Returns the command for the login shell; the caller frees it. */
+char *greeting_command(const struct greeting *g, const struct greeting_of *of);
+
+/* With `asks` or `terminal`: how often sudo has asked for the password, and whether it has started the shell, which
  * now waits for its input. */
 int greeting_prompts(const struct greeting *g);
 bool greeting_is_ready(const struct greeting *g);

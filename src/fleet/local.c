@@ -32,8 +32,10 @@ static void local_start(struct link *link, struct exchange *x)
 {
     const char *argv[] = {"/bin/sh", "-c", x->command, NULL};
     const char *home = getenv("HOME");
-    const struct process_call call = {
-        .argv = argv, .folder = home && access(home, X_OK) == 0 ? home : "/", .ended = on_end};
+    const struct process_call call = {.argv = argv,
+                                      .folder = home && access(home, X_OK) == 0 ? home : "/",
+                                      .terminal = x->call.terminal,
+                                      .ended = on_end};
     const char *why;
 
     x->sent = true;
@@ -50,6 +52,12 @@ static void local_wake(struct link *link, struct exchange *x)
 {
     (void)link;
     process_wake(x->own);
+}
+
+static void local_resize(struct link *link, struct exchange *x)
+{
+    (void)link;
+    process_resize(x->own, x->call.terminal);
 }
 
 /* The script is left alone; it notices that its streams are closed. */
@@ -69,6 +77,7 @@ const struct carrier carrier_local = {
     .open = local_open,
     .start = local_start,
     .wake = local_wake,
+    .resize = local_resize,
     .cut = local_cut,
     .close = local_close,
 };

@@ -1,7 +1,11 @@
 /* process.c -- runs the program of an exchange with libuv's processes and pipes (see process.h). */
 #include "fleet/process.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
 
 /* Freed when its four handles are closed. */
 struct process {
@@ -152,9 +156,86 @@ static void feed(struct process *p)
     }
 }
 
+static void set_size(int fd, const struct fleet_terminal *t)
+{
+    const struct winsize size = {.ws_col = (unsigned short)t->columns,
+                                 .ws_row = (unsigned short)t->rows};
+
+    (void)ioctl(fd, TIOCSWINSZ, &size);
+}
+
+/* A terminal of this machine.  Each direction has a descriptor of its own, for a handle of its own. */
+struct own_terminal {
+    char name[64];
+    int in;
+    int out;
+};
+
+static void close_terminal(struct own_terminal *t)
+{
+    if (t->in >= 0)
+        close(t->in);
+    if (t->out >= 0)
+        close(t->out);
+}
+
+/* The settings of the master are those of the terminal. */
+static bool open_terminal(const struct fleet_terminal *of, struct own_terminal *ret)
+{
+    struct own_terminal t = {.in = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), .out = -1};
+
+    if (t.in >= 0)
+        t.out = fcntl(t.in, F_DUPFD_CLOEXEC, 0);
+    if (t.out < 0 || grantpt(t.in) != 0 || unlockpt(t.in) != 0 ||
+        ptsname_r(t.in, t.name, sizeof t.name) != 0) {
+        int cause = errno;
+        close_terminal(&t);
+        errno = cause;
+        return false;
+    }
+    (void)tcsetattr(t.in, TCSANOW, of->modes);
+    set_size(t.in, of);
+    *ret = t;
+    return true;
+}
+
+/* The program is the leader of a new session, so the first terminal that it opens controls it. */
+static int spawn_in_terminal(uv_loop_t *uv, struct process *p, struct own_terminal *t,
+                             uv_process_options_t *options)
+{
+    struct arena a = {0};
+    struct strs argv = {0};
+
+    strs_add(&a, &argv, "/bin/sh");
+    strs_add(&a, &argv, "-c");
+    strs_add(&a, &argv, "exec 0<>\"$0\" 1>&0 2>&0; exec \"$@\"");
+    strs_add(&a, &argv, t->name);
+    for (char **word = options->args; *word; word++)
+        strs_add(&a, &argv, *word);
+    strs_add(&a, &argv, NULL);
+    options->file = "/bin/sh";
+    options->args = (char **)(uintptr_t)argv.v;
+    options->stdio_count = 0;
+    int r = uv_spawn(uv, &p->process, options);
+    arena_free(&a);
+    p->err_ended = true;
+    if (r == 0 && (r = uv_pipe_open(&p->in, t->in)) == 0)
+        t->in = -1;
+    if (r == 0 && (r = uv_pipe_open(&p->out, t->out)) == 0)
+        t->out = -1;
+    close_terminal(t);
+    return r;
+}
+
 struct process *process_start(uv_loop_t *uv, struct exchange *x, const struct process_call *call,
                               const char **ret_why)
 {
+    struct own_terminal terminal;
+
+    if (call->terminal && !open_terminal(call->terminal, &terminal)) {
+        *ret_why = strerror(errno);
+        return NULL;
+    }
     struct process *p = xcalloc(1, sizeof *p);
     uv_stdio_container_t io[3] = {
         {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&p->in},
@@ -179,7 +260,8 @@ struct process *process_start(uv_loop_t *uv, struct exchange *x, const struct pr
     uv_pipe_init(uv, &p->in, 0);
     uv_pipe_init(uv, &p->out, 0);
     uv_pipe_init(uv, &p->err, 0);
-    int r = uv_spawn(uv, &p->process, &options);
+    int r = call->terminal ? spawn_in_terminal(uv, p, &terminal, &options)
+                           : uv_spawn(uv, &p->process, &options);
     if (r != 0) {
         *ret_why = uv_strerror(r);
         p->x = NULL;
@@ -188,7 +270,8 @@ struct process *process_start(uv_loop_t *uv, struct exchange *x, const struct pr
     }
     p->in_open = true;
     uv_read_start((uv_stream_t *)&p->out, room_for, on_read);
-    uv_read_start((uv_stream_t *)&p->err, room_for, on_read);
+    if (!p->err_ended)
+        uv_read_start((uv_stream_t *)&p->err, room_for, on_read);
     feed(p);
     return p;
 }
@@ -196,6 +279,14 @@ struct process *process_start(uv_loop_t *uv, struct exchange *x, const struct pr
 void process_wake(struct process *p)
 {
     feed(p);
+}
+
+void process_resize(struct process *p, const struct fleet_terminal *terminal)
+{
+    uv_os_fd_t fd;
+
+    if (uv_fileno((uv_handle_t *)&p->out, &fd) == 0)
+        set_size(fd, terminal);
 }
 
 void process_cut(struct process *p, bool kill_it)

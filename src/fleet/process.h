@@ -16,8 +16,9 @@
 struct process;
 
 struct process_call {
-    const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
-    const char *folder;      /* to start in */
+    const char *const *argv;               /* NULL-terminated; argv[0] is searched in PATH */
+    const char *folder;                    /* to start in */
+    const struct fleet_terminal *terminal; /* NULL, or: it runs in a new terminal of this machine */
     /* Reports the end; the process is freed afterwards.  signal is NULL for an ordinary exit, else
      * the signal's name without SIG. */
     void (*ended)(struct exchange *x, void *arg, int status, const char *signal);
@@ -29,6 +30,9 @@ struct process *process_start(uv_loop_t *uv, struct exchange *x, const struct pr
                               const char **ret_why);
 
 void process_wake(struct process *p);
+
+/* Gives its terminal a new size. */
+void process_resize(struct process *p, const struct fleet_terminal *terminal);
 
 /* Closes the streams and, if `kill_it`, sends SIGKILL. */
 void process_cut(struct process *p, bool kill_it);

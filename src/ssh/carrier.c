@@ -426,6 +426,15 @@ static void ssh_wake(struct link *link, struct exchange *x)
         link_poke(c->link);
 }
 
+static void ssh_resize(struct link *link, struct exchange *x)
+{
+    struct channel *c = x->own;
+
+    (void)link;
+    if (c)
+        channel_resize(c);
+}
+
 static void ssh_cut(struct link *link, struct exchange *x)
 {
     struct channel *c = x->own;
@@ -451,6 +460,7 @@ const struct carrier carrier_libssh2 = {
     .open = ssh_open,
     .start = ssh_start,
     .wake = ssh_wake,
+    .resize = ssh_resize,
     .cut = ssh_cut,
     .close = ssh_close,
 };

@@ -5,8 +5,11 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <termios.h>
 
 enum {
+    VERASE_IS = 3, /* numbers of terminal modes */
+    IUTF8_IS = 42,
     WRITE_BYTES = 32700,        /* fits into one packet */
     PENDING_BYTES = 512 * 1024, /* with more than this queued, no more input is taken */
     WINDOW_BYTES = 1024 * 1024, /* how much a host may send ahead of what we have read */
@@ -55,6 +58,7 @@ void channel_start(struct link *link, struct exchange *x)
     size_t len = strlen(x->command);
 
     c->x = x;
+    c->terminal = x->call.terminal;
     c->command = xcalloc(1, len + 1);
     memcpy(c->command, x->command, len);
     x->own = c;
@@ -84,7 +88,9 @@ static size_t sessions_beside(const struct link *link, const struct channel *c)
     size_t n = 0;
 
     for (const struct channel *o = link->channels; o; o = o->next)
-        n += o != c && !o->tunnels && (o->state == CHANNEL_EXEC || o->state == CHANNEL_RUNNING);
+        n += o != c && !o->tunnels &&
+             (o->state == CHANNEL_TERMINAL || o->state == CHANNEL_EXEC ||
+              o->state == CHANNEL_RUNNING);
     return n;
 }
 
@@ -150,8 +156,53 @@ static bool channel_open(struct link *link, struct channel *c)
         return true;
     }
     c->x->sent = true;
-    c->state = CHANNEL_EXEC;
+    c->state = c->terminal ? CHANNEL_TERMINAL : CHANNEL_EXEC;
     return true;
+}
+
+static bool channel_terminal(struct link *link, struct channel *c)
+{
+    const struct fleet_terminal *t = c->terminal;
+    /* Of the modes, those that differ between keyboards and locales (RFC 4254, 8, and RFC 8160). */
+    const char modes[] = {VERASE_IS, 0, 0, 0, (char)t->modes->c_cc[VERASE],
+                          IUTF8_IS,  0, 0, 0, (t->modes->c_iflag & IUTF8) != 0,
+                          0};
+    int rc = libssh2_channel_request_pty_ex(c->ssh, t->type, (unsigned)strlen(t->type), modes,
+                                            sizeof modes, t->columns, t->rows, 0, 0);
+
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    if (rc == 0) {
+        c->state = CHANNEL_EXEC;
+        return true;
+    }
+    link->turn = NULL;
+    if (rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED && !wire_trouble(link->wire)) {
+        c->state = CHANNEL_ENDING;
+        if (c->x)
+            c->x->sent = false;
+        channel_fail(c, arena_printf(&link->arena, "%s refused to open a terminal for %s",
+                                     link_place(link), text_shown(&link->arena, link->user)));
+    } else {
+        link_lost(link);
+    }
+    return true;
+}
+
+void channel_resize(struct channel *c)
+{
+    c->resized = true;
+    link_poke(c->link);
+}
+
+/* The host does not answer this request. */
+static void tell_size(struct channel *c)
+{
+    const struct fleet_terminal *t = c->terminal;
+
+    if (c->resized && libssh2_channel_request_pty_size_ex(c->ssh, t->columns, t->rows, 0, 0) !=
+                          LIBSSH2_ERROR_EAGAIN)
+        c->resized = false;
 }
 
 /* Sends the script right behind the exec request, without waiting for its answer.  sshd handles
@@ -282,6 +333,7 @@ static bool channel_run(struct link *link, struct channel *c)
     if (!channel_read(link, c, 1, &moved) || !channel_read(link, c, 2, &moved))
         return true;
     channel_write(link, c, &moved);
+    tell_size(c);
     if (link->state == LINK_DEAD)
         return true;
     if (!c->x) {
@@ -321,6 +373,8 @@ static bool step_channel(struct link *link, struct channel *c)
         return true;
     case CHANNEL_OPENING:
         return c->tunnels ? tunnel_channel_open(link, c) : channel_open(link, c);
+    case CHANNEL_TERMINAL:
+        return channel_terminal(link, c);
     case CHANNEL_EXEC:
         return channel_exec(link, c);
     case CHANNEL_RUNNING:

@@ -47,6 +47,7 @@ enum login_stage { LOGIN_AGENT, LOGIN_KEYS, LOGIN_METHODS, LOGIN_PASSWORD, LOGIN
 enum channel_state {
     CHANNEL_WAITING,
     CHANNEL_OPENING,
+    CHANNEL_TERMINAL,
     CHANNEL_EXEC,
     CHANNEL_RUNNING,
     CHANNEL_ENDING,
@@ -62,6 +63,8 @@ struct channel {
     enum channel_state state;
     LIBSSH2_CHANNEL *ssh;
     char *command; /* a copy, because the request may outlive the exchange */
+    const struct fleet_terminal *terminal; /* or NULL */
+    bool resized;                          /* the host has to be told its size */
     bool input_over;
     bool ahead; /* write_ahead has been tried */
     int refusals;
@@ -209,6 +212,9 @@ struct channel *channel_for_tunnel(struct link *link, struct tunnel *t);
 
 /* Detaches the exchange or the tunnel; the channel then closes by itself. */
 void channel_cut(struct channel *c);
+
+/* Tells the host the new size of the terminal, soon. */
+void channel_resize(struct channel *c);
 
 bool channels_step(struct link *link);
 

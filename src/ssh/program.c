@@ -207,12 +207,17 @@ static const char *const *arguments(const struct link *link, struct arena *a, st
 
 static void session_begin(struct session *s)
 {
-    static const char *const more[] = {"-T", "-oControlMaster=no", NULL};
+    static const char *const without[] = {"-T", "-oControlMaster=no", NULL};
+    static const char *const with_terminal[] = {"-tt", "-oEscapeChar=none", "-oLogLevel=ERROR",
+                                                "-oControlMaster=no", NULL};
+    const struct fleet_terminal *terminal = s->x->call.terminal;
+    const char *const *more = terminal ? with_terminal : without;
     const struct link *link = s->link;
     struct arena a = {0}; /* a run can have very many scripts */
     struct strs argv = {0};
     const struct process_call call = {.argv = arguments(link, &a, &argv, more, s->x->command),
                                       .folder = "/",
+                                      .terminal = terminal,
                                       .ended = on_session_end,
                                       .arg = s};
     const char *why;
@@ -422,6 +427,15 @@ static void program_wake(struct link *link, struct exchange *x)
         process_wake(s->process);
 }
 
+static void program_resize(struct link *link, struct exchange *x)
+{
+    struct session *s = x->own;
+
+    (void)link;
+    if (s->process)
+        process_resize(s->process, x->call.terminal);
+}
+
 /* Without its `ssh -S`, the master closes the session. */
 static void program_cut(struct link *link, struct exchange *x)
 {
@@ -460,6 +474,7 @@ const struct carrier carrier_openssh = {
     .open = program_open,
     .start = program_start,
     .wake = program_wake,
+    .resize = program_resize,
     .cut = program_cut,
     .close = program_close,
 };

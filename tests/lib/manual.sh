@@ -49,6 +49,7 @@ options_in_heads() {
     section "$manual" COMMANDS | awk '
         /^\.It Xo Cm / { command = $4; print command; head = 1; next }
         /^\.Xc/ { head = 0 }
+        head && /^\.Op Fl - Ar CMD/ { next }
         head && /^\.Op Fl / {
             line = $0
             sub(/^\.Op Fl /, "", line)

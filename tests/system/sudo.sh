@@ -111,6 +111,15 @@ END
     assert_equal questions "$(grep -c 'sudo password of' "$SITE/typed")" 1
     assert_equal made "$(cat "$SITE/app2/current/made")" app
     assert_equal owner "$(stat -c %U "$SITE/app2/current/")" app
+    # In a terminal, too.
+    # shellcheck disable=SC2016 # for the host
+    start_on_terminal console production -- 'echo "as $(id -un)"; read -r word; echo "$word was read"'
+    wait_for 30 typed_so_far 1 '^sudo password of deployer on app1: '
+    printf '%s\n' "$PASSWORD" >&7
+    wait_for 30 terminal_shows '^as app'
+    printf 'this\n' >&7
+    finish_on_terminal 0
+    terminal_shows '^this was read' || fail "not read: $(cat "$SITE/typed")"
     no_password
 }
 

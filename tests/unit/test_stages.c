@@ -162,7 +162,7 @@ static void test_commands(void **state)
 {
     static const char *const wanted[] = {
         "deploy", "resume", "rollback", "abort", "status", "plan", "check",  "backups", "history",
-        "exec",   "run",    "init",     "help",  "freeze", "thaw", "upload", "log"};
+        "exec",   "run",    "init",     "help",  "freeze", "thaw", "upload", "log",     "console"};
     size_t n = 0;
 
     (void)state;
