@@ -1,4 +1,5 @@
 /* process.c -- runs the program of an exchange with libuv's processes and pipes (see process.h). */
+#define _GNU_SOURCE /* ptsname_r */
 #include "fleet/process.h"
 
 #include <fcntl.h>
