@@ -2,6 +2,7 @@
  * What is there already is compared, and replaced only with --force. */
 #include "base/text.h"
 #include "cli/linked.h"
+#include "core/trip.h"
 
 /* How many digits of a digest people compare. */
 enum { SHORT_DIGEST = 12 };
@@ -50,22 +51,29 @@ static void failed(struct uploading *u, const struct source_file *f, size_t host
     tell(u, f, host, "failed", err->msg);
 }
 
-static void store(struct uploading *u, const struct source_file *f, size_t host, bool replace)
+/* Stores the file on those hosts, on all at once. */
+static void store(struct uploading *u, const struct source_file *f, const size_t *hosts, size_t n)
 {
     struct session *s = u->s;
-    struct err err = {.arena = s->arena};
+    struct reply *replies = arena_array(s->arena, n, sizeof *replies);
 
-    if (!linked_put(s, f, host, &err)) {
-        failed(u, f, host, &err);
-        return;
+    linked_put(s, f, hosts, n, replies);
+    for (size_t i = 0; i < n; i++) {
+        struct err err = {.arena = s->arena};
+        bool replaced = f->there[hosts[i]].state == LINKED_DIFFERS;
+        if (!run_judge(&s->run, hosts[i], &replies[i], &err)) {
+            failed(u, f, hosts[i], &err);
+            continue;
+        }
+        u->stored++;
+        tell(u, f, hosts[i], replaced ? "replaced" : "uploaded",
+             arena_printf(s->arena, "%s from '%s'",
+                          text_size(s->arena, (unsigned long long)f->size), f->from));
     }
-    u->stored++;
-    tell(u, f, host, replace ? "replaced" : "uploaded",
-         arena_printf(s->arena, "%s from '%s'", text_size(s->arena, (unsigned long long)f->size),
-                      f->from));
 }
 
-static void upload_one(struct uploading *u, const struct source_file *f, size_t host)
+/* Whether the file is to be stored on the host; tells why not. */
+static bool is_wanted(struct uploading *u, const struct source_file *f, size_t host)
 {
     struct session *s = u->s;
     struct err err = {.arena = s->arena};
@@ -73,22 +81,19 @@ static void upload_one(struct uploading *u, const struct source_file *f, size_t 
 
     switch (there->state) {
     case LINKED_MISSING:
-        store(u, f, host, false);
-        return;
+        return true;
     case LINKED_SAME:
         u->same++;
         tell(u, f, host, "same", NULL);
-        return;
+        return false;
     case LINKED_DIFFERS:
-        if (s->options.force) {
-            store(u, f, host, true);
-            return;
-        }
+        if (s->options.force)
+            return true;
         u->left++;
         tell(u, f, host, "differs",
              arena_printf(s->arena, "SHA-256 %.*s there, %.*s here", SHORT_DIGEST, there->digest,
                           SHORT_DIGEST, f->digest));
-        return;
+        return false;
     case LINKED_UNREADABLE:
         (void)err_set(&err, ERR_FAILED, "it exists, but cannot be read there to compare it");
         break;
@@ -97,6 +102,19 @@ static void upload_one(struct uploading *u, const struct source_file *f, size_t 
         break;
     }
     failed(u, f, host, &err);
+    return false;
+}
+
+static void upload_one(struct uploading *u, const struct source_file *f)
+{
+    size_t *hosts = arena_array(u->s->arena, u->s->recipe->n_hosts, sizeof *hosts);
+    size_t n = 0;
+
+    for (size_t h = 0; h < u->s->recipe->n_hosts; h++)
+        if (is_wanted(u, f, h))
+            hosts[n++] = h;
+    if (n)
+        store(u, f, hosts, n);
 }
 
 /* The linked files that are meant, with their sources: those that were named, or all that have one. */
@@ -171,10 +189,8 @@ bool cmd_upload(struct session *s, struct err *err)
         n++;
     }
     ok = ok && linked_look(s, list, n, err);
-    for (size_t i = 0; ok && i < n; i++)
-        for (size_t h = 0;
-             h < s->recipe->n_hosts && !run_is_stopped(&s->run, "while uploading", err); h++)
-            upload_one(&u, &list[i], h);
+    for (size_t i = 0; ok && i < n && !run_is_stopped(&s->run, "while uploading", err); i++)
+        upload_one(&u, &list[i]);
     linked_close(list, n);
     ok = ok && err->code == ERR_NONE && conclude(&u, err);
     if (o) {

@@ -156,7 +156,7 @@ bool linked_look(struct session *s, struct source_file *list, size_t n, struct e
 
 /* Not in the frame of a session, where a shell without printf of its own would have the content in the
  * argument list of one. */
-bool linked_put(struct session *s, const struct source_file *file, size_t host, struct err *err)
+static struct call put_call(struct session *s, const struct source_file *file, size_t host)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
     const struct linked_there *there = &file->there[host];
@@ -169,14 +169,21 @@ bool linked_put(struct session *s, const struct source_file *file, size_t host, 
                            .verb = "put",
                            .assignments = arena_strndup(s->arena, b.text, b.len)};
     buf_free(&b);
-    const struct call call = {.host = host,
-                              .script = run_script_text(&s->run, &t, host),
-                              .payload = file->fd,
-                              .payload_size = file->size,
-                              .timeout_ms = PUT_MS};
-    struct reply reply;
-    fleet_run(s->fleet, s->arena, &call, 1, &reply);
-    return run_judge(&s->run, host, &reply, err);
+    return (struct call){.host = host,
+                         .script = run_script_text(&s->run, &t, host),
+                         .payload = file->fd,
+                         .payload_size = file->size,
+                         .timeout_ms = PUT_MS};
+}
+
+void linked_put(struct session *s, const struct source_file *file, const size_t *hosts, size_t n,
+                struct reply *ret)
+{
+    struct call *calls = arena_array(s->arena, n, sizeof *calls);
+
+    for (size_t i = 0; i < n; i++)
+        calls[i] = put_call(s, file, hosts[i]);
+    fleet_run(s->fleet, s->arena, calls, n, ret);
 }
 
 const char *linked_hint(struct session *s, const char *path, const char *from)
@@ -203,27 +210,41 @@ static void forget(struct strs *list, const char *path)
     list->n = n;
 }
 
-/* One linked file, on the hosts that lack it. */
+/* Sends one linked file to the hosts that lack it.  err holds the first failure. */
+static bool send(struct session *s, const struct source_file *file, const size_t *hosts, size_t n,
+                 struct err *err)
+{
+    struct reply *replies = arena_array(s->arena, n, sizeof *replies);
+    bool ok = true;
+
+    linked_put(s, file, hosts, n, replies);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = run_judge(&s->run, hosts[i], &replies[i], err);
+    return ok;
+}
+
 static bool fill(struct session *s, struct source_file *file, const struct survey *sv,
                  struct err *err)
 {
-    const char *names = "";
+    size_t *hosts = arena_array(s->arena, s->recipe->n_hosts, sizeof *hosts);
+    struct strs names = {0};
+    size_t n = 0;
 
-    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
-        struct site *site = &sv->sites[h];
-        if (!strs_has(&site->missing, file->path))
-            continue;
-        file->there[h].state = LINKED_MISSING;
-        if (!s->options.dry_run && !linked_put(s, file, h, err))
-            return false;
-        forget(&site->missing, file->path);
-        names =
-            arena_printf(s->arena, "%s%s%s", names, *names ? ", " : "", s->recipe->hosts[h].name);
-    }
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (strs_has(&sv->sites[h].missing, file->path)) {
+            file->there[h].state = LINKED_MISSING;
+            strs_add(s->arena, &names, s->recipe->hosts[h].name);
+            hosts[n++] = h;
+        }
+    if (!s->options.dry_run && !send(s, file, hosts, n, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        forget(&sv->sites[hosts[i]].missing, file->path);
     session_note(s, "linked files",
                  arena_printf(s->arena,
                               "the linked file '%s' %s on %s: %s from '%s' of this machine",
-                              file->path, s->options.dry_run ? "is missing" : "was missing", names,
+                              file->path, s->options.dry_run ? "is missing" : "was missing",
+                              strs_joined(s->arena, &names, ", "),
                               s->options.dry_run ? "deploy uploads it" : "uploaded", file->from));
     return true;
 }

@@ -2,7 +2,7 @@
  *
  *     struct source_file list[...];        linked_open each
  *     linked_look(s, list, n, err);        what each host has
- *     linked_put(s, &list[i], host, err);  stores it there
+ *     linked_put(s, &list[i], hosts, n, replies);  stores it there
  *     linked_close(list, n);
  *
  * Contents are secrets: they travel only on the standard input of a script that has a channel of its
@@ -37,9 +37,10 @@ void linked_close(struct source_file *list, size_t n);
 /* Asks every host what it has of these files. */
 bool linked_look(struct session *s, struct source_file *list, size_t n, struct err *err) MUST_CHECK;
 
-/* Stores the file on a host where it is missing or, as it was seen there, differs. */
-bool linked_put(struct session *s, const struct source_file *file, size_t host,
-                struct err *err) MUST_CHECK;
+/* Stores the file on n hosts where it is missing or, as it was seen there, differs, on all at once.  ret gets
+ * a reply of each, for run_judge. */
+void linked_put(struct session *s, const struct source_file *file, const size_t *hosts, size_t n,
+                struct reply *ret);
 
 /* "crelease upload production config/master.key" */
 const char *linked_hint(struct session *s, const char *path, const char *from);

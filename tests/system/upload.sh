@@ -87,6 +87,34 @@ case_never_overwrites() {
     expect_output "'$SITE/key' of the linked file 'config/master.key': No such file"
 }
 
+# Killed while the host stores it: the file is there whole or not at all, and nothing else stays.
+case_killed() {
+    site_new killed 0
+    head -c 3000000 /dev/zero | tr '\0' x >"$SITE/key"
+    recipe_write <<<"linked_files: [{path: config/master.key, from: '$SITE/key'}]"
+    mkdir -p "$SITE/bin"
+    local step at=$SITE/here/shared/config/master.key
+    for step in sha256sum ln; do
+        rm -f "$at" "$SITE/go" "$SITE/reached"
+        printf '#!/bin/sh\n: >"%s/reached"\nwhile [ ! -e "%s/go" ]; do sleep 0.05; done\nexec /usr/bin/%s "$@"\n' \
+            "$SITE" "$SITE" "$step" >"$SITE/bin/$step"
+        chmod +x "$SITE/bin/$step"
+        PATH=$SITE/bin:$PATH start_crelease upload production
+        wait_for 30 test -e "$SITE/reached"
+        kill_crelease
+        assert_gone "$at"
+        : >"$SITE/go"
+        rm "$SITE/bin/$step"
+        wait_for 30 nothing_half_stored
+        if [ -e "$at" ]; then cmp "$SITE/key" "$at" || fail "$step: it is not whole"; fi
+        expect_status 0 upload production
+        cmp "$SITE/key" "$at" || fail "$step: it is not whole afterwards"
+        expect_status 0 upload production
+        expect_output 'here +same'
+    done
+}
+nothing_half_stored() { [ -z "$(find "$SITE/here" -name '.*.upload.*')" ]; }
+
 rig_open
 start_hosts 2
 run_cases "$@"
