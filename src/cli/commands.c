@@ -54,7 +54,7 @@ const struct command commands[] = {
     {"completion", cmd_completion, ENV_NONE, OPT_OTHER, 1, false, "SHELL",
      "print the completion for bash, zsh or fish",
      "'make install' installs all three.  Otherwise, for bash: eval \"$(crelease completion bash)\"."
-     "  Environments, tasks, hosts and roles are completed from the recipe at hand."},
+     "  Environments, tasks, hosts and roles are completed from the recipe."},
     {"help", cmd_help, ENV_NONE, OPT_OTHER, 1, false, "[TOPIC]",
      "help on a command, on a key of the recipe, on 'recipe' or on 'exit'", NULL},
     {.name = NULL},

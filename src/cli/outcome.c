@@ -17,7 +17,7 @@ static void run_hooks(struct session *s, enum run_outcome outcome, const struct 
 {
     const char *place = arena_printf(s->arena, "on %s", recipe_outcomes[outcome]);
     const char *const variables[] = {
-        arena_printf(s->arena, "CRELEASE_STATUS=%d", (int)about->code),
+        arena_printf(s->arena, "CRELEASE_STATUS=%d", err_status(about->code)),
         arena_printf(s->arena, "CRELEASE_WORD=%s", err_word(about->code)),
         arena_printf(s->arena, "CRELEASE_MESSAGE=%s",
                      about->code == ERR_NONE ? "" : run_redact(&s->run, about->msg)),

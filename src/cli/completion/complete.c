@@ -1,5 +1,5 @@
 /* complete.c -- the candidates for the last word of a command line, from the tables of commands, options
- * and keys, and from the recipe at hand.  'crelease completion words' prints them for the shells. */
+ * and keys, and from the recipe.  'crelease completion words' prints them for the shells. */
 #include "cli/cmd.h"
 
 #include "base/text.h"
