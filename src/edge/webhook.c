@@ -3,6 +3,7 @@
 #include "edge/webhook.h"
 
 #include "base/version.h"
+#include "edge/fork.h"
 
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -11,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,22 +108,10 @@ static void post(const char *url, const char *body, char *why, size_t size)
         snprintf(why, size, "the server answered with HTTP status %ld", status);
 }
 
-static _Noreturn void child_main(pid_t of, int to, const char *url, const char *body)
+static _Noreturn void child_main(int to, const char *url, const char *body)
 {
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     char why[WEBHOOK_WHY] = "";
-    sigset_t none;
 
-    /* The inherited handlers belong to the parent's loop; the parent decides what a signal means. */
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        signal(ignored[i], SIG_IGN);
-    signal(SIGALRM, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    /* It holds copies of the parent's connections, so it must not outlive the parent. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != of)
-        _exit(1);
     alarm(WEBHOOK_MS / 1000);
     post(url, body, why, sizeof why);
     size_t len = strlen(why);
@@ -146,9 +134,6 @@ bool webhook_takes(const char *url)
 
 void webhook_start(struct webhook *w, const char *url, const char *body)
 {
-    pid_t self = getpid();
-    sigset_t all;
-    sigset_t before;
     int ends[2];
 
     *w = (struct webhook){.from = -1};
@@ -158,13 +143,10 @@ void webhook_start(struct webhook *w, const char *url, const char *body)
     }
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    w->pid = fork();
+    w->pid = fork_helper();
     if (w->pid == 0)
-        child_main(self, ends[1], url, body);
+        child_main(ends[1], url, body);
     int error = errno;
-    sigprocmask(SIG_SETMASK, &before, NULL);
     close(ends[1]);
     w->from = ends[0];
     if (w->pid < 0) {

@@ -6,11 +6,11 @@
 #include "git/fetch_child.h"
 
 #include "base/text.h"
+#include "edge/fork.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,27 +78,12 @@ static bool child_ask(void *arg, const char *prompt, char *ret, size_t size)
     return given;
 }
 
-static _Noreturn void child_main(pid_t of, repo_work *work, void *arg,
-                                 const struct repo_options *options)
+static _Noreturn void child_main(repo_work *work, void *arg, const struct repo_options *options)
 {
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP};
     struct repo_options own = *options;
     struct arena a = {0};
     struct err err = {.arena = &a};
-    sigset_t none;
 
-    /* The inherited handlers belong to the parent's loop; the parent decides what a signal
-     * means. */
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        signal(ignored[i], SIG_IGN);
-    signal(SIGQUIT, SIG_DFL);
-    signal(SIGTSTP, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    /* The child holds copies of the parent's connections, so it must not outlive the parent. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != of)
-        _exit(1);
     own.progress = options->progress ? child_progress : NULL;
     own.ask = options->ask ? child_ask : NULL;
     own.stop = NULL;
@@ -208,25 +193,19 @@ static enum word serve(struct child *c, struct err *err)
 bool repo_in_child(repo_work *work, void *arg, const struct repo_options *options, struct err *err)
 {
     struct child c = {.options = options};
-    pid_t self = getpid();
-    sigset_t all;
-    sigset_t before;
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return err_set(err, ERR_FAILED, "cannot fetch '%s': cannot start a process: %s",
                        options->url, strerror(errno));
     fflush(NULL); /* or the child would write it again */
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    c.pid = fork();
+    c.pid = fork_helper();
     if (c.pid == 0) {
         close(ends[0]);
         parent = ends[1];
-        child_main(self, work, arg, options);
+        child_main(work, arg, options);
     }
     int error = errno;
-    sigprocmask(SIG_SETMASK, &before, NULL);
     close(ends[1]);
     c.fd = ends[0];
     if (c.pid < 0) {
