@@ -44,10 +44,12 @@ struct _LIBSSH2_SESSION {
     LIBSSH2_SEND_FUNC((*send));
     int error;
     bool authenticated;
+    struct _LIBSSH2_CHANNEL *channels; /* freed with the session, as the library does */
 };
 
 struct _LIBSSH2_CHANNEL {
     struct _LIBSSH2_SESSION *session;
+    struct _LIBSSH2_CHANNEL *next;
     pid_t pid;
     int in;
     int out[2];
@@ -175,6 +177,8 @@ LIBSSH2_SESSION *libssh2_session_init_ex(LIBSSH2_ALLOC_FUNC((*my_alloc)),
 
 int libssh2_session_free(LIBSSH2_SESSION *session)
 {
+    while (session->channels)
+        libssh2_channel_free(session->channels);
     free(session);
     return 0;
 }
@@ -352,6 +356,8 @@ LIBSSH2_CHANNEL *libssh2_channel_open_ex(LIBSSH2_SESSION *session, const char *c
         return NULL;
     c = calloc(1, sizeof *c);
     c->session = session;
+    c->next = session->channels;
+    session->channels = c;
     c->in = c->out[0] = c->out[1] = -1;
     fake_world.fake->opened = true;
     return c;
@@ -487,6 +493,11 @@ int libssh2_channel_get_exit_signal(LIBSSH2_CHANNEL *channel, char **exitsignal,
 
 int libssh2_channel_free(LIBSSH2_CHANNEL *channel)
 {
+    struct _LIBSSH2_CHANNEL **at = &channel->session->channels;
+
+    while (*at != channel)
+        at = &(*at)->next;
+    *at = channel->next;
     if (channel->in >= 0)
         close(channel->in);
     for (int i = 0; i < 2; i++)
