@@ -88,7 +88,7 @@ case_hooks_of_the_end() {
     cat >"$SITE/hooks" <<END
 hooks:
   on failure: [{run: 'echo failure \$CRELEASE_STATUS \$CRELEASE_WORD "\$CRELEASE_MESSAGE" >>told; echo heard', where: local}]
-  on success: [{run: 'echo success \$CRELEASE_STATUS \$CRELEASE_RELEASE >>told; exit 3', where: local}]
+  on success: [{run: 'echo success \$CRELEASE_STATUS \$CRELEASE_RELEASE >>told; env >variables; exit 3', where: local}]
   on abort: [{run: 'echo abort \$CRELEASE_STATUS >>told', where: local}]
 build: [test ! -e $SITE/fails]
 END
@@ -101,9 +101,12 @@ END
     expect_status 0 abort production
     assert_equal told "$(tail -n 1 told)" 'abort 0'
     rm "$SITE/fails"
-    expect_status 0 deploy production
+    CRELEASE_SSH_KEY=a-key CRELEASE_KNOWN_HOSTS='a line' expect_status 0 deploy production
     assert_equal told "$(tail -n 1 told)" "success 0 $(release here)"
     expect_output "hook 'on success': .* exit status 3"
+    # The key is not the hook's business.
+    if grep -E '^CRELEASE_(SSH_KEY|KNOWN_HOSTS)=' variables; then fail "it is in the hook's environment"; fi
+    grep -q '^CRELEASE_RUN=' variables || fail "no variables of the run"
     # Nothing happened.
     expect_status 0 deploy production
     assert_equal told "$(wc -l <told)" 3
