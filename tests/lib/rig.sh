@@ -620,6 +620,19 @@ commit_all() {
     git -C "$REPO" commit -q --allow-empty -m "$1"
 }
 
+# Another migration of the Django application, which adds a column to events.
+commit_django_migration() {
+    cat >"$REPO/shop/migrations/0002_note.py" <<'END'
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunSQL("ALTER TABLE events ADD note text")]
+END
+    commit_all note
+}
+
 # commit_file PATH TEXT
 commit_file() {
     local file=$REPO/$1

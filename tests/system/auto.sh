@@ -387,15 +387,7 @@ END
     sql 'create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g' "$DB"
     expect_status 0 deploy production
     expect_no_output 'guard against backups is off'
-    cat >"$REPO/shop/migrations/0002_note.py" <<'END'
-from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("shop", "0001_initial")]
-    operations = [migrations.RunSQL("ALTER TABLE events ADD note text")]
-END
-    commit_all note
+    commit_django_migration
     expect_status 0 check production
     expect_output "found in Django's settings \(settings\), as rig"
     waits_for_dump kept

@@ -79,15 +79,7 @@ END
     expect_status 0 deploy production
     expect_output 'Applying shop.0001_initial... OK'
     expect_no_output 'guard against backups is off'
-    cat >"$REPO/shop/migrations/0002_note.py" <<'END'
-from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("shop", "0001_initial")]
-    operations = [migrations.RunSQL("ALTER TABLE events ADD note text")]
-END
-    commit_all note
+    commit_django_migration
     expect_status 0 deploy production
     assert_equal "columns" "$(sql 'select count(note) from events' "$DB")" 0
     : >"$STARTS"
