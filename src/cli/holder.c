@@ -2,6 +2,7 @@
  * that starts, continues or shows a run. */
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "core/progress.h"
 #include "core/survey.h"
 #include "edge/clock.h"
 
@@ -50,20 +51,6 @@ bool holder_find(struct session *s, const struct survey *sv, long *ret_host, str
     return true;
 }
 
-static bool is_past(const char *state)
-{
-    return strcmp(state, "done") == 0 || strcmp(state, "skipped") == 0;
-}
-
-/* A resumed run marks the lock again, which does not say how far it was. */
-static const struct mark *last_mark(const struct site *site)
-{
-    for (size_t i = site->n_marks; i-- > 0;)
-        if (strcmp(site->marks[i].step, "lock") != 0)
-            return &site->marks[i];
-    return &site->marks[site->n_marks - 1];
-}
-
 static const struct plan *plan_of(const struct session *s, const struct site *site)
 {
     struct what what = what_none;
@@ -74,19 +61,11 @@ static const struct plan *plan_of(const struct session *s, const struct site *si
     return plan_make(s->arena, s->run.stages, s->recipe, &what);
 }
 
-static size_t place_in(const struct plan *p, const char *step)
-{
-    for (size_t i = 0; i < p->n_steps; i++)
-        if (strcmp(p->steps[i].name, step) == 0)
-            return i;
-    return p->n_steps;
-}
-
 /* The step after this one, which a run may be in before it has marked it.  Without a database the
  * backup stages do nothing, so it is the migration. */
 static const char *step_after(const struct session *s, const struct plan *p, const char *step)
 {
-    for (size_t i = place_in(p, step) + 1; i < p->n_steps; i++) {
+    for (size_t i = progress_place(p, step) + 1; i < p->n_steps; i++) {
         const struct recipe *r = p->steps[i].recipe ? p->steps[i].recipe : s->recipe;
         if (r->database.adapter != ADAPTER_NONE || strncmp(p->steps[i].name, "backup-", 7) != 0)
             return p->steps[i].name;
@@ -97,25 +76,15 @@ static const char *step_after(const struct session *s, const struct plan *p, con
 const char *holder_stage(const struct session *s, const struct survey *sv)
 {
     const struct plan *plan = NULL;
-    const struct mark *newest = NULL;
 
-    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
-        const struct site *site = &sv->sites[h];
-        if (!sv->reached[h] || !site->n_marks || !site->lock.held)
-            continue;
-        const struct mark *m = last_mark(site);
-        plan = plan ? plan : plan_of(s, site);
-        /* Among marks of the same second: one of a step in progress, or else the furthest one. */
-        if (!newest || m->unix_s > newest->unix_s ||
-            (m->unix_s == newest->unix_s &&
-             (is_past(m->state) != is_past(newest->state)
-                  ? is_past(newest->state)
-                  : place_in(plan, m->step) > place_in(plan, newest->step))))
-            newest = m;
-    }
-    if (!newest)
+    for (size_t h = 0; h < s->recipe->n_hosts && !plan; h++)
+        if (sv->reached[h] && sv->sites[h].n_marks && sv->sites[h].lock.held)
+            plan = plan_of(s, &sv->sites[h]);
+    const struct mark *last =
+        plan ? progress_mark(plan, sv->sites, sv->reached, s->recipe->n_hosts) : NULL;
+    if (!last)
         return NULL;
-    return is_past(newest->state) ? step_after(s, plan, newest->step) : newest->step;
+    return progress_is_past(last) ? step_after(s, plan, last->step) : last->step;
 }
 
 bool holder_refuse(struct session *s, const struct survey *sv, long holder, struct err *err)
