@@ -66,7 +66,6 @@ struct guard {
     bool concurrently_asked; /* whether the next field was looked up */
     /* A file that mentions CONCURRENTLY; "": none does; NULL: unknown. */
     const char *concurrently;
-    bool backup_seen;           /* backup-detect found one that blocks the migration */
     bool backup_stopped;        /* this command stopped one */
     long long behind_backup_ms; /* how long this command has waited for backups */
 };

@@ -143,6 +143,8 @@ static enum wait_state wait_turn(struct run *r, const struct step *s, size_t hos
         return WAIT_FAILED;
     w->seen = w->seen || !now.why;
     struct backup *b = backups_first(&now, &n);
+    if ((b || now.why) && !wait_mark(r, s, host, w, err))
+        return WAIT_FAILED;
     enum next next = NEXT_WAIT;
     if (now.why) {
         w->lost_sight = true;

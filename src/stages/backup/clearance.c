@@ -99,6 +99,8 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
     struct to_come c = {.schedule = next, .start = start, .begun = loop_now()};
     enum wait_state state = WAIT_MORE;
 
+    if (!wait_mark(r, s, host, w, err))
+        return false;
     c.deadline =
         c.begun + in_ms + (in_ms < 0 ? JUST_BEGUN_S * 1000 : r->recipe->backup.clearance_ms);
     c.shown = arena_printf(r->arena, "it starts at %s (%s), and the migration waits for it",

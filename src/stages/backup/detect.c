@@ -50,10 +50,6 @@ bool backup_clear_act(struct run *r, const struct step *s, struct step_result *r
         ret->skipped = migrate_idle(r) ? migrate_idle(r) : look_texts[r->guard->look];
         return true;
     }
-    /* Tells commands that look from outside that this run is waiting. */
-    if ((r->guard->backup_seen || r->recipe->backup.clearance_ms) &&
-        !mark_put(r, s, &(struct new_mark){.state = "begun"}, err))
-        return false;
     if (!wait_until_clear(r, s, s->hosts[0], r->recipe->backup.clearance_ms > 0, err) ||
         !warn_of_next(r, s->hosts[0], err))
         return false;
@@ -162,7 +158,6 @@ bool backup_detect_act(struct run *r, const struct step *s, struct step_result *
             return false;
         r->guard->look = LOOK_FAILED;
     }
-    r->guard->backup_seen = b != NULL;
     ret->detail = arena_printf(r->arena, "%s; %s", ret->detail,
                                now.why  ? "could not check for backups"
                                : b      ? backup_text(r, b)

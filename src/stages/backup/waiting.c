@@ -5,6 +5,7 @@
 #include "stages/backup/waiting.h"
 
 #include "base/text.h"
+#include "core/mark.h"
 #include "db/server.h"
 #include "stages/backup/detect.h"
 #include "stages/backup/partial.h"
@@ -26,6 +27,13 @@ void wait_tell(struct run *r, const struct step *s, size_t host, const struct wa
                                .waited_ms = loop_now() - w->began_ms,
                                .can_ask = r->interactive,
                                .can_stop = !w->refusal});
+}
+
+bool wait_mark(struct run *r, const struct step *s, size_t host, const struct wait *w,
+               struct err *err)
+{
+    return w->only_wait || site_mark(&r->sites[host], s->name) ||
+           mark_put(r, s, &(struct new_mark){.state = "begun"}, err);
 }
 
 const char *wait_note(struct run *r, const struct backup *b)

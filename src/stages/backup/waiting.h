@@ -40,6 +40,11 @@ enum wait_state { WAIT_MORE, WAIT_OVER, WAIT_FAILED };
 void wait_tell(struct run *r, const struct step *s, size_t host, const struct wait *w,
                const struct backup *b, enum event_state state, const char *detail);
 
+/* Marks the step as begun unless it is, so that commands that look from outside say that the run
+ * waits.  To be called before each wait; it costs a round trip the first time. */
+bool wait_mark(struct run *r, const struct step *s, size_t host, const struct wait *w,
+               struct err *err) MUST_CHECK;
+
 /* Why the migration waits for this backup, if that is not obvious; or NULL. */
 const char *wait_note(struct run *r, const struct backup *b);
 
