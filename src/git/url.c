@@ -238,6 +238,11 @@ bool url_parse(struct url *ret, struct arena *a, const char *text, struct err *e
             colon = (size_t)(close - text) + 1;
         u.kind = URL_SSH;
         take_authority(&u, a, text, colon);
+        if (u.password)
+            return err_set(err, ERR_USAGE,
+                           "repository '***@[%s]:%s': an SSH address cannot contain a password;"
+                           " remove it and log in with a key",
+                           text_shown(a, u.host), text_shown(a, text + colon + 1));
         u.path = arena_strdup(a, text + colon + 1);
         u.name = last_part(a, text + colon + 1);
         if (text[colon + 1] == ':')
