@@ -64,7 +64,7 @@ enum lfs_kind lfs_kind(const void *bytes, size_t len, struct lfs_pointer *ret)
         !take_line(&at, end, "oid sha256:", &value, &n) || n != 64)
         return LFS_BROKEN;
     for (size_t i = 0; i < n; i++)
-        if (!strchr("0123456789abcdef", value[i]))
+        if (!value[i] || !strchr("0123456789abcdef", value[i])) /* strchr finds the end, too */
             return LFS_BROKEN;
     memcpy(ret->oid, value, n);
     ret->oid[n] = '\0';

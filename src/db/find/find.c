@@ -148,6 +148,12 @@ const char *database_watch(struct run *r, size_t host)
 
 /* ---- the answer ---- */
 
+/* Half a character at the end is shown as bytes. */
+static const char *shortened(struct arena *a, const char *shown)
+{
+    return text_shown(a, arena_strndup(a, shown, strnlen(shown, PART_MAX)));
+}
+
 static void take(struct run *r, struct found *f, const char *key, const char *value)
 {
     const struct {
@@ -164,7 +170,7 @@ static void take(struct run *r, struct found *f, const char *key, const char *va
         f->later = true;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strcmp(key, texts[i].key) == 0)
-            *texts[i].to = arena_strndup(run_kept(r), db_shown(r, value), PART_MAX);
+            *texts[i].to = shortened(run_kept(r), db_shown(r, value));
 }
 
 static void read_found(struct run *r, const char *out)
