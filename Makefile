@@ -23,10 +23,12 @@ FLAGS_release := -O2 -g $(HARD)
 FLAGS_debug   := -O0 -g3 -Werror
 FLAGS_asan    := -O1 -g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_cov     := -O0 -g --coverage
+FLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LINK_release  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 LINK_debug    :=
 LINK_asan     := -fsanitize=address,undefined
 LINK_cov      := --coverage
+LINK_fuzz     := -fsanitize=fuzzer,address,undefined
 
 DEP_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(DEPS) libcurl))
 DEP_LIBS   = $(shell $(PKG_CONFIG) --libs $(DEPS))
@@ -37,7 +39,7 @@ SRC   := $(wildcard src/*/*.c src/*/*/*.c)
 OBJ   := $(SRC:src/%.c=$(OUT)/%.o)
 TOOLS := $(patsubst tests/crash/%.c,build/tools/%,$(wildcard tests/crash/*.c))
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
-SCRIPTS   := $(wildcard .ci/run .ci/dist tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/fault/run tests/app/bin/* tests/apps/*/bin/*)
+SCRIPTS   := $(wildcard .ci/run .ci/dist tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/fault/run tests/fuzz/run tests/app/bin/* tests/apps/*/bin/*)
 FORMATTED := $(wildcard src/*.c src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch] tests/crash/*.c)
 MANUALS   := src/cli/crelease.1 src/recipe/crelease-recipe.5
 Q     := $(if $(V),,@)
@@ -77,6 +79,22 @@ $(OUT)/test_%: tests/unit/test_%.c $(OUT)/libcrelease.a | build/need-test
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -Itests/unit $< $(OUT)/libcrelease.a $(LINK_$(BUILD)) $(DEP_LIBS) -lcmocka -o $@
 
+# All targets of the fuzzer in one program, with hosts that answer with the input (tests/fuzz/fleet.c). With BUILD=fuzz,
+# libFuzzer has the main function.
+FUZZ_C    := $(filter-out $(if $(filter fuzz,$(BUILD)),%/plain.c),$(wildcard tests/fuzz/*.c))
+FUZZ_WRAP := $(patsubst __wrap_%,-Wl$(comma)--wrap=%,$(shell grep -o '__wrap_[a-z_]*' tests/fuzz/fleet.c | sort -u))
+
+$(OUT)/fuzz: $(FUZZ_C) $(wildcard tests/fuzz/*.h) $(OUT)/libcrelease.a
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/fuzz $(FUZZ_C) $(OUT)/libcrelease.a $(LINK_$(BUILD)) $(FUZZ_WRAP) $(DEP_LIBS) -o $@
+
+corpus: $(OUT)/fuzz ## run the targets of the fuzzer on their first inputs, tests/fuzz/seeds
+	$(Q)$(OUT)/fuzz tests/fuzz/seeds >$(OUT)/fuzz.log 2>&1 || { cat $(OUT)/fuzz.log; exit 1; }
+
+fuzz: | build/need-build build/need-fuzz ## fuzz each target for T seconds, two at a time, with clang: T=600 ONLY="recipe site"
+	$(Q)$(MAKE) BUILD=fuzz CC=clang build/fuzz/fuzz
+	$(Q)tests/fuzz/run "$(or $(T),60)" $(ONLY)
+
 # Helpers of the crash tests: one program for each file, for this machine only.
 build/tools/%: tests/crash/%.c | build/need-build
 	@mkdir -p $(@D)
@@ -94,8 +112,8 @@ fault: build/crelease ## every step of a deploy and a rollback fails, or creleas
 	$(Q)tests/fault/run short >build/fault.log 2>&1 || { grep -v '^ok' build/fault.log; exit 1; }
 
 # Side by side also without -j.
-check: ## the tests that need no server, in a minute: unit tests, golden files, faults
-	$(Q)$(MAKE) $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc)) unit fault
+check: ## the tests that need no server, in a minute: unit tests, golden files, faults, inputs of the fuzzer
+	$(Q)$(MAKE) $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc)) unit fault corpus
 
 test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## run the tests, or those named in ONLY="test_plan locks"; the last line is "N passed, N failed"
 	@$(NEED) servers
@@ -144,8 +162,8 @@ analyze: | build/need-build ## run gcc -fanalyzer on every source
 # Known leaks of the libraries; tests/lib/rig.sh sets the same.
 export LSAN_OPTIONS ?= suppressions='$(CURDIR)/tests/lib/leaks.supp':print_suppressions=0
 
-asan: ## run the unit tests under AddressSanitizer and UBSan
-	$(Q)$(MAKE) BUILD=asan unit
+asan: ## run the unit tests and the fuzzer's first inputs under AddressSanitizer and UBSan
+	$(Q)$(MAKE) BUILD=asan unit corpus
 
 format: | build/need-format ## format the sources with clang-format
 	clang-format -i $(FORMATTED)
@@ -186,7 +204,7 @@ clean: ## remove everything that was built
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all build/crelease check unit fault test test-all crash demo bench lint manual layers headers hardening analyze asan format \
+.PHONY: all build/crelease check unit fault corpus fuzz test test-all crash demo bench lint manual layers headers hardening analyze asan format \
         format-check ci install uninstall dist clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# need.sh build|test|format|servers|bench... -- see that what a make target needs is there.
+# need.sh build|test|format|fuzz|servers|bench... -- see that what a make target needs is there.
 #
 # What is missing is named, then installed with apt-get (through sudo when not root).
 # Elsewhere, or without the right to, the list is printed and this fails.
@@ -28,6 +28,9 @@ has_cmocka() { has_module cmocka || [ -e /usr/include/cmocka.h ]; }
 has_ncurses() { [ -n "$(ls /usr/lib/*/libncurses.so.6 /lib/*/libncurses.so.6 2>/dev/null)" ]; }
 has_python() { /usr/bin/python3 -c "import $1" 2>/dev/null; }
 has_jsonschema() { has_python jsonschema; }
+has_fuzzer() { echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; }
+# Of the package clang, which may not be there yet.
+clang_version() { apt-cache depends --important clang | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p'; }
 has_perl() { /usr/bin/perl "-M$1" -e 1 2>/dev/null; }
 has_ruby() { ruby -ractive_record -rpg -e 1 >/dev/null 2>&1; }
 has_rails() { ruby -rrails -e 1 >/dev/null 2>&1; }
@@ -87,6 +90,7 @@ wanted() {
 	libncurses6 has_ncurses
 	LIST
     format) echo clang-format has_command clang-format ;;
+    fuzz) printf '%s\n' 'clang has_command clang' "libclang-rt-$(clang_version)-dev has_fuzzer" ;;
     bench) ;; # capistrano is compared with when it is there
     *) die "need.sh: no such thing: $1" ;;
     esac
