@@ -1,6 +1,6 @@
 /* progress.h -- how far a run has come, as its hosts tell. */
-#ifndef CRELEASE_PROGRESS_H
-#define CRELEASE_PROGRESS_H
+#ifndef CRELEASE_CORE_PROGRESS_H
+#define CRELEASE_CORE_PROGRESS_H
 
 #include "core/plan.h"
 #include "host/site.h"

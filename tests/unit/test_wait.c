@@ -192,7 +192,7 @@ static void limit_from_the_estimate(void **state)
     (void)state;
     run.wait_auto = true;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct wait w = {.began_ms = loop_now(), .policy = POLICY_WAIT};
+        struct wait w = {.run = &run, .began_ms = loop_now(), .policy = POLICY_WAIT};
         const struct backup b = {.kind = BACKUP_PG_DUMP,
                                  .pid = 4711,
                                  .database = "shop",
@@ -202,18 +202,19 @@ static void limit_from_the_estimate(void **state)
                                  .overdue_s = rows[i].overdue_m * 60};
         err = (struct err){.arena = &arena};
         run.wait_until_ms = rows[i].job_m ? loop_now() + rows[i].job_m * 60000LL : 0;
-        bool over = wait_limit_reached(&run, &w, &b, &err);
+        bool over = wait_limit_reached(&w, &b, &err);
         if (over != (rows[i].why != NULL) || (over && !strstr(err.msg, rows[i].why)))
             fail_msg("row %zu: %s", i, over ? err.msg : "waits");
     }
     run.wait_until_ms = 0;
     recipe.backup.wait_limit_ms = 3600 * 1000LL;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
-        struct wait w = {.began_ms = loop_now() - 7200 * 1000LL, .policy = POLICY_WAIT};
+        struct wait w = {
+            .run = &run, .began_ms = loop_now() - 7200 * 1000LL, .policy = POLICY_WAIT};
         const struct backup b = {.kind = BACKUP_PG_DUMP, .running_s = 60, .eta_s = fixed[i].eta_s};
         err = (struct err){.arena = &arena};
         run.wait_auto = fixed[i].is_auto;
-        if (wait_limit_reached(&run, &w, &b, &err) != fixed[i].over)
+        if (wait_limit_reached(&w, &b, &err) != fixed[i].over)
             fail_msg("fixed limit, row %zu", i);
     }
     recipe.backup.wait_limit_ms = 0;

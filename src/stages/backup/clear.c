@@ -22,8 +22,10 @@ enum {
 };
 
 /* Whether a signal or a key asks to stop; err is set then. */
-static bool is_told_to_stop(struct run *r, const struct wait *w, const char *where, struct err *err)
+static bool is_told_to_stop(const struct wait *w, const char *where, struct err *err)
 {
+    struct run *r = w->run;
+
     if (run_is_stopped(r, where, err))
         return true;
     if (!w->quit)
@@ -39,9 +41,11 @@ enum next { NEXT_WAIT, NEXT_AGAIN, NEXT_STOP };
 
 /* Sets w->refusal before stopping is offered.  Checked once for each backup and policy, and only when
  * the policy or a person may want it stopped. */
-static bool may_be_stopped(struct run *r, size_t host, struct wait *w, const struct backups *now,
-                           const struct backup *b, struct err *err)
+static bool may_be_stopped(struct wait *w, const struct backups *now, const struct backup *b,
+                           struct err *err)
 {
+    struct run *r = w->run;
+
     if ((w->policy != POLICY_KILL && !r->interactive) ||
         (w->refusal_known && w->refused_policy == w->policy &&
          backup_looks_same(&w->refused_of, b)))
@@ -50,13 +54,15 @@ static bool may_be_stopped(struct run *r, size_t host, struct wait *w, const str
     w->refusal_known = true;
     w->refused_policy = w->policy;
     w->refused_of = *b;
-    return stop_refusal(r, host, now, by_person, &w->refusal, err);
+    return stop_refusal(w, now, by_person, &w->refusal, err);
 }
 
-static enum next decide(struct run *r, const struct step *s, size_t host, struct wait *w,
-                        const struct backups *now, const struct backup *b, struct err *err)
+static enum next decide(struct wait *w, const struct backups *now, const struct backup *b,
+                        struct err *err)
 {
-    if (wait_limit_reached(r, w, b, err) || !may_be_stopped(r, host, w, now, b, err))
+    struct run *r = w->run;
+
+    if (wait_limit_reached(w, b, err) || !may_be_stopped(w, now, b, err))
         return NEXT_STOP;
     if (partial_is_open(b) && (w->policy == POLICY_ABORT || w->policy == POLICY_KILL))
         return NEXT_WAIT;
@@ -74,9 +80,9 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
             wait_fail(r, b, w->refusal, err);
             return NEXT_STOP;
         }
-        wait_tell(r, s, host, w, b, EVENT_WAITING, "stopping it");
+        wait_tell(w, b, EVENT_WAITING, "stopping it");
         w->stopped = true;
-        return stop_backups(r, s, host, now, w->why_stop, err) ? NEXT_AGAIN : NEXT_STOP;
+        return stop_backups(w, now, err) ? NEXT_AGAIN : NEXT_STOP;
     case POLICY_ASK:
         if (!r->interactive) {
             wait_fail(r, b,
@@ -85,26 +91,27 @@ static enum next decide(struct run *r, const struct step *s, size_t host, struct
                       err);
             return NEXT_STOP;
         }
-        wait_tell(r, s, host, w, b, EVENT_WAITING,
+        wait_tell(w, b, EVENT_WAITING,
                   w->refusal
                       ? arena_printf(r->arena, "wait for it, or stop here? It cannot be killed: %s",
                                      w->refusal)
                       : "wait for it, kill it, or stop here?");
         return NEXT_WAIT;
     case POLICY_WAIT:
-        wait_tell(r, s, host, w, b, EVENT_WAITING, wait_note(r, b));
+        wait_tell(w, b, EVENT_WAITING, wait_note(r, b));
         return NEXT_WAIT;
     }
     return NEXT_STOP;
 }
 
 /* Adds what to type next.  Does not suggest to stop a backup that crelease would refuse to stop. */
-static void offer(struct run *r, size_t host, const struct backups *now)
+static void offer(const struct wait *w, const struct backups *now)
 {
+    struct run *r = w->run;
     struct err ignored = {.arena = r->arena};
     const char *refusal;
 
-    if (r->begun && !r->failure.next.n && stop_refusal(r, host, now, false, &refusal, &ignored) &&
+    if (r->begun && !r->failure.next.n && stop_refusal(w, now, false, &refusal, &ignored) &&
         refusal)
         strs_add(run_kept(r), &r->failure.next,
                  arena_printf(r->arena, "'%s' when it has ended; %s", run_hint(r, "resume", NULL),
@@ -113,15 +120,16 @@ static void offer(struct run *r, size_t host, const struct backups *now)
 
 /* Records how long a backup ran that ended on its own, for later estimates.  `next` is the backup that
  * blocks now, or NULL. */
-static void record_last(struct run *r, const struct step *s, struct wait *w,
-                        const struct backup *next)
+static void record_last(struct wait *w, const struct backup *next)
 {
+    struct run *r = w->run;
+
     if (w->only_wait || !w->last.kind || !server_is_dump(server_of(r), w->last.kind) ||
         w->last.running_s < 0 || w->stopped || w->lost_sight ||
         (next && backup_is_same(&w->last, next)))
         return;
     long long seconds = w->last.running_s + (loop_now() - w->last_ms) / 1000;
-    trace_record(r, s, &w->trace, &w->last, seconds);
+    trace_record(r, w->step, &w->trace, &w->last, seconds);
 }
 
 static bool ends_soon(const struct backup *b)
@@ -130,25 +138,25 @@ static bool ends_soon(const struct backup *b)
 }
 
 /* One check, and the pause after it. */
-static enum wait_state wait_turn(struct run *r, const struct step *s, size_t host, struct wait *w,
-                                 struct err *err)
+static enum wait_state wait_turn(struct wait *w, struct err *err)
 {
+    struct run *r = w->run;
     struct backups now;
     size_t n;
     struct backups own;
     const struct backup *passed;
 
-    if (!backup_look_all(r, host, &now, &own, err) ||
-        (!w->only_wait && !partial_pass(r, host, &now, &passed, err)))
+    if (!backup_look_all(r, w->host, &now, &own, err) ||
+        (!w->only_wait && !partial_pass(r, w->host, &now, &passed, err)))
         return WAIT_FAILED;
     w->seen = w->seen || !now.why;
     struct backup *b = backups_first(&now, &n);
-    if ((b || now.why) && !wait_mark(r, s, host, w, err))
+    if ((b || now.why) && !wait_mark(w, err))
         return WAIT_FAILED;
     enum next next = NEXT_WAIT;
     if (now.why) {
         w->lost_sight = true;
-        if (wait_is_blind(r, host, w, now.why, err))
+        if (wait_is_blind(w, now.why, err))
             return err->code == ERR_NONE ? WAIT_OVER : WAIT_FAILED;
     } else if (!b) {
         if (w->seen_clear || !w->waited)
@@ -156,17 +164,17 @@ static enum wait_state wait_turn(struct run *r, const struct step *s, size_t hos
         w->seen_clear = true;
     } else {
         w->blind_since_ms = 0;
-        record_last(r, s, w, b);
+        record_last(w, b);
         if (!backup_is_lock(b)) /* the command under a lock is unknown */
-            trace_follow(r, host, &w->trace, b);
+            trace_follow(r, w->host, &w->trace, b);
         w->last = *b;
         w->last_ms = loop_now();
         w->lost_sight = false;
         w->seen_clear = false;
-        next = decide(r, s, host, w, &now, b, err);
+        next = decide(w, &now, b, err);
         if (next == NEXT_STOP) {
             if (err->code == ERR_BACKUP)
-                offer(r, host, &now);
+                offer(w, &now);
             return WAIT_FAILED;
         }
         w->waited = true;
@@ -174,11 +182,11 @@ static enum wait_state wait_turn(struct run *r, const struct step *s, size_t hos
     long long pause = w->seen_clear ? CLEAR_MS : b && ends_soon(b) ? POLL_END_MS : POLL_MS;
     if (next != NEXT_WAIT || fleet_wait(r->fleet, pause))
         return WAIT_MORE;
-    wait_take_keys(r, w);
-    if (!is_told_to_stop(r, w, "while waiting for a backup", err))
+    wait_take_keys(w);
+    if (!is_told_to_stop(w, "while waiting for a backup", err))
         return WAIT_MORE;
     if (w->quit && b)
-        offer(r, host, &now);
+        offer(w, &now);
     return WAIT_FAILED;
 }
 
@@ -195,16 +203,16 @@ static void keep(struct wait *w)
     arena_free(&before);
 }
 
-static bool wait_for(struct run *r, const struct step *s, size_t host, struct wait *w,
-                     struct err *err)
+static bool wait_for(struct wait *w, struct err *err)
 {
+    struct run *r = w->run;
     enum wait_state state = w->unseen ? WAIT_OVER : WAIT_MORE;
 
     w->seen_clear = w->waited = false;
     while (state == WAIT_MORE) {
         struct turn turn;
         run_turn_begin(r, &turn);
-        state = wait_turn(r, s, host, w, err);
+        state = wait_turn(w, err);
         keep(w);
         run_turn_end(r, &turn, state != WAIT_MORE);
     }
@@ -212,30 +220,31 @@ static bool wait_for(struct run *r, const struct step *s, size_t host, struct wa
 }
 
 /* Waits for a backup that starts within backup.clearance, and for all others that have started by then. */
-static bool let_pass(struct run *r, const struct step *s, size_t host, struct wait *w,
-                     struct err *err)
+static bool let_pass(struct wait *w, struct err *err)
 {
-    enum wait_state state = clearance_wait(r, s, host, w, err);
+    enum wait_state state = clearance_wait(w, err);
 
-    return state == WAIT_MORE ? wait_for(r, s, host, w, err) : state == WAIT_OVER;
+    return state == WAIT_MORE ? wait_for(w, err) : state == WAIT_OVER;
 }
 
 bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool let_pass_upcoming,
                       struct err *err)
 {
-    struct wait w = {.began_ms = loop_now(),
+    struct wait w = {.run = r,
+                     .step = s,
+                     .host = host,
+                     .began_ms = loop_now(),
                      .policy = r->on_backup,
                      .why_stop = r->on_backup == r->recipe->backup.policy ? "policy" : "option"};
 
     if (r->interactive)
         loop_keys(r->loop, true);
-    bool ok =
-        wait_for(r, s, host, &w, err) && (!let_pass_upcoming || let_pass(r, s, host, &w, err));
+    bool ok = wait_for(&w, err) && (!let_pass_upcoming || let_pass(&w, err));
     loop_keys(r->loop, false);
     if (ok)
-        record_last(r, s, &w, NULL);
+        record_last(&w, NULL);
     if (ok && w.last.kind)
-        wait_tell(r, s, host, &w, &w.last, EVENT_DONE,
+        wait_tell(&w, &w.last, EVENT_DONE,
                   w.stopped      ? "stopped"
                   : w.lost_sight ? "gone when the database answered again"
                                  : "ended on its own");
@@ -249,11 +258,16 @@ bool wait_until_clear(struct run *r, const struct step *s, size_t host, bool let
 bool backup_wait(struct run *r, const struct step *s, size_t host, long long *ret_waited_ms,
                  struct err *err)
 {
-    struct wait w = {.began_ms = loop_now(), .policy = POLICY_WAIT, .only_wait = true};
-    bool ok = wait_for(r, s, host, &w, err);
+    struct wait w = {.run = r,
+                     .step = s,
+                     .host = host,
+                     .began_ms = loop_now(),
+                     .policy = POLICY_WAIT,
+                     .only_wait = true};
+    bool ok = wait_for(&w, err);
 
     if (ok && w.last.kind && !w.unseen)
-        wait_tell(r, s, host, &w, &w.last, EVENT_DONE, "ended on its own");
+        wait_tell(&w, &w.last, EVENT_DONE, "ended on its own");
     *ret_waited_ms = w.last.kind ? loop_now() - w.began_ms : 0;
     arena_free(&w.kept);
     return ok;

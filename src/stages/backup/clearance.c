@@ -29,9 +29,10 @@ static struct backup backup_to_come(struct run *r)
 }
 
 /* Whether the policy permits to wait for a backup that has not started yet. */
-static bool may_wait(struct run *r, struct wait *w, const struct backup *b, const char *what,
-                     struct err *err)
+static bool may_wait(struct wait *w, const struct backup *b, const char *what, struct err *err)
 {
+    struct run *r = w->run;
+
     if (w->policy == POLICY_ABORT)
         return err_set(err, ERR_BACKUP, "%s, and the policy says not to wait for it", what);
     if (w->policy == POLICY_ASK && !r->interactive)
@@ -39,7 +40,7 @@ static bool may_wait(struct run *r, struct wait *w, const struct backup *b, cons
                        "%s, and the policy is to ask, but there is no terminal (use "
                        "--on-backup=wait, kill or abort)",
                        what);
-    return !wait_limit_reached(r, w, b, err) && err->code == ERR_NONE;
+    return !wait_limit_reached(w, b, err) && err->code == ERR_NONE;
 }
 
 /* An upcoming backup. */
@@ -51,9 +52,9 @@ struct to_come {
     const char *shown;
 };
 
-static enum wait_state to_come_turn(struct run *r, const struct step *s, size_t host,
-                                    struct wait *w, const struct to_come *c, struct err *err)
+static enum wait_state to_come_turn(struct wait *w, const struct to_come *c, struct err *err)
 {
+    struct run *r = w->run;
     struct backup b = backup_to_come(r);
     struct backups now;
     size_t n;
@@ -64,26 +65,26 @@ static enum wait_state to_come_turn(struct run *r, const struct step *s, size_t 
         return WAIT_OVER;
     then.now_unix += (loop_now() - c->begun) / 1000;
     const char *what = upcoming_text(r, &then, c->start);
-    if (!backup_look(r, host, &now, err) || !partial_pass(r, host, &now, &passed, err))
+    if (!backup_look(r, w->host, &now, err) || !partial_pass(r, w->host, &now, &passed, err))
         return WAIT_FAILED;
-    if (now.why ? wait_is_blind(r, host, w, now.why, err) : backups_first(&now, &n) != NULL)
+    if (now.why ? wait_is_blind(w, now.why, err) : backups_first(&now, &n) != NULL)
         return err->code == ERR_NONE ? WAIT_OVER : WAIT_FAILED;
     w->blind_since_ms = now.why ? w->blind_since_ms : 0;
     if (loop_now() >= c->deadline) {
-        run_warn(r, r->recipe->hosts[host].name,
+        run_warn(r, r->recipe->hosts[w->host].name,
                  "%s, but did not show up in the database: continuing", what);
         return WAIT_OVER;
     }
-    if (!may_wait(r, w, &b, what, err))
+    if (!may_wait(w, &b, what, err))
         return WAIT_FAILED;
-    wait_tell(r, s, host, w, &b, EVENT_WAITING,
+    wait_tell(w, &b, EVENT_WAITING,
               w->policy != POLICY_ASK
                   ? c->shown
                   : arena_printf(r->arena, "%s; wait for it, migrate before it (k), or stop here?",
                                  c->shown));
     if (loop_wait(r->loop, POLL_MS))
         return WAIT_MORE;
-    wait_take_keys(r, w);
+    wait_take_keys(w);
     if (w->quit)
         err_set(err, ERR_BACKUP, "%s; " BY_PERSON " for it", what);
     return w->quit || run_is_stopped(r, "while waiting for an upcoming backup", err) ? WAIT_FAILED
@@ -92,14 +93,15 @@ static enum wait_state to_come_turn(struct run *r, const struct step *s, size_t 
 
 /* Waits until the backup is connected, or is overdue by backup.clearance.  Pressing k ends the wait at
  * once: the migration then goes first. */
-static bool wait_for_start(struct run *r, const struct step *s, size_t host, struct wait *w,
-                           const struct schedule *next, const struct start *start, struct err *err)
+static bool wait_for_start(struct wait *w, const struct schedule *next, const struct start *start,
+                           struct err *err)
 {
+    struct run *r = w->run;
     long long in_ms = (start->unix_s - next->now_unix) * 1000;
     struct to_come c = {.schedule = next, .start = start, .begun = loop_now()};
     enum wait_state state = WAIT_MORE;
 
-    if (!wait_mark(r, s, host, w, err))
+    if (!wait_mark(w, err))
         return false;
     c.deadline =
         c.begun + in_ms + (in_ms < 0 ? JUST_BEGUN_S * 1000 : r->recipe->backup.clearance_ms);
@@ -108,27 +110,27 @@ static bool wait_for_start(struct run *r, const struct step *s, size_t host, str
     while (state == WAIT_MORE) {
         struct turn turn;
         run_turn_begin(r, &turn);
-        state = to_come_turn(r, s, host, w, &c, err);
+        state = to_come_turn(w, &c, err);
         run_turn_end(r, &turn, state != WAIT_MORE);
     }
     return state == WAIT_OVER;
 }
 
-enum wait_state clearance_wait(struct run *r, const struct step *s, size_t host, struct wait *w,
-                               struct err *err)
+enum wait_state clearance_wait(struct wait *w, struct err *err)
 {
+    struct run *r = w->run;
     struct schedule next;
 
-    if (!upcoming_look(r, host, JUST_BEGUN_S, &next, err))
+    if (!upcoming_look(r, w->host, JUST_BEGUN_S, &next, err))
         return WAIT_FAILED;
     if (next.why) {
-        run_warn(r, r->recipe->hosts[host].name, "cannot determine when the next backup starts: %s",
-                 next.why);
+        run_warn(r, r->recipe->hosts[w->host].name,
+                 "cannot determine when the next backup starts: %s", next.why);
         return WAIT_OVER;
     }
     const struct start *start = schedule_soon(&next, r->recipe->backup.clearance_ms / 1000);
     /* A backup that just started may be the one that was just waited for. */
     if (!start || (w->last.kind && start->unix_s <= next.now_unix))
         return WAIT_OVER;
-    return wait_for_start(r, s, host, w, &next, start, err) ? WAIT_MORE : WAIT_FAILED;
+    return wait_for_start(w, &next, start, err) ? WAIT_MORE : WAIT_FAILED;
 }

@@ -6,7 +6,6 @@
 
 /* WAIT_OVER: none starts soon enough.  WAIT_MORE: it has started, or did not come, or is to be stopped;
  * what is in progress now is still to be waited for. */
-enum wait_state clearance_wait(struct run *r, const struct step *s, size_t host, struct wait *w,
-                               struct err *err) MUST_CHECK;
+enum wait_state clearance_wait(struct wait *w, struct err *err) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 /* progress.h -- how far a running backup has come, and its expected end. */
-#ifndef CRELEASE_PROGRESS_H
-#define CRELEASE_PROGRESS_H
+#ifndef CRELEASE_BACKUP_PROGRESS_H
+#define CRELEASE_BACKUP_PROGRESS_H
 
 #include "forecast/estimate.h"
 #include "stages/backup/running.h"

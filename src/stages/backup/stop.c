@@ -18,8 +18,11 @@
 
 EMBED(script_stop, "stages/backup/stop.sh");
 
+/* One attempt to stop what blocks. */
 struct stop {
-    const char *why;     /* policy, option, limit, key */
+    const struct wait *wait; /* that it ends */
+    const struct backups *backups;
+    const char *how;     /* client, cancel, terminate, or ended (by itself); "": not known yet */
     const char *record;  /* the fixed fields of its line in the record */
     const char *outputs; /* lines "INODE PATH" */
     size_t n_termed;     /* how many processes were sent TERM */
@@ -119,21 +122,21 @@ static bool look(struct run *r, size_t host, const char *verb, const struct back
     return run_judge(r, host, &reply, err);
 }
 
-static bool act(struct run *r, const struct step *s, size_t host, const char *verb, const char *how,
-                const struct backups *b, const struct stop *stop, const char **ret_out,
-                struct err *err)
+static bool act(const struct stop *stop, const char *verb, const char **ret_out, struct err *err)
 {
+    const struct wait *w = stop->wait;
+    struct run *r = w->run;
     struct buf text = buf_make(SCRIPT_BYTES_MAX);
     struct reply *replies = NULL;
 
-    quote_assign(&text, "how", how);
-    values(r, &text, b, stop);
+    quote_assign(&text, "how", stop->how);
+    values(r, &text, stop->backups, stop);
     buf_puts(&text, script_backup_host);
     buf_puts(&text, script_stop);
     struct trip trip = {.script = arena_strdup(r->arena, text.text),
-                        .step = s->name,
+                        .step = w->step->name,
                         .verb = verb,
-                        .hosts = &host,
+                        .hosts = &w->host,
                         .n_hosts = 1,
                         .timeout_ms = STOP_MS,
                         .payload = -1};
@@ -161,9 +164,10 @@ static const char *next_line(struct run *r, const char **at)
     return line;
 }
 
-bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person,
-                  const char **ret, struct err *err)
+bool stop_refusal(const struct wait *w, const struct backups *b, bool by_person, const char **ret,
+                  struct err *err)
 {
+    struct run *r = w->run;
     const struct server *server = server_of(r);
     const struct backup *without = NULL; /* the first that the role is not permitted to end */
     const struct backup *all = NULL;
@@ -197,7 +201,7 @@ bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_p
      * signal. */
     if (*ret || (!without && (!all || dump)))
         return true;
-    if (!look(r, host, "stop-find", b, &out, err))
+    if (!look(r, w->host, "stop-find", b, &out, err))
         return false;
     if (!answer_value(r->arena, out, "client"))
         *ret = without ? right_missing(r, without)
@@ -217,14 +221,14 @@ static const char *record_of(struct run *r, const struct backup *b, const char *
 
 /* Records that the backup is about to be stopped, then sends TERM to its client if the client is
  * ours. */
-static bool begin(struct run *r, const struct step *s, size_t host, const struct backups *b,
-                  struct stop *stop, struct err *err)
+static bool begin(struct stop *stop, struct err *err)
 {
+    struct run *r = stop->wait->run;
     const char *out;
 
-    stop->record = record_of(r, first_of(b), stop->why);
+    stop->record = record_of(r, first_of(stop->backups), stop->wait->why_stop);
     struct strs outputs = {0};
-    if (!act(r, s, host, "stop-begin", "", b, stop, &out, err))
+    if (!act(stop, "stop-begin", &out, err))
         return false;
     while (*out) {
         const char *v;
@@ -265,20 +269,21 @@ static const char *output_text(struct run *r, const char *v)
                         at > 1 ? arena_printf(r->arena, ".%lld", at) : "");
 }
 
-/* Judges the output and sets it aside, records how the backup ended, and reports it.  how: client,
- * cancel, terminate, or ended (by itself). */
-static bool finish(struct run *r, const struct step *s, size_t host, const struct backup *b,
-                   const struct stop *stop, const char *how, struct err *err)
+/* Judges the output and sets it aside, records how the backup ended, and reports it. */
+static bool finish(const struct stop *stop, struct err *err)
 {
-    const char *name = r->recipe->hosts[host].name;
-    bool ended = strcmp(how, "ended") == 0;
+    struct run *r = stop->wait->run;
+    const char *name = r->recipe->hosts[stop->wait->host].name;
+    const struct backup *b = first_of(stop->backups);
+    bool ended = strcmp(stop->how, "ended") == 0;
     struct stop last = *stop;
     const char *out;
     bool named = false;
 
+    last.backups = NULL;
     if (ended)
         last.outputs = ""; /* the output of a backup that ended by itself is not touched */
-    if (!act(r, s, host, "stop-end", how, NULL, &last, &out, err))
+    if (!act(&last, "stop-end", &out, err))
         return false;
     if (ended) {
         run_warn(r, name, "%s had already ended; nothing was stopped", backup_text(r, b));
@@ -317,16 +322,16 @@ static bool is_one_left(const struct backups *was, const struct backups *now)
 }
 
 /* Polls until none of them is left, for at most `ms`. */
-static bool gone_within(struct run *r, size_t host, const struct backups *was, long long ms,
-                        bool *ret_gone, struct err *err)
+static bool gone_within(const struct stop *stop, long long ms, bool *ret_gone, struct err *err)
 {
+    struct run *r = stop->wait->run;
     long long deadline = loop_now() + ms;
     struct backups now;
 
     for (;;) {
-        if (!backup_look(r, host, &now, err))
+        if (!backup_look(r, stop->wait->host, &now, err))
             return false;
-        *ret_gone = !now.why && !is_one_left(was, &now);
+        *ret_gone = !now.why && !is_one_left(stop->backups, &now);
         if (*ret_gone || loop_now() >= deadline)
             return true;
         loop_turn(r->loop, loop_now() + 200);
@@ -341,8 +346,7 @@ static bool is_of_all(struct run *r, const struct backup *b)
 /* Starts with the client, so that whatever started the backup sees it fail.  Then come its
  * sessions, all members of a parallel dump, because workers keep their locks.  An idle pg_dumpall
  * that lost its session would go on with the next dump. */
-bool stop_backups(struct run *r, const struct step *s, size_t host, const struct backups *b,
-                  const char *why, struct err *err)
+bool stop_backups(const struct wait *wait, const struct backups *b, struct err *err)
 {
     static const struct {
         enum way way; /* the first step signals the client instead */
@@ -351,28 +355,28 @@ bool stop_backups(struct run *r, const struct step *s, size_t host, const struct
     } ways[] = {{WAY_CANCEL, "client", CLIENT_MS},
                 {WAY_CANCEL, "cancel", CANCEL_MS},
                 {WAY_END, "terminate", END_MS}};
-    struct stop stop = {.why = why};
-    size_t n;
-    const struct backup *first = backups_first(b, &n);
-    const char *how = "ended";
+    struct run *r = wait->run;
+    struct stop stop = {.wait = wait, .backups = b, .how = ""};
     bool gone = false;
 
-    if (!begin(r, s, host, b, &stop, err))
+    if (!begin(&stop, err))
         return false;
+    stop.how = "ended";
     for (size_t w = stop.n_termed ? 0 : 1; w < 3 && !gone; w++) {
         size_t signalled = w ? 0 : stop.n_termed;
         for (size_t i = 0; w && i < b->n; i++)
             if (b->v[i].blocks_migrations && !is_of_all(r, &b->v[i]) && may_end(&b->v[i]) &&
-                !backup_signal(r, host, &b->v[i], ways[w].way, &signalled, err))
+                !backup_signal(r, wait->host, &b->v[i], ways[w].way, &signalled, err))
                 return false;
-        how = signalled ? ways[w].how : how;
-        if (!gone_within(r, host, b, signalled ? ways[w].wait_ms : 0, &gone, err))
+        stop.how = signalled ? ways[w].how : stop.how;
+        if (!gone_within(&stop, signalled ? ways[w].wait_ms : 0, &gone, err))
             return false;
     }
     if (!gone)
         return backup_in_the_way(
-            r, first, "it is still running after crelease tried to stop it; stop it by hand", err);
-    return finish(r, s, host, first, &stop, how, err);
+            r, first_of(b), "it is still running after crelease tried to stop it; stop it by hand",
+            err);
+    return finish(&stop, err);
 }
 
 /* ---- the record ---- */

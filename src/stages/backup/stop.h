@@ -2,18 +2,16 @@
 #ifndef CRELEASE_BACKUP_STOP_H
 #define CRELEASE_BACKUP_STOP_H
 
-#include "stages/backup/running.h"
+#include "stages/backup/waiting.h"
 
 /* Sets *ret to NULL when everything that blocks can be stopped, else to why not and what to do.
  * by_person: a person has looked at it and asks for it. */
-bool stop_refusal(struct run *r, size_t host, const struct backups *b, bool by_person,
-                  const char **ret, struct err *err) MUST_CHECK;
+bool stop_refusal(const struct wait *w, const struct backups *b, bool by_person, const char **ret,
+                  struct err *err) MUST_CHECK;
 
 /* Stops all backups that block a migration: first their clients, if they run on this host as the
- * login user, then their sessions.  Judges their outputs, sets them aside, and records everything.
- * why: policy, option, limit, key. */
-bool stop_backups(struct run *r, const struct step *s, size_t host, const struct backups *b,
-                  const char *why, struct err *err) MUST_CHECK;
+ * login user, then their sessions.  Judges their outputs, sets them aside, and records everything. */
+bool stop_backups(const struct wait *wait, const struct backups *b, struct err *err) MUST_CHECK;
 
 /* One line of the record. */
 struct stopped {

@@ -15,13 +15,15 @@
 enum { OVERDUE_S = 10 * 60 };
 enum { BLIND_MS = 60000 }; /* how long the database may be away while we wait */
 
-void wait_tell(struct run *r, const struct step *s, size_t host, const struct wait *w,
-               const struct backup *b, enum event_state state, const char *detail)
+void wait_tell(const struct wait *w, const struct backup *b, enum event_state state,
+               const char *detail)
 {
+    struct run *r = w->run;
+
     run_tell(r, (struct event){.kind = EVENT_BACKUP,
                                .state = state,
-                               .stage = s->name,
-                               .host = r->recipe->hosts[host].name,
+                               .stage = w->step->name,
+                               .host = r->recipe->hosts[w->host].name,
                                .backup = b,
                                .detail = detail,
                                .waited_ms = loop_now() - w->began_ms,
@@ -29,11 +31,12 @@ void wait_tell(struct run *r, const struct step *s, size_t host, const struct wa
                                .can_stop = !w->refusal});
 }
 
-bool wait_mark(struct run *r, const struct step *s, size_t host, const struct wait *w,
-               struct err *err)
+bool wait_mark(const struct wait *w, struct err *err)
 {
-    return w->only_wait || site_mark(&r->sites[host], s->name) ||
-           mark_put(r, s, &(struct new_mark){.state = "begun"}, err);
+    struct run *r = w->run;
+
+    return w->only_wait || site_mark(&r->sites[w->host], w->step->name) ||
+           mark_put(r, w->step, &(struct new_mark){.state = "begun"}, err);
 }
 
 const char *wait_note(struct run *r, const struct backup *b)
@@ -54,14 +57,15 @@ bool wait_fail(struct run *r, const struct backup *b, const char *why, struct er
     return backup_in_the_way(r, b, is ? arena_printf(r->arena, "%s; %s", is, why) : why, err);
 }
 
-bool wait_is_blind(struct run *r, size_t host, struct wait *w, const char *why, struct err *err)
+bool wait_is_blind(struct wait *w, const char *why, struct err *err)
 {
+    struct run *r = w->run;
     bool at_once = w->only_wait && !w->seen;
 
     if (!w->blind_since_ms) {
         w->blind_since_ms = loop_now();
         if (!at_once)
-            run_warn(r, r->recipe->hosts[host].name, "could not check for backups: %s; retrying",
+            run_warn(r, r->recipe->hosts[w->host].name, "could not check for backups: %s; retrying",
                      why);
     }
     if (!at_once && loop_now() - w->blind_since_ms < BLIND_MS)
@@ -71,7 +75,7 @@ bool wait_is_blind(struct run *r, size_t host, struct wait *w, const char *why, 
             ? arena_printf(r->arena, "could not check whether the backup is still running: %s", why)
             : arena_printf(r->arena, "could not check for backups: %s", why);
     w->unseen =
-        backup_unknown(r, host, what,
+        backup_unknown(r, w->host, what,
                        w->only_wait ? "assuming that no backup blocks (backup.unknown: proceed)"
                                     : server_of(r)->unguarded,
                        err);
@@ -99,8 +103,9 @@ static const char *auto_limit(struct run *r, const struct backup *b)
     return NULL;
 }
 
-bool wait_limit_reached(struct run *r, struct wait *w, const struct backup *b, struct err *err)
+bool wait_limit_reached(struct wait *w, const struct backup *b, struct err *err)
 {
+    struct run *r = w->run;
     long long limit = r->recipe->backup.wait_limit_ms;
     bool is_estimated = r->wait_auto && b->eta_s >= 0; /* then the fixed limit does not matter */
     bool is_over = limit && !is_estimated && loop_now() - w->began_ms >= limit;
@@ -119,8 +124,10 @@ bool wait_limit_reached(struct run *r, struct wait *w, const struct backup *b, s
     return true;
 }
 
-static void take_key(struct run *r, struct wait *w, int key)
+static void take_key(struct wait *w, int key)
 {
+    struct run *r = w->run;
+
     switch (key) {
     case 'w':
         w->policy = POLICY_WAIT;
@@ -141,8 +148,10 @@ static void take_key(struct run *r, struct wait *w, int key)
     }
 }
 
-void wait_take_keys(struct run *r, struct wait *w)
+void wait_take_keys(struct wait *w)
 {
+    struct run *r = w->run;
+
     for (int key = loop_key(r->loop); key && !w->quit; key = loop_key(r->loop))
-        take_key(r, w, key);
+        take_key(w, key);
 }

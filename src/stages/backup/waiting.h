@@ -11,6 +11,9 @@ enum { POLL_MS = 1000 }; /* short enough to notice the end of a backup within tw
 
 /* One wait, from the first check to the end of the last backup. */
 struct wait {
+    struct run *run;
+    const struct step *step;
+    size_t host; /* of the database */
     long long began_ms;
     long long blind_since_ms; /* when the database stopped answering; 0: it answers */
     enum policy policy;
@@ -37,13 +40,12 @@ enum wait_state { WAIT_MORE, WAIT_OVER, WAIT_FAILED };
 
 #define BY_PERSON "stopped by you (q) while waiting"
 
-void wait_tell(struct run *r, const struct step *s, size_t host, const struct wait *w,
-               const struct backup *b, enum event_state state, const char *detail);
+void wait_tell(const struct wait *w, const struct backup *b, enum event_state state,
+               const char *detail);
 
 /* Marks the step as begun unless it is, so that commands that look from outside say that the run
  * waits.  To be called before each wait; it costs a round trip the first time. */
-bool wait_mark(struct run *r, const struct step *s, size_t host, const struct wait *w,
-               struct err *err) MUST_CHECK;
+bool wait_mark(const struct wait *w, struct err *err) MUST_CHECK;
 
 /* Why the migration waits for this backup, if that is not obvious; or NULL. */
 const char *wait_note(struct run *r, const struct backup *b);
@@ -53,12 +55,12 @@ bool wait_fail(struct run *r, const struct backup *b, const char *why, struct er
 
 /* Called when the database did not answer.  True when that has lasted too long: it was reported, and
  * err is set if the recipe says to stop.  With only_wait, the first failure is already too long. */
-bool wait_is_blind(struct run *r, size_t host, struct wait *w, const char *why, struct err *err);
+bool wait_is_blind(struct wait *w, const char *why, struct err *err);
 
 /* True, with err set, once backup.wait_limit is reached, unless backup.after_limit is kill. */
-bool wait_limit_reached(struct run *r, struct wait *w, const struct backup *b, struct err *err);
+bool wait_limit_reached(struct wait *w, const struct backup *b, struct err *err);
 
 /* Handles all keys that were typed; nothing after a q counts. */
-void wait_take_keys(struct run *r, struct wait *w);
+void wait_take_keys(struct wait *w);
 
 #endif
