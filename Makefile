@@ -111,15 +111,19 @@ unit/%: $(OUT)/%
 fault: build/crelease ## every step of a deploy and a rollback fails, or crelease is killed there
 	$(Q)tests/fault/run short >build/fault.log 2>&1 || { grep -v '^ok' build/fault.log; exit 1; }
 
-# Side by side also without -j.
-check: ## the tests that need no server, in a minute: unit tests, golden files, faults, inputs of the fuzzer
-	$(Q)$(MAKE) $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc)) unit fault corpus
+# Runs its rules side by side, also when make was started without -j.
+beside = $(MAKE) $(if $(V),--no-print-directory,-s) $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-test: build/crelease $(TESTS) $(TOOLS) | build/need-test ## run the tests, or those named in ONLY="test_plan locks"; the last line is "N passed, N failed"
+check: ## the tests that need no server, in a minute: unit tests, golden files, faults, inputs of the fuzzer
+	$(Q)+$(beside) unit fault corpus
+
+test: | build/need-test ## run the tests, or those named in ONLY="test_plan locks"; the last line is "N passed, N failed"
+	$(Q)+$(beside) build/crelease $(TESTS) $(TOOLS)
 	@$(NEED) servers
 	@tests/run $(ONLY)
 
-test-all: build/crelease $(TESTS) $(TOOLS) | build/need-test ## run also the cases that vary others and take long: before a release
+test-all: | build/need-test ## run also the cases that vary others and take long: before a release
+	$(Q)+$(beside) build/crelease $(TESTS) $(TOOLS)
 	@$(NEED) servers
 	@tests/run -a $(ONLY)
 
@@ -127,7 +131,8 @@ crash: build/crelease $(TOOLS) | build/need-test ## run N random crash and recov
 	@$(NEED) servers
 	@tests/crash/run "$(or $(N),100)" "$(SEED)" "$(KINDS)"
 
-demo: build/crelease | build/need-test ## show a deploy that is held up by a backup, on this machine, in two minutes
+demo: | build/need-test ## show a deploy that is held up by a backup, on this machine, in two minutes
+	$(Q)+$(beside) build/crelease
 	@$(NEED) servers
 	@tests/demo/run
 

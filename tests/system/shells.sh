@@ -62,10 +62,12 @@ case_mksh() { deploys_with mksh; }
 
 # What is done about processes and their output, too; in a rig of its own inside of the namespace.
 jobs_with() { # SHELL
+    local more=
+    [ -z "${ALL-}" ] || more='output_limit background_printer others_with_its_group output_on_its_way s42_lost_migration_forced'
+    # shellcheck disable=SC2086 # words
     env -u CRELEASE_RIG -u CRELEASE_RIG_OF CRELEASE="$CRELEASE" CRELEASE_RIG="$RIG" \
-        "$TOP/tests/lib/with-sh.sh" "$1" "$BASH" "$TOP/tests/system/jobs.sh" output_limit background_printer orphans \
-        others_with_its_group ps_shows_names damaged s42_lost_migration_forced line_across_a_kill \
-        output_on_its_way output_of_the_job_before || fail "with $1: see above"
+        "$TOP/tests/lib/with-sh.sh" "$1" "$BASH" "$TOP/tests/system/jobs.sh" orphans ps_shows_names damaged \
+        line_across_a_kill output_of_the_job_before $more || fail "with $1: see above"
 }
 
 case_jobs_dash() { jobs_with dash; }
@@ -76,11 +78,12 @@ case_jobs_mksh() { jobs_with mksh; }
 # What is asked and done about backups: stopped with its file judged, started again by the crontab's line,
 # the lock, sessions that were left, what is pending.  Schedules: upcoming.sh.
 backups_with() { # SHELL
-    local of crontab='rerun_by_crontab'
+    local of crontab='rerun_by_crontab' more=
+    [ -z "${ALL-}" ] || more='migration_session_lost hold_begins_in_the_gap migration_ends_in_the_gap'
     # Debian's busybox as a shell runs its own crontab, whatever is in the PATH.
     [ "$1" != busybox ] || crontab=
     for of in "stop s20_client_is_told s25_judged_by_its_end s23_another_process $crontab" \
-        'hold hold_waits_for_a_migration migration_session_lost hold_begins_in_the_gap migration_ends_in_the_gap' \
+        "hold hold_waits_for_a_migration $more" \
         'harm s30_ghosts'; do
         # shellcheck disable=SC2086 # words
         set -- "$1" $of
