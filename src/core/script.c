@@ -35,18 +35,31 @@ static void put_values(struct buf *b, const struct script *s)
     buf_puts(b, or_nothing(s->values));
 }
 
+/* Adds the code of a script without its comments and the tabs in front of its lines: a shell may read it byte by
+ * byte. */
+static void put_code(struct buf *b, const char *text)
+{
+    for (const char *end; *text; text = end) {
+        text += strspn(text, "\t");
+        end = text + strcspn(text, "\n");
+        end += *end == '\n';
+        if (*text != '#' && *text != '\n')
+            buf_add(b, text, (size_t)(end - text));
+    }
+}
+
 static void put_functions(struct buf *b)
 {
-    buf_puts(b, script_identity);
-    buf_puts(b, script_prelude);
-    buf_puts(b, script_releases);
+    put_code(b, script_identity);
+    put_code(b, script_prelude);
+    put_code(b, script_releases);
 }
 
 static void put_parts(struct buf *b, const struct script *s)
 {
     buf_puts(b, "begin_script \"$@\"\n");
     for (size_t i = 0; i < sizeof s->parts / sizeof *s->parts && s->parts[i]; i++)
-        buf_puts(b, s->parts[i]);
+        put_code(b, s->parts[i]);
 }
 
 static const char *text_of(struct arena *a, struct buf *b)
@@ -79,8 +92,9 @@ const char *script_frame(struct arena *a, const struct script *s)
 const char *script_keep(struct arena *a, const struct script *s)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
+    const struct script own = {.deploy_to = s->deploy_to, .run = s->run, .epoch = s->epoch};
 
-    put_values(&b, s);
+    put_values(&b, &own);
     buf_puts(&b, "state=$deploy_to/.crelease keeping=yes\n");
     return text_of(a, &b);
 }
@@ -90,6 +104,6 @@ const char *script_session(struct arena *a)
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     put_functions(&b);
-    buf_puts(&b, script_of_session);
+    put_code(&b, script_of_session);
     return text_of(a, &b);
 }

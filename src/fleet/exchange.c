@@ -36,6 +36,7 @@ struct exchange *exchange_make(const struct fleet_host *host, const struct call 
         host->sudo->refused = false;
     x->waits = x->asks || call->terminal;
     x->command = greeting_command(&x->greeting, &(struct greeting_of){.script_len = padded,
+                                                                      .reads = call->reads,
                                                                       .account = host->become,
                                                                       .asks = x->asks,
                                                                       .terminal = call->terminal});

@@ -113,6 +113,7 @@ struct call {
     long long timeout_ms; /* from the moment it is sent; 0 for none */
     bool hold;            /* counts as answered (REPLY_EXIT 0) as soon as it prints a line that
                              begins with "held"; keeps running until fleet_let_go */
+    bool reads;           /* the shell reads the script as its commands, and goes on with `say` */
     struct buf *say; /* NULL, or further input behind the payload.  The caller may add to it at any
                         time (fleet_said); the input stays open until the call ends */
     const bool *said_all; /* NULL, or with `say`: once true, the input ends when all is sent */

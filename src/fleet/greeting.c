@@ -49,7 +49,8 @@ void greeting_free(struct greeting *g)
  *
  * The script is padded to whole blocks so that dd reads exactly the script and leaves what follows
  * in standard input to it.  A shell that reads a script from standard input, or busybox's head -c,
- * would read ahead.  The second dd is for a dd without iflag, which refuses before it reads.
+ * would read ahead.  The second dd is for a dd without iflag, which refuses before it reads.  A session, in
+ * whose input only shell text follows, is such a shell; "crelease" is for those who read the list of processes.
  *
  * The prompt and the "ready" do not stand in the command as they are printed, since a login shell may
  * print its command.  sudo prints "%" for "%%".
@@ -76,11 +77,16 @@ char *greeting_command(const struct greeting *g, const struct greeting_of *of)
         buf_printf(&b, "echo %s\"\"ready >&2; ", g->tag);
     buf_printf(&b,
                "for i in 1 2 3 4 5 6 7 8 9; do read -r a b || exit %d;"
-               " if [ \"$a\" = %s ]; then %secho \"$b $a\" &&"
-               " eval \"$(dd bs=%d count=%zu iflag=fullblock 2>/dev/null ||"
-               " dd bs=1 count=%zu 2>/dev/null)\"; exit; fi; done; exit %d'",
-               GREETING_INPUT_LOST, g->tag, of->terminal ? "" : "echo \"$b $a\" >&2; ",
-               SCRIPT_BLOCK, script_len / SCRIPT_BLOCK, script_len, GREETING_INPUT_LOST);
+               " if [ \"$a\" = %s ]; then %secho \"$b $a\" && ",
+               GREETING_INPUT_LOST, g->tag, of->terminal ? "" : "echo \"$b $a\" >&2; ");
+    if (of->reads)
+        buf_puts(&b, "exec /bin/sh -s crelease");
+    else
+        buf_printf(&b,
+                   "eval \"$(dd bs=%d count=%zu iflag=fullblock 2>/dev/null ||"
+                   " dd bs=1 count=%zu 2>/dev/null)\"",
+                   SCRIPT_BLOCK, script_len / SCRIPT_BLOCK, script_len);
+    buf_printf(&b, "; exit; fi; done; exit %d'", GREETING_INPUT_LOST);
     return b.text;
 }
 

@@ -40,6 +40,7 @@ void greeting_free(struct greeting *g);
 /* What the command is for. */
 struct greeting_of {
     size_t script_len; /* a multiple of SCRIPT_BLOCK */
+    bool reads;        /* the shell reads what follows as its commands, whatever its length */
     const char
         *account; /* NULL, or a name of letters, digits, '.', '_' and '-': the script runs as that
                             user, through sudo */

@@ -102,8 +102,12 @@ struct session_shell *session_start(const struct carrier *carrier, struct link *
                                     const struct fleet_host *host, size_t index, const char *text)
 {
     struct session_shell *s = xcalloc(1, sizeof *s);
-    const struct call call = {
-        .host = index, .script = text, .payload = -1, .say = &s->input, .said_all = &s->let_go};
+    const struct call call = {.host = index,
+                              .script = text,
+                              .payload = -1,
+                              .reads = true,
+                              .say = &s->input,
+                              .said_all = &s->let_go};
 
     s->carrier = carrier;
     s->link = link;
@@ -128,21 +132,9 @@ bool session_is_free(const struct session_shell *s)
     return !s->x && !*s->abandoned && !s->shell->over && !s->let_go;
 }
 
-/* Appends shell text, padded to whole blocks, behind the line that announces it. */
-static void put_text(struct session_shell *s, const char *order, const char *text)
-{
-    size_t len = strlen(text);
-    size_t blocks = (len + SCRIPT_BLOCK - 1) / SCRIPT_BLOCK;
-
-    buf_printf(&s->input, "%s %zu\n", order, blocks);
-    buf_add(&s->input, text, len);
-    for (; len < blocks * SCRIPT_BLOCK; len++)
-        buf_add(&s->input, "\n", 1);
-}
-
 void session_run(struct session_shell *s, struct exchange *x)
 {
-    char order[MARK_BYTES + 8];
+    const struct greeting *g = &x->greeting;
 
     s->x = x;
     for (int i = 0; i < 2; i++) {
@@ -152,8 +144,11 @@ void session_run(struct session_shell *s, struct exchange *x)
     x->framed = true;
     x->in = s->shell;
     x->sent = s->shell->sent;
-    snprintf(order, sizeof order, "run %s %s", x->greeting.tag, x->greeting.token);
-    put_text(s, order, x->call.frame);
+    /* One compound command, so that a shell whose input ends in it runs nothing of it. */
+    buf_printf(&s->input, "(\nframe_begins %s %s\nset -- '%s %s' $frame_values\n", g->tag, g->token,
+               g->tag, g->token);
+    buf_puts(&s->input, x->call.frame);
+    buf_printf(&s->input, "\n) </dev/null &\nframe_began '%s %s'\n", g->tag, g->token);
     s->carrier->wake(s->link, s->shell);
 }
 
@@ -169,7 +164,7 @@ void session_abandon(struct session_shell *s)
 void session_keep(struct session_shell *s, const char *text)
 {
     s->keeps = true;
-    put_text(s, "do", text);
+    buf_printf(&s->input, "{\n%s}\n", text);
     s->carrier->wake(s->link, s->shell);
 }
 
@@ -205,7 +200,7 @@ void session_look(struct session_shell *s, long long now)
     if (now - s->last_beat_ms < BEAT_MS || !greeting_is_over(&s->shell->greeting) || s->let_go)
         return;
     s->last_beat_ms = now;
-    buf_puts(&s->input, "beat\n");
+    buf_puts(&s->input, "heard\n");
     s->carrier->wake(s->link, s->shell);
 }
 

@@ -56,7 +56,13 @@ end_script() {
 # Only the login user may write crelease's own files, whatever the login's umask is.  The files of the site
 # (releases, shared folders, revisions.log) and the user's commands get the recipe's umask or, without one, the
 # login's: umask "$umask_was".
-login_umask=$(umask)
+login_umask=''
+if [ -r /proc/self/status ]; then
+	while read -r key value; do
+		case $key in Umask:) login_umask=$value && break ;; esac
+	done </proc/self/status
+fi
+case $login_umask in '' | *[!0-7]*) login_umask=$(umask) ;; esac
 own_umask() {
 	umask "$login_umask"
 	umask g-w,o-rwx

@@ -2,10 +2,11 @@
 # A session: runs the scripts of one connection, one after the other, each in a copy of this shell that has the
 # functions above.  It also keeps the lock, once a script has taken it (lock.sh).
 #
-# Standard input:
-#   run TAG TOKEN BLOCKS    a script follows, BLOCKS blocks of 512 bytes of shell text
-#   do BLOCKS               the same for this shell itself: values of the lock that it keeps
-#   beat                    crelease is alive
+# This shell reads its commands from standard input, so that no process is started to read a script
+# (fleet/session.c sends them):
+#   ( frame_begins TAG TOKEN; set -- ...; a script ) </dev/null & frame_began 'TAG TOKEN'
+#   { values of the lock that it keeps; }
+#   heard                   crelease is alive
 # A frame may contain several scripts (core/chain.c): each but the last one ends with "chained N STATUS" instead.
 # Output of a script, on both streams: "TOKEN TAG", what it prints, then "TAG TOKEN STATUS" (end_script).
 #
@@ -14,54 +15,43 @@
 keeping='' script='' asked_at=''
 tell_time
 own_umask
+frame_values="$login_umask $asked $asked_at"
+
+frame_begins() { # TAG TOKEN
+	frame_end="$1 $2"
+	echo "$2 $1"
+	echo "$2 $1" >&2
+}
+
+frame_began() { # 'TAG TOKEN'
+	script=$! frame_end=$1
+	identity_of "$script"
+	script_ticks=$ticks script_boot=$boot
+}
+
+frame_ends() { # STATUS
+	printf '%s %s\n' "$frame_end" "$1"
+	printf '%s %s\n' "$frame_end" "$1" >&2
+}
 
 # goes_on STATUS: called after a script in a frame of several.  If its status is not 0, the frame ends.
 goes_on() {
 	if [ "$1" -ne 0 ]; then
-		printf '%s %s\n' "$frame_end" "$1"
-		printf '%s %s\n' "$frame_end" "$1" >&2
+		frame_ends "$1"
 		exit "$1"
 	fi
 }
 
-# take_text BLOCKS: reads shell text into $text.
-take_text() {
-	text=$(dd bs=512 count="$1" iflag=fullblock 2>/dev/null || dd bs=1 count=$(($1 * 512)) 2>/dev/null)
+heard() {
+	# Without its own last words, a script was killed.
+	if [ -n "$script" ] && ! is_alive "$script" "$script_ticks" "$script_boot"; then
+		wait "$script"
+		set -- "$?"
+		script=
+		frame_ends "$1"
+	fi
+	if [ -n "$keeping" ]; then
+		is_ours_still || exit 0
+		beat
+	fi
 }
-
-while read -r order tag token blocks; do
-	case $order in
-	run)
-		take_text "$blocks"
-		frame_end="$tag $token"
-		(
-			echo "$token $tag"
-			echo "$token $tag" >&2
-			set -- "$frame_end" "$login_umask" "$asked" "$asked_at"
-			eval "$text"
-		) </dev/null &
-		script=$!
-		identity_of "$script"
-		script_ticks=$ticks script_boot=$boot
-		;;
-	do)
-		take_text "$tag"
-		eval "$text"
-		;;
-	beat)
-		# Without its own last words, a script was killed.
-		if [ -n "$script" ] && ! is_alive "$script" "$script_ticks" "$script_boot"; then
-			wait "$script"
-			set -- "$?"
-			script=
-			printf '%s %s\n' "$frame_end" "$1"
-			printf '%s %s\n' "$frame_end" "$1" >&2
-		fi
-		if [ -n "$keeping" ]; then
-			is_ours_still || exit 0
-			beat
-		fi
-		;;
-	esac
-done
-exit 0

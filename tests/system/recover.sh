@@ -754,7 +754,7 @@ END
 no_script_on() { # HOST
     local entry
     for entry in /proc/[0-9]*; do
-        if grep -qzxF "CRELEASE_RIG_HOST=$RIG/$1" "$entry/environ" && grep -qz 'eval.*dd bs=' "$entry/cmdline"; then
+        if grep -qzxF "CRELEASE_RIG_HOST=$RIG/$1" "$entry/environ" && grep -qzE 'eval.*dd bs=|^crelease$' "$entry/cmdline"; then
             return 1
         fi
     done 2>/dev/null
