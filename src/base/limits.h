@@ -11,6 +11,7 @@
 #define RECIPE_ERRORS_MAX     50    /* shown; any more are only counted */
 #define HOSTS_MAX             1000
 #define DATABASES_MAX         50                /* of one recipe */
+#define DATABASE_NAME_MAX     40                /* characters, of one of several databases */
 #define REPLY_BYTES_MAX       (8 * 1024 * 1024) /* one host's answer to one script */
 #define REPLY_ERROR_BYTES_MAX (64 * 1024)       /* standard error of a script; the end is kept */
 #define SCRIPT_BYTES_MAX      (4 * 1024 * 1024)

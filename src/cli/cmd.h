@@ -60,6 +60,8 @@ struct session {
     bool export_open;
     struct repo_notes notes; /* about the resolved revision */
     int status; /* exit status of the command that 'backups --hold' or 'console' ran; else -1 */
+    bool databases_asked;          /* the database's host was asked for the names of several, */
+    struct strs databases;         /* which are these */
     const struct changes *changes; /* that the run of this command makes; NULL: not known */
     bool answered; /* --json: the one document of a command without events was written */
     bool ended;    /* EVENT_END was told, so that the failure has been shown */
@@ -255,6 +257,14 @@ void frozen_warn(struct session *s, const struct survey *sv);
 
 /* The freeze as member "freeze". */
 void frozen_put_json(struct session *s, struct json *o, const struct survey *sv);
+
+/* ---- databases.c: the databases of an application that the recipe does not name ---- */
+
+/* Takes note of config/database.yml in the revision, before the hosts are surveyed. */
+void databases_of_revision(struct session *s, const struct revision *rev);
+
+/* Completes the recipe with them.  sv: what the hosts are known to be; NULL: they were not surveyed. */
+void databases_learn(struct session *s, const struct survey *sv);
 
 /* ---- report.c: carrying out the plan, and how it ended ---- */
 

@@ -460,6 +460,7 @@ static bool all_have_hosts(struct session *s, struct looked *l, struct err *err)
 
 bool cmd_backups(struct session *s, struct err *err)
 {
+    databases_learn(s, NULL);
     if (s->options.database && !narrow(s, s->options.database, err))
         return false;
     struct looked *l = arena_array(s->arena, recipe_databases_n(s->recipe), sizeof *l);

@@ -209,6 +209,8 @@ static bool check_all(struct session *s, struct err *err)
     struct strs faults = has_rev ? fit_revision(s) : (struct strs){0};
     for (size_t i = 0; i < faults.n; i++)
         line(&rep, "revision", false, faults.v[i]);
+    if (has_rev)
+        databases_of_revision(s, &rev);
     s->watcher.tell = NULL;
     if (!session_survey(s, true, &sv, &lost))
         rep.worst = ERR_UNREACHABLE;

@@ -140,6 +140,8 @@ static bool what_of_deploy(struct session *s, const struct revision *rev, const 
     };
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         strs_add(s->arena, &ret->hosts, s->recipe->hosts[h].name);
+    for (size_t i = 0; s->recipe->several && i < s->recipe->n_databases; i++)
+        strs_add(s->arena, &ret->databases, s->recipe->databases[i].name);
     return true;
 }
 
@@ -178,7 +180,10 @@ static bool deploy(struct session *s, struct err *err)
     if (!may_name_ref(s, err) || !migration_has_its_host(s, err) || !frozen_here(s, &frozen, err) ||
         !frozen_check(s, frozen, err) ||
         !session_resolve(s, s->options.ref ? s->options.ref : s->recipe->ref, &rev, err) ||
-        !repo_has_subtree(s->repo, &rev, err) || !nobody_holds(s, &sv, err))
+        !repo_has_subtree(s->repo, &rev, err))
+        return false;
+    databases_of_revision(s, &rev);
+    if (!nobody_holds(s, &sv, err))
         return false;
     session_note_ref(s, &rev);
     /* The same commit may come with other files from a folder. */

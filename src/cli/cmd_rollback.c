@@ -110,16 +110,13 @@ static bool is_release_live(const struct session *s, const struct survey *sv, co
     return true;
 }
 
-/* The host that migrates knows what the database was last migrated for. */
-static void tell_database(struct session *s, const struct survey *sv, const struct recipe *r,
+/* The host that migrates knows what the database was last migrated for.  of: one of several; NULL: the only one. */
+static void tell_database(struct session *s, const struct site *site, const char *of,
                           const char *to)
 {
-    long host = recipe_database_host(r);
-    const char *name = r->db ? arena_printf(s->arena, " '%s'", r->db) : "";
+    const char *name = of ? arena_printf(s->arena, " '%s'", text_shown(s->arena, of)) : "";
+    const struct site_database *d = site_database(site, of);
 
-    if (!r->migrate.run || host < 0)
-        return;
-    const struct site_database *d = site_database(&sv->sites[host], r->db);
     if (!d->release)
         run_warn(&s->run, NULL,
                  "migrations are not rolled back: the database%s may be ahead of the code of"
@@ -135,8 +132,23 @@ static void tell_database(struct session *s, const struct survey *sv, const stru
 
 static void tell_databases(struct session *s, const struct survey *sv, const char *to)
 {
-    for (size_t i = 0; i < recipe_databases_n(s->recipe); i++)
-        tell_database(s, sv, recipe_for_database(s->arena, s->recipe, i), to);
+    for (size_t i = 0; i < recipe_databases_n(s->recipe); i++) {
+        const struct recipe *r = recipe_for_database(s->arena, s->recipe, i);
+        long host = recipe_database_host(r);
+        if (!r->migrate.run || host < 0)
+            continue;
+        const struct site *site = &sv->sites[host];
+        /* Several that the recipe does not name have their records nevertheless. */
+        size_t found = 0;
+        for (size_t k = 0; recipe_may_have_several(r) && k < site->n_databases; k++) {
+            if (!*site->databases[k].name)
+                continue;
+            tell_database(s, site, site->databases[k].name, to);
+            found++;
+        }
+        if (!found)
+            tell_database(s, site, r->db, to);
+    }
 }
 
 /* Only the hosts know it.  If they disagree, it is unknown. */

@@ -437,11 +437,11 @@ bool cmd_status(struct session *s, struct err *err)
 {
     struct err seen = {.arena = s->arena};
     struct unfinished u = {0};
-    size_t n = recipe_databases_n(s->recipe);
-    struct told *t = arena_array(s->arena, n, sizeof *t);
     struct survey sv;
 
     bool reached = session_survey(s, false, &sv, &seen);
+    size_t n = recipe_databases_n(s->recipe);
+    struct told *t = arena_array(s->arena, n, sizeof *t);
     if (!look_at_run(s, &sv, &u, err))
         return false;
     for (size_t i = 0; i < n; i++) {

@@ -275,6 +275,18 @@ static bool use_color(const struct options *o, bool tty)
     return tty && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
 }
 
+/* Whether the command has to know the databases of an application that its recipe does not name. */
+static bool asks_several(const struct command *c)
+{
+    static command_run *const all[] = {cmd_deploy, cmd_plan,  cmd_check,  cmd_status,
+                                       cmd_resume, cmd_abort, cmd_backups};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (c->run == all[i])
+            return true;
+    return false;
+}
+
 static void run_prepare(struct session *s)
 {
     struct run *r = &s->run;
@@ -293,6 +305,8 @@ static void run_prepare(struct session *s)
         .no_migrate = s->options.no_migrate,
         .wait_auto = s->options.wait_limit_ms == WAIT_LIMIT_AUTO,
         .wait_until_ms = s->options.wait_limit_ms == WAIT_LIMIT_AUTO ? ci_deadline_ms() : 0,
+        .asks_several = asks_several(s->command),
+        .database_yml = r->database_yml,
         .ask = isatty(STDIN_FILENO) ? can_ask : NULL,
         .ask_arg = s,
         .job_sudo = r->job_sudo ? r->job_sudo : arena_alloc(s->arena, sizeof *r->job_sudo),
@@ -460,5 +474,6 @@ bool session_survey(struct session *s, bool tools, struct survey *ret, struct er
     bool ok = survey_hosts(&s->run, tools, ret, err);
 
     s->run.sites = ret->sites;
+    databases_learn(s, ret);
     return ok;
 }

@@ -148,11 +148,35 @@ bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *e
     return unfinished_take(s, &sv, back, &what, err);
 }
 
+/* The database's host has no record of the run yet, and has other databases by now. */
+static bool has_same_databases(struct session *s, const struct what *w, struct err *err)
+{
+    struct strs now = {0};
+
+    if (!recipe_may_have_several(s->recipe))
+        return true;
+    for (size_t i = 0; s->recipe->several && i < s->recipe->n_databases; i++)
+        strs_add(s->arena, &now, s->recipe->databases[i].name);
+    const char *names = strs_joined(s->arena, &now, ", ");
+    const char *were = strs_joined(s->arena, &w->databases, ", ");
+    if (strcmp(names, were) == 0)
+        return true;
+    session_next(s, "'%s' gives it up", run_hint(&s->run, "abort", NULL));
+    return err_set(err, ERR_UNFINISHED,
+                   "run %s was started for %s, but config/database.yml now has %s", w->run,
+                   w->databases.n
+                       ? arena_printf(s->arena, "the databases %s", text_shown(s->arena, were))
+                       : "one database",
+                   now.n ? names : "only one");
+}
+
 bool unfinished_take(struct session *s, const struct survey *sv, bool back, const struct what *what,
                      struct err *err)
 {
     struct what w = *what;
 
+    if (!back && w.command == COMMAND_DEPLOY && !has_same_databases(s, &w, err))
+        return false;
     if (!unfinished_epoch(s, sv, w.run, &s->run.epoch, err))
         return false;
     /* Taking the lock again with a higher epoch fences off its former owner. */

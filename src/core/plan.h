@@ -31,7 +31,8 @@ struct what {
         *files_digest; /* of the manifest, if the files are those of a folder; "" otherwise */
     const char *migrate_digest; /* of migrate.paths at that revision; "" when there are none */
     bool no_migrate;
-    struct strs hosts; /* names of those that take part */
+    struct strs hosts;     /* names of those that take part */
+    struct strs databases; /* those that were found (recipe_take_several); none: the recipe says */
 };
 
 /* All texts empty: there is no run yet. */

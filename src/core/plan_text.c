@@ -66,6 +66,8 @@ const char *plan_text(struct arena *a, const struct what *w, const struct strs *
         put(&b, "files", w->files_digest);
     for (size_t i = 0; i < w->hosts.n; i++)
         put(&b, "host", w->hosts.v[i]);
+    for (size_t i = 0; i < w->databases.n; i++)
+        put(&b, "database", w->databases.v[i]);
     const char *text = redact(a, secrets, arena_strndup(a, b.text, b.len));
     buf_free(&b);
     return arena_printf(a, "%send plan %s", text, seal_of(a, text, strlen(text)));
@@ -97,6 +99,8 @@ static bool read_value(struct arena *a, struct what *w, const char *key, const c
             *texts[i].to = value;
     if (strcmp(key, "host") == 0)
         strs_add(a, &w->hosts, value);
+    else if (strcmp(key, "database") == 0)
+        strs_add(a, &w->databases, value);
     else if (strcmp(key, "command") == 0) {
         w->command = strcmp(value, "rollback") == 0 ? COMMAND_ROLLBACK : COMMAND_DEPLOY;
         return strcmp(value, command_word(w->command)) == 0;

@@ -39,12 +39,14 @@ struct run {
     enum policy on_backup;
     bool on_backup_given; /* by an option, which holds for every database */
     bool force;
-    bool no_migrate;         /* resume: skip the rest of the migration */
-    bool takeover;           /* the lock may be taken from a run with this id */
-    bool wait_auto;          /* wait for a backup as long as it is expected to take; */
-    long long wait_until_ms; /* but only until this time of the loop, 0: no limit of a CI job */
-    bool interactive;        /* a person can be asked to press a key */
-    fleet_ask *ask;          /* a person can be asked for a secret; NULL: nobody */
+    bool no_migrate;          /* resume: skip the rest of the migration */
+    bool takeover;            /* the lock may be taken from a run with this id */
+    bool wait_auto;           /* wait for a backup as long as it is expected to take; */
+    long long wait_until_ms;  /* but only until this time of the loop, 0: no limit of a CI job */
+    bool asks_several;        /* the survey looks for several databases (host/several.sh), */
+    const char *database_yml; /* in this config/database.yml; NULL: in that of the host */
+    bool interactive;         /* a person can be asked to press a key */
+    fleet_ask *ask;           /* a person can be asked for a secret; NULL: nobody */
     void *ask_arg;
     struct sudo *job_sudo; /* the password for jobs with `become` */
 

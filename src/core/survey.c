@@ -11,6 +11,7 @@
 #include "core/trip.h"
 
 EMBED(script_survey, "host/survey.sh");
+EMBED(script_several, "host/several.sh");
 
 enum { SURVEY_MS = 60000 };
 
@@ -23,6 +24,13 @@ void linked_assign(struct run *r, struct buf *b)
         const char *text = strs_joined(r->arena, lists[k], "\n");
         quote_assign(b, names[k], *text ? arena_printf(r->arena, "%s\n", text) : "");
     }
+}
+
+/* Only the database's host is asked for several databases. */
+static bool asks_several(const struct run *r, size_t host)
+{
+    return r->asks_several && recipe_may_have_several(r->recipe) &&
+           recipe_database_host(r->recipe) == (long)host;
 }
 
 static void survey_call(struct run *r, size_t host, bool tools, struct call *ret)
@@ -40,10 +48,14 @@ static void survey_call(struct run *r, size_t host, bool tools, struct call *ret
     buf_free(&path);
     quote_assign(&b, "digest", r->recipe->digest);
     quote_assign(&b, "place", r->recipe->n_hosts > 1 ? "yes" : "");
-    const struct script s = {.deploy_to = r->recipe->hosts[host].deploy_to,
-                             .verb = "look",
-                             .values = b.text,
-                             .parts = {script_survey}};
+    bool several = asks_several(r, host);
+    if (several)
+        quote_assign(&b, "yml", r->database_yml ? r->database_yml : "");
+    const struct script s = {
+        .deploy_to = r->recipe->hosts[host].deploy_to,
+        .verb = "look",
+        .values = b.text,
+        .parts = {several ? script_several : script_survey, several ? script_survey : NULL}};
     *ret = (struct call){.host = host,
                          .script = b.full ? NULL : script_text(r->arena, &s),
                          .frame = b.full ? NULL : script_frame(r->arena, &s),

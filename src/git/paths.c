@@ -1,10 +1,12 @@
-/* paths.c -- the digest of paths of a revision, which says whether migrations have changed, and the files
- * that differ between two revisions (see repo.h). */
+/* paths.c -- the digest of paths of a revision, which says whether migrations have changed, the files
+ * that differ between two revisions, and the text of one (see repo.h). */
 #include "git/internal.h"
 
 #include "base/text.h"
 #include "edge/digest.h"
 #include "git/attributes.h"
+
+enum { TEXT_MAX = 64 * 1024 };
 
 struct walk {
     struct digest *d;
@@ -100,6 +102,37 @@ out:
     git_tree_free(tree);
     git_commit_free(commit);
     return ok;
+}
+
+/* A link would be followed only where the release is. */
+static bool is_text_file(const git_tree_entry *entry)
+{
+    git_filemode_t mode = git_tree_entry_filemode(entry);
+
+    return mode == GIT_FILEMODE_BLOB || mode == GIT_FILEMODE_BLOB_EXECUTABLE;
+}
+
+const char *repo_text(struct repo *r, struct arena *a, const struct revision *rev, const char *path)
+{
+    struct err ignored = {.arena = a};
+    git_commit *commit = NULL;
+    git_tree *tree = NULL;
+    git_tree_entry *entry = NULL;
+    git_blob *blob = NULL;
+    const char *text = NULL;
+
+    if (r->options.subtree)
+        path = arena_printf(a, "%s/%s", r->options.subtree, path);
+    if (repo_tree(r, rev->sha, &commit, &tree, &ignored) &&
+        git_tree_entry_bypath(&entry, tree, path) == 0 && is_text_file(entry) &&
+        git_blob_lookup(&blob, r->git, git_tree_entry_id(entry)) == 0 &&
+        git_blob_rawsize(blob) <= TEXT_MAX && !git_blob_is_binary(blob))
+        text = arena_strndup(a, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+    git_blob_free(blob);
+    git_tree_entry_free(entry);
+    git_tree_free(tree);
+    git_commit_free(commit);
+    return text;
 }
 
 static bool is_under(struct arena *a, const struct strs *paths, const char *file)

@@ -154,6 +154,11 @@ void repo_commits(struct repo *repo, struct arena *a, const char *from, const ch
 void repo_files(struct repo *repo, struct arena *a, const char *to, const struct strs *paths,
                 struct changes *ret);
 
+/* The text of a file of the revision, in its subtree if there is one; NULL if there is none, or it is no text, larger
+ * than 64 KiB, or a link. */
+const char *repo_text(struct repo *repo, struct arena *a, const struct revision *rev,
+                      const char *path);
+
 /* Searches the history of a file of the work tree, newest commits first, from HEAD and from the
  * commit `also` if it exists, for content that is_it accepts.  Returns "COMMIT:PATH" for git show,
  * or NULL. */

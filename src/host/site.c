@@ -274,6 +274,7 @@ static const struct {
     {"place", KEEP_TEXT, offsetof(struct site, place)},
     {"log", KEEP_YES, offsetof(struct site, has_log)},
     {"base64", KEEP_YES, offsetof(struct site, has_base64)},
+    {"several", KEEP_YES, offsetof(struct site, several)},
     {"awk", KEEP_YES, offsetof(struct site, has_awk)},
     {"missing", KEEP_ONE_MORE, offsetof(struct site, missing)},
     {"unlinkable", KEEP_ONE_MORE, offsetof(struct site, unlinkable)},

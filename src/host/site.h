@@ -81,6 +81,7 @@ struct site {
     const char *last_run;   /* the last line of the history */
     struct site_database *databases; /* (site_database) */
     size_t n_databases;
+    bool several;           /* the application may have several databases (struct run) */
     struct strs missing;    /* linked files that are missing in shared */
     struct strs unlinkable; /* other reasons why the stage link would fail, as sentences */
     struct strs unreadable; /* linked files that the login user cannot read */

@@ -2,6 +2,7 @@
  * table; value.c and list.c call them. */
 #include "recipe/check.h"
 
+#include "base/limits.h"
 #include "base/number.h"
 #include "forecast/cron.h"
 #include "forecast/window.h"
@@ -222,6 +223,13 @@ const char *check_linked_dir(struct arena *a, const char **value)
 const char *check_relative(struct arena *a, const char **value)
 {
     return below_release(a, value, true);
+}
+
+bool check_database_name(const char *s)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+    return *s && strlen(s) <= DATABASE_NAME_MAX && !s[strspn(s, letters)];
 }
 
 const char *check_database(struct arena *a, const char **value)

@@ -32,6 +32,10 @@ key_check check_time;  /* 09:00 */
 key_check check_zone;  /* a name of the time zone database */
 key_check check_regex; /* POSIX extended, of limited size */
 
+/* Whether it can be the name of one of several databases, which is part of the names of marks, jobs and files on the
+ * hosts. */
+bool check_database_name(const char *s);
+
 /* Whether text contains a control character.  Tabs and line breaks count unless `lines`. */
 bool value_has_control(const char *s, bool lines);
 

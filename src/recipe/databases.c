@@ -6,17 +6,7 @@
 #include "base/limits.h"
 #include "recipe/check.h"
 
-enum { DATABASE_NAME_MAX = 40 };
-
 static const char *const sections[] = {"database", "backup", "migrate"};
-
-/* The name is part of the names of marks, jobs and files on the hosts. */
-static bool is_name(const char *s)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
-
-    return *s && strlen(s) <= DATABASE_NAME_MAX && !s[strspn(s, letters)];
-}
 
 static const struct recipe_key *section_of(const char *name)
 {
@@ -77,7 +67,7 @@ void databases_check(struct reader *rd, const struct recipe_key *key, const stru
         const struct node *map = node->pair[i].value;
         struct recipe scratch = {0};
         struct recipe_database one = {0};
-        if (!is_name(name->text))
+        if (!check_database_name(name->text))
             mistake_add(
                 rd->m, name,
                 "database '%s', expected a name of letters, digits and '_', at most %d long",

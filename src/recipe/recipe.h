@@ -230,6 +230,11 @@ struct recipe {
      * The three members above are then those of the first, with the paths of all of them. */
     struct recipe_database *databases;
     size_t n_databases;
+    /* They are not named in the recipe, but were found (recipe_take_several); and the commands that
+     * migrate all of them, and tell what is pending in all of them. */
+    bool several;
+    const char *run_for_all;
+    const char *status_for_all;
     /* Of a recipe for one of several databases (recipe_for_database); otherwise NULL. */
     const struct recipe *whole;
     const char *db;
@@ -319,5 +324,13 @@ const struct recipe *recipe_for_database(struct arena *a, const struct recipe *r
 
 /* Returns the host where the recipe's database is asked and migrated, or -1. */
 long recipe_database_host(const struct recipe *r);
+
+/* Whether the application may have several databases that the recipe does not name: it is one of Rails whose
+ * database is `auto`. */
+bool recipe_may_have_several(const struct recipe *r);
+
+/* Makes such a recipe one with these databases, as if `databases` named them; with fewer than two, or names that
+ * could be mistaken for something else, the recipe as it was written. */
+void recipe_take_several(struct arena *a, struct recipe *r, const struct strs *names);
 
 #endif

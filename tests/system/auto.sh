@@ -99,7 +99,8 @@ END
     waits_for_dump kept
 }
 
-# Rails with two databases, which the recipe only names: each is found, guarded, and migrated by its own task.
+# Rails with two databases, of which the recipe says nothing: each is found, guarded, and migrated by its own task.  A run
+# keeps those with which it began.
 case_rails_two_databases() {
     MIGRATES=rake site_new rails_two 1
     ANIMALS=${DB}_animals
@@ -135,6 +136,10 @@ production:
     <<: *default
     database: $ANIMALS
     migrations_paths: db/animals_migrate
+  replica:
+    <<: *default
+    database: $DB
+    replica: true
 END
     recipe_write <<END
 extends: rails
@@ -145,10 +150,12 @@ database:
 migrate: {lock_timeout: 500ms}
 END
     sed -i '/^database:$/d' "$RECIPE"
-    # Nothing is said about several: the first is guarded, and that is told.
+    # A command of which nothing is known but that it migrates: the first is guarded, and that is told.
+    cp "$RECIPE" "$RECIPE.preset"
+    sed -i 's|^migrate: {|&run: bin/up, status: null, pending_when: null, |' "$RECIPE"
     expect_status 0 check production
-    expect_output 'nothing is live yet|only the first database is guarded, not animals; add .databases: \{primary: \{\}, animals: \{\}\}. to the recipe to guard each'
-    sed -i 's/^migrate:/databases: {primary: {}, animals: {}}\n&/' "$RECIPE"
+    expect_output 'only the first database is guarded, not animals; add .databases: \{primary: \{\}, animals: \{\}\}. to the recipe to guard each'
+    mv "$RECIPE.preset" "$RECIPE"
     sql 'create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g' "$ANIMALS"
     expect_status 0 deploy production
     assert_equal "tables" "$(sql "select count(*) from pg_tables where tablename = 'events'" "$DB") $(sql "select count(*) from pg_tables where tablename = 'cats'" "$ANIMALS")" '1 1'
@@ -167,9 +174,18 @@ END
     start_crelease deploy production
     wait_for 60 grep -q "backup app1: pg_dump of $ANIMALS by rig, pid $(DB=$ANIMALS dump_pid).* waited" "$CR_OUT"
     assert_equal "what is kept" "$(cd "$SITE/app1/.crelease/runs" && find . -name 'database*' -printf '%f %m\n' | sort | tr '\n' ' ')" 'database-animals 600 '
+    kill_crelease
+    sed -i '/^  animals:/,$d' "$SITE/app1/shared/config/database.yml"
+    expect_status 0 status --json production
+    assert_equal "stopped at" "$(json '.run.stage')" backup-clear-animals
+    printf '  animals: {adapter: postgresql, host: 127.0.0.1, port: %s, database: %s, username: rig, password: "%s", migrations_paths: db/animals_migrate}\n  plants: {adapter: sqlite3, database: x}\n' \
+        "$PGPORT" "$ANIMALS" "$(password)" >>"$SITE/app1/shared/config/database.yml"
+    start_crelease resume production
+    wait_for 60 grep -q "backup app1: pg_dump of $ANIMALS by rig, .* waited" "$CR_OUT"
     DB=$ANIMALS end_dump
     finish_crelease 0
     OUT=$CR_OUT ERR=$CR_ERR
+    expect_no_output 'migrate-plants'
     expect_output 'migrate-primary app1: (skipped: )?nothing'
     assert_equal "columns" "$(sql "select count(*) from information_schema.columns where table_name = 'cats' and column_name = 'place'" "$ANIMALS")" 1
     keeps_password
@@ -447,6 +463,30 @@ END
     expect_output 'ended on its own'
     expect_no_output 'warning'
     keeps_password 'o$(id)'
+}
+
+# Which config/database.yml is worth a start of ruby (host/several.sh).
+case_may_have_several() {
+    site_new may_have_several 0
+    local expected text shell
+    for shell in dash busybox\ sh mksh; do
+        while IFS='|' read -r expected text; do
+            printf '%b\n' "$text" >"$SITE/yml"
+            assert_equal "$shell: $text" "$(yml=$(cat "$SITE/yml") $shell -c "say() { echo \"\$2\"; }; deploy_to=/; . $TOP/src/host/several.sh")" "${expected#no}"
+        done <<'END'
+no|production:\n  adapter: postgresql\n  database: shop\n  password:\n  host: <%= ENV['HOST'] %>
+no|default: &default\n  adapter: postgresql\n\nproduction:\n  <<: *default\n  password: "a: b"
+no|production: {adapter: postgresql, database: shop}
+no|production: postgres://db1/shop
+no|# production:\n#   primary:\n#     database: x\nproduction:\n  database: x
+yes|production:\n  primary:\n    database: shop\n  animals:\n    database: animals
+yes|production:\n  primary: &primary # the first\n    database: shop
+yes|production:\n\tprimary: # the first\n\n\t\tdatabase: shop
+yes|production:\n  primary: {database: shop}
+yes|production: {primary: {database: shop}, animals: {database: animals}}
+yes|production:\n<% %w[a b].each do \|name\| %>\n  <%= name %>: *default\n<% end %>
+END
+    done
 }
 
 # finds EXPECTED TOOL MIGRATE.RUN [VARIABLES]: what is found in $SITE/app, whose client is anybody's.

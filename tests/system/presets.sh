@@ -3,6 +3,9 @@
 # one with other code. The last one must not start the framework to look for migrations.
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
+# Variations that take long: `make test-all` runs them, too.  auto/rails_two_databases is the short one.
+# shellcheck disable=SC2034
+LONG='rails_several'
 
 # preset_new NAME APPLICATION: a site on one host whose repository has only that.
 preset_new() {
@@ -56,6 +59,79 @@ END
     assert_equal "starts of Rails" "$(starts)" ''
     assert_equal "live" "$(live_revision)" "$(revision)"
     expect_status 0 status production --verify
+}
+
+# write_databases NAME...: these in config/database.yml, and a replica of the first.  What needs the application is no
+# obstacle to finding their names.
+write_databases() {
+    local name
+    mkdir -p "$REPO/config"
+    {
+        printf '%s\n' 'default: &default' '  adapter: postgresql' '  host: 127.0.0.1' "  port: $PGPORT" \
+            "  username: <%= Rails.env && 'rig' %>" 'production:'
+        for name in "$@"; do
+            printf '  %s: # one of several\n    <<: *default\n    database: %s\n    migrations_paths: db/%smigrate\n' \
+                "$name" "$DB${name#primary}" "$(test "$name" = primary || echo "${name}_")"
+        done
+        printf '  %s_replica:\n    <<: *default\n    database: %s\n    replica: true\n' "$1" "$DB"
+    } >"$REPO/config/database.yml"
+}
+
+# write_migration NAME VERSION CLASS TABLE: creates a table in that database.
+write_migration() {
+    mkdir -p "$REPO/db/$1_migrate"
+    printf 'class %s < ActiveRecord::Migration[6.1]\n  def change\n    create_table :%s\n  end\nend\n' "$3" "$4" \
+        >"$REPO/db/$1_migrate/2026020100000$2_$4.rb"
+}
+steps() { json "[.steps[].stage | select(startswith(\"$1\"))] | join(\" \")"; }
+tables() { sql "select string_agg(tablename, ' ' order by tablename) from pg_tables where schemaname = 'public' and tablename !~ '_|big'" "$1"; }
+
+# Several databases of which the recipe says nothing: each is guarded and migrated like one of 'databases', also the
+# one that this revision adds.
+case_rails_several() {
+    preset_new preset_several rails
+    write_databases primary animals
+    write_migration animals 1 Cats cats
+    (cd "$REPO" && bundle lock --local >/dev/null 2>&1) || fail "bundle lock"
+    commit_all databases
+    sql "create database ${DB}animals"
+    sql "create database ${DB}plants"
+    sql 'create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g' "${DB}plants"
+    preset_recipe rails <<END
+env: {BUNDLE_DEPLOYMENT: null, BUNDLE_PATH: null, PGDATABASE: null}
+linked_files: []
+build: []
+migrate: {lock_timeout: 500ms}
+END
+    expect_status 0 plan --json production
+    assert_equal "before anything is live" "$(steps migrate)" 'migrate-primary migrate-animals'
+    expect_status 0 deploy production
+    expect_output 'migrate-animals'
+    assert_equal "tables" "$(tables "$DB"), $(tables "${DB}animals")" 'events, cats'
+    expect_status 0 status --json production
+    assert_equal "status" "$(json '[.databases[] | .database + " " + (.migrations.pending | tostring)] | join(", ")')" 'primary 0, animals 0'
+    write_databases primary animals plants
+    write_migration animals 2 Dogs dogs
+    write_migration plants 3 Trees trees
+    commit_all plants
+    expect_status 0 plan production
+    expect_output "database: plants: PostgreSQL [0-9]+, ${DB}plants on 127.0.0.1:$PGPORT|found in config/database.yml"
+    DB=${DB}plants start_dump
+    start_crelease deploy production
+    wait_for 60 grep -q "backup ${HOSTS[0]}: pg_dump of ${DB}plants by rig, .* waited" "$CR_OUT"
+    assert_equal "not yet" "$(tables "${DB}animals")" cats
+    kill_crelease
+    expect_status 0 status --json production
+    assert_equal "stopped at" "$(json '.run.stage')" backup-clear-plants
+    start_crelease resume production
+    wait_for 60 grep -q "backup ${HOSTS[0]}: pg_dump of ${DB}plants by rig, .* waited" "$CR_OUT"
+    DB=${DB}plants end_dump
+    finish_crelease 0
+    assert_equal "tables" "$(tables "$DB"), $(tables "${DB}animals"), $(tables "${DB}plants")" 'events, cats dogs, trees'
+    assert_equal "live" "$(live_revision)" "$(revision)"
+    expect_status 0 rollback production
+    expect_output "the database 'animals' was last migrated for release"
+    expect_output "the database 'plants' was last migrated for release"
 }
 
 case_django() {

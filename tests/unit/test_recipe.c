@@ -771,6 +771,35 @@ static void test_databases(void **state)
                         ".venv/bin/python manage.py migrate --noinput --database b");
 }
 
+/* Databases that were found, and not named, are like those of `databases`; what Rails has a task for is no name. */
+static void test_several(void **state)
+{
+    static const char *names[] = {"primary", "animals", "reset", "x y", "primary"};
+    static const char *const own[] = {"migrate: {run: bin/up}\n", "database: none\n",
+                                      "migrate: {status: bin/todo}\n", "databases: {x: {}}\n"};
+    struct recipe *r = read_text("application: a\nextends: rails\nbackup: {policy: abort}\n" END);
+
+    (void)state;
+    assert_true(recipe_may_have_several(r));
+    recipe_take_several(&arena, r, &(struct strs){.v = names, .n = 2});
+    assert_true(r->several && r->n_databases == 2);
+    const struct recipe *one = recipe_for_database(&arena, r, 1);
+    assert_string_equal(one->db, "animals");
+    assert_string_equal(one->migrate.run, "bundle exec rake db:migrate:animals");
+    assert_string_equal(one->migrate.status, "bundle exec rake db:migrate:status:animals");
+    assert_int_equal(one->migrate.paths.n, 1);
+    assert_int_equal(one->database.adapter, ADAPTER_AUTO);
+    assert_int_equal(one->backup.policy, POLICY_ABORT);
+    for (size_t n = 3; n <= 5; n++) {
+        recipe_take_several(&arena, r, &(struct strs){.v = names + n - 2, .n = 2});
+        assert_true(!r->several && recipe_databases_n(r) == 1);
+        assert_string_equal(r->migrate.run, "bundle exec rake db:migrate");
+    }
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        assert_false(recipe_may_have_several(
+            read_text(arena_printf(&arena, "application: a\nextends: rails\n%s" END, own[i]))));
+}
+
 /* Every key of the table can be said, and null takes it back to its default. */
 static void test_null(void **state)
 {
@@ -928,6 +957,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_table, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending_when, setup, teardown),
         cmocka_unit_test_setup_teardown(test_databases, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_several, setup, teardown),
         cmocka_unit_test_setup_teardown(test_null, setup, teardown),
         cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema, setup, teardown),

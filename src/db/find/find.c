@@ -52,6 +52,7 @@ static void find_text(const struct run *r, size_t host, struct buf *b)
         buf_printf(&given, "%s ", env->v[i].name);
     quote_assign(b, "given", given.text);
     quote_assign(b, "wanted", recipe->db ? recipe->db : "");
+    quote_assign(b, "yml_text", r->database_yml && !r->begun ? r->database_yml : "");
     quote_assign(b, "tool", tools[recipe->migrate.pending_when.tool]);
     quote_assign(b, "migrates", recipe->migrate.run ? recipe->migrate.run : "");
     quote_assign(b, "own",

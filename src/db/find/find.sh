@@ -2,7 +2,8 @@
 # Finds the database that the application's migrations change, as the application itself would find it.  reach.sh
 # runs it in the release, with the recipe's environment, through the recipe's shell; url.sh and flyway.sh come before it.
 # Values: tool (the recipe's migrate.pending_when, or auto), migrates (its migrate.run), given (the names of the
-# recipe's variables, separated by blanks), wanted (the name of one of several databases, or empty), own (the adapters for which the recipe has its own client), shared (the site's shared folder), rails_text, django_text (programs).
+# recipe's variables, separated by blanks), wanted (the name of one of several databases, or empty), own (the adapters for which the recipe has its own client), yml_text (that of config/database.yml in the revision that is to be deployed; or empty: it is
+# in the folder), shared (the site's shared folder), rails_text, django_text (programs).
 #
 # Answers lines "crelease-db KEY VALUE", since the start-up files of a login shell may print lines, too: adapter,
 # name, host, port, user, password, socket, sslmode and so on; source (where it was found), note, client (the
@@ -163,7 +164,7 @@ newline='
 '
 
 find_rails() {
-	file_of config/database.yml || return
+	file_of config/database.yml || [ -n "$yml_text" ] || return
 	yml=$file
 	if [ -f Gemfile.lock ] && grep -q '^ *dotenv' Gemfile.lock; then read_env; fi
 	source=config/database.yml
@@ -173,8 +174,8 @@ find_rails() {
 		return 0
 	fi
 	told=$(
-		crelease_yml=$yml crelease_database=$wanted LC_ALL=$app_locale
-		export crelease_yml crelease_database LC_ALL
+		crelease_yml=$yml crelease_text=$yml_text crelease_database=$wanted LC_ALL=$app_locale
+		export crelease_yml crelease_text crelease_database LC_ALL
 		if [ -z "$LC_ALL" ]; then unset LC_ALL; fi
 		printf '%s\n' "$rails_text" | ruby - 2>/dev/null
 	)

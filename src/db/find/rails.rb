@@ -1,7 +1,7 @@
 # Prints the connection that Rails migrates with, one setting a line: "crelease-db KEY VALUE".  find.sh sends it
 # to the application's own ruby on standard input, in the application's folder.
 #
-# The environment has crelease_yml, the path of config/database.yml.  Only its ERB and YAML are evaluated, which
+# The environment has crelease_yml, the path of config/database.yml, or its text in crelease_text.  Only its ERB and YAML are evaluated, which
 # takes a tenth of a second.  What needs the application, such as its credentials, loads the application.
 # With crelease_database, the database of that name is meant.
 require 'erb'
@@ -19,7 +19,8 @@ def tell(key, value)
 end
 
 def read(file)
-  text = ERB.new(File.read(file, encoding: 'UTF-8')).result
+  own = ENV['crelease_text'].to_s
+  text = ERB.new(own.empty? ? File.read(file, encoding: 'UTF-8') : own.dup.force_encoding('UTF-8')).result
   YAML.respond_to?(:unsafe_load) ? YAML.unsafe_load(text) : YAML.load(text)
 rescue StandardError, ScriptError => e
   raise unless File.exist?('config/application.rb')
