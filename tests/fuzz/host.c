@@ -209,6 +209,11 @@ void fuzz_greeting(const struct input *in)
 {
     struct greeting g = greeting_make();
     const char *own = strstr(in->text, "<g>");
+
+    if (strstr(in->text, g.token)) { /* the words are the same in each run (fleet.c) */
+        greeting_free(&g);
+        return;
+    }
     struct buf all = buf_make(1 << 24);
     struct buf heard = buf_make(1 << 24);
 

@@ -147,7 +147,8 @@ static void take_line(const struct watching *w, const char *line)
                  db_shown(r, line + 6));
         return;
     }
-    blockers_take(r, w->t->step, w->t->host, &w->t->seen, line);
+    if (server_of(r)) /* without one, the host cannot know them */
+        blockers_take(r, w->t->step, w->t->host, &w->t->seen, line);
 }
 
 /* Called every second as long as the migration waits, so its memory is freed each time
