@@ -3,8 +3,10 @@
  * is pending.  Touches no host and no database. */
 #include "stages/migrate/pending.h"
 
+#include "base/die.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <regex.h>
 
 enum {
@@ -87,6 +89,16 @@ static void names_add(struct arena *a, struct strs *names, struct buf *name)
 
 /* ---- by regular expressions ---- */
 
+/* With glibc, a text does not match, either, when memory runs out. */
+static bool matches(const regex_t *re, const char *text, size_t n, regmatch_t *at)
+{
+    errno = 0;
+    int status = regexec(re, text, n, at, 0);
+    if (status != 0 && (status != REG_NOMATCH || errno == ENOMEM))
+        die("out of memory");
+    return status == 0;
+}
+
 /* Counts the lines that match.  The answer is unknown when an expression does not compile, no line
  * is known, a line without a match was too long, or there are more lines than any tool prints.  If
  * the groups of the name are empty, the line itself is the name. */
@@ -110,10 +122,10 @@ static long count_lines(struct arena *a, const struct tool *tool, const char *ou
         struct buf name = buf_make(NAME_BYTES_MAX);
         /* Asking for the groups makes a match many times slower. */
         bool named = names->n < PENDING_NAMES_MAX;
-        bool found = regexec(&pending, line.text, 0, NULL, 0) == 0 &&
-                     (!named || regexec(&pending, line.text, GROUPS + 1, at, 0) == 0);
+        bool found = matches(&pending, line.text, 0, NULL) &&
+                     (!named || matches(&pending, line.text, GROUPS + 1, at));
         ok = ++lines <= LINES_MAX;
-        seen = seen || found || regexec(&known, line.text, 0, NULL, 0) == 0;
+        seen = seen || found || matches(&known, line.text, 0, NULL);
         for (const char *g = tool->name; found && named && *g; g++) {
             const regmatch_t *m = &at[*g - '0'];
             if (m->rm_so < 0)
