@@ -9,6 +9,7 @@
 #include "git/url.h"
 
 #include <git2.h>
+#include <git2/sys/alloc.h>
 #include <git2/sys/transport.h>
 /* Since libgit2 1.9, git_error_set_str is declared here. */
 #if __has_include(<git2/sys/errors.h>)
@@ -30,6 +31,9 @@ struct repo {
     bool (*stop)(void *arg);
     void *arg;
 };
+
+/* library.c: starts libgit2; more often does no harm. */
+void repo_library_init(void);
 
 /* libgit2's message for its last failure, or "unknown error" if it has none. */
 const char *repo_git_why(void);

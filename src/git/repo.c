@@ -214,7 +214,7 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
     struct repo *r = xcalloc(1, sizeof *r);
     struct url url = {0};
 
-    git_libgit2_init();
+    repo_library_init();
     allow_extensions();
     r->options = *options;
     r->stop = options->stop;
@@ -267,7 +267,7 @@ void repo_about(struct arena *a, const char *dir, struct repo_about *ret)
     git_reference *head = NULL;
 
     *ret = (struct repo_about){0};
-    git_libgit2_init();
+    repo_library_init();
     allow_extensions();
     if (repo_open_as(&git, dir, 0) == 0) {
         ret->origin = origin_of(a, git);
