@@ -111,6 +111,12 @@ unit/%: $(OUT)/%
 fault: build/crelease ## every step of a deploy and a rollback fails, or crelease is killed there
 	$(Q)tests/fault/run short >build/fault.log 2>&1 || { grep -v '^ok' build/fault.log; exit 1; }
 
+faults: build/crelease ## each call of the C library fails once in crelease, at N=24 places each
+	$(Q)POINTS=$(or $(N),24) tests/fault/run $$(POINTS=$(or $(N),24) tests/fault/run -l | grep '^calls_')
+
+soak: build/crelease ## N=500 deploys in a row with random faults; what they leave must not grow: N=500 SEED=7
+	$(Q)rm -f build/soak; tests/fault/run soak "$(or $(N),500)" "$(or $(SEED),1)" && cat build/soak
+
 # Runs its rules side by side, also when make was started without -j.
 beside = $(MAKE) $(if $(V),--no-print-directory,-s) $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -213,7 +219,7 @@ clean: ## remove everything that was built
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all build/crelease check unit fault corpus fuzz test test-all crash demo bench lint manual layers headers hardening analyze asan format \
+.PHONY: all build/crelease check unit fault faults soak corpus fuzz test test-all crash demo bench lint manual layers headers hardening analyze asan format \
         format-check ci install uninstall dist clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -407,7 +407,7 @@ case_calls_that_fail() {
     faults
     local call n
     expect_status 0 deploy production
-    for call in pipe2 pipe eventfd epoll_create1 socketpair sigaction pthread_create socket epoll_ctl:12 read:5 open; do
+    for call in pipe2 pipe eventfd epoll_create1 socketpair sigaction pthread_create socket epoll_ctl:12 read:5 open fopen connect:104 send:104 recv:104; do
         n=0
         while n=$((n + 1)) && [ $n -le 60 ]; do
             rm -f "$SITE/hit"
