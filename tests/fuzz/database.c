@@ -6,6 +6,7 @@
 #include "stages/backup/progress.h"
 #include "stages/backup/sampled.h"
 #include "stages/backup/stop.h"
+#include "stages/backup/waiting.h"
 #include "stages/migrate/attempts.h"
 #include "stages/migrate/leftovers.h"
 #include "stages/migrate/migrate.h"
@@ -59,7 +60,7 @@ void fuzz_look(const struct input *in)
         backup_text(r, &b.v[i]);
     }
     backups_first(&b, &n);
-    if (!stop_refusal(r, 1, &b, true, &why, &err))
+    if (!stop_refusal(&(struct wait){.run = r, .step = &step, .host = 1}, &b, true, &why, &err))
         holds_err(&err);
 }
 
