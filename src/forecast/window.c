@@ -93,9 +93,10 @@ long long window_opens(const struct window_times *w, const struct zone *zone, lo
         long skipped;
         if (!has_day(w, day))
             continue;
-        /* A time that does not exist on that day is the moment when clocks go forward. */
+        /* A time that does not exist on that day is the moment when clocks go forward, by which a short
+         * window is over. */
         (void)zone_when(zone, day * DAY_S + w->from * 60LL, at, &skipped);
-        if (at[0] > unix_s)
+        if (at[0] > unix_s && window_is_open(w, zone, at[0]))
             return at[0];
     }
     return -1;

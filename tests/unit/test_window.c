@@ -89,6 +89,9 @@ static void test_open(void **state)
             fail_msg("row %zu is %sopen", i, rows[i].open ? "not " : "");
         assert_int_equal(window_opens(&w, zone, monday + rows[i].at) - monday, rows[i].opens);
     }
+    /* From the end of a day to the same moment. */
+    const struct window_times none = {127, 1440, 0};
+    assert_int_equal(window_opens(&none, zone_fixed(&a, 0), monday), -1);
     arena_free(&a);
 }
 
