@@ -10,6 +10,9 @@
 #include "fleet/carrier.h"
 #include "fleet/fleet.h"
 
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -247,6 +250,55 @@ static void busy_session(void **state)
     fclose(payload);
 }
 
+/* ---- a long wait ---- */
+
+static size_t open_descriptors(void)
+{
+    size_t n = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) != -1;
+    return n;
+}
+
+/* One look at a host: in its session, and with a shell of its own. */
+static void look_at_host(void)
+{
+    struct arena turn = {0};
+    struct reply reply[2];
+    const struct call calls[2] = {{.host = 0,
+                                   .script = "exit 99\n",
+                                   .frame = "begin_script \"$@\"\necho session\n",
+                                   .payload = -1,
+                                   .timeout_ms = MOST_MS},
+                                  {.host = 1, .script = "echo shell\n", .payload = -1}};
+
+    fleet_run(fleet, &turn, calls, 2, reply);
+    assert_string_equal(reply[0].out, "session\nended 0\n");
+    assert_string_equal(reply[1].out, "shell\n");
+    arena_free(&turn);
+}
+
+/* LOOKS=10000 for as many; they take what one takes. */
+static void many_looks(void **state)
+{
+    const long looks = getenv("LOOKS") ? atol(getenv("LOOKS")) : 100;
+    const long some = looks / 10;
+    size_t descriptors = 0;
+    size_t memory = 0;
+
+    (void)state;
+    for (long i = 0; i < looks; i++) {
+        if (i == some) {
+            descriptors = open_descriptors();
+            memory = mallinfo2().uordblks;
+        }
+        look_at_host();
+    }
+    assert_int_equal(open_descriptors(), descriptors);
+    assert_in_range(mallinfo2().uordblks, 0, memory + 4096);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +309,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(much_output_in_a_session, open_with_sessions, close_fleet),
         cmocka_unit_test_setup_teardown(shell_killed, open_with_sessions, close_fleet),
         cmocka_unit_test_setup_teardown(busy_session, open_with_sessions, close_fleet),
+        cmocka_unit_test_setup_teardown(many_looks, open_with_sessions, close_fleet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
