@@ -24,6 +24,12 @@ static bool is_unchanged(const struct session *s, const struct plan *p, const st
            strcmp(digest, migrated) == 0;
 }
 
+static const char *undone_by(struct session *s, const struct job *job)
+{
+    return arena_printf(s->arena, "undone by: %s",
+                        text_command(s->arena, run_redact(&s->run, job->undo)));
+}
+
 /* What stands in brackets behind a step; NULL: nothing. */
 static const char *note_of(struct session *s, const struct plan *p, const struct step *step,
                            const struct survey *sv)
@@ -34,6 +40,8 @@ static const char *note_of(struct session *s, const struct plan *p, const struct
         return plan_rolling(s->arena, s->recipe);
     if (step->stage->makes_folder && !step_is_hook(step) && s->export.contents.n_lfs)
         return export_text(s->arena, &s->export);
+    if (step_is_hook(step) && step->jobs->n == 1 && step->jobs->v[0].undo)
+        return undone_by(s, &step->jobs->v[0]);
     if (!step->stage->migrates)
         return NULL;
     if (is_unchanged(s, p, step, sv)) {
@@ -203,8 +211,10 @@ static void print_jobs(struct session *s, const struct step *step, int width)
             if (step_job_is_for(step, s->recipe, j, step->hosts[k]))
                 names = arena_printf(s->arena, "%s%s%s", names, *names ? " " : "",
                                      s->recipe->hosts[step->hosts[k]].name);
-        printf("  %-*s %-20s   %s\n", width, "", local ? "this machine" : names,
-               text_shown(s->arena, run_redact(&s->run, step->jobs->v[j].name)));
+        const struct job *job = &step->jobs->v[j];
+        printf("  %-*s %-20s   %s%s%s%s\n", width, "", local ? "this machine" : names,
+               text_shown(s->arena, run_redact(&s->run, job->name)), job->undo ? "   (" : "",
+               job->undo ? undone_by(s, job) : "", job->undo ? ")" : "");
     }
 }
 

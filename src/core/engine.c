@@ -52,7 +52,7 @@ static bool undo_step(struct run *r, const struct step *s, struct err *err)
     r->failure.stage = s->name;
     if (s->jobs && !jobs_stop(r, s, err))
         return false;
-    return step_is_hook(s) || s->stage->undo(r, s, err);
+    return step_is_hook(s) ? jobs_undo(r, s, err) : s->stage->undo(r, s, err);
 }
 
 /* Undoes the steps, newest first. The lock must be held. */

@@ -16,6 +16,7 @@ const char *mark_assignments(struct run *r, const struct new_mark *m)
 
     quote_assign(&b, "to", m->state ? m->state : "");
     quote_assign(&b, "error", m->error ? m->error : "");
+    quote_assign(&b, "job", m->job ? m->job : "");
     quote_assign(&b, "migrated", m->migrated ? m->migrated : "");
     quote_assign(&b, "pending", run_redact(r, pending));
     quote_assign(&b, "of", r->recipe->db ? arena_printf(r->arena, "-%s", r->recipe->db) : "");

@@ -10,6 +10,7 @@ extern const char script_mark[];
 struct new_mark {
     const char *state;    /* of the step: "begun", "done", "skipped", ... */
     const char *error;    /* one line for those who look later */
+    const char *job;      /* of the step, started on the deploying machine */
     const char *migrated; /* the state that the database has been migrated to */
     /* What this run is to migrate; a list that is already there stays. */
     const struct strs *pending;

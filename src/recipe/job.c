@@ -17,6 +17,18 @@ static void local_check(struct reader *rd, const struct node *node)
     }
 }
 
+/* Only what a hook does has to be undone: a release is removed with what was built in it. */
+static void undo_check(struct reader *rd, const struct recipe_key *key, const struct node *node,
+                       const struct job *job)
+{
+    if (job->undo && strcmp(key->path, "hooks") != 0)
+        mistake_add(rd->m, node_get(node, "undo"),
+                    "'undo' has no meaning in '%s', expected it in a hook", key->path);
+    if (job->keep_if_half_migrated && !job->undo)
+        mistake_add(rd->m, node_get(node, "keep_if_half_migrated"),
+                    "'keep_if_half_migrated' is given, expected 'undo' too");
+}
+
 static void job_read(struct reader *rd, const struct recipe_key *key, const struct node *node,
                      struct job *ret)
 {
@@ -27,6 +39,7 @@ static void job_read(struct reader *rd, const struct recipe_key *key, const stru
         map_read(rd, node, "job.", node, ret);
         if (ret->where == WHERE_LOCAL)
             local_check(rd, node);
+        undo_check(rd, key, node, ret);
     } else if (node->kind == NODE_LIST || node_is_missing(node) || node_is_null(node)) {
         value_wrong(rd, key, node, "a command, or a map with 'run'");
     } else if (value_text(rd, key, node, &text)) {
@@ -127,6 +140,12 @@ static bool outcome_read(struct reader *rd, const struct recipe_key *key, const 
     if (node_is_null(node))
         return true;
     job_list_read(rd, key, node, jobs);
+    for (size_t k = 0; k < jobs->n; k++)
+        if (jobs->v[k].undo) {
+            mistake_add(rd->m, name, "hook '%s' is for the end of the run, which nothing undoes",
+                        name->text);
+            break;
+        }
     for (size_t k = 0; k < jobs->n; k++)
         if (jobs->v[k].run && jobs->v[k].where != WHERE_LOCAL) {
             mistake_add(

@@ -449,6 +449,12 @@ const struct recipe_key recipe_keys[] = {
      .fallback_shown = "that of all commands",
      .about = "the user as whom it runs, through sudo; a password that sudo needs is asked for on "
               "the terminal"},
+    {"job.undo", KEY_SHELL, .check = check_not_empty, IN_JOB(undo),
+     .about =
+         "in hooks: the shell text that undoes it; run when the run is rolled back or aborted, "
+         "in reverse order, for each job that was started"},
+    {"job.keep_if_half_migrated", KEY_BOOL, .fallback = "false", IN_JOB(keep_if_half_migrated),
+     .about = "do not undo it when a migration was started and did not come to its end"},
     {"job.name", KEY_TEXT, .check = check_not_empty, IN_JOB(name), .fallback_shown = "its text",
      .about = "its name in messages"},
 };

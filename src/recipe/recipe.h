@@ -21,6 +21,9 @@ struct job {
     long long timeout_ms; /* 0: no limit */
     const char *name;     /* for messages: given, or the command */
     const char *become;   /* the user as whom it runs, through sudo; NULL: as all others */
+    const char *undo;     /* of a hook: the command that undoes it; NULL: none */
+    bool
+        keep_if_half_migrated; /* but not after a migration that was started and did not end well */
 };
 
 struct jobs {

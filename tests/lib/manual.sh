@@ -154,6 +154,7 @@ sed -n '/^\.It Cm /h; /^\.Dl /{s/^\.Dl //;x;p;x;p;}' "$recipe_manual" | while re
     case $key in
     hosts) example="environments: {production: {$example}}" ;;
     hosts.*) example="environments: {production: {hosts: [${example#- }]}}" ;;
+    job.undo | job.keep_if_half_migrated) ;;
     job | job.*) example="build: [${example#- }]" ;;
     *) case $example in
         "${key%%.*}":*) ;;

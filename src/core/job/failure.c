@@ -4,7 +4,6 @@
 #include "core/job/failure.h"
 
 #include "base/limits.h"
-#include "base/quote.h"
 #include "base/text.h"
 #include "core/job/excerpt.h"
 
@@ -81,40 +80,15 @@ static void tell_lines(struct run *r, const struct job_end *end)
     }
 }
 
-/* The command that shows the whole log, as it is to be typed on this machine. */
-static const char *log_command(struct run *r, const struct job_call *c, const struct job_end *end)
+const char *job_log_hint(struct run *r, const char *job, const char *host)
 {
-    const struct host *h = &r->recipe->hosts[end->host];
-    struct buf cat = buf_make(LINE_BYTES_MAX);
-    struct buf b = buf_make(LINE_BYTES_MAX);
+    struct called called = r->called ? *r->called : (struct called){0};
 
-    buf_puts(&cat, "cat ");
-    quote_typed(&cat, arena_printf(r->arena, "%s/.crelease/runs/%s/jobs/%s/%ld/log", h->deploy_to,
-                                   r->plan->what.run, c->name, end->attempt));
-    if (r->recipe->transport == TRANSPORT_LOCAL) {
-        buf_puts(&b, cat.text);
-    } else {
-        buf_puts(&b, "ssh ");
-        if (h->port && h->port != 22)
-            buf_printf(&b, "-p %d ", h->port);
-        if (h->identity) {
-            buf_puts(&b, "-i ");
-            quote_typed(&b, h->identity);
-            buf_puts(&b, " ");
-        }
-        quote_typed(&b,
-                    h->user ? arena_printf(r->arena, "%s@%s", h->user, h->address) : h->address);
-        buf_puts(&b, " ");
-        /* ssh joins its arguments, and the host's shell splits them again. */
-        if (strchr(cat.text, '"') || strchr(cat.text, '\\'))
-            quote_typed(&b, cat.text);
-        else
-            buf_puts(&b, cat.text);
-    }
-    const char *text = text_shown(r->arena, b.text);
-    buf_free(&cat);
-    buf_free(&b);
-    return text;
+    called.environment = r->recipe->environment;
+    return arena_printf(r->arena, "%s %s",
+                        host && r->recipe->n_hosts > 1 ? hint_on(r->arena, &called, "log", host)
+                                                       : hint(r->arena, &called, "log", NULL),
+                        job);
 }
 
 static enum err_code code_of(const struct job_end *end)
@@ -140,7 +114,7 @@ bool jobs_fail(struct run *r, const struct job_call *c, const struct job_end *en
     r->failure.command = run_redact(r, c->job->run);
     r->failure.how = job_how_ended(r, c->job, end->status);
     tell_lines(r, end);
-    r->failure.log = end->attempt ? log_command(r, c, end) : NULL;
+    r->failure.log = end->attempt ? job_log_hint(r, c->name, host) : NULL;
     return err_set(err, code_of(end), "%s: %s", host, job_note_end(r, c, end));
 }
 

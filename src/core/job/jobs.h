@@ -71,6 +71,10 @@ bool jobs_act(struct run *r, const struct step *s, struct step_result *ret, stru
 bool jobs_look(struct run *r, const struct job_call *call, bool *ret_runs,
                struct err *err) MUST_CHECK;
 
+/* Undoes the jobs of a hook that were started, newest first, as far as the recipe says how.  A command that
+ * fails is a warning; false when a host was lost, or a signal asks to stop. */
+bool jobs_undo(struct run *r, const struct step *s, struct err *err) MUST_CHECK;
+
 /* Ends what may still be running of a step's jobs (TERM, then KILL); for `abort`. */
 bool jobs_stop(struct run *r, const struct step *s, struct err *err);
 

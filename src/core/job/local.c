@@ -60,7 +60,10 @@ static bool mark(struct run *r, const struct job_call *c, const bool *chosen, co
     for (size_t i = 0; i < c->n_hosts; i++)
         if (!chosen || chosen[i])
             s.hosts[s.n_hosts++] = c->hosts[i];
-    return !s.n_hosts || mark_put(r, &s, &(struct new_mark){.state = state}, err);
+    /* What was begun may have to be undone, also from another machine. */
+    bool begins = c->job->undo && strcmp(state, "begun") == 0;
+    return !s.n_hosts ||
+           mark_put(r, &s, &(struct new_mark){.state = state, .job = begins ? c->name : NULL}, err);
 }
 
 static void tell(struct run *r, const struct job_call *c, int status)
