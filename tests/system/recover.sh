@@ -676,6 +676,36 @@ beats_are() { # SECONDS ago
     for host in app1 app2; do echo $((${up%.*} - $1)) >"$SITE/$host/.crelease/beat"; done
 }
 
+# All of the host's sshd is stopped, while the kernel goes on acknowledging what is sent: no wait is without an end.
+case_sshd_is_stopped() {
+    site_new sshd_is_stopped 1
+    touch "$SITE/block"
+    recipe_write <<END
+connection: {alive: 1s}
+build: ['echo x >>$SITE_Q/begun; while test -e $SITE_Q/block; do sleep 0.05; done']
+END
+    start_crelease deploy production
+    wait_for 60 test -s "$SITE/begun"
+    sshd_signal app1 STOP
+    wait_for 60 cr_has_ended
+    finish_crelease 7
+    # It takes a connection, and says nothing.
+    expect_status 5 resume production
+    sshd_signal app1 CONT
+    rm "$SITE/block"
+    wait_for 60 no_lock_is_alive
+    expect_status 0 resume production
+    assert_equal "how often the job ran" "$(wc -l <"$SITE/begun")" 1
+    assert_deployed "$(revision)" 1
+}
+cr_has_ended() { ! kill -0 "$CR_PID" 2>/dev/null; }
+sshd_signal() { # HOST SIGNAL
+    local pid
+    for pid in $(cat "$RIG/$1/sshd.pid") $(descendants_of "$(cat "$RIG/$1/sshd.pid")"); do
+        ! is_sshd "$pid" || kill "-$2" "$pid"
+    done
+}
+
 # Killed while the last script frees the lock: who resumes at that moment is told to look again, and
 # there is nothing left of either.
 case_end_meets_takeover() {
