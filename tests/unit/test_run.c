@@ -14,10 +14,6 @@
 
 #include <signal.h>
 
-extern const char script_identity[];
-extern const char script_prelude[];
-extern const char script_releases[];
-
 #define N(rows) (sizeof(rows) / sizeof *(rows))
 
 static struct arena arena;
@@ -286,34 +282,31 @@ static void some_values(struct run *r, const struct step *s, size_t host, struct
 
 static void test_script_text(void **state)
 {
-    const struct trip t = {
-        .script = "# script\n", .step = "after-switch", .verb = "undo", .values = some_values};
+    const struct trip t = {.script = "# a comment\n\n\techo '# no comment'\n",
+                           .step = "after-switch",
+                           .verb = "undo",
+                           .values = some_values};
+    static const char values[] = "deploy_to='/srv/it'\\''s one'\n"
+                                 "run='k7f2ab'\n"
+                                 "epoch='4'\n"
+                                 "release='20261122153012'\n"
+                                 "step='after-switch'\n"
+                                 "verb='undo'\n"
+                                 "files_umask=''\n"
+                                 "value='of app1'\n";
+    static const char code[] = "begin_script \"$@\"\necho '# no comment'\n";
     static char large[SCRIPT_BYTES_MAX + 1];
 
     (void)state;
     begin(3);
-    assert_string_equal(run_script_text(&run, &t, 0),
-                        arena_printf(&arena,
-                                     "deploy_to='/srv/it'\\''s one'\n"
-                                     "run='k7f2ab'\n"
-                                     "epoch='4'\n"
-                                     "release='20261122153012'\n"
-                                     "step='after-switch'\n"
-                                     "verb='undo'\n"
-                                     "files_umask=''\n"
-                                     "value='of app1'\n"
-                                     "%s%s%sbegin_script \"$@\"\n# script\n",
-                                     script_identity, script_prelude, script_releases));
+    const char *text = run_script_text(&run, &t, 0);
+    assert_int_equal(strncmp(text, values, strlen(values)), 0);
+    assert_string_equal(text + strlen(text) - strlen(code), code);
+    assert_non_null(strstr(text, "\nidentity_of() {\n"));
+    assert_null(strstr(text + strlen(values), "\n#"));
+    assert_null(strstr(text, "\n\t"));
     /* A session's shell has the functions already. */
-    assert_string_equal(run_frame_text(&run, &t, 0), "deploy_to='/srv/it'\\''s one'\n"
-                                                     "run='k7f2ab'\n"
-                                                     "epoch='4'\n"
-                                                     "release='20261122153012'\n"
-                                                     "step='after-switch'\n"
-                                                     "verb='undo'\n"
-                                                     "files_umask=''\n"
-                                                     "value='of app1'\n"
-                                                     "begin_script \"$@\"\n# script\n");
+    assert_string_equal(run_frame_text(&run, &t, 0), arena_printf(&arena, "%s%s", values, code));
     memset(large, 'x', sizeof large - 1);
     assert_null(
         run_script_text(&run, &(struct trip){.script = large, .step = "s", .verb = "v"}, 0));
