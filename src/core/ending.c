@@ -122,6 +122,7 @@ void ending_tell(struct run *r, const struct err *err, const struct ending *end)
                             .message = err->code == ERR_NONE ? end->message : whole_message(r, err),
                             .failure = err->code == ERR_NONE ? NULL : &r->failure,
                             .changes = err->code == ERR_NONE ? end->changes : NULL,
+                            .times = err->code == ERR_NONE && r->begun ? &r->times : NULL,
                             .took_ms = loop_now() - end->began_ms,
                             .behind_backup_ms = run_behind_backup_ms(r)});
 }

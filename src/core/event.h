@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "core/backup.h"
+#include "core/times.h"
 #include "git/changes.h"
 
 enum event_kind {
@@ -114,6 +115,7 @@ struct event {
     const char *message;
     const struct failure *failure; /* NULL when code is NONE */
     long long behind_backup_ms;
+    const struct times *times; /* of the steps; NULL: the run has not succeeded */
 };
 
 /* A receiver of events. It must not keep anything that an event points to. */

@@ -11,6 +11,7 @@
 #include "core/hint.h"
 #include "core/left_out.h"
 #include "core/plan.h"
+#include "core/times.h"
 #include "fleet/fleet.h"
 #include "fleet/sudo.h"
 #include "git/repo.h"
@@ -57,6 +58,7 @@ struct run {
     bool quit;        /* the user chose not to wait any longer: nothing has failed */
     struct left_out left_out;
     struct early *early; /* replies to scripts of steps that have not been walked yet (chain.h) */
+    struct times times;  /* of the steps that this command walked */
     struct strs untidy;  /* failures after the release was live */
     struct failure failure;
 };

@@ -142,6 +142,8 @@ static bool walk(struct run *r, const struct step *s, const struct step *part, s
         r->failure.stage = s->name;
         return false;
     }
+    if (!result.skipped)
+        times_add(r, s->name, loop_now() - began);
     tell_end(r, part, &result,
              &(struct event){.state = result.skipped ? EVENT_SKIPPED : EVENT_DONE,
                              .detail = result.skipped  ? result.skipped

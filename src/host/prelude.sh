@@ -16,6 +16,7 @@
 #   manifests/RELEASE.index   their sizes and times when they were verified (checkout.sh)
 #   migrated        what the database was last migrated to
 #   history         one line for each run that ended
+#   times           how long the steps of the last runs took (unlock.sh)
 #
 # Answers are lines "key value" on standard output.  Exit statuses: 0 done, 70 failed (a line "error ..." says
 # why), 71 could not be checked, 72 the lock is not this run's, 73 locked, 75 something has to be sent first.

@@ -54,6 +54,18 @@ static void put_blocker(struct json *o, const struct event *e)
     ui_put_known(o, "waited_s", e->waited_ms >= 0 ? e->waited_ms / 1000 : -1);
 }
 
+static void put_times(struct json *o, const struct times *times)
+{
+    struct json *list = json_put_array(o, "stages");
+
+    for (size_t i = 0; i < times->n; i++) {
+        struct json *j = json_put_object(list, NULL);
+        json_put_text(j, "stage", times->v[i].step);
+        json_put_int(j, "took_ms", times->v[i].ms);
+        ui_put_known(j, "usual_ms", times->v[i].usual_ms);
+    }
+}
+
 static void put_end(struct json *o, const struct event *e)
 {
     const struct run_info *r = e->run;
@@ -63,6 +75,8 @@ static void put_end(struct json *o, const struct event *e)
     ui_put_or_null(o, "revision", r ? r->revision : NULL);
     ui_put_or_null(o, "message", e->message);
     json_put_int(o, "took_ms", e->took_ms);
+    if (e->times)
+        put_times(o, e->times);
     json_put_int(o, "behind_backup_ms", e->behind_backup_ms);
     if (e->code != ERR_NONE)
         ui_put_error(o, e->failure);

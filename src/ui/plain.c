@@ -385,6 +385,8 @@ static void plain_tell(struct ui *ui, const struct event *e)
             groups_print(((struct plain *)ui->own)->groups, "", false, e->unix_ms);
         if (ui_live(&a, e))
             say(ui, e->unix_ms, ui_live(&a, e));
+        if (ui_times(&a, e))
+            say(ui, e->unix_ms, ui_times(&a, e));
         if (e->code == ERR_NONE)
             say(ui, e->unix_ms, ui_success(&a, e));
         break;

@@ -77,6 +77,9 @@ struct strs ui_backup_left(struct arena *a, const struct backup *b, long long pa
 /* What is live where, and what has changed there: "bfd1264 on app1 app2: 13 commits since 8fdc7d2; ...".
  * NULL if that is not known. */
 const char *ui_live(struct arena *a, const struct event *e);
+
+/* "took: build 34 s (usually 21 s), migrate 4.5 s": the steps that took a second, or usually do; NULL: none did. */
+const char *ui_times(struct arena *a, const struct event *e);
 const char *ui_success(struct arena *a, const struct event *e);
 const char *ui_failed(struct arena *a, const struct event *e);
 

@@ -283,6 +283,8 @@ static void tell_end(struct drawing *d, struct arena *a, const struct event *e)
         keep_blank(d);
     if (ui_live(a, e))
         keep_text(d, STYLE_PLAIN, 0, ui_live(a, e));
+    if (ui_times(a, e))
+        keep_text(d, STYLE_DIM, 0, ui_times(a, e));
     if (e->code == ERR_NONE)
         keep_text(d, STYLE_GREEN, 0, ui_success(a, e));
 }

@@ -27,7 +27,7 @@ struct ui *ui_open(const struct ui_options *options)
     return ui;
 }
 
-enum { PROGRESS_EVERY_MS = 60000, NAMED_HOSTS_MAX = 8 };
+enum { PROGRESS_EVERY_MS = 60000, NAMED_HOSTS_MAX = 8, TIME_SHOWN_MS = 1000 };
 
 /* Of the progress of a stage a log gets the first report, then one a minute. */
 static bool is_for_log(struct ui *ui, const struct event *e)
@@ -400,6 +400,22 @@ const char *ui_live(struct arena *a, const struct event *e)
     return arena_printf(a, "%.7s on %s: %s", ui_shown(a, r->revision),
                         *names ? names : text_count(a, r->hosts, "host"),
                         changes_summary(a, e->changes));
+}
+
+const char *ui_times(struct arena *a, const struct event *e)
+{
+    const char *text = NULL;
+
+    for (size_t i = 0; e->times && i < e->times->n; i++) {
+        const struct step_time *t = &e->times->v[i];
+        if (t->ms < TIME_SHOWN_MS && t->usual_ms < TIME_SHOWN_MS)
+            continue;
+        text = arena_printf(a, "%s%s %s", text ? arena_printf(a, "%s, ", text) : "took: ",
+                            ui_shown(a, t->step), text_span(a, t->ms));
+        if (t->usual_ms >= 0)
+            text = arena_printf(a, "%s (usually %s)", text, text_span(a, t->usual_ms));
+    }
+    return text;
 }
 
 const char *ui_success(struct arena *a, const struct event *e)

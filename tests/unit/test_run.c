@@ -583,6 +583,31 @@ static int teardown(void **state)
 
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 
+/* The times of steps add up, are kept as text, and are compared with the median of runs of the same command. */
+static void test_times(void **state)
+{
+    (void)state;
+    begin(1);
+    plan.what.command = COMMAND_DEPLOY;
+    assert_string_equal(times_text(&run), "");
+    times_add(&run, "build", 1000);
+    times_add(&run, "switch", 20);
+    times_add(&run, "build", 500);
+    assert_string_equal(times_text(&run), "deploy build 1500 switch 20");
+    assert_false(times_learn(&run, "other build 1\n"));
+    assert_true(times_learn(&run, "times a deploy build 900 switch 10\n"
+                                  "times b rollback build 1\n"
+                                  "times c deploy build 9x switch 30\n"
+                                  "times d deploy switch\ntimes\n"
+                                  "times e deploy build 700 switch 20\n"
+                                  "times f deploy build 99999999999999999999"));
+    assert_int_equal(run.times.v[0].usual_ms, -1); /* two are too few */
+    assert_int_equal(run.times.v[1].usual_ms, 20);
+    /* Only a part of it is known. */
+    run.resumed = true;
+    assert_string_equal(times_text(&run), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -591,6 +616,7 @@ int main(void)
         TEST(test_script_text), TEST(test_chain_split),   TEST(test_scripts),
         TEST(test_hosts_left),  TEST(test_script_act),    TEST(test_script_undo),
         TEST(test_takes_part),  TEST(test_note),          TEST(test_script_undo_in_part),
+        TEST(test_times),
     };
 
     return cmocka_run_group_tests_name("run", tests, NULL, NULL);

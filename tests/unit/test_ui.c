@@ -162,7 +162,13 @@ static void deploy_well(struct shown *s)
           .detail = "2 pending: 20260103 AddNotesToEvents, 20260104 AddIndexToNotesOfEvents");
     STAGE(s, "switch", all_hosts, .state = EVENT_DONE, .took_ms = 200, .detail = "20261122153012");
     STAGE(s, "health", app_hosts, .state = EVENT_SKIPPED, .detail = "the recipe has no 'health'");
-    TELL(s, .kind = EVENT_END, .run = &deploy, .took_ms = 8460000, .behind_backup_ms = 8400000);
+    struct step_time steps[] = {{"lock", 40, 50},
+                                {"build", 34000, 21000},
+                                {"migrate", 2000, -1},
+                                {"health", 300, 4000}};
+    const struct times times = {steps, 4};
+    TELL(s, .kind = EVENT_END, .run = &deploy, .took_ms = 8460000, .behind_backup_ms = 8400000,
+         .times = &times);
     close_ui(s);
 }
 
@@ -292,6 +298,7 @@ static void screen_80(void **state)
         "  switch        app1 app2 db1  20261122153012                             0.2 s\n"
         "  health        app1 app2      skipped: the recipe has no 'health'\n"
         "\n"
+        "took: build 34 s (usually 21 s), migrate 2.0 s, health 0.3 s (usually 4.0 s)\n"
         "live on 3 hosts in 2 h 21 min, 2 h 20 min of it waiting for the backup\n");
     assert_string_equal(s.err, "");
     forget(&s);
@@ -360,6 +367,9 @@ static void screen_40(void **state)
                                                "  health\n"
                                                "    skipped: the recipe has no 'health'\n"
                                                "\n"
+                                               "took: build 34 s (usually 21 s),\n"
+                                               "migrate 2.0 s, health 0.3 s (usually\n"
+                                               "4.0 s)\n"
                                                "live on 3 hosts in 2 h 21 min, 2 h 20\n"
                                                "min of it waiting for the backup\n");
     forget(&s);
@@ -629,6 +639,7 @@ static void plain(void **state)
         "AddIndexToNotesOfEvents (2.0 s)\n"
         "15:32:36 switch app1 app2 db1: 20261122153012 (0.2 s)\n"
         "15:32:36 health app1 app2: skipped: the recipe has no 'health'\n"
+        "15:32:36 took: build 34 s (usually 21 s), migrate 2.0 s, health 0.3 s (usually 4.0 s)\n"
         "15:32:36 live on 3 hosts in 2 h 21 min, 2 h 20 min of it waiting for the backup\n");
     assert_string_equal(s.err, "");
     forget(&s);

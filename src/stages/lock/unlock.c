@@ -38,6 +38,7 @@ static const char *assignments(struct run *r, enum outcome outcome)
                  arena_printf(r->arena, "%s %s %s %s %lld %s", command_word(w->command), w->release,
                               *w->revision ? w->revision : "-",
                               *w->ref ? text_word(r->arena, w->ref) : "-", w->since_unix, w->by));
+    quote_assign(&b, "times", outcome == OUTCOME_DONE ? times_text(r) : "");
     quote_assign(&b, "keep_runs", arena_printf(r->arena, "%d", KEEP_RUNS));
     const char *text = arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
@@ -64,13 +65,17 @@ static bool end_run(struct run *r, const struct step *s, enum outcome outcome, s
 {
     struct trip t = trip_of(r, s, outcome);
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
+    struct reply *replies = NULL;
 
     for (size_t i = 0; i < s->n_hosts; i++)
         if (!run_is_through(r, s->hosts[i]))
             hosts[t.n_hosts++] = s->hosts[i];
     t.hosts = hosts;
-    if (!run_scripts(r, &t, NULL, err))
+    if (!run_scripts(r, &t, &replies, err))
         return false;
+    for (size_t i = 0; i < t.n_hosts; i++)
+        if (times_learn(r, replies[i].out))
+            break;
     fleet_let_go(r->fleet);
     return true;
 }

@@ -1,15 +1,35 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Writes one line to revisions.log and one to history, then releases the lock.
-# Values: log_line ("" for none), outcome, record, keep_runs.
+# Values: log_line ("" for none), outcome, record, times (COMMAND STEP MILLISECONDS ..., or empty), keep_runs.
 #
 # history has one line for each run: RUN ENDED OUTCOME COMMAND RELEASE REVISION REF SINCE BY (times in unix
-# seconds; - for what a run does not have).
+# seconds; - for what a run does not have).  times has one for each of the last runs whose times are known: RUN, then
+# the value.  Answers "times LINE" for each of those before this one.
 
 # Appends a line; an incomplete last line is ended first.
 add_line() {
 	if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then add "$1" ''; fi
 	add "$1" "$2"
 	flush_later "$1"
+}
+
+keep_times() {
+	times_were=''
+	if [ -f "$state/times" ] && [ ! -L "$state/times" ]; then
+		set --
+		while read -r line; do
+			case $line in "$run "*) ;; *) set -- "$@" "$line" ;; esac
+		done <"$state/times"
+		while [ $# -gt 9 ]; do shift; done
+		for line; do
+			say times "$line"
+			times_were=$times_were$line$newline
+		done
+	fi
+	# Not worth a failure: a disk that is full is reported by what comes next.
+	if [ -n "$times" ] && [ ! -L "$state/times" ]; then
+		{ printf '%s\n' "$times_were$run $times" >"$state/times"; } 2>/dev/null
+	fi
 }
 
 # Once the lock is released, nothing is left to do.  A resume that finds no lock, or another run's, never gets
@@ -31,6 +51,7 @@ if [ "$mark" != "done" ]; then
 		tell_time
 		add_line "$state/history" "$run $now $outcome $record"
 	fi
+	keep_times
 	note_mark "$step" "done"
 fi
 flush
