@@ -24,14 +24,22 @@ FLAGS_debug   := -O0 -g3 -Werror
 FLAGS_asan    := -O1 -g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_cov     := -O0 -g --coverage
 FLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS_static  := $(FLAGS_release) -DCRELEASE_STATIC
 LINK_release  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 LINK_debug    :=
 LINK_asan     := -fsanitize=address,undefined
 LINK_cov      := --coverage
 LINK_fuzz     := -fsanitize=fuzzer,address,undefined
+# glibc warns about each function that may load a module of its own at run time (getaddrinfo, getpwuid).
+LINK_static   := $(patsubst -pie,-static-pie,$(LINK_release)) -Wl,--no-warnings
 
 DEP_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(DEPS) libcurl))
+ifeq ($(BUILD),static)
+# The archive once more, for what libgit2 needs of git/gss_none.c.
+DEP_LIBS   = $(shell $(PKG_CONFIG) --static --libs $(DEPS:libuv=libuv-static)) $(OUT)/libcrelease.a
+else
 DEP_LIBS   = $(shell $(PKG_CONFIG) --libs $(DEPS))
+endif
 ALL_CFLAGS = -std=c17 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -Isrc \
              $(DEP_CFLAGS) $(WARN) $(FLAGS_$(BUILD)) $(CFLAGS)
 
@@ -39,7 +47,7 @@ SRC   := $(wildcard src/*/*.c src/*/*/*.c)
 OBJ   := $(SRC:src/%.c=$(OUT)/%.o)
 TOOLS := $(patsubst tests/crash/%.c,build/tools/%,$(wildcard tests/crash/*.c))
 TESTS := $(patsubst tests/unit/%.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
-SCRIPTS   := $(wildcard .ci/run .ci/dist tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/fault/run tests/fuzz/run tests/app/bin/* tests/apps/*/bin/*)
+SCRIPTS   := $(wildcard .ci/run .ci/dist .ci/deb .ci/deb-test .ci/reproducible .ci/debian/tests/deploy tests/run tests/fresh tests/recorded/record tests/*/*.sh tests/demo/run tests/bench/run tests/crash/run tests/fault/run tests/fuzz/run tests/app/bin/* tests/apps/*/bin/*)
 FORMATTED := $(wildcard src/*.c src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/fake/*.[ch] tests/fuzz/*.[ch] tests/crash/*.c)
 MANUALS   := src/cli/crelease.1 src/recipe/crelease-recipe.5
 Q     := $(if $(V),,@)
@@ -47,11 +55,14 @@ say    = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
 NEED  := sh tests/lib/need.sh
 
-all: build/crelease ## build the program, build/crelease (BUILD=release|debug|asan|cov)
+all: build/crelease ## build the program, build/crelease (BUILD=release|debug|asan|cov|static)
 
 # Phony, because the link may point to another variant.
 build/crelease: $(OUT)/crelease
 	$(Q)ln -sf $(BUILD)/crelease $@
+
+static: ## build build/static/crelease, which needs no shared library; 'crelease --version -v' lists what it lacks
+	$(Q)$(MAKE) BUILD=static build/static/crelease
 
 # Installs the packages that a target needs, before anything is compiled. pkg-config is called in
 # recipes only, that is, after this.
@@ -198,6 +209,7 @@ install: build/crelease ## install to $(DESTDIR)$(PREFIX)
 	install -m 644 $(wildcard README.md LICENSE) '$(DESTDIR)$(PREFIX)/share/doc/crelease'
 	install -D -m 644 src/cli/crelease.1 '$(DESTDIR)$(PREFIX)/share/man/man1/crelease.1'
 	install -D -m 644 src/recipe/crelease-recipe.5 '$(DESTDIR)$(PREFIX)/share/man/man5/crelease-recipe.5'
+	sed -i 's|/usr/local/share/|$(PREFIX)/share/|' '$(DESTDIR)$(PREFIX)/share/man/man1/crelease.1' '$(DESTDIR)$(PREFIX)/share/man/man5/crelease-recipe.5'
 	install -D -m 644 src/cli/completion/crelease.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/crelease'
 	install -D -m 644 src/cli/completion/crelease.zsh '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_crelease'
 	install -D -m 644 src/cli/completion/crelease.fish '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/crelease.fish'
@@ -213,14 +225,20 @@ uninstall: ## remove what `make install` installed
 dist: | build/need-build ## make build/dist: an archive of the sources, what they are linked with, checksums
 	$(Q).ci/dist '$(VERSION)' $(DEPS)
 
+deb: dist | build/need-deb ## make build/deb: a Debian package, checked with lintian
+	$(Q).ci/deb '$(VERSION)'
+
+deb-test: deb | build/need-deb-test ## install that package here and run its test: on a machine to throw away
+	$(Q).ci/deb-test
+
 clean: ## remove everything that was built
 	rm -rf build
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
 
-.PHONY: all build/crelease check unit fault faults soak corpus fuzz test test-all crash demo bench lint manual layers headers hardening analyze asan format \
-        format-check ci install uninstall dist clean help
+.PHONY: all static build/crelease check unit fault faults soak corpus fuzz test test-all crash demo bench lint manual layers headers hardening analyze asan format \
+        format-check ci install uninstall dist deb deb-test clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(OBJ:.o=.d) $(OUT)/main.d

@@ -28,7 +28,7 @@ struct curl {
     struct curl_slist *(*append)(struct curl_slist *list, const char *text);
 };
 
-/* ---- the child ---- */
+/* ---- loading ---- */
 
 /* ISO C has no conversion from an object pointer to a function pointer. */
 static bool find(void *library, const char *name, void *ret, size_t size)
@@ -39,13 +39,32 @@ static bool find(void *library, const char *name, void *ret, size_t size)
     return symbol != NULL;
 }
 
-static bool load(struct curl *c)
+/* The static program loads nothing: that needs the very glibc it was linked with. */
+#ifdef CRELEASE_STATIC
+#define NOT_LOADED "the static crelease sends no notifications"
+
+static void *open_curl(void)
+{
+    return NULL;
+}
+#else
+#define NOT_LOADED "libcurl (libcurl.so.4) is not installed"
+
+static void *open_curl(void)
 {
     static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4"};
     void *lib = NULL;
 
     for (size_t i = 0; !lib && i < sizeof names / sizeof *names; i++)
         lib = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    return lib;
+}
+#endif
+
+static bool load(struct curl *c)
+{
+    void *lib = open_curl();
+
     return lib && find(lib, "curl_global_init", &c->global_init, sizeof c->global_init) &&
            find(lib, "curl_easy_init", &c->easy_init, sizeof c->easy_init) &&
            find(lib, "curl_easy_setopt", &c->setopt, sizeof c->setopt) &&
@@ -54,6 +73,26 @@ static bool load(struct curl *c)
            find(lib, "curl_easy_strerror", &c->strerror, sizeof c->strerror) &&
            find(lib, "curl_slist_append", &c->append, sizeof c->append);
 }
+
+struct library webhook_library(struct arena *a)
+{
+    struct library l = {.name = "libcurl", .built_with = LIBCURL_VERSION};
+    void *lib = open_curl();
+    curl_version_info_data *(*version_info)(CURLversion) = NULL;
+
+    if (!lib || !find(lib, "curl_version_info", &version_info, sizeof version_info))
+        return l;
+    const curl_version_info_data *info = version_info(CURLVERSION_NOW);
+    l.version = arena_strdup(a, info->version);
+    if (info->ssl_version)
+        strs_add(a, &l.features, arena_strdup(a, info->ssl_version));
+    for (size_t i = 0; info->protocols[i]; i++)
+        strs_add(a, &l.features, arena_strdup(a, info->protocols[i]));
+    dlclose(lib);
+    return l;
+}
+
+/* ---- the child ---- */
 
 /* The answer is of no use. */
 static size_t drop(char *bytes, size_t size, size_t n, void *arg)
@@ -89,7 +128,7 @@ static void post(const char *url, const char *body, char *why, size_t size)
     long status = 0;
 
     if (!load(&c)) {
-        snprintf(why, size, "libcurl (libcurl.so.4) is not installed");
+        snprintf(why, size, "%s", NOT_LOADED);
         return;
     }
     if (c.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)

@@ -8,10 +8,13 @@
  *         ... it was not delivered ...
  *
  * The process does all of the waiting, for the name server too, so that the caller's loop is never
- * blocked.  It ends after WEBHOOK_MS, and with crelease.  libcurl is loaded there and nowhere else.
+ * blocked.  It ends after WEBHOOK_MS, and with crelease.  libcurl is loaded there, and to ask for its version.
  * The URL is never part of an argument list, an environment or a message. */
 #ifndef CRELEASE_WEBHOOK_H
 #define CRELEASE_WEBHOOK_H
+
+#include "base/arena.h"
+#include "base/library.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -24,6 +27,9 @@ struct webhook {
     bool over;
     char why[WEBHOOK_WHY]; /* once it is over: why it was not delivered; "": it was */
 };
+
+/* Loads libcurl to ask it; without a version where it cannot be loaded. */
+struct library webhook_library(struct arena *a);
 
 /* Whether a URL can be posted to: http or https, with a host and without control characters. */
 bool webhook_takes(const char *url);

@@ -15,6 +15,6 @@ want 'not position independent' 'readelf -hW' 'Type: +DYN'
 want 'symbols are bound lazily (no BIND_NOW)' 'readelf -dW' 'BIND_NOW|FLAGS_1.*NOW'
 want 'no RELRO' 'readelf -lW' 'GNU_RELRO'
 want 'the stack is executable' 'readelf -lW' 'GNU_STACK.* RW +0x'
-want 'not fortified (no _chk function)' 'readelf --dyn-syms -W' '_chk'
-want 'no stack protector' 'readelf --dyn-syms -W' '__stack_chk_fail'
+want 'not fortified (no _chk function)' 'readelf -sW' '_chk'
+want 'no stack protector' 'readelf -sW' '__stack_chk_fail'
 exit $status

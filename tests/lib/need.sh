@@ -1,5 +1,5 @@
 #!/bin/sh
-# need.sh build|test|format|fuzz|servers|bench... -- see that what a make target needs is there.
+# need.sh build|test|deb|deb-test|format|fuzz|servers|bench... -- see that what a make target needs is there.
 #
 # What is missing is named, then installed with apt-get (through sudo when not root).
 # Elsewhere, or without the right to, the list is printed and this fails.
@@ -89,6 +89,15 @@ wanted() {
 	libdbd-pg-perl has_perl DBD::Pg
 	libncurses6 has_ncurses
 	LIST
+    deb) cat <<-'LIST' ;;
+	build-essential has_command dpkg-buildpackage
+	debhelper has_command dh
+	libcmocka-dev has_cmocka
+	git has_command git
+	openssh-client has_command ssh-keygen
+	lintian has_command lintian
+	LIST
+    deb-test) echo autopkgtest has_command autopkgtest ;;
     format) echo clang-format has_command clang-format ;;
     fuzz) printf '%s\n' 'clang has_command clang' "libclang-rt-$(clang_version)-dev has_fuzzer" ;;
     bench) ;; # capistrano is compared with when it is there
