@@ -27,6 +27,7 @@ enum fake_fault {
     FAKE_FAILS, /* the call fails, as if the connection was lost in it; so do all later ones */
     FAKE_AGAIN, /* the call returns EAGAIN three times, then works */
     FAKE_CUT,   /* the call works, and then the server closes the connection */
+    FAKE_ALLOC, /* the call fails because memory ran out, and nothing else does */
 };
 
 struct fake_ssh {
@@ -141,6 +142,8 @@ static int fake_call(struct _LIBSSH2_SESSION *s)
     case FAKE_CUT:
         fake_lose();
         return s->error = 0;
+    case FAKE_ALLOC:
+        return s->error = LIBSSH2_ERROR_ALLOC;
     case FAKE_NONE:
         break;
     }

@@ -120,6 +120,12 @@ static void is_cut(void **state)
     loses_at_each_call(FAKE_CUT);
 }
 
+static void lacks_memory(void **state)
+{
+    (void)state;
+    loses_at_each_call(FAKE_ALLOC);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -146,6 +152,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(asked_again, begin, end),
         cmocka_unit_test_setup_teardown(fails, begin, end),
         cmocka_unit_test_setup_teardown(is_cut, begin, end),
+        cmocka_unit_test_setup_teardown(lacks_memory, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
