@@ -6,10 +6,11 @@
 
 /* recipe.c, ssh.c, git.c, host.c, time.c, database.c, text.c */
 #define OF_RECIPE(X) X(recipe) X(yaml) X(capistrano) X(options) X(ci)
-#define OF_SSH(X)    X(known_hosts) X(key) X(host_key) X(ssh_config) X(ssh_target) X(login_data)
-#define OF_GIT(X)    X(url) X(gitmodules) X(attributes) X(lfs) X(subst) X(tar)
-#define OF_HOST(X)   X(site) X(plan) X(job) X(session) X(greeting) X(chain)
-#define OF_TIME(X)   X(cron) X(zone) X(window) X(schedule) X(estimate)
+#define OF_SSH(X)                                                                                  \
+    X(known_hosts) X(key) X(host_key) X(ssh_config) X(ssh_target) X(login_data) X(agent)
+#define OF_GIT(X)  X(url) X(gitmodules) X(attributes) X(lfs) X(subst) X(tar)
+#define OF_HOST(X) X(site) X(plan) X(job) X(session) X(greeting) X(chain) X(trip)
+#define OF_TIME(X) X(cron) X(zone) X(window) X(schedule) X(estimate)
 #define OF_DATABASE(X)                                                                             \
     X(look)                                                                                        \
     X(found) X(blockers) X(leftovers) X(orphans) X(pending) X(progress) X(sampled) X(stopped)

@@ -5,6 +5,7 @@
 #include "core/chain.h"
 #include "core/job/jobs.h"
 #include "core/plan.h"
+#include "core/trip.h"
 #include "edge/clock.h"
 #include "edge/digest.h"
 #include "fleet/session.h"
@@ -236,6 +237,31 @@ void fuzz_greeting(const struct input *in)
     greeting_free(&g);
     buf_free(&all);
     buf_free(&heard);
+}
+
+/* Each part is the answer of one host. */
+void fuzz_trip(const struct input *in)
+{
+    static const size_t hosts[] = {0, 1};
+    struct run *r = run_of(in, in->text);
+    struct err err = {.arena = in->arena};
+    struct reply *replies;
+    struct trip t = {.script = "#\n",
+                     .step = "link",
+                     .verb = "run",
+                     .hosts = hosts,
+                     .n_hosts = 2,
+                     .payload = -1,
+                     .may_ask = in->len % 2};
+
+    if (!run_scripts(r, &t, &replies, &err)) {
+        holds_err(&err);
+        HOLDS(is_shown(err.msg));
+        return;
+    }
+    for (size_t i = 0; i < 2; i++)
+        HOLDS(replies[i].kind == REPLY_EXIT &&
+              (strstr(replies[i].out, "ended") || strstr(replies[i].out, "held") || t.may_ask));
 }
 
 /* Nothing of an answer is lost or invented, however it is cut. */

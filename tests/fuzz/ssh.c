@@ -5,10 +5,15 @@
 #include "edge/digest.h"
 #include "edge/rsa.h"
 #include "fuzz_targets.h"
+#include "ssh/agent.h"
 #include "ssh/encoding.h"
 #include "ssh/host_key.h"
 #include "ssh/keys.h"
 #include "ssh/known_hosts.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 static const char key_a[] = "\0\0\0\013ssh-ed25519\0\0\0\004aaaa";
 static const char key_b[] = "\0\0\0\013ssh-ed25519\0\0\0\004bbbb";
@@ -130,4 +135,84 @@ void fuzz_login_data(const struct input *in)
     if (userauth_algorithm((struct decoder){(const unsigned char *)in->bytes, in->len}, name,
                            sizeof name))
         HOLDS(strlen(name) < sizeof name);
+}
+
+/* ---- the agent ---- */
+
+enum { TURNS = 20 };
+
+/* An agent of which nothing is known but where its socket is. */
+static int listen_at(struct sockaddr_un *at)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *at = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(at->sun_path, sizeof at->sun_path, "/tmp/fuzz.agent.%ld", (long)getpid());
+    unlink(at->sun_path);
+    HOLDS(fd >= 0 && bind(fd, (struct sockaddr *)at, sizeof *at) == 0 && listen(fd, 4) == 0);
+    return fd;
+}
+
+static void ignore_wake(void)
+{
+}
+
+static void ignore_line(const char *line)
+{
+    (void)line;
+}
+
+/* Takes the next connection, or the next request, and answers with these bytes. */
+static int answer(int fd, const char *bytes, size_t len, struct loop *loop)
+{
+    char request[4096];
+
+    for (int i = 0; i < TURNS; i++) {
+        loop_turn(loop, 0);
+        if (recv(fd, request, sizeof request, MSG_DONTWAIT) > 0)
+            break;
+    }
+    (void)!send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    for (int i = 0; i < 3; i++)
+        loop_turn(loop, 0);
+    return fd;
+}
+
+/* The first two bytes are the length of its first answer, the list of keys; the rest is its signature. */
+void fuzz_agent(const struct input *in)
+{
+    static const struct agent_hooks hooks = {ignore_wake, ignore_line};
+    struct sockaddr_un at;
+    size_t n = 0;
+
+    if (in->len < 2)
+        return;
+    size_t first = (size_t)(unsigned char)in->bytes[0] << 8 | (unsigned char)in->bytes[1];
+    first = first < in->len - 2 ? first : in->len - 2;
+    struct loop *loop = loop_open();
+    int listener = listen_at(&at);
+    struct agent *agent = agent_begin(loop, &hooks, at.sun_path, false);
+    int fd = accept(listener, NULL, NULL);
+    answer(fd, in->bytes + 2, first, loop);
+    const struct agent_key *keys = agent_keys(agent, &n);
+    HOLDS(agent_state(agent) == AGENT_READY || n == 0);
+    if (agent_why(agent))
+        HOLDS(is_shown(agent_why(agent)));
+    if (agent_state(agent) == AGENT_READY && n) {
+        struct agent_sign *sign =
+            agent_sign_begin(agent, &keys[0], (const unsigned char *)"data", 4);
+        size_t len;
+        answer(fd, in->bytes + 2 + first, in->len - 2 - first, loop);
+        if (agent_sign_state(sign) == SIGN_DONE)
+            HOLDS(agent_sign_bytes(sign, &len) && len < in->len);
+        if (agent_sign_state(sign) == SIGN_FAILED)
+            HOLDS(is_shown(agent_sign_why(sign)));
+        agent_sign_free(sign);
+    }
+    close(fd);
+    agents_end();
+    loop_turn(loop, 0);
+    loop_close(loop);
+    close(listener);
+    unlink(at.sun_path);
 }
