@@ -64,14 +64,15 @@ const char *chain_frame(struct run *r, const struct chain *c, const char *frame,
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     for (size_t i = 0; i < c->n; i++) {
-        buf_printf(&b, "(\nshift\nset -- 'chained %zu' \"$@\"\n%s\n)\ngoes_on $?\n", i, frame);
+        buf_printf(&b, "set -- 'chained %zu'%s\n%s\nends_well\n", i, i ? "" : " $frame_values",
+                   frame);
         frame = run_frame_text(r, &c->trips[i], host);
         if (!frame)
             b.full = true;
         if (b.full)
             break;
     }
-    buf_puts(&b, frame ? frame : "");
+    buf_printf(&b, "set -- \"$whole_frame\"\n%s", frame ? frame : "");
     const char *text = b.full ? NULL : arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/number.h"
+#include "base/quote.h"
 #include "base/text.h"
 #include "core/chain.h"
 #include "core/mark.h"
@@ -29,7 +30,10 @@ enum {
 struct shipment {
     size_t host;
     struct load load;
-    const char *small; /* the payload in base64, if it travels in the frame */
+    /* The payload if it travels in the frame: its first part as text, or NULL, and the rest in base64. */
+    const char *head;
+    const char *small;
+    bool framed; /* the text is for a frame */
 };
 
 static const char *text_with(struct run *r, const struct trip *t, const struct shipment *to,
@@ -39,6 +43,11 @@ static const char *text_with(struct run *r, const struct trip *t, const struct s
 
     buf_puts(&values, t->assignments ? t->assignments : "");
     buf_puts(&values, to->load.assignments ? to->load.assignments : "");
+    /* Behind the load's own assignments, which say that there are none. */
+    if (to->framed && to->small) {
+        quote_assign(&values, "head", to->head ? to->head : "");
+        quote_assign(&values, "payload", to->small);
+    }
     if (t->values)
         t->values(r, t->about, to->host, &values);
     const struct script s = {.deploy_to = r->recipe->hosts[to->host].deploy_to,
@@ -78,38 +87,38 @@ static bool read_part(int fd, off_t size, unsigned char *ret)
     return true;
 }
 
-/* A small payload in base64; NULL when there is none, it is large, or it cannot be read: the transport
- * then says why. */
-static const char *small_payload(struct run *r, const struct load *l)
+/* Reads a small payload; leaves it NULL when there is none, it is large, or it cannot be read: the transport then
+ * says why. */
+static void read_small(struct run *r, struct shipment *to)
 {
-    size_t size = (size_t)(l->head_size + l->payload_size);
+    const struct load *l = &to->load;
+    size_t head_size = (size_t)l->head_size;
+    size_t size = (size_t)l->payload_size;
 
-    if (l->payload < 0 || size > PAYLOAD_IN_FRAME)
-        return NULL;
+    if (l->payload < 0 || head_size + size > PAYLOAD_IN_FRAME)
+        return;
+    unsigned char *head = arena_alloc(r->arena, head_size + 1);
     unsigned char *bytes = arena_alloc(r->arena, size + 1);
-    if (!read_part(l->head, l->head_size, bytes) ||
-        !read_part(l->payload, l->payload_size, bytes + l->head_size))
-        return NULL;
-    return base64_encode(r->arena, bytes, size);
+    if (!read_part(l->head, l->head_size, head) || memchr(head, '\0', head_size) ||
+        !read_part(l->payload, l->payload_size, bytes))
+        return;
+    to->head = arena_strndup(r->arena, (const char *)head, head_size);
+    to->small = base64_encode(r->arena, bytes, size);
 }
 
-/* Adds what the host's session runs instead of the script.  A small payload is a value in it, and the
- * standard input of its script; with a large one, the script has a channel of its own, so that
- * heartbeats are read meanwhile. */
+/* Adds what the host's session runs instead of the script.  A small payload is two values in it; with a large one,
+ * the script has a channel of its own, so that heartbeats are read meanwhile. */
 static void frame_it(struct run *r, const struct trip *t, const struct shipment *to,
                      const struct chain *chain, struct call *call)
 {
-    bool fits = to->small && r->sites && r->sites[call->host].has_base64;
+    struct shipment framed = *to;
 
-    if (to->load.payload >= 0 && !fits)
+    if (to->load.payload >= 0 && (!to->small || !r->sites || !r->sites[call->host].has_base64))
         return;
-    call->frame = text_with(r, t, to, script_frame);
+    framed.framed = true;
+    call->frame = text_with(r, t, &framed, script_frame);
     if (t->hold)
-        call->keep = text_with(r, t, to, script_keep);
-    if (fits && call->frame)
-        call->frame = arena_printf(
-            r->arena, "payload=%s\nprintf '%%s\\n' \"$payload\" | base64 -d | {\npayload=\n%s\n}\n",
-            to->small, call->frame);
+        call->keep = text_with(r, t, &framed, script_keep);
     if (call->frame && chain->n)
         call->frame = chain_frame(r, chain, call->frame, call->host);
 }
@@ -219,7 +228,10 @@ static struct shipment *shipments_of(struct run *r, const struct trip *t)
         size_t same = 0;
         while (list[same].load.head != to->load.head || list[same].load.payload != to->load.payload)
             same++;
-        to->small = same < i ? list[same].small : small_payload(r, &to->load);
+        if (same == i)
+            read_small(r, to);
+        to->head = list[same].head;
+        to->small = list[same].small;
     }
     return list;
 }

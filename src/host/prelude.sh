@@ -21,10 +21,18 @@
 # Answers are lines "key value" on standard output.  Exit statuses: 0 done, 70 failed (a line "error ..." says
 # why), 71 could not be checked, 72 the lock is not this run's, 73 locked, 75 something has to be sent first.
 
-# begin_script [END UMASK ASKED ASKED_AT]: what every script begins with, after its values.  In a session, these are what
-# its shell knows: variables of the recipe may have overwritten that (core/script.c).
+# begin_script [END [UMASK ASKED ASKED_AT]]: what every script begins with, after its values.  In a session, these are
+# what its shell knows: variables of the recipe may have overwritten that (core/script.c).
 begin_script() {
-	session='' asked_at='' unflushed='' half_replaced=''
+	half_replaced='' followed=''
+	case ${1-} in chained*) followed=yes ;; esac
+	if [ $# -eq 1 ]; then
+		# It follows another script in its frame, whose shell and knowledge it has (core/chain.c).
+		frame_end=$1
+		own_umask
+		return 0
+	fi
+	session='' asked_at='' unflushed='' unflushed_marks=''
 	if [ $# -gt 0 ]; then session=yes frame_end=$1 login_umask=$2 asked=$3 asked_at=$4; fi
 	newline='
 '
@@ -48,10 +56,23 @@ begin_script() {
 end_script() {
 	if [ -n "$half_replaced" ]; then rm -f "$half_replaced"; fi
 	echo "ended $1"
-	if [ -n "$session" ]; then
-		printf '%s %s\n' "$frame_end" "$1"
-		printf '%s %s\n' "$frame_end" "$1" >&2
+	if [ -n "$session" ]; then tell_end "$1"; fi
+	# The scripts behind it are not run.
+	if [ -n "$followed" ]; then
+		frame_end=$whole_frame
+		tell_end "$1"
 	fi
+}
+
+tell_end() {
+	printf '%s %s\n' "$frame_end" "$1"
+	printf '%s %s\n' "$frame_end" "$1" >&2
+}
+
+# ends_well: the end of a script that another one follows in its frame.
+ends_well() {
+	echo 'ended 0'
+	tell_end 0
 }
 
 # Only the login user may write crelease's own files, whatever the login's umask is.  The files of the site
@@ -244,13 +265,21 @@ flush() {
 	set -- "$@" $unflushed
 	unset IFS
 	set +f
-	unflushed=
+	# Marks come last: they must not be there before what they are about.
+	if [ -n "$unflushed_marks" ]; then set -- "$@" "$run_dir/marks"; fi
+	unflushed='' unflushed_marks=''
 	if [ $# -eq 0 ]; then return 0; fi
 	said=$(sync "$@" 2>&1) && return
 	case $said in
 	*'No space left'* | *uota\ exceeded* | *'nput/output error'* | *'I/O error'*) cannot "write '$*' to the disk" "$said" ;;
 	esac
 	sync
+}
+
+# A script that is followed leaves this to those behind it.  If the host goes down before, a resume finds what was
+# begun, and checks whether it is done.
+flush_at_end() {
+	if [ -z "$followed" ]; then flush; fi
 }
 
 # end_group PID TICKS BOOT [GROUP]: ends a process that was identified, and the others of its group, which is
@@ -348,8 +377,7 @@ note_mark() {
 		if [ -n "$torn" ]; then replace "$run_dir/marks" "$(sed '$d' "$run_dir/marks")"; fi
 		add "$run_dir/marks" "$1 $2 $now"
 	fi
-	torn=''
-	flush_later "$run_dir/marks"
+	torn='' unflushed_marks=yes
 }
 
 # The same, on disk at once: before what must not be done twice.
@@ -371,9 +399,15 @@ tell_time() {
 }
 
 # sum_of TEXT: sets $sum to the checksum of all lines of the lock but the last, which states it.  cksum is in
-# POSIX.
+# POSIX.  Some shells need a file for a here-document, for which there may be no room.
 sum_of() {
-	sum=$(printf '%s\n' "$1" | cksum)
+	{
+		sum=$(
+			cksum <<-END
+				$1
+			END
+		)
+	} 2>/dev/null || sum=$(printf '%s\n' "$1" | cksum)
 	sum=${sum%% *}
 }
 
@@ -431,7 +465,7 @@ point() {
 touch_file() {
 	umask "$umask_was"
 	if [ ! -d "${1%/*}" ]; then must "create '${1%/*}'" mkdir -p "${1%/*}"; fi
-	must "touch '$1'" touch "$1"
+	if [ -e "$1" ] || [ -L "$1" ] || ! { true >"$1"; } 2>/dev/null; then must "touch '$1'" touch "$1"; fi
 	own_umask
 }
 
@@ -476,5 +510,5 @@ stage_main() {
 		esac
 		;;
 	esac
-	flush
+	flush_at_end
 }

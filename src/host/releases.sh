@@ -126,28 +126,29 @@ way_to() {
 	done
 }
 
-# Prints what would make the stage link fail, one line each: "missing FILE" (of linked_files) or "unlinkable
+# Sets $faults to what would make the stage link fail, one line each: "missing FILE" (of linked_files) or "unlinkable
 # WHY"; and "unreadable FILE" for one that exists but that the login user cannot read.  Called before the lock
 # is taken, and by the stage.
 link_faults() {
+	faults=''
 	set -f
 	IFS=$newline
 	for name in $linked_files; do
 		at=$deploy_to/shared/$name
 		if [ -f "$at" ]; then
-			[ -r "$at" ] || say unreadable "$at"
+			[ -r "$at" ] || fault unreadable "$at"
 		elif [ -d "$at" ]; then
-			say unlinkable "the linked file '$at' is a folder"
+			fault unlinkable "the linked file '$at' is a folder"
 		elif [ -e "$at" ]; then
-			say unlinkable "the linked file '$at' is not a regular file"
+			fault unlinkable "the linked file '$at' is not a regular file"
 		elif [ -L "$at" ]; then
-			say_nowhere "the linked file '$at'" "$at"
+			fault_nowhere "the linked file '$at'" "$at"
 		else
 			way_to "$at"
 			if [ -d "$up" ] && [ ! -x "$up" ]; then
-				say unlinkable "the linked file '$at' cannot be checked: no permission to enter '$up'"
+				fault unlinkable "the linked file '$at' cannot be checked: no permission to enter '$up'"
 			else
-				say missing "$name"
+				fault missing "$name"
 			fi
 		fi
 	done
@@ -156,23 +157,27 @@ link_faults() {
 		[ ! -d "$at" ] || continue
 		way_to "$at"
 		if [ "$up" = "$at" ] && [ -e "$at" ]; then
-			say unlinkable "the linked folder '$at' is not a folder"
+			fault unlinkable "the linked folder '$at' is not a folder"
 		elif [ "$up" = "$at" ]; then
-			say_nowhere "the linked folder '$at'" "$at"
+			fault_nowhere "the linked folder '$at'" "$at"
 		elif [ ! -e "$up" ]; then
-			say_nowhere "the linked folder '$at' cannot be created: '$up'" "$up"
+			fault_nowhere "the linked folder '$at' cannot be created: '$up'" "$up"
 		elif [ ! -d "$up" ]; then
-			say unlinkable "the linked folder '$at' cannot be created: '$up' is not a folder"
+			fault unlinkable "the linked folder '$at' cannot be created: '$up' is not a folder"
 		elif [ -d "$deploy_to" ] && { [ ! -w "$up" ] || [ ! -x "$up" ]; }; then
-			say unlinkable "the linked folder '$at' cannot be created: no permission to write to '$up'"
+			fault unlinkable "the linked folder '$at' cannot be created: no permission to write to '$up'"
 		fi
 	done
 	unset IFS
 	set +f
 }
 
-say_nowhere() { # WHAT LINK
+fault() { # KIND TEXT
+	faults="$faults$1 $2$newline"
+}
+
+fault_nowhere() { # WHAT LINK
 	link_target "$2"
 	case $target in *"$newline"*) target='a name of several lines' ;; esac
-	say unlinkable "$1 is a symbolic link to '$target', which does not exist"
+	fault unlinkable "$1 is a symbolic link to '$target', which does not exist"
 }

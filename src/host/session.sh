@@ -8,6 +8,7 @@
 #   { values of the lock that it keeps; }
 #   heard                   crelease is alive
 # A frame may contain several scripts (core/chain.c): each but the last one ends with "chained N STATUS" instead.
+# They run in the same copy of this shell, one after the other, until one fails.
 # Output of a script, on both streams: "TOKEN TAG", what it prints, then "TAG TOKEN STATUS" (end_script).
 #
 # A script runs in the background so that heartbeats are read meanwhile.  When standard input ends, so does this
@@ -18,7 +19,7 @@ own_umask
 frame_values="$login_umask $asked $asked_at"
 
 frame_begins() { # TAG TOKEN
-	frame_end="$1 $2"
+	whole_frame="$1 $2"
 	echo "$2 $1"
 	echo "$2 $1" >&2
 }
@@ -29,26 +30,13 @@ frame_began() { # 'TAG TOKEN'
 	script_ticks=$ticks script_boot=$boot
 }
 
-frame_ends() { # STATUS
-	printf '%s %s\n' "$frame_end" "$1"
-	printf '%s %s\n' "$frame_end" "$1" >&2
-}
-
-# goes_on STATUS: called after a script in a frame of several.  If its status is not 0, the frame ends.
-goes_on() {
-	if [ "$1" -ne 0 ]; then
-		frame_ends "$1"
-		exit "$1"
-	fi
-}
-
 heard() {
 	# Without its own last words, a script was killed.
 	if [ -n "$script" ] && ! is_alive "$script" "$script_ticks" "$script_boot"; then
 		wait "$script"
 		set -- "$?"
 		script=
-		frame_ends "$1"
+		tell_end "$1"
 	fi
 	if [ -n "$keeping" ]; then
 		is_ours_still || exit 0

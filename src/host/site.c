@@ -98,19 +98,21 @@ static bool add_release(struct arena *a, struct site *s, const char *value)
     return true;
 }
 
-/* Reads a line of revisions.log, oldest first; each one makes another release the live one. */
-static void read_went(struct arena *a, struct strs *left, const char **live, const char *value)
+/* Reads a line of revisions.log, oldest first; each one makes another release the live one.  Whether it was
+ * deployed. */
+static bool read_went(struct arena *a, struct strs *left, const char **live, const char *value)
 {
     const char *how = word(a, &value);
 
     if (clock_release_time(value) < 0)
-        return;
+        return false;
     if (strcmp(how, "back") == 0 && *live && strcmp(value, *live) < 0 && left->n < LEFT_MAX)
         strs_add(a, left, *live);
     for (size_t i = 0; i < left->n; i++)
         if (strcmp(left->v[i], value) == 0)
             left->v[i] = ""; /* someone went back to it: it is as good as any other */
     *live = value;
+    return strcmp(how, "deployed") == 0;
 }
 
 static void add_mark(struct arena *a, struct site *s, const char *step, const char *state,
@@ -408,7 +410,7 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
         else if (strcmp(line.key, "release") == 0 && !add_release(a, &s, line.value))
             too_many = "releases";
         else if (strcmp(line.key, "went") == 0)
-            read_went(a, &left, &went, line.value);
+            s.has_deploy = read_went(a, &left, &went, line.value) || s.has_deploy;
         if (marks > MARKS_MAX)
             too_many = "marks";
         read_line(a, &s, &line);

@@ -49,7 +49,8 @@ struct site {
     struct strs taken; /* names of releases that are taken by other things: files, links */
     /* Equal for two names of the same folder on the same machine; NULL: unknown. */
     const char *place;
-    bool has_log;    /* revisions.log is not empty */
+    bool has_log;    /* revisions.log is not empty, */
+    bool has_deploy; /* and names a release that was deployed */
     bool has_base64; /* these programs */
     bool has_awk;
     struct {

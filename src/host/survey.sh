@@ -47,10 +47,20 @@ if [ -L "$deploy_to/releases/current" ]; then say leftover "$deploy_to/releases/
 
 # Which releases were finished, and which one was live after another: revisions.log records deploys and
 # rollbacks.
-log=''
-if [ -r "$deploy_to/revisions.log" ]; then
-	log=$(sed -n 's/.* deployed as release \([0-9]\{14\}\) by .*/deployed \1/p;t
-		s/.* rolled back to release \([0-9]\{14\}\)[[:space:]]*$/back \1/p' "$deploy_to/revisions.log")
+# One sed for this and the last line of the history, behind it.
+log='' last_run=''
+# shellcheck disable=SC2016 # for sed
+last='${s/^/last /p;d;}'
+set --
+if [ -r "$deploy_to/revisions.log" ]; then set -- "$deploy_to/revisions.log"; fi
+if [ -s "$state/history" ] && [ -r "$state/history" ]; then set -- "$@" "$state/history"; else last=''; fi
+if [ $# -gt 0 ]; then
+	log=$(sed -n -e "$last" -e 's/.* deployed as release \([0-9]\{14\}\) by .*/deployed \1/p;t' \
+		-e 's/.* rolled back to release \([0-9]\{14\}\)[[:space:]]*$/back \1/p' "$@")
+	if [ -n "$last" ]; then
+		last_run=${log##*"$newline"}
+		log=${log%"$last_run"}
+	fi
 	# shellcheck disable=SC2086 # words, two a line
 	set -- $log
 	if [ $# -gt 400 ]; then shift "$(($# - 400))"; fi
@@ -208,9 +218,10 @@ if [ -n "$lock" ]; then
 	esac
 fi
 
-if [ -s "$state/history" ]; then say last_run "$(tail -n 1 "$state/history")"; fi
+if [ -n "$last_run" ]; then say last_run "${last_run#last }"; fi
 
 link_faults
+printf '%s' "$faults"
 
 if [ -n "$foreign" ]; then say unfit "$foreign"; fi
 

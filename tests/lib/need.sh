@@ -61,6 +61,7 @@ wanted() {
 	sudo has_command sudo
 	busybox has_command busybox
 	mksh has_command mksh
+	strace has_command strace
 	zsh has_command zsh
 	fish has_command fish
 	dash has_command dash

@@ -244,12 +244,12 @@ END
     chmod +x "$RIG/bin/tar"
 }
 
-# crelease is killed while a host unpacks the difference (its third tar), or what it has asked for then.
+# crelease is killed while a host unpacks the difference (its second tar), or what it has asked for then.
 case_interrupted() {
     site_of_files interrupted 1
     own_tar
     local at
-    for at in 3 4; do
+    for at in 2 3; do
         echo edited >>"$SITE/app1/current/large/a b/file 1.txt"
         commit_file public/index.html "$at"
         rm -f "$RIG/tars" "$RIG/held"
@@ -266,7 +266,7 @@ case_interrupted() {
     live=$(release app1)
     commit_file public/index.html 5
     rm -f "$RIG/tars" "$RIG/held"
-    echo 3 >"$RIG/hold"
+    echo 2 >"$RIG/hold"
     start_crelease deploy production
     wait_for 60 test -e "$RIG/held"
     kill_crelease
@@ -288,6 +288,27 @@ case_busybox() {
     deploy_it
     sent all
     rm "$RIG/bin/find" "$RIG/bin/awk" "$RIG/bin/tar"
+}
+
+# What a redeploy that changes only code starts on a host; src/host/README.md says why each of them is there.
+case_few_processes() {
+    command -v strace >/dev/null || skip 'there is no strace'
+    site_new few_processes 0
+    recipe_write <<<$'keep_releases: 1\nmigrate: {run: echo migrated, status: echo none, paths: [db/migrate]}'
+    expect_status 0 deploy production
+    commit_file public/index.html two
+    expect_status 0 deploy production
+    commit_file public/index.html three
+    strace -f -qq -s 200 -e trace=process,write -o "$SITE/trace" "$CRELEASE" deploy production </dev/null >"$OUT" 2>"$ERR" || {
+        ! grep -qi ptrace "$ERR" || skip "strace cannot trace here: $(tail -n 1 "$ERR")"
+        fail "the deploy failed: $(tail -n 2 "$ERR")"
+    }
+    assert_deployed "$(revision)"
+    assert_equal 'releases' "$(releases here | wc -l)" 2
+    perl "$TOP/tests/lib/processes.pl" "$SITE/trace" >"$SITE/processes"
+    cat "$SITE/processes"
+    [ "$(sed -n 's/^total \([0-9]*\) .*/\1/p' "$SITE/processes")" -le 40 ] ||
+        fail "more than 40 processes: $(perl "$TOP/tests/lib/processes.pl" -v "$SITE/trace" | cut -c1-120)"
 }
 
 rig_open

@@ -16,6 +16,35 @@
 
 EMBED(script_checkout, "stages/checkout/checkout.sh");
 
+/* Whether something in the revision has this path, or lies above it: a file or a link. */
+static bool is_taken(const struct export *x, struct arena *a, const char *folder)
+{
+    for (const char *end = folder; *end;) {
+        end += *end == '/';
+        end += strcspn(end, "/");
+        if (export_find(x, arena_strndup(a, folder, (size_t)(end - folder))))
+            return true;
+    }
+    return false;
+}
+
+/* Folders of linked files and folders that can be made before the revision is unpacked, one a line. */
+static const char *link_folders(struct run *r, const struct export *x)
+{
+    const struct strs *lists[] = {&r->recipe->linked_files, &r->recipe->linked_dirs};
+    struct strs folders = {0};
+
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < lists[k]->n; i++) {
+            const char *slash = strrchr(lists[k]->v[i], '/');
+            const char *folder = arena_strndup(r->arena, lists[k]->v[i],
+                                               slash ? (size_t)(slash - lists[k]->v[i]) : 0);
+            if (*folder && !strs_has(&folders, folder) && !is_taken(x, r->arena, folder))
+                strs_add(r->arena, &folders, folder);
+        }
+    return strs_joined(r->arena, &folders, "\n");
+}
+
 static const char *assignments(struct run *r, const struct export *x)
 {
     const struct what *w = &r->plan->what;
@@ -24,6 +53,7 @@ static const char *assignments(struct run *r, const struct export *x)
     quote_assign(&b, "revision", w->revision);
     quote_assign(&b, "revision_time", arena_printf(r->arena, "%lld", w->revision_unix));
     quote_assign(&b, "entries", arena_printf(r->arena, "%zu", x->n));
+    quote_assign(&b, "folders", link_folders(r, x));
     const char *text = arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;

@@ -3,11 +3,14 @@
  * manifest proves that both are the same. */
 #include "stages/checkout/delivery.h"
 
+#include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
 
 #include <errno.h>
 #include <unistd.h>
+
+EMBED(script_difference, "stages/checkout/difference.sh");
 
 enum { COPY_BYTES = 64 * 1024, LACKING_MAX = 1000 };
 
@@ -180,9 +183,12 @@ static const struct load *load_of(struct run *r, const struct delivery *d, const
     const struct export *x = r->export;
 
     quote_assign(&b, "base", base ? base : "");
+    buf_puts(&b, base ? script_difference : "");
     quote_assign(&b, "more", more ? "yes" : "");
     quote_assign(&b, "hardlink", r->recipe->checkout == CHECKOUT_HARDLINK ? "yes" : "");
     quote_assign(&b, "digest", d->digest);
+    quote_assign(&b, "head", ""); /* unless they travel as values (core/trip.c) */
+    quote_assign(&b, "payload", "");
     quote_assign(&b, "manifest_blocks",
                  arena_printf(r->arena, "%lld", (long long)(p->manifest.size / MANIFEST_BLOCK)));
     *l = (struct load){.assignments = arena_strndup(r->arena, b.text, b.len),

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Keeps the newest finished releases; unfinished ones do not count.  Never removes the live release or the one
 # before it, nor one in which a process still runs.
-# Values: keep, previous (the release that was live before, or empty).
+# Values: keep, finished (the releases that revisions.log names as deployed, or "-" if it names only others).
 
 # The host does not show whether a clean-up was finished or interrupted, so a resume repeats it.
 cleaned=''
@@ -9,10 +9,12 @@ seen() {
 	[ -n "$cleaned" ]
 }
 
-# Deletes the trash, and sets $left to a message when some of it cannot be deleted.  Deleting a lot continues
-# in the background, so that nobody waits for it; after a crash, the next clean-up deletes the rest.
+# take_out FILE...: deletes these and the trash, and sets $left to a message when some of the trash cannot be deleted.
+# Deleting a lot continues in the background, so that nobody waits for it; after a crash, the next clean-up deletes the
+# rest.
 take_out() {
-	if [ -f "$run_dir/undeleted" ]; then rm -f "$run_dir/undeleted"; fi
+	said=$(timeout 2 rm -rf "$@" "$deploy_to"/releases/.trash.* "$state/trash" 2>&1) && return
+	rm -f "$@" "$run_dir/undeleted"
 	(
 		trap '' HUP
 		# On a full disk there may be no room for this file until some trash is deleted.
@@ -30,10 +32,32 @@ take_out() {
 }
 
 # Sets $used to lines "RELEASE PID" for processes whose working directory, program or open files are in a
-# release.  Those of other users are seen by root alone.  One ls for all processes, since a host may have thousands;
-# -n saves it from looking up their users.
+# release.  Those of other users are seen by root alone.  One process for all, since a host may have thousands.
 find_used() {
-	real=$(cd "$deploy_to/releases" && pwd -P)
+	cd -P "$deploy_to/releases" && real=$PWD && cd /
+	used='' found=''
+	# An index was made by GNU's find, which knows -lname.
+	case $real in
+	*[\*?[\\]*) find_used_anywhere ;;
+	*) if [ -f "$state/manifests/$release.index" ]; then
+		found=$(find /proc/[0-9]*/cwd /proc/[0-9]*/exe /proc/[0-9]*/fd -maxdepth 1 -lname "$real/*" -printf '%p %l\n' 2>/dev/null)
+	else
+		find_used_anywhere
+	fi ;;
+	esac
+	set -f
+	IFS=$newline
+	for line in $found; do
+		in=${line#*" $real/"} in=${in%%/*}
+		by=${line#/proc/}
+		used=$used${used:+$newline}"${in%% *} ${by%%/*}"
+	done
+	unset IFS
+	set +f
+}
+
+# With tools of any kind; -n saves ls from looking up users.
+find_used_anywhere() {
 	# shellcheck disable=SC2010 # the names are those of /proc
 	used=$(LC_ALL=C ls -ln /proc/[0-9]*/cwd /proc/[0-9]*/exe /proc/[0-9]*/fd 2>/dev/null |
 		LC_ALL=C grep -aF -e " -> $real/" -e "/fd:" |
@@ -67,10 +91,6 @@ used_by() {
 }
 
 act() {
-	finished=
-	if [ -r "$deploy_to/revisions.log" ]; then
-		finished=$(sed -n 's/.* deployed as release \([0-9]\{14\}\) by .*/\1/p' "$deploy_to/revisions.log")
-	fi
 	find_live
 	if [ -z "$live" ]; then
 		fail "'current' does not point to a release, so nothing is removed"
@@ -104,7 +124,7 @@ act() {
 			used_by "$name"
 			if [ -n "$by" ]; then
 				in_use="$in_use, $name (process $by${its_name:+, $its_name})"
-			elif said=$(put_away "$deploy_to/releases/$name" 2>&1); then
+			elif said=$(mv "$deploy_to/releases/$name" "$deploy_to/releases/.trash.$name.$run.$$" 2>&1); then
 				set -- "$@" "$state/manifests/$name" "$state/manifests/$name.index"
 				removed=$((removed + 1))
 			else
@@ -116,9 +136,8 @@ act() {
 	for folder in "$incoming_tree".*; do
 		if [ -d "$folder" ]; then put_away "$folder"; fi
 	done
-	if [ $# -gt 0 ]; then rm -f "$@"; fi
 	left=
-	if has_trash; then take_out; fi
+	if [ $# -gt 0 ] || has_trash; then take_out "$@"; fi
 	if [ -n "$stuck" ]; then cannot "remove '$stuck'" "$why"; fi
 	if [ -n "$left" ]; then fail "$left"; fi
 	cleaned=yes

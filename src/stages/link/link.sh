@@ -25,23 +25,25 @@ is_linked() {
 
 # Makes the links that are missing, with one process for all in one folder.
 link_missing() {
-	parents=''
+	parents='' folders=''
 	for name; do
 		no_link_above "$name"
 		shift
 		if is_linked "$name"; then continue; fi
 		set -- "$@" "$name"
-	done
-	for name; do
 		link=$path/$name
-		if [ -e "$link" ] || [ -L "$link" ]; then must "remove '$link'" rm -rf "$link"; fi
 		case $newline$parents$newline in
 		*"$newline${link%/*}$newline"*) ;;
 		*) parents=$parents${parents:+$newline}${link%/*} ;;
 		esac
+		if [ -d "$link" ] && [ ! -L "$link" ]; then folders=$folders${folders:+$newline}$link; fi
 	done
 	set -f
 	IFS=$newline
+	# shellcheck disable=SC2086 # lines
+	if [ -n "$folders" ]; then must 'remove what the links replace' rm -rf $folders; fi
+	# shellcheck disable=SC2086 # lines
+	make_folders $parents
 	for parent in $parents; do
 		unset IFS
 		set +f
@@ -51,18 +53,17 @@ link_missing() {
 	set +f
 }
 
-# link_into FOLDER NAME...: makes those of the links that lie in this folder.
+# link_into FOLDER NAME...: makes those of the links that lie in this folder, in place of files there.
 link_into() {
 	parent=$1
 	shift
 	for name; do
 		shift
 		link=$path/$name
-		no_link_above "$name"
 		if [ "${link%/*}" = "$parent" ]; then set -- "$@" "$deploy_to/shared/$name"; fi
 	done
-	make_folders "$parent"
-	must "create links in '$parent'" ln -s "$@" "$parent/"
+	must "create links in '$parent'" ln -sf "$@" "$parent/"
+	flush_later "$parent"
 }
 
 # with_linked FUNCTION: calls it with the names of all linked files and folders.
@@ -88,7 +89,7 @@ seen() {
 }
 
 act() {
-	faults=$(link_faults)
+	link_faults
 	set -f
 	IFS=$newline
 	for fault in $faults; do

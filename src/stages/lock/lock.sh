@@ -145,7 +145,8 @@ else
 	rm -rf "$run_dir"
 	refused
 fi
-rm -f "$own" "$run_dir/error"
+# $own stays: it is the lock's other name, which goes with the lock (unlock.sh, free.sh).
+if [ -n "$takeover" ]; then rm -f "$own" "$run_dir/error"; fi
 flush_later "$state"
 if [ -z "$takeover" ]; then
 	{

@@ -6,9 +6,9 @@
 # seconds; - for what a run does not have).  times has one for each of the last runs whose times are known: RUN, then
 # the value.  Answers "times LINE" for each of those before this one.
 
-# Appends a line; an incomplete last line is ended first.
+# Appends a line; an incomplete last line is ended first.  Most often, one tail tells that neither file has one.
 add_line() {
-	if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then add "$1" ''; fi
+	if [ -s "$1" ] && [ -n "$cut" ] && [ -n "$(tail -c 1 "$1")" ]; then add "$1" ''; fi
 	add "$1" "$2"
 	flush_later "$1"
 }
@@ -32,12 +32,30 @@ keep_times() {
 	fi
 }
 
+# find_oldest COUNT FOLDER...: sets $oldest to those that are too many, without this run's.
+# shellcheck disable=SC3013 # dash, bash, busybox and mksh have -ot, and so has POSIX since 2024
+find_oldest() {
+	oldest=''
+	excess=$(($# - 1 - $1))
+	shift
+	while [ "$excess" -gt 0 ]; do
+		excess=$((excess - 1)) found=''
+		for folder; do
+			case $folder in "$run_dir" | */*[!0-9a-z]) continue ;; esac
+			case $newline$oldest$newline in *"$newline$folder$newline"*) continue ;; esac
+			if [ -z "$found" ] || [ "$folder" -ot "$found" ]; then found=$folder; fi
+		done
+		oldest=$oldest${oldest:+$newline}$found
+	done
+}
+
 # Once the lock is released, nothing is left to do.  A resume that finds no lock, or another run's, never gets
 # here, because there is no run that it could resume.
 begin_change
 last_mark "$step"
 if [ "$mark" != "done" ]; then
 	if [ "$mark" != begun ]; then note_mark "$step" begun; fi
+	cut=$(tail -q -c 1 "$deploy_to/revisions.log" "$state/history" 2>&1)
 	if [ -n "$log_line" ]; then
 		# After a crash between this line and its mark, the line is the last one of the log, since the lock
 		# was held.
@@ -54,7 +72,8 @@ if [ "$mark" != "done" ]; then
 	keep_times
 	note_mark "$step" "done"
 fi
-flush
+# What a script before this one has left to it, too: current.
+flush "$deploy_to"
 # A run that takes over at this moment needs the same claim (lock.sh).  Either it gets it, and this script
 # stops, or it is refused until the lock is gone.
 own=$state/lock.$run.$epoch.$me
@@ -66,10 +85,18 @@ if [ -f "$own" ] && ! claim "$((epoch + 1))"; then
 	exit 72
 fi
 fence
+# The records of the newest runs are kept, so that their logs can be read.
+find_oldest "$keep_runs" "$state"/runs/*
 # rm goes through them in this order, so that the lock is the last one that another run could miss.
-said=$(rm -rf "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".* \
-	"$run_dir"/acting.* "$run_dir/database" "$run_dir"/database-* "$state/migrated.new" "$state"/migrated-*.new \
-	"$state/stopped.new" "$state/backups.new" "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve* 2>&1)
+set -- "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".* \
+	"$run_dir"/acting.* "$run_dir"/new.* "$run_dir/database" "$run_dir"/database-* "$state/migrated.new" "$state"/migrated-*.new \
+	"$state/stopped.new" "$state/backups.new" "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve*
+set -f
+IFS=$newline
+# shellcheck disable=SC2086 # lines
+said=$(rm -rf "$@" $oldest 2>&1)
+unset IFS
+set +f
 if [ -e "$state/lock" ] && is_ours_still; then cannot "remove '$state/lock'" "$said"; fi
 if [ -d "$state/incoming" ]; then rmdir "$state/incoming" 2>/dev/null; fi
 flush "$state"
@@ -77,22 +104,4 @@ flush "$state"
 if has_trash; then
 	(trap '' HUP && empty_trash) </dev/null >/dev/null 2>&1 &
 fi
-
-# Keeps the records of the newest runs, so that their logs can be read.
-set -- "$state"/runs/*
-if [ $# -le "$keep_runs" ]; then exit 0; fi
-set -f
-# shellcheck disable=SC2012,SC2046 # the names are ours: digits and small letters
-set -- $(ls -1t "$state/runs" 2>/dev/null)
-set +f
-if [ $# -le "$keep_runs" ]; then exit 0; fi
-shift "$keep_runs"
-for old; do
-	shift
-	case $old in
-	'' | "$run" | *[!0-9a-z]*) ;;
-	*) set -- "$@" "${state:?}/runs/$old" ;;
-	esac
-done
-if [ $# -gt 0 ]; then rm -rf "$@"; fi
 exit 0

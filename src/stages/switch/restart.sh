@@ -9,5 +9,4 @@ if [ "$mark" != "done" ]; then
 	touch_file "$path/$touch"
 	if [ -n "$last" ]; then note_mark "$step" "done"; fi
 fi
-flush
-exit 0
+flush_at_end
