@@ -104,7 +104,7 @@ void fuzz_excerpt(const struct input *in)
 {
     struct strs lines = excerpt(in->arena, in->text);
 
-    HOLDS(lines.n <= 31);
+    HOLDS(lines.n <= 40);
     for (size_t i = 0; i < lines.n; i++)
         HOLDS(!strchr(lines.v[i], '\n'));
 }

@@ -75,13 +75,16 @@ static void test_excerpt(void **state)
 static void test_excerpt_is_short(void **state)
 {
     const size_t max = 300000;
-    char *sent = arena_alloc(&arena, max);
-    size_t n = (size_t)snprintf(sent, max, "1 9000 20000\n");
+    static const char *const heads[] = {"1 9000 20000", "1 9000 5", "0 0 5", "none"};
 
     (void)state;
-    for (int i = 1; n + 40 < max && i <= 20000; i++)
-        n += (size_t)snprintf(sent + n, max - n, "%d:Error: %d\n", i, i);
-    shown(sent);
+    for (size_t k = 0; k < N(heads); k++) {
+        char *sent = arena_alloc(&arena, max);
+        size_t n = (size_t)snprintf(sent, max, "%s\n", heads[k]);
+        for (int i = 1; n + 40 < max && i <= 20000; i++)
+            n += (size_t)snprintf(sent + n, max - n, "%d:Error: %d\n", i, i);
+        assert_in_range(excerpt(&arena, sent).n, 8, 30);
+    }
 }
 
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)

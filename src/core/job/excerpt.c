@@ -76,6 +76,9 @@ static struct log read_log(struct arena *a, const char *sent)
         add_line(a, &log, at, len);
         at += len + (at[len] == '\n');
     }
+    /* Otherwise all lines are the end. */
+    if (log.n && log.total < log.v[log.n - 1].number)
+        log.total = log.v[log.n - 1].number;
     return log;
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 
-/* At most 30 lines.  Where lines are omitted, one line says how many.  Empty when nothing was
+/* About 30 lines, whatever was sent.  Where lines are omitted, one line says how many.  Empty when nothing was
  * sent. */
 struct strs excerpt(struct arena *a, const char *sent);
 
