@@ -99,12 +99,14 @@ $(OUT)/fuzz: $(FUZZ_C) $(wildcard tests/fuzz/*.h) $(OUT)/libcrelease.a
 	$(call say,FUZZ,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/fuzz $(FUZZ_C) $(OUT)/libcrelease.a $(LINK_$(BUILD)) $(FUZZ_WRAP) $(DEP_LIBS) -o $@
 
-corpus: $(OUT)/fuzz ## run the targets of the fuzzer on their first inputs, tests/fuzz/seeds
+corpus: $(OUT)/fuzz | build/need-test ## run the targets of the fuzzer on their first inputs, tests/fuzz/seeds
 	$(Q)$(OUT)/fuzz tests/fuzz/seeds >$(OUT)/fuzz.log 2>&1 || { cat $(OUT)/fuzz.log; exit 1; }
+	$(Q)tests/fuzz/scripts 1 >>$(OUT)/fuzz.log
 
 fuzz: | build/need-build build/need-fuzz ## fuzz each target for T seconds, two at a time, with clang: T=600 ONLY="recipe site"
 	$(Q)$(MAKE) BUILD=fuzz CC=clang build/fuzz/fuzz
 	$(Q)tests/fuzz/run "$(or $(T),60)" $(ONLY)
+	$(Q)$(if $(ONLY),,tests/fuzz/scripts "$(or $(T),60)" "$$$$")
 
 # Helpers of the crash tests: one program for each file, for this machine only.
 build/tools/%: tests/crash/%.c | build/need-build
