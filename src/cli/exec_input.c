@@ -56,6 +56,7 @@ static void look(uv_timer_t *timer)
             return;
         in->over = n <= 0;
         give(in, piece, n > 0 ? (size_t)n : 0);
+        explicit_bzero(piece, sizeof piece); /* it may be a secret */
     }
     if (in->over)
         uv_timer_stop(timer);

@@ -82,6 +82,7 @@ static bool payload_read(struct exchange *x)
         return false;
     buf_clear(&x->chunk);
     buf_add(&x->chunk, block, (size_t)n);
+    explicit_bzero(block, (size_t)n); /* it may be a linked file */
     x->payload_sent += n;
     return true;
 }

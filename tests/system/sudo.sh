@@ -1,43 +1,10 @@
 #!/bin/bash
-# `become` with a real sudo: accounts that need a password, and ones that do not.
-#
-# Root makes up the accounts in a mount namespace, in which the clone is reached under a path that is open
-# to everybody: "deployer", who may become anybody with a password; "app" and "other".
-# shellcheck source=tests/lib/as-root.sh
-. "$(dirname "$0")/../lib/as-root.sh"
-if [ "$(id -u)" -eq 0 ] && [ -z "${CRELEASE_SUDO_STAGE-}" ]; then
-    top=$(cd "$(dirname "$0")/../.." && pwd)
-    # In the folder of the rig, which is removed at the end: until then, these files are mounted.
-    stage=$top/build/rig/sudo.$$/stage
-    mkdir -p "$stage"
-    {
-        cat /etc/passwd
-        for account in deployer:65531:/bin/bash app:65530:/bin/bash other:65529:/usr/sbin/nologin; do
-            IFS=: read -r name id shell <<<"$account"
-            echo "$name:x:$id:$id::/nonexistent:$shell"
-        done
-    } >"$stage/passwd"
-    (
-        umask 077
-        { cat /etc/shadow; printf '%s\n' "deployer:$(openssl passwd -6 'right one'):19000:0:99999:7:::" 'app:*:19000:0:99999:7:::' 'other:*:19000:0:99999:7:::'; } >"$stage/shadow"
-        printf 'Defaults use_pty, timestamp_timeout=0, passwd_timeout=1\ndeployer ALL=(ALL) /bin/sh\napp ALL=(other) NOPASSWD: /bin/sh\nroot ALL=(ALL) NOPASSWD: ALL\n' >"$stage/sudoers"
-    )
-    chmod 440 "$stage/sudoers"
-    # shellcheck disable=SC2016 # for bash
-    CRELEASE_SUDO_STAGE=$stage exec unshare -m -- "$BASH" -ec '
-        mount --bind "$1/passwd" /etc/passwd
-        mount --bind "$1/shadow" /etc/shadow
-        mount --bind "$1/sudoers" /etc/sudoers
-        mount --rbind "$2" /srv
-        cd /srv
-        shift 2
-        exec "$BASH" /srv/tests/system/sudo.sh "$@"
-    ' bash "$stage" "$top" "$@"
-fi
+# `become` with a real sudo: accounts that need a password, and ones that do not (lib/accounts.sh).
+PASSWORD='right one'
+# shellcheck source=tests/lib/accounts.sh
+. "$(dirname "$0")/../lib/accounts.sh"
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
-
-PASSWORD='right one'
 
 # sudo_site NAME HOSTS: the login is deployer, who owns nothing of the site; it belongs to app.
 sudo_site() {
