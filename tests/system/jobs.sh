@@ -619,7 +619,7 @@ END
     expect_status 1 resume --json production
     tail -n 1 "$OUT" >"$OUT.last"
     assert_equal "first" "$(jq -r '.error.lines[0]' "$OUT.last")" 'rake aborted!'
-    jq -e '.error.next | any(contains("/jobs/build.0/2/log"))' "$OUT.last" >/dev/null || fail "no log named"
+    jq -e '.error.next | any(contains(" log production build.0"))' "$OUT.last" >/dev/null || fail "no log named"
 }
 
 # $PATH in env is the host's, wherever a command runs; one that lacks the usual programs is told of before.
