@@ -4,8 +4,8 @@
 
 #include "fuzz.h"
 
-/* recipe.c, ssh.c, git.c, host.c, time.c, database.c, text.c */
-#define OF_RECIPE(X) X(recipe) X(yaml) X(capistrano) X(options) X(ci)
+/* recipe.c and command.c, ssh.c, git.c, host.c, time.c, database.c, text.c */
+#define OF_RECIPE(X) X(recipe) X(yaml) X(capistrano) X(options) X(ci) X(command)
 #define OF_SSH(X)                                                                                  \
     X(known_hosts) X(key) X(host_key) X(ssh_config) X(ssh_target) X(login_data) X(agent)
 #define OF_GIT(X)  X(url) X(gitmodules) X(attributes) X(lfs) X(subst) X(tar)
