@@ -416,6 +416,9 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
         read_line(a, &s, &line);
         whole = whole || strcmp(line.key, "end") == 0;
     }
+    /* A link points somewhere, also if the host does not say where. */
+    if (!s.current && (s.current_kind == CURRENT_LINK || s.current_kind == CURRENT_DANGLING))
+        s.current = "?";
     for (size_t i = 0; i < s.n_releases; i++)
         s.releases[i].left = strs_has(&left, s.releases[i].name);
     bool long_plan = plan.full;

@@ -306,6 +306,9 @@ static void test_current(void **state)
         struct site s;
         assert_true(parse(arena_printf(&arena, "current_is %s\n" END, rows[i].word), &s));
         assert_int_equal(s.current_kind, rows[i].kind);
+        /* A link has a target, also where the host names none. */
+        bool link = rows[i].kind == CURRENT_LINK || rows[i].kind == CURRENT_DANGLING;
+        assert_string_equal(s.current ? s.current : "none", link ? "?" : "none");
     }
 }
 
