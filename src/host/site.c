@@ -426,6 +426,8 @@ bool site_parse(struct arena *a, const char *answer, struct site *ret, struct er
         too_many = "bytes in the plan of its run";
     s.plan = kept(a, &plan);
     s.recipe = kept(a, &recipe);
+    if (!s.lock.held) /* then there is no run that they could be of */
+        s.plan = s.recipe = NULL;
     if (!whole)
         return err_set(err, ERR_FAILED, "the host's answer is incomplete");
     /* With a part missing, the newest releases might be the missing ones. */

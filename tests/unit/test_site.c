@@ -128,6 +128,10 @@ static void test_bare(void **state)
     assert_false(site_has_ended(&s, "k7f2ab"));
     assert_int_equal(s.free_kb, -1);
     assert_int_equal(s.n_releases + s.n_marks + s.missing.n + s.no_tools.n, 0);
+    /* A plan without a lock is of no run. */
+    assert_true(parse("plan crelease-plan 1\nrecipe x\n" END, &s));
+    assert_null(s.plan);
+    assert_null(s.recipe);
 }
 
 /* Cut off anywhere it is an error; what was there before is left alone. */
