@@ -88,9 +88,9 @@ bool times_learn(struct run *r, const char *answer)
 
     for (const char *at = answer; *at; at += strcspn(at, "\n"), at += *at == '\n')
         if (strncmp(at, key, sizeof key - 1) == 0 && lines.n < RUNS_MAX)
-            strs_add(r->arena, &lines,
-                     arena_strndup(r->arena, at + sizeof key - 1,
-                                   strcspn(at, "\n") - (sizeof key - 1)));
+            strs_add(
+                r->arena, &lines,
+                arena_strndup(r->arena, at + sizeof key - 1, strcspn(at, "\n") - (sizeof key - 1)));
     for (size_t i = 0; i < r->times.n; i++)
         r->times.v[i].usual_ms = usual(r, &lines, r->times.v[i].step);
     return lines.n > 0;

@@ -410,8 +410,9 @@ const char *ui_times(struct arena *a, const struct event *e)
         const struct step_time *t = &e->times->v[i];
         if (t->ms < TIME_SHOWN_MS && t->usual_ms < TIME_SHOWN_MS)
             continue;
-        text = arena_printf(a, "%s%s %s", text ? arena_printf(a, "%s, ", text) : "took: ",
-                            ui_shown(a, t->step), text_span(a, t->ms));
+        text = arena_printf(a, "%s%s %s",
+                            text ? arena_printf(a, "%s, ", text) : "took: ", ui_shown(a, t->step),
+                            text_span(a, t->ms));
         if (t->usual_ms >= 0)
             text = arena_printf(a, "%s (usually %s)", text, text_span(a, t->usual_ms));
     }

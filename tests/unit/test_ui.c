@@ -162,10 +162,8 @@ static void deploy_well(struct shown *s)
           .detail = "2 pending: 20260103 AddNotesToEvents, 20260104 AddIndexToNotesOfEvents");
     STAGE(s, "switch", all_hosts, .state = EVENT_DONE, .took_ms = 200, .detail = "20261122153012");
     STAGE(s, "health", app_hosts, .state = EVENT_SKIPPED, .detail = "the recipe has no 'health'");
-    struct step_time steps[] = {{"lock", 40, 50},
-                                {"build", 34000, 21000},
-                                {"migrate", 2000, -1},
-                                {"health", 300, 4000}};
+    struct step_time steps[] = {
+        {"lock", 40, 50}, {"build", 34000, 21000}, {"migrate", 2000, -1}, {"health", 300, 4000}};
     const struct times times = {steps, 4};
     TELL(s, .kind = EVENT_END, .run = &deploy, .took_ms = 8460000, .behind_backup_ms = 8400000,
          .times = &times);
