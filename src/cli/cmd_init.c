@@ -232,6 +232,23 @@ static const char *converted(struct arena *a, struct cap *cap, const struct fram
     return cap_recipe(a, cap, &context);
 }
 
+/* The line by which an editor finds the schema of recipes, if it is installed beside this program. */
+static const char *schema_line(struct arena *a)
+{
+    char program[PATH_MAX] = "";
+    char at[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    char *slash = len > 0 ? strrchr(program, '/') : NULL;
+
+    if (!slash)
+        return "";
+    *slash = '\0';
+    const char *path = arena_printf(a, "%s/../share/crelease/config/recipe.schema.json", program);
+    if (!realpath(path, at) || strpbrk(at, " \n#"))
+        return "";
+    return arena_printf(a, "# yaml-language-server: $schema=%s\n", at);
+}
+
 /* ---- the file ---- */
 
 static bool cannot_write(const char *path, struct err *err)
@@ -377,6 +394,7 @@ bool cmd_init(struct session *s, struct err *err)
                            : recipe_text(s->arena, application_name(s->arena), f, &repo);
     if (!text)
         return err_set(err, ERR_USAGE, "the configuration of Capistrano is too large for a recipe");
+    text = arena_printf(s->arena, "%s%s", schema_line(s->arena), text);
     bool over = there == path;
     if (over ? !overwrite(s->arena, path, text, err) : !write_new(path, text, err))
         return false;

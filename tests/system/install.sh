@@ -31,6 +31,11 @@ case_install() {
     printf '%s\n' 'application: shop' 'extends: django' 'environments: {production: {hosts: [a]}}' >"$RIG/extends.yml"
     (cd / && ! "$RIG/destination/opt/x/bin/crelease" exec -f "$RIG/extends.yml" production --hosts b -- true 2>"$RIG/said")
     grep -q "has no host 'b'" "$RIG/said" || fail "extends: $(cat "$RIG/said")"
+    # An editor finds the schema of a new recipe.
+    mkdir "$RIG/new"
+    (cd "$RIG/new" && "$RIG/destination/opt/x/bin/crelease" init)
+    assert_equal "first line" "$(head -n 1 "$RIG/new/crelease.yml")" \
+        "# yaml-language-server: \$schema=$RIG/destination/opt/x/share/crelease/config/recipe.schema.json"
     make_there uninstall
     assert_equal "left over" "$(find "$RIG/destination" ! -type d)" ''
 }
