@@ -93,7 +93,7 @@ sub serve {
     }
     my ($status, $head, $rest) = backend($method, $path, $query, $headers, $body);
     if ($refs and $lie eq 'missing') {
-        $rest =~ s/\b[0-9a-f]{40}\b/'1234567890' x 4/ge;
+        $rest =~ s/[0-9a-f]{40}(?= )/'1234567890' x 4/ge;
     } elsif ($refs and $lie eq 'escape') {
         $rest = line("# service=git-upload-pack\n") . '0000' . line("ERR \e]0;owned\a\e[31mno such thing\n");
     } elsif (!$refs and $lie eq 'truncated') {

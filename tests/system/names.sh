@@ -3,7 +3,7 @@
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 # Variations that take long: `make test-all` runs them, too.
-LONG='translated_arrival'
+LONG='translated_arrival many_in_a_folder'
 
 add() { # PATH TEXT
     mkdir -p "$REPO/$(dirname -- "$1")"
@@ -29,6 +29,9 @@ awkward_files() {
     add "$(printf 'n%.0s' $(seq 240))" thirteen
     add empty ''
     add ' leading' x
+    add Case/name one
+    add Case/Name two
+    add case/name three
     add 'trailing ' x
     add 'bin/tool' $'#!/bin/sh\necho tool\n'
     chmod +x "$REPO/bin/tool"
@@ -71,6 +74,22 @@ case_awkward() {
     expect_status 0 deploy production
     exactly_exported app1
     exactly_exported app2
+}
+
+# 65,000 names in one folder, which Git has as one tree.
+case_many_in_a_folder() {
+    site_new many_in_a_folder 0
+    recipe_write <<<$'linked_files: []\nlinked_dirs: []\nrestart: {}'
+    local blob tree
+    blob=$(echo x | git -C "$REPO" hash-object -w --stdin)
+    tree=$(awk -v blob="$blob" 'BEGIN { for (i = 1; i <= 65000; i++) printf "100644 blob %s\tfile-%05d\n", blob, i }' |
+        git -C "$REPO" mktree)
+    tree=$(printf '040000 tree %s\tmany\n' "$tree" | git -C "$REPO" mktree)
+    git -C "$REPO" update-ref refs/heads/main "$(git -C "$REPO" commit-tree -m Many "$tree")"
+    expect_status 0 deploy production
+    assert_equal files "$(find "$(current here)/many" -type f | wc -l)" 65000
+    expect_status 0 status production --verify
+    expect_output 'unchanged'
 }
 
 case_change_of_kind() {
