@@ -104,7 +104,7 @@ corpus: $(OUT)/fuzz | build/need-test ## run the targets of the fuzzer on their 
 	$(Q)tests/fuzz/scripts 1 >>$(OUT)/fuzz.log
 
 fuzz: | build/need-build build/need-fuzz ## fuzz each target for T seconds, two at a time, with clang: T=600 ONLY="recipe site"
-	$(Q)$(MAKE) BUILD=fuzz CC=clang build/fuzz/fuzz
+	$(Q)$(MAKE) --no-print-directory BUILD=fuzz CC=clang build/fuzz/fuzz
 	$(Q)tests/fuzz/run "$(or $(T),60)" $(ONLY)
 	$(Q)$(if $(ONLY),,tests/fuzz/scripts "$(or $(T),60)" "$$$$")
 
