@@ -272,6 +272,9 @@ void databases_learn(struct session *s, const struct survey *sv);
  * rollback. */
 const struct changes *session_changes(struct session *s);
 
+/* upcoming.c: lines about the backups that start next, if the changes have migrations. */
+struct strs session_upcoming(struct session *s, const struct changes *changes);
+
 /* Tells EVENT_RUN about the session's plan. */
 void session_begin(struct session *s, bool fresh);
 bool session_forward(struct session *s, bool fresh, struct err *err);

@@ -127,6 +127,21 @@ static void talk(struct session *s, const struct call *call, struct console *c, 
     buf_free(&c->say);
 }
 
+/* With several hosts, says which one it is. */
+static bool is_one_host(struct session *s, struct err *err)
+{
+    const struct recipe *r = s->recipe;
+
+    if (r->n_hosts > 1 && s->options.hosts)
+        return err_set(err, ERR_USAGE,
+                       "console is a terminal on one host, and --hosts names %zu; name one of them",
+                       r->n_hosts);
+    if (r->n_hosts > 1 && !s->options.quiet)
+        fprintf(stderr, "%s, the first of %zu hosts; --hosts names another one\n", r->hosts[0].name,
+                r->n_hosts);
+    return true;
+}
+
 bool cmd_console(struct session *s, struct err *err)
 {
     struct console *c = arena_alloc(s->arena, sizeof *c);
@@ -142,6 +157,8 @@ bool cmd_console(struct session *s, struct err *err)
                        "console needs a terminal on standard input; without one, use"
                        " 'crelease exec %s -- CMD'",
                        s->recipe->environment);
+    if (!is_one_host(s, err))
+        return false;
     c->fleet = s->fleet;
     c->terminal = (struct fleet_terminal){.type = type && *type ? type : "dumb",
                                           .modes = &c->modes,

@@ -224,9 +224,11 @@ static const char *converted(struct arena *a, struct cap *cap, const struct fram
                              const struct repo_about *repo)
 {
     const char *branch = repo->branch ? repo->branch : "main";
+    const char *main = repo->main;
     struct cap_context context = {.application = application_name(a),
                                   .repository = repo->origin ? repo->origin : ".",
                                   .ref = check_ref(a, &branch) ? "main" : branch,
+                                  .main = main && !check_ref(a, &main) ? main : NULL,
                                   .preset = f ? f->extends : NULL};
 
     return cap_recipe(a, cap, &context);

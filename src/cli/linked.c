@@ -56,7 +56,8 @@ static bool open_source(const char *path, struct source_file *f, struct err *err
 bool linked_open(struct session *s, const char *path, const char *from, struct source_file *ret,
                  struct err *err)
 {
-    const char *at = *from == '/' ? from : arena_printf(s->arena, "%s/%s", s->recipe->dir, from);
+    const char *at =
+        *from == '/' ? from : arena_printf(s->arena, "%s/%s", s->recipe->project, from);
 
     *ret = (struct source_file){.path = path, .from = from, .fd = -1};
     ret->there = arena_array(s->arena, s->recipe->n_hosts, sizeof *ret->there);

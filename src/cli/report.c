@@ -153,10 +153,14 @@ void session_begin(struct session *s, bool fresh)
 
     info.by = session_by(s->arena); /* who continues it, not who started it */
     const struct changes *changes = session_changes(s);
+    struct strs upcoming = fresh ? session_upcoming(s, changes) : (struct strs){0};
     s->changes = fresh ? changes : NULL;
     s->run.begun = true;
-    run_tell(&s->run,
-             (struct event){.kind = EVENT_RUN, .run = &info, .fresh = fresh, .changes = changes});
+    run_tell(&s->run, (struct event){.kind = EVENT_RUN,
+                                     .run = &info,
+                                     .fresh = fresh,
+                                     .changes = changes,
+                                     .upcoming = &upcoming});
 }
 
 /* A run that lost the race for the lock has left nothing behind that could be resumed. */

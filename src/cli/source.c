@@ -41,7 +41,7 @@ static bool stopped_by(struct session *s, struct err *err)
 bool session_resolve(struct session *s, const char *ref, struct revision *ret, struct err *err)
 {
     struct repo_options options = {.url = s->recipe->repository,
-                                   .base_dir = s->recipe->dir,
+                                   .base_dir = s->recipe->project,
                                    .recipe = s->recipe->file,
                                    .subtree = s->recipe->subtree,
                                    .submodules = s->recipe->submodules,
@@ -65,7 +65,7 @@ bool session_export(struct session *s, const struct revision *rev, struct err *e
     if (dir)
         dir = home_expand(s->arena, dir);
     if (dir && *dir != '/')
-        dir = arena_printf(s->arena, "%s/%s", s->recipe->dir, dir);
+        dir = arena_printf(s->arena, "%s/%s", s->recipe->project, dir);
     if (!(dir ? repo_export_folder(s->repo, s->arena, rev, dir, &s->export, err)
               : repo_export(s->repo, s->arena, rev, &s->export, err)))
         return stopped_by(s, err);

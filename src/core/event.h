@@ -101,6 +101,7 @@ struct event {
     /* EVENT_RUN, and EVENT_END of a run that began with this command and succeeded: since the commit that was
      * live; NULL: not looked up */
     const struct changes *changes;
+    const struct strs *upcoming;   /* EVENT_RUN: lines about the backups that start next; or NULL */
     const struct strs *migrations; /* EVENT_STAGE: names of the pending ones; NULL: not known */
     const struct backup *backup;
     const struct blocker *blocker;

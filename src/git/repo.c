@@ -265,6 +265,7 @@ void repo_about(struct arena *a, const char *dir, struct repo_about *ret)
 {
     git_repository *git = NULL;
     git_reference *head = NULL;
+    git_reference *origin = NULL;
 
     *ret = (struct repo_about){0};
     repo_library_init();
@@ -277,7 +278,13 @@ void repo_about(struct arena *a, const char *dir, struct repo_about *ret)
                                  : NULL;
         if (target && strncmp(target, "refs/heads/", 11) == 0)
             ret->branch = arena_strdup(a, target + 11);
+        target = git_reference_lookup(&origin, git, "refs/remotes/origin/HEAD") == 0
+                     ? git_reference_symbolic_target(origin)
+                     : NULL;
+        if (target && strncmp(target, "refs/remotes/origin/", 20) == 0)
+            ret->main = arena_strdup(a, target + 20);
     }
+    git_reference_free(origin);
     git_reference_free(head);
     git_repository_free(git);
     git_libgit2_shutdown();

@@ -212,6 +212,7 @@ void repo_ref_notes(struct repo *repo, struct arena *a, const struct revision *r
 struct repo_about {
     const char *origin; /* URL of the remote `origin`, or of the only remote */
     const char *branch; /* checked out */
+    const char *main;   /* the default branch of `origin`, as far as it is known here */
 };
 
 /* Reads this from the repository around a folder. */

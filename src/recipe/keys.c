@@ -152,7 +152,7 @@ const struct recipe_key recipe_keys[] = {
      .about = "a preset, whose keys are the defaults of this recipe: rails, django, laravel, node, "
               "static, alembic, flyway or sqitch"},
     {"repository", KEY_TEXT, .fallback = ".", .check = check_not_option, IN_RECIPE(repository),
-     .about = "the Git repository: a path, relative to the recipe's folder, or a URL"},
+     .about = "the Git repository: a path, relative to the project's folder, or a URL"},
     {"ref", KEY_TEXT, .fallback = "main", .check = check_ref, IN_RECIPE(ref),
      .about = "the branch, tag or commit to deploy"},
     {"subtree", KEY_TEXT, .check = check_relative, IN_RECIPE(subtree),
@@ -168,7 +168,7 @@ const struct recipe_key recipe_keys[] = {
      .fallback_shown = "the revision",
      .about =
          "a folder of this machine that is the release instead of the revision's files, relative to "
-         "the recipe's folder; REVISION is the commit of HEAD"},
+         "the project's folder; REVISION is the commit of HEAD"},
     {"deploy_to", KEY_TEXT, .fallback_shown = "/var/www/APPLICATION", .check = check_folder,
      IN_RECIPE(deploy_to),
      .about = "the folder of the site on the hosts, which contains current, releases and shared"},
@@ -184,7 +184,7 @@ const struct recipe_key recipe_keys[] = {
      .about = "the file, relative to shared and to the release"},
     {"linked_files.from", KEY_TEXT, .check = check_not_option, IN_LINKED(from),
      .about =
-         "a file of this machine, relative to the recipe's folder, that is uploaded with mode 0600 "
+         "a file of this machine, relative to the project's folder, that is uploaded with mode 0600 "
          "where the linked file is missing"},
     {"linked_dirs", KEY_TEXTS, .check = check_linked_dir, IN_RECIPE(linked_dirs),
      .about = "folders in shared that every release links to"},
@@ -200,7 +200,7 @@ const struct recipe_key recipe_keys[] = {
      IN_RECIPE(ssh_config),
      .about =
          "the ssh configuration to follow: default for the user's and the system's, none, or a "
-         "file, relative to the recipe's folder"},
+         "file, relative to the project's folder"},
     {"proxy_jump", KEY_TEXT, .check = check_proxy_jump, IN_RECIPE(proxy_jump),
      .fallback_shown = "that of the ssh configuration",
      .about =
@@ -437,8 +437,8 @@ const struct recipe_key recipe_keys[] = {
     {"job.run", KEY_SHELL, .required = true, .check = check_not_empty, IN_JOB(run),
      .about = "the shell text"},
     {"job.where", KEY_WORD, .fallback = "hosts", .words = where_words, IN_JOB(where),
-     .about = "hosts, or local: run it once, on the machine that deploys, in the folder of the "
-              "recipe"},
+     .about = "hosts, or local: run it once, on the machine that deploys, in the project's "
+              "folder"},
     {"job.roles", KEY_TEXTS, .is_role = true, .check = check_role, IN_JOB(roles),
      .fallback_shown = "every host", .about = "the hosts to run it on"},
     {"job.once", KEY_BOOL, .fallback = "false", IN_JOB(once),

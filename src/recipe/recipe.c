@@ -372,6 +372,17 @@ static bool mistakes_told(struct mistakes *m, const char *name, struct strs *err
                    text_count(m->arena, m->n + m->more, "mistake"));
 }
 
+static const char *project_of(struct arena *a, const struct recipe *r)
+{
+    size_t len = strlen(r->dir);
+    const char *last = strrchr(r->dir, '/');
+
+    if (last == r->dir || strcmp(last, "/config") != 0 ||
+        strcmp(r->file + len, "/crelease.yml") != 0)
+        return r->dir;
+    return arena_strndup(a, r->dir, (size_t)(last - r->dir));
+}
+
 struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, struct strs *errors,
                            struct err *err)
 {
@@ -390,6 +401,7 @@ struct recipe *recipe_read(struct arena *a, const struct recipe_where *where, st
     r->dir = arena_strndup(a, r->file, (size_t)(strrchr(r->file, '/') - r->file));
     if (!*r->dir)
         r->dir = "/";
+    r->project = project_of(a, r);
     struct node *root = yaml_parse(a, &file, &mistakes);
     if (root && !tree_read(&rd, root, &file, where->environment, err))
         return NULL;

@@ -90,6 +90,8 @@ static void put_kind(struct json *o, const struct event *e)
         json_put_bool(o, "resumed", !e->fresh);
         if (e->changes)
             ui_put_changes(o, e->changes);
+        if (e->upcoming && e->upcoming->n)
+            ui_put_strs(o, "upcoming_backups", e->upcoming);
         break;
     case EVENT_STAGE:
         put_stage(o, e);

@@ -346,6 +346,8 @@ static void tell_changes(struct ui *ui, struct arena *a, const struct event *e)
         lines = changes_lines(a, e->changes);
     for (size_t i = 0; i < lines.n; i++)
         say(ui, e->unix_ms, lines.v[i]);
+    for (size_t i = 0; e->upcoming && i < e->upcoming->n; i++)
+        say(ui, e->unix_ms, ui_shown(a, e->upcoming->v[i]));
 }
 
 static void plain_tell(struct ui *ui, const struct event *e)

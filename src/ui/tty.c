@@ -67,6 +67,8 @@ static void tell_run(struct drawing *d, struct arena *a, const struct event *e)
     struct strs lines = e->fresh && e->changes ? changes_lines(a, e->changes) : (struct strs){0};
     for (size_t i = 0; i < lines.n; i++)
         keep_text(d, STYLE_DIM, 2 + strspn(lines.v[i], " "), lines.v[i] + strspn(lines.v[i], " "));
+    for (size_t i = 0; e->upcoming && i < e->upcoming->n; i++)
+        keep_text(d, STYLE_DIM, 2, ui_shown(a, e->upcoming->v[i]));
     keep_blank(d);
 }
 

@@ -229,6 +229,14 @@ END
     expect_output "has no host 'none'"
     expect_status 0 init --from-capistrano --force --json
     assert_equal JSON "$(json '"\(.read) \(.settings) \(.left[1].file):\(.left[1].line)"')" '19 23 config/deploy.rb:18'
+    # A branch that cannot be read is not the one that is checked out here.
+    git init -q -b topic .
+    sed -i "s/^set :branch, .*/ask :branch, \`git name\`/" config/deploy.rb
+    expect_status 0 init --from-capistrano --force
+    grep -qx "# ref: BRANCH   # 'branch' could not be read: write the branch that is deployed" crelease.yml || fail "ref: $(grep ref: crelease.yml)"
+    git symbolic-ref refs/remotes/origin/HEAD refs/remotes/origin/trunk
+    expect_status 0 init --from-capistrano --force
+    grep -qx "ref: trunk   # 'branch' could not be read: this is the default branch of origin" crelease.yml || fail "ref: $(grep ref: crelease.yml)"
 }
 
 # Bytes of these files are never a command, a line of the recipe, or a sequence for the terminal.

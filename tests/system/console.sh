@@ -99,10 +99,12 @@ case_lost() {
 }
 
 case_refused() {
-    console_site refused 1
+    console_site refused 2
     expect_status 2 console production
     expect_output "needs a terminal on standard input; without one, use 'crelease exec production -- CMD'"
     expect_status 2 console --json production
+    on_console 80 2 --hosts app1,app2 <<<'? console is a terminal on one host, and --hosts names 2; name one of them'
+    on_console 80 0 -- true <<<'? app1, the first of 2 hosts; --hosts names another one'
     rm "$SITE/app1/current"
     on_console 80 1 <<<'? there is no live release at'
 }

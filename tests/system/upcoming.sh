@@ -193,9 +193,12 @@ case_warning() {
     expect_status 0 deploy production
     expect_no_output 'may block the migration'
     # With a record of how long they take here.
+    recipe_write <<<'migrate: {run: bin/migrate, status: bin/migrate-status, lock_timeout: 500ms, paths: [db]}'
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     expect_status 0 deploy production
     expect_no_output 'may block the migration'
+    # The first lines name it, since there is a migration among the files.
+    grep -qE '^[0-9:]+ upcoming: a backup \(pg_dump .*\) starts at [0-9:]+, in ' "$OUT" || fail 'not in the first lines'
     rm "$RIG/crontab"
 }
 

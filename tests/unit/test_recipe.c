@@ -648,6 +648,7 @@ static void test_search(void **state)
     const struct recipe *r = read_file(NULL, "p");
     assert_string_equal(r->file, arena_printf(&arena, "%s/a/config/crelease.yml", top));
     assert_string_equal(r->dir, arena_printf(&arena, "%s/a/config", top));
+    assert_string_equal(r->project, arena_printf(&arena, "%s/a", top));
     /* Messages name it from here. */
     assert_int_equal(chdir(top), 0);
     write_text("a/crelease.yml", "x: 1\n", 5);

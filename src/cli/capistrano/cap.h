@@ -123,6 +123,7 @@ struct cap_context {
     const char *application; /* if there is none in deploy.rb */
     const char *repository;  /* the same */
     const char *ref;
+    const char *main;   /* the default branch of the repository; NULL: not known */
     const char *preset; /* NULL: none */
 };
 const char *cap_recipe(struct arena *a, struct cap *cap, const struct cap_context *context);

@@ -215,12 +215,43 @@ static const char *number_of(struct cap_site *site, const char *name)
     return value;
 }
 
+/* Whether a statement about the branch was left to a person, in deploy.rb or in the site's own file. */
+static bool branch_is_left(struct arena *a, const struct cap_site *site)
+{
+    struct cap_left *all;
+    size_t n = cap_left(a, site->cap, &all);
+
+    for (size_t i = 0; i < n; i++)
+        if (strstr(all[i].text, ":branch") &&
+            (strcmp(all[i].file, "config/deploy.rb") == 0 ||
+             (site->file && strcmp(all[i].file, site->file->name) == 0)))
+            return true;
+    return false;
+}
+
+/* Not the branch that is checked out here if the configuration means another one. */
+static void pair_ref(struct arena *a, struct cap_site *site, const struct cap_context *context,
+                     struct cap_part *ret)
+{
+    const char *ref = cap_checked(a, site, "branch", check_ref);
+
+    if (ref || !branch_is_left(a, site))
+        pair(ret, "ref", yaml_scalar(a, ref ? ref : context->main ? context->main : context->ref));
+    else if (context->main)
+        pair(ret, "ref",
+             arena_printf(a,
+                          "%s   # 'branch' could not be read: this is the default branch of origin",
+                          yaml_scalar(a, context->main)));
+    else
+        pair(ret, "# ref",
+             "BRANCH   # 'branch' could not be read: write the branch that is deployed");
+}
+
 void cap_part(struct arena *a, struct cap_site *site, const struct cap_context *context,
               struct cap_part *ret)
 {
     const char *old = cap_checked(a, site, "repository", check_not_option);
     const char *url = cap_checked(a, site, "repo_url", check_not_option);
-    const char *ref = cap_checked(a, site, "branch", check_ref);
     const char *deploy_to = cap_checked(a, site, "deploy_to", check_folder);
     bool rails = context->preset && strcmp(context->preset, "rails") == 0;
     bool assets = rails && (cap_has_plugin(site->cap, "capistrano/rails") ||
@@ -236,7 +267,7 @@ void cap_part(struct arena *a, struct cap_site *site, const struct cap_context *
     *ret = (struct cap_part){0};
     cap_part_hosts(a, site, ret);
     pair(ret, "repository", yaml_scalar(a, repository));
-    pair(ret, "ref", yaml_scalar(a, ref ? ref : context->ref));
+    pair_ref(a, site, context, ret);
     pair(ret, "subtree", scalar_or_null(a, cap_checked(a, site, "repo_tree", check_relative)));
     pair(ret, "submodules", submodules ? "true" : NULL);
     pair(ret, "deploy_to", yaml_scalar(a, folder));

@@ -37,18 +37,6 @@ static const char **variables(struct run *r, const struct job_call *c, const cha
     return list;
 }
 
-/* The folder of the recipe; the one above it when the recipe is config/crelease.yml. */
-static const char *folder(struct run *r)
-{
-    const char *dir = r->recipe->dir;
-    const char *last = strrchr(dir, '/');
-
-    if (!last || last == dir || strcmp(r->recipe->file + strlen(dir), "/crelease.yml") != 0 ||
-        strcmp(last, "/config") != 0)
-        return dir;
-    return arena_strndup(r->arena, dir, (size_t)(last - dir));
-}
-
 /* Marks the step on those of the call's hosts that are chosen; NULL: on all. */
 static bool mark(struct run *r, const struct job_call *c, const bool *chosen, const char *state,
                  struct err *err)
@@ -94,7 +82,7 @@ static bool run_it(struct run *r, const struct job_call *c, const char *const *m
     const char *const argv[] = {"/bin/sh", "-c", job_local, "crelease-job", NULL};
     struct follower f = follower_open_locally(r, c);
     const struct companion call = {.argv = argv,
-                                   .folder = folder(r),
+                                   .folder = r->recipe->project,
                                    .variables = variables(r, c, more),
                                    .timeout_ms = c->job->timeout_ms,
                                    .output = follower_text,
