@@ -197,6 +197,21 @@ for file in README.md */README.md */*/README.md src/*/*/README.md; do
 done >"$work/links"
 [ ! -s "$work/links" ] || { cat "$work/links"; failed=1; }
 
+# Each case that a document names, as `script/case`, is there, and so is each unit test, as `test_x` (`test_y`).
+for file in src/README.md tests/README.md; do
+    # shellcheck disable=SC2016 # the backquotes of Markdown
+    grep -o '`[a-z_0-9]*/[a-z_0-9][a-z_0-9]*`' "$file" | tr -d '`' | while IFS=/ read -r script name; do
+        [ ! -e "tests/system/$script.sh" ] || grep -q "^case_$name()" "tests/system/$script.sh" || echo "$file: no such case: $script/$name"
+    done
+    # shellcheck disable=SC2016
+    sed -n 's/.*`\(test_[a-z_]*\)` (\(`test_[^)]*\)).*/\1 \2/p' "$file" | tr -d '`,' | while read -r program names; do
+        for name in $names; do
+            grep -q "void $name(" "tests/unit/$program.c" || echo "$file: no such test: $program $name"
+        done
+    done
+done >"$work/cases"
+[ ! -s "$work/cases" ] || { cat "$work/cases"; failed=1; }
+
 [ "$(wc -c <README.md)" -le 12288 ] || { echo "README.md is larger than 12 kB"; failed=1; }
 
 exit $failed
