@@ -130,7 +130,8 @@ void fuzz_capistrano(const struct input *in)
 {
     static const char *const names[] = {"config/deploy.rb", "config/deploy/production.rb",
                                         "Capfile"};
-    static const struct cap_context context = {"shop", "git@example.com:shop.git", "main", NULL};
+    static const struct cap_context context = {
+        .application = "shop", .repository = "git@example.com:shop.git", .main = "main"};
     struct err err = {.arena = in->arena};
     struct cap cap;
     struct cap_left *left;
