@@ -34,8 +34,9 @@ static bool is_no_utf8(const char *why)
     return why && strstr(why, "UTF8") && strstr(why, "0x");
 }
 
-/* sql: NULL for the first question of a database that is yet to be found. */
-static const char *whole_script(struct run *r, size_t host, const char *sql, const char *script)
+/* sql: NULL for the first question of a database that is yet to be found.  make: script_text or script_frame. */
+static const char *whole_script(struct run *r, size_t host, const char *sql, const char *script,
+                                const char *make(struct arena *a, const struct script *s))
 {
     const struct server *server = server_of(r);
     bool finds = r->recipe->database.adapter == ADAPTER_AUTO;
@@ -63,7 +64,7 @@ static const char *whole_script(struct run *r, size_t host, const char *sql, con
         .verb = "look",
         .values = b.text,
         .parts = {finds ? database_reach(r) : script, finds ? script : NULL}};
-    const char *text = b.full || environment.full ? NULL : script_text(r->arena, &whole);
+    const char *text = b.full || environment.full ? NULL : make(r->arena, &whole);
     buf_free(&environment);
     buf_free(&b);
     assert(text); /* the recipe has 1 MiB at most, and the SQL is our own */
@@ -72,12 +73,15 @@ static const char *whole_script(struct run *r, size_t host, const char *sql, con
 
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script)
 {
-    return whole_script(r, host, sql, script);
+    return whole_script(r, host, sql, script, script_text);
 }
 
-const char *db_script_finding(struct run *r, size_t host, const char *script)
+struct call db_call(struct run *r, size_t host, const char *sql, const char *script)
 {
-    return whole_script(r, host, NULL, script);
+    return (struct call){.host = host,
+                         .script = whole_script(r, host, sql, script, script_text),
+                         .frame = whole_script(r, host, sql, script, script_frame),
+                         .payload = -1};
 }
 
 static const char *first_line(struct arena *a, const char *text)
@@ -148,11 +152,9 @@ void db_answer(struct run *r, const struct reply *reply, struct strs *ret_rows,
 static bool ask(struct run *r, size_t host, const char *sql, struct strs *ret_rows,
                 const char **ret_why, struct err *err)
 {
-    struct call call = {.host = host,
-                        .script = db_script(r, host, sql, script_db),
-                        .payload = -1,
-                        .timeout_ms = SQL_MS};
+    struct call call = db_call(r, host, sql, script_db);
 
+    call.timeout_ms = SQL_MS;
     *ret_rows = (struct strs){0};
     *ret_why = NULL;
     struct reply reply = run_ask(r, &call);

@@ -28,8 +28,9 @@ const char *db_encoding(const struct run *r);
 /* The script client.sh, or `script` in its place, with its values and the SQL. */
 const char *db_script(struct run *r, size_t host, const char *sql, const char *script);
 
-/* The script in whose course a database is found, and asked the first question (find.h). */
-const char *db_script_finding(struct run *r, size_t host, const char *script);
+/* The same as a call that runs in the host's session, for run_ask.  sql: NULL for the script in whose course a database
+ * is found, and asked the first question (find.h). */
+struct call db_call(struct run *r, size_t host, const char *sql, const char *script);
 
 /* Reads the answer of client.sh: the rows, and why there are no more; NULL: these are all. */
 void db_answer(struct run *r, const struct reply *reply, struct strs *ret_rows,

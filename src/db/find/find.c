@@ -230,10 +230,9 @@ bool database_find(struct run *r, size_t host, struct err *err)
 
     if (r->recipe->database.adapter != ADAPTER_AUTO || f->asked)
         return true;
-    struct call call = {.host = host,
-                        .script = db_script_finding(r, host, find_ask),
-                        .payload = -1,
-                        .timeout_ms = FIND_MS};
+    struct call call = db_call(r, host, NULL, find_ask);
+
+    call.timeout_ms = FIND_MS;
     struct reply reply = run_ask(r, &call);
     if (reply.kind == REPLY_TIMEOUT)
         f->problem = "the search for the application's database took more than two minutes";
