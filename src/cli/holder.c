@@ -34,9 +34,14 @@ static const char *resume_on(struct session *s, const struct survey *sv, long ho
 bool holder_find(struct session *s, const struct survey *sv, long *ret_host, struct err *err)
 {
     *ret_host = -1;
+    /* Of several runs, one that is alive counts: they may have come together, and one of them gives way (lock.c). */
+    for (size_t h = 0; h < s->recipe->n_hosts && *ret_host < 0; h++)
+        if (sv->reached[h] && sv->sites[h].lock.held && sv->sites[h].lock.alive)
+            *ret_host = (long)h;
     for (size_t h = 0; h < s->recipe->n_hosts; h++) {
         const struct site *site = &sv->sites[h];
-        if (!sv->reached[h] || !site->lock.held)
+        if (!sv->reached[h] || !site->lock.held ||
+            (*ret_host >= 0 && sv->sites[*ret_host].lock.alive))
             continue;
         if (*ret_host >= 0 && strcmp(sv->sites[*ret_host].lock.run, site->lock.run) != 0)
             return err_set(
@@ -45,7 +50,7 @@ bool holder_find(struct session *s, const struct survey *sv, long *ret_host, str
                 " then '%s'",
                 sv->sites[*ret_host].lock.run, s->recipe->hosts[*ret_host].name, site->lock.run,
                 s->recipe->hosts[h].name, resume_on(s, sv, *ret_host), resume_on(s, sv, (long)h));
-        if (*ret_host < 0 || (site->lock.alive && !sv->sites[*ret_host].lock.alive))
+        if (*ret_host < 0)
             *ret_host = (long)h;
     }
     return true;

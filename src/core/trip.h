@@ -8,7 +8,11 @@
 #include "core/run.h"
 #include "core/stage.h"
 
-enum { SCRIPT_ASKS = 75 /* status of a script to which something has to be sent first */ };
+/* Statuses of scripts that a trip may pass to its caller (struct trip). */
+enum {
+    SCRIPT_LOCKED = 73, /* another run holds the lock */
+    SCRIPT_ASKS = 75    /* something has to be sent first */
+};
 
 /* What one host gets instead of the trip's own payload. */
 struct load {
@@ -35,8 +39,8 @@ struct trip {
     const struct load *const *loads; /* by the trip's hosts; NULL: all get the payload above */
     long long timeout_ms;            /* 0: 15 minutes */
     bool hold;
-    bool may_ask; /* it may end with SCRIPT_ASKS instead of 0 */
-    bool is_all;  /* the step is done when the script is: the next step's may follow it (chain.h) */
+    int passes;  /* it may end with this status instead of 0; 0: with no other */
+    bool is_all; /* the step is done when the script is: the next step's may follow it (chain.h) */
 };
 
 /* True when the script ended with status 0 on every host.  ret, which may be NULL, gets one reply

@@ -432,6 +432,16 @@ bool fleet_hold_is_lost(const struct fleet *fleet, size_t host)
            (m->session && session_keeps(m->session) && session_is_over(m->session));
 }
 
+void fleet_let_go_of(struct fleet *fleet, size_t host)
+{
+    struct fleet_member *m = &fleet->members[host];
+
+    member_look(m);
+    m->hold_lost = false;
+    if (m->session)
+        session_keep_no_more(m->session);
+}
+
 void fleet_let_go(struct fleet *fleet)
 {
     long long deadline = loop_now() + LET_GO_MS;

@@ -190,6 +190,9 @@ void fleet_beat(struct fleet *fleet);
 /* Whether the held script of that host has ended or was lost. */
 bool fleet_hold_is_lost(const struct fleet *fleet, size_t host);
 
+/* The session of that host no longer keeps the lock, which the next script releases. */
+void fleet_let_go_of(struct fleet *fleet, size_t host);
+
 /* Ends the input of every held script and waits a few seconds at most for them to end. */
 void fleet_let_go(struct fleet *fleet);
 

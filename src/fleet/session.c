@@ -168,6 +168,15 @@ void session_keep(struct session_shell *s, const char *text)
     s->carrier->wake(s->link, s->shell);
 }
 
+void session_keep_no_more(struct session_shell *s)
+{
+    if (!s->keeps)
+        return;
+    s->keeps = false;
+    buf_puts(&s->input, "{ keeping=; }\n");
+    s->carrier->wake(s->link, s->shell);
+}
+
 bool session_keeps(const struct session_shell *s)
 {
     return s->keeps;

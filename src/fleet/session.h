@@ -28,6 +28,7 @@ void session_look(struct session_shell *s, long long now);
 
 /* Makes the shell the keeper of the lock: text assigns what it needs (host/session.sh). */
 void session_keep(struct session_shell *s, const char *text);
+void session_keep_no_more(struct session_shell *s);
 bool session_keeps(const struct session_shell *s);
 
 /* Ends its input, so that it ends soon unless a script is running. */

@@ -27,9 +27,9 @@ case_two_at_once() {
 
 # Begun in the same instant, many times: one wins, whoever it is, and nobody else does anything.
 case_same_instant() {
-    site_new same_instant 2
+    site_new same_instant 3
     local round i pids statuses winners
-    for round in 1 2 3 4 5; do
+    for ((round = 1; round <= ${ROUNDS-4}; round++)); do
         commit_file public/index.html "$round"
         pids=() statuses=() winners=0
         for i in 1 2 3; do
@@ -45,6 +45,68 @@ case_same_instant() {
         [ $winners -ge 1 ] || fail "round $round: nobody came through (${statuses[*]})"
         assert_deployed "$(revision)" "$round"
     done
+}
+
+# Two runs that have seen no lock take it on three hosts at once, in the worst order: each is first on some of them.
+# The one that has the first host gets them all, and the other says who holds the lock.
+own_ln() {
+    mkdir -p "$RIG/bin"
+    cat >"$RIG/bin/ln" <<END
+#!/bin/sh
+case \$2 in
+*/.crelease/lock)
+    host=\${2%/.crelease/lock} run=\${1##*/lock.}
+    host=\${host##*/} run=\${run%%.*}
+    : >"$RIG/crossing/at.\$host.\$run"
+    until [ ! -d "$RIG/crossing" ] || [ -e "$RIG/crossing/go.\$host.\$run" ]; do sleep 0.02; done
+    ;;
+esac
+status=0
+$(command -v ln) "\$@" || status=\$?
+: >"$RIG/crossing/done.\${host-}.\${run-}"
+exit \$status
+END
+    chmod +x "$RIG/bin/ln"
+}
+all_wait() { set -- "$RIG"/crossing/at.*; [ $# -eq 6 ]; }
+# crossed WINNER LOSER-FIRST-ON...: which of the two runs, 0 or 1, is first on app1; the other is on the others.
+crossed() {
+    local i runs host first second statuses=()
+    rm -rf "$RIG/crossing"
+    mkdir "$RIG/crossing"
+    commit_file public/index.html "$1"
+    pids=()
+    for i in 0 1; do
+        "$CRELEASE" deploy production </dev/null >"$SITE/out.$i" 2>&1 &
+        pids+=($!)
+    done
+    wait_for 60 all_wait
+    runs=("$RIG"/crossing/at.app1.*)
+    runs=("${runs[@]##*.}")
+    for host in app1 app2 app3; do
+        first=${runs[$1]} second=${runs[$((1 - $1))]}
+        [ "$host" = app1 ] || first=$second second=${runs[$1]}
+        touch "$RIG/crossing/go.$host.$first"
+        wait_for 30 test -e "$RIG/crossing/done.$host.$first"
+        touch "$RIG/crossing/go.$host.$second"
+    done
+    for i in 0 1; do
+        local status=0
+        wait "${pids[$i]}" || status=$?
+        statuses+=("$status")
+        if [ "$status" = 3 ]; then
+            grep -q "run ${runs[$1]} .*holds the lock" "$SITE/out.$i" || { cat "$SITE/out.$i"; fail 'who holds the lock is not said'; }
+        fi
+    done
+    assert_equal 'statuses' "$(printf '%s\n' "${statuses[@]}" | sort | tr '\n' ' ')" '0 3 '
+    assert_deployed "$(revision)"
+}
+case_crossed() {
+    site_new crossed 3
+    own_ln
+    crossed 0
+    crossed 1
+    rm "$RIG/bin/ln"
 }
 
 case_wait_lock() {
@@ -215,5 +277,5 @@ twice_is_said() { # COMMAND...
 }
 
 rig_open
-start_hosts 2
+start_hosts 3
 run_cases "$@"

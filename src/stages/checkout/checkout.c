@@ -78,7 +78,7 @@ static bool send(struct run *r, const struct step *s, const struct delivery *d, 
                            .n_hosts = d->n_hosts,
                            .payload = -1,
                            .loads = d->loads,
-                           .may_ask = may_ask,
+                           .passes = may_ask ? SCRIPT_ASKS : 0,
                            .is_all = true,
                            .timeout_ms = 6LL * 3600 * 1000};
     bool ok = run_scripts(r, &t, ret, err);

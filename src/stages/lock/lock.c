@@ -1,6 +1,9 @@
-/* lock.c -- the stage 'lock': takes the lock on every host, or on none.  Called through
- * stages/table.c.  All runs ask the same host first, whatever the order in their recipes, so that
- * host decides between two that come at once. */
+/* lock.c -- the stage 'lock': takes the lock on every host, or on none.  Called through stages/table.c.
+ *
+ * All hosts are asked at once.  Two runs that come together may each get some of them, so there is an order of the
+ * hosts that is the same for all runs, whatever the order in their recipes.  A run that is refused on a host releases
+ * those that it holds behind that one and asks again, unless it holds none before it: then it gives up.  So whoever
+ * waits for a host holds only hosts before it, two runs cannot wait for each other, and one of them gets all. */
 
 #include "stages/lock/lock.h"
 
@@ -10,6 +13,9 @@
 
 EMBED(script_lock, "stages/lock/lock.sh");
 EMBED(script_free, "stages/lock/free.sh");
+
+/* How long a run that came together with another one waits for what that one releases. */
+enum { RETRY_MS = 5000, RETRY_PAUSE_MS = 100 };
 
 static void lock_values(struct run *r, const struct step *s, size_t host, struct buf *b)
 {
@@ -28,50 +34,100 @@ static void lock_values(struct run *r, const struct step *s, size_t host, struct
     quote_assign(b, "takeover", r->takeover ? "yes" : "");
 }
 
-static bool take(struct run *r, const struct step *s, const size_t *hosts, size_t n,
-                 struct reply **replies, struct err *err)
+/* The hosts in the common order, and what the last script on each of them answered. */
+struct locks {
+    size_t *hosts;
+    size_t n;
+    bool *held;
+    struct reply *replies;
+};
+
+static bool is_refused(const struct locks *l, size_t i)
 {
+    return !l->held[i] && l->replies[i].kind == REPLY_EXIT && l->replies[i].status == SCRIPT_LOCKED;
+}
+
+/* Asks the hosts that are not held. */
+static bool ask(struct run *r, const struct step *s, struct locks *l, struct err *err)
+{
+    size_t *hosts = arena_array(r->arena, l->n, sizeof *hosts);
+    struct reply *replies = NULL;
     struct trip t = {.script = script_lock,
                      .step = s->name,
                      .verb = "run",
                      .values = lock_values,
                      .about = s,
                      .hosts = hosts,
-                     .n_hosts = n,
                      .payload = -1,
                      .timeout_ms = 60000,
-                     .hold = true};
+                     .hold = true,
+                     .passes = r->resumed ? 0 : SCRIPT_LOCKED};
 
-    return n == 0 || run_scripts(r, &t, replies, err);
+    for (size_t i = 0; i < l->n; i++)
+        if (!l->held[i])
+            hosts[t.n_hosts++] = l->hosts[i];
+    bool ok = t.n_hosts == 0 || run_scripts(r, &t, &replies, err);
+    for (size_t i = 0, k = 0; replies && i < l->n; i++)
+        if (!l->held[i]) {
+            l->replies[i] = replies[k++];
+            l->held[i] = l->replies[i].kind == REPLY_EXIT && l->replies[i].status == 0;
+        }
+    return ok;
 }
 
-static void release_locks(struct run *r, const struct step *s, const size_t *hosts, size_t n)
+/* Releases those that are held from this place of the order on. */
+static void release_from(struct run *r, const struct step *s, struct locks *l, size_t from)
 {
     struct err ignored = {.arena = r->arena};
+    size_t *hosts = arena_array(r->arena, l->n, sizeof *hosts);
     struct trip t = {.script = script_free,
                      .step = s->name,
                      .verb = "run",
                      .hosts = hosts,
-                     .n_hosts = n,
                      .payload = -1,
                      .timeout_ms = 10000};
 
-    fleet_let_go(r->fleet);
-    if (n && !run_scripts(r, &t, NULL, &ignored))
+    for (size_t i = from; i < l->n; i++)
+        if (l->held[i]) {
+            l->held[i] = false;
+            hosts[t.n_hosts++] = l->hosts[i];
+            fleet_let_go_of(r->fleet, l->hosts[i]);
+        }
+    if (t.n_hosts && !run_scripts(r, &t, NULL, &ignored))
         run_warn(r, NULL, "could not release the lock on every host: %s", ignored.msg);
 }
 
-/* Another deploy may have ended between the survey and the lock. */
-static bool is_as_planned(struct run *r, const size_t *hosts, size_t n, const struct reply *replies,
-                          struct err *err)
+static bool take(struct run *r, const struct step *s, struct locks *l, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        const char *now = answer_value(r->arena, replies[i].out, "current");
-        const char *then = r->sites[hosts[i]].current;
+    long long deadline = loop_now() + RETRY_MS;
+
+    for (;;) {
+        size_t first = 0;
+        if (!ask(r, s, l, err))
+            return false;
+        while (first < l->n && !is_refused(l, first))
+            first++;
+        if (first == l->n)
+            return true;
+        if (first == 0 || loop_now() >= deadline)
+            return run_judge(r, l->hosts[first], &l->replies[first], err);
+        release_from(r, s, l, first);
+        fleet_wait(r->fleet, RETRY_PAUSE_MS);
+        if (run_is_stopped(r, "while taking the lock", err))
+            return false;
+    }
+}
+
+/* Another deploy may have ended between the survey and the lock. */
+static bool is_as_planned(struct run *r, const struct locks *l, struct err *err)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const char *now = answer_value(r->arena, l->replies[i].out, "current");
+        const char *then = r->sites[l->hosts[i]].current;
         if (strcmp(now ? now : "", then ? then : "") != 0)
             return err_set(err, ERR_LOCKED,
                            "%s: another deploy has just finished; run the command again",
-                           r->recipe->hosts[hosts[i]].name);
+                           r->recipe->hosts[l->hosts[i]].name);
     }
     return true;
 }
@@ -96,33 +152,19 @@ static void sort_hosts(const struct recipe *r, size_t *hosts, size_t n)
 
 bool lock_act(struct run *r, const struct step *s, struct step_result *ret, struct err *err)
 {
-    size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
-    struct reply *first = NULL;
-    struct reply *rest = NULL;
-    size_t n = 0;
+    struct locks l = {.hosts = arena_array(r->arena, s->n_hosts, sizeof *l.hosts),
+                      .held = arena_array(r->arena, s->n_hosts, sizeof *l.held),
+                      .replies = arena_array(r->arena, s->n_hosts, sizeof *l.replies)};
 
     (void)ret;
     for (size_t i = 0; i < s->n_hosts; i++)
         if (!site_has_ended(&r->sites[s->hosts[i]], r->plan->what.run))
-            hosts[n++] = s->hosts[i];
-    sort_hosts(r->recipe, hosts, n);
-    bool ok = take(r, s, hosts, n ? 1 : 0, &first, err);
-    ok = ok && take(r, s, hosts + 1, n ? n - 1 : 0, &rest, err);
-    if (ok && !r->resumed)
-        ok = is_as_planned(r, hosts, n ? 1 : 0, first, err) &&
-             is_as_planned(r, hosts + 1, n ? n - 1 : 0, rest, err);
-    if (!ok && !r->resumed) {
-        size_t taken = 0;
-        for (size_t i = 0; i < n; i++) {
-            const struct reply *reply = i == 0 ? first : rest ? &rest[i - 1] : NULL;
-            if (reply && reply->kind == REPLY_EXIT && reply->status == 0)
-                hosts[taken++] = hosts[i];
-        }
-        release_locks(r, s, hosts, taken);
-    }
-    if (!ok)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        run_set_mark(r, hosts[i], s->name, "done");
-    return true;
+            l.hosts[l.n++] = s->hosts[i];
+    sort_hosts(r->recipe, l.hosts, l.n);
+    bool ok = take(r, s, &l, err) && (r->resumed || is_as_planned(r, &l, err));
+    if (!ok && !r->resumed)
+        release_from(r, s, &l, 0);
+    for (size_t i = 0; ok && i < l.n; i++)
+        run_set_mark(r, l.hosts[i], s->name, "done");
+    return ok;
 }
