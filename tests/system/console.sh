@@ -35,7 +35,7 @@ on_console() {
 
 # Resized and interrupted as a terminal is; the status is that of the shell.
 use_console() {
-    local columns
+    local columns nap=100.$BASHPID # of nobody else: the transports run side by side
     for columns in 80 200; do
         on_console "$columns" 7 --hosts "${SITE_HOSTS[-1]}" -- "PS1='ready> '; export PS1; exec sh" <<END
 ? ready> 
@@ -43,9 +43,9 @@ use_console() {
 ? 24 $columns in $(printf %q "$SITE")/${SITE_HOSTS[-1]}/current: hello there, /opt/of-the-recipe
 ? ready> 
 = 123
-> until [ "\$(stty size)" = '24 123' ]; do sleep 0.05; done; echo re''sized; sleep 100\\n
+> until [ "\$(stty size)" = '24 123' ]; do sleep 0.05; done; echo re''sized; sleep $nap\\n
 ? resized
-$ while ! pgrep -fx 'sleep 100' >/dev/null; do sleep 0.05; done
+$ while ! pgrep -fx 'sleep $nap' >/dev/null; do sleep 0.05; done
 > \\x03
 ? ready> 
 > echo st=\$?; stty -a | grep -o 'isig[ ]icanon'; exit 7\\n
@@ -54,10 +54,10 @@ $ while ! pgrep -fx 'sleep 100' >/dev/null; do sleep 0.05; done
 END
     done
     # The command is interrupted, and not the console.
-    on_console 80 130 -- 'echo up; exec sleep 100' <<'END'
+    on_console 80 130 -- "echo up; exec sleep $nap" <<END
 ? up
-$ while ! pgrep -fx 'sleep 100' >/dev/null; do sleep 0.05; done
-> \x03
+$ while ! pgrep -fx 'sleep $nap' >/dev/null; do sleep 0.05; done
+> \\x03
 END
     # shellcheck disable=SC2016 # no shell expands it
     on_console 80 0 -- printf '%s|\n' 'a  b' '$HOME' <<<'? $HOME|'
