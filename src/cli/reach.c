@@ -284,7 +284,7 @@ static const char *config_file(struct arena *a, const struct recipe *r)
         return NULL;
     if (r->ssh_config[0] == '/' || r->ssh_config[0] == '~' || is_none(r->ssh_config))
         return home_expand(a, r->ssh_config);
-    return arena_printf(a, "%s/%s", r->project, r->ssh_config);
+    return arena_printf(a, "%s/%s", r->dir, r->ssh_config);
 }
 
 static bool resolve(struct reach *re, struct fleet_host *hosts, struct err *err)

@@ -41,7 +41,7 @@ static bool stopped_by(struct session *s, struct err *err)
 bool session_resolve(struct session *s, const char *ref, struct revision *ret, struct err *err)
 {
     struct repo_options options = {.url = s->recipe->repository,
-                                   .base_dir = s->recipe->project,
+                                   .base_dir = s->recipe->dir,
                                    .recipe = s->recipe->file,
                                    .subtree = s->recipe->subtree,
                                    .submodules = s->recipe->submodules,

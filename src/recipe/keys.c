@@ -152,7 +152,7 @@ const struct recipe_key recipe_keys[] = {
      .about = "a preset, whose keys are the defaults of this recipe: rails, django, laravel, node, "
               "static, alembic, flyway or sqitch"},
     {"repository", KEY_TEXT, .fallback = ".", .check = check_not_option, IN_RECIPE(repository),
-     .about = "the Git repository: a path, relative to the project's folder, or a URL"},
+     .about = "the Git repository: a path, relative to the recipe's folder, or a URL"},
     {"ref", KEY_TEXT, .fallback = "main", .check = check_ref, IN_RECIPE(ref),
      .about = "the branch, tag or commit to deploy"},
     {"subtree", KEY_TEXT, .check = check_relative, IN_RECIPE(subtree),
@@ -200,7 +200,7 @@ const struct recipe_key recipe_keys[] = {
      IN_RECIPE(ssh_config),
      .about =
          "the ssh configuration to follow: default for the user's and the system's, none, or a "
-         "file, relative to the project's folder"},
+         "file, relative to the recipe's folder"},
     {"proxy_jump", KEY_TEXT, .check = check_proxy_jump, IN_RECIPE(proxy_jump),
      .fallback_shown = "that of the ssh configuration",
      .about =

@@ -194,7 +194,7 @@ struct recipe {
     const char *file;    /* absolute path */
     const char *dir;     /* its folder */
     const char *project; /* the same; of config/crelease.yml the folder above it: where local jobs
-                            start, and what relative paths on this machine are relative to */
+                            start, and what `source` and `from` are relative to */
     const char *digest;  /* SHA-256 over the text of the file and of what it extends, in hex */
     const char *text;    /* of the file */
     const char *kept; /* the copy of the text that a run keeps on the hosts; NULL if it contains a

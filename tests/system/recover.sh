@@ -732,7 +732,7 @@ END
     assert_deployed "$(revision)" 2
     wait_for 10 only_records_are_left
 }
-only_records_are_left() { [ "$(cd "$SITE/here/.crelease" && echo *)" = 'history manifests runs' ]; }
+only_records_are_left() { [ "$(cd "$SITE/here/.crelease" && echo *)" = 'history manifests runs times' ]; }
 lock_gone() { [ ! -e "$SITE/here/.crelease/lock" ]; }
 
 # Several who take up the same dead run at once: one does, the others say so.
