@@ -137,12 +137,12 @@ check: ## the tests that need no server, in a minute: unit tests, golden files, 
 	$(Q)+$(beside) unit fault corpus
 
 test: | build/need-test ## run the tests, or those named in ONLY="test_plan locks"; the last line is "N passed, N failed"
-	$(Q)+$(beside) build/crelease $(TESTS) $(TOOLS)
+	$(Q)+$(beside) build/crelease $(TESTS) $(TOOLS) $(OUT)/fuzz
 	@$(NEED) servers
 	@tests/run $(ONLY)
 
 test-all: | build/need-test ## run also the cases that vary others and take long: before a release
-	$(Q)+$(beside) build/crelease $(TESTS) $(TOOLS)
+	$(Q)+$(beside) build/crelease $(TESTS) $(TOOLS) $(OUT)/fuzz
 	@$(NEED) servers
 	@tests/run -a $(ONLY)
 
