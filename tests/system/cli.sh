@@ -262,11 +262,11 @@ case_init_from_capistrano_is_inert() {
     timeout 20 "$CRELEASE" init --from-capistrano >"$RIG/said" || fail "status $?"
     ! LC_ALL=C grep -q $'\e' "$RIG/said" crelease.yml || fail "an escape sequence"
     assert_equal "keys" "$(sed -n 's/^\([a-z_]*\):.*/\1/p' crelease.yml | paste -sd' ')" \
-        'application repository ref deploy_to linked_files linked_dirs environments'
+        'application repository deploy_to linked_files linked_dirs environments'
     init_says application hostile-cap
     init_says deploy_to /var/www/hostile-cap
     init_says linked_dirs '[ok]'
-    init_says ref main
+    init_says '# ref' "BRANCH   # 'branch' could not be read: write the branch that is deployed"
     expect_status 2 exec --hosts none production -- true
     expect_output "has no host 'none'"
     assert_equal files "$(ls)" 'config

@@ -371,7 +371,8 @@ for marks in "$state"/runs/*/marks; do
 		case $mark_step.$mark_state in
 		"$migrate_step.begun") begun=${begun:-$at} ;;
 		"$migrate_step.done")
-			if [ -n "$begun" ]; then say migration $((at - begun)); fi
+			# Two shells round the time on their own, so the end may be a second before the start.
+			if [ -n "$begun" ]; then say migration $((at < begun ? 0 : at - begun)); fi
 			;;
 		esac
 	done <"$marks"
