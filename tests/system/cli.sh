@@ -266,7 +266,7 @@ case_init_from_capistrano_is_inert() {
     init_says application hostile-cap
     init_says deploy_to /var/www/hostile-cap
     init_says linked_dirs '[ok]'
-    init_says '# ref' "BRANCH   # 'branch' could not be read: write the branch that is deployed"
+    init_says '# ref' BRANCH
     expect_status 2 exec --hosts none production -- true
     expect_output "has no host 'none'"
     assert_equal files "$(ls)" 'config
