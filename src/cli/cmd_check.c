@@ -65,7 +65,7 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
     }
     line(rep, "tools", !site->no_tools.n,
          site->no_tools.n ? arena_printf(a, "missing: %s", strs_joined(a, &site->no_tools, ", "))
-                          : NULL);
+                          : "all found");
     line(rep, "rights", site->writable,
          arena_printf(a, "%s %s %s", site->user ? site->user : "the login user",
                       site->writable ? "can write to" : "cannot write to",

@@ -12,7 +12,8 @@ static void print_usage(struct arena *a)
            "interrupted can be resumed.\n\n"
            "  crelease COMMAND [ENV] [OPTIONS]\n\n");
     for (const struct command *c = commands; c->name; c++)
-        printf("  %-10s %-12s %s\n", c->name, c->args, c->about);
+        printf("  %-10s %-12s%s%s\n", c->name, c->args,
+               strlen(c->args) > 12 ? "\n                          " : " ", c->about);
     printf("\nOptions of every command:\n%s", options_help(a, OPT_ALL, true));
     printf("\n'crelease help COMMAND' shows the options of a command, 'crelease help recipe' the "
            "keys of a recipe,\n"
@@ -29,8 +30,11 @@ static void print_wrapped(const char *text)
         for (size_t i = COLUMNS; n > COLUMNS && i > 0; i--)
             if (text[i] == ' ')
                 n = i;
+        size_t blank = n + strspn(text + n, " ");
+        while (n > 0 && text[n - 1] == ' ')
+            n--;
         printf("  %.*s\n", (int)n, text);
-        text += n + strspn(text + n, " ");
+        text += blank;
     }
 }
 
@@ -38,7 +42,7 @@ static void print_command(struct arena *a, const struct command *c)
 {
     const char *own = options_help(a, c->takes, false);
 
-    printf("crelease %s %s\n\n  %s\n", c->name, c->args, c->about);
+    printf("crelease %s%s%s\n\n  %s\n", c->name, *c->args ? " " : "", c->args, c->about);
     if (c->more) {
         printf("\n");
         print_wrapped(c->more);
@@ -104,7 +108,7 @@ bool cmd_help(struct session *s, struct err *err)
         return true;
     if (!topic) {
         print_usage(s->arena);
-    } else if (command_find(topic) && strcmp(topic, "help") != 0) {
+    } else if (command_find(topic)) {
         print_command(s->arena, command_find(topic));
     } else if (strcmp(topic, "recipe") == 0) {
         s->answered = s->options.json;
@@ -122,8 +126,10 @@ bool cmd_help(struct session *s, struct err *err)
             near = command_nearest(s->arena, topic);
         if (!near)
             near = recipe_nearest_key(s->arena, topic);
-        return err_set(err, ERR_USAGE, "no help on '%s'%s%s%s", text_shown(s->arena, topic),
-                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return err_set(err, ERR_USAGE, "no help on '%s'; %s%s%s", text_shown(s->arena, topic),
+                       near ? "did you mean '" : "'crelease help' lists the commands, ",
+                       near ? near : "'crelease help recipe' the keys of a recipe",
+                       near ? "'?" : "");
     }
     return true;
 }

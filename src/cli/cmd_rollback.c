@@ -95,8 +95,9 @@ static bool choose_release(struct session *s, const struct survey *sv, const cha
     for (size_t h = 0; h < s->recipe->n_hosts; h++) {
         const struct release *rel = site_release(&sv->sites[h], to);
         if (!rel || !rel->revision)
-            return err_set(err, ERR_FAILED, "%s: release %s is %s", s->recipe->hosts[h].name, to,
-                           rel ? "incomplete" : "not there");
+            return err_set(err, ERR_FAILED,
+                           rel ? "%s: release %s is incomplete" : "%s: there is no release %s",
+                           s->recipe->hosts[h].name, to);
     }
     *ret = to;
     return true;

@@ -213,10 +213,15 @@ static void print_host(struct session *s, const struct survey *sv, const struct 
     print_lock(s, site, u, name);
 }
 
-static void print_run(struct session *s, const struct unfinished *u)
+static void print_run(struct session *s, const struct survey *sv, const struct unfinished *u)
 {
     if (!u->there) {
-        printf("\nno unfinished run\n");
+        size_t n = 0;
+        for (size_t h = 0; h < s->recipe->n_hosts; h++)
+            n += sv->reached[h];
+        printf(!n                       ? "\nwhether a run is unfinished could not be checked\n"
+               : n < s->recipe->n_hosts ? "\nno unfinished run on the hosts that could be checked\n"
+                                        : "\nno unfinished run\n");
         return;
     }
     printf("\nrun %s (%s, %s): %s%s%s%s\n", u->what.run,
@@ -402,7 +407,7 @@ static bool print_all(struct session *s, const struct survey *sv, const struct u
     printf("%s -> %s\n\n", s->recipe->application, s->recipe->environment);
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         print_host(s, sv, u, h);
-    print_run(s, u);
+    print_run(s, sv, u);
     struct strs frozen = frozen_reasons(s, sv);
     for (size_t i = 0; i < frozen.n; i++)
         printf("%s\n", text_shown(s->arena, frozen.v[i]));

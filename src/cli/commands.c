@@ -27,29 +27,29 @@ const struct command commands[] = {
      "show past runs: when, who, what, how it ended", NULL},
     {"log", cmd_log, ENV_NEEDED, OPT_LOG, 2, false, "ENV [JOB]",
      "show the output of the jobs of the last run, or of another one",
-     "Whoever began the run: the output is on the hosts, for the last ten runs.  JOB is a step such as"
-     " build, or one of its jobs such as build.0.  With --follow it goes on until the run has ended."},
+     "The hosts keep the output of the last ten runs, whoever started them.  JOB is a step such as"
+     " build, or one of its jobs such as build.0."},
     {"freeze", cmd_freeze, ENV_NEEDED, OPT_FREEZE, 1, false, "ENV --reason TEXT [--until TIME]",
      "refuse deploys, from every machine, until a time or until 'thaw'",
-     "A run that has started goes on.  Rollback, resume and abort stay possible."},
+     "A run that has already started continues.  rollback, resume and abort remain possible."},
     {"thaw", cmd_thaw, ENV_NEEDED, OPT_OTHER, 1, false, "ENV", "end a freeze", NULL},
     {"exec", cmd_exec, ENV_NEEDED, OPT_OTHER, 1, false, "ENV -- CMD",
      "run a command on the hosts, in the live release",
      "A CMD of one word is a command line for the host's shell, such as 'ls -t | head'.  Of several"
-     " words the first is the command and the others are its arguments, which no shell expands."
+     " words, the first is the command and the others are its arguments, which no shell expands."
      "  The command has no terminal.  Standard input is copied to each host, unless it is a"
      " terminal."},
     {"console", cmd_console, ENV_NEEDED, OPT_OTHER, 1, false, "ENV [-- CMD]",
      "open a terminal on a host, in the live release",
-     "On the first host, or on the one that --hosts names.  Without CMD it is a shell; with CMD, as for"
-     " exec, that command in a terminal, such as 'bin/rails console'.  The exit status is that of the"
+     "The host is the first one, or the one that --hosts names.  Without CMD, a shell is started.  CMD is"
+     " as for exec, but has a terminal, as 'bin/rails console' needs.  The exit status is that of the"
      " command."},
     {"run", cmd_run, ENV_NEEDED, OPT_OTHER, 2, false, "ENV TASK", "run a task of the recipe", NULL},
     {"upload", cmd_upload, ENV_NEEDED, OPT_UPLOAD, 1000, false, "ENV [FILE...]",
      "copy linked files that have a source to the hosts",
-     "A linked file has a source if the recipe gives it 'from'.  A FILE that has none is copied from the"
-     " file of that path beside the recipe.  What is missing on a host is created with mode 0600; what"
-     " differs is shown, and replaced only with --force."},
+     "A linked file has a source if the recipe gives it 'from'.  A FILE without 'from' is copied from the"
+     " same path in the recipe's directory.  A file that is missing on a host is created with mode 0600;"
+     " one that differs is reported, and replaced only with --force."},
     {"init", cmd_init, ENV_NONE, OPT_INIT, 0, false, "", "write a starter recipe", NULL},
     {"completion", cmd_completion, ENV_NONE, OPT_OTHER, 1, false, "SHELL",
      "print the completion for bash, zsh or fish",

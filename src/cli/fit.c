@@ -125,6 +125,8 @@ const char *fit_room(struct session *s, const struct site *site, bool *ret_enoug
     if (site->free_kb < 0)
         return NULL;
     *ret_enough = !inodes && bytes > s->export.bytes * ROOM_TIMES;
+    if (!s->export_open)
+        return arena_printf(s->arena, "%s free", text_size(s->arena, bytes));
     if (!inodes)
         return arena_printf(s->arena, "%s free, a release takes %s", text_size(s->arena, bytes),
                             text_size(s->arena, s->export.bytes));

@@ -435,7 +435,7 @@ const struct recipe_key recipe_keys[] = {
 
     {"job", KEY_JOB, NOWHERE, .about = "a command: shell text, or a map of the keys below"},
     {"job.run", KEY_SHELL, .required = true, .check = check_not_empty, IN_JOB(run),
-     .about = "the shell text"},
+     .about = "the shell command"},
     {"job.where", KEY_WORD, .fallback = "hosts", .words = where_words, IN_JOB(where),
      .about = "hosts, or local: run it once, on the machine that deploys, in the project's "
               "folder"},
@@ -451,7 +451,7 @@ const struct recipe_key recipe_keys[] = {
               "the terminal"},
     {"job.undo", KEY_SHELL, .check = check_not_empty, IN_JOB(undo),
      .about =
-         "in hooks: the shell text that undoes it; run when the run is rolled back or aborted, "
+         "in hooks: the shell command that undoes it; run when the run is rolled back or aborted, "
          "in reverse order, for each job that was started"},
     {"job.keep_if_half_migrated", KEY_BOOL, .fallback = "false", IN_JOB(keep_if_half_migrated),
      .about = "do not undo it when a migration was started and did not come to its end"},
