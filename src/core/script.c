@@ -10,6 +10,7 @@
 
 EMBED(script_identity, "host/identity.sh");
 EMBED(script_prelude, "host/prelude.sh");
+EMBED(script_trust, "host/trust.sh");
 EMBED(script_releases, "host/releases.sh");
 EMBED(script_of_session, "host/session.sh");
 
@@ -52,6 +53,7 @@ static void put_functions(struct buf *b)
 {
     put_code(b, script_identity);
     put_code(b, script_prelude);
+    put_code(b, script_trust);
     put_code(b, script_releases);
 }
 

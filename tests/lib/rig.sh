@@ -698,7 +698,7 @@ own_disk() {
 # host_script VALUES: what crelease sends before every script, for a case that gives a script to a shell itself.
 host_script() {
     echo "$1"
-    cat "$TOP/src/host/identity.sh" "$TOP/src/host/prelude.sh" "$TOP/src/host/releases.sh"
+    cat "$TOP/src/host/identity.sh" "$TOP/src/host/prelude.sh" "$TOP/src/host/trust.sh" "$TOP/src/host/releases.sh"
     echo begin_script
 }
 
