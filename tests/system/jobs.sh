@@ -63,9 +63,9 @@ case_background_child() {
 
 case_much_output() {
     site_new much_output 0
-    builds_with 'yes 0123456789012345678901234567890123456789 | head -n 500000; echo last'
+    builds_with 'yes 0123456789012345678901234567890123456789 | head -n 100000; echo last'
     expect_status 0 deploy --json production
-    assert_equal lines "$(grep -c '"event":"output"' "$OUT")" 500001
+    assert_equal lines "$(grep -c '"event":"output"' "$OUT")" 100001
     assert_equal last "$(grep '"event":"output"' "$OUT" | tail -n 1 | jq -r .data)" last
 }
 

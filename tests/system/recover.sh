@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib/rig.sh"
 # Variations that take long: `make test-all` runs them, too.
 LONG='damaged_lock changed_marks new_recipe_gives_up recipe_out_of_git secret_recipe host_added evil_user
-    evil_revision_of_a_release evil_run_of_the_past ref_has_moved_meanwhile other_ref_has_moved hint_for_a_host
+    evil_revision evil_revision_of_a_release evil_run_of_the_past ref_has_moved_meanwhile other_ref_has_moved hint_for_a_host
     resumed_by_many ten_at_the_same_moment ctrl_c_twice current_is_a_folder abort_with_nothing_to_go_back_to
     clock_backwards read_only leftover_of_capistrano stage_without_a_database'
 

@@ -3,7 +3,7 @@
 # shellcheck source=tests/lib/rig.sh
 . "$(dirname "$0")/../lib/rig.sh"
 # Variations that take long: `make test-all` runs them, too.
-LONG='django alembic sqitch output exit'
+LONG='rails django alembic sqitch output exit'
 MIGRATES=rake
 
 # site_of TOOL NAME PENDING_WHEN STATUS RUN: a site with the application tests/apps/TOOL.  How often
