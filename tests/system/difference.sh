@@ -290,7 +290,8 @@ case_busybox() {
     rm "$RIG/bin/find" "$RIG/bin/awk" "$RIG/bin/tar"
 }
 
-# What a redeploy that changes only code starts on a host; src/host/README.md says why each of them is there.
+# What a redeploy that changes only code starts on a host: 40, and on a loaded machine some more, because a clean-up
+# that takes long is waited for.  src/host/README.md says why each of them is there.
 case_few_processes() {
     command -v strace >/dev/null || skip 'there is no strace'
     site_new few_processes 0
@@ -307,8 +308,8 @@ case_few_processes() {
     assert_equal 'releases' "$(releases here | wc -l)" 2
     perl "$TOP/tests/lib/processes.pl" "$SITE/trace" >"$SITE/processes"
     cat "$SITE/processes"
-    [ "$(sed -n 's/^total \([0-9]*\) .*/\1/p' "$SITE/processes")" -le 40 ] ||
-        fail "more than 40 processes: $(perl "$TOP/tests/lib/processes.pl" -v "$SITE/trace" | cut -c1-120)"
+    [ "$(sed -n 's/^total \([0-9]*\) .*/\1/p' "$SITE/processes")" -le 46 ] ||
+        fail "more than 46 processes: $(perl "$TOP/tests/lib/processes.pl" -v "$SITE/trace" | cut -c1-120)"
 }
 
 rig_open
