@@ -490,8 +490,8 @@ static void test_script(void **state)
         "alone='yes'\n",
         "again=''\n",
         "where='/srv/shop/releases/20261122153012'\n",
-        "environment='export RAILS_ENV='\\''production'\\''\n"
-        "export ODD='\\''it'\\''\\'\\'''\\''s\n$(x)'\\''\nexport EXTRA='\\''1'\\''\n'\n",
+        ("environment='export RAILS_ENV='\\''production'\\''\n"
+         "export ODD='\\''it'\\''\\'\\'''\\''s\n$(x)'\\''\nexport EXTRA='\\''1'\\''\n'\n"),
         "own_environment='export CRELEASE_APPLICATION='\\''it'\\''\\'\\'''\\''s a shop'\\''\n",
         "export CRELEASE_HOST='\\''app1'\\''\n'\n",
         "\nsupervise_text='# shellcheck",
