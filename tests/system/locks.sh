@@ -47,65 +47,80 @@ case_same_instant() {
     done
 }
 
-# Two runs that have seen no lock take it on three hosts at once, in the worst order: each is first on some of them.
-# The one that has the first host gets them all, and the other says who holds the lock.
+# Two that have seen nobody hold the lock take it on three hosts at once, in the worst order: each is first on some of
+# them.  The one that has the first host gets them all.
 own_ln() {
     mkdir -p "$RIG/bin"
     cat >"$RIG/bin/ln" <<END
 #!/bin/sh
 case \$2 in
 */.crelease/lock)
-    host=\${2%/.crelease/lock} run=\${1##*/lock.}
-    host=\${host##*/} run=\${run%%.*}
-    : >"$RIG/crossing/at.\$host.\$run"
-    until [ ! -d "$RIG/crossing" ] || [ -e "$RIG/crossing/go.\$host.\$run" ]; do sleep 0.02; done
+    host=\${2%/.crelease/lock}
+    host=\${host##*/} by=\${SSH_CONNECTION%% *}
+    : >"$RIG/crossing/at.\$host.\$by"
+    until [ ! -d "$RIG/crossing" ] || [ -e "$RIG/crossing/go.\$host.\$by" ]; do sleep 0.02; done
     ;;
 esac
 status=0
 $(command -v ln) "\$@" || status=\$?
-: >"$RIG/crossing/done.\${host-}.\${run-}"
+: >"$RIG/crossing/done.\${host-}.\${by-}"
 exit \$status
 END
     chmod +x "$RIG/bin/ln"
 }
-all_wait() { set -- "$RIG"/crossing/at.*; [ $# -eq 6 ]; }
-# crossed WINNER LOSER-FIRST-ON...: which of the two runs, 0 or 1, is first on app1; the other is on the others.
+both_wait() { [ -e "$RIG/crossing/at.app1.$1" ] && [ -e "$RIG/crossing/at.app1.$2" ]; }
+was_on() { [ -e "$RIG/crossing/done.$1.$2" ] || ! kill -0 "$3" 2>/dev/null; }
+# crossed WINNER LOSER SAID COMMAND: the winner is first on app1, and the loser, who then reads SAID, on the others.
+# Both are told apart by the address that they connect from.
 crossed() {
-    local i runs host first second statuses=()
+    local winner=$1 loser=$2 said=$3 name host status
+    local -A pids
     rm -rf "$RIG/crossing"
     mkdir "$RIG/crossing"
-    commit_file public/index.html "$1"
-    pids=()
-    for i in 0 1; do
-        "$CRELEASE" deploy production </dev/null >"$SITE/out.$i" 2>&1 &
-        pids+=($!)
+    for name in "$winner" "$loser"; do
+        printf 'Host *\nBindAddress %s\n' "$name" >"$SITE/from.$name"
+        FROM=$name "$CRELEASE" "$4" production </dev/null >"$SITE/out.$name" 2>&1 &
+        pids[$name]=$!
     done
-    wait_for 60 all_wait
-    runs=("$RIG"/crossing/at.app1.*)
-    runs=("${runs[@]##*.}")
-    for host in app1 app2 app3; do
-        first=${runs[$1]} second=${runs[$((1 - $1))]}
-        [ "$host" = app1 ] || first=$second second=${runs[$1]}
-        touch "$RIG/crossing/go.$host.$first"
-        wait_for 30 test -e "$RIG/crossing/done.$host.$first"
-        touch "$RIG/crossing/go.$host.$second"
+    wait_for 60 both_wait "$winner" "$loser"
+    touch "$RIG/crossing/go.app1.$winner"
+    wait_for 30 was_on app1 "$winner" "${pids[$winner]}"
+    touch "$RIG/crossing/go.app1.$loser"
+    for host in app2 app3; do
+        touch "$RIG/crossing/go.$host.$loser"
+        wait_for 30 was_on "$host" "$loser" "${pids[$loser]}"
+        touch "$RIG/crossing/go.$host.$winner"
     done
-    for i in 0 1; do
-        local status=0
-        wait "${pids[$i]}" || status=$?
-        statuses+=("$status")
-        if [ "$status" = 3 ]; then
-            grep -q "run ${runs[$1]} .*holds the lock" "$SITE/out.$i" || { cat "$SITE/out.$i"; fail 'who holds the lock is not said'; }
-        fi
+    for name in "$winner" "$loser"; do
+        status=0
+        wait "${pids[$name]}" || status=$?
+        case $name=$status in "$winner=0" | "$loser=3") continue ;; esac
+        cat "$SITE/out.$name"
+        fail "$name: status $status"
     done
-    assert_equal 'statuses' "$(printf '%s\n' "${statuses[@]}" | sort | tr '\n' ' ')" '0 3 '
+    grep -q "$said" "$SITE/out.$loser" || { cat "$SITE/out.$loser"; fail "who was faster is not said"; }
     assert_deployed "$(revision)"
 }
 case_crossed() {
     site_new crossed 3
+    recipe_write <<<"ssh_config: $SITE_Q/from.\${FROM}"
     own_ln
-    crossed 0
-    crossed 1
+    commit_file public/index.html 1
+    crossed 127.0.1.1 127.0.1.2 'holds the lock' deploy
+    commit_file public/index.html 2
+    crossed 127.0.1.2 127.0.1.1 'holds the lock' deploy
+    rm "$RIG/bin/ln"
+}
+
+case_crossed_resume() {
+    site_new crossed_resume 3
+    recipe_write <<<"ssh_config: $SITE_Q/from.\${FROM}
+build: ['test -e $SITE_Q/fixed']"
+    true >"$SITE/from.here"
+    FROM=here expect_status 1 deploy production
+    touch "$SITE/fixed"
+    own_ln
+    crossed 127.0.1.1 127.0.1.2 'taken over by someone else' resume
     rm "$RIG/bin/ln"
 }
 

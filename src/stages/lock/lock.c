@@ -3,7 +3,10 @@
  * All hosts are asked at once.  Two runs that come together may each get some of them, so there is an order of the
  * hosts that is the same for all runs, whatever the order in their recipes.  A run that is refused on a host releases
  * those that it holds behind that one and asks again, unless it holds none before it: then it gives up.  So whoever
- * waits for a host holds only hosts before it, two runs cannot wait for each other, and one of them gets all. */
+ * waits for a host holds only hosts before it, two runs cannot wait for each other, and one of them gets all.
+ *
+ * A run that is taken over stays locked, so there is nothing to release: of several that take it over, whoever gets
+ * the first host in that order gets the others, and only then are they asked. */
 
 #include "stages/lock/lock.h"
 
@@ -47,10 +50,10 @@ static bool is_refused(const struct locks *l, size_t i)
     return !l->held[i] && l->replies[i].kind == REPLY_EXIT && l->replies[i].status == SCRIPT_LOCKED;
 }
 
-/* Asks the hosts that are not held. */
-static bool ask(struct run *r, const struct step *s, struct locks *l, struct err *err)
+/* Asks those of the first n hosts that are not held. */
+static bool ask(struct run *r, const struct step *s, struct locks *l, size_t n, struct err *err)
 {
-    size_t *hosts = arena_array(r->arena, l->n, sizeof *hosts);
+    size_t *hosts = arena_array(r->arena, n, sizeof *hosts);
     struct reply *replies = NULL;
     struct trip t = {.script = script_lock,
                      .step = s->name,
@@ -63,11 +66,11 @@ static bool ask(struct run *r, const struct step *s, struct locks *l, struct err
                      .hold = true,
                      .passes = r->resumed ? 0 : SCRIPT_LOCKED};
 
-    for (size_t i = 0; i < l->n; i++)
+    for (size_t i = 0; i < n; i++)
         if (!l->held[i])
             hosts[t.n_hosts++] = l->hosts[i];
     bool ok = t.n_hosts == 0 || run_scripts(r, &t, &replies, err);
-    for (size_t i = 0, k = 0; replies && i < l->n; i++)
+    for (size_t i = 0, k = 0; replies && i < n; i++)
         if (!l->held[i]) {
             l->replies[i] = replies[k++];
             l->held[i] = l->replies[i].kind == REPLY_EXIT && l->replies[i].status == 0;
@@ -103,7 +106,7 @@ static bool take(struct run *r, const struct step *s, struct locks *l, struct er
 
     for (;;) {
         size_t first = 0;
-        if (!ask(r, s, l, err))
+        if (!ask(r, s, l, l->n, err))
             return false;
         while (first < l->n && !is_refused(l, first))
             first++;
@@ -116,6 +119,11 @@ static bool take(struct run *r, const struct step *s, struct locks *l, struct er
         if (run_is_stopped(r, "while taking the lock", err))
             return false;
     }
+}
+
+static bool take_over(struct run *r, const struct step *s, struct locks *l, struct err *err)
+{
+    return (l->n < 2 || ask(r, s, l, 1, err)) && ask(r, s, l, l->n, err);
 }
 
 /* Another deploy may have ended between the survey and the lock. */
@@ -161,7 +169,8 @@ bool lock_act(struct run *r, const struct step *s, struct step_result *ret, stru
         if (!site_has_ended(&r->sites[s->hosts[i]], r->plan->what.run))
             l.hosts[l.n++] = s->hosts[i];
     sort_hosts(r->recipe, l.hosts, l.n);
-    bool ok = take(r, s, &l, err) && (r->resumed || is_as_planned(r, &l, err));
+    bool ok =
+        r->resumed ? take_over(r, s, &l, err) : take(r, s, &l, err) && is_as_planned(r, &l, err);
     if (!ok && !r->resumed)
         release_from(r, s, &l, 0);
     for (size_t i = 0; ok && i < l.n; i++)
