@@ -4,7 +4,7 @@ PKG_CONFIG ?= pkg-config
 PREFIX     ?= /usr/local
 BUILD      ?= release
 VERSION    := $(shell sed -n 's/.*CRELEASE_VERSION "\(.*\)"/\1/p' src/base/version.h)
-DEPS       := libssh2 yaml-0.1 libgit2 libuv jansson libcrypto
+DEPS       := libssh2 yaml-0.1 libgit2 libuv jansson libcrypto zlib libzstd
 OUT        := build/$(BUILD)
 comma      := ,
 

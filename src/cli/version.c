@@ -4,8 +4,10 @@
 
 #include "base/version.h"
 #include "edge/digest.h"
+#include "edge/gzip.h"
 #include "edge/webhook.h"
 #include "edge/yaml.h"
+#include "edge/zstd.h"
 #include "git/repo.h"
 #include "ssh/carrier.h"
 
@@ -13,7 +15,7 @@ typedef struct library library_of(struct arena *a);
 
 static library_of *const libraries[] = {carrier_library, repo_library, yaml_library,
                                         loop_library,    json_library, digest_library,
-                                        webhook_library};
+                                        gzip_library,    zstd_library, webhook_library};
 
 enum { LIBRARIES = sizeof libraries / sizeof *libraries };
 

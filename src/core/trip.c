@@ -68,15 +68,15 @@ const char *run_frame_text(struct run *r, const struct trip *t, size_t host)
     return text_with(r, t, &(struct shipment){.host = host}, script_frame);
 }
 
-static bool read_part(int fd, off_t size, unsigned char *ret)
+static bool read_part(int fd, off_t from, off_t size, unsigned char *ret)
 {
-    off_t at = 0;
+    off_t done = 0;
 
-    while (at < size) {
-        ssize_t n = pread(fd, ret + at, (size_t)(size - at), at);
+    while (done < size) {
+        ssize_t n = pread(fd, ret + done, (size_t)(size - done), from + done);
         if (n <= 0)
             return false;
-        at += n;
+        done += n;
     }
     return true;
 }
@@ -93,8 +93,8 @@ static void read_small(struct run *r, struct shipment *to)
         return;
     unsigned char *head = arena_alloc(r->arena, head_size + 1);
     unsigned char *bytes = arena_alloc(r->arena, size + 1);
-    if (!read_part(l->head, l->head_size, head) || memchr(head, '\0', head_size) ||
-        !read_part(l->payload, l->payload_size, bytes))
+    if (!read_part(l->head, 0, l->head_size, head) || memchr(head, '\0', head_size) ||
+        !read_part(l->payload, l->payload_at, l->payload_size, bytes))
         return;
     to->head = arena_strndup(r->arena, (const char *)head, head_size);
     to->small = base64_encode(r->arena, bytes, size);
@@ -220,7 +220,9 @@ static struct shipment *shipments_of(struct run *r, const struct trip *t)
                                  .payload_size = t->payload_size};
         *to = (struct shipment){.host = t->hosts[i], .load = t->loads ? *t->loads[i] : all};
         size_t same = 0;
-        while (list[same].load.head != to->load.head || list[same].load.payload != to->load.payload)
+        while (list[same].load.head != to->load.head ||
+               list[same].load.payload != to->load.payload ||
+               list[same].load.payload_at != to->load.payload_at)
             same++;
         if (same == i)
             read_small(r, to);
@@ -239,6 +241,7 @@ static bool fill_call(struct run *r, const struct trip *t, const struct shipment
                          .head = to->load.head,
                          .head_size = to->load.head_size,
                          .payload = to->load.payload,
+                         .payload_at = to->load.payload_at,
                          .payload_size = to->load.payload_size,
                          .timeout_ms = t->timeout_ms ? t->timeout_ms : TRIP_MS,
                          .hold = t->hold};

@@ -20,6 +20,7 @@ struct load {
     int head;
     off_t head_size;
     int payload; /* as in struct trip */
+    off_t payload_at;
     off_t payload_size;
 };
 

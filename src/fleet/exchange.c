@@ -76,8 +76,9 @@ static bool payload_read(struct exchange *x)
     off_t left = in_head ? c->head_size - x->payload_sent : payload_total(c) - x->payload_sent;
 
     size_t want = left > PAYLOAD_CHUNK ? PAYLOAD_CHUNK : (size_t)left;
-    ssize_t n = in_head ? pread(c->head, block, want, x->payload_sent)
-                        : pread(c->payload, block, want, x->payload_sent - c->head_size);
+    ssize_t n =
+        in_head ? pread(c->head, block, want, x->payload_sent)
+                : pread(c->payload, block, want, c->payload_at + x->payload_sent - c->head_size);
     if (n <= 0)
         return false;
     buf_clear(&x->chunk);

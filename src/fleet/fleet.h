@@ -108,7 +108,8 @@ struct call {
     const char *keep;   /* with `hold`: text that makes the session the keeper (host/session.sh) */
     int head;           /* descriptor of the first part of the payload, read with pread from 0 */
     off_t head_size;    /* its size; 0 for none.  Several calls may share it */
-    int payload;        /* descriptor of the second part, read the same way; -1 for none */
+    int payload; /* descriptor of the second part, read with pread from payload_at; -1 for none */
+    off_t payload_at;
     off_t payload_size;
     long long timeout_ms; /* from the moment it is sent; 0 for none */
     bool hold;            /* counts as answered (REPLY_EXIT 0) as soon as it prints a line that

@@ -278,6 +278,8 @@ static const struct {
     {"base64", KEEP_YES, offsetof(struct site, has_base64)},
     {"several", KEEP_YES, offsetof(struct site, several)},
     {"awk", KEEP_YES, offsetof(struct site, has_awk)},
+    {"gzip", KEEP_YES, offsetof(struct site, has_gzip)},
+    {"zstd", KEEP_YES, offsetof(struct site, has_zstd)},
     {"missing", KEEP_ONE_MORE, offsetof(struct site, missing)},
     {"unlinkable", KEEP_ONE_MORE, offsetof(struct site, unlinkable)},
     {"unreadable", KEEP_ONE_MORE, offsetof(struct site, unreadable)},
@@ -323,6 +325,17 @@ static enum current_kind current_kind(const char *word)
                                            : CURRENT_NONE;
 }
 
+static void read_upload(struct arena *a, struct site *s, const char *value)
+{
+    const char *name = word(a, &value);
+    long long size = number_or(value, NUMBER_BYTES_MAX, 0);
+
+    if (strlen(name) != UPLOAD_NAME || strspn(name, "0123456789abcdef") != UPLOAD_NAME)
+        return;
+    s->upload.name = name;
+    s->upload.size = (unsigned long long)size;
+}
+
 static void read_line(struct arena *a, struct site *s, const struct line *l)
 {
     const char *k = l->key;
@@ -350,6 +363,8 @@ static void read_line(struct arena *a, struct site *s, const struct line *l)
         s->free_kb = number_or(v, NUMBER_BYTES_MAX, -1);
     else if (strcmp(k, "free_inodes") == 0 && *v)
         s->free_inodes = number_or(v, NUMBER_BYTES_MAX, -1);
+    else if (strcmp(k, "upload") == 0)
+        read_upload(a, s, v);
     else if (strcmp(k, "trash") == 0)
         read_trash(a, s, v);
     else if (strcmp(k, "now") == 0)

@@ -36,6 +36,8 @@ struct site_database {
     const char *release;
 };
 
+enum { UPLOAD_NAME = 16 };
+
 struct site {
     bool there;    /* deploy_to exists */
     bool writable; /* deploy_to, or the nearest existing folder above it */
@@ -53,6 +55,12 @@ struct site {
     bool has_deploy; /* and names a release that was deployed */
     bool has_base64; /* these programs */
     bool has_awk;
+    bool has_gzip;
+    bool has_zstd;
+    struct {
+        const char *name; /* UPLOAD_NAME hex digits; NULL: there is none */
+        unsigned long long size;
+    } upload; /* what the run that holds the lock has sent of its release, if that was interrupted */
     struct {
         bool held;
         bool alive;

@@ -209,6 +209,9 @@ if [ -n "$lock" ]; then
 		if [ -f "$state/runs/$lock_run/marks" ]; then
 			while read -r line; do say mark "$line"; done <"$state/runs/$lock_run/marks"
 		fi
+		for file in "$state/runs/$lock_run"/upload.*; do
+			if [ -f "$file" ]; then say upload "${file##*/upload.} $(wc -c <"$file")"; fi
+		done
 		if [ -f "$state/runs/$lock_run/error" ]; then
 			read -r line <"$state/runs/$lock_run/error"
 			say last_error "$line"
@@ -252,7 +255,7 @@ if [ -n "$tools" ]; then
 		for tool in ls cat cp mkdir rm env; do command -v "$tool" >/dev/null 2>&1 || printf '%s ' "$tool"; done
 	)
 	if [ -n "$lacking" ]; then say path_lacks "${lacking% }"; fi
-	for tool in tar sed grep find xargs sort uniq tail head wc tr dd sha256sum readlink; do
+	for tool in tar sed grep find xargs sort uniq tail head wc tr dd tee sha256sum readlink; do
 		command -v "$tool" >/dev/null 2>&1 || say no_tool "$tool"
 	done
 	command -v setsid >/dev/null 2>&1 || say no_tool setsid
@@ -275,7 +278,11 @@ if [ -n "$tools" ]; then
 	say free_inodes "$(df -Pi "$@" 2>/dev/null | awk "$least")"
 	say user "$(id -un 2>/dev/null)"
 fi
-# For small payloads (core/trip.c), and for the difference to an earlier release (checkout.sh).
+# For the difference to an earlier release and for what is compressed (checkout.sh), and for small payloads
+# (core/trip.c).
+for tool in gzip zstd; do
+	if command -v "$tool" >/dev/null 2>&1; then say "$tool" yes; fi
+done
 if command -v awk >/dev/null 2>&1; then say awk yes; fi
 if command -v base64 >/dev/null 2>&1; then say base64 yes; fi
 say end survey

@@ -46,6 +46,8 @@ only uv edge/loop_uv.h
 only jansson edge/json.c
 only curl edge/webhook.c
 only openssl edge/digest.c edge/rsa.c
+only zlib edge/gzip.c
+only zstd edge/zstd.c
 
 # Numbers have one reader (base/number.h); these take signs and trailing text, and tell nothing of a
 # value out of range.

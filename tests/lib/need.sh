@@ -48,6 +48,8 @@ wanted() {
 	libuv1-dev has_module libuv
 	libjansson-dev has_module jansson
 	libssl-dev has_module libcrypto
+	zlib1g-dev has_module zlib
+	libzstd-dev has_module libzstd
 	libcurl4-openssl-dev has_module libcurl
 	LIST
     test) cat <<-'LIST' ;;

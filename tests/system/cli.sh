@@ -14,7 +14,7 @@ case_version() {
     expect_output '^openssl [0-9.]+$'
     expect_status 0 --version --json
     assert_equal "version" "$(json .version)" "$version"
-    assert_equal "libraries" "$(json '.libraries | keys | join(" ")')" 'jansson libcurl libgit2 libssh2 libuv libyaml openssl'
+    assert_equal "libraries" "$(json '.libraries | keys | join(" ")')" 'jansson libcurl libgit2 libssh2 libuv libyaml libzstd openssl zlib'
     # What is loaded is what pkg-config knows, since both are this system's.
     assert_equal "libssh2" "$(json .libraries.libssh2.version)" "$(pkg-config --modversion libssh2)"
     assert_equal "ed25519" "$(json '.libraries.libssh2.features | index("ssh-ed25519") != null')" true

@@ -9,7 +9,7 @@ site_of_files() {
     site_new "$1" "$2"
     local i
     mkdir -p "$REPO/large/a b" "$REPO/log"
-    for i in 1 2 3 4 5 6 7 8; do head -c 30000 /dev/urandom | base64 >"$REPO/large/a b/file $i.txt"; done
+    for i in 1 2 3 4 5 6 7 8; do head -c 40000 /dev/urandom >"$REPO/large/a b/file $i.txt"; done
     cp "$REPO/large/a b/file 1.txt" "$REPO/large/twin 1.txt"
     cp "$REPO/large/a b/file 1.txt" "$REPO/large/twin 2.txt"
     printf '#!/bin/sh\n' >"$REPO/large/run"

@@ -1,9 +1,13 @@
 # shellcheck shell=sh disable=SC2154,SC2015,SC2030,SC2031
 # Puts the revision's tree into the new release folder, and verifies it.
 # Values: revision, revision_time, manifest_blocks, entries, digest (of the manifest), base, more,
-# hardlink, folders (one a line: those of the links that link.sh will make, if the revision does not have them).
-# Standard input: the manifest, padded to blocks of 512 bytes, then a tar.  If they are small, they are values
-# instead: head, and payload in base64.
+# hardlink, folders (one a line: those of the links that link.sh will make, if the revision does not have them),
+# squeezed ("", gzip, zstd), upload (a name, or "": nothing is kept), upload_size, had.
+# Standard input: the manifest, padded to blocks of 512 bytes, then a tar, which may be squeezed.  If they are small, they are
+# values instead: head, and payload in base64.
+#
+# What arrives of a large tar is also kept in upload.NAME.  If it is interrupted, the next attempt sends the rest: `had`
+# bytes of upload_size had arrived.
 #
 # While it works, its files are $new.NAME, in the run's folder; the end of the run removes them (unlock.sh).
 # $new.named says whether the release may have its name already ("no", "yes").
@@ -28,6 +32,7 @@
 # With hard links, CTIME does not count, and is 0, since each link and each removal of one changes it.
 
 new=$run_dir/new tree=$incoming_tree.$run.$epoch manifest=$state/manifests/$release left=
+kept=${upload:+$run_dir/upload.$upload}
 
 # take_blocks N FILE: reads blocks, since reading single bytes would be slow, and a tool that reads ahead
 # would take part of the tar.
@@ -40,13 +45,59 @@ take_blocks() {
 	cannot "write '$2'" "$said"
 }
 
-# bring_tar: what was sent.
-bring_tar() {
+# bring_sent: what was sent.
+bring_sent() {
 	if [ -n "$payload" ]; then
 		exec base64 -d "$new.payload"
 	else
 		exec cat
 	fi
+}
+
+# bring_all: the same, behind what had arrived before.
+bring_all() {
+	if [ -z "$kept" ]; then bring_sent; fi
+	if [ "$had" -gt 0 ]; then cat "$kept"; fi
+	bring_sent | tee -a "$kept"
+}
+
+# bring_tar: the tar.
+bring_tar() {
+	if [ -n "$squeezed" ]; then
+		bring_all | exec "$squeezed" -dc
+	else
+		bring_all
+	fi
+}
+
+# What was kept is cut to what the sender knows of: a script that was cut off may have added to it since.
+open_upload() {
+	own_umask
+	if [ -z "$kept" ]; then return 0; fi
+	if [ "$had" -gt 0 ] && [ -f "$kept" ] && said=$(dd if=/dev/null of="$kept" bs=1 seek="$had" 2>&1); then return 0; fi
+	if [ "$had" -gt 0 ]; then need_everything; fi
+	rm -f "$run_dir"/upload.*
+	empty "$kept"
+}
+
+# Unless the rest can be added: if all of it is there, it was no good, and a full disk needs the room.
+forget_upload() {
+	if [ -z "$kept" ] || [ ! -f "$kept" ]; then return 0; fi
+	case $said in
+	*'o space left'* | *uota*) ;;
+	*) if [ "$(wc -c <"$kept")" -lt "$upload_size" ]; then return 0; fi ;;
+	esac
+	rm -f "$kept"
+}
+
+# Without what is there of it, since something is not as expected.
+need_everything() {
+	drain
+	forget_upload
+	remove_incoming
+	say need everything
+	flush
+	exit 75
 }
 
 # What was sent is read to its end even if nobody needs it.
@@ -62,7 +113,7 @@ grants_all() {
 # By default, root's tar and busybox's do not apply the umask.
 unpack() {
 	if grants_all; then set --; else set -- --no-same-permissions; fi
-	if [ -n "$payload" ]; then
+	if [ -n "$payload$squeezed$kept" ]; then
 		said=$(bring_tar | tar -x -o "$@" -f - 2>&1)
 	else
 		said=$(tar -x -o "$@" -f - 2>&1)
@@ -176,9 +227,12 @@ but_revision() {
 
 # Unpacks what was sent into the working folder.
 take_tar() {
+	open_upload
 	umask "$umask_was"
 	if ! unpack; then
 		drain
+		forget_upload
+		if [ "$had" -gt 0 ] && [ ! -f "$kept" ]; then need_everything; fi
 		remove_incoming
 		cannot "unpack the revision in '$tree'" "$said"
 	fi
@@ -198,6 +252,8 @@ take_everything() {
 	unsure=
 	verify_tree "$manifest" || unsure=yes
 	if [ -n "$unsure$wrong" ] || [ "$(count_tree)" -ne "$entries" ]; then
+		forget_upload
+		if [ "$had" -gt 0 ]; then need_everything; fi
 		remove_incoming
 		[ -z "$unsure" ] || fail "the files received in '$tree' could not be verified"
 		wrong=${wrong:-the number of files differs}
@@ -264,6 +320,7 @@ act() {
 	else
 		take_everything
 	fi
+	if [ -n "$kept" ]; then rm -f "$kept"; fi
 	umask "$umask_was"
 	# Capistrano gave these names a meaning, so a file of the repository is replaced.
 	if [ -d REVISION ] && [ ! -L REVISION ] || [ -d REVISION_TIME ] && [ ! -L REVISION_TIME ]; then
@@ -315,7 +372,7 @@ undo() {
 	if [ -e "$path" ] && is_ours; then must "remove '$path'" put_away "$path"; fi
 	said=$(empty_trash 2>&1) || what_is_left "${said%%"$newline"*}"
 	if [ -n "$left" ]; then say warning "$left"; fi
-	must "remove '$manifest'" rm -f "$manifest" "$manifest.index" "$new".*
+	must "remove '$manifest'" rm -f "$manifest" "$manifest.index" "$new".* "$run_dir"/upload.*
 	if [ -d "$state/incoming" ]; then rmdir "$state/incoming" 2>/dev/null; fi
 	return 0
 }

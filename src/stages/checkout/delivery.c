@@ -6,13 +6,17 @@
 #include "base/embed.h"
 #include "base/limits.h"
 #include "base/quote.h"
+#include "edge/digest.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 EMBED(script_difference, "stages/checkout/difference.sh");
 
-enum { COPY_BYTES = 64 * 1024, LACKING_MAX = 1000 };
+enum {
+    COPY_BYTES = 64 * 1024,
+    KEPT_MIN = 1000 * 1000 /* less is sent again if it is interrupted */
+};
 
 /* The release of the host that the new one is likely to differ least from: the live one, or else the newest. */
 static const struct release *base_on(const struct run *r, size_t host)
@@ -132,6 +136,40 @@ static bool open_difference(struct run *r, const char *base, struct parcel *p, s
     return true;
 }
 
+static void name_stream(struct parcel *p)
+{
+    struct digest *digest = digest_open();
+    char bytes[COPY_BYTES];
+    char hex[65];
+    off_t at = 0;
+
+    while (at < p->stream_size) {
+        off_t left = p->stream_size - at;
+        ssize_t n = pread(p->stream, bytes, (size_t)(left < COPY_BYTES ? left : COPY_BYTES), at);
+        if (n <= 0)
+            break;
+        digest_add(digest, bytes, (size_t)n);
+        at += n;
+    }
+    digest_hex(digest, hex);
+    digest_close(digest);
+    if (at == p->stream_size)
+        snprintf(p->name, sizeof p->name, "%.*s", UPLOAD_NAME, hex);
+}
+
+/* Compresses the tar, and names what may have to be continued later, if the same bytes are sent again. */
+static void make_stream(struct run *r, const struct delivery *d, struct parcel *p)
+{
+    int tar = p->tar ? fileno(p->tar) : r->export->tar;
+    off_t tar_size = p->tar ? p->tar_size : r->export->tar_size;
+    bool is_squeezed = squeeze(r, d->squeezer, tar, tar_size, &p->squeezed, &p->stream_size);
+
+    p->stream = is_squeezed ? fileno(p->squeezed) : tar;
+    p->stream_size = is_squeezed ? p->stream_size : tar_size;
+    if (p->stream_size >= KEPT_MIN && !d->is_second)
+        name_stream(p);
+}
+
 static struct parcel *add_parcel(struct delivery *d)
 {
     return &d->parcels[d->n_parcels++];
@@ -142,6 +180,8 @@ static void parcel_close(struct parcel *p)
     manifest_close(&p->manifest);
     if (p->tar)
         fclose(p->tar);
+    if (p->squeezed)
+        fclose(p->squeezed);
     *p = (struct parcel){0};
 }
 
@@ -163,8 +203,10 @@ static struct parcel *parcel_for(struct run *r, struct delivery *d, const char *
         struct parcel *p = add_parcel(d);
         if (!open_difference(r, base, p, err))
             return NULL;
-        if (p->base)
+        if (p->base) {
+            make_stream(r, d, p);
             return p;
+        }
         parcel_close(p);
         d->n_parcels--;
     }
@@ -172,21 +214,40 @@ static struct parcel *parcel_for(struct run *r, struct delivery *d, const char *
         return all;
     all = add_parcel(d);
     all->whole = true;
-    return manifest_write(r->export, r->plan->what.revision, &all->manifest, err) ? all : NULL;
+    if (!manifest_write(r->export, r->plan->what.revision, &all->manifest, err))
+        return NULL;
+    make_stream(r, d, all);
+    return all;
+}
+
+/* What the host has already of the parcel, from an upload of this run that was interrupted; at least one byte is sent. */
+static off_t bytes_there(const struct run *r, size_t host, const struct parcel *p)
+{
+    const struct site *site = r->sites ? &r->sites[host] : NULL;
+
+    if (!site || !*p->name || !site->upload.name || !r->resumed ||
+        strcmp(site->upload.name, p->name) != 0)
+        return 0;
+    return site->upload.size < (unsigned long long)p->stream_size ? (off_t)site->upload.size
+                                                                  : p->stream_size - 1;
 }
 
 static const struct load *load_of(struct run *r, const struct delivery *d, const struct parcel *p,
-                                  const char *base, bool more)
+                                  size_t host, const char *base, bool more)
 {
     struct load *l = arena_alloc(r->arena, sizeof *l);
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
-    const struct export *x = r->export;
+    off_t there = bytes_there(r, host, p);
 
     quote_assign(&b, "base", base ? base : "");
     buf_puts(&b, base ? script_difference : "");
     quote_assign(&b, "more", more ? "yes" : "");
     quote_assign(&b, "hardlink", r->recipe->checkout == CHECKOUT_HARDLINK ? "yes" : "");
     quote_assign(&b, "digest", d->digest);
+    quote_assign(&b, "squeezed", p->squeezed ? squeezer_name(d->squeezer) : "");
+    quote_assign(&b, "upload", p->name);
+    quote_assign(&b, "upload_size", arena_printf(r->arena, "%lld", (long long)p->stream_size));
+    quote_assign(&b, "had", arena_printf(r->arena, "%lld", (long long)there));
     quote_assign(&b, "head", ""); /* unless they travel as values (core/trip.c) */
     quote_assign(&b, "payload", "");
     quote_assign(&b, "manifest_blocks",
@@ -194,8 +255,9 @@ static const struct load *load_of(struct run *r, const struct delivery *d, const
     *l = (struct load){.assignments = arena_strndup(r->arena, b.text, b.len),
                        .head = p->manifest.file ? fileno(p->manifest.file) : -1,
                        .head_size = p->manifest.size,
-                       .payload = p->tar ? fileno(p->tar) : x->tar,
-                       .payload_size = p->tar ? p->tar_size : x->tar_size};
+                       .payload = p->stream,
+                       .payload_at = there,
+                       .payload_size = p->stream_size - there};
     buf_free(&b);
     return l;
 }
@@ -203,7 +265,7 @@ static const struct load *load_of(struct run *r, const struct delivery *d, const
 static void add_host(struct run *r, struct delivery *d, size_t host, const struct parcel *p,
                      const char *base, bool more)
 {
-    const struct load *l = load_of(r, d, p, base, more);
+    const struct load *l = load_of(r, d, p, host, base, more);
 
     d->hosts[d->n_hosts] = host;
     d->loads[d->n_hosts++] = l;
@@ -220,6 +282,7 @@ static void delivery_begin(struct run *r, struct delivery *d, size_t n)
 bool delivery_open(struct run *r, size_t *hosts, size_t n, struct delivery *ret, struct err *err)
 {
     delivery_begin(r, ret, n);
+    ret->squeezer = squeezer_of(r, hosts, n);
     if (!manifest_digest(r->export, r->plan->what.revision, ret->digest, err))
         return false;
     for (size_t i = 0; i < n; i++) {
@@ -262,6 +325,8 @@ bool delivery_more(struct run *r, const struct delivery *first, const struct rep
 
     delivery_begin(r, ret, first->n_hosts);
     memcpy(ret->digest, first->digest, sizeof ret->digest);
+    ret->squeezer = first->squeezer;
+    ret->is_second = true;
     memset(kept, true, x->n + 1);
     for (size_t i = 0; i < first->n_hosts; i++) {
         if (replies[i].kind == REPLY_EXIT && replies[i].status == SCRIPT_ASKS)
@@ -271,6 +336,8 @@ bool delivery_more(struct run *r, const struct delivery *first, const struct rep
     struct parcel *some = any ? add_parcel(ret) : NULL;
     if (some && !pack_some(x, kept, some, err))
         return false;
+    if (some)
+        make_stream(r, ret, some);
     for (size_t i = 0; i < first->n_hosts; i++) {
         const struct parcel *p = everything[i] ? parcel_for(r, ret, NULL, err) : some;
         if (!p && everything[i])

@@ -11,6 +11,7 @@
 
 #include "core/trip.h"
 #include "stages/checkout/manifest.h"
+#include "stages/checkout/squeeze.h"
 
 /* What some of the hosts get. */
 struct parcel {
@@ -19,6 +20,11 @@ struct parcel {
     struct manifest manifest;
     FILE *tar; /* NULL: that of the export */
     off_t tar_size;
+    /* The tar as it is sent: */
+    FILE *squeezed; /* NULL: not compressed */
+    int stream;
+    off_t stream_size;
+    char name[UPLOAD_NAME + 1]; /* what is kept of it on a host if it is interrupted; "": nothing */
 };
 
 enum { PARCELS_MAX = 8 /* hosts with yet another base get everything */ };
@@ -30,7 +36,9 @@ struct delivery {
     struct parcel parcels[PARCELS_MAX];
     size_t n_parcels;
     char digest[65]; /* of the manifest */
-    off_t size;      /* of the largest parcel */
+    enum squeezer squeezer;
+    bool is_second; /* nothing of it is kept on the host */
+    off_t size;     /* what the host gets that gets most */
 };
 
 /* Prepares the first trip.  The texts live in the run's arena, the files until the delivery is closed. */

@@ -11,15 +11,6 @@
 #   +N f SHA256 path           with this one, after N lines of the base's that stay
 # Of the base's manifest, only lines with f and x stay.
 
-# Without the base, since something is not as expected: nothing of it is used.
-need_everything() {
-	drain
-	remove_incoming
-	say need everything
-	flush
-	exit 75
-}
-
 take_difference() {
 	was=$state/manifests/$base base_path=$deploy_to/releases/$base
 	format='' umask_then=''
@@ -31,6 +22,8 @@ take_difference() {
 		copy_from_base || need_everything
 		take_tar
 	else
+		open_upload
+		umask "$umask_was"
 		copy_and_unpack || need_everything
 		own_umask
 		drain

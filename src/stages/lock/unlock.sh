@@ -89,7 +89,7 @@ fence
 find_oldest "$keep_runs" "$state"/runs/*
 # rm goes through them in this order, so that the lock is the last one that another run could miss.
 set -- "$state/incoming/$run".* "$incoming_tree.$run".* "$state/link.$run".* "$deploy_to/.current.$run".* \
-	"$run_dir"/acting.* "$run_dir"/new.* "$run_dir/database" "$run_dir"/database-* "$state/migrated.new" "$state"/migrated-*.new \
+	"$run_dir"/acting.* "$run_dir"/new.* "$run_dir"/upload.* "$run_dir/database" "$run_dir"/database-* "$state/migrated.new" "$state"/migrated-*.new \
 	"$state/stopped.new" "$state/backups.new" "$state/lock" "$state/lock.$run".* "$state/beat" "$state"/reserve*
 set -f
 IFS=$newline
