@@ -122,20 +122,36 @@ static void put_number(char *field, size_t digits, unsigned long long value)
         field[0] = (char)(field[0] | 0x80);
 }
 
-static bool put_header(struct pack *p, struct header *h, struct err *err)
+static void set_checksum(struct header *h)
 {
     unsigned sum = 0;
 
-    memcpy(h->magic, "ustar  ", 8);
-    put_number(h->uid, 7, 0);
-    put_number(h->gid, 7, 0);
     /* The sum counts its own field as blanks. */
     memset(h->checksum, ' ', sizeof h->checksum);
     for (size_t i = 0; i < sizeof *h; i++)
         sum += ((const unsigned char *)h)[i];
     put_number(h->checksum, 6, sum);
     h->checksum[6] = '\0'; /* and the blank after it stays */
+}
+
+static bool put_header(struct pack *p, struct header *h, struct err *err)
+{
+    memcpy(h->magic, "ustar  ", 8);
+    put_number(h->uid, 7, 0);
+    put_number(h->gid, 7, 0);
+    set_checksum(h);
     return put(p, h, sizeof *h, err);
+}
+
+void pack_resize(char header[static PACK_BLOCK], unsigned long long size)
+{
+    struct header h;
+
+    memcpy(&h, header, sizeof h);
+    memset(h.size, 0, sizeof h.size);
+    put_number(h.size, 11, size);
+    set_checksum(&h);
+    memcpy(header, &h, sizeof h);
 }
 
 /* Fills the field; a text that is too long for it goes in front of the header, as a member of its own. */

@@ -39,6 +39,10 @@ bool pack_link(struct pack *p, const char *path, const char *target, struct err 
  * be sent alone. */
 off_t pack_at(const struct pack *p);
 
+/* Changes the size in a member's header, a block of 512 bytes that is followed by the content. */
+enum { PACK_BLOCK = 512 };
+void pack_resize(char header[static PACK_BLOCK], unsigned long long size);
+
 /* Completes the archive and hands the file over, to be read from 0 with pread.  Call it only
  * once. */
 bool pack_finish(struct pack *p, int *ret_fd, off_t *ret_size, struct err *err) MUST_CHECK;

@@ -135,6 +135,20 @@ const char *repo_text(struct repo *r, struct arena *a, const struct revision *re
     return text;
 }
 
+bool repo_blob(struct repo *r, const unsigned char id[static 20], size_t max, struct buf *ret)
+{
+    git_oid oid;
+    git_blob *blob = NULL;
+
+    memcpy(oid.id, id, sizeof oid.id);
+    bool ok = git_blob_lookup(&blob, r->git, &oid) == 0 &&
+              (unsigned long long)git_blob_rawsize(blob) <= max;
+    if (ok)
+        buf_add(ret, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+    git_blob_free(blob);
+    return ok;
+}
+
 static bool is_under(struct arena *a, const struct strs *paths, const char *file)
 {
     for (size_t i = 0; i < paths->n; i++) {

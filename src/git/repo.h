@@ -11,6 +11,7 @@
 #ifndef CRELEASE_REPO_H
 #define CRELEASE_REPO_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/library.h"
 #include "git/changes.h"
@@ -158,6 +159,9 @@ void repo_files(struct repo *repo, struct arena *a, const char *to, const struct
  * than 64 KiB, or a link. */
 const char *repo_text(struct repo *repo, struct arena *a, const struct revision *rev,
                       const char *path);
+
+/* Appends the content of a blob; false if the repository lacks it, or it has more bytes than that. */
+bool repo_blob(struct repo *repo, const unsigned char blob[static 20], size_t max, struct buf *ret);
 
 /* Searches the history of a file of the work tree, newest commits first, from HEAD and from the
  * commit `also` if it exists, for content that is_it accepts.  Returns "COMMIT:PATH" for git show,

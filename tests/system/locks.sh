@@ -74,26 +74,26 @@ was_on() { [ -e "$RIG/crossing/done.$1.$2" ] || ! kill -0 "$3" 2>/dev/null; }
 # Both are told apart by the address that they connect from.
 crossed() {
     local winner=$1 loser=$2 said=$3 name host status
-    local -A pids
+    local -A at_work
     rm -rf "$RIG/crossing"
     mkdir "$RIG/crossing"
     for name in "$winner" "$loser"; do
         printf 'Host *\nBindAddress %s\n' "$name" >"$SITE/from.$name"
         FROM=$name "$CRELEASE" "$4" production </dev/null >"$SITE/out.$name" 2>&1 &
-        pids[$name]=$!
+        at_work[$name]=$!
     done
     wait_for 60 both_wait "$winner" "$loser"
     touch "$RIG/crossing/go.app1.$winner"
-    wait_for 30 was_on app1 "$winner" "${pids[$winner]}"
+    wait_for 30 was_on app1 "$winner" "${at_work[$winner]}"
     touch "$RIG/crossing/go.app1.$loser"
     for host in app2 app3; do
         touch "$RIG/crossing/go.$host.$loser"
-        wait_for 30 was_on "$host" "$loser" "${pids[$loser]}"
+        wait_for 30 was_on "$host" "$loser" "${at_work[$loser]}"
         touch "$RIG/crossing/go.$host.$winner"
     done
     for name in "$winner" "$loser"; do
         status=0
-        wait "${pids[$name]}" || status=$?
+        wait "${at_work[$name]}" || status=$?
         case $name=$status in "$winner=0" | "$loser=3") continue ;; esac
         cat "$SITE/out.$name"
         fail "$name: status $status"

@@ -64,6 +64,43 @@ case_squeezed() {
     assert_gone "$RIG/used"
 }
 
+# A large file that changed a little, among others; also when it is not what it should be in the base.
+case_patched() {
+    site_new patched 2
+    SITE_HOSTS=(app1)
+    recipe_write </dev/null
+    mkdir "$REPO/data"
+    head -c 1000000 /dev/urandom >"$REPO/data/a \$large one"
+    head -c 1000000 /dev/urandom >"$REPO/data/program"
+    head -c 1000000 /dev/urandom >"$REPO/data/other"
+    chmod +x "$REPO/data/program"
+    commit_all 'Large files'
+    expect_status 0 deploy production
+    local i
+    for i in 1 2; do
+        [ $i = 1 ] || printf 'edited' | dd of="$SITE/app1/current/data/program" bs=1 seek=70000 conv=notrunc 2>/dev/null
+        printf 'changed %s' $i | dd of="$REPO/data/a \$large one" bs=1 seek=500000 conv=notrunc 2>/dev/null
+        echo "and more $i" >>"$REPO/data/program"
+        head -c 20000 /dev/urandom >>"$REPO/data/program"
+        rm -f "$RIG/used"
+        commit_all "Changed $i"
+        expect_status 0 deploy production
+        assert_deployed "$(revision)" "$((i + 1))"
+        cmp "$REPO/data/program" "$SITE/app1/current/data/program" || fail "it differs"
+        [ -x "$SITE/app1/current/data/program" ] || fail "it is no program"
+        assert_equal "used" "$(cat "$RIG/used")" $'zstd\nzstd'
+        if [ $i = 1 ]; then sent_less 60000; else sent_less 1200000; fi
+    done
+    # One that only has gzip gets the files.
+    SITE_HOSTS=(app1 app2)
+    recipe_write </dev/null
+    expect_status 0 deploy production
+    printf 'changed again' | dd of="$REPO/data/program" bs=1 seek=300000 conv=notrunc 2>/dev/null
+    commit_all "Changed again"
+    expect_status 0 deploy production
+    assert_deployed "$(revision)"
+}
+
 # site_far: its host is behind a slow line.
 site_far() {
     link_start app1

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/quote.h"
 #include "edge/digest.h"
+#include "stages/checkout/patch.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -74,9 +75,11 @@ static bool is_empty_folder(const struct export *x, const char *path)
 }
 
 /* Packs the entries that are not `kept`, and the empty folders. */
-static bool pack_some(const struct export *x, const bool *kept, struct parcel *p, struct err *err)
+static bool pack_some(struct run *r, const bool *kept, struct parcel *p, struct patches *patches,
+                      struct err *err)
 {
     static const char end[2 * MANIFEST_BLOCK];
+    const struct export *x = r->export;
     bool ok;
 
     p->tar = tmpfile();
@@ -87,8 +90,14 @@ static bool pack_some(const struct export *x, const bool *kept, struct parcel *p
     for (size_t i = 0; ok && i < x->n_folders; i++)
         ok =
             !is_empty_folder(x, x->folder[i].path) || copy_part(x->tar, &x->folder[i].part, p->tar);
-    for (size_t i = 0; ok && i < x->n; i++)
-        ok = kept[i] || copy_part(x->tar, &x->entry[i].part, p->tar);
+    for (size_t i = 0; ok && i < x->n; i++) {
+        if (kept[i])
+            continue;
+        if (patch_pack(patches, x, &x->entry[i], p->tar))
+            (void)fleet_wait(r->fleet, 1); /* the locks are kept meanwhile */
+        else
+            ok = copy_part(x->tar, &x->entry[i].part, p->tar);
+    }
     ok = ok && fwrite(end, 1, sizeof end, p->tar) == sizeof end && fflush(p->tar) == 0;
     p->tar_size = ok ? ftello(p->tar) : 0;
     return ok || err_set(err, ERR_FAILED, "cannot write a temporary file: %s",
@@ -113,11 +122,14 @@ static bool *linked_entries(struct run *r)
     return ret;
 }
 
-static bool open_difference(struct run *r, const char *base, struct parcel *p, struct err *err)
+static bool open_difference(struct run *r, const struct delivery *d, const char *base,
+                            struct parcel *p, struct err *err)
 {
     const struct export *x = r->export;
     struct files files;
     struct err lacking = {.arena = r->arena};
+    struct patches patches = {.base = d->squeezer == SQUEEZE_ZSTD ? &files : NULL,
+                              .arena = r->arena};
 
     /* What is in a folder of this machine now does not tell what was in it then. */
     if (!x->repo)
@@ -128,8 +140,9 @@ static bool open_difference(struct run *r, const char *base, struct parcel *p, s
     }
     if (!manifest_write_difference(x, r->plan->what.revision, &files, linked_entries(r),
                                    &p->manifest, err) ||
-        !pack_some(x, p->manifest.kept, p, err))
+        !pack_some(r, p->manifest.kept, p, &patches, err))
         return false;
+    p->patched = strs_joined(r->arena, &patches.paths, "\n");
     /* When most has to be sent, unpacking everything is quicker for the host. */
     if (p->tar_size < x->tar_size - x->tar_size / 4)
         p->base = base;
@@ -201,7 +214,7 @@ static struct parcel *parcel_for(struct run *r, struct delivery *d, const char *
     /* One place is for the parcel with everything. */
     if (base && d->n_parcels + 1 + !all <= PARCELS_MAX) {
         struct parcel *p = add_parcel(d);
-        if (!open_difference(r, base, p, err))
+        if (!open_difference(r, d, base, p, err))
             return NULL;
         if (p->base) {
             make_stream(r, d, p);
@@ -244,6 +257,7 @@ static const struct load *load_of(struct run *r, const struct delivery *d, const
     quote_assign(&b, "more", more ? "yes" : "");
     quote_assign(&b, "hardlink", r->recipe->checkout == CHECKOUT_HARDLINK ? "yes" : "");
     quote_assign(&b, "digest", d->digest);
+    quote_assign(&b, "patched", p->patched ? p->patched : "");
     quote_assign(&b, "squeezed", p->squeezed ? squeezer_name(d->squeezer) : "");
     quote_assign(&b, "upload", p->name);
     quote_assign(&b, "upload_size", arena_printf(r->arena, "%lld", (long long)p->stream_size));
@@ -334,7 +348,8 @@ bool delivery_more(struct run *r, const struct delivery *first, const struct rep
         any = any || (lacks[i] && !everything[i]);
     }
     struct parcel *some = any ? add_parcel(ret) : NULL;
-    if (some && !pack_some(x, kept, some, err))
+    struct patches none = {0};
+    if (some && !pack_some(r, kept, some, &none, err))
         return false;
     if (some)
         make_stream(r, ret, some);

@@ -15,8 +15,9 @@
 
 /* What some of the hosts get. */
 struct parcel {
-    bool whole;       /* everything is sent; else */
-    const char *base; /* the revision of the release that they have */
+    bool whole;          /* everything is sent; else */
+    const char *base;    /* the revision of the release that they have */
+    const char *patched; /* files of it that are patches (patch.h), one a line; NULL: none */
     struct manifest manifest;
     FILE *tar; /* NULL: that of the export */
     off_t tar_size;

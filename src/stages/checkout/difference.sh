@@ -2,6 +2,7 @@
 # Makes the release from the difference to a base, an earlier release that has an index.  Sent in front of checkout.sh,
 # whose values and functions it uses, if there is a base.
 # Standard input (or head and payload): what to change in the base's manifest, and a tar of what is not in it.
+# Value: patched, files of the tar, one a line, that contain what zstd makes them of from those of the base.
 #
 # The other files are copied from the base, or linked.  If they are not what the manifest says, someone has changed them
 # in the base: the answer asks for them, or for everything.
@@ -28,6 +29,7 @@ take_difference() {
 		own_umask
 		drain
 	fi
+	if [ -n "$patched" ]; then patch_files; fi
 	# After the copying, so that a change in the meantime shows, too.
 	empty "$new.clock"
 	list_files "$base_path/" "$new.clock" . "$new.clock" >"$new.list" 2>/dev/null
@@ -45,6 +47,19 @@ take_difference() {
 		lacking=$lacking$newline$said
 	fi
 	case $newline$lacking in *"${newline}need "*) ask_for_more ;; esac
+}
+
+# Makes the files that were sent as patches.  What goes wrong shows in their sums.
+patch_files() {
+	set -f
+	IFS=$newline
+	for file in $patched; do
+		if zstd -dqc --patch-from="$base_path/$file" "$file" >"$new.patched" 2>/dev/null; then
+			cat "$new.patched" >"$file"
+		fi
+	done
+	unset IFS
+	set +f
 }
 
 # From the base's manifest and the difference.  Also writes the names of the files that are in the base ("copied")
