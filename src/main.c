@@ -48,6 +48,10 @@ static bool find_command(struct session *s, struct err *err)
         return true;
     const char *word = s->options.words.v[0];
     const char *near = command_nearest(s->arena, word);
+    if (s->options.words.n > 1 && command_find(s->options.words.v[1]))
+        return err_set(err, ERR_USAGE, "unknown command '%s'; did you mean 'crelease %s %s'?",
+                       text_shown(s->arena, word), s->options.words.v[1],
+                       text_shown(s->arena, word));
     return err_set(err, ERR_USAGE, "unknown command '%s'; %s'%s'%s", text_shown(s->arena, word),
                    near ? "did you mean " : "", near ? near : help, near ? "?" : " lists them");
 }
@@ -58,9 +62,11 @@ static bool words_fit(struct session *s, struct err *err)
     size_t n = s->options.words.n - 1;
 
     if (n > c->words_max)
-        return err_set(err, ERR_USAGE, "unexpected argument '%s'; usage: crelease %s %s",
-                       text_shown(s->arena, s->options.words.v[c->words_max + 1]), c->name,
-                       c->args);
+        return err_set(err, ERR_USAGE, "unexpected argument '%s'; usage: crelease %s %s%s",
+                       text_shown(s->arena, s->options.words.v[c->words_max + 1]), c->name, c->args,
+                       c->run == cmd_deploy || c->run == cmd_plan
+                           ? "; --ref names a branch, tag or commit"
+                           : "");
     if (s->options.rest.n && c->run != cmd_exec && c->run != cmd_console &&
         c->run != cmd_completion && !s->options.hold)
         return err_set(err, ERR_USAGE, "'%s' takes no arguments after --", c->name);

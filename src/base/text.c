@@ -28,6 +28,18 @@ static size_t utf8_length(const unsigned char *s, size_t len)
     return need;
 }
 
+const char *text_last_line(struct arena *a, const char *s)
+{
+    size_t len = strlen(s);
+
+    while (len && (s[len - 1] == '\n' || s[len - 1] == '\r'))
+        len--;
+    size_t begin = len;
+    while (begin && s[begin - 1] != '\n')
+        begin--;
+    return arena_strndup(a, s + begin, len - begin);
+}
+
 bool text_is_utf8(const char *s, size_t len)
 {
     for (size_t i = 0; i < len;) {

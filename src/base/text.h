@@ -19,6 +19,9 @@ const char *text_command(struct arena *a, const char *command);
 /* Returns the text in one line: each run of blanks and line ends becomes one blank. */
 const char *text_joined(struct arena *a, const char *s);
 
+/* The last line that is not empty, or "".  Not yet safe to show. */
+const char *text_last_line(struct arena *a, const char *s);
+
 /* Whether the bytes are valid UTF-8 (no surrogates, no overlong forms). */
 bool text_is_utf8(const char *s, size_t len);
 

@@ -92,7 +92,7 @@ static const char *kind_about(enum backup_kind kind)
         [BACKUP_DUMP_LIKE] = "not named pg_dump, but it holds locks on most tables as a dump does",
         [BACKUP_COPY] = "a COPY of single tables",
         [BACKUP_HOLD] = "a command run by 'crelease backups --hold'",
-        [BACKUP_MIGRATION] = "a migration of another crelease run",
+        [BACKUP_MIGRATION] = "a migration that a run of crelease started",
     };
 
     return abouts[kind];

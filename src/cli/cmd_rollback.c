@@ -117,7 +117,10 @@ static void tell_database(struct session *s, const struct site *site, const char
 {
     const char *name = of ? arena_printf(s->arena, " '%s'", text_shown(s->arena, of)) : "";
     const struct site_database *d = site_database(site, of);
+    const struct release *target = site_release(site, to);
 
+    if (d->revision && target && target->revision && strcmp(d->revision, target->revision) == 0)
+        return;
     if (!d->release)
         run_warn(&s->run, NULL,
                  "migrations are not rolled back: the database%s may be ahead of the code of"
@@ -200,9 +203,9 @@ bool cmd_rollback(struct session *s, struct err *err)
     for (size_t h = 0; h < s->recipe->n_hosts; h++)
         strs_add(s->arena, &what.hosts, s->recipe->hosts[h].name);
     s->run.plan = plan_make(s->arena, s->run.stages, s->recipe, &what);
+    tell_databases(s, &sv, to);
     if (s->options.dry_run)
         return plan_print(s, s->run.plan, &sv, err);
     frozen_warn(s, &sv);
-    tell_databases(s, &sv, to);
     return session_forward(s, true, err);
 }

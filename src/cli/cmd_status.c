@@ -202,7 +202,10 @@ static void print_host(struct session *s, const struct survey *sv, const struct 
                    : "revision unknown");
         break;
     }
-    printf("   %s kept\n", text_count(s->arena, site->n_releases, "release"));
+    /* That of an unfinished run does not count. */
+    bool extra = u->there && *u->what.release && site_release(site, u->what.release) &&
+                 !(site->live && strcmp(site->live, u->what.release) == 0);
+    printf("   %s kept\n", text_count(s->arena, site->n_releases - extra, "release"));
     if (site->leftover)
         printf("  %-16s an interrupted Capistrano left %s (the next deploy removes it)\n", "",
                text_shown(s->arena, site->leftover));
@@ -237,6 +240,10 @@ static void print_run(struct session *s, const struct survey *sv, const struct u
         printf("  its plan differs between hosts: %s\n", u->differs);
     if (u->error)
         printf("  %s\n", text_shown(s->arena, u->error));
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        for (size_t i = 0; sv->reached[h] && i < sv->sites[h].living.n; i++)
+            printf("  its job '%s' is still running on %s\n",
+                   text_shown(s->arena, sv->sites[h].living.v[i]), s->recipe->hosts[h].name);
     if (strcmp(u->state, "running") != 0 && strcmp(u->state, "waiting") != 0)
         printf("  next: '%s' to continue it, or '%s' to give it up\n",
                run_hint(&s->run, "resume", NULL), run_hint(&s->run, "abort", NULL));

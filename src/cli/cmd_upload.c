@@ -1,5 +1,7 @@
 /* cmd_upload.c -- 'crelease upload': copies linked files that have a source into shared on the hosts.
  * What is there already is compared, and replaced only with --force. */
+#include "base/limits.h"
+#include "base/quote.h"
 #include "base/text.h"
 #include "cli/linked.h"
 #include "core/trip.h"
@@ -12,7 +14,7 @@ struct uploading {
     struct json *list; /* --json; else NULL */
     size_t stored;
     size_t same;
-    size_t left; /* that differ and were not replaced */
+    struct strs left; /* paths that differ on a host and were not replaced */
     size_t failed;
     struct err worst;
 };
@@ -89,7 +91,8 @@ static bool is_wanted(struct uploading *u, const struct source_file *f, size_t h
     case LINKED_DIFFERS:
         if (s->options.force)
             return true;
-        u->left++;
+        if (!strs_has(&u->left, f->path))
+            strs_add(s->arena, &u->left, f->path);
         tell(u, f, host, "differs",
              arena_printf(s->arena, "SHA-256 %.*s there, %.*s here", SHORT_DIGEST, there->digest,
                           SHORT_DIGEST, f->digest));
@@ -161,10 +164,20 @@ static bool conclude(struct uploading *u, struct err *err)
             (void)err_in(err, "%zu uploads failed, the first one", u->failed);
         return false;
     }
-    if (u->left)
-        return err_set(
-            err, ERR_FAILED, "%s not replaced, since what is there differs; '%s' replaces it",
-            text_count(s->arena, u->left, "file"), run_hint(&s->run, "upload", "--force"));
+    if (u->left.n) {
+        struct buf paths = buf_make(SCRIPT_BYTES_MAX);
+        for (size_t i = 0; i < u->left.n; i++) {
+            buf_puts(&paths, " ");
+            quote_typed(&paths, u->left.v[i]);
+        }
+        (void)err_set(err, ERR_FAILED, "%s %s on the hosts and %s not replaced; '%s%s' replaces %s",
+                      text_shown(s->arena, strs_joined(s->arena, &u->left, ", ")),
+                      u->left.n == 1 ? "differs" : "differ", u->left.n == 1 ? "was" : "were",
+                      run_hint(&s->run, "upload", "--force"), paths.text,
+                      u->left.n == 1 ? "it" : "them");
+        buf_free(&paths);
+        return false;
+    }
     if (!u->list && !s->options.quiet)
         printf("\n%s uploaded, %zu already there\n", text_count(s->arena, u->stored, "file"),
                u->same);
@@ -197,7 +210,7 @@ bool cmd_upload(struct session *s, struct err *err)
         json_put_text(o, "application", s->recipe->application);
         json_put_text(o, "environment", s->recipe->environment);
         json_put_bool(o, "ok", ok);
-        if (u.stored + u.same + u.left + u.failed)
+        if (u.stored + u.same + u.left.n + u.failed)
             session_answer(s, o);
         json_close(o);
     }

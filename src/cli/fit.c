@@ -154,12 +154,14 @@ struct strs fit_links(struct session *s, size_t host, const struct site *site)
     for (size_t i = 0; i < site->missing.n; i++) {
         const char *path = site->missing.v[i];
         const char *from = source_of(s->recipe, path);
+        const char *source = from ? from : path;
+        const char *lacking = linked_is_here(s, source) ? "" : ", where it does not exist yet";
         strs_add(s->arena, &list,
                  arena_printf(s->arena,
                               "the linked file '%s/shared/%s' is missing; '%s' copies it there from"
-                              " '%s' of this machine",
+                              " '%s' of this machine%s",
                               s->recipe->hosts[host].deploy_to, path, linked_hint(s, path, from),
-                              from ? from : path));
+                              source, lacking));
     }
     return list;
 }

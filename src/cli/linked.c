@@ -53,11 +53,20 @@ static bool open_source(const char *path, struct source_file *f, struct err *err
     return read_digest(f, err);
 }
 
+static const char *source_path(struct session *s, const char *from)
+{
+    return *from == '/' ? from : arena_printf(s->arena, "%s/%s", s->recipe->project, from);
+}
+
+bool linked_is_here(struct session *s, const char *from)
+{
+    return access(source_path(s, from), R_OK) == 0;
+}
+
 bool linked_open(struct session *s, const char *path, const char *from, struct source_file *ret,
                  struct err *err)
 {
-    const char *at =
-        *from == '/' ? from : arena_printf(s->arena, "%s/%s", s->recipe->project, from);
+    const char *at = source_path(s, from);
 
     *ret = (struct source_file){.path = path, .from = from, .fd = -1};
     ret->there = arena_array(s->arena, s->recipe->n_hosts, sizeof *ret->there);

@@ -42,6 +42,9 @@ bool linked_look(struct session *s, struct source_file *list, size_t n, struct e
 void linked_put(struct session *s, const struct source_file *file, const size_t *hosts, size_t n,
                 struct reply *ret);
 
+/* Whether this machine has the source of a linked file. */
+bool linked_is_here(struct session *s, const char *from);
+
 /* "crelease upload production config/master.key" */
 const char *linked_hint(struct session *s, const char *path, const char *from);
 

@@ -61,8 +61,15 @@ static void next_after(struct session *s, const struct err *err)
         session_next(s, "'%s' gives it up", run_hint(r, "abort", NULL));
         break;
     case ERR_LOCKED:
-        session_next(s, "'%s' shows the run; --wait-lock 10m waits for its end",
-                     run_hint(r, "status", NULL));
+        session_next(s, "'%s' shows the run", run_hint(r, "status", NULL));
+        if (s->command->run == cmd_abort)
+            session_next(s, "'%s' ends it although it is alive",
+                         run_hint(r, "abort", "--takeover"));
+        else if (s->command->run == cmd_resume)
+            session_next(s, "'%s' takes it over although it is alive",
+                         run_hint(r, "resume", "--takeover"));
+        if (s->command->run != cmd_abort)
+            session_next(s, "--wait-lock 10m waits for its end");
         break;
     case ERR_BACKUP:
         if (!noted || f->next.n)

@@ -42,11 +42,13 @@ static bool may_take_over(struct session *s, const struct survey *sv, long holde
             err, ERR_USAGE,
             "--takeover of a run that is alive needs --force if there is no terminal to ask on");
     char answer[8] = "";
-    ask_line(s,
-             arena_printf(s->arena,
-                          "run %s (%s) is alive.  Type yes to take it over: ", site->lock.run,
-                          text_shown(s->arena, site->lock.by ? site->lock.by : "somebody")),
-             answer, sizeof answer);
+    ask_line(
+        s,
+        arena_printf(
+            s->arena,
+            "run %s (%s) is alive; its own crelease would stop at the next step.  Type yes to take it over: ",
+            site->lock.run, text_shown(s->arena, site->lock.by ? site->lock.by : "somebody")),
+        answer, sizeof answer);
     if (run_is_stopped(&s->run, "at the question whether to take over the run", err))
         return false;
     return strcmp(answer, "yes\n") == 0 || err_set(err, ERR_LOCKED, "not taken over");

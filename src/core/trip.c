@@ -117,18 +117,6 @@ static void frame_it(struct run *r, const struct trip *t, const struct shipment 
         call->frame = chain_frame(r, chain, call->frame, call->host);
 }
 
-static const char *last_line(struct arena *a, const char *text)
-{
-    size_t len = strlen(text);
-
-    while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-        len--;
-    size_t begin = len;
-    while (begin && text[begin - 1] != '\n')
-        begin--;
-    return text_shown(a, arena_strndup(a, text + begin, len - begin));
-}
-
 /* The status of the script.  Status 0 is also reported for a channel that closes without a status,
  * and by a forced command that does more than run the script, so the script's own last line counts
  * (prelude.sh). */
@@ -169,7 +157,8 @@ static bool judge_exit(struct run *r, const struct reply *reply, struct err *err
                        said ? said : "an earlier run was never finished");
     default:
         return err_set(err, ERR_FAILED, "the script ended with exit status %d%s%s", status,
-                       *reply->err_out ? ": " : "", last_line(r->arena, reply->err_out));
+                       *reply->err_out ? ": " : "",
+                       text_shown(r->arena, text_last_line(r->arena, reply->err_out)));
     }
 }
 

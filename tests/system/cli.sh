@@ -47,6 +47,9 @@ case_suggestions() {
     expect_status 2
     expect_status 2 deploy
     expect_status 2 deploy production extra
+    expect_output -- '--ref names a branch'
+    expect_status 2 production deploy
+    expect_output "did you mean 'crelease deploy production'"
     expect_status 2 deploy --on-backup perhaps production
     expect_output 'wait'
     recipe_write <<<'lnked_files: []'

@@ -200,6 +200,8 @@ case_s31_column_is_there_already() {
     expect_status 1 deploy production
     assert_equal attempts "$(begun_attempts)" 1
     expect_output 'already exists .*column "c" of relation "zz" already exists'
+    expect_output 'what the failed migration did before its error is still in the database'
+    expect_output "remove from the database what the earlier attempt created, then run '[^']*resume"
 }
 
 case_s34_invalid_index_is_named() {

@@ -141,8 +141,33 @@ case_abort_names_migrations() {
     assert_equal "releases" "$(releases app1 | wc -l)" 1
     expect_status 0 deploy production
     commit_file public/index.html three
+    expect_status 0 rollback --dry-run production
+    expect_output 'last migrated for release [0-9]*, [0-9a-f]{7}, which is newer than'
     expect_status 0 rollback production
     expect_output 'last migrated for release [0-9]*, [0-9a-f]{7}, which is newer than'
+}
+
+# The second of two migrations fails: what has changed is said at once, and again when the run is given up.
+case_half_migrated() {
+    site_new half_migrated 1
+    expect_status 0 deploy production
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
+    commit_migration 20260103000000 AddNothing 'alter table no_such_table add column place text'
+    recipe_write <<<'migrate: {run: bin/migrate, status: bin/migrate-status, paths: [db/migrate]}'
+    expect_status 1 deploy production
+    expect_output 'the database has changed: 20260102000000 Add ?Place.* was applied'
+    expect_output 'what the failed migration did before its error is still in the database, unless'
+    run_crelease status production
+    expect_output '1 release kept'
+    expect_status 0 abort production
+    expect_output 'stays ahead of the code by 20260102000000 Add ?Place'
+    # The same release again is not behind the database.
+    git -C "$REPO" rm -q db/migrate/20260103000000_add_nothing.sql
+    commit_all 'Without it'
+    expect_status 0 deploy production
+    expect_status 0 deploy --force production
+    expect_status 0 rollback production
+    expect_no_output 'migrations are not rolled back'
 }
 
 # A rollback that was killed.

@@ -18,6 +18,8 @@ case_two_at_once() {
     expect_output "$USER"
     expect_status 3 rollback production
     expect_status 3 abort production
+    expect_output "abort --takeover production' ends it although it is alive"
+    expect_no_output 'wait-lock'
     run_crelease status --json production
     assert_equal "state" "$(json .run.state)" running
     rm "$SITE/block"

@@ -30,7 +30,7 @@ END
     expect_status 1 check production
     for host in app1 app2; do
         expect_output "BAD +$host .*config/master.key' is missing; '[^']*upload[^']*production' copies it"
-        expect_output "BAD +$host .*config/database.yml' is missing; '[^']*upload[^']*production config/database.yml' copies it"
+        expect_output "BAD +$host .*config/database.yml' is missing; '[^']*upload[^']*production config/database.yml' copies it there from .*, where it does not exist yet"
     done
     # A linked file without a source has to be named.
     mkdir -p "$(dirname "$RECIPE")/config"
@@ -64,7 +64,7 @@ case_never_overwrites() {
     expect_status 1 upload production
     expect_output 'app1 +same'
     expect_output "app2 +differs +config/master.key: SHA-256 $(printf other | sha256sum | cut -c1-12) there, $(printf %s "$SECRET" | sha256sum | cut -c1-12) here"
-    expect_output 'upload --force production'
+    expect_output "config/master.key differs .*upload --force production config/master.key' replaces it"
     assert_equal "the other" "$(key_on app2)" other
     expect_status 0 upload --force production
     content_is_nowhere_else

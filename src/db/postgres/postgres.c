@@ -94,10 +94,11 @@ static const char *rights_text(struct arena *a, const struct db_rights *rights, 
     if (rights->signal)
         return rights->stats ? "sees every session and can stop it, but not a superuser's"
                              : "recognises every dump and can stop it, but not a superuser's";
-    return arena_printf(a,
-                        "recognises every dump, but can stop only those of its own role; 'GRANT "
-                        "pg_signal_backend TO %s' lets it stop others",
-                        role);
+    return arena_printf(
+        a,
+        "recognises every dump, but can stop only those of its own role; 'GRANT "
+        "pg_signal_backend TO %s' lets it stop those of other roles, except superusers'",
+        role);
 }
 
 static const char *size(struct arena *a, long version)

@@ -220,6 +220,28 @@ static const char *cut_short(struct run *r, const struct attempts *t, const char
                : "";
 }
 
+/* What the failed attempt has changed, and what to do if an earlier one did. */
+static void tell_what_remains(struct run *r, const struct attempts *t, bool exists)
+{
+    const char *host = r->recipe->hosts[t->host].name;
+    const char *applied = migrate_applied(r, t->host);
+
+    if (applied && *applied)
+        run_warn(r, host, "the database has changed: %s %s applied", applied,
+                 strchr(applied, ',') ? "were" : "was");
+    if (!t->server || !t->server->keeps)
+        run_warn(r, host,
+                 "what the failed migration did before its error is still in the database, unless "
+                 "it ran in a transaction");
+    if (exists)
+        strs_add(r->arena, &r->failure.next,
+                 arena_printf(r->arena,
+                              "remove from the database what the earlier attempt created, then run "
+                              "'%s'; or commit a migration that skips it, then run '%s && %s'",
+                              run_hint(r, "resume", NULL), run_hint(r, "abort", NULL),
+                              run_hint(r, "deploy", NULL)));
+}
+
 /* Fails the run with everything that is known about the attempt: its output, what it left in the
  * database, and what that means for the next run. */
 static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
@@ -249,13 +271,13 @@ static bool fail(struct run *r, const struct attempts *t, struct job_call *c,
         err->msg = arena_printf(r->arena, "%s; it left behind: %s", err->msg,
                                 leftover_text(r->arena, left->v[i]));
     if (exists && !left->n)
-        err->msg =
-            arena_printf(r->arena,
-                         "%s: what it creates already exists (%s), but the migration tool has not "
-                         "recorded it: an earlier statement probably completed after its client "
-                         "had died; inspect the database, then drop it or mark the migration as "
-                         "applied",
-                         err->msg, text_shown(r->arena, exists));
+        err->msg = arena_printf(
+            r->arena,
+            "%s: what it creates already exists (%s), but the migration tool has not "
+            "recorded it: an earlier attempt probably stopped after this statement, or "
+            "completed it after its client had died",
+            err->msg, text_shown(r->arena, exists));
+    tell_what_remains(r, t, exists && !left->n);
     return false;
 }
 

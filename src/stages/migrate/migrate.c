@@ -51,12 +51,24 @@ const char *migrate_idle(const struct run *r)
                                        : NULL;
 }
 
+/* The last line of an answer that said nothing of pending migrations, which is not known otherwise. */
+static const char *why_unknown(struct run *r, const struct reply *reply, const char *out)
+{
+    const char *line = text_last_line(r->arena, *out ? out : reply->err_out);
+
+    return arena_printf(r->arena, "'%s' ended with status %d%s%s",
+                        text_shown(r->arena, r->recipe->migrate.status), reply->status,
+                        *line ? ": " : "", text_shown(r->arena, run_redact(r, line)));
+}
+
+/* ret_why: if the number is unknown, why, or NULL. */
 static bool ask_status(struct run *r, size_t host, const char *where, struct strs *ret_names,
-                       long *ret_n, struct err *err)
+                       long *ret_n, const char **ret_why, struct err *err)
 {
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     *ret_n = PENDING_UNKNOWN;
+    *ret_why = NULL;
     if (!r->recipe->migrate.status) {
         buf_free(&b);
         return true;
@@ -72,6 +84,8 @@ static bool ask_status(struct run *r, size_t host, const char *where, struct str
     if (out)
         *ret_n =
             pending_read(r->arena, &r->recipe->migrate.pending_when, reply.status, out, ret_names);
+    if (out && *ret_n < 0)
+        *ret_why = why_unknown(r, &reply, out);
     return true;
 }
 
@@ -80,11 +94,12 @@ bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pe
 {
     bool was = r->guard->to_migrate.n > 0;
     struct strs names = {0};
+    const char *why;
 
-    if (ret_names)
-        *ret_names = NULL;
-    if (!ask_status(r, host, where, &names, ret_pending, err))
+    if (!ask_status(r, host, where, &names, ret_pending, &why, err))
         return false;
+    if (ret_names)
+        *ret_names = why;
     if (*ret_pending < 0)
         return true;
     if (ret_names)
@@ -223,9 +238,10 @@ const char *migrate_applied(struct run *r, size_t host)
     struct err ignored = {.arena = r->arena};
     struct strs still = {0};
     struct strs gone = {0};
+    const char *why;
     long n;
 
-    if (!were->n || !ask_status(r, host, run_folder(r, host), &still, &n, &ignored) || n < 0)
+    if (!were->n || !ask_status(r, host, run_folder(r, host), &still, &n, &why, &ignored) || n < 0)
         return NULL;
     for (size_t i = 0; i < were->n; i++)
         if (!strs_has(&still, were->v[i]))
@@ -380,6 +396,11 @@ bool migrate_undo(struct run *r, const struct step *s, struct err *err)
         run_warn(r, r->recipe->hosts[host].name,
                  "migrations are not rolled back: the database stays ahead of the code by %s",
                  names);
+    else if (r->sites[host].last_error)
+        run_warn(
+            r, r->recipe->hosts[host].name,
+            "what the failed migration did before its error is still in the database, unless it "
+            "ran in a transaction");
     if (!database_find(r, host, err))
         return false;
     return !server_of(r) || backup_end_own(r, host, err);

@@ -14,7 +14,8 @@ bool migrate_act(struct run *r, const struct step *s, struct step_result *ret, s
 bool migrate_undo(struct run *r, const struct step *s, struct err *err);
 
 /* Runs migrate.status in the release folder `where` and sets *ret_pending to the number of pending
- * migrations (pending.h).  ret_names, which may be NULL, gets the first few names as one text. */
+ * migrations (pending.h).  ret_names, which may be NULL, gets the first few names as one
+ * text, or why the number is unknown. */
 bool migrate_pending(struct run *r, size_t host, const char *where, long *ret_pending,
                      const char **ret_names, struct err *err) MUST_CHECK;
 

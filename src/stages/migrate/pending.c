@@ -388,7 +388,8 @@ const char *pending_answer(struct arena *a, const char *answer, int status)
 const char *pending_text(struct arena *a, long n, const char *names)
 {
     if (n < 0)
-        return "pending migrations unknown";
+        return names && *names ? arena_printf(a, "pending migrations unknown: %s", names)
+                               : "pending migrations unknown";
     if (n == 0)
         return "nothing pending";
     if (n == PENDING_SOME)

@@ -25,7 +25,7 @@ long pending_read(struct arena *a, const struct pending_when *when, int status, 
 /* The output of the status command in a host's answer to pending.sh; NULL when it is incomplete. */
 const char *pending_answer(struct arena *a, const char *answer, int status) MUST_CHECK;
 
-/* "2 pending: A, B", "pending, the number is not known", ...; names may be NULL. */
+/* "2 pending: A, B", "pending, the number is not known", ...; names, or why it is unknown, may be NULL. */
 const char *pending_text(struct arena *a, long n, const char *names);
 
 #endif
