@@ -361,12 +361,39 @@ static bool has_work_tree(struct repo *r, struct arena *a)
            access(arena_printf(a, "%sindex", git_repository_path(r->git)), F_OK) == 0;
 }
 
+/* What was committed in the recipe's own clone and not pushed to the URL that is deployed from, if its branch has the
+ * name of the ref. */
+static void note_unpushed(struct repo *r, struct arena *a, const struct revision *rev,
+                          struct repo_notes *ret)
+{
+    git_repository *git = NULL;
+    git_reference *head = NULL;
+    git_oid deployed;
+    size_t ahead = 0;
+    size_t behind = 0;
+
+    if (r->options.base_dir && repo_open_as(&git, r->options.base_dir, 0) == 0 &&
+        git_repository_head_detached(git) == 0 && git_repository_head(&head, git) == 0 &&
+        strcmp(git_reference_shorthand(head), rev->ref) == 0 &&
+        git_oid_fromstr(&deployed, rev->sha) == 0 &&
+        git_graph_ahead_behind(&ahead, &behind, git, git_reference_target(head), &deployed) == 0 &&
+        ahead && !behind)
+        note(a, ret, "branch",
+             "branch '%s' of this clone has %s that the repository does not have, so they are not"
+             " deployed; 'git push' sends them there",
+             rev->ref, text_count(a, ahead, "commit"));
+    git_reference_free(head);
+    git_repository_free(git);
+}
+
 void repo_ref_notes(struct repo *r, struct arena *a, const struct revision *rev, const char *recipe,
                     struct repo_notes *ret)
 {
     struct question q = {.repo = r, .has_tree = has_work_tree(r, a)};
     bool gone = false;
 
+    if (r->is_mirror)
+        note_unpushed(r, a, rev, ret);
     if (r->is_mirror || git_oid_fromstr(&q.commit, rev->sha) < 0)
         return;
     const char *branch = branch_of(r, a, rev->ref);

@@ -206,7 +206,7 @@ void repo_note_add(struct arena *a, struct repo_notes *ret, const char *about, c
 void repo_content_notes(struct arena *a, const struct contents *c, struct repo_notes *ret);
 
 /* Appends notes about the resolved ref of a local repository: a branch that is behind its upstream,
- * unpushed commits, uncommitted changes.  `recipe` is a file that is used from the work tree and
+ * unpushed commits, uncommitted changes.  Of a URL: commits of the recipe's own clone that it lacks.  `recipe` is a file that is used from the work tree and
  * therefore does not count as changed.  Takes a few seconds at most; a note says if that was not
  * enough. */
 void repo_ref_notes(struct repo *repo, struct arena *a, const struct revision *rev,

@@ -513,6 +513,25 @@ case_notes() {
         '1 submodule .*vendor/sub' '1 file .*Git LFS pointer.*logo.png'
 }
 
+# The repository is a URL, and what was committed in the clone beside the recipe has not been pushed there.
+case_unpushed() {
+    site_new unpushed 0
+    git clone -q --bare "$REPO" "$SITE/origin.git"
+    recipe_write <<<"repository: 'file://$SITE/origin.git'"
+    cp "$RECIPE" "$REPO/mine.yml"
+    sed -i "s|^deploy_to: *here|deploy_to: $SITE_Q/here|" "$REPO/mine.yml"
+    expect_status 0 deploy -f "$REPO/mine.yml" production
+    expect_no_output warning
+    commit_file public/index.html two
+    commit_file public/index.html three
+    expect_status 0 deploy -f "$REPO/mine.yml" production
+    expect_output "nothing to do"
+    expect_output "branch 'main' of this clone has 2 commits that the repository does not have"
+    git -C "$REPO" checkout -q -b other
+    expect_status 0 deploy -f "$REPO/mine.yml" production
+    expect_no_output warning
+}
+
 case_ambiguous_ref() {
     site_new ambiguous_ref 0
     git -C "$REPO" tag live
