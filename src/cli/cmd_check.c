@@ -92,7 +92,8 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
              site->unreadable.n
                  ? arena_printf(a, "%s cannot read %s", site->user ? site->user : "the login user",
                                 strs_joined(a, &site->unreadable, ", "))
-                 : NULL);
+                 : arena_printf(a, "%s in shared",
+                                text_count(a, s->recipe->linked_files.n, "file")));
     if (site->trash) /* does not keep anyone from deploying */
         line(rep, "trash", true,
              arena_printf(a, "%s of removed releases could not be deleted: %s",

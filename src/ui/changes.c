@@ -58,8 +58,11 @@ static const char *files_of(struct arena *a, const struct changes *c)
 
     if (c->files < 0)
         return "; the changed files are not known";
-    return arena_printf(a, "; %s changed%s%s", text_count(a, (unsigned long long)c->files, "file"),
-                        n ? ", of them " : "", n ? text_count(a, n, "migration") : "");
+    const char *some = n > 1 ? arena_printf(a, ", %zu of them migrations", n)
+                       : n   ? ", 1 of them a migration"
+                             : "";
+    return arena_printf(a, "; %s changed%s", text_count(a, (unsigned long long)c->files, "file"),
+                        some);
 }
 
 static const char *summary_of(struct arena *a, const struct changes *c)
