@@ -1222,8 +1222,8 @@ static void lines_of_what_goes_live(void **state)
     c.added = (struct commits){.v = many, .n = 2, .more = 0};
     c.files = 3;
     c.migrations = (struct strs){files, 1};
-    lines_are(&c, "2 commits since 0123456, by E\\x1b]0;x\\x07 and Ann; 3 files changed, of them 1"
-                  " migration\n  abcdef0 one\\x0atwo (E\\x1b]0;x\\x07)\n"
+    lines_are(&c, "2 commits since 0123456, by E\\x1b]0;x\\x07 and Ann; 3 files changed, 1 of"
+                  " them a migration\n  abcdef0 one\\x0atwo (E\\x1b]0;x\\x07)\n"
                   "  abcdef0 one\\x0atwo (Ann)\n  migration db/migrate/1\\x1b[2J.rb");
     c.added = (struct commits){.v = many + 2, .n = 10, .more = 7};
     c.removed = (struct commits){.v = many + 2, .n = 1};
