@@ -208,6 +208,8 @@ install: build/crelease ## install to $(DESTDIR)$(PREFIX)
 	@install -d '$(DESTDIR)$(PREFIX)/share/crelease' '$(DESTDIR)$(PREFIX)/share/doc/crelease'
 	cp -R $(wildcard config recipes) '$(DESTDIR)$(PREFIX)/share/crelease'
 	chmod -R u=rwX,go=rX '$(DESTDIR)$(PREFIX)/share/crelease'
+	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' '$(DESTDIR)$(PREFIX)/share/crelease/config/crelease-resume@.service' \
+	    '$(DESTDIR)$(PREFIX)/share/crelease/config/crontab.example'
 	install -m 644 $(wildcard README.md LICENSE) '$(DESTDIR)$(PREFIX)/share/doc/crelease'
 	install -D -m 644 src/cli/crelease.1 '$(DESTDIR)$(PREFIX)/share/man/man1/crelease.1'
 	install -D -m 644 src/recipe/crelease-recipe.5 '$(DESTDIR)$(PREFIX)/share/man/man5/crelease-recipe.5'

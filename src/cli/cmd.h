@@ -192,9 +192,10 @@ bool holder_none(struct session *s, struct survey *sv, struct err *err) MUST_CHE
 
 /* ---- takeover.c, unfinished.c: the unfinished run of the hosts ---- */
 
-/* Makes the plan of the unfinished run the session's, for resume or (back) abort.  *ret_none: there
- * is no unfinished run. */
-bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *err) MUST_CHECK;
+/* Makes the plan of the unfinished run the session's, for resume or (back) abort.  *ret_nothing: why there
+ * is nothing to do; NULL: there is. */
+bool unfinished_open(struct session *s, bool back, const char **ret_nothing,
+                     struct err *err) MUST_CHECK;
 
 /* Its second half: makes the plan that was read the session's, whose hosts are those of the run by
  * then. */
@@ -279,9 +280,6 @@ struct strs session_upcoming(struct session *s, const struct changes *changes);
 void session_begin(struct session *s, bool fresh);
 bool session_forward(struct session *s, bool fresh, struct err *err);
 bool session_back(struct session *s, struct err *err);
-
-/* Ends well: there was no unfinished run. */
-bool session_nothing(struct session *s, struct err *err);
 
 /* Tells EVENT_END with all that belongs to a failure.  Returns whether there was none. */
 bool session_end(struct session *s, const char *message, struct err *err);

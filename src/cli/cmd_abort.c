@@ -3,11 +3,11 @@
 
 bool cmd_abort(struct session *s, struct err *err)
 {
-    bool none;
+    const char *nothing;
 
-    if (!unfinished_open(s, true, &none, err))
+    if (!unfinished_open(s, true, &nothing, err))
         return false;
-    if (none)
-        return session_nothing(s, err);
+    if (nothing)
+        return session_end(s, nothing, err);
     return session_back(s, err);
 }

@@ -86,7 +86,8 @@ static const char *older_than_live(struct session *s, const struct revision *rev
             session_note(s, "older",
                          arena_printf(s->arena,
                                       "unknown whether %s is older than %.7s, which is live on %s:"
-                                      " the repository does not have the history between them",
+                                      " the repository does not have the history between them;"
+                                      " fetch the branch with its history",
                                       rev->short_sha, live, name));
         if (older != REPO_NO)
             break;

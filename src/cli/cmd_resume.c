@@ -48,7 +48,7 @@ static bool find_environment(struct session *s, const char **ret, struct err *er
 
 bool cmd_resume(struct session *s, struct err *err)
 {
-    bool none;
+    const char *nothing;
 
     if (s->options.words.n < 2) {
         const char *env;
@@ -66,10 +66,10 @@ bool cmd_resume(struct session *s, struct err *err)
                 return false;
         }
     }
-    if (!unfinished_open(s, false, &none, err))
+    if (!unfinished_open(s, false, &nothing, err))
         return false;
-    if (none)
-        return session_nothing(s, err);
+    if (nothing)
+        return session_end(s, nothing, err);
     if (s->options.dry_run) {
         struct survey sv = {.sites = s->run.sites};
         return plan_print(s, s->run.plan, &sv, err);

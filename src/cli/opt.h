@@ -52,7 +52,8 @@ struct options {
     bool from_capistrano; /* init */
     bool takeover;
     bool new_recipe;
-    bool if_any; /* resume: says in a script what happens in any case */
+    bool if_any;     /* resume: says in a script what happens in any case */
+    bool if_waiting; /* resume: only a run that a backup has stopped */
     bool same_revision;
     const char *to;
     const char *reason; /* freeze */

@@ -85,8 +85,12 @@ static void next_after(struct session *s, const struct err *err)
                          run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
         break;
     case ERR_FROZEN:
-        session_next(s, "try again later, or run '%s' to deploy nevertheless",
-                     run_hint(r, "deploy", "--force"));
+        if (s->options.if_waiting)
+            session_next(s, "try again later, or run '%s' to continue nevertheless",
+                         run_hint(r, "resume", NULL));
+        else
+            session_next(s, "try again later, or run '%s' to deploy nevertheless",
+                         run_hint(r, "deploy", "--force"));
         break;
     case ERR_UNREACHABLE:
         strs_add(s->arena, &f->now, "nothing was changed");
@@ -196,12 +200,4 @@ bool session_back(struct session *s, struct err *err)
                                           : ""),
                        err) &&
            ok;
-}
-
-bool session_nothing(struct session *s, struct err *err)
-{
-    return session_end(
-        s,
-        arena_printf(s->arena, "nothing to do: %s has no unfinished run", s->recipe->environment),
-        err);
 }

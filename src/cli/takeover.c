@@ -5,6 +5,7 @@
 #include "cli/cmd.h"
 #include "core/engine.h"
 #include "core/survey.h"
+#include "edge/clock.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -127,21 +128,77 @@ static bool read_run(struct session *s, const struct survey *sv, bool back, stru
            unfinished_hosts(s, sv, ret, ret_hosts, err);
 }
 
-bool unfinished_open(struct session *s, bool back, bool *ret_none, struct err *err)
+/* Whether all hosts of the unfinished run have noted that a backup ended it.  Who takes a run over
+ * removes what was noted before. */
+static bool is_waiting(const struct session *s, const struct survey *sv)
+{
+    const char *word = err_word(ERR_BACKUP);
+    size_t len = strlen(word);
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const struct site *site = &sv->sites[h];
+        const char *error = site->last_error ? site->last_error : "";
+        if (site->lock.held && (strncmp(error, word, len) != 0 || error[len] != ' '))
+            return false;
+    }
+    return true;
+}
+
+/* --if-waiting: nobody is there to decide what becomes of a run that is alive, or that ended for another
+ * reason than a backup. */
+static const char *not_waiting(struct session *s, const struct survey *sv, long holder)
+{
+    const struct site *site = &sv->sites[holder];
+    const char *stage = holder_stage(s, sv);
+    const char *at = stage ? arena_printf(s->arena, " at stage '%s'", stage) : "";
+    const char *by = text_shown(s->arena, site->lock.by ? site->lock.by : "somebody");
+    const char *since = clock_date(s->arena, site->lock.since_unix * 1000);
+
+    if (site->lock.alive)
+        return arena_printf(s->arena, "nothing to do: run %s (%s, %s) is alive%s", site->lock.run,
+                            by, since, at);
+    if (is_waiting(s, sv))
+        return NULL;
+    return arena_printf(
+        s->arena,
+        "nothing to do: run %s (%s, %s) stopped%s, but not because of a backup; a person has to run"
+        " '%s' or '%s'",
+        site->lock.run, by, since, at, run_hint(&s->run, "resume", NULL),
+        run_hint(&s->run, "abort", NULL));
+}
+
+/* Whether resume may continue during a freeze: a person may, a scheduler may not. */
+static bool is_frozen(struct session *s, const struct survey *sv, struct err *err)
+{
+    struct strs why = frozen_reasons(s, sv);
+
+    if (!s->options.if_waiting || s->options.force || !why.n) {
+        frozen_warn(s, sv);
+        return false;
+    }
+    err_set(err, ERR_FROZEN, "%s", why.v[0]);
+    return true;
+}
+
+bool unfinished_open(struct session *s, bool back, const char **ret_nothing, struct err *err)
 {
     struct survey sv;
     struct what what;
     struct strs hosts = {0};
     long holder;
 
-    *ret_none = false;
+    *ret_nothing = NULL;
     if (!holder_wait(s, &sv, &holder, err))
         return false;
-    if (holder < 0) {
-        *ret_none = true;
+    if (holder < 0)
+        *ret_nothing = arena_printf(s->arena, "nothing to do: %s has no unfinished run",
+                                    s->recipe->environment);
+    else if (s->options.if_waiting)
+        *ret_nothing = not_waiting(s, &sv, holder);
+    if (*ret_nothing)
         return true;
-    }
-    frozen_warn(s, &sv);
+    if (is_frozen(s, &sv, err))
+        return false;
     if (!may_take_over(s, &sv, holder, err) || !read_run(s, &sv, back, &what, &hosts, err))
         return false;
     if (hosts.n != s->recipe->n_hosts &&

@@ -19,6 +19,9 @@ case_install() {
     assert_exists "$RIG/destination/opt/x/share/fish/vendor_completions.d/crelease.fish"
     assert_exists "$RIG/destination/opt/x/share/doc/crelease/LICENSE"
     assert_exists "$RIG/destination/opt/x/share/crelease/recipes/rails/recipe.yml"
+    # cron and systemd find the program.
+    grep -q '^ExecStart=/opt/x/bin/crelease ' "$RIG/destination/opt/x/share/crelease/config/crelease-resume@.service"
+    grep -q '^PATH=/opt/x/bin:' "$RIG/destination/opt/x/share/crelease/config/crontab.example"
     # The manuals are found where man looks for them, and can be shown.
     local page
     for page in 1/crelease.1 5/crelease-recipe.5; do

@@ -125,6 +125,54 @@ build: ['test -e $SITE_Q/fixed']"
     expect_status 0 resume --if-any production
 }
 
+# A scheduled resume continues what a backup has stopped, and nothing that is for a person to decide.
+case_only_waiting() {
+    local dead
+    site_new only_waiting 2
+    recipe_write <<<"build: ['echo x >>$SITE_Q/built; test -e $SITE_Q/fixed']
+backup: {policy: abort}"
+    expect_status 0 resume --if-waiting production
+    expect_output 'nothing to do: production has no unfinished run'
+    expect_status 1 deploy production
+    touch "$SITE/fixed"
+    dead=$(basename "$SITE"/app1/.crelease/runs/*)
+    expect_status 0 resume --if-waiting production
+    expect_output "nothing to do: run $dead .* stopped at stage 'build', but not because of a backup; a person has to run '.*crelease resume production' or '.*crelease abort production'"
+    assert_equal "builds" "$(wc -l <"$SITE/built")" 2
+    assert_equal "the lock is the dead run's" "$(sed -n 's/^run //p' "$SITE/app2/.crelease/lock")" "$dead"
+    expect_status 0 deploy production
+    # A backup was in the way.
+    commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
+    make_big_table
+    start_dump
+    expect_status 4 deploy production
+    expect_status 4 resume --if-waiting production
+    # Whoever continued it was killed, so that the backup is no longer how it ended.
+    sed -i 's/^backup .*/uncertain: the connection was lost/' "$SITE"/app2/.crelease/runs/*/error
+    end_dump
+    expect_status 0 resume --if-waiting production
+    expect_output 'but not because of a backup'
+    sed -i 's/^uncertain.*/backup: pg_dump/; s/^backup:/backup/' "$SITE"/app2/.crelease/runs/*/error
+    expect_status 0 freeze --reason 'the database moves' production
+    expect_status 9 resume --if-waiting production
+    expect_output "run '.*crelease resume production' to continue nevertheless"
+    assert_exists "$SITE/app1/.crelease/lock"
+    expect_status 0 resume --if-waiting --force production
+    expect_output 'warning: deploys are frozen'
+    assert_deployed "$(revision)" 2
+    expect_status 0 thaw production
+    # One that is alive needs nobody.
+    commit_file public/index.html later
+    rm "$SITE/fixed"
+    recipe_write <<<"build: ['touch $SITE_Q/begun; while ! test -e $SITE_Q/fixed; do sleep 0.05; done']"
+    start_crelease deploy production
+    wait_for 60 test -e "$SITE/begun"
+    expect_status 0 resume --if-waiting production
+    expect_output "nothing to do: run .* is alive at stage 'build'"
+    touch "$SITE/fixed"
+    finish_crelease 0
+}
+
 # Two jobs overtake each other: the older commit comes last.
 case_older() {
     site_new older 2
@@ -159,7 +207,7 @@ case_older() {
     expect_status 0 deploy --force production
     sed -i "s|^repository: .*|repository: '$SITE/shallow'|" "$RECIPE"
     expect_status 0 deploy --older skip production
-    expect_output 'warning: unknown whether .* is older than'
+    expect_output 'warning: unknown whether .* is older than .*; fetch the branch with its history'
 }
 
 # Frozen by one, seen by everyone.
@@ -336,9 +384,10 @@ runner() {
     sed 's/^/  | /' "$OUT" "$ERR"
 }
 
-# The examples in config/, with a clone of depth 1.
+# The examples in config/, which clone the branch with its history.
 case_examples() {
     local system variables sha
+    assert_equal "clones of depth 0" "$(grep -c 'fetch-depth: 0' "$ROOT/config/github.yml") $(grep -c 'GIT_DEPTH: 0' "$ROOT/config/gitlab.yml")" '2 1'
     site_new examples 2
     sed -i "s/name: app/user: $(id -un), &/" "$RECIPE"
     sed -i '/^repository:/d' "$RECIPE"
@@ -351,7 +400,7 @@ case_examples() {
         commit_file public/index.html "$system"
         sha=$(revision)
         rm -rf checkout reports/*
-        git clone -q --depth 1 "file://$REPO" checkout
+        git clone -q "file://$REPO" checkout
         if root; then chown -R 64711:64711 checkout; fi
         case $system in
         github) variables=(GITHUB_ACTIONS=true GITHUB_ACTOR=octocat GITHUB_SHA="$sha" GITHUB_SERVER_URL=https://github.example GITHUB_REPOSITORY=o/r
@@ -361,6 +410,7 @@ case_examples() {
         esac
         runner "${variables[@]}" -- "$(example $system.yml deploy)"
         assert_equal "status on $system" "$STATUS" 0
+        expect_no_output 'unknown whether'
         assert_equal "live on $system" "$(live_revision app1) $(live_revision app2)" "$sha $sha"
         grep -q "deployed as release .* by octocat$" "$SITE/app1/revisions.log" || fail "revisions.log: $(cat "$SITE/app1/revisions.log")"
         xmllint --noout --schema "$ROOT/tests/lib/junit.xsd" reports/deploy.xml || fail "the junit report is not valid"
@@ -385,6 +435,8 @@ case_units() {
     # shellcheck disable=SC2086 # words
     expect_status 0 $command
     assert_equal "output" "$(cat "$OUT" "$ERR")" ''
+    # A host that refuses the login does so until a person acts.
+    grep -qx 'SuccessExitStatus=3 4 9' "$ROOT/config/crelease-resume@.service" || fail "status 5 is no failure"
     if [ -n "$(type -P systemd-analyze)" ]; then
         for unit in service timer; do
             sed "s|/usr/local/bin/crelease|$CRELEASE|; s/^User=.*//" "$ROOT/config/crelease-resume@.$unit" >"crelease-resume@.$unit"

@@ -68,6 +68,7 @@ static const char *shown(const struct options *o)
                  {"wait", o->wait},
                  {"hold", o->hold},
                  {"if-any", o->if_any},
+                 {"if-waiting", o->if_waiting},
                  {"same-revision", o->same_revision}};
     const char *s = "";
 
@@ -143,6 +144,7 @@ static void test_forms(void **state)
         {{"--version"}, "version ", "", ""},
         {{"--help"}, "help ", "", ""},
         {{"--dry-run"}, "dry-run ", "", ""},
+        {{"resume", "p", "--if-waiting"}, "if-waiting ", "resume|p", ""},
     };
 
     (void)state;
