@@ -55,6 +55,7 @@ static const char *whole_script(struct run *r, size_t host, const char *sql, con
     }
     quote_assign(&b, "database", server_database(r) ? server_database(r) : "");
     quote_assign(&b, "encoding", db_encoding(r));
+    quote_assign(&b, "separator", "\037");
     quote_assign(&b, "sql", sql ? sql : "");
     const struct script whole = {
         .before = environment.text,
