@@ -189,6 +189,14 @@ static void forget_stage(struct plain *p, const char *stage)
             at = &(*at)->next;
 }
 
+/* A held start of a stage would come after the end of its first job, which says as much. */
+static void drop_stage_start(struct plain *p, const char *stage)
+{
+    for (struct started *s = p->started; s; s = s->next)
+        if (!s->host && ui_same(s->stage, stage))
+            s->line = NULL;
+}
+
 /* ---- lines ---- */
 
 static void plain_line(struct ui *ui, const struct event *e, const char *line, size_t len)
@@ -290,6 +298,8 @@ static void tell_job(struct ui *ui, struct arena *a, const struct event *e)
         print_starts_of(ui, e);
     if (at && ui_is_over(e))
         forget(at);
+    if (ui_is_over(e))
+        drop_stage_start(p, e->stage);
     if (e->state == EVENT_FAILED && e->host && e->command && e->detail)
         strs_add(&p->failed_text, &p->failed,
                  arena_printf(&p->failed_text, "%s: '%s' %s", e->host, e->command, e->detail));

@@ -33,6 +33,7 @@ has_fuzzer() { echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInpu
 clang_version() { apt-cache depends --important clang | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p'; }
 has_perl() { /usr/bin/perl "-M$1" -e 1 2>/dev/null; }
 has_ruby() { ruby -ractive_record -rpg -e 1 >/dev/null 2>&1; }
+has_laravel() { php -r 'require "Illuminate/autoload.php"; exit(extension_loaded("pdo_pgsql") ? 0 : 1);' >/dev/null 2>&1; }
 has_rails() { ruby -rrails -e 1 >/dev/null 2>&1; }
 
 # One line each: the Debian package, and how to see that it is there.
@@ -88,6 +89,10 @@ wanted() {
 	python3-psycopg2 has_python psycopg2
 	python3-asyncpg has_python asyncpg
 	nodejs has_command node
+	php-cli has_command php
+	php-laravel-framework has_laravel
+	php-pgsql has_laravel
+	composer has_command composer
 	alembic has_command alembic
 	sqitch has_command sqitch
 	libdbd-pg-perl has_perl DBD::Pg

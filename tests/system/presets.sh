@@ -168,6 +168,69 @@ END
     [[ $(starts) == *showmigrations* ]] || fail "Django was not asked: $(starts)"
 }
 
+# laravel_migration VERSION NAME STATEMENT: as `php artisan make:migration` writes it.
+laravel_migration() {
+    printf '%s\n' '<?php' 'return new class extends Illuminate\Database\Migrations\Migration {' '    public function up()' \
+        '    {' "        Illuminate\\Support\\Facades\\DB::unprepared(\"$3\");" '    }' '};' \
+        >"$REPO/database/migrations/2026_$1_000000_$2.php"
+    commit_all "$2"
+}
+laravel_answers() { assert_equal "$1" "$(cd "$SITE/${HOSTS[0]}/current" && php public/index.php)" "$2"; }
+worker_runs() { pgrep -f "^php $SITE/${HOSTS[0]}/current/artisan queue:work" >/dev/null; }
+worker_has_ended() { ! worker_runs; }
+
+# The host has nothing but an empty folder: .env and what Laravel keeps in storage come with the first deploy.
+case_laravel() {
+    local shared
+    preset_new preset_laravel laravel
+    shared=$SITE/${HOSTS[0]}/shared
+    printf '%s\n' APP_KEY=base64:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE= DB_CONNECTION=pgsql DB_HOST=127.0.0.1 \
+        "DB_PORT=$PGPORT" "DB_DATABASE=$DB" DB_USERNAME=rig >"$SITE/.env.production"
+    preset_recipe laravel <<END
+env: {STARTS: '$STARTS', PGDATABASE: null, COMPOSER_ALLOW_SUPERUSER: "1", COMPOSER_HOME: '$SITE/composer'}
+linked_files: [{path: .env, from: .env.production}]
+health: {run: "php public/index.php | grep '^0 events'", attempts: 1}
+backup: {policy: wait, schedule: [none]}
+migrate: {lock_timeout: 1234ms}
+END
+    expect_status 0 deploy production
+    expect_output "create_events"
+    expect_no_output 'guard against backups is off'
+    assert_equal "link" "$(readlink -f "$SITE/${HOSTS[0]}/current/public/storage")" "$shared/storage/app/public"
+    expect_status 0 check production
+    expect_output "database +.*$DB on 127.0.0.1:$PGPORT, found in .env"
+    # A worker of the queue, which has to end when there is new code, and a dump in front of a migration.
+    php "$SITE/${HOSTS[0]}/current/artisan" queue:work sync --sleep=1 >/dev/null 2>&1 &
+    disown
+    wait_for 30 worker_runs
+    sql 'create table big as select g as id, repeat(md5(g::text), 32) as body from generate_series(1, 30000) g' "$DB"
+    laravel_migration 01_02 add_place "alter table events add place text; create table seen as select current_setting('lock_timeout') || ' ' || left(current_setting('application_name'), 8)"
+    start_dump
+    start_crelease deploy production
+    wait_for 60 grep -q 'backup app1: pg_dump of .* waited' "$CR_OUT"
+    end_dump
+    finish_crelease 0
+    OUT=$CR_OUT ERR=$CR_ERR
+    expect_output '1 pending: 2026_01_02_000000_add_place'
+    wait_for 30 worker_has_ended
+    assert_equal "in the migration" "$(sql 'table seen' "$DB")" '1234ms crelease'
+    : >"$STARTS"
+    commit_file routes/api.php '<?php'
+    expect_status 0 deploy production
+    assert_equal "starts of Laravel" "$(starts)" '1 config:cache,1 optimize,1 package:discover,1 queue:restart,1 storage:link'
+    # What is wrong with routes is found before users see it.
+    # shellcheck disable=SC2016 # variables of PHP
+    commit_file routes/web.php '<?php foreach (["a", "b"] as $path) Illuminate\Support\Facades\Route::get($path, "A@b")->name("twice");'
+    expect_status 1 deploy production
+    expect_output "stage 'build' on app1: 'optimize' ended with exit status 1"
+    expect_output 'users see no change'
+    expect_status 0 abort production
+    echo 'APP_NAME=Renamed' >>"$shared/.env"
+    laravel_answers "cached" '0 events, Shop'
+    expect_status 0 rollback production
+    laravel_answers "after a rollback" '0 events, Renamed'
+}
+
 # Started with systemd where that runs; here its unit is only checked.
 case_node() {
     local socket

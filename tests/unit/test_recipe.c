@@ -895,6 +895,38 @@ static void test_schema(void **state)
     is_golden("config/recipe.schema.json", recipe_schema(&arena));
 }
 
+/* Each recipe in a page, also a part of one, is one that can be copied.  Returns how many there are. */
+static size_t examples_of(const char *page)
+{
+    static const char begin[] = "\n```yaml\n";
+    size_t n = 0;
+
+    for (const char *s = file_text(page); (s = strstr(s, begin)); n++) {
+        s += sizeof begin - 1;
+        const char *end = strstr(s, "\n```\n");
+        assert_non_null(end);
+        const char *text = arena_strndup(&arena, s, (size_t)(end - s) + 1);
+        if (!strstr(text, "application:"))
+            text = arena_printf(&arena, "application: a\n%s", text);
+        if (!strstr(text, "environments:"))
+            text = arena_printf(&arena, "%s%s", text, END);
+        const char *environment = strstr(text, "production:") ? "production" : "p";
+        if (!try_text(text, environment))
+            fail_msg("%s: %s: %s", page, err.msg, errors.n ? errors.v[0] : "");
+    }
+    return n;
+}
+
+static void test_pages(void **state)
+{
+    size_t n = examples_of("README.md") + examples_of("recipes/README.md");
+
+    (void)state;
+    for (size_t i = 0; built_in_names[i]; i++)
+        n += examples_of(arena_printf(&arena, "recipes/%s/README.md", built_in_names[i]));
+    assert_true(n >= 12);
+}
+
 /* ---- anything at all ---- */
 
 /* A recipe cut off at any byte, or with one byte changed, is a recipe or a clear mistake. */
@@ -962,6 +994,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_null, setup, teardown),
         cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pages, setup, teardown),
         cmocka_unit_test(test_word),
         cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
     };

@@ -701,6 +701,28 @@ static void plain_says_nothing_twice(void **state)
     forget(&s);
 }
 
+/* The start of a stage is not told after the end of its first job. */
+static void plain_keeps_the_order(void **state)
+{
+    (void)state;
+    OPEN(s, .mode = UI_PLAIN);
+
+    STAGE(&s, "build", app_hosts, .state = EVENT_BEGUN, .detail = "the recipe's jobs");
+    JOB(&s, "build", "app1", .state = EVENT_BEGUN, .command = "mkdir tmp");
+    JOB(&s, "build", "app1", .state = EVENT_DONE, .command = "mkdir tmp");
+    JOB(&s, "build", "app1", .state = EVENT_BEGUN, .command = "make");
+    spend(&s, 1100);
+    JOB(&s, "build", "app1", .state = EVENT_DONE, .command = "make");
+    STAGE(&s, "build", app_hosts, .state = EVENT_DONE, .took_ms = 1200,
+          .detail = "the recipe's jobs");
+    close_ui(&s);
+    assert_string_equal(s.out, "15:30:12 build app1: mkdir tmp: done\n"
+                               "15:30:12 build app1: make: started\n"
+                               "15:30:13 build app1: make: done\n"
+                               "15:30:13 build app1 app2: done (1.2 s)\n");
+    forget(&s);
+}
+
 static void failure_in_each_mode(void **state)
 {
     (void)state;
@@ -1267,6 +1289,7 @@ int main(void)
         cmocka_unit_test(plain),
         cmocka_unit_test(plain_tells_starts_of_what_takes_long),
         cmocka_unit_test(plain_says_nothing_twice),
+        cmocka_unit_test(plain_keeps_the_order),
         cmocka_unit_test(failure_in_each_mode),
         cmocka_unit_test(last_words),
         cmocka_unit_test(stopped_in_the_middle),
