@@ -182,7 +182,8 @@ static const char *recipe_text(struct arena *a, const char *application, const s
     else if (!f)
         buf_puts(&b, "# extends: rails                  # or django, laravel, node, static\n");
     write_line(&b, "repository", repo->origin ? yaml_scalar(a, repo->origin) : ".",
-               repo->origin ? "a URL or a path" : "this folder; a path or a URL");
+               repo->origin ? "a URL or a path; '.' is this clone, as in a CI job"
+                            : "this folder; a path or a URL");
     write_line(&b, "ref", yaml_scalar(a, ref), "the branch, tag or commit that is deployed");
     write_line(&b, "deploy_to", yaml_scalar(a, arena_printf(a, "/var/www/%s", application)),
                "the site's folder on the hosts");

@@ -366,14 +366,26 @@ static int fetch_once(const struct fetch *task, struct fetching *f)
     return rc;
 }
 
+/* libgit2 refuses every SSH server if it does not find a home directory, and looks only at $HOME. */
+static void set_home(void)
+{
+    if (getenv("HOME"))
+        return;
+    setenv("HOME", home_dir(), 1);
+#if LIBGIT2_VER_MAJOR > 1 || LIBGIT2_VER_MINOR >= 7 /* reads it only once, when it starts */
+    git_libgit2_opts(GIT_OPT_SET_HOMEDIR, home_dir());
+#endif
+}
+
 /* Runs in the child. */
 static bool fetch_all(void *arg, const struct repo_options *options, struct err *err)
 {
     const struct fetch *task = arg;
     struct fetching f = {
         .options = options, .repo = task->repo, .url = *task->url, .arena = err->arena};
-    int rc = fetch_once(task, &f);
 
+    set_home();
+    int rc = fetch_once(task, &f);
     while (rc != 0 && f.opened && strstr(repo_git_why(), "passphrase") && ++f.wrong < ASKS) {
         f.way--; /* try the same key again */
         f.opened = false;

@@ -66,6 +66,10 @@ case_key_in_variable() {
     HOME=$SITE/home expect_status 5 plan production
     HOME=$SITE/home CRELEASE_SSH_KEY=$key expect_status 0 deploy production
     assert_deployed "$(revision)" 1
+    # Containers and services may have no HOME.
+    commit_file new.txt new
+    (unset HOME && CRELEASE_SSH_KEY=$key CRELEASE_KNOWN_HOSTS=$(cat "$KNOWN") expect_status 0 deploy production)
+    assert_deployed "$(revision)" 2
 }
 
 rig_open
