@@ -91,9 +91,13 @@ static void warn_of_backups(struct session *s, size_t host, struct known *ret)
 
     if (r->database.adapter == ADAPTER_NONE || !backup_look(&s->run, host, &now, &lost))
         return;
-    if (r->database.adapter == ADAPTER_AUTO && now.why && !s->run.guard->found.later)
+    const struct found *found = &s->run.guard->found;
+    if (r->database.adapter == ADAPTER_AUTO && now.why && (!found->later || found->unnamed))
         strs_add(s->arena, list,
-                 named(s, arena_printf(s->arena, "the guard against backups is off: %s", now.why)));
+                 named(s, found->later
+                              ? now.why
+                              : arena_printf(s->arena, "the guard against backups is off: %s",
+                                             now.why)));
     if (database_is_off(&s->run))
         return;
     const struct backup *first = backups_first(&now, &n);

@@ -31,7 +31,8 @@ struct db_rights {
 struct found {
     bool asked;
     bool kept;            /* the host keeps the answer for the next question of the run */
-    bool later;           /* nothing is live yet: only the new release can tell */
+    bool later;           /* nothing is live yet: only the new release can tell, */
+    bool unnamed;         /* and the recipe names no framework whose configuration is known */
     enum adapter adapter; /* NONE: there is nothing that can be asked, and `problem` says why */
     const char *word;     /* the adapter as it was found, such as "sqlite" */
     const char *name;

@@ -213,6 +213,39 @@ END
     waits_for_dump
 }
 
+# Scripts of psql, and the variables of libpq in the recipe: found before there is anything on the host.
+case_libpq() {
+    site_new libpq 1
+    write_migrator ''
+    rm -rf "$SITE/app1/shared"
+    recipe_write <<END
+linked_files: []
+linked_dirs: []
+database: auto
+$MIGRATE
+END
+    local command
+    for command in check plan; do
+        expect_status 0 $command production
+        expect_output "nothing is live yet; the deploy looks for the database in the new release, and the guard against backups is off if that names none \(for psql scripts write 'database: \{adapter: postgresql, name: NAME\}'"
+    done
+    recipe_write <<END
+env: {PGHOST: 127.0.0.1, PGPORT: '$PGPORT', PGDATABASE: $DB, PGUSER: rig, PGPASSWORD: '\${PASSWORD_OF_SHOP}'}
+linked_files: []
+linked_dirs: []
+database: auto
+$MIGRATE
+END
+    PASSWORD_OF_SHOP=$(password)
+    export PASSWORD_OF_SHOP
+    expect_status 0 check production
+    expect_output "$DB on 127.0.0.1:$PGPORT, found in PGDATABASE of the recipe, as rig"
+    expect_status 0 deploy production
+    expect_no_output 'guard against backups is off'
+    todo 2 'alter table events add place text'
+    waits_for_dump kept
+}
+
 case_env_file() {
     site_new env_file 1
     write_migrator '"$(sed -n s/^DATABASE_URL=//p .env | tr -d \\\")"'
@@ -494,7 +527,7 @@ finds() {
     local expected=$1 tool=$2 migrates=$3 key value adapter='' name='' host='' port='' user='' password='' source='' problem='' note='' said
     shift 3
     said=$({
-        printf '%s=%q\n' tool "$tool" migrates "$migrates" own 'postgresql mysql' given ''
+        printf '%s=%q\n' tool "$tool" migrates "$migrates" own 'postgresql mysql' given "${GIVEN-}"
         printf 'rails_text=$(cat "%s/rails.rb")\ndjango_text=$(cat "%s/django.py")\n' "$TOP/src/db/find" "$TOP/src/db/find"
         cat "$TOP/src/db/find/url.sh" "$TOP/src/db/find/flyway.sh" "$TOP/src/db/find/find.sh"
     } | (cd "$SITE/app" && env shared="$SITE/shared" "$@" bash -s))
@@ -514,6 +547,9 @@ case_configurations() {
     SITE=$RIG/sites/configurations
     mkdir -p "$SITE/app" "$SITE/shared"
     finds " :@:/, : there is no DATABASE_URL, and no configuration of a database that crelease can read" auto bin/up
+    GIVEN='PGHOST PGDATABASE' finds 'postgresql ann:@/run/pg:5433/shop, PGDATABASE of the recipe' auto 'psql -f up.sql' PGDATABASE=shop PGHOST=/run/pg PGPORT=5433 PGUSER=ann
+    GIVEN='PGDATABASE DATABASE_URL' finds 'mysql :@db1:/x, DATABASE_URL of the recipe' auto up PGDATABASE=shop DATABASE_URL=mysql://db1/x
+    finds " :@:/, : there is no DATABASE_URL, and no configuration of a database that crelease can read" auto up PGDATABASE=shop
 
     file config/database.yml "production: {adapter: postgis, database: shop, username: ann, password: '%$ x'}"
     finds 'postgresql ann:%$ x@:/shop, config/database.yml (production)' auto 'rake db:migrate' RAILS_ENV=production

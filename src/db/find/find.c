@@ -169,6 +169,8 @@ static void take(struct run *r, struct found *f, const char *key, const char *va
         f->kept = true;
     if (strcmp(key, "later") == 0)
         f->later = true;
+    if (strcmp(key, "named") == 0)
+        f->unnamed = strcmp(value, "no") == 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strcmp(key, texts[i].key) == 0)
             *texts[i].to = shortened(run_kept(r), db_shown(r, value));
@@ -267,6 +269,12 @@ const char *database_problem(struct run *r)
 
     if (f->note)
         text = arena_printf(r->arena, "%s (%s)", text, f->note);
+    if (f->later && f->unnamed)
+        return arena_printf(r->arena,
+                            "%s, and the guard against backups is off if that names none (for psql"
+                            " scripts write 'database: {adapter: postgresql, name: NAME}' into the"
+                            " recipe)",
+                            text);
     if (database_is_serverless(r) || f->later)
         return text;
     return arena_printf(r->arena,

@@ -361,6 +361,15 @@ find_url() {
 	return 0
 }
 
+# What psql and other programs of libpq use, if the recipe sets it for its jobs.
+find_libpq() {
+	case $wanted in '' | primary | default) ;; *) return 1 ;; esac
+	is_given PGDATABASE && [ -n "${PGDATABASE-}" ] || return
+	adapter=postgresql name=$PGDATABASE host=${PGHOST-} port=${PGPORT-} user=${PGUSER-} password=${PGPASSWORD-} socket=''
+	sslmode=${PGSSLMODE-} sslrootcert=${PGSSLROOTCERT-} sslcert=${PGSSLCERT-} sslkey=${PGSSLKEY-} passfile=${PGPASSFILE-}
+	source='PGDATABASE of the recipe'
+}
+
 # These have one database in what crelease can read.
 only_one() {
 	case $wanted in
@@ -373,6 +382,7 @@ only_one() {
 # The framework that migrate.pending_when or migrate.run names, else the one whose files are there.
 find_any() {
 	set -f
+	named=yes
 	case $tool in
 	auto)
 		case $migrates in
@@ -397,7 +407,9 @@ find_any() {
 	flyway) find_flyway && return ;;
 	*)
 		# Nothing says that it is Rails, whose configuration costs a start of ruby.
+		named=no
 		find_url && return
+		find_libpq && return
 		find_rails
 		return
 		;;
@@ -454,6 +466,7 @@ main() {
 	answer port "$port"
 	answer user "$user"
 	answer note "$note"
+	answer named "$named"
 	if [ -n "$problem" ]; then
 		answer problem "$problem"
 		return

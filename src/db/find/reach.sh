@@ -8,7 +8,7 @@
 # find_database sets db_adapter, db_name, db_host, db_port, db_user, db_socket and so on, and db_problem when there
 # is nothing to ask.  tell_found prints these, without the password, as lines "found KEY VALUE".
 
-db_keys='adapter name host port user socket sslmode sslrootcert sslcert sslkey service passfile client source note problem later'
+db_keys='adapter name host port user socket sslmode sslrootcert sslcert sslkey service passfile client source note problem named later'
 
 # The parts never contain a newline.
 take_found() {
@@ -40,11 +40,13 @@ keep_found() {
 	) || rm -f "$found_file.$$"
 }
 
-# The new release, once it is there; else the live one; else what will be linked into the first one.
+# The new release, once it is there; else the live one; else what will be linked into the first one; else a folder
+# without files of an application, as only the environment can tell then.
 application_folder() {
 	db_where=$path
 	if [ -z "$release" ] || [ ! -d "$path" ]; then db_where=$deploy_to/current; fi
 	[ -d "$db_where" ] || db_where=$deploy_to/shared
+	[ -d "$db_where" ] || db_where=/dev
 }
 
 find_database() {
@@ -56,14 +58,11 @@ find_database() {
 		return 1
 	else
 		application_folder
-		found=''
-		if [ -d "$db_where" ]; then
-			found=$(
-				where=$db_where command='exec sh -s' shared=$deploy_to/shared
-				export shared
-				printf '%s\n' "$find_text" | run_command input 2>/dev/null
-			)
-		fi
+		found=$(
+			where=$db_where command='exec sh -s' shared=$deploy_to/shared
+			export shared
+			printf '%s\n' "$find_text" | run_command input 2>/dev/null
+		)
 		take_found <<-EOF
 			$found
 		EOF
@@ -73,8 +72,10 @@ find_database() {
 		elif [ -z "$db_problem" ]; then
 			db_problem='the search for the application'"'"'s database ended early'
 		fi
-		if [ -n "$db_problem" ] && [ -z "$db_source" ] && [ "$db_where" = "$deploy_to/shared" ]; then
-			db_later=yes db_problem='nothing is live yet; the deploy looks for the database in the new release'
+		if [ -n "$db_problem" ]; then
+			case $db_where:$db_source in
+			"$deploy_to/shared:" | /dev:*) db_later=yes db_problem='nothing is live yet; the deploy looks for the database in the new release' ;;
+			esac
 		fi
 	fi
 	if [ -n "$db_password_in" ]; then eval "db_password=\${$db_password_in-}"; fi
