@@ -43,6 +43,7 @@ bool session_resolve(struct session *s, const char *ref, struct revision *ret, s
     struct repo_options options = {.url = s->recipe->repository,
                                    .base_dir = s->recipe->dir,
                                    .recipe = s->recipe->file,
+                                   .recipe_is_named = s->options.recipe != NULL,
                                    .subtree = s->recipe->subtree,
                                    .submodules = s->recipe->submodules,
                                    .lfs = s->recipe->lfs == LFS_FETCH,

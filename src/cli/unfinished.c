@@ -140,7 +140,10 @@ static bool is_wanted(void *arg, const char *bytes, size_t len)
  * the run, else NULL.  *ret_file: the file that it writes. */
 static const char *out_of_git(struct session *s, const struct what *w, const char **ret_file)
 {
-    struct repo_options options = {.url = ".", .base_dir = s->recipe->dir};
+    struct repo_options options = {.url = ".",
+                                   .base_dir = s->recipe->dir,
+                                   .recipe = s->recipe->file,
+                                   .recipe_is_named = s->options.recipe != NULL};
     struct err ignored = {.arena = s->arena};
     struct repo *repo = NULL;
     const char *spec = NULL;

@@ -48,6 +48,14 @@ static bool all_are_safe(void)
     return all;
 }
 
+static int open_of_anybody(git_repository **ret, const char *path, unsigned flags)
+{
+    git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+    int rc = git_repository_open_ext(ret, path, flags, NULL);
+    git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 1);
+    return rc;
+}
+
 int repo_open_as(git_repository **ret, const char *path, unsigned flags)
 {
     int rc = git_repository_open_ext(ret, path, flags, NULL);
@@ -55,12 +63,25 @@ int repo_open_as(git_repository **ret, const char *path, unsigned flags)
     /* Version 1.5 may report a failure to read safe.directory instead of the owner. */
     if (rc < 0 && rc != GIT_EOWNER && strstr(repo_git_why(), "safe.directory"))
         rc = GIT_EOWNER;
-    if (rc == GIT_EOWNER && all_are_safe()) {
-        git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
-        rc = git_repository_open_ext(ret, path, flags, NULL);
-        git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 1);
-    }
-    return rc;
+    return rc == GIT_EOWNER && all_are_safe() ? open_of_anybody(ret, path, flags) : rc;
+}
+
+/* safe.directory protects from what the owner of a repository writes into its configuration.  The owner of a recipe
+ * that the user has named needs none of that: the recipe has commands that run here. */
+static bool is_of_recipe(git_repository *git, const struct repo_options *options)
+{
+    const char *const dirs[] = {git_repository_path(git), git_repository_commondir(git),
+                                git_repository_workdir(git)};
+    struct stat recipe;
+    struct stat st;
+
+    if (!options->recipe_is_named || !options->recipe || stat(options->recipe, &recipe) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (dirs[i] &&
+            (stat(dirs[i], &st) != 0 || (st.st_uid != recipe.st_uid && st.st_uid != geteuid())))
+            return false;
+    return true;
 }
 
 /* Returns the value for safe.directory, quoted for a shell: the folder that has the .git, which may
@@ -178,12 +199,13 @@ static void set_base(struct repo *r)
     git_config_free(config);
 }
 
-static bool open_path(struct repo *r, const char *text, const char *base, struct err *err)
+static bool open_path(struct repo *r, const char *text, const struct repo_options *options,
+                      struct err *err)
 {
     const char *path = home_expand(&r->arena, text);
     unsigned flags = GIT_REPOSITORY_OPEN_NO_SEARCH;
 
-    base = base && *base ? base : ".";
+    const char *base = options->base_dir && *options->base_dir ? options->base_dir : ".";
     if (*path != '/') {
         path = arena_printf(&r->arena, "%s/%s", base, path);
         if (is_inside(base, path))
@@ -194,6 +216,12 @@ static bool open_path(struct repo *r, const char *text, const char *base, struct
         path = arena_strdup(&r->arena, full);
     free(full);
     int rc = repo_open_as(&r->git, path, flags);
+    if (rc == GIT_EOWNER && open_of_anybody(&r->git, path, flags) == 0) {
+        if (is_of_recipe(r->git, options))
+            return true;
+        git_repository_free(r->git);
+        r->git = NULL;
+    }
     return rc == 0 || repo_open_failed(path, rc, err);
 }
 
@@ -224,7 +252,7 @@ bool repo_open(struct repo **ret, const struct repo_options *options, struct err
     r->shown = url.shown;
     r->is_mirror = ok && url.kind != URL_PATH;
     if (ok)
-        ok = url.kind == URL_PATH ? open_path(r, url.text, options->base_dir, err)
+        ok = url.kind == URL_PATH ? open_path(r, url.text, options, err)
                                   : repo_open_mirror(r, &url, options, err);
     if (!ok) {
         repo_close(r);

@@ -24,6 +24,7 @@ struct repo_options {
     const char *url;       /* a path, or file://, https://, git://, ssh://, user@host:path */
     const char *base_dir;  /* for relative paths: the recipe's folder */
     const char *recipe;    /* its file, not exported if it is in the tree; may be NULL */
+    bool recipe_is_named;  /* by the user: its owner's repository is opened, whoever that is */
     const char *subtree;   /* only this folder is exported; NULL: all */
     bool submodules;       /* they are exported, too, and fetched for that */
     bool lfs;              /* the content of Git LFS pointers is exported, and fetched for that */

@@ -401,7 +401,7 @@ case_examples() {
         sha=$(revision)
         rm -rf checkout reports/*
         git clone -q "file://$REPO" checkout
-        if root; then chown -R 64711:64711 checkout; fi
+        if root; then chown -R 64712:64712 checkout; fi # as in a container of GitHub
         case $system in
         github) variables=(GITHUB_ACTIONS=true GITHUB_ACTOR=octocat GITHUB_SHA="$sha" GITHUB_SERVER_URL=https://github.example GITHUB_REPOSITORY=o/r
             GITHUB_RUN_ID=77 GITHUB_STEP_SUMMARY="$SITE/reports/summary" GITHUB_OUTPUT="$SITE/reports/output") ;;

@@ -587,6 +587,22 @@ static void test_owner(void **state)
                             "belongs to another user; run: git config --global --add "
                             "safe.directory %s/work",
                             b->dir));
+    /* Of a recipe that the user has named: of the same owner, or of another one. */
+    sh("touch mine theirs; chown 12345 theirs; chown 12346 mine");
+    b->options.recipe = arena_printf(&b->a, "%s/theirs", b->dir);
+    open_fails(b, "work", ERR_USAGE, "belongs to another user");
+    b->options.recipe_is_named = true;
+    open_url(b, "work");
+    resolve(b, "main");
+    sh("chown 12346 work/.git");
+    open_fails(b, "work", ERR_USAGE, "belongs to another user");
+    sh("chown 12345 work/.git; chown 12346 work");
+    open_fails(b, "work", ERR_USAGE, "belongs to another user");
+    sh("chown 12345 work");
+    b->options.recipe = arena_printf(&b->a, "%s/mine", b->dir);
+    open_fails(b, "work", ERR_USAGE, "belongs to another user");
+    b->options.recipe_is_named = false;
+    b->options.recipe = NULL;
     sh("mkdir -p \"work/it's\"");
     b->options.base_dir = arena_printf(&b->a, "%s/work/it's", b->dir);
     open_fails(b, ".", ERR_USAGE, arena_printf(&b->a, "safe.directory %s/work", b->dir));
