@@ -21,13 +21,13 @@ enum { KEY_HEAD = 4096, ASKS = 3, PROGRESS_MS = 100, AGENT_MS = 5000 };
 struct fetching {
     const struct repo_options *options;
     const struct repo *repo;
-    struct url url;        /* as contacted, after url.*.insteadOf */
-    struct arena *arena;   /* for messages */
-    size_t way;            /* the next way to log in; those before were tried */
-    const char *locked;    /* a key whose passphrase was not given */
-    const char *agent_why; /* why the agent cannot be used */
-    bool opened;           /* the last way was a key with a passphrase */
-    unsigned wrong;        /* number of wrong passphrases for it */
+    struct url url;       /* as contacted, after url.*.insteadOf */
+    struct arena *arena;  /* for messages */
+    size_t way;           /* the next way to log in; those before were tried */
+    const char *locked;   /* a key whose passphrase was not given */
+    const char *keys_why; /* why the agent or the key of the variable cannot be used */
+    bool opened;          /* the last way was a key with a passphrase */
+    unsigned wrong;       /* number of wrong passphrases for it */
     unsigned asked;
     struct ssh_program ssh; /* without arguments: libgit2's own SSH is used */
     const char *refusal;    /* why we ended the fetch ourselves */
@@ -85,7 +85,7 @@ static int on_certificate(git_cert *cert, int valid, const char *host, void *arg
         return GIT_ECERTIFICATE;
     }
     struct known_hosts *known = known_hosts_open(NULL);
-    struct known_host who = {host, f->url.port};
+    struct known_host who = {.name = host, .port = f->url.port, .is_git = true};
     struct known_answer answer = known_hosts_check(known, &who, key->hostkey, key->hostkey_len);
     if (answer.known != KNOWN_YES)
         f->refusal = known_hosts_refusal(known, f->arena, &answer);
@@ -136,7 +136,7 @@ static bool agent_answers(struct fetching *f)
     if (fd >= 0)
         close(fd);
     if (!ok)
-        f->agent_why =
+        f->keys_why =
             arena_printf(f->arena, "the agent at '%s' did not answer", text_shown(f->arena, path));
     return ok;
 }
@@ -151,6 +151,8 @@ static bool variable_credential(struct fetching *f, git_credential **out, const 
     struct ssh_key key = ssh_key_of_variable(f->arena, value);
     bool ok = key.form == KEY_PRIVATE && !key.encrypted && key.text &&
               git_credential_ssh_key_memory_new(out, user, NULL, key.text, NULL) == 0;
+    if (key.form == KEY_UNKNOWN)
+        f->keys_why = arena_printf(f->arena, "CRELEASE_SSH_KEY %s", key.why);
     ssh_key_wipe(&key);
     return ok;
 }
@@ -205,7 +207,7 @@ static int ssh_credential(struct fetching *f, git_credential **out, const char *
         arena_printf(f->arena,
                      "%s%s'%s' accepts no key for user '%s': neither from the agent nor from "
                      "id_ed25519, id_ecdsa or id_rsa in ~/.ssh%s%s%s",
-                     f->agent_why ? f->agent_why : "", f->agent_why ? "; " : "",
+                     f->keys_why ? f->keys_why : "", f->keys_why ? "; " : "",
                      text_shown(f->arena, f->url.host ? f->url.host : "the server"),
                      text_shown(f->arena, user), f->locked ? " ('" : "", f->locked ? f->locked : "",
                      f->locked ? "' has a passphrase that was not given)" : "");
@@ -361,8 +363,8 @@ static int fetch_once(const struct fetch *task, struct fetching *f)
         rc = transfer(task->git, remote, &o);
     git_remote_free(remote); /* keeps libgit2's message */
     if (rc != 0 && f->ssh.said)
-        f->refusal = f->agent_why ? arena_printf(f->arena, "%s; %s", f->agent_why, f->ssh.said)
-                                  : f->ssh.said;
+        f->refusal =
+            f->keys_why ? arena_printf(f->arena, "%s; %s", f->keys_why, f->ssh.said) : f->ssh.said;
     return rc;
 }
 

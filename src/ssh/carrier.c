@@ -370,8 +370,9 @@ static struct link *link_open(const struct fleet_host *host, const struct fleet_
     link->uv = loop_uv(loop);
     link->port = host->port ? host->port : 22;
     /* An alias is looked up as it is, without the port (ssh_config(5), HostKeyAlias). */
-    link->id = host->host_key_alias ? (struct known_host){host->host_key_alias, 22}
-                                    : (struct known_host){host->address, link->port};
+    link->id = host->host_key_alias
+                   ? (struct known_host){.name = host->host_key_alias, .port = 22}
+                   : (struct known_host){.name = host->address, .port = link->port};
     link->connect_ms = first(host->connect_ms, options->connect_ms, CONNECT_MS);
     link->alive_ms = first(host->alive_interval_ms, options->alive_interval_ms, ALIVE_INTERVAL_MS);
     link->alive_max = host->alive_max ? host->alive_max : ALIVE_INTERVALS;

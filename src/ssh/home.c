@@ -22,6 +22,16 @@ bool home_differs(void)
     return pw && pw->pw_dir && strcmp(pw->pw_dir, home_dir()) != 0;
 }
 
+bool in_ci_job(void)
+{
+    const char *const names[] = {getenv("CI"), getenv("GITHUB_ACTIONS"), getenv("GITLAB_CI")};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i] && *names[i] && strcmp(names[i], "false") != 0)
+            return true;
+    return false;
+}
+
 const char *login_user(struct arena *a)
 {
     const struct passwd *pw = getpwuid(getuid());

@@ -1,4 +1,4 @@
-/* home.h -- the user's home directory and login name, and "~" in paths. */
+/* home.h -- the user's home directory and login name, "~" in paths, and whether there is such a user at all. */
 #ifndef CRELEASE_SSH_HOME_H
 #define CRELEASE_SSH_HOME_H
 
@@ -21,5 +21,9 @@ const char *home_expand(struct arena *a, const char *path);
 
 /* Replaces the home directory at the beginning of a path by "~", for messages. */
 const char *home_shorten(struct arena *a, const char *path);
+
+/* Whether a CI system runs this program, so that keys come from its variables and not from a home
+ * directory. */
+bool in_ci_job(void);
 
 #endif

@@ -290,6 +290,12 @@ struct ssh_key ssh_key_of_variable(struct arena *a, const char *value)
         return key;
     }
     key.text_len = strlen(key.text);
+    /* As it comes out of a field for one line, or unquoted out of a shell. */
+    if (strchr(key.text, '\n') == key.text + key.text_len - 1) {
+        key.form = KEY_UNKNOWN;
+        key.why = "has lost its line breaks: store the key as a file or in base64 (base64 -w0)";
+        return key;
+    }
     read_private(a, &key);
     return key;
 }

@@ -404,9 +404,8 @@ void known_hosts_types(const struct known_hosts *k, const struct known_host *hos
     arena_free(&own);
 }
 
-/* The command that adds the key, for use after the fingerprint was checked. */
-static const char *keyscan(const struct known_hosts *k, struct arena *a,
-                           const struct known_host *host, const char *type)
+/* The command that prints the key, for use after the fingerprint was checked. */
+static const char *keyscan(struct arena *a, const struct known_host *host, const char *type)
 {
     const char *t = "ed25519";
     const char *port = host->port == 22 ? "" : arena_printf(a, "-p %d ", host->port);
@@ -415,8 +414,7 @@ static const char *keyscan(const struct known_hosts *k, struct arena *a,
         t = "ecdsa";
     else if (type && strcmp(type, "ssh-rsa") == 0)
         t = "rsa";
-    return arena_printf(a, "ssh-keyscan -t %s %s%s >> %s", t, port, text_shown(a, host->name),
-                        k->files.n ? k->files.v[0] : "~/.ssh/known_hosts");
+    return arena_printf(a, "ssh-keyscan -t %s %s%s", t, port, text_shown(a, host->name));
 }
 
 const char *known_hosts_refusal(const struct known_hosts *k, struct arena *a,
@@ -430,13 +428,22 @@ const char *known_hosts_refusal(const struct known_hosts *k, struct arena *a,
                      host_key_fingerprint(a, answer->key, answer->key_len));
     const char *where = answer->file ? arena_printf(a, "%s:%u", answer->file, answer->line) : "";
     const char *other = answer->type ? host_key_kind(a, answer->type) : "";
-    const char *scan = keyscan(k, a, host, type);
+    const char *print = keyscan(a, host, type);
+    const char *scan =
+        arena_printf(a, "%s >> %s", print, k->files.n ? k->files.v[0] : "~/.ssh/known_hosts");
     const char *trouble = k->trouble ? arena_printf(a, " (%s)", k->trouble) : "";
 
     switch (answer->known) {
     case KNOWN_YES:
         return arena_printf(a, "%s is in %s", what, where);
     case KNOWN_UNKNOWN:
+        if (in_ci_job())
+            return arena_printf(a,
+                                "%s is not in %s%s: check the fingerprint, then add the line that"
+                                " '%s' prints to CRELEASE_KNOWN_HOSTS%s",
+                                what, k->files.n ? k->files.v[0] : "any known_hosts file", trouble,
+                                host->is_git ? print : "crelease check ENV --scan",
+                                host->is_git ? "" : " (or set host_key: in the recipe)");
         return arena_printf(a,
                             "%s is not in %s%s: check the fingerprint, then run: %s (or set "
                             "host_key: in the recipe)",

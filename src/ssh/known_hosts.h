@@ -27,6 +27,7 @@ enum known {
 struct known_host {
     const char *name; /* as given for connecting: a name or an IP address */
     int port;
+    bool is_git; /* a Git server, and no host of the recipe */
 };
 
 /* The answer to a check, with the line that decided: for KNOWN_YES the matching one, for

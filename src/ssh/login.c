@@ -5,6 +5,7 @@
 #include "ssh/link.h"
 
 #include "base/text.h"
+#include "ssh/home.h"
 
 static bool library_is_1_11(void)
 {
@@ -68,7 +69,8 @@ static const char *advice(struct link *link)
         : agent_why(link->agent)
             ? "restart the agent, or change IdentityAgent or SSH_AUTH_SOCK, or set identity: in the recipe to a "
               "key file"
-            : "load a key with ssh-add, or set identity: in the recipe to a key file";
+        : in_ci_job() ? "set CRELEASE_SSH_KEY to a private key, in a variable of the CI system"
+                      : "load a key with ssh-add, or set identity: in the recipe to a key file";
     return arena_printf(&link->arena, "%s%s", keys, kerberos);
 }
 

@@ -57,7 +57,7 @@ void fuzz_known_hosts(const struct input *in)
         HOLDS(!known_hosts_add(in->arena, path, &host, key_a, sizeof key_a - 1, hashed));
         HOLDS(known_in(in, path, &host, key_a) == KNOWN_YES);
         HOLDS(known_in(in, path, &host, key_b) == KNOWN_CHANGED);
-        struct known_host other = {arena_printf(in->arena, "x%s", host.name), 22};
+        struct known_host other = {.name = arena_printf(in->arena, "x%s", host.name), .port = 22};
         HOLDS(known_in(in, path, &other, key_a) == KNOWN_UNKNOWN);
     }
 }

@@ -64,6 +64,10 @@ case_key_in_variable() {
     cp -R "$HOME" "$SITE/home"
     rm "$SITE/home/.ssh/id_ed25519"
     HOME=$SITE/home expect_status 5 plan production
+    HOME=$SITE/home CRELEASE_SSH_KEY=${key//$'\n'/ } expect_status 5 plan production
+    expect_output 'CRELEASE_SSH_KEY has lost its line breaks: store the key as a file or in base64'
+    CI=true HOME=$SITE/nobody CRELEASE_SSH_KEY=$key expect_status 5 plan production
+    expect_output "add the line that 'ssh-keyscan .*' prints to CRELEASE_KNOWN_HOSTS"
     HOME=$SITE/home CRELEASE_SSH_KEY=$key expect_status 0 deploy production
     assert_deployed "$(revision)" 1
     # Containers and services may have no HOME.

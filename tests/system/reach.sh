@@ -402,10 +402,13 @@ case_variables() {
     local key hosts
     key=$(cat "$HOME/.ssh/id_ed25519") hosts=$(cat "$HOME/.ssh/known_hosts")
     rm "$HOME"/.ssh/*
-    expect_status 5 status production
+    CI=true expect_status 5 status production
+    expect_output "add the line that 'crelease check ENV --scan' prints to CRELEASE_KNOWN_HOSTS \(or set host_key:"
     export CRELEASE_KNOWN_HOSTS=$hosts
+    CI=true expect_status 5 status production
+    expect_output 'no key.* set CRELEASE_SSH_KEY to a private key'
     expect_status 5 status production
-    expect_output 'no key'
+    expect_output 'no key.* load a key with ssh-add'
     export CRELEASE_SSH_KEY=$key
     expect_status 0 deploy -v production
     expect_output 'with key CRELEASE_SSH_KEY'
@@ -414,6 +417,9 @@ case_variables() {
     expect_status 0 status production
     CRELEASE_SSH_KEY=$(base64 -w 0 <<<"$key")
     expect_status 0 status production
+    CRELEASE_SSH_KEY=${key//$'\n'/ }
+    expect_status 5 status production
+    expect_output 'CRELEASE_SSH_KEY: has lost its line breaks'
     CRELEASE_SSH_KEY='not a key: hunter2'
     expect_status 5 status -v production
     expect_output 'CRELEASE_SSH_KEY: is neither a private key'

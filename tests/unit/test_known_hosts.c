@@ -68,7 +68,7 @@ static void check(const struct row *r)
 {
     write_file(r->file);
     struct known_hosts *k = open_file();
-    struct known_host host = {r->host, r->port};
+    struct known_host host = {.name = r->host, .port = r->port};
     struct known_answer answer =
         known_hosts_check(k, &host, keys[(unsigned)r->key].blob, keys[(unsigned)r->key].len);
 
@@ -171,7 +171,7 @@ static void test_hashed(void **state)
 static void test_hostile(void **state)
 {
     FILE *f = fopen(path, "w");
-    struct known_host host = {"app1", 22};
+    struct known_host host = {.name = "app1", .port = 22};
     struct arena a = {0};
 
     (void)state;
@@ -199,18 +199,18 @@ static void test_types(void **state)
     (void)state;
     write_file("app1 %E\n@revoked app1 %B\napp2 %A\n[app3]:2222 %A\napp3 %E\n*1 %A\napp1 %E\n");
     struct known_hosts *k = open_file();
-    known_hosts_types(k, &(struct known_host){"app1", 22}, &a, &types);
+    known_hosts_types(k, &(struct known_host){.name = "app1", .port = 22}, &a, &types);
     assert_int_equal(types.n, 2);
     assert_string_equal(types.v[0], "ecdsa-sha2-nistp256");
     assert_string_equal(types.v[1], "ssh-ed25519");
     types.n = 0;
     types.v = NULL;
-    known_hosts_types(k, &(struct known_host){"app3", 2222}, &a, &types);
+    known_hosts_types(k, &(struct known_host){.name = "app3", .port = 2222}, &a, &types);
     assert_int_equal(types.n, 1);
     assert_string_equal(types.v[0], "ssh-ed25519");
     types.n = 0;
     types.v = NULL;
-    known_hosts_types(k, &(struct known_host){"app2", 2222}, &a, &types);
+    known_hosts_types(k, &(struct known_host){.name = "app2", .port = 2222}, &a, &types);
     assert_int_equal(types.n, 1);
     known_hosts_close(k);
     arena_free(&a);
@@ -226,7 +226,7 @@ static void test_refusal(void **state)
                 {"[app1]:2222 %E\n", "only the host's ECDSA key"},
                 {"@revoked * %A\n", "REVOKED"},
                 {"@cert-authority * %B\n", "only a certificate authority"}};
-    struct known_host host = {"app1", 2222};
+    struct known_host host = {.name = "app1", .port = 2222};
     struct arena a = {0};
 
     (void)state;
@@ -246,7 +246,7 @@ static void test_refusal(void **state)
 
 static void test_files(void **state)
 {
-    struct known_host host = {"app1", 22};
+    struct known_host host = {.name = "app1", .port = 22};
 
     (void)state;
     write_file("app1 %A\n");

@@ -318,6 +318,12 @@ static void test_variable(void **state)
     assert_int_equal(none.form, KEY_UNKNOWN);
     assert_string_equal(none.why,
                         "is neither a private key, nor one in base64, nor the path of one");
+    for (char *s = literal.text; (s = strstr(s, "\\n"));)
+        memcpy(s, "  ", 2);
+    none = ssh_key_of_variable(&a, literal.text);
+    assert_int_equal(none.form, KEY_UNKNOWN);
+    assert_string_equal(
+        none.why, "has lost its line breaks: store the key as a file or in base64 (base64 -w0)");
     assert_int_equal(ssh_key_of_variable(&a, "/no/such/file").form, KEY_ABSENT);
     /* It is tried first, also before an identity of the recipe. */
     struct login_wish wish = {.variable = text, .identity = "~/.ssh/absent", .library = &old};
