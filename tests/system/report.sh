@@ -19,7 +19,7 @@ PYTHON
     /usr/bin/python3 - r.html <<'PYTHON' || fail "the html report is not well-formed"
 import html.parser, sys
 class Parser(html.parser.HTMLParser):
-    void = {"meta", "rect"}
+    void = {"meta"}
     open = []
     def handle_starttag(self, tag, attrs):
         assert tag != "script", tag
@@ -96,7 +96,7 @@ case_failure() {
     reports_are_valid failed
     assert_equal "hosts" "$(report '.stages[-1].hosts | map(.host + "=" + .state) | join(" ")')" 'app1=done app2=failed'
     assert_equal "failed cases" "$(xmllint --xpath 'string(//testcase[failure]/@name)' r.xml)" 'build on app2'
-    grep -q '<details open><summary>build app2' r.html || fail "the log of the failed job is folded"
+    grep -q '<details class="failed" open><summary>app2' r.html || fail "the log of the failed job is folded"
     grep -q 'crelease abort production &amp;&amp; .*crelease deploy production' r.html || fail "does not say what to type next"
     grep -q 'next: .*crelease abort production' r.md || fail "does not say what to type next"
     # What another run holds, and what cannot be written, or not be understood.

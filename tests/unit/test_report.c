@@ -45,10 +45,14 @@ static struct record *begun(void)
     return r;
 }
 
+static void print_in(struct record *r, const char *stage, const char *host, const char *text)
+{
+    TELL(r, .kind = EVENT_OUTPUT, .stage = stage, .host = host, .bytes = text, .len = strlen(text));
+}
+
 static void print(struct record *r, const char *host, const char *text)
 {
-    TELL(r, .kind = EVENT_OUTPUT, .stage = "build", .host = host, .bytes = text,
-         .len = strlen(text));
+    print_in(r, "build", host, text);
 }
 
 /* The caller frees it. */
@@ -332,13 +336,20 @@ static void migrations(void **state)
     const struct strs list = {names, 3};
     struct record *r = begun();
 
-    print(r, "app1", "20260102000000 before they are known\n");
+    print_in(r, "migrate", "app1", "20260102000000 before they are known\n");
     STAGE(r, "backup-detect", .state = EVENT_DONE, .migrations = &list);
+    print(r, "app1", "packing 20260102000000_add_place.rb\n");
     now_ms += 1000;
-    print(r, "app1", "== 20260102000000 AddPlaceToEvents: migrating\n");
+    TELL(r, .kind = EVENT_JOB, .stage = "migrate", .host = "app1", .command = "rake db:migrate",
+         .state = EVENT_BEGUN);
+    STAGE(r, "migrate", .state = EVENT_BEGUN);
+    print_in(r, "migrate", "app1", "== 20260102000000 AddPlaceToEvents: migrating\n");
     now_ms += 2500;
-    print(r, "app1", "== 20260102000000 AddPlaceToEvents: migrated (2.5s)\nApplying 0002_add\n");
+    print_in(r, "migrate", "app1",
+             "0002_adder, 0002_add_2\n== 20260102000000 AddPlaceToEvents: migrated (2.5s)\n");
     assert_int_equal(r->migrations[0].last_ms - r->migrations[0].first_ms, 2500);
+    assert_int_equal(r->migrations[1].first_ms, 0);
+    print_in(r, "migrate", "app1", "Applying 0002_adder, 0002_add");
     assert_int_equal(r->migrations[1].last_ms, r->migrations[1].first_ms);
     assert_int_equal(r->migrations[1].first_ms, now_ms);
     assert_int_equal(r->migrations[2].first_ms, 0);
@@ -346,12 +357,56 @@ static void migrations(void **state)
     record_close(r);
 }
 
+/* Two databases may have migrations of the same name. */
+static void migrations_of_two(void **state)
+{
+    (void)state;
+    static const char *names[] = {"0001_first"};
+    const struct strs list = {names, 1};
+    struct record *r = begun();
+
+    STAGE(r, "backup-detect-main", .state = EVENT_DONE, .migrations = &list);
+    STAGE(r, "backup-detect-orders", .state = EVENT_DONE, .migrations = &list);
+    STAGE(r, "backup-detect-main", .state = EVENT_DONE, .migrations = &list);
+    print_in(r, "migrate-orders", "app1", "0001_first\n");
+    assert_int_equal(r->n_migrations, 2);
+    assert_int_equal(r->migrations[0].first_ms, 0);
+    assert_int_equal(r->migrations[1].first_ms, now_ms);
+    assert_has(r, html_write, "<li>main: 0001_first</li>\n<li>orders: 0001_first</li>");
+    record_close(r);
+}
+
+/* The jobs of a command stand together, in the order of the hosts. */
+static void jobs_in_order(void **state)
+{
+    (void)state;
+    static const char *const at[][2] = {
+        {"app2", "make"}, {"app1", "make"}, {"app2", "test"}, {"local", "make"}, {"app1", "test"},
+    };
+    struct record *r = begun();
+    struct arena a = {0};
+    const char *text = "";
+
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+        for (int end = 0; end < 2; end++)
+            TELL(r, .kind = EVENT_JOB, .stage = "build", .host = at[i][0], .command = at[i][1],
+                 .state = end ? EVENT_DONE : EVENT_BEGUN);
+    struct job_records jobs = record_jobs(&a, r);
+    for (size_t i = 0; i < jobs.n; i++)
+        text = arena_printf(&a, "%s%s %s,", text, jobs.v[i]->command, jobs.v[i]->host);
+    assert_string_equal(text, "make app1,make app2,make local,test app1,test app2,");
+    arena_free(&a);
+    record_close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hostile),   cmocka_unit_test(verdicts),    cmocka_unit_test(unended),
-        cmocka_unit_test(batches),   cmocka_unit_test(long_output), cmocka_unit_test(much_output),
-        cmocka_unit_test(long_wait), cmocka_unit_test(migrations),
+        cmocka_unit_test(hostile),           cmocka_unit_test(verdicts),
+        cmocka_unit_test(unended),           cmocka_unit_test(batches),
+        cmocka_unit_test(long_output),       cmocka_unit_test(much_output),
+        cmocka_unit_test(long_wait),         cmocka_unit_test(migrations),
+        cmocka_unit_test(migrations_of_two), cmocka_unit_test(jobs_in_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

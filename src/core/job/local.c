@@ -54,14 +54,21 @@ static bool mark(struct run *r, const struct job_call *c, const bool *chosen, co
            mark_put(r, &s, &(struct new_mark){.state = state, .job = begins ? c->name : NULL}, err);
 }
 
-static void tell(struct run *r, const struct job_call *c, int status)
+static void tell(struct run *r, const struct job_call *c, enum event_state state,
+                 const char *detail)
 {
     run_tell(r, (struct event){.kind = EVENT_JOB,
-                               .state = status == 0 ? EVENT_DONE : EVENT_FAILED,
+                               .state = state,
                                .stage = c->step->name,
                                .host = LOCAL_NAME,
                                .command = c->job->name,
-                               .detail = status == 0 ? NULL : job_how_ended(r, c->job, status)});
+                               .detail = detail});
+}
+
+static void tell_end(struct run *r, const struct job_call *c, int status)
+{
+    tell(r, c, status == 0 ? EVENT_DONE : EVENT_FAILED,
+         status == 0 ? NULL : job_how_ended(r, c->job, status));
 }
 
 /* Leaves the mark that the job failed.  If that cannot be said, "begun" stays: a resume does the same. */
@@ -87,6 +94,7 @@ static bool run_it(struct run *r, const struct job_call *c, const char *const *m
                                    .timeout_ms = c->job->timeout_ms,
                                    .output = follower_text,
                                    .arg = &f};
+    tell(r, c, EVENT_BEGUN, NULL);
     bool ok = companion_run(r->loop, &call, ret, err);
 
     *ret_output = follower_end_locally(&f);
@@ -112,7 +120,7 @@ bool local_act(struct run *r, const struct job_call *c, struct err *err)
     if (!mark(r, c, NULL, "begun", err) || !run_it(r, c, NULL, &end, &output, err))
         return false;
     int status = end.late ? JOB_TIMEOUT : end.status;
-    tell(r, c, status);
+    tell_end(r, c, status);
     if (was_stopped(r, c, &end, err))
         return false;
     if (status != 0)
@@ -131,7 +139,7 @@ bool local_run(struct run *r, const struct job *job, const char *place,
     if (!run_it(r, &c, variables, &end, &output, err))
         return false;
     int status = end.late ? JOB_TIMEOUT : end.status;
-    tell(r, &c, status);
+    tell_end(r, &c, status);
     if (was_stopped(r, &c, &end, err))
         return false;
     return status == 0 ||

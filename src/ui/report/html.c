@@ -1,6 +1,6 @@
 /* html.c -- the report as one page that needs nothing else: no script, no font, no picture.  Called by
- * report.c; the parts with a time line are in html_time.c.  The policy in its head keeps a browser from
- * loading or running anything, even if something was not escaped. */
+ * report.c; its larger sections are in html_stages.c, html_waits.c and html_logs.c.  The policy in its
+ * head keeps a browser from loading or running anything, even if something was not escaped. */
 #include "ui/report/writers.h"
 
 #include "base/embed.h"
@@ -9,6 +9,7 @@
 #include "edge/clock.h"
 #include "ui/reader.h"
 #include "ui/report/escape.h"
+#include "ui/report/html_track.h"
 
 EMBED(report_page_css, "ui/report/page.css");
 
@@ -49,7 +50,7 @@ static void put_head(const struct record *r, FILE *out)
     put_escaped(out, record_word(r));
     fputs("</span></h1>\n<p class=\"headline\">", out);
     put_escaped(out, record_headline(&a, r));
-    fputs("</p>\n</header>\n", out);
+    fputs("</p>\n</header>\n<main>\n", out);
     arena_free(&a);
 }
 
@@ -147,7 +148,7 @@ static void put_facts(const struct record *r, FILE *out)
              arena_printf(&a, "%s %s UTC", utc_date(&a, r->begun_ms), utc_time(&a, r->begun_ms)));
     put_fact(
         out, "took",
-        arena_printf(&a, "%s%s", text_span(&a, r->ended ? r->took_ms : r->last_ms - r->begun_ms),
+        arena_printf(&a, "%s%s", html_took(&a, r->ended ? r->took_ms : r->last_ms - r->begun_ms),
                      r->behind_backup_ms > 0 ? arena_printf(&a, ", %s of it waiting for the backup",
                                                             text_span(&a, r->behind_backup_ms))
                                              : ""));
@@ -177,6 +178,22 @@ static void put_commits(FILE *out, const struct commits *c)
         fprintf(out, "<p><small>and %zu more</small></p>\n", c->more);
 }
 
+/* "6 commits and 14 files since abc1234, which was live." */
+static void put_since(FILE *out, const struct changes *c)
+{
+    struct arena a = {0};
+
+    fputs("<p>", out);
+    put_escaped(out, text_count(&a, c->added.n + c->added.more, "commit"));
+    if (c->files >= 0)
+        put_escapedf(out, ", %s changed,", text_count(&a, (unsigned long long)c->files, "file"));
+    put_escapedf(out, " since ");
+    fputs("<code>", out);
+    put_escapedf(out, "%.7s", c->from);
+    fputs("</code>, which was live.</p>\n", out);
+    arena_free(&a);
+}
+
 static void put_changes(const struct record *r, FILE *out)
 {
     const struct changes *c = r->changes;
@@ -192,6 +209,8 @@ static void put_changes(const struct record *r, FILE *out)
         fputs("</code>, which was live, and this revision. A shallow clone lacks it.</p>\n", out);
     } else if (!c->added.n && !c->removed.n) {
         fputs("<p>None: this revision was live already.</p>\n", out);
+    } else {
+        put_since(out, c);
     }
     put_commits(out, &c->added);
     if (c->removed.n)
@@ -222,51 +241,6 @@ static void put_warnings(const struct record *r, FILE *out)
     arena_free(&a);
 }
 
-static void put_part(FILE *out, const struct buf *part)
-{
-    size_t at = 0;
-
-    for (;;) {
-        struct arena a = {0};
-        const char *line;
-        bool more = log_line(&a, part, &at, &line);
-        if (more) {
-            put_escaped(out, line);
-            fputc('\n', out);
-        }
-        arena_free(&a);
-        if (!more)
-            return;
-    }
-}
-
-static void put_log(const struct record *r, const struct job_record *j, FILE *out)
-{
-    struct arena a = {0};
-    bool empty = !j->log.head.len && !j->log.tail.len;
-    long long ms = j->ended_ms ? j->ended_ms - j->begun_ms : 0;
-
-    fprintf(out, "<details%s><summary>", j == record_failed_job(r) ? " open" : "");
-    put_escapedf(out, "%s%s%s: ", j->stage ? j->stage : "", j->stage && j->host ? " " : "",
-                 j->host ? j->host : "");
-    fputs("<code>", out);
-    put_escaped(out, text_command(&a, j->command));
-    fputs("</code> <small>", out);
-    put_escapedf(out, "%s%s", j->state == EVENT_DONE ? "" : ui_state_word(j->state),
-                 j->state == EVENT_DONE && ms > 0 ? text_span(&a, ms) : "");
-    fputs("</small></summary><pre>", out);
-    put_part(out, &j->log.head);
-    if (j->log.left_out) {
-        fputs("<span class=\"left\">", out);
-        put_escapedf(out, "... %s left out; all of it is on the host",
-                     text_size(&a, j->log.left_out));
-        fputs("</span>\n", out);
-    }
-    put_part(out, &j->log.tail);
-    fputs(empty ? "<small>no output</small></pre></details>\n" : "</pre></details>\n", out);
-    arena_free(&a);
-}
-
 void html_write(const struct record *r, FILE *out)
 {
     put_head(r, out);
@@ -277,12 +251,8 @@ void html_write(const struct record *r, FILE *out)
     html_migrations(r, out);
     put_changes(r, out);
     put_warnings(r, out);
-    if (r->jobs)
-        fputs("<section><h2>Output of the jobs</h2>\n", out);
-    for (const struct job_record *j = r->jobs; j; j = j->next)
-        put_log(r, j, out);
-    if (r->jobs)
-        fputs("</section>\n", out);
-    fputs("<footer>crelease " CRELEASE_VERSION "; all times are UTC</footer>\n</body>\n</html>\n",
+    html_logs(r, out);
+    fputs("</main>\n<footer>crelease " CRELEASE_VERSION
+          "; all times are UTC</footer>\n</body>\n</html>\n",
           out);
 }

@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "ui/reader.h"
 
+#include <stdlib.h>
+
 enum event_state record_host_state(const struct record *r, const struct stage_record *s,
                                    const char *host, const char **ret_detail)
 {
@@ -59,6 +61,31 @@ const char *record_headline(struct arena *a, const struct record *r)
 const char *record_word(const struct record *r)
 {
     return r->ended ? err_word(r->code) : "running";
+}
+
+static int by_group(const void *left, const void *right)
+{
+    const struct job_record *a = *(const struct job_record *const *)left;
+    const struct job_record *b = *(const struct job_record *const *)right;
+
+    if (a->group != b->group)
+        return a->group < b->group ? -1 : 1;
+    return a->place < b->place ? -1 : a->place > b->place;
+}
+
+struct job_records record_jobs(struct arena *a, const struct record *r)
+{
+    struct job_records jobs = {0};
+    size_t n = 0;
+
+    for (const struct job_record *j = r->jobs; j; j = j->next)
+        n++;
+    jobs.v = arena_array(a, n, sizeof *jobs.v);
+    for (const struct job_record *j = r->jobs; j; j = j->next)
+        jobs.v[jobs.n++] = j;
+    if (n)
+        qsort(jobs.v, n, sizeof *jobs.v, by_group);
+    return jobs;
 }
 
 const struct job_record *record_failed_job(const struct record *r)

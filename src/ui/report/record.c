@@ -173,7 +173,7 @@ static void take_stage(struct record *r, const struct event *e)
     struct span *last = s->n_spans ? &s->spans[s->n_spans - 1] : NULL;
     bool over = ui_is_over(e) || (e->state == EVENT_WAITING && e->took_ms > 0);
 
-    record_migrations(r, e->migrations);
+    record_migrations(r, e->stage, e->migrations);
     if (e->progress || e->state == EVENT_NONE)
         return; /* the last one only: the end says what was done */
     if (e->host) {
@@ -192,24 +192,40 @@ static void take_stage(struct record *r, const struct event *e)
 
 /* ---- jobs ---- */
 
+/* Of a host that is none of the run's: after them. */
+static size_t place_of(const struct record *r, const char *host)
+{
+    size_t i = 0;
+
+    while (i < r->run.hosts && !ui_same(r->run.host_names[i], host))
+        i++;
+    return i;
+}
+
 static struct job_record *job_of(struct record *r, const char *stage, const char *host,
                                  const char *command)
 {
     struct job_record **at = &r->jobs;
+    size_t group = 0;
+    size_t groups = 0;
 
-    while (*at && !(ui_same((*at)->stage, stage) && ui_same((*at)->host, host) &&
-                    ui_same((*at)->command, command)))
-        at = &(*at)->next;
-    if (!*at) {
-        bool few = r->log_bytes >= LOGS_BYTES_MAX;
-        *at = arena_alloc(&r->a, sizeof **at);
-        (*at)->stage = record_text(r, stage);
-        (*at)->host = record_text(r, host);
-        (*at)->command = record_text(r, command);
-        (*at)->log.head = buf_make(few ? FEW_BYTES / 2 : HEAD_BYTES);
-        (*at)->log.tail = buf_make(few ? FEW_BYTES : TAIL_BYTES);
+    for (; *at; at = &(*at)->next) {
+        bool same = ui_same((*at)->stage, stage) && ui_same((*at)->command, command);
+        if (same && ui_same((*at)->host, host))
+            return *at;
+        group = same ? (*at)->group : group;
+        groups = (*at)->group > groups ? (*at)->group : groups;
     }
-    return *at;
+    bool few = r->log_bytes >= LOGS_BYTES_MAX;
+    struct job_record *j = *at = arena_alloc(&r->a, sizeof *j);
+    j->group = group ? group : groups + 1;
+    j->place = place_of(r, host);
+    j->stage = record_text(r, stage);
+    j->host = record_text(r, host);
+    j->command = record_text(r, command);
+    j->log.head = buf_make(few ? FEW_BYTES / 2 : HEAD_BYTES);
+    j->log.tail = buf_make(few ? FEW_BYTES : TAIL_BYTES);
+    return j;
 }
 
 static void take_job(struct record *r, const struct event *e)

@@ -58,6 +58,8 @@ struct log {
 /* One of the user's commands on one host, with all of its attempts. */
 struct job_record {
     struct job_record *next;
+    size_t group; /* of those with the same stage and command, in the order of their first jobs */
+    size_t place; /* of its host among the run's */
     const char *stage;
     const char *host;
     const char *command;
@@ -104,6 +106,7 @@ struct blocker_record {
 
 /* A pending migration, and when the output of a job mentioned it. */
 struct migration_record {
+    const char *database; /* "-orders"; "": the only one */
     const char *name;
     const char *word;   /* what is searched for: its number, or else its name */
     long long first_ms; /* 0: never */
@@ -164,6 +167,13 @@ long long record_took(const struct stage_record *s, const char *host);
 const char *record_headline(struct arena *a, const struct record *r);
 const char *record_word(const struct record *r);
 
+/* The jobs by group, and in each group by host. */
+struct job_records {
+    const struct job_record **v;
+    size_t n;
+};
+struct job_records record_jobs(struct arena *a, const struct record *r);
+
 /* The job whose failure is the failure of the run, or NULL. */
 const struct job_record *record_failed_job(const struct record *r);
 
@@ -174,7 +184,7 @@ bool log_line(struct arena *a, const struct buf *part, size_t *at, const char **
 /* waits.c: the parts of record_tell about backups, blockers and migrations. */
 void record_wait(struct record *r, const struct event *e);
 void record_blocker(struct record *r, const struct event *e);
-void record_migrations(struct record *r, const struct strs *names);
+void record_migrations(struct record *r, const char *stage, const struct strs *names);
 void record_mentions(struct record *r, const struct event *e);
 
 /* A copy in the record; NULL for NULL. */

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "ui/reader.h"
 
+#include <ctype.h>
+
 enum { FIRST_EVERY_MS = 1000, NUMBER_DIGITS = 6, WORD_MIN = 4 };
 
 /* Backups that cannot be identified are told apart by their pid. */
@@ -141,16 +143,45 @@ static const char *word_of(struct record *r, const char *name)
     return arena_strndup(&r->a, name, digits >= NUMBER_DIGITS ? digits : strcspn(name, " "));
 }
 
-void record_migrations(struct record *r, const struct strs *names)
+/* What follows the stage's own name: "-orders" for the database 'orders', "" if there is only one. */
+static const char *database_of(const char *stage)
 {
-    if (!names || r->n_migrations)
-        return;
-    r->migrations = arena_array(&r->a, names->n, sizeof *r->migrations);
-    for (size_t i = 0; i < names->n; i++)
-        r->migrations[r->n_migrations++] = (struct migration_record){
-            .name = record_text(r, names->v[i]), .word = word_of(r, names->v[i])};
+    static const char *const names[] = {"backup-detect", "migrate"};
+
+    for (size_t i = 0; stage && i < sizeof names / sizeof *names; i++)
+        if (strncmp(stage, names[i], strlen(names[i])) == 0)
+            return stage + strlen(names[i]);
+    return NULL;
 }
 
+/* A list counts once for each database; what is told later is what remains. */
+void record_migrations(struct record *r, const char *stage, const struct strs *names)
+{
+    const char *database = database_of(stage);
+
+    if (!names || !database)
+        return;
+    for (size_t i = 0; i < r->n_migrations; i++)
+        if (ui_same(r->migrations[i].database, database))
+            return;
+    struct migration_record *all =
+        arena_array(&r->a, r->n_migrations + names->n, sizeof *r->migrations);
+    if (r->n_migrations)
+        memcpy(all, r->migrations, r->n_migrations * sizeof *all);
+    r->migrations = all;
+    for (size_t i = 0; i < names->n; i++)
+        all[r->n_migrations++] = (struct migration_record){.database = record_text(r, database),
+                                                           .name = record_text(r, names->v[i]),
+                                                           .word = word_of(r, names->v[i])};
+}
+
+static bool is_number(const char *word)
+{
+    return word[strspn(word, "0123456789_.")] == 0;
+}
+
+/* Whether the word stands there, and not the beginning of a longer one.  A number may be followed by the
+ * rest of a file's name. */
 static bool mentions(const char *bytes, size_t len, const char *word)
 {
     size_t n = strlen(word);
@@ -159,9 +190,11 @@ static bool mentions(const char *bytes, size_t len, const char *word)
         const char *at = memchr(p, word[0], len - n + 1);
         if (!at)
             return false;
-        if (memcmp(at, word, n) == 0)
+        len -= (size_t)(at - p);
+        unsigned char next = len > n ? (unsigned char)at[n] : ' ';
+        if (memcmp(at, word, n) == 0 && !isalnum(next) && (next != '_' || is_number(word)))
             return true;
-        len -= (size_t)(at + 1 - p);
+        len--;
         p = at + 1;
     }
     return false;
@@ -169,9 +202,11 @@ static bool mentions(const char *bytes, size_t len, const char *word)
 
 void record_mentions(struct record *r, const struct event *e)
 {
-    for (size_t i = 0; e->bytes && i < r->n_migrations; i++) {
+    const char *database = database_of(e->stage);
+
+    for (size_t i = 0; e->bytes && database && i < r->n_migrations; i++) {
         struct migration_record *m = &r->migrations[i];
-        if (!mentions(e->bytes, e->len, m->word))
+        if (!ui_same(m->database, database) || !mentions(e->bytes, e->len, m->word))
             continue;
         m->first_ms = m->first_ms ? m->first_ms : e->unix_ms;
         m->last_ms = e->unix_ms;

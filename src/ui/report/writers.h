@@ -11,10 +11,11 @@ void junit_write(const struct record *r, FILE *out);
 void markdown_write(const struct record *r, FILE *out);
 void report_json_write(const struct record *r, FILE *out);
 
-/* html_time.c: the sections of the page that have a time line. */
+/* The larger sections of the page. */
 void html_stages(const struct record *r, FILE *out);
 void html_waits(const struct record *r, FILE *out);
 void html_migrations(const struct record *r, FILE *out);
+void html_logs(const struct record *r, FILE *out);
 
 /* A time of day and a date, UTC: "15:30:12", "2026-11-22". */
 const char *utc_time(struct arena *a, long long unix_ms);
