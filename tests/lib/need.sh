@@ -69,7 +69,6 @@ wanted() {
 	fish has_command fish
 	dash has_command dash
 	procps has_command pgrep
-	strace has_command strace
 	jq has_command jq
 	libxml2-utils has_command xmllint
 	python3-yaml has_python yaml
