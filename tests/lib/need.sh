@@ -140,7 +140,7 @@ log_end() {
     tail -n 20 "$log" | sed 's/^/    /' >&2
 }
 
-apt() { logged as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@"; }
+apt() { logged as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 "$@" 9>&-; }
 
 # The lists of a fresh image are empty, those of an old one name files that are gone.
 refresh() {
@@ -161,6 +161,12 @@ install_packages() {
 }
 
 need() {
+    list=$(missing "$1")
+    [ -n "$list" ] || return 0
+    # make may ask for the packages of several targets at once.
+    mkdir -p "$root/build"
+    exec 9>"$root/build/packages.lock"
+    flock 9
     list=$(missing "$1")
     [ -n "$list" ] || return 0
     has_command apt-get || die "make needs these Debian packages, or what your system calls them: $list"
