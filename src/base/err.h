@@ -17,7 +17,7 @@
 #define ERR_MAP(X)                                                                                 \
     X(NONE, 0, "done", "finished, or nothing to do because that revision is live everywhere")      \
     X(FAILED, 1, "failed", "a stage failed; the run is kept and can be resumed or aborted")        \
-    X(USAGE, 2, "usage", "the command line or the recipe is wrong; no host was contacted")         \
+    X(USAGE, 2, "usage", "the command line or the recipe is wrong; no host was changed")           \
     X(LOCKED, 3, "locked", "another run is alive on these hosts")                                  \
     X(BACKUP, 4, "backup",                                                                         \
       "a backup blocks the migration and the policy says not to wait (longer); can be resumed")    \

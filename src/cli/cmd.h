@@ -225,8 +225,9 @@ bool unfinished_epoch(struct session *s, const struct survey *sv, const char *ru
 bool unfinished_revision(struct session *s, const struct survey *sv, bool needed,
                          struct err *err) MUST_CHECK;
 
-/* "crelease abort production && crelease deploy production": replaces the session's run by another
- * one of that ref. */
+/* "crelease deploy production": starts another run like the session's, of that ref; and with "crelease
+ * abort production && " before it. */
+const char *unfinished_again(struct session *s, const char *ref);
 const char *unfinished_instead(struct session *s, const char *ref);
 
 /* ---- replace.c: a dead, unfinished run that deploy finds ---- */
@@ -236,6 +237,9 @@ const char *unfinished_instead(struct session *s, const char *ref);
  * decide.  With --dry-run only a note says what would be done. */
 bool replace_unfinished(struct session *s, struct survey *sv, long holder,
                         struct err *err) MUST_CHECK;
+
+/* Whether the next deploy would replace the session's run, which has failed, by itself. */
+bool replace_is_sure(struct session *s);
 
 /* ---- frozen.c: freezes of the hosts and of the CI system, and windows of the recipe ---- */
 

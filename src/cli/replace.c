@@ -97,6 +97,18 @@ static const char *why_not(struct session *s, const struct survey *sv, const str
     return NULL;
 }
 
+bool replace_is_sure(struct session *s)
+{
+    const struct plan *p = s->run.plan;
+
+    if (policy_of(s) != UNFINISHED_AUTO || p->what.command != COMMAND_DEPLOY)
+        return false;
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (serious_step(p, &s->run.sites[h]))
+            return false;
+    return true;
+}
+
 /* Its hosts must be exactly those of this deploy, or part of it would be left behind. */
 static bool has_all_hosts(struct session *s, const struct what *w, const struct strs *hosts)
 {

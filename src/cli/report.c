@@ -26,7 +26,11 @@ static void next_after_failure(struct session *s)
                      run_hint(r, "resume", NULL), run_hint(r, "abort", NULL));
         return;
     }
-    session_next(s, "commit a fix, then run '%s'", unfinished_instead(s, r->plan->what.ref));
+    if (replace_is_sure(s))
+        session_next(s, "commit a fix, then run '%s': it replaces this run",
+                     unfinished_again(s, r->plan->what.ref));
+    else
+        session_next(s, "commit a fix, then run '%s'", unfinished_instead(s, r->plan->what.ref));
     session_next(s, "or, if the cause is not in the commit, fix it, then run '%s'",
                  run_hint(r, "resume", NULL));
 }

@@ -24,7 +24,7 @@ static bool is_hash(const char *ref)
     return len >= 7 && len <= 40 && strspn(ref, "0123456789abcdef") == len;
 }
 
-const char *unfinished_instead(struct session *s, const char *ref)
+const char *unfinished_again(struct session *s, const char *ref)
 {
     const struct what *w = &s->run.plan->what;
     bool back = w->command == COMMAND_ROLLBACK;
@@ -38,11 +38,16 @@ const char *unfinished_instead(struct session *s, const char *ref)
     }
     if (!back && w->no_migrate)
         buf_puts(&more, more.len ? " --no-migrate" : "--no-migrate");
-    const char *text = arena_printf(
-        s->arena, "%s && %s", run_hint(&s->run, "abort", NULL),
-        hint(s->arena, &called, command_word(w->command), more.len ? more.text : NULL));
+    const char *text =
+        hint(s->arena, &called, command_word(w->command), more.len ? more.text : NULL);
     buf_free(&more);
     return text;
+}
+
+const char *unfinished_instead(struct session *s, const char *ref)
+{
+    return arena_printf(s->arena, "%s && %s", run_hint(&s->run, "abort", NULL),
+                        unfinished_again(s, ref));
 }
 
 /* ---- the plan ---- */
@@ -224,7 +229,10 @@ bool unfinished_recipe(struct session *s, const struct survey *sv, const struct 
     if (show)
         session_next(s, "'%s && %s' %s with its own recipe", show, with_it, does);
     else
-        session_next(s, "'%s' %s with its own recipe, saved as FILE", with_it, does);
+        session_next(s,
+                     "if you have the recipe of the run (git show COMMIT:crelease.yml >FILE), '%s'"
+                     " %s with that",
+                     with_it, does);
     session_next(s, "'%s' %s with the current recipe", run_hint(&s->run, command, "--new-recipe"),
                  does);
     if (!back)

@@ -552,7 +552,7 @@ case_ref_has_moved() {
     expect_status 0 deploy production
     commit_file broken yes
     expect_status 1 deploy production
-    expect_output "next: commit a fix, then run '.*crelease abort production && .*crelease deploy production'"
+    expect_output "next: commit a fix, then run '[^ ]*crelease deploy production': it replaces this run"
     expect_output "if the cause is not in the commit, fix it, then run '.*crelease resume production'"
     # Nothing has moved: it is tried again.
     expect_status 1 resume production

@@ -60,6 +60,7 @@ case_failed_migration_stops() {
     site_new failed_migration 2
     commit_migration 20260102000000 AddWrong 'select nothing from nowhere'
     expect_status 1 deploy production
+    expect_output "commit a fix, then run '.*crelease abort production && .*crelease deploy production'"
     commit_file public/index.html later
     expect_status 6 deploy production
     expect_output "a person has to decide .*: it had reached stage 'migrate' on app"
@@ -89,6 +90,7 @@ case_another_recipe() {
     recipe_write <<<"build: ['true']"
     expect_status 6 deploy --on-unfinished abort production
     expect_output 'started with another recipe'
+    expect_output "if you have the recipe of the run \(git show COMMIT:crelease.yml >FILE\), '.*crelease abort production -f FILE' gives it up with that"
     expect_output "crelease abort --new-recipe production"
     assert_exists "$SITE/app1/.crelease/lock"
     expect_status 0 deploy production
