@@ -163,9 +163,16 @@ END
     expect_status 0 deploy production
     assert_equal "starts of Django" "$(starts)" '1 collectstatic'
     # Another package can bring migrations.
+    git -C "$REPO" mv shop/migrations shop/schema
+    echo 'MIGRATION_MODULES = {"shop": "shop.schema"}' >>"$REPO/settings.py"
+    sed 's/0001_initial/0002_note/; s/ADD note/ADD remark/' "$REPO/shop/schema/0002_note.py" >"$SITE/0003_remark.py"
     commit_file requirements.txt '# another'
     expect_status 0 deploy production
     [[ $(starts) == *showmigrations* ]] || fail "Django was not asked: $(starts)"
+    # So can a folder with a name of its own.
+    commit_file shop/schema/0003_remark.py "$(cat "$SITE/0003_remark.py")"
+    expect_status 0 deploy production
+    assert_equal "columns" "$(sql 'select count(remark) from events' "$DB")" 0
 }
 
 # laravel_migration VERSION NAME STATEMENT: as `php artisan make:migration` writes it.
