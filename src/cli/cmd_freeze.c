@@ -2,6 +2,7 @@
  * makes deploys from all machines end with status 9 (frozen.c reads it). */
 #include "base/embed.h"
 #include "base/limits.h"
+#include "base/number.h"
 #include "base/quote.h"
 #include "base/text.h"
 #include "cli/cmd.h"
@@ -10,7 +11,7 @@
 
 EMBED(script_freeze, "host/freeze.sh");
 
-enum { REASON_BYTES_MAX = 500 };
+enum { REASON_BYTES_MAX = 500, DAY_S = 24 * 60 * 60 };
 
 /* On all hosts. */
 static bool send(struct session *s, const char *text, struct reply **ret, struct err *err)
@@ -85,10 +86,42 @@ static bool tell(struct session *s, const char *message, bool frozen)
     return true;
 }
 
+/* " until tomorrow, 2026-12-05 08:00 UTC+01:00": an hour that has passed today means tomorrow's. */
+static const char *until_text(struct arena *a, long long now, long long until)
+{
+    const char *today = clock_date(a, now * 1000);
+    bool tomorrow = until && strncmp(clock_date(a, until * 1000), today, 10) != 0 &&
+                    strncmp(clock_date(a, (until - DAY_S) * 1000), today, 10) == 0;
+
+    return until ? arena_printf(a, " until %s%s", tomorrow ? "tomorrow, " : "",
+                                clock_date_zoned(a, until * 1000))
+                 : "";
+}
+
+/* What the first host that was frozen says about that; "" if none was. */
+static const char *replaced(struct session *s, const struct reply *replies, long long now)
+{
+    struct arena *a = s->arena;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const char *out = replies[h].out;
+        const char *by = answer_value(a, out, "was_by");
+        const char *why = answer_value(a, out, "was_reason");
+        const char *end = answer_value(a, out, "was_until");
+        long long until = 0;
+        if (!by || (end && !number_read(end, NUMBER_SPAN_MAX, &until)) || (until && until <= now))
+            continue;
+        return arena_printf(a, "; this replaces the freeze by %s%s: %s", text_shown(a, by),
+                            until_text(a, now, until), why ? text_shown(a, why) : "");
+    }
+    return "";
+}
+
 bool cmd_freeze(struct session *s, struct err *err)
 {
     long long now = clock_now_ms() / 1000;
     long long until = 0;
+    struct reply *replies = NULL;
 
     if (!check_reason(s->options.reason, err) ||
         (s->options.until && !read_until(s->options.until, now, &until, err)))
@@ -96,15 +129,15 @@ bool cmd_freeze(struct session *s, struct err *err)
     const char *text =
         arena_printf(s->arena, "crelease-freeze 1\nby %s\nsince %lld\nuntil %lld\nreason %s",
                      session_by(s->arena), now, until, s->options.reason);
-    if (!send(s, text, NULL, err))
+    if (!send(s, text, &replies, err))
         return false;
-    return tell(
-        s,
-        arena_printf(s->arena, "deploys to %s are frozen on %s%s%s: %s", s->recipe->environment,
-                     text_count(s->arena, s->recipe->n_hosts, "host"), until ? " until " : "",
-                     until ? clock_date(s->arena, until * 1000) : "",
-                     text_shown(s->arena, s->options.reason)),
-        true);
+    return tell(s,
+                arena_printf(s->arena, "deploys to %s are frozen on %s%s: %s%s",
+                             s->recipe->environment,
+                             text_count(s->arena, s->recipe->n_hosts, "host"),
+                             until_text(s->arena, now, until),
+                             text_shown(s->arena, s->options.reason), replaced(s, replies, now)),
+                true);
 }
 
 bool cmd_thaw(struct session *s, struct err *err)

@@ -118,9 +118,9 @@ const char *frozen_hosts(struct session *s, const struct survey *sv)
     return arena_printf(
         s->arena, "deploys are frozen%s by %s since %s%s%s: %s", on,
         text_shown(s->arena, site->freeze.by ? site->freeze.by : "somebody"),
-        clock_date(s->arena, site->freeze.since_unix * 1000),
+        clock_date_zoned(s->arena, site->freeze.since_unix * 1000),
         site->freeze.until_unix ? " until " : "",
-        site->freeze.until_unix ? clock_date(s->arena, site->freeze.until_unix * 1000) : "",
+        site->freeze.until_unix ? clock_date_zoned(s->arena, site->freeze.until_unix * 1000) : "",
         text_shown(s->arena, site->freeze.why ? site->freeze.why : "no reason given"));
 }
 

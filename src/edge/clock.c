@@ -93,6 +93,17 @@ const char *clock_date(struct arena *a, long long unix_ms)
                         tm.tm_hour, tm.tm_min);
 }
 
+const char *clock_date_zoned(struct arena *a, long long unix_ms)
+{
+    long offset = local(unix_ms).tm_gmtoff / 60;
+    const char *date = clock_date(a, unix_ms);
+
+    if (!offset)
+        return arena_printf(a, "%s UTC", date);
+    return arena_printf(a, "%s UTC%c%02ld:%02ld", date, offset < 0 ? '-' : '+', labs(offset) / 60,
+                        labs(offset) % 60);
+}
+
 /* The date of now, and nothing else. */
 static struct tm day_of(long long now_unix)
 {

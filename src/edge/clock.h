@@ -27,4 +27,7 @@ long long clock_read(const char *text, long long now_unix);
 const char *clock_of_day(struct arena *a, long long unix_ms);
 const char *clock_date(struct arena *a, long long unix_ms);
 
+/* The same with the offset of the time zone, for people who are elsewhere: "2026-11-22 15:30 UTC+01:00". */
+const char *clock_date_zoned(struct arena *a, long long unix_ms);
+
 #endif

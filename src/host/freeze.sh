@@ -7,8 +7,13 @@
 #   since 1763825412
 #   until 1763900000    0: until it is thawed
 #   reason the database moves
+#
+# Answers what was there before: "was_by", "was_until", "was_reason".
 distrust_state
 refuse_distrusted
+if [ -f "$state/freeze" ]; then
+	sed -n -e 's/^by /was_by /p' -e 's/^until /was_until /p' -e 's/^reason /was_reason /p' "$state/freeze"
+fi
 if [ -n "$freeze" ]; then
 	umask "$umask_was"
 	if [ ! -d "$deploy_to" ]; then must "create '$deploy_to'" mkdir -p "$deploy_to"; fi

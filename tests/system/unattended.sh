@@ -220,9 +220,12 @@ case_freeze() {
     expect_status 2 freeze --reason x --until yesterday production
     expect_output "until is 'yesterday', expected a time"
     expect_status 0 freeze --reason 'the database moves' --until 2h production
-    expect_output 'deploys to production are frozen on 2 hosts until'
+    expect_output 'deploys to production are frozen on 2 hosts until .* UTC: the database moves$'
+    # The second one replaces the first one, and says so; the time is never read as today's.
+    TZ=Asia/Kathmandu expect_status 0 freeze --reason 'the database moves' --until "$(TZ=Asia/Kathmandu date -d tomorrow +'%Y-%m-%d 11:00')" production
+    expect_output "until tomorrow, .* 11:00 UTC\\+05:45: the database moves; this replaces the freeze by $USER@.* until .*: the database moves"
     USER=bob expect_status 9 deploy production
-    expect_output "deploys are frozen by $USER@.* since .* until .*: the database moves"
+    expect_output "deploys are frozen by $USER@.* since .* UTC until .* 05:15 UTC: the database moves"
     expect_output "crelease deploy --force production"
     assert_gone "$SITE/app1/releases"
     assert_gone "$SITE/app1/.crelease/lock"

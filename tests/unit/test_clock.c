@@ -118,10 +118,17 @@ static void test_zone(void **state)
     assert_string_equal(clock_rfc3339(&arena, 1795361412045, true), "2026-11-22T15:30:12.045Z");
     assert_string_equal(clock_of_day(&arena, 1795361412999), "21:00:12");
     assert_string_equal(clock_date(&arena, 1795361412999), "2026-11-22 21:00");
+    assert_string_equal(clock_date_zoned(&arena, 1795361412999), "2026-11-22 21:00 UTC+05:30");
     assert_int_equal(setenv("TZ", "UTC0", 1), 0);
     tzset();
     assert_string_equal(clock_of_day(&arena, 1795361412999), "15:30:12");
     assert_string_equal(clock_date(&arena, 0), "1970-01-01 00:00");
+    assert_string_equal(clock_date_zoned(&arena, 0), "1970-01-01 00:00 UTC");
+    assert_int_equal(setenv("TZ", "XYZ3:30", 1), 0);
+    tzset();
+    assert_string_equal(clock_date_zoned(&arena, 1795361412999), "2026-11-22 12:00 UTC-03:30");
+    assert_int_equal(setenv("TZ", "UTC0", 1), 0);
+    tzset();
 }
 
 static void test_now(void **state)
