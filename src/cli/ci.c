@@ -139,16 +139,39 @@ bool ci_has_summary(void)
     return set(getenv("GITHUB_STEP_SUMMARY")) != NULL;
 }
 
+/* What is live, if that is the same everywhere. */
+static const struct site *live_site(const struct session *s)
+{
+    const struct site *first = s->run.sites;
+
+    for (size_t h = 0; first && h < s->recipe->n_hosts; h++) {
+        const struct site *site = &s->run.sites[h];
+        if (!site->live || !site->live_revision || !is_revision(site->live_revision) ||
+            strcmp(site->live, first->live) != 0 ||
+            strcmp(site->live_revision, first->live_revision) != 0)
+            return NULL;
+    }
+    return first;
+}
+
+/* All five outputs in any case, so that a workflow can rely on them. */
+static void put_outputs(const struct session *s, const struct err *err, FILE *out)
+{
+    const struct what none = {.run = "", .release = "", .revision = ""};
+    const struct what *w = s->run.begun ? &s->run.plan->what : &none;
+    const struct site *live = s->run.begun || err->code != ERR_NONE ? NULL : live_site(s);
+
+    fprintf(out, "status=%d\nword=%s\nrun=%s\nrelease=%s\nrevision=%s\n", err_status(err->code),
+            err_word(err->code), w->run, live ? live->live : w->release,
+            live ? live->live_revision : w->revision);
+}
+
 void ci_report(struct session *s, const struct err *err)
 {
     FILE *out = open_named(getenv("GITHUB_OUTPUT"));
 
     if (out) {
-        fprintf(out, "status=%d\nword=%s\n", err_status(err->code), err_word(err->code));
-        if (s->run.begun) {
-            const struct what *w = &s->run.plan->what;
-            fprintf(out, "run=%s\nrelease=%s\nrevision=%s\n", w->run, w->release, w->revision);
-        }
+        put_outputs(s, err, out);
         fclose(out);
     }
     out = s->reports ? open_named(getenv("GITHUB_STEP_SUMMARY")) : NULL;

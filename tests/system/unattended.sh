@@ -342,6 +342,10 @@ case_github() {
     if ! grep -qx "release=$(release)" "$SITE/output" || ! grep -qx "revision=$(revision)" "$SITE/output"; then
         fail "$(cat "$SITE/output")"
     fi
+    # All five also if there was nothing to do.
+    : >"$SITE/output"
+    expect_status 0 deploy production
+    assert_equal "outputs" "$(cat "$SITE/output")" "$(printf '%s\n' status=0 word=done run= "release=$(release)" "revision=$(revision)")"
     recipe_write <<<'oldr: warn'
     expect_status 2 plan production
     grep -q "^::error file=crelease.yml,line=1,col=1::unknown key 'oldr'; did you mean 'older'?$" "$ERR" || fail "$(cat "$ERR")"
