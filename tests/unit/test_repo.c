@@ -1243,7 +1243,7 @@ static const char with_lfs[] =
     "mkdir -p \\$to\n"
     "printf 'Downloading LFS objects:  50%% (1/2), 7 B | 1 B/s\\r'\n"
     "if [ ! -e $object ]; then echo 'https://ann:s3cr3t@example.com/: no such thing' >&2; exit 2; fi\n"
-    "if [ -p $object ]; then sleep 100; fi\n"
+    "if [ -p $object ]; then exec sleep 100; fi\n"
     "cp $object \\$to/$oid\n"
     "END\n"
     "chmod +x git-lfs\n";
