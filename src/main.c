@@ -87,12 +87,21 @@ static bool words_fit(struct session *s, struct err *err)
     return options_check(&s->options, c->name, c->takes, err);
 }
 
+static void warn_of_variables(struct session *s)
+{
+    struct strs found = s->options.quiet ? (struct strs){0} : variables_misspelt(s->arena);
+
+    for (size_t i = 0; i < found.n; i++)
+        fprintf(stderr, "crelease: warning: %s\n", found.v[i]);
+}
+
 static bool run_command(struct session *s, struct err *err)
 {
     const char *env = s->options.words.n > 1 ? s->options.words.v[1] : NULL;
 
     if (s->command->env == ENV_NONE)
         return s->command->run(s, err);
+    warn_of_variables(s);
     if (!session_recipe(s, env, err))
         return false;
     if (!env && s->command->env == ENV_OPTIONAL && !s->recipe->environments.n)

@@ -302,6 +302,11 @@ void complete(struct session *s, const struct strs *words);
 
 extern const char *const completion_shells[]; /* NULL-terminated */
 
+/* ---- variables.c ---- */
+
+/* Variables that look like a misspelt CRELEASE_LONG_OPTION, a sentence each. */
+struct strs variables_misspelt(struct arena *a);
+
 /* ---- version.c ---- */
 
 /* Answers --version.  Returns the exit status. */

@@ -158,6 +158,34 @@ static void test_forms(void **state)
     }
 }
 
+/* Only what looks like an option or a key; other variables are somebody's own. */
+static void test_misspelt_variables(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *near; /* NULL: no warning */
+    } rows[] = {{"CRELEASE_WAIT_LOK", "CRELEASE_WAIT_LOCK"},
+                {"CRELEASE_KNOWN_HOST", "CRELEASE_KNOWN_HOSTS"},
+                {"CRELEASE_SSHKEY", "CRELEASE_SSH_KEY"},
+                {"CRELEASE_WAIT_LOCK", NULL},
+                {"CRELEASE_HOST", NULL},
+                {"CRELEASE_SLACK_WEBHOOK", NULL},
+                {"CRELEASE_RIG", NULL},
+                {"OTHER_WAIT_LOK", NULL}};
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        assert_int_equal(setenv(rows[i].name, "hunter2", 1), 0);
+        struct strs found = variables_misspelt(&arena);
+        assert_int_equal(found.n, rows[i].near ? 1 : 0);
+        if (rows[i].near)
+            assert_string_equal(
+                found.v[0], arena_printf(&arena, "the variable %s is not known; did you mean %s?",
+                                         rows[i].name, rows[i].near));
+        assert_int_equal(unsetenv(rows[i].name), 0);
+    }
+}
+
 /* Variables stand for options that the command line lacks and the command takes. */
 static void test_variables(void **state)
 {
@@ -460,8 +488,8 @@ static void test_hint(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_hint),  TEST(test_forms), TEST(test_variables),        TEST(test_mistakes),
-        TEST(test_check), TEST(test_help),  TEST(test_help_of_commands),
+        TEST(test_hint),     TEST(test_forms), TEST(test_variables), TEST(test_misspelt_variables),
+        TEST(test_mistakes), TEST(test_check), TEST(test_help),      TEST(test_help_of_commands),
     };
 
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
