@@ -65,6 +65,12 @@ bool err_in(struct err *err, const char *fmt, ...) __attribute__((format(printf,
 /* Resets the error after a failure that was handled. */
 void err_clear(struct err *err);
 
+/* Whether somebody has stopped the program, so that nothing has failed. */
+static inline bool err_is_signal(enum err_code code)
+{
+    return code == ERR_INTERRUPTED || code == ERR_TERMINATED;
+}
+
 /* The columns of ERR_MAP for a class. */
 int err_status(enum err_code code);
 const char *err_word(enum err_code code);

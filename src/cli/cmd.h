@@ -179,6 +179,9 @@ bool holder_find(struct session *s, const struct survey *sv, long *ret_host,
 /* The stage that the run is in: of all hosts' marks the newest; NULL: there is no mark. */
 const char *holder_stage(const struct session *s, const struct survey *sv);
 
+/* How a run that nobody is working on ended: "failed", or "stopped" by a person, a backup or a crash. */
+const char *holder_ended(const struct session *s, const struct survey *sv);
+
 /* LOCKED or UNFINISHED, depending on whether the run that holds the host is alive. */
 bool holder_refuse(struct session *s, const struct survey *sv, long holder, struct err *err);
 

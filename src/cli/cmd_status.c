@@ -229,8 +229,10 @@ static void print_run(struct session *s, const struct survey *sv, const struct u
     }
     printf("\nrun %s (%s, %s): %s%s%s%s\n", u->what.run,
            text_shown(s->arena, u->by ? u->by : "somebody"),
-           clock_date(s->arena, u->what.since_unix * 1000), u->state, u->stage ? " at stage '" : "",
-           u->stage ? text_shown(s->arena, u->stage) : "", u->stage ? "'" : "");
+           clock_date(s->arena, u->what.since_unix * 1000),
+           strcmp(u->state, "failed") == 0 ? holder_ended(s, sv) : u->state,
+           u->stage ? " at stage '" : "", u->stage ? text_shown(s->arena, u->stage) : "",
+           u->stage ? "'" : "");
     if (u->what.command == COMMAND_ROLLBACK)
         printf("  rollback to release %s\n", u->what.release);
     else if (*u->what.revision)

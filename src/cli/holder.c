@@ -92,6 +92,15 @@ const char *holder_stage(const struct session *s, const struct survey *sv)
     return progress_is_past(last) ? step_after(s, plan, last->step) : last->step;
 }
 
+const char *holder_ended(const struct session *s, const struct survey *sv)
+{
+    for (size_t h = 0; h < s->recipe->n_hosts; h++)
+        if (sv->reached[h] && sv->sites[h].last_error &&
+            strncmp(sv->sites[h].last_error, "failed ", 7) == 0)
+            return "failed";
+    return "stopped";
+}
+
 bool holder_refuse(struct session *s, const struct survey *sv, long holder, struct err *err)
 {
     const struct site *site = &sv->sites[holder];
@@ -104,9 +113,11 @@ bool holder_refuse(struct session *s, const struct survey *sv, long holder, stru
         return err_set(err, ERR_LOCKED, "run %s (%s, %s) is alive on these hosts%s%s%s",
                        site->lock.run, by, since, stage ? ", at stage '" : "", stage ? stage : "",
                        stage ? "'" : "");
-    return err_set(err, ERR_UNFINISHED, "run %s (%s, %s) %s%s%swas never finished", site->lock.run,
-                   by, since, stage ? "stopped at stage '" : "", stage ? stage : "",
-                   stage ? "' and " : "");
+    if (!stage)
+        return err_set(err, ERR_UNFINISHED, "run %s (%s, %s) was never finished", site->lock.run,
+                       by, since);
+    return err_set(err, ERR_UNFINISHED, "run %s (%s, %s) %s at stage '%s' and was never finished",
+                   site->lock.run, by, since, holder_ended(s, sv), stage);
 }
 
 /* A holder that was killed a moment ago still looks alive until its connection closes, so a live one

@@ -157,14 +157,6 @@ static bool end_it(struct session *s, const struct survey *sv, bool back, const 
     return engine_forward(&s->run, err);
 }
 
-static const char *failed_with(struct session *s, const struct survey *sv)
-{
-    for (size_t h = 0; h < s->recipe->n_hosts; h++)
-        if (sv->sites[h].last_error && strncmp(sv->sites[h].last_error, "failed ", 7) == 0)
-            return "failed";
-    return "stopped";
-}
-
 /* What the hosts say about the run.  A run that ended before its migration is aborted with the recipe at
  * hand: the fix may be in the recipe, and only the run's folders and its lock are removed. */
 static bool read_run(struct session *s, const struct survey *sv, enum unfinished_policy policy,
@@ -198,8 +190,8 @@ bool replace_unfinished(struct session *s, struct survey *sv, long holder, struc
     if (why)
         return leave_it(named, why, err);
     const char *how =
-        arena_printf(s->arena, "%s %s%s%s%s", named, failed_with(s, sv), stage ? " at stage '" : "",
-                     stage ? stage : "", stage ? "'" : "");
+        arena_printf(s->arena, "%s %s%s%s%s", named, holder_ended(s, sv),
+                     stage ? " at stage '" : "", stage ? stage : "", stage ? "'" : "");
     if (s->options.dry_run) {
         session_note(
             s, "unfinished",

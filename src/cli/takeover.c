@@ -161,9 +161,9 @@ static const char *not_waiting(struct session *s, const struct survey *sv, long 
         return NULL;
     return arena_printf(
         s->arena,
-        "nothing to do: run %s (%s, %s) stopped%s, but not because of a backup; a person has to run"
-        " '%s' or '%s'",
-        site->lock.run, by, since, at, run_hint(&s->run, "resume", NULL),
+        "nothing to do: run %s (%s, %s) %s%s, but not because of a backup; a person has to run '%s' or"
+        " '%s'",
+        site->lock.run, by, since, holder_ended(s, sv), at, run_hint(&s->run, "resume", NULL),
         run_hint(&s->run, "abort", NULL));
 }
 

@@ -109,6 +109,7 @@ struct event {
     bool can_ask;        /* EVENT_BACKUP: the keys w and q work now; */
     bool can_stop;       /* and k, if this run may stop the backup */
     /* EVENT_STAGE done and EVENT_END */
+    bool stopped; /* a stage has FAILED, since a signal has stopped it */
     long long took_ms;
     /* EVENT_END */
     enum err_code code;

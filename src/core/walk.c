@@ -137,6 +137,7 @@ static bool walk(struct run *r, const struct step *s, const struct step *part, s
     if (!act_on_hosts(r, s, part, &result, err)) {
         tell_end(r, part, &result,
                  &(struct event){.state = err->code == ERR_BACKUP ? EVENT_WAITING : EVENT_FAILED,
+                                 .stopped = err_is_signal(err->code),
                                  .detail = err->msg,
                                  .took_ms = loop_now() - began});
         r->failure.stage = s->name;

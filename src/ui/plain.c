@@ -221,7 +221,7 @@ static const char *where(struct arena *a, const struct event *e, const char *wha
 static const char *state_text(struct arena *a, const struct event *e)
 {
     const char *detail = ui_shown(a, e->detail);
-    const char *word = e->state == EVENT_NONE ? "" : ui_state_word(e->state);
+    const char *word = ui_event_word(e);
 
     if ((e->state == EVENT_DONE || e->progress) && *detail)
         return detail;

@@ -39,6 +39,9 @@ bool ui_same(const char *a, const char *b);
 /* The state as people read it: "started", "done", ...; JSON has event_state_words. */
 const char *ui_state_word(enum event_state state);
 
+/* The same of an event, where it is known better: a stage that gave up waiting, or was stopped. */
+const char *ui_event_word(const struct event *e);
+
 /* Whether e is the end of something. */
 bool ui_is_over(const struct event *e);
 

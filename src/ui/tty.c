@@ -88,7 +88,7 @@ static const char *stage_detail(struct arena *a, const struct event *e, const st
 
     switch (e->state) {
     case EVENT_FAILED: /* the closing block says why */
-        return ui_state_word(e->state);
+        return ui_event_word(e);
     case EVENT_SKIPPED:
     case EVENT_UNDONE:
         return arena_printf(a, "%s%s%s", ui_state_word(e->state), *detail ? ": " : "", detail);

@@ -126,6 +126,17 @@ const char *ui_state_word(enum event_state state)
     return words[state];
 }
 
+const char *ui_event_word(const struct event *e)
+{
+    /* While it waits, it has not taken a time. */
+    bool gave_up = e->kind == EVENT_STAGE && e->state == EVENT_WAITING && e->took_ms > 0;
+
+    return e->state == EVENT_FAILED && e->stopped ? "stopped"
+           : gave_up                              ? "gave up"
+           : e->state == EVENT_NONE               ? ""
+                                                  : ui_state_word(e->state);
+}
+
 bool ui_is_over(const struct event *e)
 {
     return e->state != EVENT_NONE && e->state != EVENT_BEGUN && e->state != EVENT_WAITING;

@@ -13,6 +13,7 @@ case_failed_build_is_replaced() {
     local dead
     dead=$(basename "$SITE"/app1/.crelease/runs/*)
     expect_status 6 deploy --on-unfinished stop production
+    expect_output "failed at stage 'build' and was never finished"
     assert_equal "the lock is the dead run's" "$(sed -n 's/^run //p' "$SITE/app1/.crelease/lock")" "$dead"
     expect_status 0 plan production
     expect_output "run $dead .* failed at stage 'build'; deploy would abort it first"
@@ -139,7 +140,7 @@ backup: {policy: abort}"
     touch "$SITE/fixed"
     dead=$(basename "$SITE"/app1/.crelease/runs/*)
     expect_status 0 resume --if-waiting production
-    expect_output "nothing to do: run $dead .* stopped at stage 'build', but not because of a backup; a person has to run '.*crelease resume production' or '.*crelease abort production'"
+    expect_output "nothing to do: run $dead .* failed at stage 'build', but not because of a backup; a person has to run '.*crelease resume production' or '.*crelease abort production'"
     assert_equal "builds" "$(wc -l <"$SITE/built")" 2
     assert_equal "the lock is the dead run's" "$(sed -n 's/^run //p' "$SITE/app2/.crelease/lock")" "$dead"
     expect_status 0 deploy production
@@ -148,6 +149,9 @@ backup: {policy: abort}"
     make_big_table
     start_dump
     expect_status 4 deploy production
+    expect_output '^[0-9:]* backup-clear app.: gave up: pg_dump'
+    expect_status 0 status production
+    expect_output "run .*: stopped at stage 'backup-clear'"
     expect_status 4 resume --if-waiting production
     # Whoever continued it was killed, so that the backup is no longer how it ended.
     sed -i 's/^backup .*/uncertain: the connection was lost/' "$SITE"/app2/.crelease/runs/*/error
@@ -468,6 +472,7 @@ case_cancelled_runner() {
     kill -INT "$CR_PID"
     finish_crelease 130
     migration_sleeps || fail "the migration was ended, too"
+    grep -q ' migrate app.: stopped (' "$CR_OUT" || fail "says that it failed"
     tail -n 1 "$CR_ERR" | grep -q "crelease resume production" || fail "the last line: $(tail -n 1 "$CR_ERR")"
     expect_status 6 deploy production
     start_crelease resume --json production

@@ -669,13 +669,19 @@ static void plain_tells_starts_of_what_takes_long(void **state)
     STAGE(&s, "backup-clear", db_hosts, .state = EVENT_BEGUN);
     TELL(&s, .kind = EVENT_STAGE, .stage = "backup-clear", .host = "db1", .state = EVENT_WAITING,
          .detail = "the host is asked again");
+    STAGE(&s, "backup-clear", db_hosts, .state = EVENT_WAITING, .took_ms = 20000,
+          .detail = "waited for 20 s, the limit");
+    STAGE(&s, "build", app_hosts, .state = EVENT_FAILED, .stopped = true, .took_ms = 200,
+          .detail = "interrupted by SIGINT");
     close_ui(&s);
     assert_string_equal(s.out, "15:30:12 switch app1 app2 db1: current to 20261122153012 (0.9 s)\n"
                                "15:30:12 link app1 app2: started: link the shared files\n"
                                "15:30:14 link app1 app2: 3 of 9\n"
                                "15:30:14 link app1 app2: done (1.1 s)\n"
                                "15:30:14 backup-clear db1: started\n"
-                               "15:30:14 backup-clear db1: waiting: the host is asked again\n");
+                               "15:30:14 backup-clear db1: waiting: the host is asked again\n"
+                               "15:30:14 backup-clear db1: gave up: waited for 20 s, the limit\n"
+                               "15:30:14 build app1 app2: stopped (0.2 s)\n");
     forget(&s);
 }
 
