@@ -26,7 +26,7 @@ struct cap_mark {
     enum cap_state state;
     bool is_setting;
     size_t last;     /* its last line */
-    size_t inside;   /* settings in a block that was not read */
+    size_t inside;   /* settings in its other lines, which were not read */
     const char *why; /* of CAP_LEFT, or NULL */
 };
 
@@ -87,6 +87,10 @@ bool cap_read(struct arena *a, struct cap *ret, struct err *err) MUST_CHECK;
 
 /* Evaluates a file for a site. */
 void cap_evaluate(struct cap_site *site, struct cap_file *file);
+
+/* Returns the end of the statement that begins at `at`.  One that is never closed ends before the next line
+ * that begins with a setting, so that what comes after it is read. */
+const char *cap_statement_end(const char *at, const char *end);
 
 /* Returns a setting, or NULL; and its text, or NULL if it is none.  A value that is looked for counts as
  * converted; cap_spoilt takes that back. */

@@ -1,17 +1,9 @@
 /* cap_evaluate.c -- goes through the statements of a file of Capistrano and keeps what it sets (see cap.h).
  * A block, such as a task or a condition, is not entered: it is left to a person. */
 #define _GNU_SOURCE /* memmem */
-#include "cli/capistrano/cap.h"
+#include "cli/capistrano/cap_statement.h"
 
-enum { SETTINGS_MAX = 2000, SERVERS_MAX = 1000 };
-
-/* What a statement is, while it is read. */
-struct statement {
-    struct cap_site *site;
-    struct cap_mark *mark;
-    struct ruby ruby; /* behind its first word */
-    const char *begin;
-};
+enum { SETTINGS_MAX = 2000 };
 
 static bool lookup(void *arg, const char *name, bool local, struct ruby_value *ret)
 {
@@ -38,7 +30,7 @@ static bool lookup(void *arg, const char *name, bool local, struct ruby_value *r
     return !local && (list || strcmp(name, "default_env") == 0);
 }
 
-static struct ruby ruby_of(struct cap_site *site, const char *at, const char *end)
+struct ruby cap_ruby(struct cap_site *site, const char *at, const char *end)
 {
     return (struct ruby){.arena = site->cap->arena,
                          .at = at,
@@ -50,7 +42,7 @@ static struct ruby ruby_of(struct cap_site *site, const char *at, const char *en
 
 /* ---- settings ---- */
 
-static void mark(struct cap_mark *m, enum cap_state state)
+void cap_mark(struct cap_mark *m, enum cap_state state)
 {
     if (m && m->state < state)
         m->state = state;
@@ -69,14 +61,14 @@ struct cap_setting *cap_find(struct cap_site *site, const char *name)
     struct cap_setting *s = find(site->settings, site->n_settings, name);
 
     if (s)
-        mark(s->mark, CAP_DONE);
+        cap_mark(s->mark, CAP_DONE);
     return s;
 }
 
 const struct ruby_value *cap_value(struct cap_site *site, const char *name)
 {
     struct cap_setting *s = cap_find(site, name);
-    struct ruby r = ruby_of(site, "", "");
+    struct ruby r = cap_ruby(site, "", "");
 
     if (!s)
         return NULL;
@@ -112,7 +104,7 @@ static bool put(struct cap_setting **all, size_t *n, const struct cap_setting *a
 
     if (old) {
         /* The first statement was read, too: the second one replaces its value. */
-        mark(old->mark, CAP_SPARE);
+        cap_mark(old->mark, CAP_SPARE);
         *old = *add;
         return true;
     }
@@ -173,17 +165,17 @@ static bool is_spare(const char *name)
     return false;
 }
 
-static bool keep(struct statement *s, const char *name, const struct ruby_value *value)
+static bool keep(struct cap_statement *s, const char *name, const struct ruby_value *value)
 {
     struct cap_site *site = s->site;
     struct cap_setting add = {.name = name, .value = *value, .mark = s->mark};
 
-    mark(s->mark, is_spare(name) ? CAP_SPARE : CAP_UNUSED);
+    cap_mark(s->mark, is_spare(name) ? CAP_SPARE : CAP_UNUSED);
     return put(&site->settings, &site->n_settings, &add, site->cap->arena);
 }
 
 /* set, set_if_empty, append, remove, ask. */
-static bool read_set(struct statement *s, const char *word)
+static bool read_set(struct cap_statement *s, const char *word)
 {
     struct ruby_value args, list;
     const char *name;
@@ -210,7 +202,7 @@ static bool read_set(struct statement *s, const char *word)
         return list.kind == RUBY_LIST && keep(s, name, &kept);
     }
     if (strcmp(word, "set_if_empty") == 0 && find(s->site->settings, s->site->n_settings, name)) {
-        mark(s->mark, CAP_SPARE);
+        cap_mark(s->mark, CAP_SPARE);
         return true;
     }
     struct ruby_value nothing = {.kind = RUBY_NIL};
@@ -218,7 +210,7 @@ static bool read_set(struct statement *s, const char *word)
 }
 
 /* fetch(:default_env).merge!(...): a value that is changed in place. */
-static bool read_fetch(struct statement *s)
+static bool read_fetch(struct cap_statement *s)
 {
     struct ruby_value value, name;
     struct ruby r = s->ruby, whole = s->ruby;
@@ -233,7 +225,7 @@ static bool read_fetch(struct statement *s)
 }
 
 /* x = 'text': can be used in later statements. */
-static bool read_local(struct statement *s, const char *word)
+static bool read_local(struct cap_statement *s, const char *word)
 {
     struct cap_setting add = {.name = word};
 
@@ -249,180 +241,10 @@ static bool read_local(struct statement *s, const char *word)
            put(&s->site->locals, &s->site->n_locals, &add, s->site->cap->arena);
 }
 
-/* ---- servers ---- */
-
-static const char *text_at(const struct ruby_value *map, const char *key)
-{
-    const struct ruby_value *v = ruby_get(map, key);
-
-    return v && v->kind == RUBY_TEXT ? v->text : NULL;
-}
-
-/* What is in the options of a server; false if one of them has a value that was not read. */
-static bool server_options(struct arena *a, struct cap_server *server, const struct ruby_value *o)
-{
-    const struct ruby_value *ssh = ruby_get(o, "ssh_options"),
-                            *keys = ssh ? ruby_get(ssh, "keys") : NULL;
-    const struct ruby_value *roles = ruby_get(o, "roles");
-
-    for (size_t i = 0; i < o->n; i += 2)
-        if (strcmp(o->items[i].text, "user") == 0 && o->items[i + 1].kind == RUBY_ENV)
-            return false;
-    for (int pass = 0; pass < 2; pass++) {
-        const struct ruby_value *from = pass == 0 ? o : ssh;
-        if (!from || from->kind != RUBY_MAP)
-            continue;
-        server->user = text_at(from, "user") ? text_at(from, "user") : server->user;
-        server->port = text_at(from, "port") ? text_at(from, "port") : server->port;
-    }
-    if (keys && keys->kind == RUBY_LIST && keys->n == 1 && keys->items[0].kind == RUBY_TEXT)
-        server->identity = keys->items[0].text;
-    const char *primary = text_at(o, "primary"), *no_release = text_at(o, "no_release");
-    server->primary = server->primary || (primary && strcmp(primary, "true") == 0);
-    server->no_release = server->no_release || (no_release && strcmp(no_release, "true") == 0);
-    const struct ruby_value *one = roles ? roles : ruby_get(o, "role");
-    if (one && one->kind == RUBY_TEXT)
-        strs_add(a, &server->roles, one->text);
-    for (size_t i = 0; one && one->kind == RUBY_LIST && i < one->n; i++)
-        if (one->items[i].kind == RUBY_TEXT)
-            strs_add(a, &server->roles, one->items[i].text);
-    return true;
-}
-
-/* "user@host:port"; a server that was named before gets more roles. */
-static bool add_server(struct statement *s, const char *name, const char *role,
-                       const struct ruby_value *options)
-{
-    struct cap_site *site = s->site;
-    struct arena *a = site->cap->arena;
-    struct cap_server one = {.host = name, .mark = s->mark};
-    const char *at = strchr(name, '@'), *colon;
-
-    if (at) {
-        one.user = arena_strndup(a, name, (size_t)(at - name));
-        one.host = at + 1;
-    }
-    colon = strrchr(one.host, ':');
-    if (colon && (strchr(one.host, ':') == colon || (colon > one.host && colon[-1] == ']'))) {
-        one.port = colon + 1;
-        one.host = arena_strndup(a, one.host, (size_t)(colon - one.host));
-    }
-    if (!*one.host || (options && !server_options(a, &one, options)))
-        return false;
-    if (role)
-        strs_add(a, &one.roles, role);
-    for (size_t i = 0; i < site->n_servers; i++) {
-        struct cap_server *old = &site->servers[i];
-        if (strcmp(old->host, one.host) != 0)
-            continue;
-        old->user = one.user ? one.user : old->user;
-        old->port = one.port ? one.port : old->port;
-        old->identity = one.identity ? one.identity : old->identity;
-        old->primary = old->primary || one.primary;
-        for (size_t k = 0; k < one.roles.n; k++)
-            strs_add(a, &old->roles, one.roles.v[k]);
-        return true;
-    }
-    if (site->n_servers >= SERVERS_MAX)
-        return false;
-    struct cap_server *more = arena_array(a, site->n_servers + 1, sizeof *more);
-    if (site->n_servers)
-        memcpy(more, site->servers, site->n_servers * sizeof *more);
-    more[site->n_servers++] = one;
-    site->servers = more;
-    site->cap->fuel -= (long)(site->n_servers * sizeof *more);
-    return site->cap->fuel > 0;
-}
-
-/* server 'host', options; role :app, %w[user@host ...], options. */
-static bool read_server(struct statement *s, bool is_role)
-{
-    struct ruby_value args;
-
-    if (!ruby_args(&s->ruby, &args) || args.n < 1 + (size_t)is_role ||
-        args.items[0].kind != RUBY_TEXT)
-        return false;
-    const struct ruby_value *options = &args.items[args.n - 1];
-    options = options->kind == RUBY_MAP ? options : NULL;
-    size_t n = args.n - (options != NULL);
-    const char *role = is_role ? args.items[0].text : NULL;
-    for (size_t i = is_role; i < n; i++) {
-        const struct ruby_value *v = &args.items[i];
-        size_t count = v->kind == RUBY_LIST ? v->n : 1;
-        for (size_t k = 0; k < count; k++) {
-            const struct ruby_value *host = v->kind == RUBY_LIST ? &v->items[k] : v;
-            /* Capistrano 2: server "host", :app, :web */
-            bool more_roles = !is_role && i > 0;
-            if (host->kind != RUBY_TEXT ||
-                !(more_roles ? add_server(s, args.items[0].text, host->text, NULL)
-                             : add_server(s, host->text, role, options)))
-                return false;
-        }
-    }
-    mark(s->mark, CAP_DONE);
-    return true;
-}
-
-/* ---- blocks ---- */
-
-static bool has(const char *at, const char *end, const char *text)
-{
-    return memmem(at, (size_t)(end - at), text, strlen(text)) != NULL;
-}
-
-/* execute :sudo, :systemctl, :restart, 'shop': the command of a restart task. */
-static void read_execute(struct cap_site *site, const char *at, const char *end)
-{
-    struct ruby_value args;
-    bool sudo = *at == 's';
-    struct ruby r = ruby_of(site, at + (sudo ? 4 : 7), end);
-    const char *command = sudo ? "sudo" : "";
-
-    if (!ruby_args(&r, &args))
-        return;
-    for (size_t i = 0; i < args.n; i++) {
-        if (args.items[i].kind != RUBY_TEXT)
-            return;
-        command = arena_printf(r.arena, "%s%s%s", command, *command ? " " : "", args.items[i].text);
-    }
-    if (has(command, command + strlen(command), "systemctl") && strstr(command, "restart"))
-        site->restart = site->restart && strcmp(site->restart, command) != 0
-                            ? arena_printf(r.arena, "%s && %s", site->restart, command)
-                            : command;
-}
-
-/* Counts the settings of a block, and looks for the command in `task :restart`. */
-static void read_block(struct statement *s, const char *end)
-{
-    static const char *const words[] = {"set",  "append", "remove",      "server",
-                                        "role", "ask",    "set_if_empty"};
-    bool counted = s->mark->is_setting || s->mark->state == CAP_LEFT,
-         deploy = has(s->begin, end, "namespace :deploy") || has(s->begin, end, "deploy:restart");
-    bool restarts = false;
-
-    for (const char *line = s->begin, *next; line < end; line = next) {
-        next = memchr(line, '\n', (size_t)(end - line));
-        next = next ? next + 1 : end;
-        ruby_blanks(&line, next, false);
-        size_t len = ruby_word(line, next);
-        for (size_t i = 0; !counted && i < sizeof words / sizeof *words; i++)
-            s->mark->inside += len == strlen(words[i]) && memcmp(line, words[i], len) == 0 &&
-                               line + len < next && strchr(" (", line[len]);
-        if (len == 4 && memcmp(line, "task", 4) == 0)
-            restarts = deploy && has(line, next, ":restart");
-        bool runs = (len == 7 && memcmp(line, "execute", 7) == 0) ||
-                    (len == 4 && memcmp(line, "sudo", 4) == 0);
-        if (restarts && runs && !s->site->restart)
-            read_execute(s->site, line, next);
-    }
-    if (deploy && has(s->begin, end, "restart.txt"))
-        s->site->touch = true;
-}
-
 /* ---- statements ---- */
 
 /* False if it has to be left to a person. */
-static bool read_statement(struct statement *s, const char *word)
+static bool read_statement(struct cap_statement *s, const char *word)
 {
     static const char *const harmless[] = {"lock", "require", "desc", "end"};
     bool sets = strcmp(word, "set") == 0 || strcmp(word, "append") == 0 ||
@@ -437,7 +259,7 @@ static bool read_statement(struct statement *s, const char *word)
     if (sets)
         return read_set(s, word);
     if (serves)
-        return read_server(s, *word == 'r');
+        return cap_read_server(s, *word == 'r');
     return strcmp(word, "fetch") == 0 ? read_fetch(s) : read_local(s, word);
 }
 
@@ -477,14 +299,14 @@ void cap_evaluate(struct cap_site *site, struct cap_file *file)
             break;
         line += lines_in(counted, at);
         counted = at;
-        next = ruby_skip(at, end);
+        next = cap_statement_end(at, end);
         size_t len = ruby_word(at, next);
-        struct statement s = {.site = site, .mark = &file->marks[line], .begin = at};
-        s.ruby = ruby_of(site, at + len, next);
+        struct cap_statement s = {.site = site, .mark = &file->marks[line], .begin = at};
+        s.ruby = cap_ruby(site, at + len, next);
         s.mark->last = last_line(at, next, line);
         if (len && read_statement(&s, arena_strndup(a, at, len)))
             continue;
-        read_block(&s, next);
+        cap_read_block(&s, next);
         s.mark->state = CAP_LEFT;
     }
 }

@@ -48,7 +48,7 @@ static void read_plugins(struct cap *cap, const struct cap_file *file)
     const char *s = file->text, *end = s + file->len;
 
     for (const char *next; s < end; s = next) {
-        next = ruby_skip(s, end);
+        next = cap_statement_end(s, end);
         ruby_blanks(&s, end, true);
         if (s >= next || (size_t)(next - s) < 10 || memcmp(s, "require", 7) != 0 ||
             !strchr(" \t(", s[7]))

@@ -215,17 +215,20 @@ static const char *number_of(struct cap_site *site, const char *name)
     return value;
 }
 
-/* Whether a statement about the branch was left to a person, in deploy.rb or in the site's own file. */
-static bool branch_is_left(struct arena *a, const struct cap_site *site)
+/* Whether a statement about the setting was left to a person, in deploy.rb or in the site's own file. */
+static bool is_left(struct arena *a, const struct cap_site *site, const char *name)
 {
     struct cap_left *all;
     size_t n = cap_left(a, site->cap, &all);
+    const char *symbol = arena_printf(a, ":%s", name);
 
-    for (size_t i = 0; i < n; i++)
-        if (strstr(all[i].text, ":branch") &&
+    for (size_t i = 0; i < n; i++) {
+        const char *found = strstr(all[i].text, symbol);
+        if (found && !ruby_word(found + strlen(symbol), found + strlen(symbol) + 1) &&
             (strcmp(all[i].file, "config/deploy.rb") == 0 ||
              (site->file && strcmp(all[i].file, site->file->name) == 0)))
             return true;
+    }
     return false;
 }
 
@@ -235,7 +238,7 @@ static void pair_ref(struct arena *a, struct cap_site *site, const struct cap_co
 {
     const char *ref = cap_checked(a, site, "branch", check_ref);
 
-    if (ref || !branch_is_left(a, site))
+    if (ref || !is_left(a, site, "branch"))
         pair(ret, "ref", yaml_scalar(a, ref ? ref : context->main ? context->main : context->ref));
     else if (context->main)
         pair(ret, "ref",
@@ -247,30 +250,60 @@ static void pair_ref(struct arena *a, struct cap_site *site, const struct cap_co
              "BRANCH   # 'branch' could not be read: write the branch that is deployed");
 }
 
-void cap_part(struct arena *a, struct cap_site *site, const struct cap_context *context,
-              struct cap_part *ret)
+/* A value that stands for a setting which was not read says so. */
+static void pair_default(struct arena *a, struct cap_site *site, struct cap_part *ret,
+                         const char *const key[2], const char *const value[2])
+{
+    const char *why = is_left(a, site, key[1])
+                          ? arena_printf(a, "'%s' could not be read", key[1])
+                          : arena_printf(a, "'%s' was not found in Capistrano's files", key[1]);
+
+    pair(ret, key[0],
+         arena_printf(a, "%s   # %s: this is %s", yaml_scalar(a, value[0]), why, value[1]));
+}
+
+/* Where the site comes from and goes to. */
+static const char *pair_places(struct arena *a, struct cap_site *site,
+                               const struct cap_context *context, struct cap_part *ret)
 {
     const char *old = cap_checked(a, site, "repository", check_not_option);
     const char *url = cap_checked(a, site, "repo_url", check_not_option);
     const char *deploy_to = cap_checked(a, site, "deploy_to", check_folder);
+    const char *folder =
+        deploy_to ? deploy_to : arena_printf(a, "/var/www/%s", context->application);
+
+    if (url || old)
+        pair(ret, "repository", yaml_scalar(a, url ? url : old));
+    else
+        pair_default(
+            a, site, ret, (const char *const[]){"repository", "repo_url"},
+            (const char *const[]){context->repository, strcmp(context->repository, ".") != 0
+                                                           ? "origin of this clone"
+                                                           : "this directory"});
+    pair_ref(a, site, context, ret);
+    if (deploy_to)
+        pair(ret, "deploy_to", yaml_scalar(a, folder));
+    else
+        pair_default(a, site, ret, (const char *const[]){"deploy_to", "deploy_to"},
+                     (const char *const[]){folder, "Capistrano's default"});
+    return folder;
+}
+
+void cap_part(struct arena *a, struct cap_site *site, const struct cap_context *context,
+              struct cap_part *ret)
+{
     bool rails = context->preset && strcmp(context->preset, "rails") == 0;
     bool assets = rails && (cap_has_plugin(site->cap, "capistrano/rails") ||
                             cap_has_plugin(site->cap, "capistrano/rails/assets"));
     bool submodules = is_true(site, "git_enable_submodules") ||
                       cap_has_plugin(site->cap, "capistrano/scm/git-with-submodules");
-    const char *repository = url ? url : old ? old : context->repository;
-    const char *folder =
-        deploy_to ? deploy_to : arena_printf(a, "/var/www/%s", context->application);
-
     const char *linked[2];
 
     *ret = (struct cap_part){0};
     cap_part_hosts(a, site, ret);
-    pair(ret, "repository", yaml_scalar(a, repository));
-    pair_ref(a, site, context, ret);
+    const char *folder = pair_places(a, site, context, ret);
     pair(ret, "subtree", scalar_or_null(a, cap_checked(a, site, "repo_tree", check_relative)));
     pair(ret, "submodules", submodules ? "true" : NULL);
-    pair(ret, "deploy_to", yaml_scalar(a, folder));
     pair(ret, "keep_releases", number_of(site, "keep_releases"));
     cap_links(a, site, assets ? "public/assets" : NULL, linked);
     pair(ret, "linked_files", linked[0]);

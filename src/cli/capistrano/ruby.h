@@ -1,7 +1,7 @@
 /* ruby.h -- reads the literal part of Ruby: texts, numbers, symbols, lists, maps, and what is computed from
  * them without running anything, such as "#{fetch(:application)}-web".  Nothing is ever executed.
  *
- *     const char *next = ruby_skip(at, end);                  (the end of this statement)
+ *     const char *next = ruby_skip(at, end, &whole);          (the end of this statement)
  *     struct ruby r = {.arena = a, .at = after_word, .end = next, ...};
  *     if (ruby_args(&r, &args))
  *         ... args.items[0 .. args.n - 1]; pairs "k: v" are one map, the last item ...
@@ -64,7 +64,8 @@ size_t ruby_word(const char *at, const char *end);
 /* Returns the end of a text or bracket whose first byte has been passed, behind `close`. */
 const char *ruby_past(const char *at, const char *end, char open, char close);
 
-/* Returns the end of the statement that begins at `at`: of a line, or of a block up to its `end`. */
-const char *ruby_skip(const char *at, const char *end);
+/* Returns the end of the statement that begins at `at`: of a line, or of a block up to its `end`.
+ * *whole is false if a text, bracket or block of it is never closed. */
+const char *ruby_skip(const char *at, const char *end, bool *whole);
 
 #endif

@@ -93,7 +93,7 @@ static void skip_word(struct skip *k, const char *first, size_t len)
 
     k->at += len;
     if (strchr(".:@$", before) || key) {
-        k->start = false, k->value = true;
+        k->start = false, k->value = true, k->open = false;
         return;
     }
     if (is_word(s, len, "do")) {
@@ -111,7 +111,7 @@ static void skip_word(struct skip *k, const char *first, size_t len)
     } else if (is_word(s, len, "if unless while until and or not return when in")) {
         value = false;
     }
-    k->start = start, k->value = value, k->open = false;
+    k->start = start, k->value = value, k->open = is_word(s, len, "and or not");
 }
 
 /* %w[...], /.../, <<~END: texts that begin like an operator.  False if this is one. */
@@ -167,34 +167,48 @@ static void skip_heredoc(struct skip *k)
     k->heredoc = NULL;
 }
 
-/* Whether the statement ends with this line end: not before a line that begins with ".method". */
+/* Whether the statement ends with this line end: not before a line that begins with ".method" or
+ * "&.method", also after lines of comment. */
 static bool ends_here(const struct skip *k)
 {
     const char *s = k->at;
 
     if (k->depth > 0 || k->open)
         return false;
-    while (s < k->end && (*s == ' ' || *s == '\t'))
+    for (;;) {
+        while (s < k->end && (*s == ' ' || *s == '\t'))
+            s++;
+        if (s >= k->end || *s != '#')
+            break;
+        s = memchr(s, '\n', (size_t)(k->end - s));
+        if (!s)
+            return true;
         s++;
+    }
+    s += s + 1 < k->end && *s == '&' && s[1] == '.';
     return !(s + 1 < k->end && *s == '.' && ruby_word(s + 1, k->end));
 }
 
-static void skip_mark(struct skip *k)
+static void skip_mark(struct skip *k, const char *first)
 {
     char c = *k->at++;
     bool opens = strchr("([{", c) != NULL, closes = strchr(")]}", c) != NULL;
+    /* The ? of empty? and the ! of uniq! belong to a name. */
+    bool named = strchr("?!", c) && k->at - 1 > first && ruby_word(k->at - 2, k->at - 1);
 
     if (c == ' ' || c == '\t' || c == '\r')
         return;
     k->depth += opens - closes;
     k->start = c == '{' || c == '|' || (c == ';' && k->depth > 0);
-    k->value = closes || (c >= '0' && c <= '9');
-    k->open = strchr(",.+|&=\\*<-", c) != NULL;
+    k->value = closes || named || (c >= '0' && c <= '9');
+    k->open = !named && strchr(",.+|&=\\*<>-:?/%^", c) != NULL;
 }
 
-const char *ruby_skip(const char *at, const char *end)
+const char *ruby_skip(const char *at, const char *end, bool *whole)
 {
     struct skip k = {.at = at, .end = end, .start = true};
+
+    *whole = true;
 
     while (k.at < end) {
         char c = *k.at;
@@ -213,11 +227,14 @@ const char *ruby_skip(const char *at, const char *end)
             const char *stop = memchr(k.at, '\n', (size_t)(end - k.at));
             k.at = stop ? stop : end;
         } else if (c == '"' || c == '\'' || c == '`') {
-            k.at = ruby_past(k.at + 1, end, c, c);
+            const char *inside = k.at + 1;
+            k.at = ruby_past(inside, end, c, c);
+            *whole = *whole && k.at > inside && k.at[-1] == c;
             k.start = false, k.value = true, k.open = false;
         } else if (!skip_literal(&k)) {
-            skip_mark(&k);
+            skip_mark(&k, at);
         }
     }
+    *whole = *whole && k.depth <= 0;
     return end;
 }
