@@ -371,6 +371,15 @@ static int hex_digit(char c)
     return at ? (int)(at - digits) : -1;
 }
 
+const char *text_by(struct arena *a, const char *by)
+{
+    size_t len = by ? strcspn(by, ",") : 0; /* the address after it keeps its escapes */
+
+    return by ? text_shown(a, arena_printf(a, "%s%s", text_of_word(a, arena_strndup(a, by, len)),
+                                           by + len))
+              : "somebody";
+}
+
 const char *text_of_word(struct arena *a, const char *s)
 {
     char *text = arena_alloc(a, strlen(s) + 1);

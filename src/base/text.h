@@ -59,4 +59,7 @@ const char *text_count(struct arena *a, unsigned long long n, const char *noun);
 const char *text_word(struct arena *a, const char *s);
 const char *text_of_word(struct arena *a, const char *s);
 
+/* Who started a run, as it is recorded ("Anna%20A@ci, https://..."), for people; NULL: "somebody". */
+const char *text_by(struct arena *a, const char *by);
+
 #endif

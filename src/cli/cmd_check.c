@@ -100,8 +100,7 @@ static void check_host(struct report *rep, const struct survey *sv, size_t h)
                           text_size(a, (unsigned long long)site->trash_kb * 1024), site->trash));
     if (site->lock.held)
         line(rep, "lock", false,
-             arena_printf(a, "run %s (%s) is %s", site->lock.run,
-                          site->lock.by ? site->lock.by : "somebody",
+             arena_printf(a, "run %s (%s) is %s", site->lock.run, text_by(s->arena, site->lock.by),
                           site->lock.alive ? "alive" : "unfinished"));
 }
 

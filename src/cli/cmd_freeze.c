@@ -111,7 +111,7 @@ static const char *replaced(struct session *s, const struct reply *replies, long
         long long until = 0;
         if (!by || (end && !number_read(end, NUMBER_SPAN_MAX, &until)) || (until && until <= now))
             continue;
-        return arena_printf(a, "; this replaces the freeze by %s%s: %s", text_shown(a, by),
+        return arena_printf(a, "; this replaces the freeze by %s%s: %s", text_by(a, by),
                             until_text(a, now, until), why ? text_shown(a, why) : "");
     }
     return "";

@@ -203,12 +203,13 @@ static void print_one(struct session *s, const struct past *p)
 {
     struct arena *a = s->arena;
     long long when = p->ended ? p->ended : p->since;
+    const char *ref = p->ref && !is_revision(p->ref) ? p->ref : NULL; /* not the commit again */
 
     printf("%s  %-8s %-8s %s  %.7s  %s%s%s\n",
            when ? clock_date(a, when * 1000) : "                ", text_shown(a, p->command),
            text_shown(a, p->outcome), text_shown(a, p->release),
-           p->revision ? text_shown(a, p->revision) : "-", p->ref ? text_shown(a, p->ref) : "",
-           p->ref ? "  by " : "by ", text_shown(a, p->by));
+           p->revision ? text_shown(a, p->revision) : "-", ref ? text_shown(a, ref) : "",
+           ref ? "  by " : "by ", text_by(a, p->by));
 }
 
 static void put_one(struct session *s, struct json *runs, const struct past *p)

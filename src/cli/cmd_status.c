@@ -148,8 +148,7 @@ static void print_lock(struct session *s, const struct site *site, const struct 
 {
     if (site->lock.held && strcmp(site->lock.run, u->what.run) != 0)
         printf("  %-16s locked by another run, %s (%s), which is %s: '%s'\n", "", site->lock.run,
-               text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
-               site->lock.alive ? "alive" : "unfinished",
+               text_by(s->arena, site->lock.by), site->lock.alive ? "alive" : "unfinished",
                hint_on(s->arena, &s->options.called, "resume", name));
     else if (site->lock.held && u->what.hosts.n && !strs_has(&u->what.hosts, name))
         printf("  %-16s locked by run %s, which does not include it\n", "", site->lock.run);
@@ -227,8 +226,7 @@ static void print_run(struct session *s, const struct survey *sv, const struct u
                                         : "\nno unfinished run\n");
         return;
     }
-    printf("\nrun %s (%s, %s): %s%s%s%s\n", u->what.run,
-           text_shown(s->arena, u->by ? u->by : "somebody"),
+    printf("\nrun %s (%s, %s): %s%s%s%s\n", u->what.run, text_by(s->arena, u->by),
            clock_date(s->arena, u->what.since_unix * 1000),
            strcmp(u->state, "failed") == 0 ? holder_ended(s, sv) : u->state,
            u->stage ? " at stage '" : "", u->stage ? text_shown(s->arena, u->stage) : "",

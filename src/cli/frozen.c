@@ -117,7 +117,7 @@ const char *frozen_hosts(struct session *s, const struct survey *sv)
         return arena_printf(s->arena, "deploys are frozen%s: '.crelease/freeze' is damaged", on);
     return arena_printf(
         s->arena, "deploys are frozen%s by %s since %s%s%s: %s", on,
-        text_shown(s->arena, site->freeze.by ? site->freeze.by : "somebody"),
+        text_by(s->arena, site->freeze.by),
         clock_date_zoned(s->arena, site->freeze.since_unix * 1000),
         site->freeze.until_unix ? " until " : "",
         site->freeze.until_unix ? clock_date_zoned(s->arena, site->freeze.until_unix * 1000) : "",

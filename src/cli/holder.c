@@ -105,7 +105,7 @@ bool holder_refuse(struct session *s, const struct survey *sv, long holder, stru
 {
     const struct site *site = &sv->sites[holder];
     const char *since = clock_date(s->arena, site->lock.since_unix * 1000);
-    const char *by = text_shown(s->arena, site->lock.by ? site->lock.by : "somebody");
+    const char *by = text_by(s->arena, site->lock.by);
 
     const char *stage = holder_stage(s, sv);
 
@@ -140,8 +140,7 @@ static void tell_holder(struct session *s, const struct survey *sv, const struct
     const char *stage = holder_stage(s, sv);
     struct arena *a = s->run.arena;
     const char *now =
-        arena_printf(a, "waiting for run %s (%s)%s%s%s", site->lock.run,
-                     text_shown(a, site->lock.by ? site->lock.by : "somebody"),
+        arena_printf(a, "waiting for run %s (%s)%s%s%s", site->lock.run, text_by(a, site->lock.by),
                      stage ? ", at stage '" : "", stage ? stage : "", stage ? "'" : "");
 
     bool same = w->told && strcmp(w->told, now) == 0;

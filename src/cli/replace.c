@@ -20,7 +20,7 @@ static enum unfinished_policy policy_of(const struct session *s)
 static const char *run_named(struct session *s, const struct site *site)
 {
     return arena_printf(s->arena, "run %s (%s, %s)", site->lock.run,
-                        text_shown(s->arena, site->lock.by ? site->lock.by : "somebody"),
+                        text_by(s->arena, site->lock.by),
                         clock_date(s->arena, site->lock.since_unix * 1000));
 }
 

@@ -48,7 +48,7 @@ static bool may_take_over(struct session *s, const struct survey *sv, long holde
         arena_printf(
             s->arena,
             "run %s (%s) is alive; its own crelease would stop at the next step.  Type yes to take it over: ",
-            site->lock.run, text_shown(s->arena, site->lock.by ? site->lock.by : "somebody")),
+            site->lock.run, text_by(s->arena, site->lock.by)),
         answer, sizeof answer);
     if (run_is_stopped(&s->run, "at the question whether to take over the run", err))
         return false;
@@ -151,7 +151,7 @@ static const char *not_waiting(struct session *s, const struct survey *sv, long 
     const struct site *site = &sv->sites[holder];
     const char *stage = holder_stage(s, sv);
     const char *at = stage ? arena_printf(s->arena, " at stage '%s'", stage) : "";
-    const char *by = text_shown(s->arena, site->lock.by ? site->lock.by : "somebody");
+    const char *by = text_by(s->arena, site->lock.by);
     const char *since = clock_date(s->arena, site->lock.since_unix * 1000);
 
     if (site->lock.alive)

@@ -461,6 +461,8 @@ bool unfinished_revision(struct session *s, const struct survey *sv, bool needed
     /* Not worth a wait for another machine, only to say that the ref has moved. */
     if (!names && !needed && !failed_stage(s) && is_far(s))
         return true;
+    if (!names && is_revision(w->ref)) /* a commit does not move */
+        return true;
     if (!session_resolve(s, w->ref, &now, &why)) {
         if (names || loop_signal(s->loop)) {
             *err = why;

@@ -44,7 +44,8 @@ static bool ask_all(struct run *r, const char *error, struct reply *replies)
     return true;
 }
 
-/* Whether current points on every host to what it did before this command. */
+/* Whether current points on every host to what it did before the run: before this command, or if that
+ * continued the run, to another release than the run's. */
 static bool is_same_as_before(struct run *r, const struct reply *replies)
 {
     for (size_t h = 0; h < r->recipe->n_hosts; h++) {
@@ -52,10 +53,12 @@ static bool is_same_as_before(struct run *r, const struct reply *replies)
                               ? answer_value(r->arena, replies[h].out, "current")
                               : NULL;
         const char *then = r->sites[h].current ? r->sites[h].current : "";
-        if (!now || strcmp(now, then) != 0)
+        const char *live = now ? answer_value(r->arena, replies[h].out, "live") : NULL;
+        if (!now || strcmp(now, then) != 0 ||
+            (r->resumed && live && strcmp(live, r->plan->what.release) == 0))
             return false;
     }
-    return !r->resumed;
+    return true;
 }
 
 /* Adds one line for each distinct answer, with the hosts that gave it. */

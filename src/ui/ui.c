@@ -259,7 +259,7 @@ struct strs ui_run_parts(struct arena *a, const struct event *e)
         strs_add(a, &parts,
                  arena_printf(a, "run %s%s", ui_shown(a, id), e->fresh ? "" : ", resumed"));
     if (given(r->by))
-        strs_add(a, &parts, arena_printf(a, "by %s", ui_shown(a, r->by)));
+        strs_add(a, &parts, arena_printf(a, "by %s", text_by(a, r->by)));
     return parts;
 }
 

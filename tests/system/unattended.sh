@@ -153,6 +153,7 @@ backup: {policy: abort}"
     expect_status 0 status production
     expect_output "run .*: stopped at stage 'backup-clear'"
     expect_status 4 resume --if-waiting production
+    expect_output 'users see no change: current is'
     # Whoever continued it was killed, so that the backup is no longer how it ended.
     sed -i 's/^backup .*/uncertain: the connection was lost/' "$SITE"/app2/.crelease/runs/*/error
     end_dump
@@ -318,6 +319,19 @@ case_who() {
     expect_output 'https://github.example/o/r/actions/runs/77'
     unset GITHUB_ACTOR GITHUB_SERVER_URL
     GITLAB_USER_NAME='Ann Smith' expect_status 0 abort production
+    # A blank in the name is recorded as %20, and shown as a blank.  A commit does not move, and is not shown twice.
+    export GITLAB_USER_NAME='Ann Smith'
+    expect_status 1 deploy --ref "$(revision)" production
+    grep -q '^by Ann%20Smith@' "$SITE/app1/.crelease/lock" || fail "lock: $(cat "$SITE/app1/.crelease/lock")"
+    expect_status 0 status production
+    expect_output 'run .* \(Ann Smith@'
+    mv "$REPO" "$REPO.away"
+    expect_status 1 resume production
+    expect_no_output 'could not check whether'
+    mv "$REPO.away" "$REPO"
+    expect_status 0 abort production
+    expect_status 0 history production
+    expect_output "  $(revision | cut -c1-7)  by Ann Smith@"
 }
 
 # On GitHub secrets are masked before anything else is printed, and mistakes stand beside their line.

@@ -471,14 +471,13 @@ const char *stop_text(struct run *r, size_t host, const struct stopped *s)
 {
     struct arena *a = r->arena;
     bool ended = strcmp(s->how, "ended") == 0;
-    const char *text = arena_printf(a, "%s of %s by %s (pid %ld) %s %s in run %s by %s (%s)",
-                                    text_shown(a, s->kind), text_shown(a, s->database),
-                                    text_shown(a, s->user), s->pid,
-                                    ended ? "ended on its own before it could be stopped,"
-                                    : strcmp(s->how, "stopping") == 0 ? "was being stopped"
-                                                                      : "was stopped",
-                                    clock_date(a, s->unix_s * 1000), text_shown(a, s->run),
-                                    text_shown(a, s->by), why_text(r, s));
+    const char *text = arena_printf(
+        a, "%s of %s by %s (pid %ld) %s %s in run %s by %s (%s)", text_shown(a, s->kind),
+        text_shown(a, s->database), text_shown(a, s->user), s->pid,
+        ended                             ? "ended on its own before it could be stopped,"
+        : strcmp(s->how, "stopping") == 0 ? "was being stopped"
+                                          : "was stopped",
+        clock_date(a, s->unix_s * 1000), text_shown(a, s->run), text_by(a, s->by), why_text(r, s));
 
     if (s->output)
         text = arena_printf(a, "%s; its output %s is %s", text, text_shown(a, s->output),

@@ -77,7 +77,7 @@ static void take_run_info(struct record *r, const struct run_info *is)
                                .revision = record_text(r, is->revision),
                                .ref = record_text(r, is->ref),
                                .subject = record_text(r, is->subject),
-                               .by = record_text(r, is->by),
+                               .by = is->by ? text_by(&r->a, is->by) : NULL,
                                .since_unix = is->since_unix,
                                .hosts = is->hosts,
                                .host_names = names.v};
