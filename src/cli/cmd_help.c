@@ -98,13 +98,60 @@ static bool print_json(struct session *s, const char *topic, const char *text)
     return known;
 }
 
+/* "deploy, resume": the commands that take it. */
+static const char *takers(struct arena *a, unsigned takes)
+{
+    struct strs names = {0};
+
+    if (takes == OPT_ALL)
+        return "every command";
+    for (const struct command *c = commands; c->name; c++)
+        if (c->takes & takes)
+            strs_add(a, &names, c->name);
+    return strs_joined(a, &names, ", ");
+}
+
+/* An option, without its dashes, may have a row for each of its meanings.  NULL: there is none. */
+static const char *option_text(struct arena *a, const char *topic)
+{
+    const char *text = NULL;
+    struct option_about o;
+
+    for (size_t i = 0; option_at(i, &o); i++)
+        if (strcmp(o.word, topic) == 0)
+            text = arena_printf(a, "%s%s--%s%s%s\n    %s\n    of %s", text ? text : "",
+                                text ? "\n" : "", o.word, o.arg ? " " : "", o.arg ? o.arg : "",
+                                o.about, takers(a, o.takes));
+    return text;
+}
+
+/* On a key of the recipe, on an option, or on both. */
+static const char *help_text(struct arena *a, const char *topic)
+{
+    const char *key = recipe_help(a, topic);
+    const char *option = option_text(a, topic);
+
+    return key && option ? arena_printf(a, "%s\n%s", key, option) : key ? key : option;
+}
+
+static const char *nearest_option(struct arena *a, const char *topic)
+{
+    struct strs words = {0};
+    struct option_about o;
+
+    for (size_t i = 0; option_at(i, &o); i++)
+        strs_add(a, &words, o.word);
+    strs_add(a, &words, NULL);
+    return text_nearest(topic, words.v);
+}
+
 bool cmd_help(struct session *s, struct err *err)
 {
     const char *topic = s->options.words.n > 1 ? s->options.words.v[1] : NULL;
     const char *text;
 
     if (s->options.json && !(topic && strcmp(topic, "recipe") == 0) &&
-        print_json(s, topic, topic ? recipe_help(s->arena, topic) : NULL))
+        print_json(s, topic, topic ? help_text(s->arena, topic) : NULL))
         return true;
     if (!topic) {
         print_usage(s->arena);
@@ -118,7 +165,7 @@ bool cmd_help(struct session *s, struct err *err)
             printf("%s\n", recipe_help(s->arena, NULL));
     } else if (strcmp(topic, "exit") == 0) {
         print_exit();
-    } else if ((text = recipe_help(s->arena, topic))) {
+    } else if ((text = help_text(s->arena, topic))) {
         printf("%s\n", text);
     } else {
         const char *near = text_nearest(topic, (const char *const[]){"recipe", "exit", NULL});
@@ -126,6 +173,8 @@ bool cmd_help(struct session *s, struct err *err)
             near = command_nearest(s->arena, topic);
         if (!near)
             near = recipe_nearest_key(s->arena, topic);
+        if (!near)
+            near = nearest_option(s->arena, topic);
         return err_set(err, ERR_USAGE, "no help on '%s'; %s%s%s", text_shown(s->arena, topic),
                        near ? "did you mean '" : "'crelease help' lists the commands, ",
                        near ? near : "'crelease help recipe' the keys of a recipe",

@@ -56,7 +56,7 @@ const struct command commands[] = {
      "'make install' installs all three.  Otherwise, for bash: eval \"$(crelease completion bash)\"."
      "  Environments, tasks, hosts and roles are completed from the recipe."},
     {"help", cmd_help, ENV_NONE, OPT_OTHER, 1, false, "[TOPIC]",
-     "help on a command, on a key of the recipe, on 'recipe' or on 'exit'", NULL},
+     "help on a command, an option, a key of the recipe, on 'recipe' or on 'exit'", NULL},
     {.name = NULL},
 };
 

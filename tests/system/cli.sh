@@ -32,6 +32,16 @@ case_help() {
         expect_status 0 help "$topic"
         [ -s "$OUT" ] || fail "help $topic says nothing"
     done
+    # An option, for each of the commands that take it; and a word that is a key, too.
+    expect_status 0 help wait-limit
+    expect_output '^--wait-limit LIMIT'
+    expect_output '^    of deploy, resume, rollback, plan$'
+    expect_output '^    of backups$'
+    expect_status 0 help report
+    expect_output '^    of every command$'
+    expect_status 0 help older
+    expect_output '^  default: warn'
+    expect_output '^--older POLICY'
     expect_status 0 --help
     expect_status 0 deploy --help
 }
@@ -61,7 +71,7 @@ case_suggestions() {
         expect_status 2 "${word%:*}" production
         expect_output "did you mean '${word##*:}'"
     done
-    for word in branch:ref recipes:recipe wait-limit:backup.wait_limit repo_url:repository hots:hosts; do
+    for word in branch:ref recipes:recipe if-wating:if-waiting wait_limt:backup.wait_limit repo_url:repository hots:hosts; do
         expect_status 2 help "${word%:*}"
         expect_output "did you mean '${word#*:}'"
     done
