@@ -66,6 +66,8 @@ struct session {
     bool answered; /* --json: the one document of a command without events was written */
     bool ended;    /* EVENT_END was told, so that the failure has been shown */
     long long began_ms;
+    long long
+        reading_told_ms; /* when it was last said that the repository is still being read; 0: never */
 };
 
 /* ---- session.c: the recipe, the hosts, the user interface ---- */

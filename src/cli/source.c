@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+enum { TELL_MS = 60000 };
+
 static void fetch_progress(void *arg, const char *shown, unsigned received, unsigned total,
                            size_t bytes)
 {
@@ -25,6 +27,12 @@ static bool fetch_stop(void *arg)
 
     /* libgit2 blocks, so the loop has to be turned here for a signal to be seen. */
     loop_turn(s->loop, loop_now());
+    long long last = s->reading_told_ms ? s->reading_told_ms : s->began_ms;
+    if (loop_now() - last >= TELL_MS) {
+        s->reading_told_ms = loop_now();
+        run_warn(&s->run, NULL, "still reading the repository, for %s",
+                 text_span(s->run.arena, loop_now() - s->began_ms));
+    }
     return loop_signal(s->loop) != 0;
 }
 
