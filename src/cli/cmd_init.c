@@ -336,12 +336,15 @@ static void tell_capistrano(struct session *s, const struct cap *cap, struct jso
             put_left(list, &left[i]);
         return;
     }
-    printf(
-        "read %zu of %s of Capistrano: %zu converted, %zu not needed, %zu without a counterpart\n",
-        read, text_count(s->arena, count.settings, "setting"), count.converted, count.spare,
-        count.unused);
+    struct strs ignored = cap_ignored(s->arena, cap);
+    printf("converted %s", text_count(s->arena, count.converted, "setting"));
+    if (ignored.n)
+        printf("; ignored, because crelease does not need %s: %s", ignored.n == 1 ? "it" : "them",
+               text_shown(s->arena, strs_joined(s->arena, &ignored, ", ")));
     if (n)
-        printf("not converted, and listed at the end of the recipe:\n");
+        printf("; look at %s, also listed at the end of the recipe:",
+               n == 1 ? "this one" : arena_printf(s->arena, "these %zu", n));
+    putchar('\n');
     for (size_t i = 0; i < n; i++)
         printf("  %s:%zu  %s%s%s\n", text_shown(s->arena, left[i].file), left[i].line,
                text_shown(s->arena, left[i].text), left[i].why ? "  # " : "",

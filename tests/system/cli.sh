@@ -197,10 +197,10 @@ server 'staging.example.com', roles: :all
 END
     echo '# nothing yet' >config/deploy/later.rb
     expect_status 0 init --from-capistrano
-    expect_output 'read 19 of 23 settings of Capistrano: 17 converted, 1 not needed, 1 without a counterpart'
+    expect_output "converted 17 settings; ignored, because crelease does not need them: lock, log_level; look at these 8, also listed at the end of the recipe:"
     expect_output 'config/deploy.rb:19  set :secret_key, .cat key'
     sed -n 's/^#   \([^ ][^ ]*\)  .*/\1/p' crelease.yml >left
-    assert_equal "what is left" "$(paste -sd' ' left)" "config/deploy.rb:14$(
+    assert_equal "what is left" "$(paste -sd' ' left)" "config/deploy.rb:6 config/deploy.rb:14$(
         ) config/deploy.rb:18 config/deploy.rb:19 config/deploy.rb:20$(
         ) config/deploy.rb:23 config/deploy/production.rb:3 config/deploy/later.rb:1"
     sed '/^# /d; /^$/d' crelease.yml >recipe
@@ -208,11 +208,11 @@ END
 application: shop
 extends: rails
 repository: git@git.example.com:team/shop.git
-ref: stable
+ref: stable   # Capistrano took it from BRANCH; here: crelease deploy production --ref BRANCH
 deploy_to: /srv/production/shop
 keep_releases: 7
 linked_files: [config/database.yml, config/master.key]
-linked_dirs: [log, tmp/pids, storage, public/assets]
+linked_dirs: [log, tmp/pids, storage, public/assets, vendor/bundle]
 path: ["~/.rbenv/shims", "~/.rbenv/bin"]
 build:
   - {name: bundle install, run: bundle install --quiet, timeout: 30m}
@@ -227,7 +227,7 @@ env:
 environments:
   production:
     hosts:
-      - {host: app2.example.com, user: ops, roles: [app, web, db]}
+      - {host: app2.example.com, user: ops, roles: [app, web, db]}   # first, because it is the primary database server
       - {host: app1.example.com, user: deploy, port: 2222, roles: [app, web, db]}
   staging:
     ref: develop
@@ -241,7 +241,7 @@ END
     expect_status 2 exec --hosts none production -- true
     expect_output "has no host 'none'"
     expect_status 0 init --from-capistrano --force --json
-    assert_equal JSON "$(json '"\(.read) \(.settings) \(.left[1].file):\(.left[1].line)"')" '19 23 config/deploy.rb:18'
+    assert_equal JSON "$(json '"\(.read) \(.settings) \(.left[2].file):\(.left[2].line)"')" '19 23 config/deploy.rb:18'
     # A branch that cannot be read is not the one that is checked out here.
     git init -q -b topic .
     sed -i "s/^set :branch, .*/ask :branch, \`git name\`/" config/deploy.rb

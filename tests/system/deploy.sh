@@ -373,7 +373,7 @@ end
 END
     echo "server '$address', user: '$(id -un)', port: $port, roles: %w[app db web]" >config/deploy/production.rb
     expect_status 0 init --from-capistrano
-    expect_output 'read 7 of 7 settings'
+    expect_output 'converted 7 settings; look at these 2'
     expect_status 0 check production
     expect_status 0 deploy production
     assert_deployed "$(revision)" 1

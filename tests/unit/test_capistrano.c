@@ -137,13 +137,111 @@ static void test_default_is_told(void **state)
                "repository: git@example.com:blog.git   # 'repo_url' was not found");
 }
 
+static const char rails[] = "require 'capistrano/rails'\n";
+
+/* A role, a list of roles, and what cannot be read. */
+static void test_roles(void **state)
+{
+    static const char *const lists[] = {"[:web, :app]", "%w[web app]", "%i(web app none)",
+                                        "[:web] + ['app']"};
+
+    (void)state;
+    file("Capfile", rails);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        assert_has(
+            converted(arena_printf(&arena, "set :assets_roles, %s\n", lists[i]), server, "rails"),
+            "assets:precompile\", roles: [web, app], timeout: 30m}\n");
+    assert_has(converted("set :assets_roles, :app\n", server, "rails"), "roles: [app], timeout");
+    const char *text = converted("set :assets_roles, { a: 1 }\n", server, "rails");
+    assert_has(text, "roles: [web], timeout");
+    assert_has(text,
+               "> config/deploy.rb:1 set :assets_roles, { a: 1 }  # expected a role or a list "
+               "of them; the recipe compiles the assets on the hosts with the role web\n");
+    assert_has(converted("set :assets_roles, :cdn\n", server, "rails"),
+               "  - {name: bundle install, run: bundle install --quiet, timeout: 30m}\n"
+               "  # no host has the role cdn, so assets are not compiled\n");
+    assert_has(converted("set :migration_role, [:app]\n", server, "rails"),
+               "roles: [app, web, db]}");
+    assert_has(converted("set :migration_role, [:app, :web]\n", server, "rails"),
+               "# migrations run on one host");
+    assert_has(converted("set :bundle_roles, :app\n", server, "rails"),
+               "# this job runs on every host");
+    assert_has_not(converted("set :bundle_roles, :all\n", server, "rails"), "\n> ");
+}
+
+/* What an operator could give on the command line of cap is not lost. */
+static void test_variables(void **state)
+{
+    static const char *const branch[] = {
+        "ENV.fetch(\"BRANCH\", \"main\")", "ENV[\"BRANCH\"] || \"main\"",
+        "ENV.fetch('BRANCH') { 'main' }",  "-> { ENV['BRANCH'] || 'main' }",
+        "\"#{ENV['BRANCH'] || :main}\"",   "(ENV['BRANCH'] || 'ma') + 'in'"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof branch / sizeof *branch; i++) {
+        const char *text =
+            converted(arena_printf(&arena, "set :branch, %s\n", branch[i]), server, NULL);
+        assert_has(text, "\nref: main   # Capistrano took it from BRANCH; here: crelease deploy "
+                         "production --ref BRANCH\n");
+        assert_has(text,
+                   arena_printf(&arena,
+                                "> config/deploy.rb:1 set :branch, %s  # Capistrano took it "
+                                "from BRANCH; here: crelease deploy production --ref BRANCH\n",
+                                branch[i]));
+    }
+    const char *text = converted("set :deploy_to, \"/srv/#{ENV['SITE'] || 'blog'}\"\n"
+                                 "set :keep_releases, ENV.fetch('KEEP', 3)\n"
+                                 "set :default_env, {tz: ENV.fetch('TZ', 'UTC')}\n"
+                                 "set :linked_dirs, ['log', ENV['TMP'] || 'tmp']\n",
+                                 "server ENV.fetch('HOST', 'a1'), roles: :app\n", NULL);
+    assert_has(text, "deploy_to: /srv/blog   # Capistrano took it from SITE\n");
+    assert_has(text, "keep_releases: 3   # Capistrano took it from KEEP\n");
+    assert_has(text, "  TZ: UTC   # Capistrano took it from TZ\n");
+    assert_has(text, "linked_dirs: [log, tmp]   # Capistrano took it from TMP\n");
+    assert_has(text, "# Capistrano took it from SITE if that was set; the recipe has the default");
+    assert_has(text, "> config/deploy/production.rb:1 server ENV.fetch('HOST', 'a1'), roles: :app"
+                     "  # Capistrano took it from HOST\n");
+}
+
+/* The preset installs gems into vendor/bundle, which has to stay linked. */
+static void test_gems(void **state)
+{
+    (void)state;
+    assert_has(converted("append :linked_dirs, 'log'\n", server, "rails"),
+               "linked_dirs: [log, vendor/bundle]\n");
+    assert_has(converted("append :linked_dirs, 'vendor/bundle'\n", server, "rails"),
+               "linked_dirs: [vendor/bundle]\n");
+    assert_has(converted("append :linked_dirs, 'log'\n", server, NULL), "linked_dirs: [log]\n");
+    const char *text =
+        converted("set :bundle_path, nil\nset :bundle_without, nil\n", server, "rails");
+    assert_has(text, "linked_dirs: []\n");
+    assert_has(text, "  BUNDLE_PATH: null\n  BUNDLE_DEPLOYMENT: null\n  BUNDLE_WITHOUT: null\n");
+    assert_has_not(text, "\n> ");
+}
+
+/* The order of the hosts is that of the files, unless there is a reason. */
+static void test_hosts(void **state)
+{
+    (void)state;
+    assert_has(
+        converted("", "server 'a1', roles: :app\nserver 'd1', roles: :db, primary: true\n", NULL),
+        "- {host: d1, roles: [db]}   # first, because it is the primary database server\n"
+        "      - {host: a1, roles: [app]}\n");
+    assert_has_not(
+        converted("", "server 'd1', roles: :db, primary: true\nserver 'a1', roles: :app\n", NULL),
+        "# first");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_statement_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_default_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_roles, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_variables, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gems, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
     };
 
-    (void)assert_has_not;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

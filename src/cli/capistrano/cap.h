@@ -25,9 +25,11 @@ enum cap_state {
 struct cap_mark {
     enum cap_state state;
     bool is_setting;
-    size_t last;     /* its last line */
-    size_t inside;   /* settings in its other lines, which were not read */
-    const char *why; /* of CAP_LEFT, or NULL */
+    size_t last;      /* its last line */
+    size_t inside;    /* settings in its other lines, which were not read */
+    const char *why;  /* of CAP_LEFT, or NULL */
+    const char *note; /* what a person should know of it though it was converted; NULL: nothing */
+    const char *name; /* of the setting; NULL once a later statement has replaced it */
 };
 
 struct cap_file {
@@ -101,7 +103,18 @@ void cap_spoilt(struct cap_site *site, const char *name, const char *why);
 /* Returns the value with what was lazy read, or NULL. */
 const struct ruby_value *cap_value(struct cap_site *site, const char *name);
 
+/* Reads a role or a list of roles.  False if there are none: with the setting spoilt, for that reason, if it has
+ * another value. */
+bool cap_roles(struct arena *a, struct cap_site *site, const char *name, const char *why,
+               struct strs *ret);
+
+/* Returns the variable of the environment that the value is the default of, or NULL. */
+const char *cap_variable(const struct ruby_value *value);
+
 bool cap_has_plugin(const struct cap *cap, const char *name);
+
+/* Returns the names of the settings that crelease does not need. */
+struct strs cap_ignored(struct arena *a, const struct cap *cap);
 
 /* Counts the settings, and what became of them.  The rest could not be read. */
 struct cap_count {
@@ -112,7 +125,7 @@ struct cap_count {
 };
 struct cap_count cap_count(const struct cap *cap);
 
-/* Returns one entry for each statement that was not converted. */
+/* Returns one entry for each statement that was not converted, or not as it is. */
 struct cap_left {
     const char *file;
     size_t line;

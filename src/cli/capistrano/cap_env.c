@@ -17,14 +17,25 @@ static void put(struct cap_part *part, const char *key, const char *yaml)
         part->env[part->n_env++] = (struct cap_pair){key, yaml};
 }
 
+/* Whether the setting is there and is nil, which takes away what a preset has. */
+static bool is_nil(struct cap_site *site, const char *name)
+{
+    struct cap_setting *s = cap_find(site, name);
+
+    return s && s->value.kind == RUBY_NIL;
+}
+
 /* A value of one line; ret stays as it is if there is none. */
 static void put_setting(struct arena *a, struct cap_site *site, struct cap_part *part,
                         const char *const names[2])
 {
-    const char *value = cap_text(site, names[0]);
+    const char *value = is_nil(site, names[0]) ? NULL : cap_text(site, names[0]);
 
-    if (value && yaml_fits(value))
-        put(part, names[1], yaml_scalar(a, value));
+    if (is_nil(site, names[0]))
+        put(part, names[1], "null");
+    else if (value && yaml_fits(value))
+        put(part, names[1],
+            cap_commented(a, yaml_scalar(a, value), &cap_find(site, names[0])->value));
     else if (value)
         cap_spoilt(site, names[0], "a recipe cannot have these characters");
 }
@@ -49,7 +60,7 @@ static void put_map(struct arena *a, struct cap_site *site, struct cap_part *par
         const struct ruby_value *value = &map->items[i + 1];
         const char *key = map->items[i].text ? variable(a, map->items[i].text) : NULL;
         if (key && value->kind == RUBY_TEXT && yaml_fits(value->text)) {
-            put(part, key, yaml_scalar(a, value->text));
+            put(part, key, cap_commented(a, yaml_scalar(a, value->text), value));
         } else {
             if (key && value->kind == RUBY_ENV)
                 strs_add(a, &part->wanted, key);
@@ -67,13 +78,18 @@ void cap_part_env(struct arena *a, struct cap_site *site, const struct cap_conte
         {"bundle_path", "BUNDLE_PATH"},
     };
     bool rails = context->preset && strcmp(context->preset, "rails") == 0;
-    const char *without = cap_text(site, "bundle_without");
+    bool none = is_nil(site, "bundle_without");
+    const char *without = none ? NULL : cap_text(site, "bundle_without");
 
     /* capistrano/rails takes the environment's name. */
     if (rails)
         put(ret, "RAILS_ENV", yaml_scalar(a, site->name));
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         put_setting(a, site, ret, settings[i]);
+    if (rails && is_nil(site, "bundle_path"))
+        put(ret, "BUNDLE_DEPLOYMENT", "null");
+    if (none)
+        put(ret, "BUNDLE_WITHOUT", "null");
     if (without && yaml_fits(without)) {
         char *groups = arena_strdup(a, without);
         for (char *p = groups; *p; p++)

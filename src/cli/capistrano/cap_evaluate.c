@@ -3,6 +3,9 @@
 #define _GNU_SOURCE /* memmem */
 #include "cli/capistrano/cap_statement.h"
 
+#include "cli/capistrano/yaml.h"
+#include "recipe/check.h"
+
 enum { SETTINGS_MAX = 2000 };
 
 static bool lookup(void *arg, const char *name, bool local, struct ruby_value *ret)
@@ -75,7 +78,9 @@ const struct ruby_value *cap_value(struct cap_site *site, const char *name)
     if (ruby_force(&r, &s->value) && s->value.kind != RUBY_NIL && s->value.kind != RUBY_ENV)
         return &s->value;
     cap_spoilt(site, name,
-               s->value.kind == RUBY_NIL ? NULL : "its value is not known before it runs");
+               s->value.kind == RUBY_NIL
+                   ? NULL
+                   : "its value is not known before it runs, so it is not in the recipe");
     return NULL;
 }
 
@@ -84,8 +89,37 @@ const char *cap_text(struct cap_site *site, const char *name)
     const struct ruby_value *v = cap_value(site, name);
 
     if (v && v->kind != RUBY_TEXT)
-        cap_spoilt(site, name, "expected one text");
+        cap_spoilt(site, name, "expected one text, so it is not in the recipe");
     return v && v->kind == RUBY_TEXT ? v->text : NULL;
+}
+
+bool cap_roles(struct arena *a, struct cap_site *site, const char *name, const char *why,
+               struct strs *ret)
+{
+    const struct cap_setting *set = cap_find(site, name);
+    const struct ruby_value *v = set ? cap_value(site, name) : NULL;
+    size_t n = v && v->kind == RUBY_LIST ? v->n : v != NULL;
+    bool ok = n > 0;
+
+    *ret = (struct strs){0};
+    for (size_t i = 0; i < n; i++) {
+        const struct ruby_value *role = v->kind == RUBY_LIST ? &v->items[i] : v;
+        const char *text = role->kind == RUBY_TEXT ? role->text : "";
+        ok = ok && yaml_fits(text) && !check_role(a, &text);
+        strs_add(a, ret, text);
+    }
+    if (set && !ok)
+        cap_spoilt(site, name, why);
+    return ok;
+}
+
+const char *cap_variable(const struct ruby_value *value)
+{
+    const char *found = value->env;
+
+    for (size_t i = 0; !found && i < value->n; i++)
+        found = cap_variable(&value->items[i]);
+    return found;
 }
 
 void cap_spoilt(struct cap_site *site, const char *name, const char *why)
@@ -105,6 +139,8 @@ static bool put(struct cap_setting **all, size_t *n, const struct cap_setting *a
     if (old) {
         /* The first statement was read, too: the second one replaces its value. */
         cap_mark(old->mark, CAP_SPARE);
+        if (old->mark)
+            old->mark->name = NULL;
         *old = *add;
         return true;
     }
@@ -137,7 +173,6 @@ static bool is_spare(const char *name)
                                         "git_shallow_clone",
                                         "local_user",
                                         "conditionally_migrate",
-                                        "bundle_roles",
                                         "bundle_bins",
                                         "bundle_binstubs",
                                         "rbenv_map_bins",
@@ -153,10 +188,7 @@ static bool is_spare(const char *name)
                                         "copy_strategy",
                                         "keep_assets",
                                         "assets_manifests",
-                                        "passenger_roles",
                                         "local_repository",
-                                        "npm_roles",
-                                        "yarn_roles",
                                         "migration_servers"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -171,6 +203,7 @@ static bool keep(struct cap_statement *s, const char *name, const struct ruby_va
     struct cap_setting add = {.name = name, .value = *value, .mark = s->mark};
 
     cap_mark(s->mark, is_spare(name) ? CAP_SPARE : CAP_UNUSED);
+    s->mark->name = name;
     return put(&site->settings, &site->n_settings, &add, site->cap->arena);
 }
 
@@ -254,8 +287,13 @@ static bool read_statement(struct cap_statement *s, const char *word)
 
     s->mark->is_setting = s->mark->is_setting || sets || serves;
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
-        if (strcmp(word, harmless[i]) == 0)
+        if (strcmp(word, harmless[i]) == 0) {
+            if (i == 0) {
+                cap_mark(s->mark, CAP_SPARE);
+                s->mark->name = harmless[0];
+            }
             return true;
+        }
     if (sets)
         return read_set(s, word);
     if (serves)

@@ -111,15 +111,28 @@ static void fill_in(struct cap_site *site, struct cap_server *server)
 
 void cap_part_hosts(struct arena *a, struct cap_site *site, struct cap_part *ret)
 {
-    const char *migration_role = cap_text(site, "migration_role");
+    struct strs asked;
+    const char *migration_role =
+        cap_roles(a, site, "migration_role",
+                  "the recipe migrates on the first host with the role db", &asked)
+            ? asked.v[0]
+            : "db";
+    size_t behind = 0; /* servers that the one at hand is put in front of */
+
+    if (asked.n > 1)
+        cap_spoilt(site, "migration_role",
+                   "migrations run on one host: the recipe takes the first of these roles");
 
     ret->servers = arena_array(a, site->n_servers + 1, sizeof *ret->servers);
     /* The primary server of the role db comes first, as crelease takes the first one. */
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < site->n_servers; i++) {
             struct cap_server *server = &site->servers[i];
-            if (server->primary != (pass == 0))
+            behind = i == 0 ? 0 : behind;
+            if (server->primary != (pass == 0)) {
+                behind += !server->no_release;
                 continue;
+            }
             if (server->no_release) {
                 left(server, "'no_release': nothing is deployed to it");
                 continue;
@@ -127,10 +140,15 @@ void cap_part_hosts(struct arena *a, struct cap_site *site, struct cap_part *ret
             fill_in(site, server);
             if (!tidy(a, server))
                 continue;
-            server->roles = roles_of(a, server, migration_role ? migration_role : "db");
+            server->roles = roles_of(a, server, migration_role);
             if (!server->roles.n) /* a host without roles has all of them in a recipe */
                 strs_add(a, &server->roles, "none");
-            strs_add(a, &ret->hosts, host_line(a, server, &server->roles));
+            const char *line = host_line(a, server, &server->roles);
+            bool first = pass == 0 && behind && !ret->hosts.n;
+            strs_add(a, &ret->hosts,
+                     first ? arena_printf(
+                                 a, "%s   # first, because it is the primary database server", line)
+                           : line);
             ret->servers[ret->n_servers++] = server;
         }
 }

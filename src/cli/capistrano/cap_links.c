@@ -61,19 +61,20 @@ static const char *list_text(struct arena *a, const struct strs *list)
     return text;
 }
 
-void cap_links(struct arena *a, struct cap_site *site, const char *more, const char *ret[2])
+void cap_links(struct arena *a, struct cap_site *site, const struct strs *more, const char *ret[2])
 {
     struct strs lists[2] = {0};
 
     read_list(a, site, false, &lists[0]);
     read_list(a, site, true, &lists[1]);
-    if (more)
-        strs_add(a, &lists[1], more);
+    for (size_t i = 0; i < more->n; i++)
+        strs_add(a, &lists[1], more->v[i]);
     for (size_t l = 0; l < 2; l++) {
         struct strs kept = {0};
         for (size_t k = 0; k < lists[l].n; k++)
             if (is_needed(lists, l, k))
                 strs_add(a, &kept, lists[l].v[k]);
-        ret[l] = list_text(a, &kept);
+        struct cap_setting *set = cap_find(site, l ? "linked_dirs" : "linked_files");
+        ret[l] = cap_commented(a, list_text(a, &kept), set ? &set->value : NULL);
     }
 }

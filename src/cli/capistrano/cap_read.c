@@ -156,6 +156,31 @@ struct cap_count cap_count(const struct cap *cap)
     return count;
 }
 
+struct strs cap_ignored(struct arena *a, const struct cap *cap)
+{
+    struct strs names = {0};
+
+    for (size_t f = 0; f < cap->n_files; f++)
+        for (size_t i = 0; i < cap->files[f].n_lines; i++) {
+            const struct cap_mark *m = &cap->files[f].marks[i];
+            if (m->state == CAP_SPARE && m->name && !strs_has(&names, m->name))
+                strs_add(a, &names, m->name);
+        }
+    return names;
+}
+
+static bool is_listed(const struct cap_mark *m)
+{
+    return m->state == CAP_LEFT || m->state == CAP_UNUSED || m->note;
+}
+
+static const char *why_of(const struct cap_mark *m)
+{
+    if (m->state == CAP_UNUSED)
+        return "crelease has no such setting";
+    return m->state == CAP_LEFT && m->why ? m->why : m->note;
+}
+
 static const char *line_text(struct arena *a, const struct cap_file *file, size_t line)
 {
     const char *s = file->text, *end = s + file->len;
@@ -175,20 +200,20 @@ size_t cap_left(struct arena *a, const struct cap *cap, struct cap_left **ret)
     for (size_t f = 0; f < cap->n_files; f++)
         for (size_t i = 0; i < cap->files[f].n_lines; i++) {
             const struct cap_mark *m = &cap->files[f].marks[i];
-            room += m->state == CAP_LEFT || m->state == CAP_UNUSED;
+            room += is_listed(m);
         }
     *ret = arena_array(a, room + 1, sizeof **ret);
     for (size_t f = 0; f < cap->n_files; f++)
         for (size_t i = 0; i < cap->files[f].n_lines; i++) {
             const struct cap_file *file = &cap->files[f];
             const struct cap_mark *m = &file->marks[i];
-            if (m->state != CAP_LEFT && m->state != CAP_UNUSED)
+            if (!is_listed(m))
                 continue;
             (*ret)[n++] = (struct cap_left){.file = file->name,
                                             .line = i + 1,
                                             .last = m->last + 1,
                                             .text = line_text(a, file, i),
-                                            .why = m->state == CAP_LEFT ? m->why : NULL};
+                                            .why = why_of(m)};
         }
     return n;
 }

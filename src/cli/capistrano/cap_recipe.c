@@ -107,7 +107,9 @@ static void write_left(struct buf *b, struct cap *cap)
     size_t n = cap_left(cap->arena, cap, &all);
 
     if (n)
-        buf_puts(b, "\n# Not converted. Look at each of them, and remove it from this list:\n");
+        buf_puts(
+            b,
+            "\n# Not converted, or not as it was. Look at each of them, and remove it from this list:\n");
     for (size_t i = 0; i < n; i++) {
         buf_printf(b, "#   %s:%zu  %s\n", yaml_comment(cap->arena, all[i].file), all[i].line,
                    yaml_comment(cap->arena, all[i].text));

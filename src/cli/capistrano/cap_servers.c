@@ -112,5 +112,8 @@ bool cap_read_server(struct cap_statement *s, bool is_role)
         }
     }
     cap_mark(s->mark, CAP_DONE);
+    const char *variable = cap_variable(&args);
+    if (variable)
+        s->mark->note = arena_printf(s->ruby.arena, "Capistrano took it from %s", variable);
     return true;
 }

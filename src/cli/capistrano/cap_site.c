@@ -16,9 +16,23 @@ static void pair(struct cap_part *part, const char *key, const char *yaml)
     part->pairs[part->n++] = (struct cap_pair){key, yaml};
 }
 
-static const char *scalar_or_null(struct arena *a, const char *s)
+const char *cap_commented(struct arena *a, const char *yaml, const struct ruby_value *value)
 {
-    return s ? yaml_scalar(a, s) : NULL;
+    const char *variable = yaml && value ? cap_variable(value) : NULL;
+
+    return variable ? arena_printf(a, "%s   # Capistrano took it from %s", yaml,
+                                   yaml_comment(a, variable))
+                    : yaml;
+}
+
+/* A value that was read of that setting; NULL: the key is not written. */
+static void pair_read(struct arena *a, struct cap_site *site, struct cap_part *part,
+                      const char *const key[2], const char *value)
+{
+    struct cap_setting *set = cap_find(site, key[1]);
+
+    pair(part, key[0],
+         cap_commented(a, value ? yaml_scalar(a, value) : NULL, set ? &set->value : NULL));
 }
 
 const char *cap_checked(struct arena *a, struct cap_site *site, const char *name,
@@ -49,6 +63,18 @@ static bool part_has_role(const struct cap_part *part, const char *role)
                 strcmp(part->servers[i]->roles.v[k], "all") == 0)
                 return true;
     return false;
+}
+
+/* The roles of the list that a host has, as a list of YAML; NULL: none has one. */
+static const char *roles_text(struct arena *a, const struct cap_part *part,
+                              const struct strs *roles)
+{
+    struct strs known = {0};
+
+    for (size_t i = 0; i < roles->n; i++)
+        if (part_has_role(part, roles->v[i]))
+            strs_add(a, &known, yaml_scalar(a, roles->v[i]));
+    return known.n ? arena_printf(a, "[%s]", strs_joined(a, &known, ", ")) : NULL;
 }
 
 /* Where version managers keep their programs. */
@@ -102,6 +128,43 @@ static const char *shell_of(struct cap_site *site)
     return rvm ? "login" : NULL;
 }
 
+/* What the preset for Rails does not do: assets are compiled on the hosts with these roles. */
+static const char *assets_of(struct arena *a, struct cap_site *site, const struct cap_part *part,
+                             const char *yarn)
+{
+    struct strs roles;
+    const char *text =
+        arena_printf(a, "\n  - {name: %s, run: %s, timeout: 30m}", precompile[0], precompile[1]);
+
+    if (!cap_roles(a, site, "assets_roles",
+                   "expected a role or a list of them; the recipe compiles the assets on the hosts "
+                   "with the role web",
+                   &roles)) {
+        roles = (struct strs){0};
+        strs_add(a, &roles, "web");
+    }
+    const char *known = roles_text(a, part, &roles);
+    if (!known)
+        return arena_printf(a, "%s\n  # no host has the role %s, so assets are not compiled", text,
+                            yaml_comment(a, strs_joined(a, &roles, " or ")));
+    if (cap_has_plugin(site->cap, "capistrano/yarn"))
+        text = arena_printf(a, "%s\n  - %s", text, yarn);
+    return arena_printf(a, "%s\n  - {name: \"%s\", run: \"%s\", roles: %s, timeout: 30m}", text,
+                        precompile[2], precompile[3], known);
+}
+
+/* Jobs run on every host unless the recipe says otherwise. */
+static void look_at_job_roles(struct arena *a, struct cap_site *site)
+{
+    static const char *const names[] = {"bundle_roles", "npm_roles", "yarn_roles"};
+    static const char why[] = "this job runs on every host: add 'roles' to it in 'build'";
+    struct strs roles;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (cap_roles(a, site, names[i], why, &roles) && !strs_has(&roles, "all"))
+            cap_spoilt(site, names[i], why);
+}
+
 /* A job for each plugin that has one. */
 static const char *build_of(struct arena *a, struct cap_site *site,
                             const struct cap_context *context, const struct cap_part *part)
@@ -121,18 +184,11 @@ static const char *build_of(struct arena *a, struct cap_site *site,
     bool rails = context->preset && strcmp(context->preset, "rails") == 0;
     bool assets = cap_has_plugin(site->cap, "capistrano/rails") ||
                   cap_has_plugin(site->cap, "capistrano/rails/assets");
-    const char *role = cap_find(site, "assets_roles") ? cap_text(site, "assets_roles") : "web";
     const char *text = "";
 
-    if (rails && assets && role && yaml_fits(role) && !check_role(a, &role) &&
-        part_has_role(part, role)) {
-        text = arena_printf(a, "\n  - {name: %s, run: %s, timeout: 30m}", precompile[0],
-                            precompile[1]);
-        if (cap_has_plugin(site->cap, "capistrano/yarn"))
-            text = arena_printf(a, "%s\n  - %s", text, jobs[3].job);
-        return arena_printf(a, "%s\n  - {name: \"%s\", run: \"%s\", roles: [%s], timeout: 30m}",
-                            text, precompile[2], precompile[3], yaml_scalar(a, role));
-    }
+    look_at_job_roles(a, site);
+    if (rails && assets)
+        return assets_of(a, site, part, jobs[3].job);
     if (context->preset)
         return NULL;
     for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++)
@@ -203,16 +259,17 @@ static const char *restart_of(struct arena *a, struct cap_site *site,
                         yaml_scalar(a, command));
 }
 
-static const char *number_of(struct cap_site *site, const char *name)
+static void pair_number(struct arena *a, struct cap_site *site, struct cap_part *part,
+                        const char *name)
 {
     const char *value = cap_text(site, name);
     long long n;
 
     if (value && (!number_read(value, 1000, &n) || n < 1)) {
         cap_spoilt(site, name, "expected a number from 1");
-        return NULL;
+        value = NULL;
     }
-    return value;
+    pair(part, name, value ? cap_commented(a, value, &cap_find(site, name)->value) : NULL);
 }
 
 /* Whether a statement about the setting was left to a person, in deploy.rb or in the site's own file. */
@@ -232,14 +289,45 @@ static bool is_left(struct arena *a, const struct cap_site *site, const char *na
     return false;
 }
 
+/* What to know of a setting whose value a variable of the environment replaces. */
+static const char *from_variable(struct arena *a, struct cap_site *site, const char *name)
+{
+    const char *variable = cap_variable(&cap_find(site, name)->value);
+
+    if (strcmp(name, "branch") == 0)
+        return arena_printf(a, "Capistrano took it from %s; here: crelease deploy %s --ref BRANCH",
+                            yaml_comment(a, variable), yaml_comment(a, site->cap->sites[0].name));
+    return arena_printf(
+        a,
+        "Capistrano took it from %s if that was set; the recipe has the default, or "
+        "write ${%s}",
+        yaml_comment(a, variable), yaml_comment(a, variable));
+}
+
+static void note_variables(struct arena *a, struct cap_site *site)
+{
+    for (size_t i = 0; i < site->n_settings; i++) {
+        struct cap_setting *set = &site->settings[i];
+        if (set->mark && set->mark->state == CAP_DONE && cap_variable(&set->value))
+            set->mark->note = from_variable(a, site, set->name);
+    }
+}
+
 /* Not the branch that is checked out here if the configuration means another one. */
 static void pair_ref(struct arena *a, struct cap_site *site, const struct cap_context *context,
                      struct cap_part *ret)
 {
     const char *ref = cap_checked(a, site, "branch", check_ref);
+    const char *variable = ref ? cap_variable(&cap_find(site, "branch")->value) : NULL;
 
     if (ref || !is_left(a, site, "branch"))
-        pair(ret, "ref", yaml_scalar(a, ref ? ref : context->main ? context->main : context->ref));
+        pair(ret, "ref",
+             arena_printf(a, "%s%s",
+                          yaml_scalar(a, ref             ? ref
+                                         : context->main ? context->main
+                                                         : context->ref),
+                          variable ? arena_printf(a, "   # %s", from_variable(a, site, "branch"))
+                                   : ""));
     else if (context->main)
         pair(ret, "ref",
              arena_printf(a,
@@ -262,6 +350,16 @@ static void pair_default(struct arena *a, struct cap_site *site, struct cap_part
          arena_printf(a, "%s   # %s: this is %s", yaml_scalar(a, value[0]), why, value[1]));
 }
 
+/* The preset for Rails installs gems into vendor/bundle, which all releases share.  Without the link each
+ * release would install all of them. */
+static bool gems_are_linked(struct cap_site *site)
+{
+    const struct cap_setting *set = cap_find(site, "bundle_path");
+    const char *path = set && set->value.kind != RUBY_NIL ? cap_text(site, "bundle_path") : NULL;
+
+    return !set || (set->value.kind != RUBY_NIL && (!path || strcmp(path, "vendor/bundle") == 0));
+}
+
 /* Where the site comes from and goes to. */
 static const char *pair_places(struct arena *a, struct cap_site *site,
                                const struct cap_context *context, struct cap_part *ret)
@@ -273,7 +371,9 @@ static const char *pair_places(struct arena *a, struct cap_site *site,
         deploy_to ? deploy_to : arena_printf(a, "/var/www/%s", context->application);
 
     if (url || old)
-        pair(ret, "repository", yaml_scalar(a, url ? url : old));
+        pair_read(a, site, ret,
+                  (const char *const[]){"repository", url ? "repo_url" : "repository"},
+                  url ? url : old);
     else
         pair_default(
             a, site, ret, (const char *const[]){"repository", "repo_url"},
@@ -282,7 +382,7 @@ static const char *pair_places(struct arena *a, struct cap_site *site,
                                                            : "this directory"});
     pair_ref(a, site, context, ret);
     if (deploy_to)
-        pair(ret, "deploy_to", yaml_scalar(a, folder));
+        pair_read(a, site, ret, (const char *const[]){"deploy_to", "deploy_to"}, folder);
     else
         pair_default(a, site, ret, (const char *const[]){"deploy_to", "deploy_to"},
                      (const char *const[]){folder, "Capistrano's default"});
@@ -298,14 +398,20 @@ void cap_part(struct arena *a, struct cap_site *site, const struct cap_context *
     bool submodules = is_true(site, "git_enable_submodules") ||
                       cap_has_plugin(site->cap, "capistrano/scm/git-with-submodules");
     const char *linked[2];
+    struct strs more = {0};
 
     *ret = (struct cap_part){0};
     cap_part_hosts(a, site, ret);
     const char *folder = pair_places(a, site, context, ret);
-    pair(ret, "subtree", scalar_or_null(a, cap_checked(a, site, "repo_tree", check_relative)));
+    pair_read(a, site, ret, (const char *const[]){"subtree", "repo_tree"},
+              cap_checked(a, site, "repo_tree", check_relative));
     pair(ret, "submodules", submodules ? "true" : NULL);
-    pair(ret, "keep_releases", number_of(site, "keep_releases"));
-    cap_links(a, site, assets ? "public/assets" : NULL, linked);
+    pair_number(a, site, ret, "keep_releases");
+    if (assets)
+        strs_add(a, &more, "public/assets");
+    if (rails && gems_are_linked(site))
+        strs_add(a, &more, "vendor/bundle");
+    cap_links(a, site, &more, linked);
     pair(ret, "linked_files", linked[0]);
     pair(ret, "linked_dirs", linked[1]);
     pair(ret, "path", path_of(a, site));
@@ -314,4 +420,5 @@ void cap_part(struct arena *a, struct cap_site *site, const struct cap_context *
     pair(ret, "build", build_of(a, site, context, ret));
     pair(ret, "migrate", migrate_of(site, context, ret));
     pair(ret, "restart", restart_of(a, site, context, folder));
+    note_variables(a, site);
 }

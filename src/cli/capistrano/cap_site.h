@@ -35,7 +35,10 @@ void cap_part_env(struct arena *a, struct cap_site *site, const struct cap_conte
 void cap_part_hosts(struct arena *a, struct cap_site *site, struct cap_part *ret);
 
 /* Returns linked_files and linked_dirs, with `more` added to the latter, as lists of YAML. */
-void cap_links(struct arena *a, struct cap_site *site, const char *more, const char *ret[2]);
+void cap_links(struct arena *a, struct cap_site *site, const struct strs *more, const char *ret[2]);
+
+/* Returns the YAML of a value, with the variable of the environment that it came from as a comment. */
+const char *cap_commented(struct arena *a, const char *yaml, const struct ruby_value *value);
 
 /* Returns a setting that passes the check, or NULL. */
 const char *cap_checked(struct arena *a, struct cap_site *site, const char *name,

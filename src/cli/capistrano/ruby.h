@@ -24,6 +24,7 @@ enum ruby_kind {
 struct ruby_value {
     enum ruby_kind kind;
     const char *text;
+    const char *env; /* the variable of the environment that would replace it; NULL: none */
     struct ruby_value *items; /* RUBY_MAP: key, value, key, value */
     size_t n;
 };

@@ -108,6 +108,7 @@ static bool text_from(struct ruby *r, const char *at, const char *end, bool is_d
                       struct ruby_value *ret)
 {
     struct buf b = buf_make(VALUE_BYTES_MAX);
+    const char *env = NULL;
     bool ok = true;
 
     while (ok && at < end) {
@@ -123,12 +124,15 @@ static bool text_from(struct ruby *r, const char *at, const char *end, bool is_d
             ok = read_all(r, at + 2, stop - 1, &v) && ruby_force(r, &v) && v.kind == RUBY_TEXT;
             if (ok)
                 buf_puts(&b, v.text);
+            env = ok && v.env ? v.env : env;
             at = stop;
         } else {
             buf_add(&b, at++, 1);
         }
     }
     ok = ok && !b.full && set_text(r, ret, b.len ? b.text : "", b.len);
+    if (ok)
+        ret->env = env;
     buf_free(&b);
     return ok;
 }
@@ -276,9 +280,13 @@ static bool read_environment(struct ruby *r, struct ruby_value *ret)
     if (!index && args.n == 1 && take(r, "{")) {
         const char *at = r->at;
         r->at = ruby_past(at, r->end, '{', '}');
-        return read_all(r, at, r->at - 1, ret);
+        if (!read_all(r, at, r->at - 1, ret))
+            return false;
+        ret->env = args.items[0].text;
+        return true;
     }
     *ret = !index && args.n == 2 ? args.items[1] : args.items[0];
+    ret->env = args.items[0].text;
     if (index || args.n == 1)
         ret->kind = RUBY_ENV;
     return true;
@@ -387,6 +395,7 @@ static bool add(const struct ruby *r, struct ruby_value *left, const struct ruby
     if (left->kind == RUBY_TEXT && right->kind == RUBY_TEXT) {
         if (!ruby_push(r, &both, left) || !ruby_push(r, &both, right) || !join(r, &both, ""))
             return false;
+        both.env = left->env ? left->env : right->env;
         *left = both;
         return true;
     }
@@ -457,9 +466,10 @@ bool ruby_read(struct ruby *r, struct ruby_value *ret)
         if (!either && !operator(r, "+") && !operator(r, "|"))
             break;
         ok = read_postfix(r, &right);
-        if (ok && either && (ret->kind == RUBY_ENV || ret->kind == RUBY_NIL))
+        if (ok && either && (ret->kind == RUBY_ENV || ret->kind == RUBY_NIL)) {
+            right.env = ret->env ? ret->env : right.env;
             *ret = right;
-        else if (ok && !either)
+        } else if (ok && !either)
             ok = add(r, ret, &right);
     }
     r->depth--;
