@@ -92,7 +92,7 @@ static void assert_lacks(const struct record *r, void (*write)(const struct reco
 static void hostile(void **state)
 {
     (void)state;
-    static const char evil[] = "</script><b \"'&>\033[31m\x07\xff|`x`";
+    static const char evil[] = "</script><b \"'&>\033[31m\x07\xff|`x`\xef\xbf\xbf\xef\xbf\xbd";
     static const char *const evil_hosts[] = {evil, NULL};
     static const char *lines[] = {evil};
     const struct failure failure = {.stage = evil,
@@ -145,13 +145,18 @@ static void hostile(void **state)
         assert_true(text_is_utf8(text, strlen(text)));
         for (const char *c = text; *c; c++)
             assert_true((unsigned char)*c >= ' ' || *c == '\n');
+        /* XML must not have them. */
+        assert_true(writers[i] != junit_write || !strstr(text, "\xef\xbf\xbf"));
         free(text);
     }
     assert_lacks(r, html_write, "<b ");
     assert_lacks(r, html_write, "</script");
     assert_lacks(r, junit_write, "<b ");
-    assert_has(r, html_write, "&lt;/script&gt;&lt;b &quot;&#39;&amp;&gt;\\x1b[31m\\x07\\xff|`x`");
-    assert_has(r, markdown_write, "`` </script><b \"'&>\\x1b[31m\\x07\\xff\\|`x` ``");
+    assert_has(
+        r, html_write,
+        "&lt;/script&gt;&lt;b &quot;&#39;&amp;&gt;\\x1b[31m\\x07\\xff|`x`\\xef\\xbf\\xbf\xef\xbf\xbd");
+    assert_has(r, markdown_write,
+               "`` </script><b \"'&>\\x1b[31m\\x07\\xff\\|`x`\xef\xbf\xbf\xef\xbf\xbd ``");
     record_close(r);
 }
 
@@ -179,6 +184,10 @@ static void verdicts(void **state)
     assert_int_equal(record_host_state(r, build, "app2", &detail), EVENT_FAILED);
     assert_has(r, junit_write, "tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"0\"");
     assert_has(r, junit_write, "name=\"build on app2\" time=\"0.000\"><failure");
+    /* The other one failed, too: with its own words. */
+    build->notes[0].state = EVENT_FAILED;
+    build->notes[0].detail = "out of memory";
+    assert_has(r, junit_write, "<failure message=\"out of memory\" type=\"failed\">out of memory<");
     /* Of the other host nothing was told. */
     build->n_notes = 0;
     assert_int_equal(record_host_state(r, build, "app1", &detail), EVENT_NONE);

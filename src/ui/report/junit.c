@@ -98,13 +98,15 @@ static void put_output(const struct record *r, const struct test *t, FILE *out)
     }
 }
 
-static void put_details(const struct record *r, FILE *out)
+/* The failure of the run.  On a host that failed besides, its lines are those of the other. */
+static void put_details(const struct record *r, const struct test *t, FILE *out)
 {
     const struct failure *f = &r->failure;
     const struct strs *lists[] = {&f->lines, &f->now, &f->next};
+    bool own = !t->host || !f->host || ui_same(t->host, f->host);
 
-    put_escaped(out, r->message);
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    put_escaped(out, own ? r->message : t->message);
+    for (size_t i = own ? 0 : 1; i < sizeof lists / sizeof *lists; i++)
         for (size_t k = 0; k < lists[i]->n; k++) {
             struct arena a = {0};
             const char *s = lists[i]->v[k];
@@ -135,7 +137,7 @@ static void put_test(const struct record *r, const struct test *t, FILE *out)
         return;
     }
     fprintf(out, "\" type=\"%s\">", record_word(r));
-    put_details(r, out);
+    put_details(r, t, out);
     fprintf(out, "</%s>", elements[t->verdict]);
     put_output(r, t, out);
     fputs("</testcase>\n", out);

@@ -80,7 +80,7 @@ static void put_stages(const struct record *r, FILE *out)
 
     if (!r->stages)
         return;
-    fputs("\n| stage | hosts | | time |\n|---|---|---|---:|\n", out);
+    fputs("\n| stage | hosts | state | time |\n|---|---|---|---:|\n", out);
     for (const struct stage_record *s = r->stages; s; s = s->next) {
         struct arena a = {0};
         long long ms = record_took(s, NULL);
@@ -133,7 +133,8 @@ static void put_migrations(const struct record *r, FILE *out)
         const struct migration_record *m = &r->migrations[i];
         struct arena a = {0};
         fputs(i ? "- " : "\n**Migrations**\n\n- ", out);
-        put_code(out, m->name, false);
+        put_code(out, *m->database ? arena_printf(&a, "%s: %s", m->database + 1, m->name) : m->name,
+                 false);
         if (m->last_ms > m->first_ms)
             fprintf(out, ", %s", text_span(&a, m->last_ms - m->first_ms));
         fputc('\n', out);
