@@ -97,8 +97,8 @@ case_failure() {
     assert_equal "hosts" "$(report '.stages[-1].hosts | map(.host + "=" + .state) | join(" ")')" 'app1=done app2=failed'
     assert_equal "failed cases" "$(xmllint --xpath 'string(//testcase[failure]/@name)' r.xml)" 'build on app2'
     grep -q '<details class="failed" open><summary>app2' r.html || fail "the log of the failed job is folded"
-    grep -q 'crelease abort production &amp;&amp; .*crelease deploy production' r.html || fail "does not say what to type next"
-    grep -q 'next: .*crelease abort production' r.md || fail "does not say what to type next"
+    grep -q 'then run .*crelease deploy production' r.html || fail "does not say what to type next"
+    grep -q 'next: .*crelease deploy production' r.md || fail "does not say what to type next"
     # What another run holds, and what cannot be written, or not be understood.
     expect_status 6 deploy "${ALL[@]}" --on-unfinished stop production
     reports_are_valid unfinished
