@@ -148,6 +148,8 @@ case_interrupted() {
             [ "$STATUS" = 130 ] || [ "$STATUS" = 143 ] || fail "status $STATUS"
             reports_are_valid interrupted
             assert_equal "status" "$(report .status)" "$STATUS"
+            grep -q '<b>stopped</b>' r.html || fail "the html report says that the build failed"
+            grep -q '| \*\*stopped\*\* |' r.md || fail "the markdown report says that the build failed"
             ;;
         esac
         expect_status 0 abort "${ALL[@]}" production

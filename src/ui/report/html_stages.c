@@ -113,10 +113,13 @@ static void put_track(const struct record *r, const struct stage_record *s, cons
     begin_track(out, x,
                 drawn ? html_times(&a, s->spans[0].begun_ms, s->spans[s->n_spans - 1].ended_ms)
                       : NULL);
-    for (size_t i = 0; drawn && i < s->n_spans; i++)
+    for (size_t i = 0; drawn && i < s->n_spans; i++) {
+        const struct span *is = &s->spans[i];
+        bool stopped = s->stopped && i + 1 == s->n_spans;
         put_bar(out, x,
-                (struct bar){html_state_class(s->spans[i].state), s->name, s->spans[i].begun_ms,
-                             s->spans[i].ended_ms});
+                (struct bar){html_state_class(stopped ? EVENT_BEGUN : is->state), s->name,
+                             is->begun_ms, is->ended_ms});
+    }
     for (size_t i = 0; i < r->n_waits; i++)
         if (ui_same(r->waits[i].stage, s->name))
             put_bar(out, x,
@@ -130,11 +133,12 @@ static void put_stage(const struct record *r, const struct job_records *jobs,
                       const struct stage_record *s, const struct axis *x, FILE *out)
 {
     struct arena a = {0};
-    const char *word = s->state == EVENT_BEGUN ? "not finished" : ui_state_word(s->state);
+    const char *word = s->word ? s->word : "";
     bool plain = s->state == EVENT_DONE || !*word;
     struct lanes lanes = lanes_of(&a, jobs, s);
 
-    fprintf(out, "<li class=\"%s\"><span class=\"name\">", html_state_class(s->state));
+    fprintf(out, "<li class=\"%s\"><span class=\"name\">",
+            html_state_class(s->stopped ? EVENT_BEGUN : s->state));
     put_escaped(out, s->name);
     fputs(" <small>", out);
     put_escaped(out, hosts_text(&a, &s->hosts));

@@ -97,8 +97,7 @@ static void put_stages(const struct record *r, FILE *out)
                                 : strs_joined(&a, &s->hosts, " "),
                  true);
         fprintf(out, " | %s%s%s", s->state == EVENT_DONE || skipped ? "" : "**",
-                s->state == EVENT_BEGUN ? "not finished" : ui_state_word(s->state),
-                s->state == EVENT_DONE || skipped ? "" : "**");
+                s->word ? s->word : "", s->state == EVENT_DONE || skipped ? "" : "**");
         fprintf(out, " | %s |\n", ms && !skipped ? text_span(&a, ms) : "");
         arena_free(&a);
     }

@@ -183,6 +183,8 @@ static void take_stage(struct record *r, const struct event *e)
     if (!last || last->state != EVENT_BEGUN)
         last = open_span(r, s, e);
     s->state = e->state;
+    s->word = e->state == EVENT_BEGUN ? "not finished" : ui_event_word(e);
+    s->stopped = e->stopped;
     s->detail = record_text(r, e->detail);
     if (!over)
         return;

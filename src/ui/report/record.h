@@ -40,6 +40,8 @@ struct stage_record {
     struct stage_record *next;
     const char *name;
     enum event_state state; /* of the span that ended last, or BEGUN */
+    const char *word; /* for it: also "stopped" and "gave up"; "" if there is nothing to say */
+    bool stopped;     /* FAILED, since a signal has stopped it */
     const char *detail;
     struct strs hosts;
     struct span *spans;
