@@ -202,7 +202,7 @@ END
     sed -n 's/^#   \([^ ][^ ]*\)  .*/\1/p' crelease.yml >left
     assert_equal "what is left" "$(paste -sd' ' left)" "config/deploy.rb:6 config/deploy.rb:14$(
         ) config/deploy.rb:18 config/deploy.rb:19 config/deploy.rb:20$(
-        ) config/deploy.rb:23 config/deploy/production.rb:3 config/deploy/later.rb:1"
+        ) config/deploy.rb:24 config/deploy/production.rb:3 config/deploy/later.rb:1"
     sed '/^# /d; /^$/d' crelease.yml >recipe
     diff -u - recipe <<'END' || fail "not the recipe"
 application: shop

@@ -232,6 +232,76 @@ static void test_hosts(void **state)
         "# first");
 }
 
+/* What a Capfile loads has a part in the recipe, or a line in the list. */
+static void test_plugins(void **state)
+{
+    (void)state;
+    file("Capfile", "require \"capistrano/setup\"\nrequire 'capistrano/rails'\n"
+                    "install_plugin Capistrano::SCM::Git\nrequire 'dotenv'\n"
+                    "require 'capistrano/npm'\nrequire 'capistrano/puma'\n"
+                    "install_plugin Capistrano::Puma\nrequire \"whenever/capistrano\"\n"
+                    "install_plugin Capistrano::Other # mine\nimport 'x.rake'\nset :format, :x\n"
+                    "Dir.glob('lib/capistrano/tasks/*.rake').each { |r| import r }\n");
+    const char *text = converted("", server, "rails");
+    assert_has_not(text, "> Capfile:1 ");
+    assert_has_not(text, "> Capfile:2 ");
+    assert_has_not(text, "> Capfile:3 ");
+    assert_has_not(text, "> Capfile:4 ");
+    assert_has(text, "> Capfile:5 require 'capistrano/npm'  # the preset does not run this");
+    assert_has(text, "> Capfile:6 require 'capistrano/puma'  # how Puma is restarted is not known; "
+                     "the preset touches tmp/restart.txt, which Puma sees only with its "
+                     "tmp_restart plugin: see restart\n");
+    assert_has(text, "> Capfile:8 require \"whenever/capistrano\"  # the crontab");
+    assert_has(text, "> Capfile:9 install_plugin Capistrano::Other # mine  # what this plugin");
+    assert_has(text, "> Capfile:10 import 'x.rake'  # this file is not read\n");
+    assert_has(text, "> Capfile:11 set :format, :x  # settings of the Capfile are not read\n");
+    assert_has_not(text, "> Capfile:12 ");
+    file("Capfile", "require 'capistrano/puma'\ninstall_plugin Capistrano::Puma::Systemd\n");
+    text = converted("", server, "rails");
+    assert_has(text, "restart: {touch: null, run: \"systemctl --user restart "
+                     "blog_puma_production\"}\n");
+    assert_has(text, "> Capfile:2 install_plugin Capistrano::Puma::Systemd  # became restart: ");
+    assert_has_not(text, "> Capfile:1 ");
+    assert_has(converted("set :puma_systemctl_user, :system\nset :puma_phased_restart, true\n",
+                         server, NULL),
+               "restart: {run: \"sudo -n systemctl reload blog_puma_production\"}\n");
+}
+
+/* Each task, hook and file of tasks has a line. */
+static void test_tasks(void **state)
+{
+    static const char deploy[] = "namespace :deploy do\n"
+                                 "  before :starting, :check_pushed\n"
+                                 "  task :check_pushed do\n    x\n  end\n"
+                                 "  namespace :assets do\n    task(:warm) { x }\n  end\n"
+                                 "  task restart: :x do\n"
+                                 "    on roles(:app), in: :sequence, wait: 2 do\n"
+                                 "      execute :touch, release_path.join('tmp/restart.txt')\n"
+                                 "    end\n  end\n"
+                                 "  after :publishing, :restart\n"
+                                 "  after :finished, 'slack:notify'\n"
+                                 "end\nset :deploy_to, '/srv/x'\n";
+
+    (void)state;
+    assert_int_equal(mkdir("lib", 0700) | mkdir("lib/capistrano", 0700), 0);
+    assert_int_equal(mkdir("lib/capistrano/tasks", 0700), 0);
+    file("lib/capistrano/tasks/b.rake", "");
+    file("lib/capistrano/tasks/a.rake", "");
+    file("lib/capistrano/tasks/README", "");
+    const char *text = converted(deploy, "server 'a1'\nserver 'a2'\n", NULL);
+    assert_has(text, "restart: {touch: tmp/restart.txt}\nrolling: {batch: 1, wait: 2s}\n");
+    assert_has(text,
+               "> config/deploy.rb:3 task deploy:check_pushed, before deploy:starting\n"
+               "> config/deploy.rb:7 task deploy:assets:warm\n"
+               "> config/deploy.rb:9 task deploy:restart, after deploy:publishing"
+               "  # became restart: touch tmp/restart.txt, and rolling: {batch: 1, wait: 2s}\n"
+               "> config/deploy.rb:15 after :finished, 'slack:notify'\n"
+               "> lib/capistrano/tasks/a.rake:1 the whole file  # not read: look at its tasks\n"
+               "> lib/capistrano/tasks/b.rake:1 the whole file  # not read: look at its tasks\n"
+               "= 3 of 3\n");
+    assert_has_not(converted(deploy, "server 'a1'\n", NULL), "rolling");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -241,6 +311,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_variables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gems, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_plugins, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tasks, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,7 @@ struct cap_mark {
     bool is_setting;
     size_t last;      /* its last line */
     size_t inside;    /* settings in its other lines, which were not read */
+    const char *text; /* what to show of it; NULL: its first line */
     const char *why;  /* of CAP_LEFT, or NULL */
     const char *note; /* what a person should know of it though it was converted; NULL: nothing */
     const char *name; /* of the setting; NULL once a later statement has replaced it */
@@ -57,6 +58,12 @@ struct cap_server {
     struct cap_mark *mark;
 };
 
+/* What require or install_plugin names: "capistrano/rails", "Capistrano::Puma", ... */
+struct cap_plugin {
+    const char *name;
+    struct cap_mark *mark;
+};
+
 struct cap;
 
 /* One environment. */
@@ -72,6 +79,8 @@ struct cap_site {
     size_t n_servers;
     const char *restart; /* the command of a restart task; NULL: none was read */
     bool touch;          /* tmp/restart.txt is touched */
+    const char *rolling; /* how many hosts a restart task takes at a time, as YAML; NULL: all */
+    struct cap_mark *restart_mark; /* of that task, or NULL */
 };
 
 struct cap {
@@ -80,7 +89,8 @@ struct cap {
     size_t n_files;
     struct cap_site *sites; /* production first */
     size_t n_sites;
-    struct strs plugins; /* "capistrano/rails", ... */
+    struct cap_plugin *plugins;
+    size_t n_plugins;
     long fuel;
 };
 
@@ -110,6 +120,13 @@ bool cap_roles(struct arena *a, struct cap_site *site, const char *name, const c
 
 /* Returns the variable of the environment that the value is the default of, or NULL. */
 const char *cap_variable(const struct ruby_value *value);
+
+/* Reads what require and install_plugin name.  Of a Capfile everything else is left to a person, but for the
+ * import of lib/capistrano/tasks. */
+void cap_read_plugins(struct cap *cap, struct cap_file *file, bool is_capfile);
+
+/* Says what becomes of a plugin, if it is there: CAP_LEFT and why, or CAP_DONE with a note or NULL. */
+void cap_plugin_mark(struct cap *cap, const char *name, enum cap_state state, const char *why);
 
 bool cap_has_plugin(const struct cap *cap, const char *name);
 

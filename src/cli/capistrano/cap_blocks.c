@@ -55,9 +55,9 @@ const char *cap_statement_end(const char *at, const char *end)
  * `task :restart`. */
 void cap_read_block(struct cap_statement *s, const char *end)
 {
-    bool counted = s->mark->state == CAP_LEFT,
-         deploy = has(s->begin, end, "namespace :deploy") || has(s->begin, end, "deploy:restart");
+    bool deploy = has(s->begin, end, "namespace :deploy") || has(s->begin, end, "deploy:restart");
     bool restarts = false;
+    size_t inside = 0;
 
     for (const char *line = s->begin, *next; line < end; line = next) {
         next = memchr(line, '\n', (size_t)(end - line));
@@ -65,7 +65,7 @@ void cap_read_block(struct cap_statement *s, const char *end)
         ruby_blanks(&line, next, false);
         size_t len = ruby_word(line, next);
         bool first = line == s->begin && s->mark->is_setting;
-        s->mark->inside += !counted && !first && is_setting(line, next);
+        inside += !first && is_setting(line, next);
         if (len == 4 && memcmp(line, "task", 4) == 0)
             restarts = deploy && has(line, next, ":restart");
         bool runs = (len == 7 && memcmp(line, "execute", 7) == 0) ||
@@ -73,6 +73,7 @@ void cap_read_block(struct cap_statement *s, const char *end)
         if (restarts && runs && !s->site->restart)
             read_execute(s->site, line, next);
     }
+    s->mark->inside = inside;
     if (deploy && has(s->begin, end, "restart.txt"))
         s->site->touch = true;
 }

@@ -345,6 +345,9 @@ void cap_evaluate(struct cap_site *site, struct cap_file *file)
         if (len && read_statement(&s, arena_strndup(a, at, len)))
             continue;
         cap_read_block(&s, next);
+        if (len == 9 && memcmp(at, "namespace", 9) == 0 && cap_read_tasks(&s, next) &&
+            !s.mark->inside)
+            continue;
         s.mark->state = CAP_LEFT;
     }
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { FILE_BYTES_MAX = 256 * 1024, SITES_MAX = 50, LEFT_TEXT_MAX = 100, FUEL = 50 * 1000 * 1000 };
+enum { RAKE_FILES_MAX = 100 };
 
 /* False with errno 0 if it is not a text of moderate size.  Does not block if it is a pipe. */
 static bool load(struct arena *a, const char *name, struct cap_file *ret)
@@ -42,34 +43,6 @@ static bool load(struct arena *a, const char *name, struct cap_file *ret)
     return true;
 }
 
-/* require 'capistrano/rails' and its like; what a Capfile does otherwise is the same everywhere. */
-static void read_plugins(struct cap *cap, const struct cap_file *file)
-{
-    const char *s = file->text, *end = s + file->len;
-
-    for (const char *next; s < end; s = next) {
-        next = cap_statement_end(s, end);
-        ruby_blanks(&s, end, true);
-        if (s >= next || (size_t)(next - s) < 10 || memcmp(s, "require", 7) != 0 ||
-            !strchr(" \t(", s[7]))
-            continue;
-        const char *at = s + 7 + strspn(s + 7, " \t(");
-        const char *close =
-            *at == '\'' || *at == '"' ? memchr(at + 1, *at, (size_t)(next - at - 1)) : NULL;
-        if (close)
-            strs_add(cap->arena, &cap->plugins,
-                     arena_strndup(cap->arena, at + 1, (size_t)(close - at - 1)));
-    }
-}
-
-bool cap_has_plugin(const struct cap *cap, const char *name)
-{
-    for (size_t i = 0; i < cap->plugins.n; i++)
-        if (strcmp(cap->plugins.v[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* The names of config/deploy/NAME.rb, with production in front, then by name. */
 static int compare_sites(const void *a, const void *b)
 {
@@ -97,23 +70,53 @@ static struct strs site_names(struct arena *a)
     return names;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* lib/capistrano/tasks/NAME.rake, which a Capfile imports: they are not read, but each is listed. */
+static void name_rake_files(struct arena *a, struct cap *cap)
+{
+    static const char folder[] = "lib/capistrano/tasks";
+    DIR *dir = opendir(folder);
+    struct strs names = {0};
+
+    for (struct dirent *e; dir && names.n < RAKE_FILES_MAX && (e = readdir(dir));) {
+        const char *dot = strrchr(e->d_name, '.');
+        if (dot && (strcmp(dot, ".rake") == 0 || strcmp(dot, ".cap") == 0))
+            strs_add(a, &names, arena_printf(a, "%s/%s", folder, e->d_name));
+    }
+    if (dir)
+        closedir(dir);
+    if (names.n)
+        qsort(names.v, names.n, sizeof *names.v, compare_names);
+    for (size_t i = 0; i < names.n; i++) {
+        struct cap_file *file = &cap->files[cap->n_files++];
+        *file = (struct cap_file){.name = names.v[i], .text = "", .n_lines = 1};
+        file->marks = arena_array(a, 1, sizeof *file->marks);
+        file->marks[0] = (struct cap_mark){
+            .state = CAP_LEFT, .text = "the whole file", .why = "not read: look at its tasks"};
+    }
+}
+
 bool cap_read(struct arena *a, struct cap *ret, struct err *err)
 {
     struct strs names = site_names(a);
 
     *ret = (struct cap){.arena = a, .fuel = FUEL};
-    ret->files = arena_array(a, names.n + 2, sizeof *ret->files);
+    ret->files = arena_array(a, names.n + 2 + RAKE_FILES_MAX, sizeof *ret->files);
     ret->sites = arena_array(a, names.n + 1, sizeof *ret->sites);
     if (load(a, "Capfile", &ret->files[0])) {
         ret->n_files++;
-        read_plugins(ret, &ret->files[0]);
+        cap_read_plugins(ret, &ret->files[0], true);
     }
     struct cap_file *deploy = &ret->files[ret->n_files];
     if (!load(a, "config/deploy.rb", deploy))
         return err_set(err, ERR_USAGE, "cannot read 'config/deploy.rb' here: %s",
                        errno ? strerror(errno) : "it is not a text file of at most 256 KiB");
     ret->n_files++;
-    read_plugins(ret, deploy);
+    cap_read_plugins(ret, deploy, false);
     for (size_t i = 0; i < names.n; i++) {
         struct cap_file *file = &ret->files[ret->n_files];
         const char *name = arena_printf(a, "config/deploy/%s.rb", names.v[i]);
@@ -136,6 +139,7 @@ bool cap_read(struct arena *a, struct cap *ret, struct err *err)
         ret->sites[ret->n_sites++] = (struct cap_site){.cap = ret, .name = "production"};
         cap_evaluate(&ret->sites[0], deploy);
     }
+    name_rake_files(a, ret);
     return true;
 }
 
@@ -212,7 +216,7 @@ size_t cap_left(struct arena *a, const struct cap *cap, struct cap_left **ret)
             (*ret)[n++] = (struct cap_left){.file = file->name,
                                             .line = i + 1,
                                             .last = m->last + 1,
-                                            .text = line_text(a, file, i),
+                                            .text = m->text ? m->text : line_text(a, file, i),
                                             .why = why_of(m)};
         }
     return n;

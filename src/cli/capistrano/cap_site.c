@@ -171,14 +171,17 @@ static const char *build_of(struct arena *a, struct cap_site *site,
 {
     static const struct {
         const char *plugin;
+        const char *preset; /* that has the job */
         const char *job;
     } jobs[] = {
-        {"capistrano/bundler", "{name: bundle install, run: bundle install --quiet, timeout: 30m}"},
-        {"capistrano/composer",
+        {"capistrano/bundler", "rails",
+         "{name: bundle install, run: bundle install --quiet, timeout: 30m}"},
+        {"capistrano/composer", "laravel",
          "{name: composer install, run: composer install --no-dev --no-interaction"
          " --optimize-autoloader, timeout: 30m}"},
-        {"capistrano/npm", "{name: npm ci, run: npm ci --no-audit --no-fund, timeout: 30m}"},
-        {"capistrano/yarn",
+        {"capistrano/npm", "node",
+         "{name: npm ci, run: npm ci --no-audit --no-fund, timeout: 30m}"},
+        {"capistrano/yarn", "",
          "{name: yarn install, run: yarn install --frozen-lockfile, timeout: 30m}"},
     };
     bool rails = context->preset && strcmp(context->preset, "rails") == 0;
@@ -187,6 +190,10 @@ static const char *build_of(struct arena *a, struct cap_site *site,
     const char *text = "";
 
     look_at_job_roles(a, site);
+    for (size_t i = 0; context->preset && i < sizeof jobs / sizeof *jobs; i++)
+        if (strcmp(jobs[i].preset, context->preset) != 0 && !(rails && assets && i == 3))
+            cap_plugin_mark(site->cap, jobs[i].plugin, CAP_LEFT,
+                            "the preset does not run this: add it to 'build'");
     if (rails && assets)
         return assets_of(a, site, part, jobs[3].job);
     if (context->preset)
@@ -215,19 +222,27 @@ static const char *migrate_of(const struct cap_site *site, const struct cap_cont
 }
 
 /* A command that was read, Passenger's, or Puma's unit. */
-static const char *restart_command(struct arena *a, struct cap_site *site, const char *deploy_to)
+static const char *restart_command(struct arena *a, struct cap_site *site,
+                                   const struct cap_context *context, const char *deploy_to)
 {
+    bool systemd = cap_has_plugin(site->cap, "Capistrano::Puma::Systemd");
     const char *unit = cap_text(site, "puma_service_unit_name"),
                *user = cap_text(site, "puma_systemctl_user");
     struct buf b = buf_make(COMMAND_BYTES_MAX);
     const char *command = NULL;
 
+    /* The defaults of the plugin. */
+    if (systemd && !user)
+        user = cap_text(site, "systemctl_user") ? cap_text(site, "systemctl_user") : "user";
+    if (systemd && !unit)
+        unit = arena_printf(a, "%s_puma_%s", context->application, site->name);
     if (site->restart && yaml_fits(site->restart)) {
         bool sudo = strncmp(site->restart, "sudo ", 5) == 0 && site->restart[5] != '-';
         buf_printf(&b, "%s%s", sudo ? "sudo -n " : "", site->restart + (sudo ? 5 : 0));
     } else if (unit && user && yaml_fits(unit)) {
-        buf_printf(&b, strcmp(user, "user") == 0 ? "systemctl --user restart "
-                                                 : "sudo -n systemctl restart ");
+        buf_printf(&b, "%s %s ",
+                   strcmp(user, "system") != 0 ? "systemctl --user" : "sudo -n systemctl",
+                   is_true(site, "puma_phased_restart") ? "reload" : "restart");
         quote_typed(&b, unit);
     } else if (unit) {
         cap_spoilt(site, "puma_service_unit_name",
@@ -244,13 +259,45 @@ static const char *restart_command(struct arena *a, struct cap_site *site, const
     return command;
 }
 
+/* What a person should know of Puma's plugins: which command was taken, or that there is none. */
+static void look_at_puma(struct arena *a, struct cap_site *site, bool rails, const char *command)
+{
+    static const char *const names[] = {"capistrano/puma", "Capistrano::Puma",
+                                        "Capistrano::Puma::Systemd"};
+    bool systemd = cap_has_plugin(site->cap, names[2]);
+
+    if (!command && rails && !site->touch)
+        cap_plugin_mark(site->cap, names[0], CAP_LEFT,
+                        "how Puma is restarted is not known; the preset touches tmp/restart.txt, "
+                        "which Puma sees only with its tmp_restart plugin: see restart");
+    for (size_t i = 0;
+         i < (systemd && command && !site->restart ? 2 : 3) && (command || site->touch); i++)
+        cap_plugin_mark(site->cap, names[i], CAP_DONE, NULL);
+    if (systemd && command && !site->restart)
+        cap_plugin_mark(site->cap, names[2], CAP_DONE,
+                        arena_printf(a, "became restart: %s; check the name of the unit", command));
+}
+
 static const char *restart_of(struct arena *a, struct cap_site *site,
                               const struct cap_context *context, const char *deploy_to)
 {
     bool touch = is_true(site, "passenger_restart_with_touch") || site->touch;
     bool preset = context->preset && strcmp(context->preset, "rails") == 0;
-    const char *command = restart_command(a, site, deploy_to);
+    const char *command = restart_command(a, site, context, deploy_to);
 
+    bool both = touch && command && !site->restart &&
+                cap_has_plugin(site->cap, "Capistrano::Puma::Systemd");
+
+    look_at_puma(a, site, preset, touch && !both ? NULL : command);
+    if (site->restart_mark && !site->restart_mark->note && (touch || command)) {
+        site->restart_mark->state = CAP_DONE;
+        site->restart_mark->note = arena_printf(
+            a, "became restart: %s%s%s", touch ? "touch tmp/restart.txt" : command,
+            site->rolling ? ", and rolling: " : "", site->rolling ? site->rolling : "");
+    }
+    if (both)
+        return arena_printf(a, preset ? "{run: %s}" : "{touch: tmp/restart.txt, run: %s}",
+                            yaml_scalar(a, command));
     if (touch)
         return preset ? NULL : "{touch: tmp/restart.txt}";
     if (!command)
@@ -402,6 +449,8 @@ void cap_part(struct arena *a, struct cap_site *site, const struct cap_context *
 
     *ret = (struct cap_part){0};
     cap_part_hosts(a, site, ret);
+    if (ret->n_servers < 2)
+        site->rolling = NULL;
     const char *folder = pair_places(a, site, context, ret);
     pair_read(a, site, ret, (const char *const[]){"subtree", "repo_tree"},
               cap_checked(a, site, "repo_tree", check_relative));
@@ -420,5 +469,6 @@ void cap_part(struct arena *a, struct cap_site *site, const struct cap_context *
     pair(ret, "build", build_of(a, site, context, ret));
     pair(ret, "migrate", migrate_of(site, context, ret));
     pair(ret, "restart", restart_of(a, site, context, folder));
+    pair(ret, "rolling", site->rolling);
     note_variables(a, site);
 }

@@ -25,4 +25,7 @@ bool cap_read_server(struct cap_statement *s, bool is_role);
  * command in `task :restart`. */
 void cap_read_block(struct cap_statement *s, const char *end);
 
+/* Lists each task and hook of a namespace.  False if there is none. */
+bool cap_read_tasks(struct cap_statement *s, const char *end);
+
 #endif
