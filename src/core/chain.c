@@ -52,7 +52,7 @@ void chain_find(struct run *r, const struct trip *t, struct chain *ret)
         return;
     for (i++; i < r->plan->n_steps && ret->n < CHAIN_MAX && joins(r, i, t); i++) {
         struct trip *next = &ret->trips[ret->n];
-        *next = (struct trip){.about = &steps[i], .payload = -1};
+        *next = (struct trip){.about = &steps[i], .after = t->about, .payload = -1};
         if (!steps[i].stage->trip(r, &steps[i], next))
             break;
         ret->n++;

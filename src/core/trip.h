@@ -31,6 +31,8 @@ struct trip {
     const char *assignments;  /* shell text, the same for every host; NULL: none */
     stage_values *values;     /* those that differ by host; NULL: none */
     const struct step *about; /* passed to values, and named while a payload is sent; may be NULL */
+    const struct step
+        *after; /* the first step of the chain that it is sent with; NULL: sent alone */
     const size_t *hosts;
     size_t n_hosts;
     int head; /* as in struct call */

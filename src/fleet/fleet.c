@@ -239,18 +239,20 @@ static void answer_signal(struct fleet *f, struct told *told)
 static void tell_progress(struct fleet *f, struct exchange **xs, size_t n, struct told *told)
 {
     long long now = loop_now();
-    long long sent = 0;
-    long long total = 0;
+    size_t loaded = 0;
 
     if (!f->progress || now - told->progress_ms < PROGRESS_MS)
         return;
     told->progress_ms = now;
-    for (size_t i = 0; i < n; i++) {
-        total += exchange_payload(xs[i]);
-        sent += exchange_payload_sent(xs[i]);
-    }
-    if (total)
-        f->progress(f->progress_arg, sent, total);
+    struct fleet_sent *sent = xcalloc(n ? n : 1, sizeof *sent);
+    for (size_t i = 0; i < n; i++)
+        if (exchange_payload(xs[i]))
+            sent[loaded++] = (struct fleet_sent){.host = xs[i]->call.host,
+                                                 .sent = exchange_payload_sent(xs[i]),
+                                                 .total = exchange_payload(xs[i])};
+    if (loaded)
+        f->progress(f->progress_arg, sent, loaded);
+    free(sent);
 }
 
 static bool all_done(struct exchange **xs, size_t n)

@@ -166,9 +166,14 @@ void fleet_impatient(struct fleet *fleet, bool on);
 typedef bool fleet_stop(void *arg);
 void fleet_stop_when(struct fleet *fleet, fleet_stop *stop, void *arg);
 
-/* Reports several times a second how many bytes of all payloads of a fleet_run have been sent, and
- * their total.  NULL turns it off. */
-typedef void fleet_progress(void *arg, long long sent, long long total);
+/* Reports several times a second how much of the payloads of a fleet_run has been sent: one entry for
+ * each call that has one.  NULL turns it off. */
+struct fleet_sent {
+    size_t host;
+    long long sent;
+    long long total;
+};
+typedef void fleet_progress(void *arg, const struct fleet_sent *sent, size_t n);
 void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg);
 
 /* During fleet_run: whether a script of that host is still running, and a notice that its `say` or

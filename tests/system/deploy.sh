@@ -115,9 +115,11 @@ case_cleanup() {
     local i names=()
     for i in 1 2 3 4 5; do
         commit_file public/index.html "$i"
-        expect_status 0 deploy production
+        expect_status 0 deploy --json production
         names+=("$(release)")
     done
+    # On one host, what comes after switch is sent together with it.
+    assert_equal "usual time of switch" "$(json 'select(.event == "end").stages[] | select(.stage == "switch").usual_ms | type')" number
     assert_equal "releases" "$(releases app1 | tr '\n' ' ')" "${names[2]} ${names[3]} ${names[4]} not-a-release "
 }
 

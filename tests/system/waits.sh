@@ -7,12 +7,13 @@ said() { grep -qE -- "$1" "$CR_OUT" "$CR_ERR"; }
 # Still under way, having said that.
 says_going_on() { said "$1" && kill -0 "$CR_PID"; }
 
-# site_far NAME BYTES: its host is behind a slow line, and the revision is not small.
+# site_far NAME BYTES [HOSTS]: the first host is behind a slow line, and the revision is not small.
 site_far() {
-    link_start app1
+    local host
+    for host in app1 ${3:+app2}; do link_start "$host"; done
     # shellcheck disable=SC2034 # for the recipe
     PORT_FILE=link.port
-    site_new "$1" 1
+    site_new "$1" "${3-1}"
     head -c "$2" /dev/urandom >"$REPO/public/large"
     commit_all 'Something large'
     set_link app1 slow
@@ -35,11 +36,11 @@ case_upload() {
     link_mend app1
 }
 
-# On a terminal it stands in the live line.
+# On a terminal it stands in the live line: at first for all hosts, later for the one that is slower than the other.
 case_upload_on_a_terminal() {
-    site_far upload_on_a_terminal 3000000
+    site_far upload_on_a_terminal 4000000 2
     start_on_terminal deploy production
-    wait_for 60 grep -qaE '[0-9.]+ (kB|MB) of 3.0 MB sent, [0-9.]+ (kB|MB)/s, about [0-9]+(\.[0-9])? s left' "$SITE/typed"
+    wait_for 60 grep -qaE 'slowest app1, [0-9.]+ (kB|MB)/s, about [0-9]+(\.[0-9])? s left' "$SITE/typed"
     finish_on_terminal 0
     assert_deployed "$(revision)" 1
     link_mend app1
@@ -98,5 +99,5 @@ case_fetch_interrupted() {
 }
 
 rig_open
-start_hosts 1
+start_hosts 2
 run_cases "$@"

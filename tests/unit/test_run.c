@@ -11,6 +11,7 @@
 #include "core/chain.h"
 #include "core/stage.h"
 #include "core/trip.h"
+#include "core/upload.h"
 
 #include <signal.h>
 
@@ -608,6 +609,46 @@ static void test_times(void **state)
     assert_string_equal(times_text(&run), "");
 }
 
+/* Each second, three hosts have got so many kB of 4 MB. */
+static void test_upload(void **state)
+{
+    static const struct {
+        long long kb[3];
+        const char *text;
+    } rows[] = {
+        {{0, 0, 0}, NULL},
+        {{1000, 900, 1100}, "3.0 MB of 12 MB sent to 3 hosts, 3.0 MB/s, about 4.0 s left"},
+        {{2000, 1000, 2200},
+         "slowest app2, 0.5 MB/s, about 7.0 s left; 5.2 MB of 12 MB sent to 3 hosts"},
+        {{4000, 1100, 4000},
+         "slowest app2, 0.4 MB/s, about 8.0 s left; 9.1 MB of 12 MB sent to 3 hosts"},
+        {{4000, 3900, 4000}, "12 MB of 12 MB sent to 3 hosts, 3.0 MB/s, about 1.0 s left"},
+        {{4000, 4000, 4000}, "12 MB sent to 3 hosts, unpacking"},
+    };
+    struct rate rates[3] = {0};
+    struct upload u = {.run = &run, .n_hosts = 3, .of_host = rates};
+
+    (void)state;
+    begin(3);
+    for (size_t i = 0; i < N(rows); i++) {
+        struct fleet_sent to[3];
+        for (size_t h = 0; h < 3; h++)
+            to[h] =
+                (struct fleet_sent){.host = h, .sent = rows[i].kb[h] * 1000, .total = 4000 * 1000};
+        const char *text = upload_text(&arena, &u, to, 3, 1000 * (long long)i);
+        if (rows[i].text)
+            assert_string_equal(text, rows[i].text);
+        else
+            assert_null(text);
+    }
+    /* To one that gets nothing any more. */
+    struct fleet_sent stuck[] = {{0, 4000000, 4000000}, {1, 1000000, 4000000}};
+    rates[1] = (struct rate){0};
+    assert_non_null(upload_text(&arena, &u, stuck, 2, 30000));
+    assert_string_equal(upload_text(&arena, &u, stuck, 2, 40000),
+                        "slowest app2, 0 B/s; 5.0 MB of 8.0 MB sent to 3 hosts");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -616,7 +657,7 @@ int main(void)
         TEST(test_script_text), TEST(test_chain_split),   TEST(test_scripts),
         TEST(test_hosts_left),  TEST(test_script_act),    TEST(test_script_undo),
         TEST(test_takes_part),  TEST(test_note),          TEST(test_script_undo_in_part),
-        TEST(test_times),
+        TEST(test_times),       TEST(test_upload),
     };
 
     return cmocka_run_group_tests_name("run", tests, NULL, NULL);

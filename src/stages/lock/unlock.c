@@ -27,9 +27,10 @@ static const char *log_line(struct run *r)
                         text_shown(r->arena, w->ref), w->revision, w->release, w->user);
 }
 
-static const char *assignments(struct run *r, enum outcome outcome)
+static const char *assignments(struct run *r, enum outcome outcome, const struct step *after)
 {
     const struct what *w = &r->plan->what;
+    const char *times = outcome == OUTCOME_DONE ? times_text(r) : "";
     struct buf b = buf_make(SCRIPT_BYTES_MAX);
 
     quote_assign(&b, "log_line", outcome == OUTCOME_DONE ? log_line(r) : "");
@@ -38,32 +39,34 @@ static const char *assignments(struct run *r, enum outcome outcome)
                  arena_printf(r->arena, "%s %s %s %s %lld %s", command_word(w->command), w->release,
                               *w->revision ? w->revision : "-",
                               *w->ref ? text_word(r->arena, w->ref) : "-", w->since_unix, w->by));
-    quote_assign(&b, "times", outcome == OUTCOME_DONE ? times_text(r) : "");
+    quote_assign(&b, "times", times);
+    quote_assign(&b, "untimed", *times && after ? after->name : "");
     quote_assign(&b, "keep_runs", arena_printf(r->arena, "%d", KEEP_RUNS));
     const char *text = arena_strndup(r->arena, b.text, b.len);
     buf_free(&b);
     return text;
 }
 
-static struct trip trip_of(struct run *r, const struct step *s, enum outcome outcome)
+static struct trip trip_of(struct run *r, const struct step *s, enum outcome outcome,
+                           const struct step *after)
 {
     return (struct trip){.script = script_unlock,
                          .step = "unlock",
                          .verb = "run",
-                         .assignments = assignments(r, outcome),
+                         .assignments = assignments(r, outcome, after),
                          .about = s,
                          .payload = -1};
 }
 
 bool unlock_trip(struct run *r, const struct step *s, struct trip *ret)
 {
-    *ret = trip_of(r, s, OUTCOME_DONE);
+    *ret = trip_of(r, s, OUTCOME_DONE, ret->after);
     return true;
 }
 
 static bool end_run(struct run *r, const struct step *s, enum outcome outcome, struct err *err)
 {
-    struct trip t = trip_of(r, s, outcome);
+    struct trip t = trip_of(r, s, outcome, NULL);
     size_t *hosts = arena_array(r->arena, s->n_hosts, sizeof *hosts);
     struct reply *replies = NULL;
 

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 # Writes one line to revisions.log and one to history, then releases the lock.
-# Values: log_line ("" for none), outcome, record, times (COMMAND STEP MILLISECONDS ..., or empty), keep_runs.
+# Values: log_line ("" for none), outcome, record, times (COMMAND STEP MILLISECONDS ..., or empty), untimed (the step
+# whose script came in one trip with this one, so that its time is not among these; or empty), keep_runs.
 #
 # history has one line for each run: RUN ENDED OUTCOME COMMAND RELEASE REVISION REF SINCE BY (times in unix
 # seconds; - for what a run does not have).  times has one for each of the last runs whose times are known: RUN, then
@@ -13,7 +14,21 @@ add_line() {
 	flush_later "$1"
 }
 
+# Adds the time since the untimed step began, in the whole seconds of marks.
+time_untimed() {
+	while read -r marked is at _; do
+		case $marked.$is.$at in
+		*[!0-9]) ;;
+		"$untimed".begun.*) begun_at=$at ;;
+		esac
+	done <"$run_dir/marks"
+	tell_time
+	if [ -n "$begun_at" ]; then times="$times $untimed $(((now - begun_at) * 1000))"; fi
+}
+
 keep_times() {
+	begun_at=''
+	if [ -n "$untimed" ]; then time_untimed; fi
 	times_were=''
 	if [ -f "$state/times" ] && [ ! -L "$state/times" ]; then
 		set --
