@@ -65,6 +65,8 @@ static const char *converted(const char *deploy, const char *production, const c
     assert_non_null(text);
     size_t n = cap_left(&arena, &cap, &left);
     for (size_t i = 0; i < n; i++)
+        assert_true(left[i].last >= left[i].line);
+    for (size_t i = 0; i < n; i++)
         text =
             arena_printf(&arena, "%s> %s:%zu %s%s%s\n", text, left[i].file, left[i].line,
                          left[i].text, left[i].why ? "  # " : "", left[i].why ? left[i].why : "");

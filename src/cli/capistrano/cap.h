@@ -25,7 +25,7 @@ enum cap_state {
 struct cap_mark {
     enum cap_state state;
     bool is_setting;
-    size_t last;      /* its last line */
+    size_t last;      /* its last line; 0 if it is the same one */
     size_t inside;    /* settings in its other lines, which were not read */
     const char *text; /* what to show of it; NULL: its first line */
     const char *why;  /* of CAP_LEFT, or NULL */

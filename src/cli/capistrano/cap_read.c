@@ -215,7 +215,7 @@ size_t cap_left(struct arena *a, const struct cap *cap, struct cap_left **ret)
                 continue;
             (*ret)[n++] = (struct cap_left){.file = file->name,
                                             .line = i + 1,
-                                            .last = m->last + 1,
+                                            .last = (m->last > i ? m->last : i) + 1,
                                             .text = m->text ? m->text : line_text(a, file, i),
                                             .why = why_of(m)};
         }
