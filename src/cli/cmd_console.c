@@ -1,5 +1,5 @@
-/* cmd_console.c -- 'crelease console', a terminal on one host.  Once the script has begun, the local terminal is
- * in raw mode: what is typed goes to the host, Ctrl-C too, and what the host prints goes to the terminal as it
+/* cmd_console.c -- 'crelease console', a terminal on one host.  Once the host's terminal is ready, the local one
+ * is in raw mode: what is typed goes to the host, Ctrl-C too, and what the host prints goes to the terminal as it
  * is.  A timer polls both the keyboard and the size of the terminal. */
 #include "cli/cmd.h"
 
@@ -19,6 +19,10 @@ EMBED(script_console, "host/console.sh");
 
 enum { LOOK_MS = 10, PIECE = 4096, HELD_MAX = 64 * 1024, COLUMNS = 80, ROWS = 24 };
 
+/* What the script prints when the host's terminal has its modes: a key that is sent before would be lost, or an Enter
+ * or a Ctrl-C would mean nothing. */
+static const char ready_sign = '\036';
+
 struct console {
     struct fleet *fleet;
     size_t host;
@@ -26,6 +30,7 @@ struct console {
     struct termios modes; /* of the local terminal, to be restored */
     struct buf say;
     uv_timer_t timer;
+    bool ready; /* the host's terminal has its modes, and the local one is raw */
     bool raw;
     bool over; /* the local terminal has gone away */
 };
@@ -76,14 +81,14 @@ static void read_keys(struct console *c)
     }
 }
 
-/* Until the script has begun, the user may be asked for a passphrase, and Ctrl-C ends crelease. */
+/* Until then, the user may be asked for a passphrase, and Ctrl-C ends crelease. */
 static void look(uv_timer_t *timer)
 {
     struct console *c = timer->data;
 
     if (read_size(&c->terminal))
         fleet_resized(c->fleet, c->host);
-    if (!fleet_has_begun(c->fleet, c->host))
+    if (!c->ready)
         return;
     if (!c->raw)
         make_raw(c);
@@ -92,8 +97,14 @@ static void look(uv_timer_t *timer)
 
 static void show(void *arg, const char *bytes, size_t len)
 {
-    (void)arg;
-    fwrite(bytes, 1, len, stdout);
+    struct console *c = arg;
+    const char *sign = c->ready ? NULL : memchr(bytes, ready_sign, len);
+    size_t before = sign ? (size_t)(sign - bytes) : len;
+
+    c->ready = c->ready || sign;
+    fwrite(bytes, 1, before, stdout);
+    if (sign)
+        fwrite(sign + 1, 1, len - before - 1, stdout);
     fflush(stdout);
 }
 

@@ -398,13 +398,6 @@ void fleet_said(struct fleet *fleet, size_t host)
         m->carrier->wake(m->link, x);
 }
 
-bool fleet_has_begun(const struct fleet *fleet, size_t host)
-{
-    const struct exchange *x = running_on(fleet, host);
-
-    return x && greeting_is_over(&x->greeting);
-}
-
 void fleet_resized(struct fleet *fleet, size_t host)
 {
     struct fleet_member *m = &fleet->members[host];

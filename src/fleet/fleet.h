@@ -181,9 +181,6 @@ void fleet_watch(struct fleet *fleet, fleet_progress *progress, void *arg);
 bool fleet_is_running(const struct fleet *fleet, size_t host);
 void fleet_said(struct fleet *fleet, size_t host);
 
-/* Whether that script has begun, so that there is nothing left to ask the user for. */
-bool fleet_has_begun(const struct fleet *fleet, size_t host);
-
 /* A notice that the size of its terminal has changed. */
 void fleet_resized(struct fleet *fleet, size_t host);
 

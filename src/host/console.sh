@@ -3,6 +3,8 @@
 # read from it (fleet/greeting.c).
 trap - EXIT
 stty "$terminal_modes"
+# Keys are sent from now on (cli/cmd_console.c).
+printf '\036'
 if [ ! -d "$where" ]; then
 	echo "there is no live release at $where"
 	exit 1

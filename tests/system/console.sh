@@ -109,6 +109,31 @@ case_refused() {
     on_console 80 1 <<<'? there is no live release at'
 }
 
+# What is typed before the host's terminal has its modes is not lost.
+case_typed_ahead() {
+    console_site typed_ahead 1
+    mkdir -p "$RIG/bin"
+    cat >"$RIG/bin/stty" <<END
+#!/bin/sh
+case \$* in
+-g | raw* | size | -a) ;;
+*)
+    : >"$SITE/restoring"
+    until [ -e "$SITE/typed" ]; do sleep 0.05; done
+    ;;
+esac
+exec $(command -v stty) "\$@"
+END
+    chmod +x "$RIG/bin/stty"
+    on_console 80 5 -- "PS1='ready> '; export PS1; exec sh" <<END
+$ until [ -e $(printf %q "$SITE/restoring") ]; do sleep 0.05; done
+> echo typed''-ahead; exit 5\\r
+$ touch $(printf %q "$SITE/typed")
+? typed-ahead
+END
+    rm "$RIG/bin/stty"
+}
+
 rig_open
 start_hosts 2
 run_cases "$@"
