@@ -182,7 +182,7 @@ case_other_recipe() {
     expect_output '^  \| \+keep_releases: 7'
     expect_output '^  \| \+build: \["echo new >>made"\]'
     expect_no_output 'linked_files'
-    expect_output "crelease abort .*-f FILE.*' gives it up with its own recipe"
+    expect_output "crelease abort .*-f FILE.*' gives it up with that"
     expect_status 0 resume production -f was.yml
     assert_deployed "$(revision)" 2
     assert_gone "$SITE/here/current/made"
