@@ -24,7 +24,8 @@ struct changes {
     struct commits added;
     struct commits removed; /* in the live commit and not in the new one */
     long files;             /* that differ; -1: not known */
-    struct strs migrations; /* new and changed files under migrate.paths */
+    struct strs
+        migrations; /* new and changed files under migrate.paths, without lists of packages */
     size_t more_migrations; /* not listed */
 };
 

@@ -149,6 +149,20 @@ bool repo_blob(struct repo *r, const unsigned char id[static 20], size_t max, st
     return ok;
 }
 
+/* What the presets look at besides migrations, since a new version of a package may bring some: the settings of Django,
+ * lists of requirements, lock files. */
+static bool is_of_packages(const char *file)
+{
+    static const char *const names[] = {"settings", "requirements", "pyproject.toml"};
+    const char *dot = strrchr(file, '.');
+
+    for (const char *part = file; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (strncmp(part, names[i], strlen(names[i])) == 0)
+                return true;
+    return dot && strcmp(dot, ".lock") == 0;
+}
+
 static bool is_under(struct arena *a, const struct strs *paths, const char *file)
 {
     for (size_t i = 0; i < paths->n; i++) {
@@ -176,7 +190,8 @@ static void take_delta(struct arena *a, const git_diff_delta *delta, const struc
     const char *file = delta->new_file.path;
 
     ret->files++;
-    if (delta->status != GIT_DELTA_DELETED && is_under(&scratch, paths, file)) {
+    if (delta->status != GIT_DELTA_DELETED && !is_of_packages(file) &&
+        is_under(&scratch, paths, file)) {
         if (ret->migrations.n < CHANGES_MAX)
             strs_add(a, &ret->migrations, arena_strdup(a, file));
         else

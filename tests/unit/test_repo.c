@@ -441,21 +441,23 @@ static void test_empty(void **state)
 static void test_files_between(void **state)
 {
     struct bench *b = *state;
-    const char *words[] = {"./db/migrate/", "lib/*/versions", NULL};
-    const struct strs paths = {words, 2};
+    const char *words[] = {"./db/migrate/", "lib/*/versions", "*.lock", "**/settings*", NULL};
+    const struct strs paths = {words, 4};
     struct changes c;
 
     sh("git init -q -b main work; cd work; mkdir -p db/migrate lib/x/versions/y lib/z\n"
        "echo 1 >db/migrate/1; echo 1 >db/migrate/gone; echo 1 >db/migrates; git add .\n"
        "git commit -qm one; rm db/migrate/gone; echo 2 >db/migrate/1; echo 2 >db/migrates\n"
-       "echo 2 >lib/x/versions/y/2; echo 2 >lib/z/versions.txt; git add -A; git commit -qm two");
+       "echo 2 >lib/x/versions/y/2; echo 2 >lib/z/versions.txt\n"
+       "mkdir -p x/settings; echo 2 >x/settings/base.py; echo 2 >uv.lock\n"
+       "git add -A; git commit -qm two");
     const char *first = line_of(&b->a, "git -C work rev-parse HEAD~1");
     open_url(b, "work");
     resolve(b, "main");
     repo_commits(b->repo, &b->a, first, b->rev.sha, &c);
     repo_files(b->repo, &b->a, b->rev.sha, &paths, &c);
     assert_int_equal(c.added.n, 1);
-    assert_int_equal(c.files, 5);
+    assert_int_equal(c.files, 7);
     assert_string_equal(strs_joined(&b->a, &c.migrations, " "), "db/migrate/1 lib/x/versions/y/2");
     c = (struct changes){.from = "0123456789012345678901234567890123456789"};
     repo_files(b->repo, &b->a, b->rev.sha, &paths, &c);
