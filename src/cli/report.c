@@ -162,6 +162,30 @@ const struct changes *session_changes(struct session *s)
     return c;
 }
 
+/* The changes are told once, as those of the first host. */
+static void warn_of_other_commits(struct session *s, const struct changes *changes)
+{
+    const char *others = NULL;
+    const char *like = NULL;
+
+    for (size_t h = 0; h < s->recipe->n_hosts; h++) {
+        const char *name = s->recipe->hosts[h].name;
+        const char *live = s->run.sites[h].live_revision;
+        bool is_known = live && is_revision(live);
+        if (is_known && strcmp(live, changes->from) == 0)
+            like = like ? like : name;
+        else
+            others =
+                arena_printf(s->arena, "%s%s%s has %s", others ? others : "", others ? ", " : "",
+                             name, is_known ? arena_printf(s->arena, "%.7s", live) : "none");
+    }
+    if (like && others)
+        run_warn(&s->run, NULL,
+                 "the hosts do not have the same revision live: %s; the changes are those since "
+                 "%.7s on %s",
+                 others, changes->from, like);
+}
+
 void session_begin(struct session *s, bool fresh)
 {
     struct run_info info = run_info(&s->run);
@@ -176,6 +200,8 @@ void session_begin(struct session *s, bool fresh)
                                      .fresh = fresh,
                                      .changes = changes,
                                      .upcoming = &upcoming});
+    if (fresh && changes && *changes->from)
+        warn_of_other_commits(s, changes);
 }
 
 /* A run that lost the race for the lock has left nothing behind that could be resumed. */

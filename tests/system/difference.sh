@@ -222,10 +222,12 @@ case_hosts_differ() {
     recipe_write </dev/null
     commit_file large/small.txt 'newer'
     deploy_it
+    expect_output "the hosts do not have the same revision live: app2 has $(git -C "$REPO" rev-parse --short=7 HEAD~2); the changes are those since .* on app1"
     sent 20000
     rm -rf "$SITE/app2/.crelease" "$SITE/app2/releases" "$SITE/app2/current"
     commit_file large/small.txt 'newest'
     deploy_it
+    expect_output 'the hosts do not have the same revision live: app2 has none'
     sent all
 }
 
