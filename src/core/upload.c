@@ -10,7 +10,8 @@
 enum {
     UPLOAD_BYTES_MIN = 1000 * 1000, /* smaller ones are not reported, */
     UPLOAD_MS_MIN = 1000,           /* nor those that end before this */
-    SLOWER_BY = 2,                  /* a host that is so many times slower than another is named */
+    SLOWER_BY = 2,                  /* a host that is so many times slower than another is named, */
+    MUCH_LEFT = 10, /* or one that lacks more than this part of what another one has got */
 };
 
 static void rate_add(struct rate *r, long long now, long long bytes)
@@ -56,13 +57,13 @@ static const struct fleet_sent *last_of(const struct upload *u, const struct fle
     return last;
 }
 
-/* Whether another host was, or is, sent much more in the same time. */
+/* Whether another host is sent much more in the same time, or has got everything long before. */
 static bool is_slow(const struct upload *u, const struct fleet_sent *s,
                     const struct fleet_sent *sent, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (u->of_host[sent[i].host].per_s > u->of_host[s->host].per_s * SLOWER_BY ||
-            (sent[i].sent >= sent[i].total && s->sent * SLOWER_BY < s->total))
+            (sent[i].sent >= sent[i].total && s->total - s->sent > s->total / MUCH_LEFT))
             return true;
     return false;
 }
