@@ -229,22 +229,27 @@ bool repo_list(struct repo *r, struct arena *a, const char *sha, const struct ex
     return ok;
 }
 
-const struct entry *export_find(const struct export *x, const char *path)
+const struct entry *files_find(const struct files *files, const char *path)
 {
     size_t low = 0;
-    size_t high = x->n;
+    size_t high = files->n;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        int order = strcmp(x->entry[mid].path, path);
+        int order = strcmp(files->v[mid].path, path);
         if (order == 0)
-            return &x->entry[mid];
+            return &files->v[mid];
         if (order < 0)
             low = mid + 1;
         else
             high = mid;
     }
     return NULL;
+}
+
+const struct entry *export_find(const struct export *x, const char *path)
+{
+    return files_find(&(struct files){x->entry, x->n}, path);
 }
 
 bool repo_look(struct repo *r, struct arena *a, const struct revision *rev, struct contents *ret,

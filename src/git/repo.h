@@ -193,7 +193,8 @@ bool repo_list(struct repo *repo, struct arena *a, const char *sha, const struct
 /* "9 files, 2.2 kB", and how many of them come from Git LFS. */
 const char *export_text(struct arena *a, const struct export *x);
 
-/* The file of the export with this path; NULL if there is none. */
+/* The file with this path, in a list or in an export; NULL if there is none. */
+const struct entry *files_find(const struct files *files, const char *path);
 const struct entry *export_find(const struct export *x, const char *path);
 
 /* Counts what repo_export would find, without reading the content of large files. */

@@ -12,24 +12,6 @@
 
 enum { PATCHED_MIN = 128 * 1024, PATCHES_MAX = 16 };
 
-static const struct entry *file_of(const struct files *files, const char *path)
-{
-    size_t low = 0;
-    size_t high = files->n;
-
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int order = strcmp(files->v[mid].path, path);
-        if (order == 0)
-            return &files->v[mid];
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
-}
-
 static bool is_fit(const struct entry *e)
 {
     return e && e->kind != ENTRY_LINK && e->size >= PATCHED_MIN && e->size <= ZSTD_PATCH_MAX &&
@@ -74,7 +56,7 @@ bool patch_pack(struct patches *p, const struct export *x, const struct entry *e
 {
     static const char zeros[PACK_BLOCK];
     const struct entry *base =
-        p->base && p->paths.n < PATCHES_MAX && is_fit(e) ? file_of(p->base, e->path) : NULL;
+        p->base && p->paths.n < PATCHES_MAX && is_fit(e) ? files_find(p->base, e->path) : NULL;
 
     if (!is_fit(base))
         return false;
