@@ -1,5 +1,5 @@
 /* variables.c -- warns of a variable CRELEASE_... that looks like a misspelt option, which would otherwise be
- * ignored without a word.  Others are the user's own, for a recipe or its jobs.  Called by main.c. */
+ * ignored silently.  Others are the user's own, for a recipe or its jobs.  Called by main.c. */
 #include "base/text.h"
 #include "cli/cmd.h"
 

@@ -144,7 +144,7 @@ backup: {policy: abort}"
     assert_equal "builds" "$(wc -l <"$SITE/built")" 2
     assert_equal "the lock is the dead run's" "$(sed -n 's/^run //p' "$SITE/app2/.crelease/lock")" "$dead"
     expect_status 0 deploy production
-    # A backup was in the way.
+    # A backup blocked it.
     commit_migration 20260102000000 AddPlaceToEvents 'alter table events add column place text'
     make_big_table
     start_dump

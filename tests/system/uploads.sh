@@ -152,6 +152,13 @@ case_continued() {
     expect_status 0 resume production
     assert_deployed "$(revision)" 3
     assert_equal "left" "$(find "$SITE/app1/.crelease" -name 'upload.*')" ''
+    # The same with the whole tree, since there is no index.
+    rm "$SITE"/app1/.crelease/manifests/*.index
+    commit_file public/index.html whole
+    interrupted kill_crelease
+    printf 'something else' | dd of="$(echo "$SITE"/app1/.crelease/runs/*/upload.*)" bs=1 seek=5000 conv=notrunc 2>/dev/null
+    expect_status 0 resume production
+    assert_deployed "$(revision)" 4
     # Aborted, nothing of it is left.
     head -c 2000000 /dev/urandom >"$REPO/public/fourth"
     commit_all 'The last one'
