@@ -100,8 +100,8 @@ $(OUT)/fuzz: $(FUZZ_C) $(wildcard tests/fuzz/*.h) $(OUT)/libcrelease.a
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/fuzz $(FUZZ_C) $(OUT)/libcrelease.a $(LINK_$(BUILD)) $(FUZZ_WRAP) $(DEP_LIBS) -o $@
 
 corpus: $(OUT)/fuzz | build/need-test ## run the targets of the fuzzer on their first inputs, tests/fuzz/seeds
-	$(Q)$(OUT)/fuzz tests/fuzz/seeds >$(OUT)/fuzz.log 2>&1 || { cat $(OUT)/fuzz.log; exit 1; }
-	$(Q)tests/fuzz/scripts 1 >>$(OUT)/fuzz.log
+	$(Q)tests/lib/environment.sh $(OUT)/fuzz tests/fuzz/seeds >$(OUT)/fuzz.log 2>&1 || { cat $(OUT)/fuzz.log; exit 1; }
+	$(Q)tests/lib/environment.sh tests/fuzz/scripts 1 >>$(OUT)/fuzz.log
 
 fuzz: | build/need-build build/need-fuzz ## fuzz each target for T seconds, two at a time, with clang: T=600 ONLY="recipe site"
 	$(Q)$(MAKE) --no-print-directory BUILD=fuzz CC=clang build/fuzz/fuzz
@@ -118,7 +118,7 @@ unit: $(TESTS:$(OUT)/%=unit/%) ## the unit tests and the golden files
 
 # One that fails prints what it said; BUILD=asan unit runs them under the sanitizers.
 unit/%: $(OUT)/%
-	$(Q)$< >$<.log 2>&1 || { cat $<.log; exit 1; }
+	$(Q)tests/lib/environment.sh $< >$<.log 2>&1 || { cat $<.log; exit 1; }
 
 # The choice of them that meets every step; tests/fault/run has more.
 fault: build/crelease ## every step of a deploy and a rollback fails, or crelease is killed there

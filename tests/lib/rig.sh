@@ -13,6 +13,8 @@
 set -eu -o pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/lib/environment.sh
+. "$TOP/tests/lib/environment.sh"
 if [ -z "${CRELEASE_RIG-}" ] || [ "${CRELEASE_RIG_OF-}" != $$ ]; then
     case $0 in
     */run) name=$(basename "$(dirname "$0")") ;;
@@ -33,16 +35,10 @@ for name in /usr/lib/postgresql/*/bin; do
     [ ! -x "$name/psql" ] || HOST_PATH=$name:$HOST_PATH
 done
 
-# Nothing of the person who runs this: no keys, no configuration, no settings of theirs.
-for name in $(compgen -e); do
-    case $name in
-    PG* | MYSQL_* | MARIADB_* | GIT_* | SSH_* | RUBY* | GEM_* | BUNDLE_* | RAILS_* | LC_* | LANGUAGE | TZ | CDPATH | NO_COLOR | CI) unset "$name" ;;
-    esac
-done
-umask 022 # a recipe that others can write is refused
 # For a program with the sanitizer.
 export LSAN_OPTIONS="suppressions='$TOP/tests/lib/leaks.supp':print_suppressions=0"
-export LANG=C.UTF-8 PATH=$HOST_PATH HOME=$RIG/home USER="${USER-$(id -un)}" GIT_CONFIG_NOSYSTEM=1 "GIT_CEILING_DIRECTORIES=$RIG"
+# Nothing of the person who runs this: no keys, no configuration.
+export PATH=$HOST_PATH HOME=$RIG/home USER="${USER-$(id -un)}" GIT_CONFIG_NOSYSTEM=1 "GIT_CEILING_DIRECTORIES=$RIG"
 export GIT_AUTHOR_NAME=Ann GIT_AUTHOR_EMAIL=ann@example.com GIT_COMMITTER_NAME=Ann GIT_COMMITTER_EMAIL=ann@example.com
 
 root() { [ "$(id -u)" -eq 0 ]; }
