@@ -10,12 +10,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINE_BYTES_MAX = 1000 };
+enum {
+    LINE_BYTES_MAX = 1000,
+    CHUNK_BYTES = 1024,
+    PIPE_CHUNKS = 64, /* what a pipe of Linux holds: pipe(7) */
+};
 
 struct proxy {
     uv_process_t process;
     uv_pipe_t errors;
-    char chunk[1024];
+    char chunk[CHUNK_BYTES];
     struct buf line; /* the one being read */
     struct buf last;
     struct proxy_watch watch;
@@ -62,15 +66,20 @@ static void end_line(struct proxy *p)
     buf_clear(&p->line);
 }
 
+static void add(struct proxy *p, const char *bytes, ssize_t n)
+{
+    for (ssize_t i = 0; i < n; i++)
+        if (bytes[i] == '\n')
+            end_line(p);
+        else if (bytes[i] != '\r' && bytes[i] != '\0')
+            buf_add(&p->line, &bytes[i], 1);
+}
+
 static void on_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *bytes)
 {
     struct proxy *p = pipe->data;
 
-    for (ssize_t i = 0; i < n; i++)
-        if (bytes->base[i] == '\n')
-            end_line(p);
-        else if (bytes->base[i] != '\r' && bytes->base[i] != '\0')
-            buf_add(&p->line, &bytes->base[i], 1);
+    add(p, bytes->base, n);
     if (n < 0) {
         end_line(p);
         uv_close((uv_handle_t *)pipe, on_closed);
@@ -138,8 +147,22 @@ struct proxy *proxy_open(uv_loop_t *uv, const char *command, struct proxy_watch 
     return p;
 }
 
-const char *proxy_last_line(const struct proxy *p)
+const char *proxy_last_line(struct proxy *p)
 {
+    uv_os_fd_t fd = -1;
+
+    /* The end of its socket may be seen in the same turn of the loop, before what it wrote in the pipe. */
+    if (!uv_is_closing((uv_handle_t *)&p->errors) &&
+        uv_fileno((uv_handle_t *)&p->errors, &fd) == 0) {
+        for (int i = 0; i < PIPE_CHUNKS; i++) {
+            ssize_t n = read(fd, p->chunk, sizeof p->chunk);
+            if (n == 0)
+                end_line(p);
+            if (n <= 0)
+                break;
+            add(p, p->chunk, n);
+        }
+    }
     return p->last.len ? p->last.text : NULL;
 }
 

@@ -18,8 +18,9 @@ struct proxy_watch {
 struct proxy *proxy_open(uv_loop_t *uv, const char *command, struct proxy_watch watch, int *ret_fd,
                          const char **ret_why);
 
-/* The last line that it wrote to standard error, or NULL. */
-const char *proxy_last_line(const struct proxy *p);
+/* The last line that it has written to standard error so far, or NULL; valid until the next call and the next turn of
+ * the loop. */
+const char *proxy_last_line(struct proxy *p);
 
 /* Ends the program with SIGHUP, as ssh does.  Accepts NULL. */
 void proxy_close(struct proxy *p);
